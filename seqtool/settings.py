@@ -248,9 +248,6 @@ RICH_FEATURES: tuple[Feature, ...] = (*STANDARD_FEATURES, Feature(name="char_cnn
 
 def feature_list(model: TaggerModel) -> tuple[Feature, ...]:
     """The features a model uses, presets spelt out."""
-    if model.features == "standard":
-        return STANDARD_FEATURES
-    if model.features == "rich":
-        return RICH_FEATURES
-    assert not isinstance(model.features, str)
+    if isinstance(model.features, str):
+        return STANDARD_FEATURES if model.features == "standard" else RICH_FEATURES
     return model.features
