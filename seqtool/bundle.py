@@ -168,7 +168,7 @@ def _read_limited(path: Path) -> bytes:
             raise ModelError("not a plain file", place=str(path), hint="a model directory holds plain files only")
         if facts.st_size > limit:
             raise ModelError(f"{facts.st_size:,} bytes, more than the {limit:,} allowed", place=str(path))
-        return file.read(limit + 1)
+        return file.read(facts.st_size + 1)
 
 
 def _parse(path: Path, content: bytes) -> Json:

@@ -1,0 +1,88 @@
+"""The one error boundary: how an exception becomes a screen and an exit code. Only this floor ends the process."""
+
+from __future__ import annotations
+
+import functools
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+
+from seqtool.errors import ExitCode, Problem, SeqtoolError, Stopped
+from seqtool.reports.console import drop_stdout, say
+from seqtool.reports.errors import print_problems
+
+P = ParamSpec("P")
+
+
+def command(function: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a command so that it ends with seqtool's exit codes.
+
+    A user's mistake is shown as an error screen, a closed pipe ends quietly, Ctrl-C ends with 130. Anything else is a
+    bug and keeps its traceback.
+    """
+
+    @functools.wraps(function)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            function(*args, **kwargs)
+            sys.stdout.flush()
+        except SeqtoolError as error:
+            _flush_quietly()
+            print_problems(error.problems)
+            raise typer.Exit(error.exit_code) from None
+        except Stopped as stop:
+            say(str(stop))
+            raise typer.Exit(128 + stop.signal_number) from None
+        except KeyboardInterrupt:
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except BrokenPipeError:
+            drop_stdout()
+            raise typer.Exit(ExitCode.OK) from None
+
+    return guarded
+
+
+def _flush_quietly() -> None:
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+
+
+def run(app: typer.Typer) -> int:
+    """Run the application on the process's arguments and return its exit code."""
+    # A reader that went away is noticed when writing, in one place, rather than by a signal that kills the process.
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8")
+    try:
+        code = app(standalone_mode=False, prog_name="seqtool")
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # only the parser's usage errors have one
+            raise
+        print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
+        return ExitCode.USER
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        drop_stdout()
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _usage_hint(error: Exception) -> str:
+    context = getattr(error, "ctx", None)
+    path = getattr(context, "command_path", "seqtool")
+    return f"see {path} --help"
+
+
+def leave(code: int) -> None:
+    """End the process without the seconds that unloading large libraries can take; everything is flushed already."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,52 @@
+"""The application: its commands in the order in which a newcomer meets them."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from seqtool.cli.boundary import run
+from seqtool.cli.inspect import inspect
+from seqtool.cli.predict import predict
+from seqtool.cli.tag import tag
+from seqtool.cli.train import train_char, train_tagger
+from seqtool.version import VERSION
+
+app = typer.Typer(
+    name="seqtool",
+    help="Train small recurrent sequence models from YAML files and put them to work in the shell.",
+    epilog="Start with: seqtool train-char configs/hihell.yaml",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seqtool {VERSION}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")] = False,
+) -> None:
+    """Train small recurrent sequence models from YAML files and put them to work in the shell."""
+
+
+for function, name in (
+    (train_char, "train-char"),
+    (train_tagger, "train-tagger"),
+    (tag, "tag"),
+    (predict, "predict"),
+    (inspect, "inspect"),
+):
+    app.command(name)(function)
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(app))

@@ -1,0 +1,47 @@
+"""The two consoles: results on stdout, everything else on stderr; and what kind of thing each of them is.
+
+On a terminal there is colour (unless NO_COLOR says otherwise); in a pipe or a file plain lines without any escape code.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import IO, TYPE_CHECKING
+
+from seqtool.safe_text import visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def is_terminal(stream: IO[str]) -> bool:
+    """Whether a person is looking at this stream."""
+    try:
+        return stream.isatty() and os.environ.get("TERM") != "dumb"
+    except ValueError:  # closed
+        return False
+
+
+def console(stream: IO[str]) -> Console:
+    """A rich console on a stream, with markup and emoji codes switched off: what it prints is text."""
+    from rich.console import Console
+
+    terminal = is_terminal(stream)
+    return Console(file=stream, markup=False, emoji=False, highlight=False, force_terminal=terminal, soft_wrap=not terminal)
+
+
+def say(message: str) -> None:
+    """One line for the person, on stderr; control characters in it are made visible."""
+    print(visible(message), file=sys.stderr, flush=True)
+
+
+def drop_stdout() -> None:
+    """After the reader of stdout has gone: let what is still buffered go nowhere, quietly."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(devnull, sys.stdout.fileno())
+    except (OSError, ValueError):
+        pass
+    finally:
+        os.close(devnull)
