@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from seqtool.config.schema import SECTIONS
 from seqtool.config.yaml_reader import Tree, read_tree
-from seqtool.config.yaml_tree import Entry, Mark, Mistake, Scalar, Source, Table, quoted
+from seqtool.config.yaml_tree import Entry, Mark, Mistake, Scalar, Source, Table, quoted, shown
 
 
 def apply_override(root: Table, option: str, rank: int, folder: str) -> list[Mistake]:
@@ -24,7 +24,7 @@ def apply_override(root: Table, option: str, rank: int, folder: str) -> list[Mis
     tree = _read_value(source)
     if tree.mistakes or tree.root is None:
         hint = "write a value after the =; text with # or blanks at its ends needs quotes inside the shell's"
-        return tree.mistakes or [Mistake(Mark(source), f"{key.strip()}: has no value", hint)]
+        return tree.mistakes or [Mistake(Mark(source), f"{shown(key.strip())}: has no value", hint)]
     return _put(root, parts, Entry(Mark(source), tree.root))
 
 
@@ -43,7 +43,11 @@ def _put(table: Table, parts: tuple[str, ...], entry: Entry) -> list[Mistake]:
             found = table.entries[part] = Entry(entry.key, Table(entry.key))
         if not isinstance(found.value, Table):
             whole = ".".join(above)
-            return [Mistake(entry.key, f"{'.'.join(parts)}: only {whole} as a whole can be set", f"write --set {whole}=VALUE")]
+            return [
+                Mistake(
+                    entry.key, f"{shown('.'.join(parts))}: only {shown(whole)} as a whole can be set", f"write --set {shown(whole)}=VALUE"
+                )
+            ]
         table = found.value
     present = table.entries.get(last)
     if len(parts) == 1 and last in SECTIONS and isinstance(entry.value, Table) and present and isinstance(present.value, Table):

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from seqtool.config.yaml_tree import LINE_BREAKS, Entry, Items, Mark, Mistake, Node, Scalar, Source, Table
+from seqtool.config.yaml_tree import LINE_BREAKS, Entry, Items, Mark, Mistake, Node, Scalar, Source, Table, shown
 from seqtool.errors import Problem
 
 MAX_BYTES = 1_000_000
@@ -108,12 +108,12 @@ class _Builder:
         mark = self.mark(event)
         if isinstance(event, yaml.AliasEvent):
             self.whole = False
-            self.refuse(mark, f"aliases (*{event.anchor}) are not allowed", "write the value out in full")
+            self.refuse(mark, f"aliases (*{shown(event.anchor or '')}) are not allowed", "write the value out in full")
             return Scalar(mark, "", plain=False)
         if event.anchor is not None:
-            self.refuse(mark, f"anchors (&{event.anchor}) are not allowed", "write the value out wherever it is needed")
+            self.refuse(mark, f"anchors (&{shown(event.anchor)}) are not allowed", "write the value out wherever it is needed")
         if event.tag is not None:
-            self.refuse(mark, f"tags ({event.tag}) are not allowed", "write the value without a tag; the key says what type it has")
+            self.refuse(mark, f"tags ({shown(event.tag)}) are not allowed", "write the value without a tag; the key says what type it has")
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event, mark)
         if depth > MAX_DEPTH:
@@ -152,7 +152,7 @@ class _Builder:
             elif key.text in table.entries:
                 first = table.entries[key.text].key
                 self.refuse(
-                    key.mark, f"the key {key.text} is given twice", f"it already stands in line {first.line}; delete one of the two"
+                    key.mark, f"the key {shown(key.text)} is given twice", f"it already stands in line {first.line}; delete one of the two"
                 )
             else:
                 table.entries[key.text] = Entry(key.mark, value)

@@ -9,7 +9,6 @@ from functools import cached_property
 from seqtool.errors import Problem, SourceLine
 
 LINE_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
-NEEDS_ESCAPE = re.compile('["\\\\\x00-\x1f\x7f-\xa0\xad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufffe\uffff\ud800-\udfff]')
 NULLS = frozenset(("null", "Null", "NULL", "~"))
 
 
@@ -126,13 +125,13 @@ Node = Scalar | Items | Table
 
 def quoted(text: str) -> str:
     """Text between double quotes as YAML writes it, on one line, printable."""
-    return '"' + NEEDS_ESCAPE.sub(_escape, text) + '"'
+    return '"' + "".join(char if char.isprintable() and char not in '"\\' else _escape(char) for char in text) + '"'
 
 
-def _escape(found: re.Match[str]) -> str:
+def _escape(char: str) -> str:
     short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
-    code = ord(found[0])
-    return short.get(found[0]) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    code = ord(char)
+    return short.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}")
 
 
 def describe_node(node: Node) -> str:

@@ -1,0 +1,285 @@
+"""Every mistake a config can hold: its sentence, its place, its caret and its hint. One case, one line."""
+# ruff: noqa: E501
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqtool.config import ReadConfig, parse_settings
+from seqtool.errors import ConfigError, Problem
+
+
+def read(text: str, *overrides: str) -> ReadConfig:
+    """Read text as the file `c.yaml` in `/here`."""
+    return parse_settings(text, name="c.yaml", folder=Path("/here"), overrides=overrides)
+
+
+def problems(text: str, *overrides: str) -> tuple[Problem, ...]:
+    """The mistakes of a text."""
+    with pytest.raises(ConfigError) as caught:
+        read(text, *overrides)
+    return caught.value.problems
+
+
+def screen(text: str, *overrides: str) -> str:
+    """The mistakes as lines: place and message, then the carets, then the hint."""
+    lines = []
+    for problem in problems(text, *overrides):
+        lines.append(f"{problem.place}  {problem.message}")
+        if problem.source:
+            lines += [f"| {problem.source.text}", "| " + " " * (problem.source.column - 1) + "^" * problem.source.width]
+        if problem.hint:
+            lines.append(f"hint: {problem.hint}")
+    return "\n".join(lines)
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
+    text = """\
+task: char
+lr: 3
+data:
+  pairs: [[ab, ba], [no, yes]]
+  alphabt: abc
+model:
+  hidden_sise: 200
+  cell: lstn
+  tied: true
+  input: onehot
+training:
+  epochs: 1e3
+  shuffle: perhaps
+  momentum:
+  lr: 0,5
+"""
+    assert (
+        screen(text, "training.ema=1")
+        == """\
+c.yaml:2:1  lr: unknown key
+| lr: 3
+| ^^
+hint: lr belongs under training
+c.yaml:4:21  data.pairs[1]: input and target must be equally long, found "no" of 2 and "yes" of 3
+|   pairs: [[ab, ba], [no, yes]]
+|                     ^
+hint: add or take away symbols of one of them
+c.yaml:5:3  data.alphabt: unknown key
+|   alphabt: abc
+|   ^^^^^^^
+hint: did you mean alphabet?
+c.yaml:7:3  model.hidden_sise: unknown key
+|   hidden_sise: 200
+|   ^^^^^^^^^^^
+hint: did you mean hidden_size?
+c.yaml:8:9  model.cell: expected rnn, lstm or gru, found lstn
+|   cell: lstn
+|         ^^^^
+hint: did you mean lstm?
+c.yaml:9:9  model.tied: needs an embedding to share, found input: onehot
+|   tied: true
+|         ^^^^
+hint: set model.input: embedding, or tied to false
+c.yaml:12:11  training.epochs: expected a whole number of at least 1, or null, found 1e3
+|   epochs: 1e3
+|           ^^^
+hint: write 1000
+c.yaml:13:12  training.shuffle: expected true or false, found perhaps
+|   shuffle: perhaps
+|            ^^^^^^^
+c.yaml:14:3  training.momentum: has no value
+|   momentum:
+|   ^^^^^^^^
+hint: write a value after the colon, or delete the line
+c.yaml:15:7  training.lr: expected a number above 0, found 0,5
+|   lr: 0,5
+|       ^^^
+hint: write 0.5, with a point
+--set training.ema=1  training.ema: expected a number of at least 0 and below 1, found 1"""
+    )
+
+
+CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
+PAIRS = "task: char\ndata: {pairs: [[ab, ba]]}\ntraining: {epochs: 1}\n"
+TAGGER = "task: tagger\ndata: {train: t.conll}\ntraining: {epochs: 1}\n"
+
+# (id, config, option laid over it, the one message expected, a part of its hint)
+SCHEMA = [
+    ("a number is no text", CHAR, "training.lr=fast", "training.lr: expected a number above 0, found fast", ""),
+    ("below the range", CHAR, "training.lr=0", "training.lr: expected a number above 0, found 0", ""),
+    ("above the range", CHAR, "model.hidden_size=65537", "model.hidden_size: expected a whole number from 1 to 65536, found 65537", ""),
+    ("nan", CHAR, "training.lr=.nan", "training.lr: expected a number above 0, found .nan", ""),
+    ("nan in words", CHAR, "training.lr=nan", "training.lr: expected a number above 0, found nan", ""),
+    ("infinite", CHAR, "training.lr=1e999", "training.lr: expected a number above 0, found 1e999", ""),
+    ("half a step", CHAR, "training.max_steps=3.5", "training.max_steps: expected a whole number of at least 1, or null, found 3.5", ""),
+    ("null where it is not taken", CHAR, "training.lr=null", "training.lr: expected a number above 0, found null", ""),
+    ("no truth value", CHAR, "training.shuffle=perhaps", "training.shuffle: expected true or false, found perhaps", ""),
+    ("value nearly right", CHAR, "training.optimizer=Adam_W", "training.optimizer: expected adam, adamw, sgd, rmsprop or adagrad, found Adam_W", "did you mean adamw?"),
+    ("value far off", CHAR, "model.cell=transformer", "model.cell: expected rnn, lstm or gru, found transformer", ""),
+    ("list for a number", CHAR, "training.lr=[1]", "training.lr: expected a number above 0, found a list of 1", ""),
+    ("mapping for a number", CHAR, "training.lr={a: 1}", "training.lr: expected a number above 0, found a section of keys", ""),
+    ("mapping for a path", CHAR, "data.text={a: b}", "data.text: expected a path or a list of paths, found a section of keys", ""),
+    ("mapping for an alphabet", CHAR, "data.alphabet={str: b}", "data.alphabet: expected text or a list of texts, or null, found a section of keys", ""),
+    ("three betas", CHAR, "training.betas=[0.9, 0.99, 1]", "training.betas: expected a list of 2 numbers, found a list of 3", ""),
+    ("one share", CHAR, "data.split=[1]", "data.split: expected a list of 2 or 3 numbers, found a list of 1", ""),
+    ("section as a number", TAGGER, "model=3", "model: expected a section of keys, found 3", ""),
+    ("pair of three", PAIRS, "data.pairs=[[a, b, c]]", "data.pairs[0]: expected a pair [input, target], found a list of 3", ""),
+    ("pair as text", PAIRS, "data.pairs=[ab]", "data.pairs[0]: expected a pair [input, target], found ab", ""),
+    ("list in a pair", PAIRS, "data.pairs=[[a, [b]]]", "data.pairs[0][1]: expected text, found a list of 1", ""),
+    ("bad name", CHAR, "name=../x", "name: expected letters, digits, dots, dashes and underscores, the first a letter or digit, found ../x", ""),
+    ("negative seed", CHAR, "seed=-1", "seed: expected a whole number of at least 0, found -1", ""),
+    ("seed too large", CHAR, "seed=9223372036854775808", "seed: expected a whole number of at least 0, found 9223372036854775808", ""),
+    ("feature as text", TAGGER, "model.features=[form]", "model.features[0]: expected a feature (name, dim, …), found form", ""),
+    ("features nearly right", TAGGER, "model.features=standart", "model.features: expected standard, rich or a list of features, found standart", "did you mean standard?"),
+    ("feature without a name", TAGGER, "model.features=[{dim: 3}]", "model.features[0].name: is missing", "give the feature its name"),
+    ("key of a feature", TAGGER, "model.features=[{name: form, dimm: 3}]", "model.features[0].dimm: unknown key", "did you mean dim?"),
+    ("weight as text", TAGGER, "training.class_weights={NN: x}", "training.class_weights.NN: expected a number, found x", ""),
+    ("weights nearly right", TAGGER, "training.class_weights=balance", "training.class_weights: expected none, balanced or a number for each label, found balance", "did you mean balanced?"),
+    ("key nearly right", CHAR, "training.learning_rate_decay_faktor=1", "training.learning_rate_decay_faktor: unknown key", "configs/README.md lists the keys"),
+    ("dash for underscore", CHAR, "model.hidden-size=3", "model.hidden-size: unknown key", "did you mean hidden_size?"),
+    ("key of another section", CHAR, "model.lr=3", "model.lr: unknown key", "lr belongs under training"),
+    ("key of no section", CHAR, "epochs=3", "epochs: unknown key", "epochs belongs under training"),
+    ("key of the top", CHAR, "training.seed=3", "training.seed: unknown key", "seed belongs at the top level, not under training"),
+    ("key nearly of another section", CHAR, "model.epoch=3", "model.epoch: unknown key", "did you mean epochs? it belongs under training"),
+    ("key of the other task", CHAR, "model.bidirectional=true", "model.bidirectional: unknown key", "bidirectional is a key of task: tagger, this is task: char"),
+    ("train of the other task", CHAR, "data.train=x", "data.train: unknown key", "train is a key of task: tagger"),
+    ("section of nothing", CHAR, "modell.cell=rnn", "modell: unknown key", "did you mean model?"),
+    ("key of nothing", CHAR, "xyzzy=1", "xyzzy: unknown key", "the keys are task, name, seed, data, model, training"),
+]  # fmt: skip
+
+SENSE = [
+    ("nesterov without momentum", CHAR, "training={optimizer: sgd, nesterov: true}", "training.nesterov: needs momentum", "0.9"),
+    ("nesterov of adam", CHAR, "training={nesterov: true, optimizer: adam}", "training.nesterov: is for optimizer: sgd, found adam", "training.optimizer: sgd"),
+    ("beta of one", CHAR, "training.betas=[0.9, 1]", "training.betas[1]: expected a number of at least 0 and below 1, found 1", "0.999"),
+    ("no end", CHAR, "training.epochs=null", "training: nothing says when to stop", "training.max_steps"),
+    ("cosine by minutes", CHAR, "training={epochs: null, max_minutes: 3, schedule: cosine}", "training.schedule: cosine needs to know the last step", "training.epochs"),
+    ("warm-up of the whole run", CHAR, "training={max_steps: 10, warmup_steps: 10}", "training.warmup_steps: 10 steps of warm-up leave none of max_steps (10) to train at full rate", "smaller"),
+    ("residual of one layer", CHAR, "model.residual=true", "model.residual: needs at least two layers", "num_layers"),
+    ("dropout between one layer", TAGGER, "model.dropout_between=0.3", "model.dropout_between: needs at least two layers", "dropout_output"),
+    ("encoding", CHAR, "data.encoding=utf8000", 'data.encoding: expected a text encoding, found "utf8000"', "latin-1"),
+    ("encoding of bytes", CHAR, "data.encoding=base64", 'data.encoding: expected a text encoding, found "base64"', "latin-1"),
+    ("empty path", CHAR, 'data.text=""', 'data.text[0]: expected a path, found ""', "name"),
+    ("path with NUL", TAGGER, 'data.dev=["/a\\0b"]', 'data.dev[0]: expected a path, found "/a\\x00b"', "name"),
+    ("reserved name", CHAR, "name=a.partial", "name: a name must not end in .partial, which marks unfinished runs", "another"),
+    ("text and pairs", CHAR, "data.pairs=[[a, b]]", "data.pairs: stand beside text; a model learns from one of them", "delete"),
+    ("nothing to learn", "task: char", "seed=1", "data: nothing to learn from", "data.alphabet"),
+    ("lines without text", PAIRS, "data.per_line=true", "data.per_line: goes with data.text, which is not given", "delete per_line"),
+    ("unequal pair", PAIRS, "data.pairs=[[ab, ba], [abc, ab]]", 'data.pairs[1]: input and target must be equally long, found "abc" of 3 and "ab" of 2', "symbols"),
+    ("empty pair", PAIRS, 'data.pairs=[["", ""]]', "data.pairs[0]: expected at least one symbol, found two empty texts", "delete"),
+    ("bytes of unequal pair", PAIRS, "data={pairs: [[é, e]], unit: byte}", 'data.pairs[0]: input and target must be equally long, found "é" of 2 and "e" of 1', "symbols"),
+    ("pair outside the alphabet", PAIRS, "data.alphabet=bc", 'data.pairs[0]: the symbol "a" is not in data.alphabet, which is "bc"', "add it to data.alphabet"),
+    ("symbol twice", CHAR, "data.alphabet=hello", 'data.alphabet: the symbol "l" stands in it more than once', "once"),
+    ("symbol of two characters", CHAR, "data.alphabet=[a, bc]", 'data.alphabet: a symbol is one character, found "bc"', "single"),
+    ("empty alphabet", CHAR, 'data.alphabet=""', "data.alphabet: expected at least one symbol, found none", "list"),
+    ("alphabet and count", CHAR, "data={alphabet: ab, min_count: 2}", "data.min_count: has nothing to choose from when data.alphabet lists the symbols", "delete"),
+    ("alphabet of bytes", CHAR, "data={alphabet: ab, unit: byte}", "data.alphabet: lists characters, but data.unit is byte", "char"),
+    ("normalised bytes", CHAR, "data={normalize: nfc, unit: byte}", "data.normalize: works on characters, but data.unit is byte", "char"),
+    ("encoded bytes", CHAR, "data={encoding: latin-1, unit: byte}", "data.encoding: has no meaning for bytes, which are read as they are", "char"),
+    ("split over one", CHAR, "data.split=[0.9, 0.2]", "data.split: the shares add up to 1.1, more than 1", "[0.9, 0.1]"),
+    ("negative split", CHAR, "data.split=[1, -0.1]", "data.split: expected a share above 0 for training and no negative share", "[0.9, 0.1]"),
+    ("tied and one-hot", CHAR, "model={tied: true, input: onehot}", "model.tied: needs an embedding to share, found input: onehot", "embedding"),
+    ("tied and no output", "task: char\ndata: {alphabet: ab}", "model={tied: true, output: none}", "model.tied: needs an output layer, found output: none", "linear"),
+    ("no output to train", CHAR, "model.output=none", "model.output: none gives no scores to train on", "linear"),
+    ("reset of pairs", PAIRS, "model.state_reset=0.1", "model.state_reset: is for running text, but with data.pairs every sequence starts afresh", "delete"),
+    ("reset of lines", CHAR, "data.per_line=true model.state_reset=0.1", "model.state_reset: is for running text, but with data.per_line every sequence starts afresh", "delete"),
+    ("words of a character model", CHAR, "training.batch_words=10", "training.batch_words: is for taggers", "batch_size"),
+    ("weights of a character model", CHAR, "training.class_weights=balanced", "training.class_weights: is for taggers; symbols have no weights", "delete"),
+    ("split and dev", TAGGER, "data={split: 0.1, dev: d}", "data.split: holds out training sentences, but data.dev names files for that", "delete"),
+    ("separator", TAGGER, "data.separator=comma", 'data.separator: expected auto, tab, space or one character, found "comma"', "auto"),
+    ("columns without form", TAGGER, "data.columns=[word, pos]", "data.columns: one column must be called form: the token's", "form"),
+    ("column twice", TAGGER, "data.columns=[form, pos, pos]", 'data.columns: the name "pos" stands in them more than once', "own"),
+    ("columns of CoNLL-U", TAGGER, "data={columns: [form, pos], format: conllu}", "data.columns: are for format: conll, found conllu", "delete"),
+    ("label outside columns", TAGGER, "data={columns: [form, pos], label: chunk}", 'data.label: expected one of data.columns (form, pos), found "chunk"', "name"),
+    ("label is the token", TAGGER, "data={columns: [form, pos], label: form}", "data.label: form is the token itself", "pos"),
+    ("label column 0", TAGGER, "data.label=0", "data.label: expected a column from 1 to the last, found 0", "from 1"),
+    ("label column 3 of 2", TAGGER, "data={columns: [form, pos], label: 3}", "data.label: expected a column from 1 to 2, found 3", "from 1"),
+    ("surface of CoNLL", TAGGER, "data={tokens: surface, format: conll}", "data.tokens: surface is for CoNLL-U, found format: conll", "words"),
+    ("no features", TAGGER, "model.features=[]", "model.features: expected at least one feature, found none", "standard"),
+    ("vectors without path", TAGGER, "model.features=[{name: vectors}]", "model.features[0]: vectors need the path of their file", "path"),
+    ("path without vectors", TAGGER, "model.features=[{name: form, path: x}]", "model.features[0].path: says nothing about a feature called form", "delete"),
+    ("length of a form", TAGGER, "model.features=[{name: form, length: 2}]", "model.features[0].length: says nothing about a feature called form", "delete"),
+    ("known characters only", TAGGER, "model.features=[{name: char_cnn, unknown: false}]", "model.features[0].unknown: says nothing about a feature called char_cnn", "delete"),
+    ("rare without unknown", TAGGER, "model.features=[{name: form, unknown: false, min_count: 2}]", "model.features[0].min_count: makes rare values unknown, but unknown: false leaves no row for them", "delete"),
+    ("feature twice", TAGGER, "model.features=[{name: form}, {name: form}]", "model.features[1]: the same feature stands in the list twice", "delete"),
+    ("smoothed crf", TAGGER, "training.label_smoothing=0.1 model.decoder=crf", "training.label_smoothing: does not go with decoder: crf", "viterbi"),
+    ("weighted crf", TAGGER, "training.class_weights=balanced model.decoder=crf", "training.class_weights: does not go with decoder: crf", "viterbi"),
+    ("negative weight", TAGGER, "training.class_weights={NN: -1}", "training.class_weights.NN: expected a number of at least 0, found -1", "0 leaves"),
+    ("no weights", TAGGER, "training.class_weights={}", "training.class_weights: expected a number for each label, found none", "balanced"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "option", "message", "hint"), [pytest.param(*case[1:], id=case[0]) for case in SCHEMA + SENSE])
+def test_one_mistake_one_sentence(text: str, option: str, message: str, hint: str) -> None:
+    """A space before a second key starts a second option."""
+    first, *rest = option.split(" model.")
+    overrides = (first, *(f"model.{part}" for part in rest))
+    found = problems(text, *overrides)
+    assert [problem.message for problem in found] == [message]
+    assert found[0].place == next((f"--set {option}" for option in overrides if message.startswith(option.split("=")[0])), found[0].place)
+    assert hint in found[0].hint
+    assert found[0].hint or ": expected" in message
+
+
+STRUCTURE = [
+    pytest.param("", "c.yaml  expected a config, found an empty file", id="empty file"),
+    pytest.param("# nothing\n", "c.yaml  expected a config, found an empty file", id="comment"),
+    pytest.param("null\n", "c.yaml  expected a config, found an empty file", id="null"),
+    pytest.param("- a\n", "c.yaml:1:1  expected keys and values, found a list of 1", id="list"),
+    pytest.param("The dog\nate\n", "c.yaml:1:1  expected keys and values, found The dog ate", id="text"),
+    pytest.param("data: {text: x}\ntraining: {epochs: 1}", "c.yaml  task: is missing\nhint: start with task: char", id="no task"),
+    pytest.param("data: {train: x}\ntraining: {epochs: 1}", "c.yaml  task: is missing\nhint: start with task: tagger", id="no task, tagger"),
+    pytest.param("seed: 1", "c.yaml  task: is missing\nhint: start with task: char or task: tagger", id="no task, no data"),
+    pytest.param("task: tagr\ndata: {train: x}\ntraining: {epochs: 1}", "c.yaml:1:7  task: expected char or tagger, found tagr\n| task: tagr\n|       ^^^^\nhint: did you mean tagger?", id="unknown task"),
+    pytest.param("task: music", "c.yaml:1:7  task: expected char or tagger, found music\n| task: music\n|       ^^^^^\nhint: char learns symbols, tagger labels tokens", id="task far off"),
+    pytest.param("task: [char]", "c.yaml:1:7  task: expected char or tagger, found a list of 1", id="list of tasks"),
+    pytest.param("task: tagger\ntraining: {epochs: 1}", "c.yaml  data: is missing\nhint: a tagger needs a section data:", id="tagger without data"),
+    pytest.param("task: tagger\ndata: {dev: x}\ntraining: {epochs: 1}", "c.yaml:2:1  data.train: is missing\n| data: {dev: x}\n| ^^^^\nhint: name the training file", id="tagger without train"),
+    pytest.param("task: char\ndata:\n  text: x\ntraining:\n  epochs: 1\nmodel:\n", "c.yaml:6:1  model: the section is empty\n| model:\n| ^^^^^\nhint: write keys under it", id="empty section"),
+    pytest.param("task: char\ndata:\n  text: x\ntraining:\n", "c.yaml:4:1  training: the section is empty\n| training:\n| ^^^^^^^^\nhint: write keys under it", id="empty section that is needed"),
+    pytest.param("task: char\ndata:\n  text:\ntraining: {epochs: 1}", "c.yaml:3:3  data.text: has no value\n|   text:\n|   ^^^^\nhint: write a value after the colon", id="empty key"),
+    pytest.param("task: char\ndata: {text: x}\nmodell:\ntraining: {epochs: 1}", "c.yaml:3:1  modell: unknown key", id="empty unknown key"),
+    pytest.param("task: char\ndata:\n  text:\n  - x\n  -\ntraining: {epochs: 1}", "c.yaml:5:4  data.text[1]: has no value", id="empty item"),
+    pytest.param("task: char\ntask: char\ndata: {text: x}\ntraining: {epocs: 1}", "c.yaml:2:1  the key task is given twice\n| task: char\n| ^^^^\nhint: it already stands in line 1; delete one of the two\nc.yaml:4:12  training.epocs: unknown key\n| training: {epocs: 1}\n|            ^^^^^\nhint: did you mean epochs?", id="duplicate and misspelt"),
+    pytest.param("task: tagger\ndata: {train: x}\ntraining: {epochs: 1, optimizer: sgdd, nesterov: true}", "c.yaml:3:34  training.optimizer: expected", id="no echo of a wrong value"),
+    pytest.param("task: tagger\ndata: {train: x}\ntraining: 3", "c.yaml:3:11  training: expected a section of keys, found 3", id="no echo of a wrong section"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "expected"), STRUCTURE)
+def test_structure(text: str, expected: str) -> None:
+    assert screen(text).startswith(expected)
+    assert len(problems(text)) == expected.count("c.yaml")
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        pytest.param("foo", "expected key=value", id="no equals sign"),
+        pytest.param("=3", "expected key=value", id="no key"),
+        pytest.param("training.=3", "expected key=value", id="half a key"),
+        pytest.param("training.lr=", "training.lr: has no value", id="no value"),
+        pytest.param("data.alphabet=#ab", "data.alphabet: has no value", id="a comment"),
+        pytest.param("training.lr=[1", "not valid YAML: did not find expected ',' or ']'", id="open bracket"),
+        pytest.param("training.lr=&a 1", "anchors (&a) are not allowed", id="anchor"),
+        pytest.param("training.lr.x=1", "training.lr: expected a number above 0, found a section of keys", id="below a value"),
+    ],
+)
+def test_options_that_are_wrong(option: str, message: str) -> None:
+    found = problems(CHAR, option)
+    assert [(problem.place, problem.source) for problem in found] == [(f"--set {option}", None)]
+    assert message in (found[0].message, found[0].message.replace("<parser>", ""))
+
+
+def test_a_feature_cannot_be_set_alone() -> None:
+    found = problems(TAGGER.replace("training", "model: {features: [{name: form}]}\ntraining"), "model.features.0.dim=3")
+    assert found[0].message == "model.features.0.dim: only model.features as a whole can be set"
+
+
+def test_very_many_mistakes_are_cut_short() -> None:
+    found = problems(CHAR + "\n".join(f"key{n}: 1" for n in range(200)))
+    assert len(found) == 51
+    assert found[-1].message == "and 150 more mistakes"
+
+
+def test_a_wrong_value_in_the_file_is_mended_by_an_option() -> None:
+    assert read(CHAR.replace("epochs: 1", "epochs: x"), "training.epochs=2").settings.training.epochs == 2
