@@ -1,0 +1,71 @@
+"""From prepared data to a task that can be trained: the first place where torch is needed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqtool.data.characters import CharCorpus
+from seqtool.errors import SeqtoolError
+from seqtool.jobs.prepare import Prepared
+from seqtool.settings import CharSettings, TaggerSettings
+from seqtool.spans import allowed_transitions
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqtool.training.loop import Task
+
+
+@dataclass(frozen=True)
+class BuiltTask:
+    """A task with its freshly drawn network, and where it will be trained."""
+
+    task: Task
+    device: torch.device
+    threads: int
+
+
+def build_task(prepared: Prepared) -> BuiltTask:
+    """Set torch up, draw the network's weights and join it to its data.
+
+    Raises:
+        SeqtoolError: if torch is not installed.
+        ConfigError: if the device is not to be had.
+    """
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        raise SeqtoolError("training needs torch, which is not installed", hint="pip install 'seqtool[train]'") from error
+    from seqtool.training.device import choose_device, set_up_torch
+
+    settings = prepared.settings
+    threads = set_up_torch(settings.training)
+    device = choose_device(settings.training.device)
+    task = _character_task(prepared, device) if isinstance(settings, CharSettings) else _tagging_task(prepared, device)
+    return BuiltTask(task, device, threads)
+
+
+def _character_task(prepared: Prepared, device: torch.device) -> Task:
+    from seqtool.models.build import build_character_network
+    from seqtool.training.character_task import CharacterTask
+
+    settings, corpus = prepared.settings, prepared.corpus
+    assert isinstance(settings, CharSettings) and isinstance(corpus, CharCorpus)
+    network = build_character_network(settings, len(corpus.vocabulary))
+    return CharacterTask(network, corpus, settings, device)
+
+
+def _tagging_task(prepared: Prepared, device: torch.device) -> Task:
+    from seqtool.models.build import build_tagger_network
+    from seqtool.settings import feature_list
+    from seqtool.training.tagging_task import TaggingTask
+
+    settings, corpus = prepared.settings, prepared.corpus
+    assert isinstance(settings, TaggerSettings) and not isinstance(corpus, CharCorpus)
+    encoder = corpus.encoder
+    rows = [encoder.rows(index) for index in range(len(feature_list(settings.model)))]
+    allowed = allowed_transitions(corpus.labels, corpus.inner_scheme)
+    characters = len(encoder.characters or ()) + 3
+    network = build_tagger_network(settings, rows, characters, len(corpus.labels), allowed, encoder.vectors)
+    return TaggingTask(network, corpus, settings, device)
