@@ -95,7 +95,8 @@ def _wide_lines(stream: BinaryIO, encoding: str, name: str) -> Iterator[str]:
 
 def _undecodable(place: str, encoding: str, byte: bytes) -> DataError:
     found = f"byte 0x{byte.hex()}" if byte else "other bytes"
-    return DataError(f"expected {encoding} text, found {found}", place=place, hint="say how the file is encoded: `data.encoding: latin-1`, for example")
+    hint = "say how the file is encoded: `data.encoding: latin-1`, for example"
+    return DataError(f"expected {encoding} text, found {found}", place=place, hint=hint)
 
 
 def split_blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
