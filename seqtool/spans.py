@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -173,10 +174,9 @@ def _segments(found: set[str]) -> bool:
 
 
 def malformed(labels: Sequence[str], scheme: Scheme) -> list[int]:
-    """Places of the labels that may not stand where they stand; the label before an early end counts at the next place
-    (`len(labels)` for a span that the end of the sequence cuts off)."""
+    """Places of the labels that may not follow what stands before them; `len(labels)` where the last may not be last."""
     parsed = [_OUTSIDE, *map(_parse, labels), _OUTSIDE]
-    return [place for place, (left, right) in enumerate(zip(parsed, parsed[1:], strict=False)) if not _may_follow(left, right, scheme)]
+    return [place for place, (left, right) in enumerate(pairwise(parsed)) if not _may_follow(left, right, scheme)]
 
 
 def _may_follow(left: _Parsed, right: _Parsed, scheme: Scheme) -> bool:
