@@ -10,7 +10,6 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from json.decoder import WHITESPACE, scanstring
 from typing import Any
 
 from seqtool.data.blocks import BOM, Block, is_blank, split_end
@@ -18,6 +17,7 @@ from seqtool.data.conll import EmptyTokens
 from seqtool.errors import DataError
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+SPACE = re.compile(r"[ \t\r\n]*")
 DECODER = json.JSONDecoder()
 
 
@@ -95,6 +95,8 @@ def parse(content: str, name: str, number: int) -> dict[str, Any]:
         place = f"{name}:{number}:{error.colno}"
         hint = "each line holds one whole JSON object; `data.format` says which format a file has"
         raise DataError(f"expected a JSON object, found text that is not JSON ({error.msg})", place=place, hint=hint) from None
+    except ValueError:
+        raise DataError("expected a JSON object, found a number too long to read", place=f"{name}:{number}") from None
     except RecursionError:
         raise DataError("expected a JSON object, found one nested too deep to read", place=f"{name}:{number}") from None
     if not isinstance(record, dict):
@@ -153,7 +155,7 @@ def _value_spans(content: str) -> tuple[dict[str, tuple[int, int]], int]:
     spans: dict[str, tuple[int, int]] = {}
     at = _skip(content, content.index("{") + 1)
     while content[at] == '"':
-        key, at = scanstring(content, at + 1)
+        key, at = DECODER.raw_decode(content, at)
         start = _skip(content, _skip(content, at) + 1)
         stop = DECODER.raw_decode(content, start)[1]
         spans[key] = (start, stop)
@@ -164,5 +166,5 @@ def _value_spans(content: str) -> tuple[dict[str, tuple[int, int]], int]:
 
 
 def _skip(content: str, at: int) -> int:
-    match = WHITESPACE.match(content, at)
+    match = SPACE.match(content, at)
     return match.end() if match else at
