@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from typing import BinaryIO, Protocol
 
 from seqtool.errors import DataError
@@ -122,3 +123,20 @@ def split_end(line: str) -> tuple[str, str]:
     """A raw line as its content and its line end (possibly none)."""
     content = line.rstrip("\r\n")
     return content, line[len(content) :]
+
+
+def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
+    """The first raw lines, to find out a format by, and all the lines as if none had been read.
+
+    Reading stops after `limit` lines, or, so that a pipe need not be filled first, at the end of the first block that
+    has a line of content beside comments.
+    """
+    rest = iter(lines)
+    seen: list[str] = []
+    content = False
+    for line in rest:
+        seen.append(line)
+        if len(seen) >= limit or (content and is_blank(line)):
+            break
+        content = content or not (is_blank(line.removeprefix(BOM)) or line.removeprefix(BOM).startswith(("# ", "-DOCSTART-")))
+    return seen, chain(seen, rest)
