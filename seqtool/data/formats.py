@@ -76,7 +76,7 @@ def _by_content(sample: Sequence[str]) -> FormatName:
     if data and all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in data):
         return "jsonl"
     rows = [line.split("\t") for line in data]
-    if rows and rows[0][0] in ("1", "0.1", "1-2") and all(len(row) == len(COLUMNS) and _is_id(row[0]) for row in rows):
+    if rows and all(len(row) == len(COLUMNS) and _is_id(row[0]) for row in rows):
         return "conllu"
     return "conll"
 
