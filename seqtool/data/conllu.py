@@ -25,15 +25,6 @@ EMPTY_NODE = re.compile(r"([0-9]+)\.([0-9]+)")
 TEXT = re.compile(r"#\s*text\s*= ?(.*)", re.DOTALL)
 
 
-class Word(NamedTuple):
-    """A line that counts as a word: its number, form, label, and where it is among the block's lines."""
-
-    number: int
-    form: str
-    label: str
-    line: int
-
-
 class Range(NamedTuple):
     """An `n-m` line: the words it spans, its form, and where it is."""
 
@@ -77,31 +68,33 @@ class ConlluFormat:
             yield self._block(raw, name, first)
 
     def _block(self, raw: list[str], name: str, first: int) -> Block:
-        words: list[Word] = []
+        tokens: list[str] = []
+        labels: list[str] = []
+        token_lines: list[int] = []
         ranges: list[Range] = []
-        text: str | None = None
-        comments = 0
-        for index, line in enumerate(raw):
-            content = (line.removeprefix(BOM) if first + index == 1 else line).rstrip("\r\n")
-            if content.startswith("#"):
-                comments += 1
-                match = TEXT.match(content) if text is None else None
-                text = match[1] if match else text
-            elif not is_blank(content):
-                self._line(content, index, f"{name}:{first + index}", words, ranges)
-        _check_ranges(words, ranges, name, first)
-        tokens, labels, token_lines = _surface(words, ranges) if self.tokens == "surface" else _words(words)
-        return Block(raw, tokens, labels, token_lines, name, first, text, comments)
+        comments: list[str] = []
+        column = self.column
+        for index, line in enumerate(raw if first > 1 else [raw[0].removeprefix(BOM), *raw[1:]]):
+            cells = line.split("\t")
+            if len(cells) == len(COLUMNS) and cells[0] == str(len(tokens) + 1):  # almost all lines: a word
+                tokens.append(cells[1] or self._empty(f"{name}:{first + index}"))
+                labels.append((cells[column] if column != MISC else self._misc_label(cells[MISC])) or "_")
+                token_lines.append(index)
+            elif line.startswith("#"):
+                comments.append(line)
+            elif not is_blank(line):
+                self._other(cells, index, len(tokens) + 1, f"{name}:{first + index}", ranges)
+        _check_end(ranges, len(tokens), name, first)
+        if ranges and self.tokens == "surface":
+            tokens, labels, token_lines = _surface(tokens, labels, token_lines, ranges)
+        return Block(raw, tokens, labels, token_lines, name, first, _text(comments), len(comments))
 
-    def _line(self, content: str, index: int, place: str, words: list[Word], ranges: list[Range]) -> None:
-        cells = content.split("\t")
+    def _other(self, cells: list[str], index: int, number: int, place: str, ranges: list[Range]) -> None:
+        """A line that is not the next word: an `n-m` line, an empty node, or a mistake."""
         if len(cells) != len(COLUMNS):
             hint = "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
             raise DataError(f"expected 10 columns separated by a tab, found {len(cells)}", place=place, hint=hint)
-        number = len(words) + 1
-        if cells[0] == str(number):
-            words.append(Word(number, cells[1] or self._empty(place), self._label(cells), index))
-        elif match := RANGE.fullmatch(cells[0]):
+        if match := RANGE.fullmatch(cells[0]):
             ranges.append(Range(int(match[1]), int(match[2]), cells[1] or self._empty(place), index))
             _check_range(ranges, number, place)
         elif (match := EMPTY_NODE.fullmatch(cells[0])) is None or int(match[1]) != number - 1:
@@ -112,10 +105,8 @@ class ConlluFormat:
             return "_"
         raise DataError("expected a form, found an empty one", place=place, hint="`data.empty_tokens: repair` reads it as `_`")
 
-    def _label(self, cells: list[str]) -> str:
-        if self.column != MISC:
-            return cells[self.column] or "_"
-        return next((value for key, _, value in _pairs(cells[MISC]) if key == self.key), "_")
+    def _misc_label(self, misc: str) -> str:
+        return next((value for key, _, value in _pairs(misc.rstrip("\r\n")) if key == self.key), "_")
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
         """The block's lines with these labels in their column or MISC key; all else as it was.
@@ -178,32 +169,26 @@ def _check_range(ranges: list[Range], number: int, place: str) -> None:
         raise _bad_id(f"{this.first}-{this.last}", number, place)
 
 
-def _check_ranges(words: list[Word], ranges: list[Range], name: str, first: int) -> None:
-    if ranges and ranges[-1].last > len(words):
+def _check_end(ranges: list[Range], words: int, name: str, first: int) -> None:
+    if ranges and ranges[-1].last > words:
         this = ranges[-1]
-        message = f"expected words up to {this.last} after the id {this.first}-{this.last}, found {len(words)}"
+        message = f"expected words up to {this.last} after the id {this.first}-{this.last}, found {words}"
         raise DataError(message, place=f"{name}:{first + this.line}", hint="the sentence ends before the range does")
 
 
-def _words(words: list[Word]) -> tuple[list[str], list[str], list[int]]:
-    return [word.form for word in words], [word.label for word in words], [word.line for word in words]
+def _text(comments: list[str]) -> str | None:
+    """What the first `# text = ` comment says."""
+    matches = (TEXT.match(comment.rstrip("\r\n")) for comment in comments)
+    return next((match[1] for match in matches if match), None)
 
 
-def _surface(words: list[Word], ranges: list[Range]) -> tuple[list[str], list[str], list[int]]:
-    """Tokens of the running text: `n-m` forms in the place of the words they span."""
-    if not ranges:
-        return _words(words)
-    spans = {span.first: span for span in ranges}
-    tokens: list[Word] = []
-    number = 1
-    while number <= len(words):
-        word, span = words[number - 1], spans.get(number)
-        if span is not None:
-            label = JOIN.join(inner.label for inner in words[number - 1 : span.last])
-            word = Word(number, span.form, label, span.line)
-        tokens.append(word)
-        number = span.last + 1 if span else number + 1
-    return _words(tokens)
+def _surface(forms: list[str], labels: list[str], lines: list[int], ranges: list[Range]) -> tuple[list[str], list[str], list[int]]:
+    """Tokens of the running text, their labels and lines: `n-m` forms in the place of the words they span."""
+    forms, labels, lines = list(forms), list(labels), list(lines)
+    for span in reversed(ranges):
+        words = slice(span.first - 1, span.last)
+        forms[words], labels[words], lines[words] = [span.form], [JOIN.join(labels[words])], [span.line]
+    return forms, labels, lines
 
 
 def _number(line: str) -> int:
