@@ -90,7 +90,7 @@ def parse(content: str, name: str, number: int) -> dict[str, Any]:
         DataError: with file:line:column, not JSON; with file:line, not an object or half a character (a lone surrogate).
     """
     try:
-        record = json.loads(content)
+        record = json.loads(content.rstrip("\r\n"))
     except json.JSONDecodeError as error:
         place = f"{name}:{number}:{error.colno}"
         hint = "each line holds one whole JSON object; `data.format` says which format a file has"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from seqtool.data.blocks import Block, SentenceFormat, raw_lines
+from seqtool.data.blocks import Block, SentenceFormat, is_blank, raw_lines
 from seqtool.data.conll import ConllFormat, columns
 from seqtool.data.conllu import ConlluFormat
 from seqtool.data.formats import SAMPLE_LINES, find_format, same_layout
@@ -88,8 +88,8 @@ def _read_file(split: str, path: Path, data: TaggerData, like: SentenceFormat | 
         with path.open("rb") as stream:
             lines = raw_lines(stream, data.encoding, str(path))
             sample = list(islice(lines, SAMPLE_LINES))
-            if not sample:
-                raise DataError("expected labelled sentences, found an empty file", place=str(path))
+            if all(map(is_blank, sample)):
+                raise DataError(f"expected labelled sentences, found {'blank lines' if sample else 'an empty file'}", place=str(path))
             form, said = find_format(data, str(path), sample)
             warning = _compare(like, form, path, data)
             blocks = list(form.read(chain(sample, lines), str(path)))
@@ -132,5 +132,5 @@ def _left_aside(split: str, name: str, form: SentenceFormat, blocks: Sequence[Bl
         notes.append(f"{split}: {name}: {comments:,} comment and document lines left aside, first in the block at line {first.first_line}")
     empty = sum(not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments for block in blocks)
     if empty:
-        notes.append(f"{split}: {name}: {empty:,} sentences without a token left aside")
+        notes.append(f"{split}: {name}: {empty:,} sentence{'' if empty == 1 else 's'} without a token left aside")
     return notes
