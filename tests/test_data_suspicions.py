@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from seqtool.data.conllu import ConlluFormat
 from seqtool.data.labelled import Sentence, Split
 from seqtool.data.suspicions import corpus_warnings
 from seqtool.settings import Scheme
@@ -87,6 +89,18 @@ def test_warnings(
     train: list[tuple[str, str]], dev: list[tuple[str, str]] | None, scheme: Scheme, inner: tuple[str, ...], expected: str
 ) -> None:
     assert warnings(train, dev, scheme, inner) == (expected,)
+
+
+def test_a_scheme_that_the_labels_do_not_look_like() -> None:
+    assert warnings(FINE, scheme="iob2") == ("the labels of train look as if they marked no spans, and are read as iob2",)
+    assert warnings(SPANS, scheme="bioes")[0] == "the labels of train look like iob2, and are read as bioes"
+    assert warnings([("a b", "I-x O")], scheme="iob1") == ()
+
+
+def test_missing_parts_of_speech() -> None:
+    train = split([("a b", "X _"), ("c", "Y")])
+    for label, expected in (("xpos", ("train: 1 word with `_` for xpos; it is learnt as a label",)), ("feats", ())):
+        assert corpus_warnings({}, {"train": replace(train, format=ConlluFormat(label))}, ("X", "_", "Y"), "none", "none") == expected
 
 
 def test_a_file_read_for_two_splits(tmp_path: Path) -> None:

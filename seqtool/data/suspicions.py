@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from seqtool.data.conllu import ConlluFormat
 from seqtool.data.labelled import Sentence, Split
 from seqtool.settings import Scheme
-from seqtool.spans import convert, malformed
+from seqtool.spans import convert, detect_scheme, malformed
 
 INVISIBLE = re.compile("[\u200b\u2060\ufeff]")  # neither letters nor joiners: such a token looks like another and is not
 REPLACEMENT = "\ufffd"
@@ -33,6 +34,8 @@ def corpus_warnings(
     found = [warning for split in splits.values() for warning in split.warnings]
     found += _shared_files(paths)
     found += _label_shape(splits["train"].sentences, labels)
+    found += _unlabelled(splits["train"])
+    found += _scheme_doubt(splits["train"].sentences, scheme)
     for name, split in splits.items():
         found += _strange_sentences(name, split.sentences)
         if scheme != "none":
@@ -58,6 +61,25 @@ def _label_shape(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
     if len(labels) > 50 and len(labels) > 0.2 * words:
         return [f"{len(labels):,} labels for {words:,} words in train: is `data.label` the right column?"]
     return []
+
+
+def _unlabelled(train: Split) -> list[str]:
+    """`_` among parts of speech: FEATS, relations and MISC keys may be missing, these may not."""
+    if not isinstance(train.format, ConlluFormat) or train.format.label not in ("upos", "xpos"):
+        return []
+    count = sum(sentence.labels.count("_") for sentence in train.sentences)
+    return [f"train: {_number(count, 'word')} with `_` for {train.format.label}; it is learnt as a label"] if count else []
+
+
+def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
+    """Labels that do not look like the scheme the settings name; IOB1 without touching spans does look like IO."""
+    if scheme == "none":
+        return []
+    looks = detect_scheme(sentence.labels for sentence in train)
+    if looks == scheme or (looks, scheme) == ("io", "iob1"):
+        return []
+    like = "as if they marked no spans" if looks == "none" else f"like {looks}"
+    return [f"the labels of train look {like}, and are read as {scheme}"]
 
 
 def _strange_sentences(name: str, sentences: Sequence[Sentence]) -> list[str]:
