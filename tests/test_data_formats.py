@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqtool.data.conll import ConllFormat
 from seqtool.data.conllu import ConlluFormat
@@ -59,3 +62,51 @@ def test_layouts_are_the_same_whatever_separates_them() -> None:
     assert not same_layout(ConllFormat(width=3), ConllFormat())
     assert same_layout(JsonlFormat(), JsonlFormat("w"))
     assert not same_layout(JsonlFormat(), ConlluFormat())
+
+
+PIECES = [
+    "a",
+    "\t",
+    " ",
+    "\n",
+    "\r\n",
+    "#",
+    "-DOCSTART-",
+    "1",
+    "1-2",
+    ".",
+    "_",
+    "\t_" * 8,
+    "{",
+    '"tokens"',
+    ":",
+    "[",
+    "]",
+    "}",
+    ",",
+    '"',
+    "\ufeff",
+    "\\ud800",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+    st.sampled_from(["x", "x.conllu", "x.jsonl"]),
+    st.sampled_from(["auto", "upos", "2", "misc:K", "-1"]),
+    st.booleans(),
+)
+def test_any_text_is_read_without_loss_or_refused_with_its_place(text: str, name: str, label: str, need_labels: bool) -> None:
+    lines = list(io.StringIO(text, newline="\n"))
+    try:
+        form, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
+        blocks = list(form.read(lines, name))
+    except DataError as error:
+        assert all(problem.place.startswith(name) for problem in error.problems)
+        return
+    assert [line for block in blocks for line in block.lines] == lines
+    assert all(len(block.tokens) == len(block.token_lines) == len(block.labels or block.tokens) for block in blocks)
+    if all(block.labels is not None for block in blocks):
+        assert [line for block in blocks for line in form.fill(block, block.labels or [])] == lines
+    new = [line for block in blocks for line in form.fill(block, ["N"] * len(block.tokens))]
+    assert len(new) == len(lines)
