@@ -46,7 +46,8 @@ def log_softmax(scores: Array) -> Array:
 
 def argmax(scores: Array) -> Array:
     """The best label of each token on its own, the first of equals: (time, batch, L) or (time, L) without the last axis."""
-    return scores.argmax(-1)
+    found: Array = scores.argmax(-1)
+    return found
 
 
 def viterbi(scores: Array, lengths: Array, start: Array, transitions: Array, end: Array) -> Array:
@@ -194,7 +195,8 @@ def marginals(scores: Array, start: Array, transitions: Array, end: Array) -> Ar
     # The same recursion from the other end; it includes the token's own score, which must count once.
     backward = _forward(scores[::-1], end, transitions.T)[::-1]
     joint = forward + backward - scores
-    return np.exp(joint - _log_sum(joint.T)[:, None])  # each row sums to the partition function
+    probabilities: Array = np.exp(joint - _log_sum(joint.T)[:, None])  # each row of joint sums to the partition function
+    return probabilities
 
 
 def _forward(scores: Array, start: Array, transitions: Array) -> Array:
