@@ -64,7 +64,7 @@ def viterbi(scores: Array, lengths: Array, start: Array, transitions: Array, end
     order = np.argsort(-lengths, kind="stable")  # longest first: those still running are then a slice
     lengths = lengths[order]
     running = (lengths[None, :] > np.arange(len(scores))[:, None]).sum(1)
-    best = _best_scores(scores[:, order].astype(np.float64), running, start, transitions)
+    best = _best_scores(scores[:, order].astype(np.float64, copy=False), running, start, transitions)
     found = np.full(scores.shape[:2], -1, np.int64)
     found[:, order] = _trace(best, running, transitions, end)
     return found
@@ -194,8 +194,7 @@ def marginals(scores: Array, start: Array, transitions: Array, end: Array) -> Ar
     forward = _forward(scores, start, transitions)
     # The same recursion from the other end; it includes the token's own score, which must count once.
     backward = _forward(scores[::-1], end, transitions.T)[::-1]
-    joint = forward + backward - scores
-    probabilities: Array = np.exp(joint - _log_sum(joint.T)[:, None])  # each row of joint sums to the partition function
+    probabilities: Array = np.exp(log_softmax(forward + backward - scores))  # every row has the same sum
     return probabilities
 
 

@@ -40,7 +40,7 @@ class Span(NamedTuple):
 @lru_cache(maxsize=65536)
 def _parse(label: str) -> _Parsed:
     """Prefix in BIOES spelling, and type; whatever is no span label stands outside."""
-    if label and label[0] in _SPELLINGS and (len(label) == 1 or label[1] == "-"):
+    if label and label[0] in _SPELLINGS and (len(label) == 1 or (label[1] == "-" and len(label) > 2)):
         return _SPELLINGS[label[0]], label[2:]
     return _OUTSIDE
 

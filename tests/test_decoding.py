@@ -1,0 +1,223 @@
+"""Decoding against brute force over all label sequences, and at its edges."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise, product
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqtool.decoding import FORBIDDEN, argmax, constraint_scores, log_partition, log_softmax, marginals, nbest, nbest_independent, viterbi
+from seqtool.spans import malformed
+
+Array = np.ndarray[Any, Any]
+Case = tuple[Array, Array, Array, Array]
+
+
+@st.composite
+def cases(draw: st.DrawFn, longest: int = 5, most: int = 4) -> Case:
+    """Scores (time, L), start, transitions, end; some steps forbidden, some scores tied."""
+    time, size = draw(st.integers(1, longest)), draw(st.integers(1, most))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32)))
+    wide = draw(st.sampled_from([1.0, 30.0]))
+    scores, start, steps, end = (generator.normal(size=shape) * wide for shape in ((time, size), size, (size, size), size))
+    if draw(st.booleans()):
+        scores, start, steps, end = (np.round(part) for part in (scores, start, steps, end))
+    share = draw(st.sampled_from([0.0, 0.3]))
+    for part in (start, steps, end):
+        part[generator.random(part.shape) < share] += FORBIDDEN
+    return scores, start, steps, end
+
+
+def score_of(path: tuple[int, ...] | Array, scores: Array, start: Array, steps: Array, end: Array) -> float:
+    """The definition of a sequence's score."""
+    total = start[path[0]] + end[path[-1]] + sum(scores[time, label] for time, label in enumerate(path))
+    return float(total + sum(steps[left, right] for left, right in pairwise(path)))
+
+
+def all_paths(scores: Array) -> list[tuple[int, ...]]:
+    return list(product(range(scores.shape[1]), repeat=len(scores)))
+
+
+def brute(case: Case) -> Array:
+    return np.array([score_of(path, *case) for path in all_paths(case[0])])
+
+
+def log_sum(values: Array) -> float:
+    return float(np.logaddexp.reduce(values))
+
+
+# --- the best sequence ------------------------------------------------------------------------------------------------
+
+
+@given(cases())
+def test_viterbi_finds_the_best_of_all_sequences(case: Case) -> None:
+    found = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
+    assert math.isclose(score_of(found, *case), brute(case).max(), rel_tol=1e-12, abs_tol=1e-8)
+
+
+@given(cases(longest=7), st.lists(st.integers(0, 7), min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_a_batch_is_decoded_as_its_sentences_are(case: Case, lengths: list[int], random: Any) -> None:
+    generator = np.random.default_rng(random.randrange(2**32))
+    padded = generator.normal(size=(max(lengths), len(lengths), case[0].shape[1])).astype(np.float32)
+    before = padded.copy()
+    together = viterbi(padded, np.array(lengths), *case[1:])
+    assert together.shape == padded.shape[:2]
+    np.testing.assert_array_equal(padded, before)
+    for column, length in enumerate(lengths):
+        alone = viterbi(padded[:length, column : column + 1], np.array([length]), *case[1:])
+        np.testing.assert_array_equal(together[:length, column], alone[:, 0])
+        assert (together[length:, column] == -1).all()
+
+
+@given(cases())
+def test_without_transitions_viterbi_is_argmax(case: Case) -> None:
+    scores, size = case[0], case[0].shape[1]
+    nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
+    np.testing.assert_array_equal(viterbi(scores[:, None], np.array([len(scores)]), *nothing)[:, 0], argmax(scores))
+    np.testing.assert_array_equal(argmax(scores[:, None])[:, 0], argmax(scores))
+
+
+@given(st.integers(0, 2**32), st.sampled_from(["iob1", "iob2", "bioes"]), st.integers(1, 12))
+def test_constrained_sequences_are_well_formed_and_the_best_of_those(seed: int, scheme: Any, length: int) -> None:
+    labels = ["O", *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy")]
+    scores = np.random.default_rng(seed).normal(size=(length, len(labels))) * 50
+    constraints = constraint_scores(labels, scheme)
+    numbers = viterbi(scores[:, None], np.array([length]), *constraints)[:, 0]
+    assert malformed([labels[number] for number in numbers], scheme) == []
+    if length <= 3:
+        legal = [path for path in all_paths(scores) if not malformed([labels[number] for number in path], scheme)]
+        best = max(scores[np.arange(length), path].sum() for path in legal)
+        assert math.isclose(scores[np.arange(length), numbers].sum(), best)
+
+
+def test_there_is_always_a_sequence_even_where_all_are_forbidden() -> None:
+    scores = np.array([[0.0, 1.0], [1.0, 0.0]])
+    start, steps, end = (np.full(shape, FORBIDDEN) for shape in (2, (2, 2), 2))
+    assert viterbi(scores[:, None], np.array([2]), start, steps, end)[:, 0].tolist() == [1, 0]
+    assert len(nbest(scores, start, steps, end, 9)) == 4
+    np.testing.assert_allclose(marginals(scores, start, steps, end), np.exp(log_softmax(scores)), rtol=1e-8)
+
+
+@pytest.mark.parametrize(("gain", "expected"), [(4e-5, [0, 0, 0]), (6e-5, [1, 2, 2])])
+def test_a_long_sentence_keeps_its_precision(gain: float, expected: list[int]) -> None:
+    """A span costs 1 at its B and wins `gain` with each I after it: 0.8 or 1.2 over the sentence."""
+    scores = np.tile(np.array([[3.0, 2.0, 3.0 + gain]]), (20_000, 1))
+    found = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[:, 0]
+    assert found[[0, 1, -1]].tolist() == expected
+    assert (found[1:] == expected[1]).all()
+
+
+def test_nothing_to_decode() -> None:
+    nothing = np.zeros(3), np.zeros((3, 3)), np.zeros(3)
+    assert viterbi(np.zeros((0, 2, 3)), np.zeros(2, int), *nothing).shape == (0, 2)
+    assert viterbi(np.zeros((4, 0, 3)), np.zeros(0, int), *nothing).shape == (4, 0)
+    for paths in (nbest(np.zeros((0, 3)), *nothing, 4), nbest_independent(np.zeros((0, 3)), 4)):
+        assert [(path.tolist(), score) for path, score in paths] == [([], 0.0)]
+    assert marginals(np.zeros((0, 3)), *nothing).shape == (0, 3)
+
+
+# --- the n best -------------------------------------------------------------------------------------------------------
+
+
+@given(cases(), st.integers(1, 30))
+def test_nbest_lists_the_best_of_all_sequences_in_order(case: Case, n: int) -> None:
+    scores = np.sort(brute(case))[::-1]
+    expected = scores[:n][scores[:n] > scores[0] + FORBIDDEN / 2]
+    found = nbest(*case, n)
+    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-8)
+    np.testing.assert_allclose([score_of(path, *case) for path, _ in found], expected, rtol=1e-12, atol=1e-8)
+    assert len({tuple(path) for path, _ in found}) == len(found)
+
+
+@given(cases())
+def test_nbest_beyond_the_number_of_sequences_lists_them_all(case: Case) -> None:
+    scores, size = case[0], case[0].shape[1]
+    nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
+    for found in (nbest(scores, *nothing, size ** len(scores) + 5), nbest_independent(scores, size ** len(scores) + 5)):
+        assert sorted(tuple(path) for path, _ in found) == all_paths(scores)
+
+
+@given(cases(longest=8), st.integers(1, 40))
+def test_the_first_of_nbest_is_viterbis_and_fewer_are_the_first_of_more(case: Case, n: int) -> None:
+    found = nbest(*case, n)
+    best = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
+    assert math.isclose(found[0][1], score_of(best, *case), rel_tol=1e-12, abs_tol=1e-8)
+    more = [score for _, score in nbest(*case, n + 3)]
+    np.testing.assert_allclose([score for _, score in found], more[: len(found)], rtol=1e-12, atol=1e-8)
+
+
+@given(cases(longest=5), st.integers(1, 30))
+def test_independent_nbest_is_nbest_without_transitions(case: Case, n: int) -> None:
+    scores, size = case[0], case[0].shape[1]
+    expected = np.sort([scores[np.arange(len(scores)), path].sum() for path in all_paths(scores)])[::-1][:n]
+    found = nbest_independent(scores, n)
+    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose([scores[np.arange(len(scores)), path].sum() for path, _ in found], expected, rtol=1e-12, atol=1e-12)
+    assert len({tuple(path) for path, _ in found}) == len(found) == min(n, size ** len(scores))
+
+
+# --- sums over all sequences ------------------------------------------------------------------------------------------
+
+
+@given(cases())
+def test_the_partition_function_sums_over_all_sequences(case: Case) -> None:
+    assert math.isclose(log_partition(*case), log_sum(brute(case)), rel_tol=1e-12, abs_tol=1e-8)
+
+
+@given(cases())
+def test_marginals_sum_over_all_sequences_through_a_label(case: Case) -> None:
+    totals, paths = brute(case), np.array(all_paths(case[0]))
+    whole = log_sum(totals)
+    expected = np.zeros(case[0].shape)
+    for time, label in np.ndindex(*expected.shape):
+        through = totals[paths[:, time] == label]
+        expected[time, label] = math.exp(log_sum(through) - whole) if len(through) else 0.0
+    found = marginals(*case)
+    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-12)
+
+
+@settings(max_examples=20)
+@given(cases(longest=4, most=3))
+def test_marginals_are_the_gradient_of_the_log_partition(case: Case) -> None:
+    scores, rest = case[0], case[1:]
+    step = 1e-5
+    if log_partition(*case) < FORBIDDEN / 2:
+        return  # a sum of 1e6 leaves too few digits for a difference quotient
+    for time, label in np.ndindex(*scores.shape):
+        up, down = scores.copy(), scores.copy()
+        up[time, label] += step
+        down[time, label] -= step
+        slope = (log_partition(up, *rest) - log_partition(down, *rest)) / (2 * step)
+        assert math.isclose(slope, marginals(*case)[time, label], abs_tol=1e-5)
+
+
+def test_a_sequence_only_reachable_through_the_least_likely_label_is_not_lost() -> None:
+    # in probabilities exp(-900) is 0, in log space it is not
+    scores = np.array([[0.0, -900.0], [0.0, 0.0]])
+    steps = np.array([[FORBIDDEN, FORBIDDEN], [FORBIDDEN, 0.0]])
+    found = marginals(scores, np.zeros(2), steps, np.zeros(2))
+    np.testing.assert_allclose(found, [[0, 1], [0, 1]], atol=1e-12)
+
+
+def test_log_softmax_sums_to_one_and_takes_large_scores() -> None:
+    scores = np.array([[1e5, 1e5, -1e5], [0.0, 1.0, 2.0]], np.float32)
+    found = np.exp(log_softmax(scores))
+    np.testing.assert_allclose(found.sum(1), 1)
+    np.testing.assert_allclose(found[0], [0.5, 0.5, 0])
+    assert found.dtype == np.float64
+
+
+@pytest.mark.parametrize("size", [1, 50])
+def test_single_token(size: int) -> None:
+    scores = np.random.default_rng(1).normal(size=(1, size))
+    start, end = np.arange(size) / 7, -np.arange(size) / 3
+    total = (scores + start + end)[0]
+    assert viterbi(scores[:, None], np.array([1]), start, np.ones((size, size)), end)[0, 0] == total.argmax()
+    np.testing.assert_allclose(marginals(scores, start, np.ones((size, size)), end)[0], np.exp(total - log_sum(total)))
+    assert [int(path[0]) for path, _ in nbest(scores, start, np.ones((size, size)), end, size)] == np.argsort(-total).tolist()
