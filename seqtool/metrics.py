@@ -186,13 +186,13 @@ class TaggingCounts:
             ValueError: the lengths differ.
         """
         right = [wanted == found for wanted, found in zip(gold, predicted, strict=True)]
-        self.pairs.update(zip(gold, predicted, strict=True))
-        self.sentences += Tally(int(all(right)), 1)
         if known is not None:
             among_known = sum(hit for hit, seen in zip(right, known, strict=True) if seen)
             seen_tokens = sum(map(bool, known))
             self.known += Tally(among_known, seen_tokens)
             self.unknown += Tally(sum(right) - among_known, len(right) - seen_tokens)
+        self.pairs.update(zip(gold, predicted, strict=True))
+        self.sentences += Tally(int(all(right)), 1)
         if self.scheme != "none":
             self.spans.add(spans_of(gold), spans_of(predicted))
             self.strict_spans.add(spans_of(gold, True, self.scheme), spans_of(predicted, True, self.scheme))

@@ -54,8 +54,8 @@ def paired_test(a: ArrayLike, b: ArrayLike, seed: int, samples: int = 10_000) ->
     first, second = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if first.shape != second.shape:
         raise ValueError(f"{first.shape[0]} and {second.shape[0]} sentences cannot be paired")
-    score = _f1 if first.ndim == 2 else _sum
-    first, second = first.reshape(len(first), -1), second.reshape(len(second), -1)
+    score, columns = (_f1, 3) if first.ndim == 2 else (_sum, 1)
+    first, second = first.reshape(-1, columns), second.reshape(-1, columns)
     whole, other = first.sum(0), second.sum(0)
     moved = (second - first)[(first != second).any(1)]  # swapping equal sentences changes nothing
     observed = abs(score(whole) - score(other))
