@@ -1,0 +1,1 @@
+"""A trained model at work, in numpy: never torch, pydantic or yaml."""

@@ -1,0 +1,346 @@
+"""A trained character model at work: predicting, generating, scoring, and its states to look at."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.decoding import log_softmax
+from seqtool.errors import ConfigError, ModelError
+from seqtool.runtime import settings_of
+from seqtool.runtime.encoder import Encoder, State, TableGates, Watch
+from seqtool.runtime.packing import Packing
+from seqtool.runtime.protocols import carried_forward, carried_losses
+from seqtool.runtime.sampling import Choice, TextStream
+from seqtool.runtime.word_features import gate_table
+
+Array = np.ndarray[Any, Any]
+
+BOUNDARY = "\n"  # stands before and after every line of a model of lines
+ONE_PASS = 10_000  # symbols that are scored in one single pass; longer texts as several warmed streams
+_LINE_SYMBOLS = 1 << 14  # symbols of lines that are scored at a time, padding counted
+_CHUNK = 1 << 22  # scores held at a time when a text is predicted
+
+
+class Piece(NamedTuple):
+    """A piece of generated text.
+
+    Attributes:
+        text: may be empty, where symbols are held back that may begin a stop or are part of a character.
+        log_probability: of the symbols drawn since the piece before, in nats, as the model itself has it (temperature 1).
+    """
+
+    text: str
+    log_probability: float
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """What a text cost the model.
+
+    Attributes:
+        symbols: those that were predicted.
+        losses: nats of each: (symbols,), float64.
+    """
+
+    symbols: tuple[str, ...]
+    losses: Array
+
+    @property
+    def total(self) -> float:
+        """Nats of all symbols."""
+        return float(self.losses.sum())
+
+    @property
+    def count(self) -> int:
+        """The number of symbols."""
+        return len(self.losses)
+
+    @property
+    def mean(self) -> float | None:
+        """Nats per symbol; None where nothing was scored."""
+        return self.total / self.count if self.count else None
+
+    @property
+    def bits(self) -> float | None:
+        """Bits per symbol."""
+        return None if self.mean is None else self.mean / math.log(2)
+
+
+class CharacterModel:
+    """A character model, ready to be used. It can be pickled, and shared by threads.
+
+    Attributes:
+        kind: what it was trained on: `pairs`, `text` or `lines`.
+        vocabulary: its symbols.
+        settings: of the network.
+    """
+
+    def __init__(self, config: Mapping[str, Any], vocabulary: SymbolVocabulary, weights: Mapping[str, Array]) -> None:
+        self.settings = settings_of.character(config["model"])
+        self.kind: str = config["kind"]
+        self.vocabulary = vocabulary
+        self._nfc = config["symbols"]["normalize"] == "nfc"
+        self._encoder = Encoder.from_weights(self.settings, weights)
+        cell = self._encoder.cells[0]
+        embedding = weights.get("embedding.weight")
+        # What the first layer's gates get from a symbol depends on the symbol alone.
+        self._table = cell.inputs[0][:, None] + cell.bias if embedding is None else gate_table(cell, _float(embedding))
+        self._output: tuple[Array, ...] = ()
+        if self.settings.output == "linear":
+            last = weights["embedding.weight"] if self.settings.tied else weights["output.weight"]
+            between = [weights["bridge.weight"]] if "bridge.weight" in weights else []
+            self._output = tuple(np.ascontiguousarray(_float(weight).T) for weight in (*between, last))
+            self._bias = _float(weights["output.bias"])
+
+    @classmethod
+    def from_parts(cls, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]) -> CharacterModel:
+        """A model from what a model directory holds; `load.load_model` checks that as well."""
+        return cls(config, SymbolVocabulary.from_json(dict(vocab), config["symbols"]["unit"]), weights)
+
+    def encode(self, text: str) -> Array:
+        """Symbol numbers of a text, normalised as in training.
+
+        Raises:
+            DataError: naming a symbol that the model does not know and has no unknown symbol for.
+        """
+        return self.vocabulary.encode(unicodedata.normalize("NFC", text) if self._nfc else text)
+
+    # --- the network --------------------------------------------------------------------------------------------------
+
+    def initial_state(self, batch: int = 1) -> State:
+        """The state before the first symbol of `batch` sequences."""
+        return self._encoder.initial_state(batch)
+
+    def forward(self, ids: Array, state: State | None = None) -> tuple[Array, State]:
+        """Scores of the next (or the aligned) symbol.
+
+        Args:
+            ids: symbol numbers (time, batch).
+            state: before the first of them; by default the initial one. It is not changed.
+
+        Returns:
+            logits (time, batch, symbols) and the state after the last symbol.
+        """
+        steps, batch = ids.shape
+        state = state or self.initial_state(batch)
+        if not steps:
+            return np.zeros((0, batch, self._width), np.float32), state
+        y, state = self._encoder.run(TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state)
+        return self._logits(y).reshape(steps, batch, -1), state
+
+    def step(self, ids: Array, state: State) -> tuple[Array, State]:
+        """Scores (batch, symbols) after one more symbol, numbers (batch,), and the state then. The given state is not changed."""
+        steppers = self._encoder.start(state)
+        logits = self._logits(self._encoder.advance(steppers, self._table[ids].transpose(1, 0, 2)))
+        return logits, tuple(stepper.whole for stepper in steppers)
+
+    def _logits(self, y: Array) -> Array:
+        """The output layer: (count, hidden) to (count, symbols); without one, the states themselves."""
+        if not self._output:
+            return y
+        for weight in self._output:
+            y = y @ weight
+        y += self._bias
+        return y
+
+    @property
+    def _width(self) -> int:
+        """Of what `_logits` gives."""
+        return len(self.vocabulary) if self._output else self._encoder.width
+
+    def _needs_output(self) -> None:
+        if not self._output:
+            raise ModelError("the network has no output layer, so it has no scores for symbols", hint="look at its states: seqtool inspect")
+
+    # --- predicting and generating ------------------------------------------------------------------------------------
+
+    def predict(self, text: str) -> str:
+        """The best symbol at each step: for an aligned model, what it makes of a text.
+
+        Raises:
+            DataError: an unknown symbol.
+            ModelError: a network without output layer.
+        """
+        self._needs_output()
+        ids, state = self.encode(text), self.initial_state()
+        found = []
+        for start in range(0, len(ids), self._rows):
+            logits, state = self.forward(ids[start : start + self._rows, None], state)
+            found.extend(logits[:, 0].argmax(1).tolist())
+        return self.vocabulary.decode(found)
+
+    @property
+    def _rows(self) -> int:
+        """How many symbols are worked on at a time, so that scores of a large alphabet do not fill the memory."""
+        return max(1, _CHUNK // max(1, len(self.vocabulary)))
+
+    def sample(
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop: str | None = None,
+    ) -> Iterator[str]:
+        """Text that goes on from a prompt, piece by piece. Arguments and errors as for `generate`."""
+        pieces = self.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
+        return (piece.text for piece in pieces if piece.text)
+
+    def generate(
+        self,
+        prompt: str = "",
+        length: int = 200,
+        *,
+        temperature: float = 1.0,
+        top_k: int | None = None,
+        top_p: float | None = None,
+        seed: int = 0,
+        stop: str | None = None,
+    ) -> Iterator[Piece]:
+        """Text that goes on from a prompt, piece by piece, with its log probability.
+
+        Without a prompt the text begins as after a line break, or after the first symbol where there is no such symbol. A
+        model of lines begins a line, and ends with it. The unknown symbol is never drawn.
+
+        Args:
+            prompt: what is read first; not given out.
+            length: how many symbols are drawn at most.
+            temperature, top_k, top_p: see `sampling.Choice`.
+            seed: equal seeds give equal texts.
+            stop: ends the text; not given out itself.
+
+        Raises:
+            DataError: an unknown symbol in the prompt (at the call, not at the first piece).
+            ConfigError: an argument out of its range.
+            ModelError: a network without output layer.
+        """
+        self._needs_output()
+        choice = Choice(temperature, top_k, top_p)
+        if length < 0:
+            raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")
+        return self._generate(self._prompt(prompt), length, choice, np.random.default_rng(seed), self._stream(stop))
+
+    def _prompt(self, prompt: str) -> Array:
+        """Numbers of what is read before the first symbol is drawn; at least one."""
+        lines = self.kind == "lines"
+        if lines or not prompt:
+            prompt = (BOUNDARY if lines or BOUNDARY in self.vocabulary else "") + prompt
+        return self.encode(prompt) if prompt else np.zeros(1, np.int64)
+
+    def _stream(self, stop: str | None) -> TextStream:
+        return TextStream(self.vocabulary.unit, stop or (BOUNDARY if self.kind == "lines" else None))
+
+    def _generate(self, prompt: Array, length: int, choice: Choice, generator: np.random.Generator, stream: TextStream) -> Iterator[Piece]:
+        _, state = self.forward(prompt[:-1, None]) if len(prompt) > 1 else (None, self.initial_state())
+        steppers = self._encoder.start(state)
+        number = int(prompt[-1])
+        for _ in range(length):
+            scores = self._logits(self._encoder.advance(steppers, self._table[number, :, None]))[0]
+            log_probabilities = log_softmax(scores)
+            if self.vocabulary.unknown is not None:
+                scores[self.vocabulary.unknown] = -np.inf
+            number = choice.draw(scores, generator)
+            yield Piece(stream.add(self.vocabulary.symbols[number]), float(log_probabilities[number]))
+            if stream.stopped:
+                return
+        rest = stream.end()
+        if rest:
+            yield Piece(rest, 0.0)
+
+    # --- scoring ------------------------------------------------------------------------------------------------------
+
+    def score(self, text: str, context: str = "") -> TextScores:
+        """What each symbol of a text costs the model.
+
+        The first symbol of running text is read, not predicted, unless there is a context. A model of lines scores each
+        line by itself, with its end. Up to 10,000 symbols are read in one pass, longer texts by the `carried` protocol.
+
+        Args:
+            context: what is read before the text, not scored.
+
+        Raises:
+            DataError: an unknown symbol.
+            ModelError: a model of pairs, or a network without output layer.
+        """
+        self._needs_output()
+        if self.kind == "pairs":
+            raise ModelError(
+                "a model of aligned pairs does not say how likely a text is", hint="see what it makes of a text: seqtool predict"
+            )
+        if self.kind == "lines":
+            return self._score_lines(text)
+        before, ids = self.encode(context), self.encode(text)
+        whole = np.concatenate([before, ids])
+        losses = carried_losses(self, whole, streams=1 if len(whole) <= ONE_PASS else None)
+        scored = ids if len(before) else ids[1:]
+        return TextScores(self._symbols(scored), losses[len(losses) - len(scored) :])
+
+    def _score_lines(self, text: str) -> TextScores:
+        """Lines by themselves, those of like length together."""
+        lines = text.removesuffix(BOUNDARY).split(BOUNDARY)
+        sequences = [self.encode(BOUNDARY + line + BOUNDARY) for line in lines]
+        lengths = np.array([len(sequence) - 1 for sequence in sequences])
+        order = np.argsort(-lengths, kind="stable")
+        losses: list[Array] = [np.zeros(0)] * len(lines)
+        start = 0
+        while start < len(order):
+            numbers = order[start : start + max(1, _LINE_SYMBOLS // int(lengths[order[start]]))]
+            start += len(numbers)
+            self._score_packed([sequences[number] for number in numbers], numbers, losses)
+        symbols = [symbol for sequence in sequences for symbol in self._symbols(sequence[1:])]
+        return TextScores(tuple(symbols), np.concatenate(losses))
+
+    def _score_packed(self, sequences: list[Array], numbers: Array, losses: list[Array]) -> None:
+        """Put the losses of sequences, the longest first, in their places."""
+        packing = Packing.of(np.array([len(sequence) - 1 for sequence in sequences]))
+        starts = np.cumsum(packing.lengths + 1) - packing.lengths - 1
+        flat, places = np.concatenate(sequences), packing.flat(starts)
+        y, _ = self._encoder.run(TableGates(self._table, flat[places]), packing)
+        found = np.empty(len(flat))
+        found[places] = -log_softmax(self._logits(y))[np.arange(packing.total), flat[places + 1]]
+        for number, start, length in zip(numbers.tolist(), starts.tolist(), packing.lengths.tolist(), strict=True):
+            losses[number] = found[start : start + length]
+
+    def symbol_losses(self, text: str, context: str = "") -> Array:
+        """Nats of each symbol; see `score`."""
+        return self.score(text, context).losses
+
+    def _symbols(self, ids: Array) -> tuple[str, ...]:
+        return tuple(map(self.vocabulary.symbols.__getitem__, ids.tolist()))
+
+    # --- looking inside -----------------------------------------------------------------------------------------------
+
+    def states(self, text: str, wanted: Collection[str] | None = None) -> dict[str, Array]:
+        """States, gates and scores after each symbol of a text.
+
+        Args:
+            wanted: which to give; None: all. A text of more than 10,000 symbols is read as several warmed streams.
+
+        Returns:
+            (length, hidden) by name, in float32: `encoder.0.h`; LSTM: also `.c .i .f .o .g`; GRU: also `.r .z .n`. And
+            `logits` (length, symbols).
+        """
+        return carried_forward(self, self.encode(text), wanted)
+
+    def watched(self, ids: Array, state: State, wanted: Collection[str] | None) -> tuple[dict[str, Array], State]:
+        """States and scores of symbol numbers (time, batch): arrays (time, batch, …) by name, and the state after them."""
+        steps, batch = ids.shape
+        watch = Watch(wanted)
+        y, state = self._encoder.run(TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state, watch)
+        if wanted is None or "logits" in wanted:
+            watch.found["logits"] = self._logits(y)
+        return {name: values.reshape(steps, batch, -1) for name, values in watch.found.items()}, state
+
+
+def _float(weight: Array) -> Array:
+    return weight.astype(np.float32, copy=False)
