@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -16,61 +14,14 @@ from seqtool.errors import ConfigError, ModelError
 from seqtool.runtime import settings_of
 from seqtool.runtime.encoder import Encoder, State, TableGates, Watch
 from seqtool.runtime.packing import Packing
-from seqtool.runtime.protocols import carried_forward, carried_losses
-from seqtool.runtime.sampling import Choice, TextStream
+from seqtool.runtime.protocols import ONE_PASS, TextScores, carried_forward, carried_losses, sequence_losses
+from seqtool.runtime.sampling import Choice, Piece, TextStream
 from seqtool.runtime.word_features import gate_table
 
 Array = np.ndarray[Any, Any]
 
 BOUNDARY = "\n"  # stands before and after every line of a model of lines
-ONE_PASS = 10_000  # symbols that are scored in one single pass; longer texts as several warmed streams
-_LINE_SYMBOLS = 1 << 14  # symbols of lines that are scored at a time, padding counted
 _CHUNK = 1 << 22  # scores held at a time when a text is predicted
-
-
-class Piece(NamedTuple):
-    """A piece of generated text.
-
-    Attributes:
-        text: may be empty, where symbols are held back that may begin a stop or are part of a character.
-        log_probability: of the symbols drawn since the piece before, in nats, as the model itself has it (temperature 1).
-    """
-
-    text: str
-    log_probability: float
-
-
-@dataclass(frozen=True)
-class TextScores:
-    """What a text cost the model.
-
-    Attributes:
-        symbols: those that were predicted.
-        losses: nats of each: (symbols,), float64.
-    """
-
-    symbols: tuple[str, ...]
-    losses: Array
-
-    @property
-    def total(self) -> float:
-        """Nats of all symbols."""
-        return float(self.losses.sum())
-
-    @property
-    def count(self) -> int:
-        """The number of symbols."""
-        return len(self.losses)
-
-    @property
-    def mean(self) -> float | None:
-        """Nats per symbol; None where nothing was scored."""
-        return self.total / self.count if self.count else None
-
-    @property
-    def bits(self) -> float | None:
-        """Bits per symbol."""
-        return None if self.mean is None else self.mean / math.log(2)
 
 
 class CharacterModel:
@@ -134,6 +85,11 @@ class CharacterModel:
             return np.zeros((0, batch, self._width), np.float32), state
         y, state = self._encoder.run(TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state)
         return self._logits(y).reshape(steps, batch, -1), state
+
+    def packed(self, ids: Array, packing: Packing) -> Array:
+        """Scores (total, symbols) after each symbol, numbers (total,), of packed sequences from the initial state."""
+        y, _ = self._encoder.run(TableGates(self._table, ids), packing)
+        return self._logits(y)
 
     def step(self, ids: Array, state: State) -> tuple[Array, State]:
         """Scores (batch, symbols) after one more symbol, numbers (batch,), and the state then. The given state is not changed."""
@@ -286,30 +242,10 @@ class CharacterModel:
         return TextScores(self._symbols(scored), losses[len(losses) - len(scored) :])
 
     def _score_lines(self, text: str) -> TextScores:
-        """Lines by themselves, those of like length together."""
         lines = text.removesuffix(BOUNDARY).split(BOUNDARY)
         sequences = [self.encode(BOUNDARY + line + BOUNDARY) for line in lines]
-        lengths = np.array([len(sequence) - 1 for sequence in sequences])
-        order = np.argsort(-lengths, kind="stable")
-        losses: list[Array] = [np.zeros(0)] * len(lines)
-        start = 0
-        while start < len(order):
-            numbers = order[start : start + max(1, _LINE_SYMBOLS // int(lengths[order[start]]))]
-            start += len(numbers)
-            self._score_packed([sequences[number] for number in numbers], numbers, losses)
         symbols = [symbol for sequence in sequences for symbol in self._symbols(sequence[1:])]
-        return TextScores(tuple(symbols), np.concatenate(losses))
-
-    def _score_packed(self, sequences: list[Array], numbers: Array, losses: list[Array]) -> None:
-        """Put the losses of sequences, the longest first, in their places."""
-        packing = Packing.of(np.array([len(sequence) - 1 for sequence in sequences]))
-        starts = np.cumsum(packing.lengths + 1) - packing.lengths - 1
-        flat, places = np.concatenate(sequences), packing.flat(starts)
-        y, _ = self._encoder.run(TableGates(self._table, flat[places]), packing)
-        found = np.empty(len(flat))
-        found[places] = -log_softmax(self._logits(y))[np.arange(packing.total), flat[places + 1]]
-        for number, start, length in zip(numbers.tolist(), starts.tolist(), packing.lengths.tolist(), strict=True):
-            losses[number] = found[start : start + length]
+        return TextScores(tuple(symbols), np.concatenate(sequence_losses(self, sequences)))
 
     def symbol_losses(self, text: str, context: str = "") -> Array:
         """Nats of each symbol; see `score`."""

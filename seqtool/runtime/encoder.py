@@ -54,7 +54,8 @@ class TableGates:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.float32)
         out = self._buffer[:size].reshape(*index.shape, -1)
-        return np.take(self._table, index, axis=0, out=out, mode="clip")  # another mode would copy by way of a buffer
+        np.take(self._table, index, axis=0, out=out, mode="clip")  # another mode would copy by way of a buffer
+        return out
 
 
 class DenseGates:
@@ -181,7 +182,8 @@ class Encoder:
 
 def _start(model: RecurrentModel, weights: Mapping[str, Array], layer: int, directions: Sequence[str], part: str) -> Array:
     if model.initial_state == "learned":
-        return np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions]).astype(np.float32)
+        learned: Array = np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions])
+        return learned.astype(np.float32)
     value = RANDOM_MEAN if model.initial_state == "random" else 0.0
     return np.full((len(directions), model.hidden_size), value, np.float32)
 
@@ -208,7 +210,8 @@ def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, wat
                 watch.note(layer, stepper, _places(packing, low + start, low + stop, cell.directions), packing.total)
         for direction, places in enumerate(_places(packing, low, offsets[last], cell.directions)):
             y[places, direction] = done[direction, : offsets[last] - low]
-    return y.reshape(packing.total, -1)
+    packed: Array = y.reshape(packing.total, -1)
+    return packed
 
 
 def _places(packing: Packing, first: int, last: int, directions: int) -> list[Array | slice]:

@@ -6,23 +6,60 @@ equal to one single pass within 1e-3 nats per symbol. `blocks N`: tiles of N sym
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import math
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seqtool.decoding import log_softmax
 from seqtool.runtime.encoder import State
+from seqtool.runtime.packing import Packing
 
 if TYPE_CHECKING:
     from seqtool.runtime.character import CharacterModel
 
 Array = np.ndarray[Any, Any]
 
+ONE_PASS = 10_000  # symbols that are read in one single pass where nothing else is said
 STREAMS = 32
 WARM_UP = 256  # symbols that a stream reads before its first scored one
 _BLOCKS = 128  # tiles that are read at a time
 _SCORES = 1 << 21  # scores that are held at a time
+
+
+@dataclass(frozen=True)
+class TextScores:
+    """What a text cost the model.
+
+    Attributes:
+        symbols: those that were predicted.
+        losses: nats of each: (symbols,), float64.
+    """
+
+    symbols: tuple[str, ...]
+    losses: Array
+
+    @property
+    def total(self) -> float:
+        """Nats of all symbols."""
+        return float(self.losses.sum())
+
+    @property
+    def count(self) -> int:
+        """The number of symbols."""
+        return len(self.losses)
+
+    @property
+    def mean(self) -> float | None:
+        """Nats per symbol; None where nothing was scored."""
+        return self.total / self.count if self.count else None
+
+    @property
+    def bits(self) -> float | None:
+        """Bits per symbol."""
+        return None if self.mean is None else self.mean / math.log(2)
 
 
 def carried_losses(model: CharacterModel, ids: Array, streams: int | None = None) -> Array:
@@ -68,10 +105,30 @@ def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
     return losses
 
 
+def sequence_losses(model: CharacterModel, sequences: Sequence[Array]) -> list[Array]:
+    """Nats of each symbol but the first of sequences (length,) that each start from the initial state; those of like length together."""
+    lengths = np.array([len(sequence) - 1 for sequence in sequences], np.int64)
+    order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
+    losses = [np.zeros(0)] * len(sequences)
+    start = 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        numbers = order[start : start + max(1, _SCORES // (longest * len(model.vocabulary)))]
+        start += len(numbers)
+        packing = Packing.of(lengths[numbers])
+        starts = np.cumsum(packing.lengths + 1) - packing.lengths - 1
+        text, places = np.concatenate([sequences[number] for number in numbers]), packing.flat(starts)
+        found = np.empty(len(text))
+        found[places] = -_chosen(model.packed(text[places], packing), text[places + 1])
+        for number, first in zip(numbers.tolist(), starts.tolist(), strict=True):
+            losses[number] = found[first : first + int(lengths[number])]
+    return losses
+
+
 def carried_forward(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> dict[str, Array]:
     """States and scores after each symbol, with carried state: (length, …) by name, see `CharacterModel.states`."""
     arrays: dict[str, Array] = {}
-    for positions, found, inside in _read(model, ids, 1 if len(ids) <= 10_000 else stream_count(len(ids)), wanted):
+    for positions, found, inside in _read(model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted):
         for name, values in found.items():
             if name not in arrays:
                 arrays[name] = np.empty((len(ids), values.shape[2]), np.float32)

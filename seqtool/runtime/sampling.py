@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seqtool.errors import ConfigError
 
 Array = np.ndarray[Any, Any]
+
+
+class Piece(NamedTuple):
+    """A piece of generated text.
+
+    Attributes:
+        text: may be empty, where symbols are held back that may begin a stop or are part of a character.
+        log_probability: of the symbols drawn since the piece before, in nats, as the model itself has it (temperature 1).
+    """
+
+    text: str
+    log_probability: float
 
 
 @dataclass(frozen=True)
@@ -39,7 +51,9 @@ class Choice:
         """The probability with which each symbol is chosen, from scores (symbols,)."""
         scores = scores.astype(np.float64)
         if self.temperature == 0:
-            return np.eye(1, len(scores), int(scores.argmax()))[0]
+            best = np.zeros(len(scores))
+            best[scores.argmax()] = 1
+            return best
         scores -= scores.max()  # before the division, which may be by something tiny
         chosen = np.exp(scores / self.temperature)
         if self.top_k is not None or self.top_p is not None:

@@ -78,7 +78,8 @@ class CharacterConvolution:
         summed = self.tables[0][characters[words, places]]
         for offset in range(1, width):
             summed += self.tables[offset][characters[words, places + offset]]
-        return np.maximum(np.maximum.reduceat(summed, starts, axis=0) + self.bias, 0)
+        found: Array = np.maximum.reduceat(summed, starts, axis=0) + self.bias
+        return np.maximum(found, 0, out=found)
 
 
 def _at_least(characters: Array, lengths: Array, width: int) -> tuple[Array, Array]:
