@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from seqtool.runtime.tagger import BATCH_SENTENCES, TaggerModel
+from seqtool.settings import Feature
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.spans import convert, malformed
-from tests.random_models import FEATURES, SPAN_LABELS, random_sentences, tagger
+from tests.random_models import FEATURES, SPAN_LABELS, WORDS, random_sentences, tagger
 
 Array = np.ndarray[Any, Any]
 DECODERS = ("softmax", "viterbi", "crf")
@@ -121,12 +122,10 @@ def test_known_words_are_those_of_the_training_data() -> None:
 
 def test_an_unseen_word_without_unknown_row_is_the_mean_of_all_words() -> None:
     """The toy tagger's way: its gates are the mean of all words' gates, the first layer's input being linear."""
-    from seqtool.settings import Feature
-
     model = tagger(TaggerSettings(features=(Feature(name="form", dim=6, unknown=False),), projection=0, hidden_size=5))
-    found = model._cache.look_up([*(form for form, _ in model.encoder.to_json()["forms"]), "cat"])
-    assert found is not None
-    gates = found[0][found[1]]
+    with model._cache.looked_up([*WORDS, "cat"]) as found:
+        assert found is not None
+        gates = found[0][found[1]]
     np.testing.assert_allclose(gates[-1], gates[:-1].mean(0), atol=1e-5)
 
 

@@ -29,9 +29,10 @@ def small(model: TaggerModel) -> WordCache:
 
 
 def gates(cache: WordCache, words: list[str]) -> Array:
-    found = cache.look_up(words)
-    assert found is not None
-    return found[0][found[1]]
+    with cache.looked_up(words) as found:
+        assert found is not None
+        gathered: Array = found[0][found[1]]
+        return gathered
 
 
 def words(first: int, last: int) -> list[str]:
@@ -57,20 +58,33 @@ def test_words_that_are_used_most_stay(model: TaggerModel) -> None:
     assert not set(words(35, 60)) <= set(cache._rows)
 
 
-def test_a_table_given_out_is_not_written_over(model: TaggerModel) -> None:
+def test_an_endless_stream_uses_the_same_rows_again(model: TaggerModel) -> None:
     cache = small(model)
-    found = cache.look_up(words(0, 60))
-    assert found is not None
-    before = found[0][found[1]].copy()
-    for start in range(60, 600, 60):
+    table = cache._table
+    for start in range(0, 6000, 60):
         gates(cache, words(start, start + 60))
-    np.testing.assert_array_equal(found[0][found[1]], before)
+        assert len(cache) + len(cache._free) == cache.capacity
+        assert sorted([*cache._rows.values(), *cache._free]) == list(range(cache.capacity))
+    assert cache._table is table
+
+
+def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = small(model)
+    expected = gates(cache, words(0, 10))
+    with monkeypatch.context() as patched:
+        patched.setattr(WordCache, "read", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            gates(cache, words(5, 20))
+    np.testing.assert_array_equal(gates(cache, words(0, 10)), expected)
+    assert len(cache) + len(cache._free) == cache.capacity
 
 
 def test_more_words_than_it_holds_are_left_to_the_caller(model: TaggerModel) -> None:
     cache = small(model)
-    assert cache.look_up(words(0, cache.capacity + 1)) is None
-    assert cache.look_up(words(0, cache.capacity)) is not None
+    with cache.looked_up(words(0, cache.capacity + 1)) as found:
+        assert found is None
+    gates(cache, words(0, cache.capacity))
+    assert len(cache) == cache.capacity
 
 
 def test_a_sentence_of_more_words_than_it_holds_gets_the_same_scores(model: TaggerModel) -> None:

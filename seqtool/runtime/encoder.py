@@ -182,8 +182,9 @@ class Encoder:
 
 def _start(model: RecurrentModel, weights: Mapping[str, Array], layer: int, directions: Sequence[str], part: str) -> Array:
     if model.initial_state == "learned":
-        learned: Array = np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions])
-        return learned.astype(np.float32)
+        stacked = np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions])
+        learned: Array = stacked.astype(np.float32, copy=False)
+        return learned
     value = RANDOM_MEAN if model.initial_state == "random" else 0.0
     return np.full((len(directions), model.hidden_size), value, np.float32)
 

@@ -54,7 +54,7 @@ class _Batch:
 
 
 class TaggerModel:
-    """A tagger, ready to be used. It can be pickled, and shared by threads.
+    """A tagger, ready to be used. It can be pickled, and shared by threads (which take turns).
 
     Attributes:
         labels: what the network tells apart, in `inner_scheme`.
@@ -202,14 +202,14 @@ class TaggerModel:
             packing = Packing.of(lengths[numbers])
             flat = packing.flat(np.cumsum(packing.lengths) - packing.lengths)
             tokens = [token for number in numbers.tolist() for token in sentences[number]]
-            y, _ = self._recurrent.run(self._gates(tokens, flat, packing), packing, watch=watch)
+            with self._cache.looked_up(tokens) as found:
+                y, _ = self._recurrent.run(self._gates(found, tokens, flat, packing), packing, watch=watch)
             yield _Batch(numbers, packing, flat, y @ self._output + self._bias)
 
-    def _gates(self, tokens: Sequence[str], flat: Array, packing: Packing) -> Gates:
+    def _gates(self, found: tuple[Array, Array] | None, tokens: Sequence[str], flat: Array, packing: Packing) -> Gates:
         """The first layer's gates: from the cache, unless there are more distinct words than it holds."""
         cell = self._recurrent.cells[0]
         back = packing.back if cell.directions == 2 else None
-        found = self._cache.look_up(tokens)
         if found is None:
             return DenseGates(cell, self._cache.read(tokens)[flat], back)
         table, rows = found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from seqtool.data.word_encoder import WordEncoder
 from seqtool.runtime.cells import Cell
-from seqtool.runtime.word_features import WordVectors
+from seqtool.runtime.word_features import WordVectors, gate_table
 
 Array = np.ndarray[Any, Any]
 
@@ -22,8 +23,9 @@ _PORTION = 1024  # words that are worked out at a time: bounds memory
 class WordCache:
     """Rows of gate input by word.
 
-    When it is full, the half that was used most stays, and its uses are halved, so that old favourites can fade. A table
-    that was given out is never written to in rows that were given out, so that threads may share the cache.
+    When it is full, the half that was used most stays, and its uses are halved, so that old favourites can fade. Rows never
+    move and are used again, so that an endless stream of words takes no more memory than the first of them did. Threads
+    may share a cache; they take turns.
 
     Attributes:
         capacity: the number of words it can hold.
@@ -40,12 +42,10 @@ class WordCache:
     def _empty(self) -> None:
         self._lock = Lock()
         self._rows: dict[str, int] = {}
+        self._free = list(range(self.capacity - 1, -1, -1))  # the next is at the end
         self._uses = np.zeros(self.capacity, np.int64)
-        self._table = self._fresh()
-
-    def _fresh(self) -> Array:
-        """A table for `capacity` words; memory that is not written to is not taken."""
-        return np.empty((self.capacity, self.cell.directions, self.cell.gates), np.float32)
+        # Memory that is not written to is not taken.
+        self._table = np.empty((self.capacity, self.cell.directions, self.cell.gates), np.float32)
 
     def __getstate__(self) -> dict[str, Any]:
         """The cache travels empty."""
@@ -58,49 +58,51 @@ class WordCache:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def look_up(self, words: Sequence[str]) -> tuple[Array, Array] | None:
-        """Gate input of words.
+    @contextmanager
+    def looked_up(self, words: Sequence[str]) -> Iterator[tuple[Array, Array] | None]:
+        """Gate input of words, good until the context is left.
 
         Returns:
             table (rows, directions, gates * hidden) and the row of each word (words,); None if there are more distinct words
             than the cache can hold.
         """
         with self._lock:
-            try:
-                rows = [self._rows[word] for word in words]
-            except KeyError:
-                if not self._add(words):
-                    return None
-                rows = [self._rows[word] for word in words]
-            found = np.array(rows, np.int64)
-            self._uses += np.bincount(found, minlength=self.capacity)
-            return self._table, found
+            rows = self._find(words)
+            yield None if rows is None else (self._table, rows)
+
+    def _find(self, words: Sequence[str]) -> Array | None:
+        try:
+            rows = np.array([self._rows[word] for word in words], np.int64)
+        except KeyError:
+            return self._find(words) if self._add(words) else None
+        self._uses += np.bincount(rows, minlength=self.capacity)
+        return rows
 
     def _add(self, words: Sequence[str]) -> bool:
         """Work out the words that are not there; False if there are more than fit in."""
         distinct = dict.fromkeys(words)
         missing = [word for word in distinct if word not in self._rows]
-        if len(self._rows) + len(missing) > self.capacity:
+        if len(missing) > len(self._free):
             if len(distinct) > self.capacity:
                 return False
             self._make_room(min(self.capacity // 2, self.capacity - len(distinct)))
             missing = [word for word in distinct if word not in self._rows]
         for start in range(0, len(missing), _PORTION):
             portion = missing[start : start + _PORTION]
-            place = len(self._rows)
-            gates = self._table[place : place + len(portion)]
-            self.cell.input_gates(self.read(portion), out=gates.transpose(1, 0, 2))
-            self._rows.update(zip(portion, range(place, place + len(portion)), strict=True))
+            gates = gate_table(self.cell, self.read(portion))  # if this fails, nothing has changed
+            rows = [self._free.pop() for _ in portion]
+            self._table[rows] = gates
+            self._uses[rows] = 0
+            self._rows.update(zip(portion, rows, strict=True))
         return True
 
     def _make_room(self, kept: int) -> None:
         """Keep that many of the words that were used most."""
-        names = list(self._rows)  # in the order of their rows
-        order = np.argsort(-self._uses[: len(names)], kind="stable")[:kept]
-        table, uses = self._fresh(), np.zeros(self.capacity, np.int64)
-        table[:kept], uses[:kept] = self._table[order], self._uses[order] // 2
-        self._rows = {names[row]: place for place, row in enumerate(order.tolist())}
-        self._table, self._uses = table, uses
+        words = list(self._rows)
+        uses = self._uses[list(self._rows.values())]
+        for place in np.argsort(-uses, kind="stable")[kept:].tolist():
+            self._free.append(self._rows.pop(words[place]))
+        self._uses //= 2
 
     def read(self, words: Sequence[str]) -> Array:
         """What the first layer reads of words, without the cache: (words, width)."""
