@@ -259,9 +259,11 @@ def test_lines_are_scored_each_by_itself_with_its_end() -> None:
     np.testing.assert_array_equal(model.symbol_losses("\n".join(lines)), scores.losses)
 
 
-def test_pairs_have_no_likelihood() -> None:
-    with pytest.raises(ModelError, match="pairs"):
-        make(kind="pairs").score("ab")
+def test_pairs_have_no_likelihood_and_do_not_go_on() -> None:
+    model = make(kind="pairs")
+    for use in (model.score, model.sample):
+        with pytest.raises(ModelError, match="pairs"):
+            use("ab")
 
 
 def test_streams_side_by_side_are_one_single_pass_but_for_the_warm_up() -> None:

@@ -98,6 +98,7 @@ WRONG_CHARACTER_MODELS: list[Change] = [
     ("w/initial_state.0.forward.c", GONE, r"initial_state\.0\.forward\.c: expected shape \(5,\), found no such array"),
     ("w/bridge.weight", GONE, r"bridge\.weight: expected shape \(4, 5\), found no such array"),
     ("c/model/tied", False, r"bridge\.weight: not an array of this network"),
+    ("c/model/input", "onehot", r"model\.tied: there is no embedding"),
     ("c/kind", "poem", "kind: expected one of pairs, text, lines, found 'poem'"),
     ("c/symbols/unit", "word", r"symbols\.unit: expected one of char, byte"),
     ("c/symbols/unit", "byte", "symbols: expected a list of bytes"),

@@ -178,9 +178,11 @@ class CharacterModel:
         Raises:
             DataError: an unknown symbol in the prompt (at the call, not at the first piece).
             ConfigError: an argument out of its range.
-            ModelError: a network without output layer.
+            ModelError: a model of aligned pairs, or a network without output layer.
         """
         self._needs_output()
+        if self.kind == "pairs":
+            raise ModelError("a model of aligned pairs does not go on with a text", hint="see what it makes of one: seqtool predict")
         choice = Choice(temperature, top_k, top_p)
         if length < 0:
             raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")

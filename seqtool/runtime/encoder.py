@@ -173,7 +173,7 @@ class Encoder:
             y (batch, width), valid until the next call.
         """
         steppers[0].step(gates)
-        y = steppers[0].h[0]
+        y: Array = steppers[0].h[0]
         for stepper in steppers[1:]:
             stepper.step(stepper.cell.input_gates(y[None]))
             y = y + stepper.h[0] if self.residual else stepper.h[0]

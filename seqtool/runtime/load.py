@@ -37,6 +37,8 @@ def load_character_model(bundle: Bundle) -> CharacterModel:
     _one_of(symbols, "unit", ("char", "byte"), "symbols.")
     _one_of(symbols, "normalize", ("none", "nfc"), "symbols.")
     model = settings_of.character(_section(config, "model"))
+    if model.tied and model.input == "onehot":
+        raise ModelError("model.tied: there is no embedding to be tied to", place=_CONFIG, hint=_HINT)
     _check_symbols(vocab, symbols["unit"])
     check_weights(bundle.weights, character_shapes(model, len(vocab["symbols"])))
     return CharacterModel.from_parts(config, vocab, bundle.weights)
