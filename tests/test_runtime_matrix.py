@@ -163,3 +163,10 @@ def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[i
         learned = (network.crf.start, network.crf.transitions, network.crf.end)
         parts = [part + more.detach().numpy() for part, more in zip(parts, learned, strict=True)]
     return viterbi(scores[:, None], np.array([len(scores)]), *parts)[:, 0].tolist()  # type: ignore[no-any-return]
+
+
+def test_the_lectures_cell_ends_in_the_state_that_the_notebook_prints() -> None:
+    settings = CharSettings(seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none"))
+    config, vocab, _ = character_parts(settings.model, "helo")
+    model = CharacterModel.from_parts(config, vocab, arrays(build_character_network(settings, 4)))
+    assert np.round(model.states("hello")["encoder.0.h"][-1], 4).tolist() == pytest.approx([-0.7762, 0.8319])
