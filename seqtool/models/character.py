@@ -10,28 +10,38 @@ from seqtool.models.recurrent import Masks, RecurrentStack, State
 from seqtool.settings import CharModel
 
 
+class TiedOutput(nn.Module):
+    """What a tied output layer has of its own: the bias of each symbol's score."""
+
+    def __init__(self, symbols: int) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(symbols))
+
+
 class CharacterNetwork(nn.Module):
-    """Symbol input, recurrent stack, output layer (or the embedding again, for tied weights)."""
+    """Symbol input, recurrent stack, output layer (or the embedding again: tied weights, Press and Wolf 2017)."""
 
     def __init__(self, model: CharModel, symbols: int) -> None:
+        """Args: symbols: how many the vocabulary has. Weights are drawn from torch's generator, from the input upwards."""
         super().__init__()
         self.model = model
         self.symbols = symbols
         onehot = model.input == "onehot"
         self.embedding = None if onehot else nn.Embedding(symbols, model.embedding_dim)
-        self.input_size = symbols if onehot else model.embedding_dim
-        self.encoder = RecurrentStack(model, self.input_size)
-        linear = model.output == "linear"
-        self.output = nn.Linear(model.hidden_size, symbols) if linear and not model.tied else None
+        self.encoder = RecurrentStack(model, symbols if onehot else model.embedding_dim)
         self.bridge: nn.Linear | None = None
-        self.bias: nn.Parameter | None = None
-        if linear and model.tied:
-            if model.embedding_dim != model.hidden_size:
-                self.bridge = nn.Linear(model.hidden_size, model.embedding_dim, bias=False)
-            self.bias = nn.Parameter(torch.zeros(symbols))
-            assert self.embedding is not None
-            with torch.no_grad():  # scores of a tied layer start small, as those of a layer of its own do
-                self.embedding.weight.mul_(model.embedding_dim**-0.5)
+        self.output: nn.Linear | TiedOutput | None = None
+        if model.output == "linear":
+            self.output = self._tied_output(model) if model.tied else nn.Linear(model.hidden_size, symbols)
+
+    def _tied_output(self, model: CharModel) -> TiedOutput:
+        """Take the embedding as output weights, and a bridge to its width where that is not the hidden size."""
+        assert self.embedding is not None
+        if model.embedding_dim != model.hidden_size:
+            self.bridge = nn.Linear(model.hidden_size, model.embedding_dim, bias=False)
+        with torch.no_grad():  # scores then start small, as those of an output layer of its own do
+            self.embedding.weight.mul_(model.embedding_dim**-0.5)
+        return TiedOutput(self.symbols)
 
     def forward(self, symbols: Tensor, state: State, masks: Masks | None = None) -> tuple[Tensor, State]:
         """Scores of the next (or the aligned) symbol.
@@ -39,22 +49,21 @@ class CharacterNetwork(nn.Module):
         Args:
             symbols: (time, batch) of symbol numbers.
             state: of the stack, see `RecurrentStack.initial_state`.
+            masks: dropout of this step.
 
         Returns:
             logits (time, batch, symbols) and the state after the last step.
         """
         if self.embedding is None:
-            x = functional.one_hot(symbols, self.symbols).to(self.encoder.layers[0].ahead.weight_ih.dtype)  # type: ignore[union-attr, arg-type]
+            x = functional.one_hot(symbols, self.symbols).to(state[0][0].dtype)
         else:
             x = self.embedding(symbols)
         y, state = self.encoder(x, state, masks)
         return self.scores(y), state
 
     def scores(self, y: Tensor) -> Tensor:
-        """The output layer: (…, hidden) to (…, symbols)."""
-        if self.output is not None:
-            return self.output(y)  # type: ignore[no-any-return]
-        if self.bias is None:
-            return y
-        assert self.embedding is not None
-        return functional.linear(y if self.bridge is None else self.bridge(y), self.embedding.weight, self.bias)
+        """The output layer: (…, hidden) to (…, symbols); without one, the states themselves."""
+        if isinstance(self.output, TiedOutput):
+            assert self.embedding is not None
+            return functional.linear(y if self.bridge is None else self.bridge(y), self.embedding.weight, self.output.bias)
+        return y if self.output is None else self.output(y)

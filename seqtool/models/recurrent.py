@@ -2,6 +2,7 @@
 
 State is an argument and a result; no layer remembers. Sequences are time-major and padded, never packed: packed
 sequences are several times slower on a CPU. The backward direction runs over sequences reversed within their own length.
+Parameters bear the names of a model directory: `0.forward.weight_ih` is the first layer's, read from left to right.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from torch import Tensor, nn
 from seqtool.settings import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
-State = tuple[tuple[Tensor, ...], ...]  # for every layer and direction: (h,) or (h, c), each (batch, hidden)
+DIRECTIONS = ("forward", "backward")
+RANDOM_MEAN = 0.5  # of U(0,1): what stands in, outside training, for an initial state that is drawn anew each time
+State = tuple[tuple[Tensor, ...], ...]  # for every layer, in it for every direction: (h,) or (h, c), each (batch, hidden)
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,14 @@ class Masks:
     recurrent: tuple[Tensor, ...] = ()
 
 
+NO_MASKS = Masks()
+
+
 class Direction(nn.Module):
-    """One layer in one direction. Weights have torch's layout and gate order, and are drawn in torch's order."""
+    """One layer in one direction, for (time, batch, input) and with torch's layout, gate order and order of initial draws.
+
+    rnn: Elman 1990; lstm: Hochreiter and Schmidhuber 1997, with forget gates; gru: Cho et al. 2014.
+    """
 
     def __init__(self, model: RecurrentModel, input_size: int) -> None:
         super().__init__()
@@ -51,6 +60,7 @@ class Direction(nn.Module):
             for weight in (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh):
                 weight.uniform_(-bound, bound)
             if model.cell == "lstm" and model.forget_bias is not None:
+                # Two biases are added to each gate; one of them carries the value.
                 self.bias_ih[hidden : 2 * hidden] = model.forget_bias
                 self.bias_hh[hidden : 2 * hidden] = 0.0
 
@@ -58,9 +68,9 @@ class Direction(nn.Module):
         """Run over a whole sequence.
 
         Args:
-            x: (time, batch, input).
+            x: (time, batch, input), of at least one step.
             state: (h,) or (h, c), each (batch, hidden).
-            recurrent_mask: (gates * hidden, hidden), multiplied into the recurrent matrix.
+            recurrent_mask: (gates * hidden, hidden), multiplied into the recurrent matrix (DropConnect, Merity et al. 2018).
 
         Returns:
             y (time, batch, hidden) and the state after the last step.
@@ -68,8 +78,7 @@ class Direction(nn.Module):
         weight_hh = self.weight_hh if recurrent_mask is None else self.weight_hh * recurrent_mask
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         start = [part.unsqueeze(0) for part in state]
-        # has_biases, num_layers, dropout, train, bidirectional, batch_first
-        form = (True, 1, 0.0, self.training, False, False)
+        form = (True, 1, 0.0, self.training, False, False)  # biases, layers, dropout, training, bidirectional, batch first
         if self.cell == "lstm":
             y, h, c = torch._VF.lstm(x, start, weights, *form)
             return y, (h[0], c[0])
@@ -78,21 +87,23 @@ class Direction(nn.Module):
         return y, (h[0],)
 
 
+def add_directions(module: nn.Module, directions: list[Direction]) -> None:
+    """Make directions submodules named `forward` and `backward`: the names of weights, which every module's own method also bears."""
+    for name, direction in zip(DIRECTIONS, directions, strict=False):
+        module._modules[name] = direction  # `add_module` would refuse the name; methods are found before submodules
+
+
 class Layer(nn.Module):
-    """One layer: the direction ahead and, for a bidirectional stack, the one back."""
+    """One layer: the forward direction and, for a bidirectional stack, the backward one."""
 
-    def __init__(self, model: RecurrentModel, input_size: int, bidirectional: bool) -> None:
+    def __init__(self, model: RecurrentModel, input_size: int, directions: int) -> None:
         super().__init__()
-        self.ahead = Direction(model, input_size)
-        self.back = Direction(model, input_size) if bidirectional else None
-
-    def directions(self) -> list[Direction]:
-        """Ahead, then back."""
-        return [self.ahead] if self.back is None else [self.ahead, self.back]
+        self.directions = [Direction(model, input_size) for _ in range(directions)]
+        add_directions(self, self.directions)
 
 
-class InitialState(nn.Module):
-    """A learned initial state of one layer and direction."""
+class StartOfDirection(nn.Module):
+    """A learned initial state of one layer and direction; it starts as zeros."""
 
     def __init__(self, model: RecurrentModel) -> None:
         super().__init__()
@@ -100,45 +111,65 @@ class InitialState(nn.Module):
         self.c = nn.Parameter(torch.zeros(model.hidden_size)) if model.cell == "lstm" else None
 
 
+class InitialState(nn.Module):
+    """The state before the first symbol: zeros, random or learned."""
+
+    def __init__(self, model: RecurrentModel, directions: int) -> None:
+        super().__init__()
+        self.model = model
+        self.count = model.num_layers * directions
+        self.learned: list[StartOfDirection] = []
+        for layer in range(model.num_layers if model.initial_state == "learned" else 0):
+            starts = [StartOfDirection(model) for _ in range(directions)]
+            holder = nn.Module()
+            holder._modules.update(zip(DIRECTIONS, starts, strict=False))
+            self.add_module(str(layer), holder)
+            self.learned += starts
+
+    def forward(self, batch: int, like: Tensor, draw: torch.Generator | None = None) -> State:
+        """A state for `batch` sequences, of the type and on the device of `like`."""
+        if self.learned:
+            parts = [[part for part in (start.h, start.c) if part is not None] for start in self.learned]
+            return tuple(tuple(part.expand(batch, -1).contiguous() for part in start) for start in parts)
+        shape = (2 if self.model.cell == "lstm" else 1, batch, self.model.hidden_size)
+        if self.model.initial_state == "random" and draw is not None:
+            return tuple(tuple(torch.rand(shape, generator=draw).to(like)) for _ in range(self.count))
+        value = RANDOM_MEAN if self.model.initial_state == "random" else 0.0
+        return tuple(tuple(like.new_full(shape, value)) for _ in range(self.count))
+
+
 class RecurrentStack(nn.Module):
-    """Layers on top of each other.
+    """Layers on top of each other, and what they start from.
 
     Attributes:
-        width: what leaves the last layer: hidden size times directions.
+        input_size: width of what enters the first layer.
+        width: of what leaves the last layer: hidden size times directions.
+        directions: of all layers, in the order of a `State`.
     """
 
     def __init__(self, model: RecurrentModel, input_size: int, *, bidirectional: bool = False) -> None:
         super().__init__()
         self.model = model
-        self.bidirectional = bidirectional
-        self.width = model.hidden_size * (2 if bidirectional else 1)
-        sizes = [input_size] + [self.width] * (model.num_layers - 1)
-        self.layers = nn.ModuleList(Layer(model, size, bidirectional) for size in sizes)
-        learned = model.initial_state == "learned"
-        self.starts = nn.ModuleList(InitialState(model) for _ in range(model.num_layers * (1 + bidirectional) if learned else 0))
+        self.input_size = input_size
+        self.width = model.hidden_size * (1 + bidirectional)
+        self.layers: list[Layer] = []
+        for index in range(model.num_layers):
+            self.layers.append(Layer(model, self.width if index else input_size, 1 + bidirectional))
+            self.add_module(str(index), self.layers[-1])
+        self.start = InitialState(model, 1 + bidirectional)
 
-    def each_direction(self) -> list[Direction]:
-        """Every layer's directions, in the order of a State."""
-        return [direction for layer in self.layers for direction in layer.directions()]  # type: ignore[operator]
+    @property
+    def directions(self) -> list[Direction]:
+        """Of all layers, in the order of a `State`."""
+        return [direction for layer in self.layers for direction in layer.directions]
 
     def initial_state(self, batch: int, draw: torch.Generator | None = None) -> State:
-        """The state before the first symbol.
+        """The state before the first symbol of `batch` sequences.
 
         Args:
-            draw: for `random`: the generator of U(0,1) draws in training; without one the mean, 0.5, stands in.
+            draw: for `random`: where training draws from; without it the mean of the draws, 0.5, stands in.
         """
-        parts = 2 if self.model.cell == "lstm" else 1
-        weight = self.layers[0].ahead.weight_hh  # type: ignore[union-attr]
-        shape = (batch, self.model.hidden_size)
-        directions = self.model.num_layers * (1 + self.bidirectional)
-        if self.model.initial_state == "learned":
-            return tuple(
-                tuple(part.expand(*shape).contiguous() for part in (start.h, start.c) if part is not None) for start in self.starts
-            )  # type: ignore[misc, union-attr]
-        if self.model.initial_state == "random" and draw is not None:
-            return tuple(tuple(torch.rand(shape, generator=draw).to(weight) for _ in range(parts)) for _ in range(directions))  # type: ignore[arg-type, call-overload]
-        value = 0.5 if self.model.initial_state == "random" else 0.0
-        return tuple(tuple(weight.new_full(shape, value) for _ in range(parts)) for _ in range(directions))  # type: ignore[operator, union-attr]
+        return self.start(batch, self.layers[0].directions[0].weight_hh, draw)  # type: ignore[no-any-return]
 
     def forward(self, x: Tensor, state: State, masks: Masks | None = None, back_index: Tensor | None = None) -> tuple[Tensor, State]:
         """Run the stack over padded sequences.
@@ -147,17 +178,17 @@ class RecurrentStack(nn.Module):
             x: (time, batch, input).
             state: as `initial_state` gives it.
             masks: dropout of this step; None: no dropout.
-            back_index: (time, batch), for a bidirectional stack: where each step of the reversed sequence stands (`reversal`).
+            back_index: (time * batch,), for a bidirectional stack: from `reversal`.
 
         Returns:
-            y (time, batch, width) and the state after the last step (of padding too: of use for equal lengths only).
+            y (time, batch, width) and the state after the last step, padding included: of use for equal lengths only.
         """
-        masks = masks or Masks()
+        masks = masks or NO_MASKS
         if masks.input is not None:
             x = x * masks.input
         after: list[tuple[Tensor, ...]] = []
         for index, layer in enumerate(self.layers):
-            y = self._layer(layer, x, state, masks, back_index, after)  # type: ignore[arg-type]
+            y = self._layer(layer, x, state, masks, back_index, after)
             x = x + y if self.model.residual and index else y
             if index < len(masks.between):
                 x = x * masks.between[index]
@@ -165,39 +196,36 @@ class RecurrentStack(nn.Module):
             x = x * masks.output
         return x, tuple(after)
 
-    def _layer(
-        self, layer: Layer, x: Tensor, state: State, masks: Masks, back_index: Tensor | None, after: list[tuple[Tensor, ...]]
-    ) -> Tensor:
+    @staticmethod
+    def _layer(layer: Layer, x: Tensor, state: State, masks: Masks, back_index: Tensor | None, after: list[tuple[Tensor, ...]]) -> Tensor:
+        """All directions of a layer side by side; their last states are appended to `after`."""
         outputs = []
-        for number, direction in enumerate(layer.directions()):
-            place = len(after)
-            mask = masks.recurrent[place] if masks.recurrent else None
-            if number == 0:
-                y, last = direction(x, state[place], mask)
-            else:
-                assert back_index is not None
-                y, last = direction(reorder(x, back_index), state[place], mask)
-                y = reorder(y, back_index)
-            outputs.append(y)
+        for number, direction in enumerate(layer.directions):
+            mask = masks.recurrent[len(after)] if masks.recurrent else None
+            y, last = direction(reorder(x, back_index) if number else x, state[len(after)], mask)
+            outputs.append(reorder(y, back_index) if number else y)
             after.append(last)
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
 
 
 def reversal(lengths: Tensor, time: int) -> Tensor:
-    """Where each step of a sequence reversed within its own length stands; padding stays. Its own inverse.
+    """The order in which sequences are reversed, each within its own length; padding stays. Its own inverse.
 
     Args:
         lengths: (batch,).
+        time: steps of the padded batch.
 
     Returns:
-        (time, batch) indices into time.
+        (time * batch,): for each place of the reversed sequences, flattened, the place it is taken from.
     """
     steps = torch.arange(time, device=lengths.device).unsqueeze(1)
-    return torch.where(steps < lengths, lengths - 1 - steps, steps)
+    sources = torch.where(steps < lengths, lengths - 1 - steps, steps)
+    batch = len(lengths)
+    return (sources * batch + torch.arange(batch, device=lengths.device)).flatten()
 
 
-def reorder(x: Tensor, index: Tensor) -> Tensor:
-    """Rows of x (time, batch, width) taken from the times in index (time, batch)."""
-    time, batch = index.shape
-    flat = index * batch + torch.arange(batch, device=index.device)
-    return x.reshape(time * batch, -1).index_select(0, flat.reshape(-1)).view(time, batch, -1)
+def reorder(x: Tensor, index: Tensor | None) -> Tensor:
+    """x (time, batch, width) with its steps taken from the places that `reversal` gives."""
+    if index is None:
+        raise ValueError("a backward direction needs the order in which to read")
+    return x.flatten(0, 1).index_select(0, index).view(x.shape)

@@ -2,53 +2,74 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seqtool.models.crf import Crf
 from seqtool.models.recurrent import Masks, RecurrentStack, State, reversal
-from seqtool.models.word_features import Projection, WordFeatures, WordInput
+from seqtool.models.word_features import WordFeatures, WordInput
 from seqtool.settings import TaggerModel, feature_list
+
+Allowed = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 
 class TaggerNetwork(nn.Module):
     """Word features, a dense layer, recurrent layers, an output layer, and a CRF where the settings say so.
 
-    Args:
-        rows: rows of the embedding of each feature (0 for those over characters).
-        characters: how many characters the character features tell apart.
-        allowed: which label sequences are well-formed, see `Crf`.
-        vectors: pretrained rows by feature.
+    Attributes:
+        projection: the dense layer between features and recurrent layers, or None.
+        norm: its layer norm, or None.
     """
 
     def __init__(
         self,
         model: TaggerModel,
-        rows: list[int],
+        rows: Sequence[int],
         characters: int,
         labels: int,
-        allowed: tuple[np.ndarray, np.ndarray, np.ndarray],  # type: ignore[type-arg]
-        vectors: dict[int, Tensor] | None = None,
+        allowed: Allowed,
+        vectors: Mapping[int, Tensor] | None = None,
     ) -> None:
+        """Draw the weights from torch's generator, from the features upwards.
+
+        Args:
+            rows: rows of the embedding of each feature (0 for those over characters).
+            characters: how many characters the character features tell apart.
+            labels: how many labels there are.
+            allowed: which label sequences are well-formed, see `Crf`.
+            vectors: pretrained rows (rows, dim) by feature.
+        """
         super().__init__()
         self.model = model
         self.features = WordFeatures(feature_list(model), rows, characters, vectors or {})
-        self.projection = Projection(model, self.features.width) if model.projection else None
-        self.encoder = RecurrentStack(model, model.projection or self.features.width, bidirectional=model.bidirectional)
+        width = model.projection or self.features.width
+        self.projection = nn.Linear(self.features.width, model.projection) if model.projection else None
+        self.norm = nn.LayerNorm(model.projection) if model.projection and model.layer_norm else None
+        self.encoder = RecurrentStack(model, width, bidirectional=model.bidirectional)
         self.output = nn.Linear(self.encoder.width, labels)
         self.crf = Crf(allowed) if model.decoder == "crf" else None
 
     def forward(self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None = None) -> Tensor:
         """Label scores (time, batch, labels) of padded sentences with lengths (batch,).
 
-        The input mask of a tagger lies on its word features, before the dense layer.
+        The input mask (batch, features' width) lies on the features, before the dense layer, so that a feature's absence is learned.
         """
         x = self.features(words)
         if masks is not None and masks.input is not None:
             x = x * masks.input
-            masks = Masks(between=masks.between, output=masks.output, recurrent=masks.recurrent)
-        if self.projection is not None:
-            x = self.projection(x)
+            masks = replace(masks, input=None)
         back = reversal(lengths, x.shape[0]) if self.model.bidirectional else None
-        y, _ = self.encoder(x, state, masks, back)
+        y, _ = self.encoder(self._project(x), state, masks, back)
         return self.output(y)  # type: ignore[no-any-return]
+
+    def _project(self, x: Tensor) -> Tensor:
+        """The dense layer, layer norm and GELU in its tanh form: (…, features' width) to (…, projection)."""
+        if self.projection is None:
+            return x
+        y = self.projection(x)
+        return functional.gelu(y if self.norm is None else self.norm(y), approximate="tanh")

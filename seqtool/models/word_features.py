@@ -1,17 +1,22 @@
-"""From words to vectors: the embeddings of a word's features, side by side, and the dense layer on top of them."""
+"""From words to vectors: the embeddings of a word's features, side by side.
+
+What a word's characters say is worked out once for each distinct word of a batch.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from seqtool.models.recurrent import Direction
-from seqtool.settings import Feature, RecurrentModel, TaggerModel
+from seqtool.models.recurrent import Direction, add_directions, reorder, reversal
+from seqtool.settings import Feature, RecurrentModel
 
 CHARACTER_FEATURES = ("char_cnn", "char_lstm")
+END = 2  # number of the mark behind a word's last character
 
 
 @dataclass(frozen=True)
@@ -32,23 +37,17 @@ class WordInput:
 
 
 class LookUp(nn.Module):
-    """An embedding of a feature's values."""
+    """An embedding of a feature's values. Rows are drawn from N(0, 1), unless they come from a file."""
 
-    def __init__(self, rows: int, dim: int, unknown: bool, vectors: Tensor | None = None, frozen: bool = False) -> None:
+    def __init__(self, feature: Feature, rows: int, vectors: Tensor | None = None) -> None:
         super().__init__()
-        self.unknown = unknown
-        table = nn.Embedding(rows, dim)
-        self.weight = table.weight
-        if vectors is not None:
-            with torch.no_grad():
-                self.weight.copy_(vectors)
-            self.weight.requires_grad_(not frozen)
+        self.weight = nn.Parameter(torch.randn(rows, feature.dim) if vectors is None else vectors.to(torch.float32, copy=True))
+        self.weight.requires_grad_(not (feature.name == "vectors" and feature.frozen))
+        self.has_unknown_row = feature.unknown or feature.name == "vectors"
 
     def forward(self, ids: Tensor) -> Tensor:
         """Rows of the table (…, dim) for ids (…); the mean of all rows for -1."""
-        if self.unknown:
-            return functional.embedding(ids, self.weight)
-        if self.training or bool((ids >= 0).all()):
+        if self.has_unknown_row or bool((ids >= 0).all()):
             return functional.embedding(ids, self.weight)
         return functional.embedding(ids + 1, torch.cat([self.weight.mean(0, keepdim=True), self.weight]))
 
@@ -67,17 +66,17 @@ class CharacterConvolution(nn.Module):
         characters, lengths = _at_least(characters, lengths, self.width)
         x = self.embedding(characters.clamp(min=0)).transpose(1, 2)
         y = functional.relu(self.conv(x))  # (words, dim, positions)
-        inside = torch.arange(y.shape[2], device=y.device) < (lengths - self.width + 1).unsqueeze(1)
-        return (y * inside.unsqueeze(1)).amax(2)  # after ReLU nothing is below the zeros of positions outside the word
+        outside = torch.arange(y.shape[2], device=y.device) >= (lengths - self.width + 1).unsqueeze(1)
+        return y.masked_fill(outside.unsqueeze(1), 0.0).amax(2)  # after ReLU a 0 is never more than the maximum
 
 
 def _at_least(characters: Tensor, lengths: Tensor, width: int) -> tuple[Tensor, Tensor]:
-    """Words of fewer characters than a filter is wide, lengthened by end marks (2)."""
+    """Words of fewer characters than a filter is wide, lengthened by end marks."""
     if characters.shape[1] < width:
         characters = functional.pad(characters, (0, width - characters.shape[1]), value=-1)
     steps = torch.arange(characters.shape[1], device=characters.device)
     short = (steps >= lengths.unsqueeze(1)) & (steps < width)
-    return characters.masked_fill(short, 2), lengths.clamp(min=width)
+    return characters.masked_fill(short, END), lengths.clamp(min=width)
 
 
 class CharacterRecurrence(nn.Module):
@@ -87,69 +86,49 @@ class CharacterRecurrence(nn.Module):
         super().__init__()
         self.embedding = nn.Embedding(characters, feature.char_dim)
         cell = RecurrentModel(cell="lstm", hidden_size=feature.dim)
-        self.ahead = Direction(cell, feature.char_dim)
-        self.back = Direction(cell, feature.char_dim)
+        self.directions = [Direction(cell, feature.char_dim) for _ in range(2)]
+        self.dim = feature.dim
+        add_directions(self, self.directions)
 
     def forward(self, characters: Tensor, lengths: Tensor) -> Tensor:
         """Characters (words, longest) with lengths (words,) to (words, 2 * dim)."""
-        from seqtool.models.recurrent import reorder, reversal
-
-        x = self.embedding(characters.clamp(min=0)).transpose(0, 1)  # (time, words, dim)
-        words = torch.arange(x.shape[1], device=x.device)
-        zeros = x.new_zeros(x.shape[1], self.ahead.weight_hh.shape[1])
-        ahead, _ = self.ahead(x, (zeros, zeros))
-        back, _ = self.back(reorder(x, reversal(lengths, x.shape[0])), (zeros, zeros))
-        return torch.cat([ahead[lengths - 1, words], back[lengths - 1, words]], dim=1)
+        x = self.embedding(characters.clamp(min=0)).transpose(0, 1)  # (time, words, char_dim)
+        places = torch.arange(x.shape[1], device=x.device)
+        zeros = x.new_zeros(x.shape[1], self.dim)
+        ahead, _ = self.directions[0](x, (zeros, zeros))
+        back, _ = self.directions[1](reorder(x, reversal(lengths, x.shape[0])), (zeros, zeros))
+        return torch.cat([ahead[lengths - 1, places], back[lengths - 1, places]], dim=1)
 
 
 class WordFeatures(nn.Module):
-    """All features of the words of a batch, side by side.
+    """All features of the words of a batch, side by side; feature i is the submodule named i.
 
     Attributes:
         width: of what comes out.
     """
 
-    def __init__(self, features: tuple[Feature, ...], rows: list[int], characters: int, vectors: dict[int, Tensor]) -> None:
+    def __init__(self, features: Sequence[Feature], rows: Sequence[int], characters: int, vectors: Mapping[int, Tensor]) -> None:
         super().__init__()
-        parts: list[nn.Module] = []
+        self.parts: list[LookUp | CharacterConvolution | CharacterRecurrence] = []
         self.width = 0
-        self.lookups: list[int] = []
-        self.readers: list[int] = []
         for index, feature in enumerate(features):
-            if feature.name in CHARACTER_FEATURES:
-                kind = CharacterConvolution if feature.name == "char_cnn" else CharacterRecurrence
-                parts.append(kind(feature, characters))
-                self.readers.append(index)
-                self.width += feature.dim * (1 if feature.name == "char_cnn" else 2)
+            if feature.name == "char_cnn":
+                self.parts.append(CharacterConvolution(feature, characters))
+            elif feature.name == "char_lstm":
+                self.parts.append(CharacterRecurrence(feature, characters))
             else:
-                parts.append(
-                    LookUp(rows[index], feature.dim, feature.unknown or feature.name == "vectors", vectors.get(index), feature.frozen)
-                )
-                self.lookups.append(index)
-                self.width += feature.dim
-        self.parts = nn.ModuleList(parts)
+                self.parts.append(LookUp(feature, rows[index], vectors.get(index)))
+            self.width += feature.dim * (2 if feature.name == "char_lstm" else 1)
+            self.add_module(str(index), self.parts[-1])
 
     def forward(self, words: WordInput) -> Tensor:
         """(time, batch, width)."""
-        found: dict[int, Tensor] = {}
-        for column, index in enumerate(self.lookups):
-            found[index] = self.parts[index](words.ids[:, :, column])
-        for index in self.readers:
-            assert words.distinct is not None
-            read = self.parts[index](words.characters, words.character_lengths)
-            found[index] = functional.embedding(words.distinct, read)
-        return torch.cat([found[index] for index in range(len(self.parts))], dim=2)
-
-
-class Projection(nn.Module):
-    """The dense layer between features and recurrent layers: linear, layer norm, GELU in its tanh form."""
-
-    def __init__(self, model: TaggerModel, width: int) -> None:
-        super().__init__()
-        self.linear = nn.Linear(width, model.projection)
-        self.norm = nn.LayerNorm(model.projection) if model.layer_norm else None
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(…, width) to (…, projection)."""
-        y = self.linear(x)
-        return functional.gelu(y if self.norm is None else self.norm(y), approximate="tanh")
+        found, column = [], 0
+        for part in self.parts:
+            if isinstance(part, LookUp):
+                found.append(part(words.ids[:, :, column]))
+                column += 1
+            else:
+                assert words.distinct is not None
+                found.append(functional.embedding(words.distinct, part(words.characters, words.character_lengths)))
+        return torch.cat(found, dim=2)
