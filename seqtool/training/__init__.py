@@ -1,0 +1,1 @@
+"""How a model learns: batches, losses, updates and evaluations, told as reports. Never a file, never a terminal."""

@@ -8,71 +8,27 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
-from dataclasses import asdict
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
 
 from seqtool.errors import Diverged
+from seqtool.models.build import stored_parameters
 from seqtool.settings import Training
+from seqtool.training import state
 from seqtool.training.averaging import AveragedWeights
 from seqtool.training.optimizers import bare_step, build_optimizer
+from seqtool.training.progress import Progress
 from seqtool.training.schedules import Schedule
 from seqtool.training.steps import Report, RowReport, StepReport
+from seqtool.training.task import Stop, StopEvaluation, Task
 
-Stop = Callable[[], bool]
+__all__ = ["Task", "Trainer"]
 
-
-class StopEvaluation(Exception):
-    """An evaluation was left because a stop was asked for; what it had counted is thrown away."""
-
-
-class Task(Protocol):
-    """What is trained: batches, their loss, and an evaluation."""
-
-    network: nn.Module
-    has_validation: bool
-
-    def batches(self, epoch: int) -> int:
-        """How many batches epoch number `epoch` (from 0) has."""
-
-    def batch(self, epoch: int, index: int) -> tuple[Any, int]:
-        """A batch and how many symbols or tokens count in it; a function of (seed, epoch, index) alone."""
-
-    def loss(self, batch: Any, epoch: int, index: int, step: int) -> Tensor:
-        """The summed loss of a batch, in nats; may carry state on to the next."""
-
-    def evaluate(self, should_stop: Stop) -> dict[str, float]:
-        """Scores on the validation data; leaves everything as it was. Raises StopEvaluation."""
-
-    def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
-        """What the best row has most of."""
-
-    def carried_state(self) -> dict[str, Tensor]:
-        """State carried from batch to batch, by name."""
-
-    def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `carried_state` gave."""
-
-
-class Progress:
-    """Where a run stands: plain numbers, all that resuming needs beside tensors."""
-
-    def __init__(self) -> None:
-        self.step = 0
-        self.epoch = 0  # finished epochs
-        self.position = 0  # batches done in the current epoch
-        self.loss_sum = 0.0  # since the last row
-        self.items = 0
-        self.items_since_row = 0
-        self.seconds = 0.0
-        self.best: float | None = None
-        self.waited = 0  # evaluations without progress
-        self.grad_norm = 0.0
-        self.pending_row = False  # an evaluation is due before the next batch
+MEND = "lower training.lr, or set training.clip_norm; the best model so far is kept"
 
 
 class Trainer:
@@ -80,85 +36,117 @@ class Trainer:
 
     Attributes:
         ended: why the run ended: `epochs`, `max_steps`, `max_minutes`, `patience`, `stop`; empty while it goes on.
+        can_save: whether a state may be taken now: not inside a row of a run without validation, which is told of between
+            a step's gradient and its update.
     """
 
     def __init__(self, task: Task, training: Training, should_stop: Stop = lambda: False) -> None:
         self.task = task
         self.training = training
         self.should_stop = should_stop
-        self.parameters = [parameter for parameter in task.network.parameters() if parameter.requires_grad]
-        self.optimizer = build_optimizer(self.parameters, training)
+        self.trained = {name: weight for name, weight in stored_parameters(task.network).items() if weight.requires_grad}
+        self.optimizer = build_optimizer(self.trained.values(), training)
         self._update = bare_step(self.optimizer)
-        self.schedule = Schedule(training, self.total_steps())
-        self.average = AveragedWeights(self.parameters, training.ema) if training.ema else None
+        self.total_steps = self._count_steps()
+        self.schedule = Schedule(training, self.total_steps)
+        self.average = AveragedWeights(list(self.trained.values()), training.ema) if training.ema else None
         self.progress = Progress()
         self.ended = ""
-        self._row_started = (0.0, 0)
+        self.can_save = True
+        self._started = 0.0
+        self._late = False
 
-    def total_steps(self) -> int | None:
+    def _count_steps(self) -> int | None:
         """Updates of the whole run, where epochs or max_steps tell."""
         counts = [] if self.training.max_steps is None else [self.training.max_steps]
         if self.training.epochs is not None:
             counts.append(sum(-(-self.task.batches(epoch) // self.training.accumulate) for epoch in range(self.training.epochs)))
         return min(counts, default=None)
 
+    # --- the course of a run ------------------------------------------------------------------------------------------
+
     def run(self) -> Iterator[Report]:
         """Train until one of the limits is reached or a stop is asked for.
 
         Raises:
-            Diverged: before an update whose loss or gradient is not finite.
+            Diverged: before an update whose loss or gradient is not finite, or at an evaluation whose loss is not.
         """
-        self._clock = time.perf_counter() - self.progress.seconds
+        self._started = time.perf_counter() - self.progress.seconds
+        self._look_at_clock()
         while not self.ended:
-            if self.progress.pending_row:
-                yield from self._evaluated_row()
-                if self.ended:
-                    break
-            if self._out_of_time():
-                break
-            batches = self.task.batches(self.progress.epoch)
-            yield from self._one_update(batches)
-            if self.progress.position >= batches:
-                self.progress.epoch += 1
-                self.progress.position = 0
-            if not self.ended and self.should_stop():
+            if self.should_stop():
                 self.ended = "stop"
+            elif self.progress.row_due:
+                yield from self._evaluated_row()
+            else:
+                self.ended = self._limit_reached()
+                if not self.ended:
+                    yield from self._step()
 
-    def _one_update(self, batches: int) -> Iterator[Report]:
-        progress = self.progress
-        epoch, first = progress.epoch, progress.position
-        indices = range(first, min(first + self.training.accumulate, batches))
-        made = [self.task.batch(epoch, index) for index in indices]
-        items = sum(count for _, count in made)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss_sum = 0.0
-        for index, (batch, _) in zip(indices, made, strict=True):
-            loss = self.task.loss(batch, epoch, index, progress.step)
-            (loss / items).backward()  # type: ignore[no-untyped-call]
-            loss_sum += loss.item()
-        progress.grad_norm = self._clip(loss_sum)
-        progress.loss_sum += loss_sum
+    def _look_at_clock(self) -> None:
+        """Note the time, and whether it is up; noted once a step, so that all of the step goes by the same answer."""
+        self.progress.seconds = time.perf_counter() - self._started
+        minutes = self.training.max_minutes
+        self._late = minutes is not None and self.progress.seconds >= minutes * 60
+
+    def _limit_reached(self, steps_more: int = 0, epochs_more: int = 0) -> str:
+        """The limit that is reached, or will be after some more steps and epochs; empty if there is none."""
+        training, progress = self.training, self.progress
+        if training.max_steps is not None and progress.step + steps_more >= training.max_steps:
+            return "max_steps"
+        if training.epochs is not None and progress.epoch + epochs_more >= training.epochs:
+            return "epochs"
+        if training.patience is not None and progress.waited >= training.patience:
+            return "patience"
+        return "max_minutes" if self._late else ""
+
+    def _step(self) -> Iterator[Report]:
+        """One update, and in a run without validation the row before it."""
+        began = time.perf_counter()
+        progress, epoch = self.progress, self.progress.epoch
+        batches = self.task.batches(epoch)
+        stop = min(progress.position + self.training.accumulate, batches)
+        loss, items = self._gradient(epoch, range(progress.position, stop))
+        progress.grad_norm = self._clip(loss)
+        progress.loss_sum += loss
         progress.items += items
-        progress.items_since_row += items
-        end_of_epoch = indices.stop >= batches
-        last = self._is_last_update(end_of_epoch)
-        if not self.task.has_validation and end_of_epoch and self._row_is_due(epoch + 1, last):
-            yield self._row({}, epoch + 1, last)
+        progress.row_items += items
+        self._look_at_clock()
+        progress.row_seconds += time.perf_counter() - began
+        ends_epoch = stop >= batches
+        last = bool(self._limit_reached(1, int(ends_epoch)))
+        due = self._row_is_due(ends_epoch, last)
         rate = self.schedule.rate(progress.step)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self._update()
-        progress.step += 1
-        progress.position = indices.stop
-        if self.average is not None:
-            self.average.update(progress.step)
-        progress.seconds = time.perf_counter() - self._clock
-        if end_of_epoch and not self.task.has_validation:
+        if due and not self.task.has_validation:
+            yield from self._row_before_update(last)
+        began = time.perf_counter()
+        self._make_update(rate)
+        progress.row_seconds += time.perf_counter() - began
+        progress.epoch, progress.position = (epoch + 1, 0) if ends_epoch else (epoch, stop)
+        if not self.task.has_validation and (due or (ends_epoch and self.training.eval_every is None)):
             progress.loss_sum, progress.items = 0.0, 0
-        progress.pending_row = self.task.has_validation and (last or self._evaluation_is_due(end_of_epoch))
-        if last and not self.task.has_validation:
-            self.ended = self._limit()
-        yield StepReport(progress.step, epoch + 1, indices.stop, batches, loss_sum / items, items, rate, progress.grad_norm)
+        progress.row_due = due and self.task.has_validation
+        yield StepReport(progress.step, epoch + 1, stop, batches, loss / items, items, rate, progress.grad_norm, self.total_steps)
+
+    def _gradient(self, epoch: int, indices: range) -> tuple[float, int]:
+        """Add up the gradient of the mean loss over some batches; the summed loss and its number of items."""
+        made = [self.task.batch(epoch, index) for index in indices]
+        items = max(1, sum(count for _, count in made))
+        for weight in self.trained.values():
+            weight.grad = None
+        total = 0.0
+        for index, (batch, _) in zip(indices, made, strict=True):
+            with self._precision():
+                loss = self.task.loss(batch, index, self.progress.draws)
+            (loss / items).backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+            self.progress.draws += 1
+        return total, items
+
+    def _precision(self) -> AbstractContextManager[object]:
+        if self.training.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.task.device.type, dtype=torch.bfloat16)
 
     def _clip(self, loss: float) -> float:
         """Clip the gradient; its norm before that.
@@ -166,124 +154,101 @@ class Trainer:
         Raises:
             Diverged: if loss or norm is not finite.
         """
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-        value = norm.item()
-        if not (math.isfinite(loss) and math.isfinite(value)):
-            what = "loss" if not math.isfinite(loss) else "gradient"
-            raise Diverged(
-                f"the {what} is no longer finite at step {self.progress.step + 1} "
-                f"(epoch {self.progress.epoch + 1}, batch {self.progress.position + 1})",
-                hint="lower training.lr, or set training.clip_norm; the best model so far is kept",
-            )
-        if self.training.clip_norm is not None and value > self.training.clip_norm:
-            torch._foreach_mul_(gradients, self.training.clip_norm / (value + 1e-6))
-        return value
+        gradients = [weight.grad for weight in self.trained.values() if weight.grad is not None]
+        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item())
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            what = "gradient" if math.isfinite(loss) else "loss"
+            where = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}, batch {self.progress.position + 1})"
+            raise Diverged(f"the {what} is no longer finite at {where}", hint=MEND)
+        if self.training.clip_norm is not None and norm > self.training.clip_norm:
+            torch._foreach_mul_(gradients, self.training.clip_norm / (norm + 1e-6))
+        return norm
 
-    def _row_is_due(self, epoch: int, last: bool) -> bool:
-        return last or epoch == 1 or epoch % self.training.print_every == 0
+    def _make_update(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self._update()
+        self.progress.step += 1
+        if self.average is not None:
+            self.average.update(self.progress.step)
 
-    def _evaluation_is_due(self, end_of_epoch: bool) -> bool:
+    # --- rows ---------------------------------------------------------------------------------------------------------
+
+    def _row_is_due(self, ends_epoch: bool, last: bool) -> bool:
         every = self.training.eval_every
-        return end_of_epoch if every is None else self.progress.step % every == 0
-
-    def _is_last_update(self, end_of_epoch: bool) -> bool:
-        training, progress = self.training, self.progress
-        if training.max_steps is not None and progress.step + 1 >= training.max_steps:
+        if last:
             return True
-        return end_of_epoch and training.epochs is not None and progress.epoch + 1 >= training.epochs
+        if every is not None:
+            return (self.progress.step + 1) % every == 0
+        return ends_epoch and (self.task.has_validation or (self.progress.epoch + 1) % self.training.print_every == 0)
 
-    def _limit(self) -> str:
-        steps = self.training.max_steps
-        return "max_steps" if steps is not None and self.progress.step >= steps else "epochs"
-
-    def _out_of_time(self) -> bool:
-        minutes = self.training.max_minutes
-        if minutes is not None and time.perf_counter() - self._clock >= minutes * 60:
-            self.ended = "max_minutes"
-        return bool(self.ended)
+    def _row_before_update(self, last: bool) -> Iterator[Report]:
+        self.can_save = False
+        with self._shown_weights():
+            yield self._row({}, self.progress.step + 1, self.progress.epoch + 1, last)
+        self.can_save = True
 
     def _evaluated_row(self) -> Iterator[Report]:
-        with self.average.swapped_in() if self.average is not None else nullcontext():
+        progress = self.progress
+        with self._shown_weights():
             try:
                 scores = self.task.evaluate(self.should_stop)
             except StopEvaluation:
                 self.ended = "stop"
                 return
-            epoch = self.progress.epoch + (1 if self.progress.position else 0)
-            steps, epochs = self.training.max_steps, self.training.epochs
-            last = (steps is not None and self.progress.step >= steps) or (epochs is not None and self.progress.epoch >= epochs)
-            row = self._row(scores, epoch, last)
-            self.schedule.evaluated(row.best)
-            self.progress.loss_sum, self.progress.items = 0.0, 0
-            self.progress.pending_row = False
-            if last:
-                self.ended = self._limit()
-            elif self.training.patience is not None and self.progress.waited >= self.training.patience:
-                self.ended = "patience"
+            if not math.isfinite(scores["val_loss"]):
+                raise Diverged(f"the validation loss is no longer finite after step {progress.step}", hint=MEND)
+            epoch = progress.epoch + (1 if progress.position else 0)
+            row = self._row(scores, progress.step, epoch, bool(self._limit_reached()))
+            progress.loss_sum, progress.items, progress.row_due = 0.0, 0, False
             yield row
 
-    def _row(self, scores: dict[str, float], epoch: int, last: bool) -> RowReport:
+    def _shown_weights(self) -> AbstractContextManager[None]:
+        """The averaged weights in the network, where there are some."""
+        return nullcontext() if self.average is None else self.average.swapped_in()
+
+    def _row(self, scores: Mapping[str, float], step: int, epoch: int, last: bool) -> RowReport:
         progress = self.progress
         train_loss = progress.loss_sum / max(1, progress.items)
         quality = self.task.quality(train_loss, scores)
         best = progress.best is None or quality > progress.best
-        progress.best = quality if best else progress.best
+        if best:
+            progress.best = quality
         progress.waited = 0 if best else progress.waited + 1
-        progress.seconds = time.perf_counter() - self._clock
-        since, items = progress.seconds - self._row_started[0], progress.items_since_row
-        self._row_started, progress.items_since_row = (progress.seconds, 0), 0
-        return RowReport(
-            step=progress.step + (0 if self.task.has_validation else 1),
-            epoch=epoch,
-            seconds=progress.seconds,
-            lr=self.schedule.rate(max(0, progress.step - (1 if self.task.has_validation else 0))),
-            train_loss=train_loss,
-            grad_norm=progress.grad_norm,
-            rate=items / max(1e-9, since),
-            best=best,
-            last=last,
-            scores=scores,
-        )
+        lr = self.schedule.rate(step - 1)
+        self.schedule.evaluated(best)
+        rate = progress.row_items / max(1e-9, progress.row_seconds)
+        progress.row_items, progress.row_seconds = 0, 0.0
+        self._look_at_clock()
+        last = last or self._limit_reached() == "patience"
+        return RowReport(step, epoch, progress.seconds, lr, train_loss, progress.grad_norm, rate, best, last, scores)
 
     # --- exact resume -------------------------------------------------------------------------------------------------
 
     def state_json(self) -> dict[str, Any]:
-        """Every plain number that going on exactly needs."""
-        return {
-            "progress": dict(vars(self.progress)),
-            "schedule": {"factor": self.schedule.factor, "waited": self.schedule.waited},
-            "training": asdict(self.training),
-        }
+        """Every plain number that going on exactly needs. Raises RuntimeError where `can_save` says no."""
+        self._check_can_save()
+        schedule = {"factor": self.schedule.factor, "waited": self.schedule.waited}
+        return {"progress": self.progress.to_json(), "schedule": schedule}
 
-    def state_tensors(self) -> dict[str, Tensor]:
-        """Every tensor that going on exactly needs: weights, optimiser, averages, carried state."""
-        tensors = {f"weight.{index}": parameter.detach() for index, parameter in enumerate(self.parameters)}
-        for index, parameter in enumerate(self.parameters):
-            for name, value in self.optimizer.state.get(parameter, {}).items():
-                if isinstance(value, Tensor):
-                    tensors[f"optimizer.{index}.{name}"] = value
-        if self.average is not None:
-            tensors.update({f"average.{index}": value for index, value in enumerate(self.average.averages)})
-        tensors.update({f"carried.{name}": value for name, value in self.task.carried_state().items()})
-        return {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+    def state_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+        """Copies of every tensor that going on exactly needs: weights, optimiser, averages, carried state.
 
-    def load_state(self, numbers: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `state_json` and `state_tensors` gave; the run then goes on as if it had never stopped."""
-        vars(self.progress).update(numbers["progress"])
-        self.schedule.factor = numbers["schedule"]["factor"]
-        self.schedule.waited = numbers["schedule"]["waited"]
-        self._row_started = (self.progress.seconds, 0)
-        with torch.no_grad():
-            for index, parameter in enumerate(self.parameters):
-                parameter.copy_(tensors[f"weight.{index}"])
-                prefix = f"optimizer.{index}."
-                state = {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-                if state:
-                    # The step counter stays on the CPU where torch keeps it, unless the optimiser is fused on a GPU.
-                    self.optimizer.state[parameter] = {name: value.clone().to(parameter.device) for name, value in state.items()}
-            if self.average is not None:
-                for index, average in enumerate(self.average.averages):
-                    average.copy_(tensors[f"average.{index}"])
-        carried = {name.removeprefix("carried."): value for name, value in tensors.items() if name.startswith("carried.")}
-        self.task.restore_carried_state(carried)
+        Raises RuntimeError where `can_save` says no.
+        """
+        self._check_can_save()
+        return state.pack(self.trained, self.optimizer, self.average, self.task.carried_state())
+
+    def load_state(self, arrays: Mapping[str, np.ndarray[Any, Any]], numbers: Mapping[str, Any]) -> None:
+        """Take back what `state_arrays` and `state_json` gave; the run then goes on as if it had never stopped.
+
+        Raises:
+            ModelError: if they are not the state of a run like this one.
+        """
+        self.progress = Progress.from_json(numbers.get("progress"))
+        self.schedule.factor, self.schedule.waited = state.schedule_numbers(numbers.get("schedule"))
+        self.task.restore_carried_state(state.unpack(arrays, self.trained, self.optimizer, self.average))
+
+    def _check_can_save(self) -> None:
+        if not self.can_save:
+            raise RuntimeError("a state cannot be taken between a step's gradient and its update")

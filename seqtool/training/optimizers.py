@@ -1,14 +1,16 @@
 """torch's optimisers, without the second that their first use costs.
 
-Creating the first `torch.optim` object, and its first step, import `torch._dynamo`, because guards against the
-compiler wrap `step` and some other methods. Nothing here is ever compiled, so the guards are stepped round: the others by
-telling the wrapped function that it is disabled already, that of `step` by calling the function it wraps. Where torch's
-internals look different from what this file knows, plain `torch.optim` is used.
+Creating the first `torch.optim` object, and its first step, import `torch._dynamo`: guards against the compiler wrap
+`add_param_group` and `step`. Nothing here is ever compiled, so the guards are stepped round: that of `add_param_group` by
+telling the function inside, for the moment, that it is disabled already; that of `step` by calling the function inside.
+Where torch's internals look different from what this file knows, plain `torch.optim` does the same, a second later.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -17,45 +19,60 @@ from torch.optim import Optimizer
 
 from seqtool.settings import Training
 
-_FLAG = "__dynamo_disable"
+# One fused call instead of a dozen small ones. Below this it saves nothing that counts, and the plain way is, to the last
+# bit, what `torch.optim.Adam(parameters)` in a notebook does.
+FUSED_FROM = 10_000  # weights
+_FLAG = "__dynamo_disable"  # where the guard keeps the function that it calls in the end
 
 
 def build_optimizer(parameters: Iterable[nn.Parameter], training: Training) -> Optimizer:
     """The optimiser that the settings name. Its learning rate is set anew before every step by the schedule."""
-    _leave_compiler_alone()
-    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    trained = list(parameters)
+    with _no_guard():
+        return _plain_optimizer(trained, training)
+
+
+def _plain_optimizer(trained: list[nn.Parameter], training: Training) -> Optimizer:
     common: dict[str, Any] = {"lr": training.lr, "weight_decay": training.weight_decay}
-    fused = {"fused": True} if all(parameter.device.type in ("cpu", "cuda") for parameter in trained) else {}
+    large = sum(parameter.numel() for parameter in trained) >= FUSED_FROM
+    fused = {"fused": True} if large and all(parameter.device.type in ("cpu", "cuda") for parameter in trained) else {}
     if training.optimizer == "adam":
         return torch.optim.Adam(trained, betas=training.betas, **common, **fused)
     if training.optimizer == "adamw":
         return torch.optim.AdamW(trained, betas=training.betas, **common, **fused)
     if training.optimizer == "sgd":
-        return torch.optim.SGD(trained, momentum=training.momentum, nesterov=training.nesterov, **common)
+        return torch.optim.SGD(trained, momentum=training.momentum, nesterov=training.nesterov, **common, **fused)
     if training.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, momentum=training.momentum, **common)
     return torch.optim.Adagrad(trained, **common)
 
 
 def bare_step(optimizer: Optimizer) -> Callable[[], None]:
-    """The optimiser's step as a function, without the compiler's guard round it."""
-    wrapped = getattr(type(optimizer).step, "__wrapped__", None)
-    while wrapped is not None and getattr(wrapped, "__wrapped__", None) is not None:
-        wrapped = wrapped.__wrapped__
-    if wrapped is None or not _leave_compiler_alone():
-        return lambda: optimizer.step() and None
+    """The optimiser's step as a function, without the compiler's guard and the profiler's hook round it."""
+    inner = inspect.unwrap(type(optimizer).step)
+    if inner is type(optimizer).step or list(inspect.signature(inner).parameters) != ["self", "closure"]:
+
+        def plain() -> None:
+            optimizer.step()
+
+        return plain
 
     def step() -> None:
         with torch.no_grad():
-            wrapped(optimizer)
+            inner(optimizer)
 
     return step
 
 
-def _leave_compiler_alone() -> bool:
-    """Mark the guarded methods of `Optimizer` as already disabled for the compiler; whether there was one to mark."""
-    guarded = [method.__wrapped__ for method in vars(Optimizer).values() if hasattr(method, "__wrapped__")]
-    for inner in guarded:
-        if getattr(inner, _FLAG, None) is None:
-            setattr(inner, _FLAG, inner)
-    return bool(guarded)
+@contextmanager
+def _no_guard() -> Iterator[None]:
+    """Let optimisers be created without the compiler's guard; everything is as before after it."""
+    inner = getattr(Optimizer.add_param_group, "__wrapped__", None)
+    if inner is None or getattr(inner, _FLAG, None) is not None:
+        yield  # no guard, or one that has been passed already
+        return
+    setattr(inner, _FLAG, inner)
+    try:
+        yield
+    finally:
+        delattr(inner, _FLAG)

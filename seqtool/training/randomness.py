@@ -1,4 +1,7 @@
-"""Draws that depend on (seed, purpose, step) alone, so that a resumed run, or one on more ranks, sees the same ones."""
+"""Draws that depend on (seed, purpose, step) alone, so that a resumed run, or one on more ranks, sees the same ones.
+
+They are made on the CPU for the whole batch, so that they are the same on every device.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +10,47 @@ import hashlib
 import torch
 from torch import Tensor
 
-from seqtool.models.recurrent import Masks, RecurrentStack
+from seqtool.models.recurrent import Masks, RecurrentStack, State
 
 
 def generator(seed: int, purpose: str, step: int) -> torch.Generator:
-    """A CPU generator of its own for one purpose at one step."""
+    """A generator of its own for one purpose at one step."""
     digest = hashlib.blake2b(f"{seed}/{purpose}/{step}".encode(), digest_size=8).digest()
     return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def dropout_mask(shape: tuple[int, ...], dropout: float, draw: torch.Generator) -> Tensor:
     """Zeros with probability `dropout`, else 1 / (1 - dropout)."""
-    kept = 1.0 - dropout
-    return torch.empty(shape).bernoulli_(kept, generator=draw).div_(kept)
+    return torch.rand(shape, generator=draw).ge_(dropout).mul_(1 / (1 - dropout))
 
 
 def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int) -> Masks | None:
-    """The locked dropout masks of one step for the global batch, or None where the model has no dropout."""
+    """The locked dropout masks of one step for the whole batch, or None where the model has no dropout.
+
+    Args:
+        input_size: width of what the input mask lies on.
+    """
     model = stack.model
-    if not (model.input_dropout or model.between_dropout or model.output_dropout or model.weight_dropout):
+    between = model.between_dropout if model.num_layers > 1 else 0.0
+    if not (model.input_dropout or between or model.output_dropout or model.weight_dropout):
         return None
-    device = next(stack.parameters()).device
+    weight = stack.directions[0].weight_hh
     draw = generator(seed, "dropout", step)
 
     def mask(shape: tuple[int, ...], dropout: float) -> Tensor:
-        return dropout_mask(shape, dropout, draw).to(device)
+        return dropout_mask(shape, dropout, draw).to(weight)
 
-    layers = model.num_layers
     return Masks(
         input=mask((batch, input_size), model.input_dropout) if model.input_dropout else None,
-        between=tuple(mask((batch, stack.width), model.between_dropout) for _ in range(layers - 1)) if model.between_dropout else (),
+        between=tuple(mask((batch, stack.width), between) for _ in range(model.num_layers - 1)) if between else (),
         output=mask((batch, stack.width), model.output_dropout) if model.output_dropout else None,
-        recurrent=tuple(mask(tuple(part.weight_hh.shape), model.weight_dropout) for part in stack.each_direction())
+        recurrent=tuple(mask(tuple(part.weight_hh.shape), model.weight_dropout) for part in stack.directions)
         if model.weight_dropout
         else (),
     )
+
+
+def training_state(stack: RecurrentStack, batch: int, seed: int, step: int) -> State:
+    """The state before the first symbol of a training sequence: drawn anew where the model says so."""
+    drawn = stack.model.initial_state == "random"
+    return stack.initial_state(batch, generator(seed, "initial state", step) if drawn else None)

@@ -1,4 +1,4 @@
-"""The course of the learning rate: a pure function of the step, but for `plateau`, which counts evaluations."""
+"""The course of the learning rate: a function of the step alone, but for `plateau`, which counts evaluations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class Schedule:
     """The learning rate at each step.
 
     Attributes:
-        total: steps of the whole run where they are known.
+        training: kind, peak and numbers of the schedule.
+        total: updates of the whole run, where they are known; `cosine` needs it.
         factor: `plateau`: what the rate is multiplied by at present.
         waited: `plateau`: evaluations without progress since the last change.
     """
@@ -29,16 +30,21 @@ class Schedule:
         if step < settings.warmup_steps:
             return settings.lr * (step + 1) / settings.warmup_steps
         if settings.schedule == "cosine":
-            assert self.total is not None
-            span = max(1, self.total - settings.warmup_steps)
-            done = min(1.0, (step - settings.warmup_steps) / span)
-            return settings.lr * (settings.final_lr + (1 - settings.final_lr) * 0.5 * (1 + math.cos(math.pi * done)))
+            return settings.lr * self._cosine(step)
         if settings.schedule == "step":
             return settings.lr * settings.decay_factor ** (step // settings.decay_steps)
         return settings.lr * self.factor
 
+    def _cosine(self, step: int) -> float:
+        """From 1 after warm-up to `final_lr` at the end (Loshchilov and Hutter 2017, one period)."""
+        if self.total is None:
+            raise ValueError("a cosine schedule needs the number of updates")
+        first, lowest = self.training.warmup_steps, self.training.final_lr
+        done = min(1.0, (step - first) / max(1, self.total - first))
+        return lowest + (1 - lowest) * 0.5 * (1 + math.cos(math.pi * done))
+
     def evaluated(self, progress: bool) -> None:
-        """Hear of an evaluation: `plateau` lowers the rate after decay_steps of them without progress."""
+        """Hear of a row: `plateau` lowers the rate after decay_steps of them without progress."""
         if self.training.schedule != "plateau":
             return
         self.waited = 0 if progress else self.waited + 1

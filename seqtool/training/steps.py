@@ -16,7 +16,9 @@ class StepReport:
         position: batches done in this epoch, of `batches`.
         loss: nats per symbol or token in this step.
         items: symbols or tokens trained on in this step.
+        lr: the learning rate of this update.
         grad_norm: norm of the whole gradient before clipping.
+        total_steps: updates of the whole run, where epochs or max_steps tell.
     """
 
     step: int
@@ -27,6 +29,7 @@ class StepReport:
     items: int
     lr: float
     grad_norm: float
+    total_steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,16 @@ class RowReport:
     While a listener hears of it, the network holds the very weights that the row speaks of.
 
     Attributes:
-        seconds: training time so far, evaluations included.
+        step: the update that it comes after, or, in a run without validation, just before.
+        epoch: from 1.
+        seconds: time of the run so far, evaluations and listeners included.
+        lr: learning rate of that update.
         train_loss: nats per symbol or token since the epoch (or the previous evaluation) began.
-        rate: symbols or tokens trained on per second since the previous row.
-        scores: `val_loss` and whatever else the task measures; empty without validation.
+        grad_norm: norm of the whole gradient in the last step, before clipping.
+        rate: symbols or tokens trained on per second of training since the previous row.
         best: whether this row is the best so far.
+        last: whether the run ends with it.
+        scores: `val_loss` and whatever else the task measures; empty without validation.
     """
 
     step: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,84 +12,61 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqtool.data.batches import SentenceBatch, SentenceBatches
-from seqtool.data.tagged import Sentence, TaggedCorpus
 from seqtool.decoding import argmax, constraint_scores, viterbi
-from seqtool.metrics import SpanCounts
+from seqtool.metrics import LossCount, SpanCounts, Tally, token_accuracy
 from seqtool.models.tagging import TaggerNetwork
-from seqtool.models.word_features import WordInput
-from seqtool.settings import TaggerSettings, feature_list
+from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
-from seqtool.training.loop import StopEvaluation
-from seqtool.training.randomness import generator, stack_masks
+from seqtool.training.class_weights import class_weights
+from seqtool.training.randomness import stack_masks, training_state
+from seqtool.training.task import Stop, evaluating, leave_if
+from seqtool.training.word_table import Replacement, WordTable
 
-WHOLE_WORD_FEATURES = ("form", "lower", "vectors")  # what the unknown word replaces; affixes and shape stay
-EVALUATION_WORDS = 4000
+if TYPE_CHECKING:
+    from seqtool.data.tagged import Sentence, TaggedCorpus
 
-Stop = Callable[[], bool]
+EVALUATION_WORDS = 4000  # in a batch of evaluation
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
-class WordTable:
-    """What the network reads of each distinct word.
+class Numbered:
+    """Sentences as numbers: the table of their words, and for each sentence its words (places in the table) and labels."""
 
-    Attributes:
-        ids: (words, look-up features).
-        characters, character_lengths: (words, longest) and (words,), or None.
-        replaced: (words,) probability that the unknown word stands in for it in training.
-    """
-
-    ids: np.ndarray[Any, Any]
-    characters: np.ndarray[Any, Any] | None
-    character_lengths: np.ndarray[Any, Any] | None
-    replaced: np.ndarray[Any, Any]
+    table: WordTable
+    words: list[Array]
+    labels: list[Array]
 
 
 class TaggingTask:
     """Batches, losses and evaluations of a tagger."""
 
     def __init__(self, network: TaggerNetwork, corpus: TaggedCorpus, settings: TaggerSettings, device: torch.device) -> None:
-        self.network = network.to(device)
+        self.network = network.to(device).train()
         self.corpus = corpus
         self.settings = settings
         self.device = device
         self.has_validation = bool(corpus.dev)
         self._numbers = {label: number for number, label in enumerate(corpus.labels)}
         training = settings.training
-        self._table, words = self._encode(corpus.train)
-        labels = [self._label_numbers(sentence) for sentence in corpus.train]
-        self._batches = SentenceBatches(words, labels, training.batch_size, training.batch_words, settings.seed, training.shuffle)
-        self._weights = self._class_weights(labels)
-        lookups = [feature.name for feature in feature_list(settings.model) if feature.name not in ("char_cnn", "char_lstm")]
-        self._replaceable = torch.tensor([name in WHOLE_WORD_FEATURES for name in lookups], device=device)
-        self._dev: tuple[WordTable, list[np.ndarray[Any, Any]], list[np.ndarray[Any, Any]]] | None = None
+        train = self._number(corpus.train)
+        self._table = train.table
+        self._batches = SentenceBatches(
+            train.words, train.labels, training.batch_size, training.batch_words, settings.seed, training.shuffle
+        )
+        self._replacement = Replacement(settings.model, settings.seed)
+        counts = np.bincount(np.concatenate([*train.labels, np.zeros(0, np.int64)]), minlength=len(corpus.labels))
+        weights = class_weights(training.class_weights, corpus.labels, counts, corpus.inner_scheme != "none")
+        self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+        self._dev: Numbered | None = None
 
-    # --- numbers from words -------------------------------------------------------------------------------------------
-
-    def _encode(self, sentences: Sequence[Sentence]) -> tuple[WordTable, list[np.ndarray[Any, Any]]]:
-        """The table of distinct words, and each sentence as places in it."""
-        places: dict[str, int] = {}
-        words = [np.array([places.setdefault(token, len(places)) for token in sentence.tokens], np.int64) for sentence in sentences]
-        encoded = self.corpus.encoder.encode(list(places))
-        strength = self.settings.model.word_replacement
-        counts = np.array([self.corpus.encoder.count(word) for word in places], np.float32)
-        replaced = strength / (strength + counts) if strength else np.zeros(len(places), np.float32)
-        return WordTable(encoded.ids, encoded.characters, encoded.lengths, replaced), words
-
-    def _label_numbers(self, sentence: Sentence) -> np.ndarray[Any, Any]:
-        return np.array([self._numbers.get(label, -1) for label in self.corpus.inner_labels(sentence)], np.int64)
-
-    def _class_weights(self, labels: Sequence[np.ndarray[Any, Any]]) -> Tensor | None:
-        """One weight for each label, with a mean of 1 over the training tokens; None where all count the same."""
-        wanted = self.settings.training.class_weights
-        if wanted == "none":
-            return None
-        counts = np.bincount(np.concatenate(labels), minlength=len(self.corpus.labels)).astype(np.float64)
-        if isinstance(wanted, str):
-            weights = 1 / np.sqrt(np.maximum(counts, 1))
-        else:
-            weights = np.array([wanted.get(label, 1.0) for label in self.corpus.labels])
-        weights *= counts.sum() / (weights * counts).sum()
-        return torch.tensor(weights, dtype=torch.float32, device=self.device)
+    def _number(self, sentences: Sequence[Sentence]) -> Numbered:
+        table, words = WordTable.of(sentences, self.corpus.encoder, self.settings.model.word_replacement)
+        labels = [
+            np.array([self._numbers.get(label, -1) for label in self.corpus.inner_labels(sentence)], np.int64) for sentence in sentences
+        ]
+        return Numbered(table, words, labels)
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -102,103 +79,75 @@ class TaggingTask:
         made = self._batches.batch(epoch, index)
         return made, int(made.lengths.sum())
 
-    def loss(self, batch: SentenceBatch, epoch: int, index: int, step: int) -> Tensor:  # noqa: ARG002 - the form of a Task
+    def loss(self, batch: SentenceBatch, index: int, draw: int) -> Tensor:  # noqa: ARG002 - the form of a Task
         """Summed loss in nats: cross-entropy, or minus the CRF's log probability."""
-        self.network.train()
-        words = self._input(self._table, batch.words, step)
-        width = batch.words.shape[1]
-        seed = self.settings.seed
-        masks = stack_masks(self.network.encoder, width, self.network.features.width, seed, step)
-        lengths = torch.from_numpy(batch.lengths).to(self.device)
-        state = self.network.encoder.initial_state(width, generator(seed, "initial state", step))
-        scores = self.network(words, lengths, state, masks)
-        labels = torch.from_numpy(batch.labels).to(self.device)
+        seed, width, encoder = self.settings.seed, batch.words.shape[1], self.network.encoder
+        words = self._table.read(batch.words, self.device)
+        if self._replacement.acts:
+            replaced = self._replacement.mask(self._table.replaced[batch.words], draw).to(self.device)
+            words = replace(words, ids=words.ids.masked_fill_(replaced, 0))
+        masks = stack_masks(encoder, width, self.network.features.width, seed, draw)
+        lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
+        scores = self.network(words, lengths, training_state(encoder, width, seed, draw), masks)
         if self.network.crf is not None:
             return self.network.crf.loss(scores, labels, lengths)
-        return self._cross_entropy(scores, labels)
-
-    def _cross_entropy(self, scores: Tensor, labels: Tensor) -> Tensor:
         return functional.cross_entropy(
             scores.flatten(0, 1),
             labels.flatten(),
             weight=self._weights,
             reduction="sum",
             ignore_index=-1,
-            label_smoothing=self.settings.training.label_smoothing if self.network.training else 0.0,
+            label_smoothing=self.settings.training.label_smoothing,
         )
 
-    def _input(self, table: WordTable, words: np.ndarray[Any, Any], step: int | None = None) -> WordInput:
-        """The numbers of a batch's words (time, batch); with a step, rare words are replaced by the unknown one."""
-        ids = torch.from_numpy(table.ids[words]).to(self.device)
-        if step is not None and self.settings.model.word_replacement:
-            draw = torch.rand(words.shape, generator=generator(self.settings.seed, "word replacement", step))
-            replaced = (draw < torch.from_numpy(table.replaced[words])).to(self.device)
-            ids = ids.masked_fill(replaced.unsqueeze(2) & self._replaceable, 0)
-        if table.characters is None or table.character_lengths is None:
-            return WordInput(ids)
-        distinct, places = np.unique(words, return_inverse=True)
-        lengths = table.character_lengths[distinct]
-        characters = np.ascontiguousarray(table.characters[distinct, : lengths.max()])
-        return WordInput(
-            ids,
-            torch.from_numpy(characters).to(self.device),
-            torch.from_numpy(lengths).to(self.device),
-            torch.from_numpy(places.reshape(words.shape)).to(self.device),
-        )
+    def _tensor(self, array: Array) -> Tensor:
+        return torch.from_numpy(array).to(self.device)
 
     # --- validation ---------------------------------------------------------------------------------------------------
 
-    @torch.no_grad()
     def evaluate(self, should_stop: Stop) -> dict[str, float]:
-        """Loss, accuracy and, for a span scheme, span F1 on the development sentences."""
-        self.network.eval()
+        """Nats per token (whose label is known), accuracy and, for a span scheme, span F1 on the development sentences."""
         if self._dev is None:
-            self._dev = (*self._encode(self.corpus.dev), [self._label_numbers(sentence) for sentence in self.corpus.dev])
-        table, words, labels = self._dev
-        batches = SentenceBatches(words, labels, 1, EVALUATION_WORDS, 0, False)
-        predicted: dict[int, np.ndarray[Any, Any]] = {}
-        total, right, count, scored = 0.0, 0, 0, 0
-        for index in range(batches.steps(0)):
-            if should_stop():
-                raise StopEvaluation
-            made = batches.batch(0, index)
-            loss, known, found = self._evaluate_batch(table, made)
-            inside = np.arange(len(made.words))[:, None] < made.lengths
-            right += int(((found == made.labels) & inside & (made.labels >= 0)).sum())
-            count += int(made.lengths.sum())
-            total, scored = total + loss, scored + known
-            predicted.update({int(place): found[: made.lengths[column], column] for column, place in enumerate(made.order)})
-        scores = {"val_loss": total / max(1, scored), "val_accuracy": right / count}
+            self._dev = self._number(self.corpus.dev)
+        batches = SentenceBatches(self._dev.words, self._dev.labels, 1, EVALUATION_WORDS, 0, False)
+        predicted: dict[int, Array] = {}
+        loss, right = LossCount(), Tally()
+        with evaluating(self.network):
+            for index in range(batches.steps(0)):
+                leave_if(should_stop)
+                made = batches.batch(0, index)
+                more, found = self._evaluate_batch(self._dev.table, made)
+                loss += more
+                right += token_accuracy(made.labels, found, np.arange(len(made.words))[:, None] < made.lengths)
+                predicted.update({int(place): found[: made.lengths[column], column] for column, place in enumerate(made.order)})
+        scores = {"val_loss": loss.mean or 0.0, "val_accuracy": right.accuracy or 0.0}
         if self.corpus.inner_scheme != "none":
             scores["val_f1"] = self._span_f1(predicted)
         return scores
 
-    def _evaluate_batch(self, table: WordTable, made: SentenceBatch) -> tuple[float, int, np.ndarray[Any, Any]]:
-        """Summed loss, the number of tokens it is over, and the predicted labels (time, batch)."""
-        lengths = torch.from_numpy(made.lengths).to(self.device)
+    def _evaluate_batch(self, table: WordTable, made: SentenceBatch) -> tuple[LossCount, Array]:
+        """The loss, unweighted and unsmoothed, and the predicted labels (time, batch)."""
+        lengths, labels = self._tensor(made.lengths), self._tensor(made.labels)
         state = self.network.encoder.initial_state(made.words.shape[1])
-        scores = self.network(self._input(table, made.words), lengths, state)
-        labels = torch.from_numpy(made.labels).to(self.device)
-        known = int((made.labels >= 0).sum())
+        scores = self.network(table.read(made.words, self.device), lengths, state)
         if self.network.crf is not None:
-            loss = self.network.crf.loss(scores, labels, lengths).item()
+            loss = self.network.crf.loss(scores, labels, lengths)
         else:
-            loss = self._cross_entropy(scores, labels).item()
-        return loss, known, self._decode(scores.cpu().numpy(), made.lengths)
+            loss = functional.cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="sum", ignore_index=-1)
+        return LossCount(loss.item(), int((made.labels >= 0).sum())), self._decode(scores.cpu().numpy(), made.lengths)
 
-    def _decode(self, scores: np.ndarray[Any, Any], lengths: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    def _decode(self, scores: Array, lengths: Array) -> Array:
         if self.settings.model.decoder == "softmax":
             return argmax(scores)
-        start, transitions, end = constraint_scores(self.corpus.labels, self.corpus.inner_scheme)
-        if self.network.crf is not None:
-            crf = self.network.crf
-            start, transitions, end = (
-                fixed + learned.detach().cpu().numpy()
-                for fixed, learned in zip((start, transitions, end), (crf.start, crf.transitions, crf.end), strict=True)
-            )
-        return viterbi(scores, lengths, start, transitions, end)
+        parts = constraint_scores(self.corpus.labels, self.corpus.inner_scheme)
+        crf = self.network.crf
+        if crf is not None:
+            learned = (part.detach().cpu().numpy() for part in (crf.start, crf.transitions, crf.end))
+            start, transitions, end = (fixed + more for fixed, more in zip(parts, learned, strict=True))
+            parts = (start, transitions, end)
+        return viterbi(scores, lengths, *parts)
 
-    def _span_f1(self, predicted: Mapping[int, np.ndarray[Any, Any]]) -> float:
+    def _span_f1(self, predicted: Mapping[int, Array]) -> float:
         """F1 of the spans, both sides in the scheme of the files."""
         counts = SpanCounts()
         for place, sentence in enumerate(self.corpus.dev):
@@ -209,6 +158,8 @@ class TaggingTask:
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
         """Span F1 where there are spans, else accuracy; without validation the lower training loss."""
         return scores.get("val_f1", scores.get("val_accuracy", -train_loss))
+
+    # --- what is carried from batch to batch --------------------------------------------------------------------------
 
     def carried_state(self) -> dict[str, Tensor]:
         """Nothing is carried from sentence to sentence."""

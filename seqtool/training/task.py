@@ -1,0 +1,68 @@
+"""What the loop asks of a task: batches, their loss, and an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+Stop = Callable[[], bool]
+
+
+class StopEvaluation(Exception):
+    """An evaluation was left because a stop was asked for; what it had counted is thrown away."""
+
+
+class Task(Protocol):
+    """What is trained."""
+
+    network: nn.Module
+    device: torch.device
+    has_validation: bool
+
+    def batches(self, epoch: int) -> int:
+        """How many batches epoch number `epoch` (from 0) has."""
+
+    def batch(self, epoch: int, index: int) -> tuple[Any, int]:
+        """A batch and how many symbols or tokens count in it; a function of (seed, epoch, index) alone."""
+
+    def loss(self, batch: Any, index: int, draw: int) -> Tensor:
+        """The summed loss of a batch, in nats; may carry state on to the next.
+
+        Args:
+            index: the batch's place in its epoch.
+            draw: batches before it in the whole run: what its random draws go by.
+        """
+
+    def evaluate(self, should_stop: Stop) -> dict[str, float]:
+        """Scores on the validation data; leaves everything as it was. Raises StopEvaluation."""
+
+    def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
+        """What the best row has most of."""
+
+    def carried_state(self) -> dict[str, Tensor]:
+        """State carried from batch to batch, by name."""
+
+    def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what `carried_state` gave."""
+
+
+@contextmanager
+def evaluating(network: nn.Module) -> Iterator[None]:
+    """No dropout and no gradients inside the block; the network is in its former mode after it."""
+    training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(training)
+
+
+def leave_if(should_stop: Stop) -> None:
+    """Leave an evaluation when a stop is asked for."""
+    if should_stop():
+        raise StopEvaluation
