@@ -19,9 +19,12 @@ class StopEvaluation(Exception):
 class Task(Protocol):
     """What is trained."""
 
-    network: nn.Module
     device: torch.device
     has_validation: bool
+
+    @property
+    def network(self) -> nn.Module:
+        """What learns."""
 
     def batches(self, epoch: int) -> int:
         """How many batches epoch number `epoch` (from 0) has."""
