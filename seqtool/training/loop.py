@@ -74,14 +74,16 @@ class Trainer:
         self._started = time.perf_counter() - self.progress.seconds
         self._look_at_clock()
         while not self.ended:
+            if not self.progress.row_due:
+                self.ended = self._limit_reached()
+                if self.ended:
+                    return
             if self.should_stop():
                 self.ended = "stop"
             elif self.progress.row_due:
                 yield from self._evaluated_row()
             else:
-                self.ended = self._limit_reached()
-                if not self.ended:
-                    yield from self._step()
+                yield from self._step()
 
     def _look_at_clock(self) -> None:
         """Note the time, and whether it is up; noted once a step, so that all of the step goes by the same answer."""
@@ -245,9 +247,10 @@ class Trainer:
         Raises:
             ModelError: if they are not the state of a run like this one.
         """
-        self.progress = Progress.from_json(numbers.get("progress"))
-        self.schedule.factor, self.schedule.waited = state.schedule_numbers(numbers.get("schedule"))
+        progress = Progress.from_json(numbers.get("progress"))
+        factor, waited = state.schedule_numbers(numbers.get("schedule"))
         self.task.restore_carried_state(state.unpack(arrays, self.trained, self.optimizer, self.average))
+        self.progress, self.schedule.factor, self.schedule.waited = progress, factor, waited
 
     def _check_can_save(self) -> None:
         if not self.can_save:
