@@ -137,7 +137,7 @@ def test_a_character_rows_scores() -> None:
 def test_too_little_to_validate_on_is_no_validation(val: int) -> None:
     task = text_task(CharSettings(model=CharModel(hidden_size=3), training=Training(epochs=1)), val=val)
     assert not task.has_validation
-    assert [type(report) for report in trainer(task).run()][0] is RowReport
+    assert next(type(report) for report in trainer(task).run()) is RowReport
 
 
 # --- taggers ----------------------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def tagger(decoder: Any = "softmax", scheme: Scheme = "none", **training: Any) -
 
 def alone(task: TaggingTask, tokens: tuple[str, ...]) -> torch.Tensor:
     """Scores (time, labels) of one sentence by itself."""
-    encoded = task.corpus.encoder.encode(list(tokens))
+    encoded: Any = task.corpus.encoder.encode(list(tokens))
     places = torch.arange(len(tokens)).unsqueeze(1)
     given = WordInput(
         torch.from_numpy(encoded.ids[:, None]), torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths), places

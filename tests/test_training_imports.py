@@ -21,8 +21,10 @@ choose_device("auto")
 char = CharModel(hidden_size=8, num_layers=2, dropout=0.2, weight_dropout=0.2, state_reset=0.2, residual=True)
 tagger = TaggerModel(hidden_size=8, projection=8, dropout=0.2, decoder="crf", features=(
     Feature(name="form", dim=4), Feature(name="char_cnn", dim=4), Feature(name="char_lstm", dim=4)))
-tasks = [text_task(CharSettings(model=char, training=settings)), lines_task(CharSettings(model=char, training=settings)), hihell_task(),
-         tagging_task(TaggerSettings(data=TaggerData(train=("x",)), model=tagger, training=settings), *[random_sentences(9, spans=True)] * 2, "iob2")]
+tagging = TaggerSettings(data=TaggerData(train=("x",)), model=tagger, training=settings)
+sentences = random_sentences(9, spans=True)
+tasks = [text_task(CharSettings(model=char, training=settings)), lines_task(CharSettings(model=char, training=settings)),
+         hihell_task(), tagging_task(tagging, sentences, sentences, "iob2")]
 for task in tasks:
     made = trainer(task)
     assert list(made.run())

@@ -151,7 +151,12 @@ def test_added_up_batches_have_masks_of_their_own() -> None:
     seen = []
     task: Any = made.task
     inner = task.loss
-    task.loss = lambda batch, index, draw: (seen.append(draw), inner(batch, index, draw))[1]
+
+    def loss(batch: Any, index: int, draw: int) -> Any:
+        seen.append(draw)
+        return inner(batch, index, draw)
+
+    task.loss = loss
     list(made.run())
     assert seen == list(range(made.task.batches(0)))
 

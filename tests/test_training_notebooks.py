@@ -16,40 +16,10 @@ from seqtool.models.word_features import WordInput
 from seqtool.training.steps import RowReport, StepReport
 from tests.small_tasks import HIHELL, TOY_SENTENCES, hihell_task, toy_task, trainer
 
-LOSSES = [
-    "1.658",
-    "1.500",
-    "1.387",
-    "1.260",
-    "1.152",
-    "1.047",
-    "0.926",
-    "0.808",
-    "0.698",
-    "0.601",
-    "0.522",
-    "0.455",
-    "0.397",
-    "0.348",
-    "0.312",
-]
-STRINGS = [
-    "llllol",
-    "llllll",
-    "llllll",
-    "ililll",
-    "ililll",
-    "ililll",
-    "ililll",
-    "ililll",
-    "ehello",
-    "ehello",
-    "ehello",
-    "ehello",
-    "ehello",
-    "ehello",
-    "ihello",
-]
+PRINTED = """
+1.658 llllol 1.500 llllll 1.387 llllll 1.260 ililll 1.152 ililll 1.047 ililll 0.926 ililll 0.808 ililll
+0.698 ehello 0.601 ehello 0.522 ehello 0.455 ehello 0.397 ehello 0.348 ehello 0.312 ihello
+"""
 
 # The lecture's script, with the weights printed after every row instead of its table.
 NOTEBOOK = """
@@ -81,11 +51,11 @@ def test_hihell_says_what_the_notebook_prints() -> None:
     rows = []
     for report in trainer(task).run():
         if isinstance(report, RowReport):
-            assert not task.network.training or task.settings.model.dropout == 0
             ids = task.batch(0, 0)[0][0]
             logits, _ = task.network(ids, task.network.encoder.initial_state(1))
             rows.append((f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0])))
-    assert rows == list(zip(LOSSES, STRINGS, strict=True))
+    printed = PRINTED.split()
+    assert rows == list(zip(printed[::2], printed[1::2], strict=True))
 
 
 def test_hihells_weights_are_the_notebooks_in_every_row() -> None:

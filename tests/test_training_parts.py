@@ -151,7 +151,7 @@ def test_balanced_weights_go_by_the_root_of_the_frequency() -> None:
 def test_named_weights_go_by_the_labels_of_the_files(wanted: dict[str, float], ratios: list[float]) -> None:
     found = class_weights(wanted, LABELS, COUNTS, True)
     assert found is not None
-    np.testing.assert_allclose(found, np.array(ratios) * COUNTS.sum() / (ratios * COUNTS).sum())
+    np.testing.assert_allclose(found, np.array(ratios) * COUNTS.sum() / (np.array(ratios) * COUNTS).sum())
 
 
 def test_labels_that_mark_no_spans_are_taken_as_they_are() -> None:
@@ -201,14 +201,15 @@ def test_replacement_acts_only_where_it_can() -> None:
 
 
 @pytest.fixture
-def torch_as_before() -> Any:
+def _torch_as_before() -> Any:
     threads = torch.get_num_threads()
     yield
     torch.set_num_threads(threads)
-    torch.use_deterministic_algorithms(False)
+    torch._C._set_deterministic_algorithms(False, warn_only=False)
 
 
-def test_threads_and_determinism_are_set(torch_as_before: None) -> None:
+@pytest.mark.usefixtures("_torch_as_before")
+def test_threads_and_determinism_are_set() -> None:
     assert set_up_torch(Training(epochs=1, threads=1, deterministic=True)) == 1 == torch.get_num_threads()
     assert torch.are_deterministic_algorithms_enabled()
     assert 1 <= set_up_torch(Training(epochs=1)) <= 4

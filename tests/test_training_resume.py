@@ -168,14 +168,14 @@ def test_equal_seeds_give_equal_bytes() -> None:
     assert_same_state(first, second)
 
 
-DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], None]] = {
+DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "a weight is missing": lambda weights, _: weights.pop("weight/output.bias"),
     "a weight has another shape": lambda weights, _: weights.update({"weight/output.bias": np.zeros(3, np.float32)}),
     "a weight has another type": lambda weights, _: weights.update({"weight/output.bias": weights["weight/output.bias"].astype(int)}),
     "a stranger": lambda weights, _: weights.update({"other/output.bias": np.zeros(3, np.float32)}),
     "a part of a stranger": lambda weights, _: weights.update({"optimizer/nobody/step": np.zeros((), np.float32)}),
     "a part of another shape": lambda weights, _: weights.update({"optimizer/output.bias/exp_avg": np.zeros(2, np.float32)}),
-    "no averages": lambda weights, _: [weights.pop(name) for name in list(weights) if name.startswith("average/")] and None,
+    "no averages": lambda weights, _: [weights.pop(name) for name in list(weights) if name.startswith("average/")],
     "a carried state of another shape": lambda weights, _: weights.update({"carried/0.0": np.zeros((1, 2), np.float32)}),
     "a carried state of more layers": lambda weights, _: weights.update({"carried/7.0": np.zeros((5, 5), np.float32)}),
     "no progress": lambda _, numbers: numbers.pop("progress"),
