@@ -83,9 +83,13 @@ class SymbolVocabulary:
         alphabet = f"the alphabet is: {self.listing()}"
         return DataError(f"{name}{where} is not in the alphabet", place=place, hint=f"{alphabet}; {hint}" if hint else alphabet)
 
+    def show(self, symbol: str) -> str:
+        """A symbol as a message shows it; bytes beyond ASCII by their number."""
+        return show_symbol(symbol) if self.unit == "char" or symbol < "\x7f" else f"0x{ord(symbol):02X}"
+
     def listing(self) -> str:
         """The alphabet in one line."""
-        shown = " ".join(map(show_symbol, self.symbols[:LISTED]))
+        shown = " ".join(map(self.show, self.symbols[:LISTED]))
         more = len(self.symbols) - LISTED
         return f"{shown} and {more:,} more" if more > 0 else shown
 
