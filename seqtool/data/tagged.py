@@ -9,7 +9,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from seqtool.data.labelled import Progress, Sentence, Split, read_split
 from seqtool.data.sources import expand, file_hashes
 from seqtool.data.suspicions import corpus_warnings
 from seqtool.data.tokenize import TokenizerName, choose_tokenizer
+from seqtool.data.vectors import PretrainedVectors, read_vectors
 from seqtool.data.word_encoder import WordEncoder
 from seqtool.errors import DataError
 from seqtool.settings import Scheme, TaggerData, TaggerModel, feature_list
@@ -89,6 +92,8 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
     if progress is not None:
         progress("building vocabularies", 0, 1)
     counts = count_forms(train, data.normalize)
+    tables = _read_vectors(model, counts, data, progress)
+    vectors = {index: table for index, (_, table) in tables.items()}
     tokenizer, f1 = choose_tokenizer((sentence.text, sentence.tokens) for sentence in train)
     return TaggedCorpus(
         train=train,
@@ -97,12 +102,12 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
         labels=labels,
         scheme=scheme,
         inner_scheme=inner_scheme,
-        encoder=WordEncoder.build(feature_list(model), counts, data.normalize),
+        encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
-        files=file_hashes([path for group in paths.values() for path in group]),
-        notes=(*notes, *_corpus_notes(splits, labels, scheme, counts, tokenizer, f1)),
-        warnings=corpus_warnings(paths, splits, labels, scheme, inner_scheme),
+        files=file_hashes([*chain(*paths.values()), *(path for path, _ in tables.values())]),
+        notes=(*notes, *_corpus_notes(splits, labels, scheme, counts, tokenizer, f1), *_said("notes", vectors)),
+        warnings=(*corpus_warnings(paths, splits, labels, scheme, inner_scheme), *_said("warnings", vectors)),
     )
 
 
@@ -124,6 +129,22 @@ def _read_splits(
     elif data.split > 0:
         notes.append("dev has files of its own; data.split is not used")
     return splits, notes
+
+
+def _read_vectors(
+    model: TaggerModel, counts: dict[str, int], data: TaggerData, progress: Progress | None
+) -> dict[int, tuple[Path, PretrainedVectors]]:
+    """The file and the rows of each feature that has pretrained vectors, by its index."""
+    tables = {}
+    for index, feature in enumerate(feature_list(model)):
+        if feature.name == "vectors":
+            (path,) = expand([feature.path])
+            tables[index] = path, read_vectors(path, feature.dim, counts, data.normalize, progress=progress)
+    return tables
+
+
+def _said(kind: Literal["notes", "warnings"], vectors: dict[int, PretrainedVectors]) -> list[str]:
+    return [line for table in vectors.values() for line in getattr(table, kind)]
 
 
 def hold_out(sentences: Sequence[Sentence], fraction: float, seed: int) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...]]:
