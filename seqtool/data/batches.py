@@ -56,7 +56,8 @@ class TextStreams:
         self._release_every = max(1, RELEASED // held)
         self.note = ""
         if (self.batch_size, self.window) != (batch_size, window):
-            self.note = f"{len(symbols):,} symbols are few: {self.batch_size} streams and windows of {self.window} are used"
+            streams = f"{self.batch_size} stream{'' if self.batch_size == 1 else 's'}"
+            self.note = f"{len(symbols):,} symbols are few: {streams} and windows of {self.window} are used"
 
     def batch(self, epoch: int, index: int) -> tuple[Array, Array]:
         """Inputs and targets (window, batch) of one step, int64; the target of a symbol is the one after it."""

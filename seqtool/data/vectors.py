@@ -132,10 +132,12 @@ class _Kept:
     def _parted(self, line: bytes) -> tuple[bytes, bytes]:
         """Word and numbers of a line with other spaces than those between them, or with tabs."""
         cells = line.rsplit(None, self.dim)
-        if len(cells) != self.dim + 1 or not _is_number(cells[1]):
-            found = len(line.split()) - 1
-            hint = f"set `dim: {found}` for the feature" if self.line == 1 and found > 0 else HINT
-            raise DataError(NUMBERS.format(dim=self.dim, found=f"{found} numbers"), place=f"{self.path}:{self.line}", hint=hint)
+        found = len(line.split()) - 1
+        # The first line of a file without header tells its dim: there, numbers are no part of the word.
+        other = self.line == 1 and found != self.dim and found > 0 and all(map(_is_number, line.split()[1:]))
+        if other or len(cells) != self.dim + 1 or not _is_number(cells[1]):
+            message = NUMBERS.format(dim=self.dim, found=f"{found} number{'' if found == 1 else 's'}")
+            raise DataError(message, place=f"{self.path}:{self.line}", hint=f"set `dim: {found}` for the feature" if other else HINT)
         return cells[0], b" ".join(cells[1:])
 
     def _row(self, numbers: bytes) -> Array:
