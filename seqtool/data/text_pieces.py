@@ -81,8 +81,10 @@ class TextForm:
             return decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
             raise self._undecodable(path, done - len(kept) + error.start, error.object[error.start : error.start + 1]) from None
-        except UnicodeError as error:  # UTF-16 without its mark
-            raise DataError(f"expected {self.encoding} text: {error}", place=str(path), hint=ENCODING_HINT) from None
+        except UnicodeError:  # of UTF-16 and UTF-32, whose mark says in which order bytes are
+            hint = f"`data.encoding: {self.encoding}-le`, or `-be`, reads a text without one"
+            message = f"expected {self.encoding} text with a byte order mark, found none"
+            raise DataError(message, place=str(path), hint=hint) from None
 
     def _undecodable(self, path: Path, offset: int, byte: bytes) -> DataError:
         with path.open("rb") as stream:

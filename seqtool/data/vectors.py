@@ -142,7 +142,8 @@ class _Kept:
 
     def _row(self, numbers: bytes) -> Array:
         try:
-            row = np.array(numbers.split(), np.float64).astype(np.float32)
+            with np.errstate(over="ignore"):  # too large for float32: refused below
+                row = np.array(numbers.split(), np.float64).astype(np.float32)
         except ValueError:
             wrong = next(cell for cell in numbers.split() if not _is_number(cell)).decode("utf-8", "replace")
             raise DataError(NUMBERS.format(dim=self.dim, found=repr(wrong)), place=f"{self.path}:{self.line}", hint=HINT) from None
