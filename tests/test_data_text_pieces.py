@@ -113,6 +113,7 @@ def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str
         "half a pair",
         "no such character",
         "Japanese",
+        "no mark",
         "empty",
         "only a mark",
     ],
