@@ -45,3 +45,8 @@ def drop_stdout() -> None:
         pass
     finally:
         os.close(devnull)
+
+
+def write_line(text: str) -> None:
+    """One line of result on stdout, flushed at once: visible signs on a terminal, the very bytes in a pipe."""
+    print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
