@@ -66,6 +66,7 @@ def tagger_parts(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, *, 
         "inner_scheme": "none" if scheme == "none" else "bioes",
         "tokenizer": "whitespace",
         "tokenizer_f1": None,
+        "layout": {"label": "auto", "columns": [], "width": 2, "text_key": "tokens", "label_key": "labels"},
     }
     return config, vocab, random_weights(tagger_shapes(model, vocab), seed)
 

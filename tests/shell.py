@@ -35,7 +35,9 @@ class Result:
 
 def environment(**extra: str) -> dict[str, str]:
     """The test's environment without what would change seqtool's answers."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("SEQTOOL_") and name not in ("NO_COLOR", "FORCE_COLOR")}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("SEQTOOL_") and name not in ("NO_COLOR", "FORCE_COLOR")
+    }
     return {**kept, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "COLUMNS": "100", **extra}
 
 
@@ -49,6 +51,7 @@ def seqtool(*arguments: str | Path, cwd: Path, stdin: str | bytes | None = None,
         capture_output=True,
         timeout=timeout,
         env=environment(**extra),
+        check=False,
     )
     return Result(done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace"))
 

@@ -9,7 +9,9 @@ import typer
 from seqtool.cli.boundary import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
-Texts = Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Inputs; without any, lines of standard input.", show_default=False)]
+Texts = Annotated[
+    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Inputs; without any, lines of standard input.", show_default=False)
+]
 
 
 @command

@@ -59,6 +59,14 @@ class SentenceFormat(Protocol):
         """Blocks of raw lines, with their tokens and labels; raises DataError with `file:line`."""
         ...
 
+    def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+        """The raw lines of each block, as soon as they came, with the number of the first."""
+        ...
+
+    def block(self, raw: list[str], name: str, first: int) -> Block:
+        """One block from its raw lines; raises DataError with `file:line`."""
+        ...
+
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
         """The block's lines with these labels in place and every other byte as it was."""
         ...

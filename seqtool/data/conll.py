@@ -46,10 +46,15 @@ class ConllFormat:
         Raises:
             DataError: a line with another number of columns, an empty token (unless repaired) or an empty label.
         """
-        for first, raw in split_blocks(lines):
-            yield self._block(raw, name, first)
+        for first, raw in self.split(lines):
+            yield self.block(raw, name, first)
 
-    def _block(self, raw: list[str], name: str, first: int) -> Block:
+    def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+        """Raw lines of each block with the number of the first."""
+        return split_blocks(lines)
+
+    def block(self, raw: list[str], name: str, first: int) -> Block:
+        """One block from its raw lines; errors as `read`."""
         tokens: list[str] = []
         labels: list[str] | None = None if self.label is None else []
         token_lines: list[int] = []

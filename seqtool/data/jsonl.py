@@ -41,14 +41,21 @@ class JsonlFormat:
         Raises:
             DataError: not JSON (with the column), not an object, fields of another kind than expected.
         """
-        for number, line in enumerate(lines, 1):
-            content = line.removeprefix(BOM) if number == 1 else line
-            if is_blank(content):
-                yield Block([line], [], None, [], name, number)
-            else:
-                yield self._block(line, parse(content, name, number), name, number)
+        for number, raw in self.split(lines):
+            yield self.block(raw, name, number)
 
-    def _block(self, line: str, record: dict[str, Any], name: str, number: int) -> Block:
+    def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+        """Each line with its number."""
+        return ((number, [line]) for number, line in enumerate(lines, 1))
+
+    def block(self, raw: list[str], name: str, first: int) -> Block:
+        """One block from its line; errors as `read`."""
+        content = raw[0].removeprefix(BOM) if first == 1 else raw[0]
+        if is_blank(content):
+            return Block(raw, [], None, [], name, first)
+        return self._record_block(raw[0], parse(content, name, first), name, first)
+
+    def _record_block(self, line: str, record: dict[str, Any], name: str, number: int) -> Block:
         place = f"{name}:{number}"
         if self.text_key not in record:
             found = ", ".join(repr(key) for key in record) or "no field at all"

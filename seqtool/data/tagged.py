@@ -11,10 +11,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
+from seqtool.data.blocks import SentenceFormat
+from seqtool.data.conll import ConllFormat
 from seqtool.data.labelled import Progress, Sentence, Split, read_split
 from seqtool.data.sources import expand, file_hashes
 from seqtool.data.suspicions import corpus_warnings
@@ -42,6 +44,7 @@ class TaggedCorpus:
         encoder: features of words, from the words of train.
         tokenizer: for raw text; None for a script that needs tokens as input.
         tokenizer_f1: over tokens of train sentences; None where they carry no text.
+        layout: how the training file is laid out, so that files to be tagged are read alike (see `layout_of`).
         files: SHA-256 of every file read.
         notes: what was detected, one line each.
         warnings: what looks wrong, one line each.
@@ -56,6 +59,7 @@ class TaggedCorpus:
     encoder: WordEncoder
     tokenizer: TokenizerName | None
     tokenizer_f1: float | None
+    layout: dict[str, Any]
     files: dict[str, str]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -105,10 +109,17 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
+        layout=layout_of(data, splits["train"].format),
         files=file_hashes([*chain(*paths.values()), *(path for path, _ in tables.values())]),
         notes=(*notes, *_corpus_notes(splits, labels, scheme, counts, tokenizer, f1), *_said("notes", vectors)),
         warnings=(*corpus_warnings(paths, splits, labels, scheme, inner_scheme), *_said("warnings", vectors)),
     )
+
+
+def layout_of(data: TaggerData, form: SentenceFormat | None) -> dict[str, Any]:
+    """What a model remembers of its training file's layout: the label's place, columns by name, their number, JSON fields."""
+    width = form.width if isinstance(form, ConllFormat) else None
+    return {"label": data.label, "columns": list(data.columns), "width": width, "text_key": data.text_key, "label_key": data.label_key}
 
 
 def _given(data: TaggerData) -> tuple[tuple[str, tuple[str, ...]], ...]:

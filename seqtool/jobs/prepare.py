@@ -79,6 +79,7 @@ def _prepare_tagger(settings: TaggerSettings, progress: Progress | None) -> Prep
         "inner_scheme": corpus.inner_scheme,
         "tokenizer": corpus.tokenizer,
         "tokenizer_f1": corpus.tokenizer_f1,
+        "layout": corpus.layout,
     }
     vocab = {"labels": list(corpus.labels), **corpus.encoder.to_json()}
     return Prepared(replace(settings, model=model), config, vocab, corpus)

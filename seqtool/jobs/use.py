@@ -43,7 +43,9 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
     place = find_model(reference, runs_root(runs_dir), "char", kind)
     bundle = read_bundle(place.model)
     if bundle.task != "char":
-        raise ModelError("a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT")
+        raise ModelError(
+            "a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT"
+        )
     _name_newest(reference, place.name)
     model = load_model(bundle)
     assert isinstance(model, CharacterModel)

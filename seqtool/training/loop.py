@@ -222,7 +222,7 @@ class Trainer:
         rate = progress.row_items / max(1e-9, progress.row_seconds)
         progress.row_items, progress.row_seconds = 0, 0.0
         self._look_at_clock()
-        last = last or self._limit_reached() == "patience"
+        last = last or bool(self._limit_reached())
         return RowReport(step, epoch, progress.seconds, lr, train_loss, progress.grad_norm, rate, best, last, scores)
 
     # --- exact resume -------------------------------------------------------------------------------------------------
