@@ -9,6 +9,7 @@ import typer
 
 from seqtool.cli.boundary import run
 from seqtool.cli.predict import predict
+from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
 from seqtool.version import VERSION
 
@@ -38,6 +39,7 @@ def root(
 for function, name in (
     (train_char, "train-char"),
     (train_tagger, "train-tagger"),
+    (tag, "tag"),
     (predict, "predict"),
 ):
     app.command(name)(function)

@@ -124,6 +124,10 @@ class WordEncoder:
         """How often training had the word."""
         return self._counts.get(self._normal(form), 0)
 
+    def endings(self) -> set[str]:
+        """The last characters of the training forms that have more than one."""
+        return {form[-1] for form in self._counts if len(form) > 1}
+
     def _normal(self, form: str) -> str:
         return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
 
