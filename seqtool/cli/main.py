@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seqtool.cli.boundary import run
+from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
 from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
@@ -41,6 +42,7 @@ for function, name in (
     (train_tagger, "train-tagger"),
     (tag, "tag"),
     (predict, "predict"),
+    (inspect, "inspect"),
 ):
     app.command(name)(function)
 

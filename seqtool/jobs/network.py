@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqtool.data.characters import CharCorpus
 from seqtool.errors import SeqtoolError
 from seqtool.jobs.prepare import Prepared
-from seqtool.settings import CharSettings, TaggerSettings
+from seqtool.settings import CharSettings, Settings, TaggerSettings
 from seqtool.spans import allowed_transitions
 
 if TYPE_CHECKING:
     import torch
 
+    from seqtool.models.tagging import TaggerNetwork
     from seqtool.training.loop import Task
 
 
@@ -33,10 +34,7 @@ def build_task(prepared: Prepared) -> BuiltTask:
         SeqtoolError: if torch is not installed.
         ConfigError: if the device is not to be had.
     """
-    try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise SeqtoolError("training needs torch, which is not installed", hint="pip install 'seqtool[train]'") from error
+    _need_torch()
     from seqtool.training.device import choose_device, set_up_torch
 
     settings = prepared.settings
@@ -44,6 +42,31 @@ def build_task(prepared: Prepared) -> BuiltTask:
     device = choose_device(settings.training.device)
     task = _character_task(prepared, device) if isinstance(settings, CharSettings) else _tagging_task(prepared, device)
     return BuiltTask(task, device, threads)
+
+
+def untrained_arrays(settings: Settings, prepared: Prepared | None = None, symbols: int = 0) -> dict[str, Any]:
+    """Freshly drawn weights by name, of a character network over `symbols` symbols or of what has been prepared.
+
+    Raises:
+        SeqtoolError: if torch is not installed.
+    """
+    _need_torch()
+    from seqtool.models.build import arrays, build_character_network
+
+    if prepared is not None and isinstance(prepared.corpus, CharCorpus):
+        symbols = len(prepared.corpus.vocabulary)
+    if isinstance(settings, CharSettings):
+        return arrays(build_character_network(settings, symbols))
+    assert prepared is not None
+    return arrays(_tagger_network(prepared))
+
+
+def _need_torch() -> None:
+    try:
+        import torch  # noqa: F401
+    except ModuleNotFoundError as error:
+        hint = "pip install 'seqtool[train]'"
+        raise SeqtoolError("drawing and training weights needs torch, which is not installed", hint=hint) from error
 
 
 def _character_task(prepared: Prepared, device: torch.device) -> Task:
@@ -57,9 +80,16 @@ def _character_task(prepared: Prepared, device: torch.device) -> Task:
 
 
 def _tagging_task(prepared: Prepared, device: torch.device) -> Task:
+    from seqtool.training.tagging_task import TaggingTask
+
+    settings, corpus = prepared.settings, prepared.corpus
+    assert isinstance(settings, TaggerSettings) and not isinstance(corpus, CharCorpus)
+    return TaggingTask(_tagger_network(prepared), corpus, settings, device)
+
+
+def _tagger_network(prepared: Prepared) -> TaggerNetwork:
     from seqtool.models.build import build_tagger_network
     from seqtool.settings import feature_list
-    from seqtool.training.tagging_task import TaggingTask
 
     settings, corpus = prepared.settings, prepared.corpus
     assert isinstance(settings, TaggerSettings) and not isinstance(corpus, CharCorpus)
@@ -67,5 +97,4 @@ def _tagging_task(prepared: Prepared, device: torch.device) -> Task:
     rows = [encoder.rows(index) for index in range(len(feature_list(settings.model)))]
     allowed = allowed_transitions(corpus.labels, corpus.inner_scheme)
     characters = len(encoder.characters or ()) + 3
-    network = build_tagger_network(settings, rows, characters, len(corpus.labels), allowed, encoder.vectors)
-    return TaggingTask(network, corpus, settings, device)
+    return build_tagger_network(settings, rows, characters, len(corpus.labels), allowed, encoder.vectors)
