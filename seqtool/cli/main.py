@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seqtool.cli.boundary import run
+from seqtool.cli.evaluate import evaluate
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
 from seqtool.cli.tag import tag
@@ -42,6 +43,7 @@ for function, name in (
     (train_tagger, "train-tagger"),
     (tag, "tag"),
     (predict, "predict"),
+    (evaluate, "evaluate"),
     (inspect, "inspect"),
 ):
     app.command(name)(function)

@@ -5,7 +5,7 @@ What a corpus for training is made of stands in `tagged.py`; evaluation reads it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -100,6 +100,15 @@ def _read_file(split: str, path: Path, data: TaggerData, like: SentenceFormat | 
         raise DataError("expected labelled sentences, found no token in the file", place=str(path))
     notes = [f"{split}: {path.name}: {said}", *_left_aside(split, path.name, form, blocks)]
     return Split(tuple(sentences), form, tuple(notes), (warning,) if warning else ()), like or form
+
+
+def labelled_blocks(path: Path, data: TaggerData) -> Iterator[Block]:
+    """The blocks of a file that hold tokens, as `read_split` sees them; errors as there."""
+    with path.open("rb") as stream:
+        lines = raw_lines(stream, data.encoding, str(path))
+        sample = list(islice(lines, SAMPLE_LINES))
+        form, _ = find_format(data, str(path), sample)
+        yield from (block for block in form.read(chain(sample, lines), str(path)) if block.tokens)
 
 
 def _sentence(block: Block, data: TaggerData) -> Sentence:

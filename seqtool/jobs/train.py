@@ -10,10 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqtool.bundle import canonical_json
 from seqtool.config import dump_settings
 from seqtool.errors import SeqtoolError, Stopped
 from seqtool.files import write_file
 from seqtool.jobs.examples import Examples
+from seqtool.jobs.final import evaluate_at_the_end
 from seqtool.jobs.listeners import BestModel, RunFiles
 from seqtool.jobs.prepare import Prepared, prepare
 from seqtool.jobs.signals import stop_signals
@@ -46,13 +48,14 @@ class RunResult:
     row: RowReport
     seconds: float
     parameters: int
+    test_scores: dict[str, float]
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         return {
             "run": str(self.run),
             "model": str(self.run / "model"),
-            "scores": {"train_loss": self.row.train_loss, **self.row.scores},
+            "scores": {"train_loss": self.row.train_loss, **self.row.scores, **self.test_scores},
             "epoch": self.row.epoch,
             "step": self.row.step,
             "parameters": self.parameters,
@@ -84,7 +87,7 @@ def _summarise(results: list[RunResult], screen: TrainingScreen) -> None:
     """Mean and deviation of every score over several seeds."""
     summary: dict[str, Any] = {"runs": [result.to_json() for result in results], "mean": {}, "deviation": {}}
     screen.say(f"{len(results)} seeds: mean ± standard deviation")
-    for name in ("train_loss", *results[0].row.scores):
+    for name in results[0].to_json()["scores"]:
         values = [result.to_json()["scores"][name] for result in results]
         summary["mean"][name], summary["deviation"][name] = statistics.mean(values), statistics.stdev(values)
         screen.say(f"  {name:<16} {summary['mean'][name]:.4f} ± {summary['deviation'][name]:.4f}")
@@ -109,7 +112,9 @@ def train(settings: Settings, options: TrainOptions, screen: TrainingScreen, *, 
                 best.save()
                 raise Stopped(stop.signal_number, f"stopped; the best model so far is in {run.model}")
             seconds = time.perf_counter() - started
-            best.save(seconds=round(seconds, 3))
+            evaluation = evaluate_at_the_end(prepared, best.weights)
+            best.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
+            write_file(run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
             kept = run.finish(overwrite=options.overwrite)
         except BaseException:
             screen.close()
@@ -118,8 +123,13 @@ def train(settings: Settings, options: TrainOptions, screen: TrainingScreen, *, 
     if kept is not None:
         screen.say(f"an earlier run of this name differs: kept as {kept}")
     assert best.row is not None
-    result = RunResult(run.final, best.row, seconds, sum(array.size for array in best.weights.values()))
+    parameters = sum(array.size for array in best.weights.values())
+    result = RunResult(run.final, best.row, seconds, parameters, evaluation.scores())
     _tell_the_end(prepared, best, result, screen, of_several)
+    for line in evaluation.lines():
+        screen.say(line)
+    if not of_several:
+        screen.say(f"next: {_next_command(prepared)}")
     return result
 
 
@@ -210,8 +220,6 @@ def _tell_the_end(prepared: Prepared, best: BestModel, result: RunResult, screen
     scores = ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items()) or f"loss {row.train_loss:.3f}"
     screen.say(f"best row: epoch {row.epoch}, {scores}; {clock(result.seconds)} in all")
     screen.say(f"model: {result.run / 'model'}")
-    if not of_several:
-        screen.say(f"next: {_next_command(prepared)}")
 
 
 def _next_command(prepared: Prepared) -> str:

@@ -54,7 +54,7 @@ def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping
     yield f"  size       {f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.1f} kB'} on disk, {manifest['parameters']:,} parameters"
     for file, sha256 in manifest.get("data", {}).items():
         yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in manifest.get("scores", {}).items() if value is not None)
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in _scores(manifest).items() if value is not None)
     if scores:
         yield f"  scores     {scores} (epoch {manifest['epoch']}, step {manifest['step']:,})"
     if "seconds" in manifest:
@@ -62,6 +62,10 @@ def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping
         yield f"  trained    {how}"
         yield "  versions   " + ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
         yield "  command    seqtool " + visible(" ".join(manifest["command"]))
+
+
+def _scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {**manifest.get("scores", {}), **manifest.get("test_scores", {})}
 
 
 def training_curve(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

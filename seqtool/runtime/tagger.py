@@ -94,6 +94,14 @@ class TaggerModel:
             return np.zeros_like(start), np.zeros_like(transitions), np.zeros_like(end)
         return start, transitions, end
 
+    def outer_labels(self) -> list[str]:
+        """The labels that may be given out, in the scheme of the training files."""
+        if self.inner_scheme == "none":
+            return list(self.labels)
+        types = sorted({label[2:] for label in self.labels if label != "O"})
+        prefixes = {"io": "I", "iob1": "IB", "iob2": "BI", "bioes": "BIES"}[self.scheme]
+        return ["O", *(f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes)]
+
     def known(self, token: str) -> bool:
         """Whether the training data had the token's form."""
         return self.encoder.is_known(token)

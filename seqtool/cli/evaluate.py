@@ -1,0 +1,153 @@
+"""`evaluate`: how good a model is on labelled sentences or on a text, and how far that can be trusted."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from seqtool.cli.boundary import command
+from seqtool.cli.options import AsJson, RunsDir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from seqtool.bundle import Bundle
+    from seqtool.runs import ModelPlace
+    from seqtool.runtime.character import CharacterModel
+    from seqtool.runtime.tagger import TaggerModel
+
+
+class Split(StrEnum):
+    """Which of the run's own data."""
+
+    TEST = "test"
+    DEV = "dev"
+
+
+Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run's name, a run directory or a model directory.", show_default=False)]
+Data = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[DATA]...", help="Labelled files, or texts; without any, the run's own held-out data.", show_default=False),
+]
+SplitOption = Annotated[
+    Split | None, typer.Option("--split", help="Taggers without DATA: which split (default: test, else dev).", show_default=False)
+]
+Strict = Annotated[bool, typer.Option("--strict", help="Count well-formed spans alone, rather than read them as conlleval does.")]
+Against = Annotated[str | None, typer.Option("--against", metavar="MODEL", help="Another tagger, for a paired test.", show_default=False)]
+SuspectsFile = Annotated[
+    Path | None,
+    typer.Option("--suspects", metavar="FILE", help="Write gold labels that the model contradicts, surest first.", show_default=False),
+]
+TrainText = Annotated[
+    Path | None, typer.Option("--train-text", help="Text for n-grams and novelty (default: the run's own).", show_default=False)
+]
+Blocks = Annotated[list[int] | None, typer.Option("--block", min=1, help="Block length to score (default: 64, 256).", show_default=False)]
+FitTemperature = Annotated[bool, typer.Option("--fit-temperature", help="Say which temperature would suit the text best.")]
+
+
+@command
+def evaluate(
+    model: Model,
+    data: Data = None,
+    split: SplitOption = None,
+    strict: Strict = False,
+    against: Against = None,
+    suspects: SuspectsFile = None,
+    train_text: TrainText = None,
+    blocks: Blocks = None,
+    fit_temperature: FitTemperature = False,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
+    """Say how good a model is, e.g. seqtool evaluate runs/ewt test.conllu"""
+    from json import dumps
+
+    from seqtool.bundle import read_bundle
+    from seqtool.errors import SeqtoolError
+    from seqtool.reports.console import write_line
+    from seqtool.runs import find_model, runs_root
+    from seqtool.runtime.load import load_character_model, load_tagger
+
+    place = find_model(model, runs_root(runs_dir))
+    bundle = read_bundle(place.model)
+    value: dict[str, Any] = {"model": place.name}
+    if bundle.task == "char":
+        if strict or against or suspects or split:
+            raise SeqtoolError("--strict, --against, --suspects and --split are for taggers; this is a character model", place=place.name)
+        lines = _character(load_character_model(bundle), place, data or [], train_text, blocks, fit_temperature, value)
+    else:
+        if train_text or blocks or fit_temperature:
+            raise SeqtoolError("--train-text, --block and --fit-temperature are for character models; this is a tagger", place=place.name)
+        lines = _tagger(load_tagger(bundle), bundle, place, data or [], split, strict, against, suspects, runs_dir, value)
+    report = list(lines)
+    for line in [dumps(value, ensure_ascii=False, allow_nan=False)] if json else report:
+        write_line(line)
+
+
+def _tagger(
+    model: TaggerModel,
+    bundle: Bundle,
+    place: ModelPlace,
+    files: list[Path],
+    split: Split | None,
+    strict: bool,
+    against: str | None,
+    suspects_file: Path | None,
+    runs_dir: Path | None,
+    value: dict[str, Any],
+) -> Iterator[str]:
+    from seqtool.jobs.evaluation import compare, evaluate_tagger
+    from seqtool.jobs.evaluation_data import labelled_sentences, tagger_data
+    from seqtool.jobs.use import tagger
+    from seqtool.reports.evaluation import comparison_line, tagger_report
+
+    layout, paths = tagger_data(bundle.config, place.run, files, split.value if split else None)
+    sentences = labelled_sentences(layout, paths)
+    evaluation = evaluate_tagger(model, sentences, strict=strict)
+    value |= {"data": [str(path) for path in paths], **evaluation.to_json()}
+    yield f"{place.name} on {', '.join(str(path) for path in paths)}"
+    yield from tagger_report(evaluation, strict=strict)
+    if against:
+        other = tagger(against, runs_dir)
+        comparison = compare(evaluation, evaluate_tagger(other.model, sentences, strict=strict))
+        value["comparison"] = {"model": other.name, **comparison.to_json()}
+        yield ""
+        yield comparison_line(comparison, other.name)
+    if suspects_file is not None:
+        from seqtool.jobs.suspects import write_suspects
+
+        count = write_suspects(suspects_file, model, layout, paths, sentences)
+        value["suspects"] = {"file": str(suspects_file), "count": count}
+        yield ""
+        yield f"  suspects   {count:,} gold labels that the model contradicts: {suspects_file}"
+
+
+def _character(
+    model: CharacterModel,
+    place: ModelPlace,
+    files: list[Path],
+    train_file: Path | None,
+    blocks: list[int] | None,
+    fit_temperature: bool,
+    value: dict[str, Any],
+) -> Iterator[str]:
+    from seqtool.errors import ModelError
+    from seqtool.jobs.evaluation_data import held_out_text, read_text, train_text
+    from seqtool.jobs.text_evaluation import evaluate_text
+    from seqtool.reports.text_evaluation import text_report
+    from seqtool.runs import runs_root
+
+    if model.kind == "pairs":
+        raise ModelError(
+            "a model of aligned pairs has no text to be scored on", place=place.name, hint="see what it makes of one: seqtool predict"
+        )
+    text = read_text(files) if files else held_out_text(place.run, runs_root())
+    evaluation = evaluate_text(
+        model, text, train_text(place.run, runs_root(), train_file), blocks or (64, 256), fit_temperature=fit_temperature
+    )
+    value |= {"data": [str(path) for path in files] or "held out", **evaluation.to_json()}
+    yield f"{place.name} on {', '.join(map(str, files)) or 'the text that the run held out'}"
+    yield from text_report(evaluation, model.vocabulary.unit)
