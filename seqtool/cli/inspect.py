@@ -46,7 +46,8 @@ def inspect(
         weights = {name: list(array.shape) for name, array in inspected.weights.items()}
         write_line(dumps({"name": inspected.name, "config": inspected.config, "manifest": inspected.manifest, "weights": weights}))
         return
-    for line in _lines(inspected, texts or []):
+    lines = list(_lines(inspected, texts or []))  # all of them before the first is printed: a mistake in a text comes alone
+    for line in lines:
         write_line(line)
 
 

@@ -65,9 +65,7 @@ class TextEvaluation:
             "classes": {name: {"nats": nats, "count": count} for name, (nats, count) in self.classes.items()},
             "contexts": {str(length): nats for length, nats in self.contexts.items()},
             "ngrams": None if self.ngrams is None else {str(order): nats for order, nats in self.ngrams.items()},
-            "fitted_temperature": dict(zip(("temperature", "nats", "nats_without"), self.temperature, strict=True))
-            if self.temperature
-            else None,
+            "fitted_temperature": fitted,
             "novelty": self.novelty,
         }
 

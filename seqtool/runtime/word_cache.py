@@ -16,7 +16,7 @@ from seqtool.runtime.word_features import WordVectors, gate_table
 Array = np.ndarray[Any, Any]
 
 CACHE_BYTES = 96 << 20  # some 19,000 words of the standard tagger, 2 x LSTM 160
-LEAST_WORDS = 64
+LEAST_WORDS, MOST_WORDS = 64, 1 << 15  # the bookkeeping of more words would cost a small network more than it saves
 _PORTION = 1024  # words that are worked out at a time: bounds memory
 
 
@@ -36,7 +36,7 @@ class WordCache:
         self.encoder = encoder
         self.vectors = vectors
         self.cell = cell
-        self.capacity = max(LEAST_WORDS, size // (4 * cell.directions * cell.gates))
+        self.capacity = min(max(LEAST_WORDS, size // (4 * cell.directions * cell.gates)), MOST_WORDS)
         self._empty()
 
     def _empty(self) -> None:
