@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from seqtool.cli.boundary import run
+from seqtool.cli.check import check
 from seqtool.cli.evaluate import evaluate
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
@@ -43,6 +44,7 @@ for function, name in (
     (train_tagger, "train-tagger"),
     (tag, "tag"),
     (predict, "predict"),
+    (check, "check"),
     (evaluate, "evaluate"),
     (inspect, "inspect"),
 ):

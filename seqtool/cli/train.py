@@ -1,9 +1,9 @@
-"""`train-char` and `train-tagger`: a YAML file in, a run directory out."""
+"""`train-char` and `train-tagger`: a YAML file, or the data themselves, in; a run directory out."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,57 +14,114 @@ from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Overwrite
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
+    from seqtool.reports.training import TrainingScreen
 
-Config = Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file (configs/README.md lists its keys).", show_default=False)]
-
-
-def _train_command(task: str, summary: str) -> Callable[..., None]:
-    """The command that trains one kind of model; both take the same options."""
-
-    def train(
-        config: Config,
-        overrides: Overrides = None,
-        name: Name = None,
-        runs_dir: RunsDir = None,
-        seed: Seed = None,
-        seeds: Seeds = 1,
-        device: DeviceOption = None,
-        overwrite: Overwrite = False,
-        quiet: Quiet = False,
-        json: AsJson = False,
-    ) -> None:
-        from seqtool.config import read_settings
-        from seqtool.jobs.train import TrainOptions, train_all
-        from seqtool.reports.training import TrainingScreen
-        from seqtool.runs import runs_root
-
-        short_forms = {"name": name, "seed": seed, "training.device": device.value if device else None}
-        given = [*(overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
-        read = read_settings(config, given)
-        _check_task(read, task, config)
-        read.check_trainable()
-        screen = TrainingScreen(quiet=quiet, as_json=json)
-        for note in read.notes:
-            screen.warn(note)
-        options = TrainOptions(root=runs_root(runs_dir), seeds=seeds, overwrite=overwrite, command=tuple(sys.argv[1:]))
-        train_all(read.settings, options, screen)
-
-    train.__doc__ = summary
-    return command(train)
+Config = Annotated[
+    Path, typer.Argument(metavar="CONFIG", help="A YAML file (configs/README.md lists its keys), or a data file.", show_default=False)
+]
+DevFiles = Annotated[list[Path] | None, typer.Option("--dev", help="With a data file: development files.", show_default=False)]
+TestFiles = Annotated[list[Path] | None, typer.Option("--test", help="With a data file: test files.", show_default=False)]
 
 
-def _check_task(read: ReadConfig, task: str, config: Path) -> None:
-    """See that the config is for this command.
+@dataclass(frozen=True)
+class _Given:
+    """The options that both commands share."""
+
+    overrides: list[str] | None
+    name: str | None
+    runs_dir: Path | None
+    seed: int | None
+    seeds: int
+    device: str | None
+    overwrite: bool
+    quiet: bool
+    json: bool
+
+    def settings(self) -> list[str]:
+        """`--set`, and the options that are short for one."""
+        short_forms = {"name": self.name, "seed": self.seed, "training.device": self.device}
+        return [*(self.overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
+
+
+@command
+def train_char(
+    config: Config,
+    overrides: Overrides = None,
+    name: Name = None,
+    runs_dir: RunsDir = None,
+    seed: Seed = None,
+    seeds: Seeds = 1,
+    device: DeviceOption = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, quiet, json)
+    _train("char", config, given, [], [])
+
+
+@command
+def train_tagger(
+    config: Config,
+    dev: DevFiles = None,
+    test: TestFiles = None,
+    overrides: Overrides = None,
+    name: Name = None,
+    runs_dir: RunsDir = None,
+    seed: Seed = None,
+    seeds: Seeds = 1,
+    device: DeviceOption = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, quiet, json)
+    _train("tagger", config, given, dev or [], test or [])
+
+
+def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
+    from seqtool.jobs.train import TrainOptions, train_all
+    from seqtool.reports.training import TrainingScreen
+    from seqtool.runs import runs_root
+
+    screen = TrainingScreen(quiet=given.quiet, as_json=given.json)
+    read = read_or_suggest(task, config, given.settings(), dev, test, screen)
+    read.check_trainable()
+    for note in read.notes:
+        screen.warn(note)
+    options = TrainOptions(root=runs_root(given.runs_dir), seeds=given.seeds, overwrite=given.overwrite, command=tuple(sys.argv[1:]))
+    train_all(read.settings, options, screen)
+
+
+def read_or_suggest(
+    task: str | None, config: Path, overrides: list[str], dev: list[Path], test: list[Path], screen: TrainingScreen
+) -> ReadConfig:
+    """The settings of a config, or settings that suit a data file.
+
+    Args:
+        task: what the config must be for; None: either.
 
     Raises:
-        ConfigError: pointing at its `task`.
+        SeqtoolError: a mistake in the config, or a data file that cannot be read.
     """
-    from seqtool.errors import ConfigError
+    from seqtool.config import looks_like_config, parse_settings, read_settings
+    from seqtool.errors import ConfigError, SeqtoolError
 
-    if read.settings.task != task:
-        other = "train-tagger" if task == "char" else "train-char"
-        raise ConfigError([read.problem("task", f"expected {task}, found {read.settings.task}", f"run: seqtool {other} {config}")])
+    if looks_like_config(config) or config.is_dir():
+        if dev or test:
+            raise SeqtoolError(
+                "--dev and --test go with a data file; a config names its own", hint="--set data.dev=FILE changes a config's"
+            )
+        read = read_settings(config, overrides)
+        if task and read.settings.task != task:
+            other = "train-tagger" if task == "char" else "train-char"
+            raise ConfigError([read.problem("task", f"expected {task}, found {read.settings.task}", f"run: seqtool {other} {config}")])
+        return read
+    from seqtool.jobs.suggest import suggest_char, suggest_tagger
 
-
-train_char = _train_command("char", "Train a character model, e.g. seqtool train-char configs/hihell.yaml")
-train_tagger = _train_command("tagger", "Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml")
+    suggestion = suggest_tagger(config, dev, test) if task == "tagger" else suggest_char(config)
+    for note in suggestion.notes:
+        screen.say(note)
+    return parse_settings(suggestion.yaml, name=f"settings for {config.name}", folder=Path.cwd(), overrides=overrides)

@@ -1,0 +1,24 @@
+"""`check`: what a config would train on, before any time is spent."""
+
+from __future__ import annotations
+
+from seqtool.cli.boundary import command
+from seqtool.cli.options import Overrides, RunsDir
+from seqtool.cli.train import Config, DevFiles, TestFiles
+
+
+@command
+def check(config: Config, dev: DevFiles = None, test: TestFiles = None, overrides: Overrides = None, runs_dir: RunsDir = None) -> None:
+    """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
+    from seqtool.cli.train import read_or_suggest
+    from seqtool.data.untagged import ENDINGS
+    from seqtool.jobs.check import check as look
+    from seqtool.reports.console import write_line
+    from seqtool.reports.training import TrainingScreen
+    from seqtool.runs import runs_root
+
+    labelled = dev or test or config.suffix.lower() in ENDINGS
+    task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
+    read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
+    for line in look(read, runs_root(runs_dir) / ".cache"):
+        write_line(line)
