@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import io
 import os
 import pty
 import select
@@ -94,3 +96,22 @@ def in_terminal(*arguments: str | Path, cwd: Path, columns: int = 100, timeout: 
     os.close(master)
     _, status = os.waitpid(pid, 0)
     return Result(os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace"), "")
+
+
+def inside(*arguments: str | Path, cwd: Path, **extra: str) -> Result:
+    """The same command in this process, which takes milliseconds; standard input is empty."""
+    from unittest import mock
+
+    from seqtool.cli.boundary import run
+    from seqtool.cli.main import app
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(3)]
+    stdin, stdout, stderr = streams
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.multiple(sys, argv=["seqtool", *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr),
+        mock.patch.dict(os.environ, environment(**extra), clear=True),
+    ):
+        code = run(app)
+    texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in (stdout, stderr)]
+    return Result(code, *texts)

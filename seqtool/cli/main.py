@@ -10,8 +10,10 @@ import typer
 from seqtool.cli.boundary import run
 from seqtool.cli.check import check
 from seqtool.cli.evaluate import evaluate
+from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
+from seqtool.cli.schema import schema
 from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
 from seqtool.version import VERSION
@@ -40,6 +42,7 @@ def root(
 
 
 for function, name in (
+    (init, "init"),
     (train_char, "train-char"),
     (train_tagger, "train-tagger"),
     (tag, "tag"),
@@ -47,6 +50,7 @@ for function, name in (
     (check, "check"),
     (evaluate, "evaluate"),
     (inspect, "inspect"),
+    (schema, "schema"),
 ):
     app.command(name)(function)
 

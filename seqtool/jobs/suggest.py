@@ -15,7 +15,8 @@ from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 
 LOOKED_AT = 4 << 20  # bytes of a text that are looked at
-SCHEMA = "# yaml-language-server: $schema=schema.json"
+SCHEMA_FILE = "seqtool-schema.json"  # what `init` writes beside the config
+SCHEMA = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import IO, TYPE_CHECKING
+from collections.abc import Mapping
+from typing import IO, TYPE_CHECKING, Any
 
 from seqtool.safe_text import visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+JSON_VERSION = 1  # of what `--json` prints; docs/json.md says what its fields mean
 
 
 def is_terminal(stream: IO[str]) -> bool:
@@ -50,3 +53,10 @@ def drop_stdout() -> None:
 def write_line(text: str) -> None:
     """One line of result on stdout, flushed at once: visible signs on a terminal, the very bytes in a pipe."""
     print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
+
+
+def write_json(value: Mapping[str, Any]) -> None:
+    """The one object of `--json`: its fields after the version that they belong to."""
+    from json import dumps
+
+    print(dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False), flush=True)
