@@ -66,7 +66,8 @@ def run(app: typer.Typer) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # only the parser's usage errors have one
             raise
-        print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
+        if error.format_message():  # a group of commands without one of them has shown its help already
+            print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
         return ExitCode.USER
     try:
         sys.stdout.flush()

@@ -18,6 +18,21 @@ def complete_run(incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete) and not name.endswith((".partial", ".new", ".old"))]
 
 
+def complete_config(incomplete: str) -> list[str]:
+    """YAML files and folders on the way to them, and runs."""
+    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return complete_run(incomplete)
+    paths = [os.path.normpath(entry.path) + ("/" if entry.is_dir() else "") for entry in entries if _may_be_config(entry)]
+    return [path for path in paths if path.startswith(incomplete)] + complete_run(incomplete)
+
+
+def _may_be_config(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and (entry.is_dir() or entry.name.endswith((".yaml", ".yml")))
+
+
 def complete_example(incomplete: str) -> list[str]:
     """Names of shipped examples."""
     from seqtool.jobs.shipped import example_names

@@ -9,6 +9,7 @@ import typer
 
 from seqtool.cli.boundary import run
 from seqtool.cli.check import check
+from seqtool.cli.config import app as config_app
 from seqtool.cli.evaluate import evaluate
 from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
@@ -53,6 +54,7 @@ for function, name in (
     (schema, "schema"),
 ):
     app.command(name)(function)
+app.add_typer(config_app, name="config")
 
 
 def main() -> None:
