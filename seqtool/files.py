@@ -121,23 +121,31 @@ def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
             raise
 
 
-def exchange(fresh: Path, path: Path) -> None:
-    """Put the directory `fresh` in the place of `path`, the previous one kept until the new one stands."""
+def exchange(fresh: Path, path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
+    """Put the directory `fresh` in the place of `path`, the previous one kept until the new one stands.
+
+    Args:
+        inherit: called with the previous and the new directory before the previous one is deleted, to move what shall stay.
+    """
     previous = old_name(path)
     if path.exists():
         path.rename(previous)
     fresh.rename(path)
     sync(path.parent)
+    if inherit is not None and previous.is_dir():
+        inherit(previous, path)
     shutil.rmtree(previous, ignore_errors=True)
 
 
-def recover(path: Path) -> None:
+def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
     """Finish or undo an exchange that a crash cut short, and sweep away what it left.
 
     Temporary files of `write_file` beside `path` belong to no living writer either: the caller holds the run's lock.
     """
     if not path.exists() and old_name(path).is_dir():
         old_name(path).rename(path)
+    if inherit is not None and old_name(path).is_dir():
+        inherit(old_name(path), path)
     for leftover in (new_name(path), old_name(path)):
         if leftover.exists():
             shutil.rmtree(leftover)

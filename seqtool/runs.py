@@ -139,7 +139,7 @@ class RunDirectory:
             SeqtoolError: if another process holds it, if an interrupted run would be lost, or if nothing can be written.
         """
         with writing(self.path):
-            recover(self.final)
+            recover(self.final, inherit_runs)
             self.path.mkdir(parents=True, exist_ok=True)
             self._take_lock()
         if self.has_checkpoint() and not (overwrite or resume):
@@ -196,7 +196,7 @@ class RunDirectory:
                 self.final.rename(kept)
             shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
             (self.path / LOCK).unlink(missing_ok=True)
-            exchange(self.path, self.final)
+            exchange(self.path, self.final, inherit_runs)
             sync(self.final.parent)
         self.path = self.final
         if self._lock is not None:
@@ -213,6 +213,15 @@ def same_experiment(first: Path, second: Path) -> bool:
         return bool(read_manifest(present(first / MODEL)).get("data") == read_manifest(present(second / MODEL)).get("data"))
     except (OSError, ModelError):
         return False
+
+
+def inherit_runs(previous: Path, run: Path) -> None:
+    """Move the runs inside a replaced run (several seeds, a sweep's trials) into the one that took its place."""
+    for entry in previous.iterdir():
+        is_run = entry.is_dir() and entry.name.removesuffix(".old").removesuffix(".new") not in (MODEL, CHECKPOINTS)
+        if is_run and not (run / entry.name).exists():
+            entry.rename(run / entry.name)
+    sync(run)
 
 
 def _free_name(path: Path) -> Path:
