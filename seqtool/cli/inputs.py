@@ -19,12 +19,14 @@ def open_inputs(texts: Sequence[str] | None, files: Sequence[Path] | None) -> It
     """The byte streams to read, each with its name; none where the text arguments are the input.
 
     Raises:
-        SeqtoolError: if there is nothing to read, or a file cannot be opened.
+        SeqtoolError: at once, if both are given; when its turn comes, if there is nothing to read or a file cannot be opened.
     """
     if texts and files:
         raise SeqtoolError("both text arguments and --file are given", hint="give one of them")
-    if texts and texts != ["-"]:
-        return
+    return iter(()) if texts and texts != ["-"] else _opened(texts, files)
+
+
+def _opened(texts: Sequence[str] | None, files: Sequence[Path] | None) -> Iterator[tuple[str, BinaryIO]]:
     if not files:
         if texts != ["-"] and sys.stdin.isatty():
             raise SeqtoolError("nothing to read", hint="give text as an argument, a file with --file, or pipe something in")
