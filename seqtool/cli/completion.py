@@ -10,12 +10,21 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 def complete_run(incomplete: str) -> list[str]:
     """Names of runs that hold a model, under the runs root."""
+    return [name for name in _runs() if name.startswith(incomplete) and not name.endswith(".partial")]
+
+
+def complete_any_run(incomplete: str) -> list[str]:
+    """The same and the unfinished ones: what can be taken away."""
+    return [name for name in _runs() if name.startswith(incomplete)]
+
+
+def _runs() -> list[str]:
     root = Path(os.environ.get("SEQTOOL_RUNS") or "runs")
     try:
         names = sorted(entry.name for entry in os.scandir(root) if (Path(entry.path) / "model").is_dir())
     except OSError:
         return []
-    return [name for name in names if name.startswith(incomplete) and not name.endswith((".partial", ".new", ".old"))]
+    return [name for name in names if not name.endswith((".new", ".old"))]
 
 
 def complete_config(incomplete: str) -> list[str]:

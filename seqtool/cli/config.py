@@ -50,8 +50,9 @@ def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, 
 def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
     from seqtool.jobs.configs import differences
-    from seqtool.reports.config import difference_lines
+    from seqtool.reports.config import difference_rows, side_by_side
     from seqtool.reports.console import say, write_json, write_line
+    from seqtool.safe_text import visible
 
     found = differences(_read(config, overrides or [], runs_dir), _read(other, overrides or [], runs_dir))
     if json:
@@ -62,7 +63,7 @@ def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: Ru
     if not found:
         say("no setting differs")
         return
-    for line in difference_lines(found, str(config), str(other), str(Path.cwd())):
+    for line in side_by_side([("", visible(str(config)), visible(str(other))), *difference_rows(found, str(Path.cwd()))]):
         write_line(line)
 
 

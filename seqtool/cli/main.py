@@ -14,6 +14,7 @@ from seqtool.cli.evaluate import evaluate
 from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
+from seqtool.cli.runs import app as runs_app
 from seqtool.cli.schema import schema
 from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
@@ -54,6 +55,7 @@ for function, name in (
     (schema, "schema"),
 ):
     app.command(name)(function)
+app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seqtool.config.dump import flow
@@ -35,12 +35,16 @@ def annotated(yaml: str, origins: Mapping[str, str]) -> Iterator[str]:
         yield f"{line:<{WIDEST_LINE}}  # {visible(origins[key])}"
 
 
-def difference_lines(found: list[Difference], first: str, second: str, folder: str) -> Iterator[str]:
-    """Key, value here, value there."""
-    rows = [("", visible(first), visible(second)), *((one.key, _side(one.first, folder), _side(one.second, folder)) for one in found)]
-    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
-    for key, value, other in rows:
-        yield f"{key:<{widths[0]}}  {value:<{widths[1]}}  {other}"
+def difference_rows(found: list[Difference], folder: str) -> list[tuple[str, str, str]]:
+    """Key, value here, value there; paths as `folder` sees them."""
+    return [(one.key, _side(one.first, folder), _side(one.second, folder)) for one in found]
+
+
+def side_by_side(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Rows whose columns stand under each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 def _side(setting: Setting | None, folder: str) -> str:

@@ -1,0 +1,88 @@
+"""`runs`: what has been trained here, what can go, and how two runs differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqtool.cli.boundary import command
+from seqtool.cli.completion import complete_any_run, complete_run
+from seqtool.cli.options import AsJson, RunsDir
+
+Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names of runs.", autocompletion=complete_any_run, show_default=False)]
+First = Annotated[
+    str, typer.Argument(metavar="RUN", help="A run's name, a run or a model directory.", autocompletion=complete_run, show_default=False)
+]
+Second = Annotated[str, typer.Argument(metavar="OTHER", help="Another, to compare with.", autocompletion=complete_run, show_default=False)]
+
+app = typer.Typer(invoke_without_command=True, help="List runs, e.g. seqtool runs, or runs compare ewt ewt~1")
+
+
+@app.callback()
+@command
+def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False) -> None:
+    """List what has been trained here, e.g. seqtool runs"""
+    if context.invoked_subcommand is not None:
+        return
+    import time
+
+    from seqtool.jobs.run_list import list_runs
+    from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.runs import run_lines
+    from seqtool.runs import runs_root
+
+    root = runs_root(runs_dir)
+    entries = list_runs(root)
+    if json:
+        write_json({"root": str(root), "runs": [entry.to_json() for entry in entries]})
+        return
+    if not entries:
+        say(f"no runs under {root}; train one: seqtool init --example hihell")
+        return
+    for line in run_lines(entries, time.time()):
+        write_line(line)
+
+
+@command
+def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None:
+    """Take runs away for good, e.g. seqtool runs rm hihell~1"""
+    from seqtool.jobs.run_list import remove_runs
+    from seqtool.reports.console import write_json, write_line
+    from seqtool.reports.runs import size
+    from seqtool.runs import runs_root
+
+    gone = list(remove_runs(names, runs_root(runs_dir)))
+    if json:
+        write_json({"removed": [{"name": name, "bytes": count} for name, count in gone]})
+        return
+    for name, count in gone:
+        write_line(f"removed {name}, {size(count)}")
+
+
+@command
+def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = False) -> None:
+    """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
+    from seqtool.config import read_settings
+    from seqtool.jobs.configs import CONFIG, differences
+    from seqtool.jobs.run_list import facts, run_entry
+    from seqtool.reports.config import difference_rows
+    from seqtool.reports.console import write_json, write_line
+    from seqtool.reports.runs import comparison_lines
+    from seqtool.runs import runs_root
+
+    entries = [run_entry(reference, runs_root(runs_dir)) for reference in (run, other)]
+    configs = [entry.path / CONFIG for entry in entries]
+    found = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
+    if json:
+        sides = {one.key: [None if side is None else side.to_json() for side in (one.first, one.second)] for one in found}
+        write_json({"runs": [{**entry.to_json(), "facts": facts(entry)} for entry in entries], "differences": sides})
+        return
+    rows = difference_rows(found, str(Path.cwd()))
+    for line in comparison_lines((run, other), [entry.scores for entry in entries], [facts(entry) for entry in entries], rows):
+        write_line(line)
+
+
+for function, name in ((remove, "rm"), (compare, "compare")):
+    app.command(name)(function)
