@@ -15,6 +15,7 @@ from seqtool.settings import CharModel, CharSettings, Feature, Scheme, TaggerDat
 from seqtool.spans import allowed_transitions, convert
 from seqtool.training.character_task import CharacterTask
 from seqtool.training.loop import Trainer
+from seqtool.training.ranks import ALONE, Ranks
 from seqtool.training.tagging_task import TaggingTask
 from seqtool.training.task import Stop
 
@@ -65,19 +66,19 @@ def random_text(length: int, symbols: int, seed: int = 0) -> Array:
     return (steps % symbols).astype(np.uint8)
 
 
-def text_task(settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90) -> CharacterTask:
+def text_task(settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90, ranks: Ranks = ALONE) -> CharacterTask:
     text = random_text(train + (val or 0), symbols)
     corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=None if val is None else text[train:])
-    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU)
+    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
 
 
-def lines_task(settings: CharSettings, symbols: int = 6, val: bool = True) -> CharacterTask:
+def lines_task(settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE) -> CharacterTask:
     draw = np.random.default_rng(3)
     lines = [random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)]
     whole = SimpleNamespace(inputs=[line[:-1] for line in lines if len(line) > 1], targets=[line[1:] for line in lines if len(line) > 1])
     part = SimpleNamespace(inputs=whole.inputs[:9], targets=whole.targets[:9])
     corpus: Any = SimpleNamespace(kind="lines", train=whole, val=part if val else None)
-    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU)
+    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
 
 
 class SmallEncoder:
@@ -143,7 +144,7 @@ def tagging_corpus(settings: TaggerSettings, train: list[Any], dev: list[Any], s
     )
 
 
-def tagging_task(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none") -> TaggingTask:
+def tagging_task(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none", ranks: Ranks = ALONE) -> TaggingTask:
     corpus = tagging_corpus(settings, train, dev, scheme)
     count = len(feature_list(settings.model))
     vectors = {
@@ -159,7 +160,7 @@ def tagging_task(settings: TaggerSettings, train: list[Any], dev: list[Any], sch
         allowed_transitions(corpus.labels, corpus.inner_scheme),
         vectors,
     )
-    return TaggingTask(network, corpus, settings, CPU)
+    return TaggingTask(network, corpus, settings, CPU, ranks)
 
 
 def toy_task(seed: int = 777, **training: Any) -> TaggingTask:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.batches import SentenceBatches, SequenceBatches, TextStreams
+from seqtool.data.shares import Share
 
 Array = np.ndarray[Any, Any]
 LENGTHS = st.lists(st.integers(1, 12), max_size=40)
@@ -147,7 +148,7 @@ def test_padding_is_little_and_company_changes() -> None:
 def fingerprint(batches: Any, epoch: int, index: int) -> list[list[int]]:
     made = batches.batch(epoch, index)
     parts = made if isinstance(made, tuple) else vars(made).values()
-    return [part.ravel().tolist() for part in parts]
+    return [part.ravel().tolist() for part in parts if isinstance(part, np.ndarray)]
 
 
 LENGTHS_OF_MANY = np.random.default_rng(1).integers(1, 20, 200).tolist()
@@ -172,3 +173,33 @@ def test_a_batch_depends_on_seed_epoch_and_index_alone(make: Any) -> None:
     first = [fingerprint(make(7), 0, index) for index in range(8)]
     assert first != [fingerprint(make(7), 1, index) for index in range(8)]
     assert first != [fingerprint(make(8), 0, index) for index in range(8)]
+
+
+# --- several ranks ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [2, 3, 5])
+def test_shares_of_a_batch_are_balanced_and_make_up_the_whole(size: int) -> None:
+    forms, labels = sequences(LENGTHS_OF_MANY)
+    whole = SentenceBatches(forms, labels, 8, 100, 1, True)
+    parts = [SentenceBatches(forms, labels, 8, 100, 1, True, Share(rank, size)) for rank in range(size)]
+    for index in range(whole.steps(0)):
+        batch, shares = whole.batch(0, index), [part.batch(0, index) for part in parts]
+        assert all(share.items == batch.items and share.longest == len(batch.words) for share in shares)
+        working = [share for share in shares if not share.columns.idle]
+        assert sorted(place for share in working for place in share.order) == sorted(batch.order)
+        assert max(len(share.order) for share in working) - min(len(share.order) for share in working) <= 1
+        words = [int(share.lengths.sum()) for share in working]
+        assert max(words) - min(words) <= batch.lengths[0]
+        for share in shares:
+            np.testing.assert_array_equal(share.words, batch.words[: len(share.words), share.columns.places])
+
+
+def test_streams_are_shared_without_reading_those_of_others() -> None:
+    text = np.arange(999, dtype=np.uint16)
+    whole = TextStreams(text, 5, 10, 1)
+    parts = [TextStreams(text, 5, 10, 1, Share(rank, 3)) for rank in range(3)]
+    assert {part.steps_per_epoch for part in parts} == {whole.steps_per_epoch}
+    for side in (0, 1):
+        together = np.concatenate([part.batch(1, 2)[side] for part in parts], axis=1)
+        np.testing.assert_array_equal(together, whole.batch(1, 2)[side])

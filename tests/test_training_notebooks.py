@@ -51,7 +51,7 @@ def test_hihell_says_what_the_notebook_prints() -> None:
     rows = []
     for report in trainer(task).run():
         if isinstance(report, RowReport):
-            ids = task.batch(0, 0)[0][0]
+            ids = task.batch(0, 0)[0].inputs
             logits, _ = task.network(ids, task.network.encoder.initial_state(1))
             rows.append((f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0])))
     printed = PRINTED.split()

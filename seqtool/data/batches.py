@@ -1,6 +1,7 @@
 """Batches for training: a pure function of (seed, epoch, index), so that an interrupted run needs no state to go on.
 
-Arrays are time-major: (time, batch). Padding is 0 in inputs and words, -1 in targets and labels.
+Where several ranks train together, each is given its share of every batch (`shares.py`). Arrays are time-major: (time, batch).
+Padding is 0 in inputs and words, -1 in targets and labels.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from seqtool.data.shares import WHOLE, Columns, Share
 
 Array = np.ndarray[Any, Any]
 
@@ -36,11 +39,12 @@ class TextStreams:
 
     Attributes:
         batch_size, window: as asked for, or lowered for a text that is too short for them.
+        columns: the streams that this rank reads.
         steps_per_epoch: windows in a stream.
         note: what was lowered, in one line; else empty.
     """
 
-    def __init__(self, symbols: Array, batch_size: int, window: int, seed: int) -> None:
+    def __init__(self, symbols: Array, batch_size: int, window: int, seed: int, share: Share = WHOLE) -> None:
         """Args: symbols: (length,) of any unsigned type, at least 2; may be memory-mapped."""
         if len(symbols) < 2:
             raise ValueError(f"a text of {len(symbols)} symbols has no symbol with another after it")
@@ -49,6 +53,7 @@ class TextStreams:
         pairs = len(symbols) - 1  # a symbol and the one to predict
         self.window = min(window, pairs)
         self.batch_size = min(batch_size, pairs // self.window)
+        self.columns = Columns(np.array(share.stretch(self.batch_size), np.int64), self.batch_size)
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
         self._stream = self.steps_per_epoch * self.window  # length of one
         self._slack = pairs - self.batch_size * self._stream
@@ -60,15 +65,15 @@ class TextStreams:
             self.note = f"{len(symbols):,} symbols are few: {streams} and windows of {self.window} are used"
 
     def batch(self, epoch: int, index: int) -> tuple[Array, Array]:
-        """Inputs and targets (window, batch) of one step, int64; the target of a symbol is the one after it."""
+        """Inputs and targets (window, own streams) of one step, int64; the target of a symbol is the one after it."""
         if index % self._release_every == 0:
             release(self.symbols)
         start = int(_generator(self.seed, epoch).integers(self._slack + 1)) + index * self.window
         plain = np.asarray(self.symbols)  # a memory map's own slices are slow
-        text = np.empty((self.batch_size, self.window + 1), np.int64)
-        for stream in range(self.batch_size):
+        text = np.empty((len(self.columns.places), self.window + 1), np.int64)
+        for row, stream in enumerate(self.columns.places.tolist()):
             first = start + stream * self._stream
-            text[stream] = plain[first : first + self.window + 1]
+            text[row] = plain[first : first + self.window + 1]
         return np.ascontiguousarray(text[:, :-1].T), np.ascontiguousarray(text[:, 1:].T)
 
 
@@ -93,20 +98,27 @@ class SequenceBatch:
         inputs: (time, batch), padded with 0.
         targets: (time, batch), padded with -1.
         lengths: (batch,).
+        columns: where these stand in the whole batch.
+        items: symbols of the whole batch.
     """
 
     inputs: Array
     targets: Array
     lengths: Array
+    columns: Columns
+    items: int
 
 
 class SequenceBatches:
     """Lines or aligned pairs: sequences of similar length together when shuffled, else in the given order."""
 
-    def __init__(self, inputs: Sequence[Array], targets: Sequence[Array], batch_size: int, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self, inputs: Sequence[Array], targets: Sequence[Array], batch_size: int, seed: int, shuffle: bool, share: Share = WHOLE
+    ) -> None:
         """Args: inputs, targets: of equal lengths; a sequence that has an array `lengths` is not asked one by one."""
         self.inputs = inputs
         self.targets = targets
+        self.share = share
         self._lengths = _lengths(inputs)
         self._order = _Order(self._lengths, batch_size, None, seed, shuffle)
 
@@ -116,14 +128,24 @@ class SequenceBatches:
 
     def batch(self, epoch: int, index: int) -> SequenceBatch:
         """One step's sequences."""
-        places = self._order.batches(epoch)[index]
+        whole = self._order.batches(epoch)[index]
+        columns, places = _taken(whole, self._lengths, self.share)
         lengths = self._lengths[places]
         shape = (int(lengths.max()), len(places))
         inputs, targets = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
         for column, place in enumerate(places.tolist()):
             inputs[: lengths[column], column] = self.inputs[place]
             targets[: lengths[column], column] = self.targets[place]
-        return SequenceBatch(inputs, targets, lengths)
+        return SequenceBatch(inputs, targets, lengths, columns, int(self._lengths[whole].sum()))
+
+
+def _taken(whole: Array, lengths: Array, share: Share) -> tuple[Columns, Array]:
+    """A rank's columns of a batch that is in any order, and what stands in them; one rank takes it as it is."""
+    if share.size == 1:
+        return Columns(np.arange(len(whole)), len(whole)), whole
+    dealt = share.columns(len(whole))
+    columns = Columns(np.argsort(-lengths[whole], kind="stable")[dealt.places], len(whole), dealt.idle)
+    return columns, whole[columns.places]
 
 
 def _lengths(sequences: Sequence[Array]) -> Array:
@@ -140,12 +162,17 @@ class SentenceBatch:
         labels: (time, batch): label numbers; -1 is padding, or a label that training does not know.
         lengths: (batch,), descending.
         order: (batch,): which sentences these are.
+        columns: where these stand in the whole batch.
+        longest, items: steps and words of the whole batch.
     """
 
     words: Array
     labels: Array
     lengths: Array
     order: Array
+    columns: Columns
+    longest: int
+    items: int
 
 
 class SentenceBatches:
@@ -157,9 +184,17 @@ class SentenceBatches:
     """
 
     def __init__(
-        self, words: Sequence[Array], labels: Sequence[Array], batch_size: int, batch_words: int | None, seed: int, shuffle: bool
+        self,
+        words: Sequence[Array],
+        labels: Sequence[Array],
+        batch_size: int,
+        batch_words: int | None,
+        seed: int,
+        shuffle: bool,
+        share: Share = WHOLE,
     ) -> None:
         """Args: batch_words: instead of batch_size, which is then not used; a longer sentence is a batch of its own."""
+        self.share = share
         self._lengths = _lengths(words)
         self._starts = np.concatenate([[0], np.cumsum(self._lengths)])[:-1]
         self._words = np.concatenate([*words, np.zeros(0, np.int64)]).astype(np.int64)
@@ -172,13 +207,17 @@ class SentenceBatches:
 
     def batch(self, epoch: int, index: int) -> SentenceBatch:
         """One step's sentences."""
-        order = self._order.batches(epoch)[index]
-        order = order[np.argsort(-self._lengths[order], kind="stable")]
+        whole = self._order.batches(epoch)[index]
+        whole = whole[np.argsort(-self._lengths[whole], kind="stable")]
+        columns = self.share.columns(len(whole))
+        order = whole[columns.places]
         lengths = self._lengths[order]
         time = np.arange(lengths[0])[:, None]
         inside = time < lengths
         places = np.where(inside, self._starts[order] + time, 0)
-        return SentenceBatch(np.where(inside, self._words[places], 0), np.where(inside, self._labels[places], -1), lengths, order)
+        words, labels = np.where(inside, self._words[places], 0), np.where(inside, self._labels[places], -1)
+        longest, items = int(self._lengths[whole[0]]), int(self._lengths[whole].sum())
+        return SentenceBatch(words, labels, lengths, order, columns, longest, items)
 
 
 # --- which sequences stand together -----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,24 +12,38 @@ import torch
 from torch import Tensor
 
 from seqtool.data.batches import SequenceBatches, TextStreams
+from seqtool.data.shares import Columns
 from seqtool.errors import ModelError
-from seqtool.metrics import LossCount
+from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import State
 from seqtool.settings import CharSettings
 from seqtool.training.protocols import blocks_loss, carried_loss, sequences_loss, summed_cross_entropy
 from seqtool.training.randomness import generator, stack_masks, training_state
-from seqtool.training.task import Stop, evaluating
+from seqtool.training.ranks import ALONE, Ranks, own
+from seqtool.training.task import Stop, check_divisible, evaluating, leaving_together
 
 if TYPE_CHECKING:
     from seqtool.data.characters import CharCorpus
 
 
+@dataclass(frozen=True)
+class CharacterBatch:
+    """This rank's share of a batch: inputs and targets (time, batch), and where they stand in the whole of it."""
+
+    inputs: Tensor
+    targets: Tensor
+    columns: Columns
+
+
 class CharacterTask:
     """Batches, losses and evaluations of a character model."""
 
-    def __init__(self, network: CharacterNetwork, corpus: CharCorpus, settings: CharSettings, device: torch.device) -> None:
+    def __init__(
+        self, network: CharacterNetwork, corpus: CharCorpus, settings: CharSettings, device: torch.device, ranks: Ranks = ALONE
+    ) -> None:
         self.network = network.to(device).train()
+        self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
         self.device = device
@@ -39,10 +54,12 @@ class CharacterTask:
         self._streams: TextStreams | None = None
         self._sequences: SequenceBatches | None = None
         if self.is_text:
-            self._streams = TextStreams(corpus.train, training.batch_size, training.window, settings.seed)
+            self._streams = TextStreams(corpus.train, training.batch_size, training.window, settings.seed, ranks.share)
+            check_divisible(self._streams.batch_size, ranks, "streams")
         else:
+            check_divisible(training.batch_size, ranks, "sequences")
             sides = corpus.train.inputs, corpus.train.targets
-            self._sequences = SequenceBatches(*sides, training.batch_size, settings.seed, training.shuffle)
+            self._sequences = SequenceBatches(*sides, training.batch_size, settings.seed, training.shuffle, ranks.share)
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -53,40 +70,39 @@ class CharacterTask:
         assert self._sequences is not None
         return self._sequences.steps(epoch)
 
-    def batch(self, epoch: int, index: int) -> tuple[tuple[Tensor, Tensor], int]:
-        """Inputs and targets (time, batch), and the number of targets that count."""
+    def batch(self, epoch: int, index: int) -> tuple[CharacterBatch, int]:
+        """This rank's sequences, and the number of targets of all ranks."""
         if self._streams is not None:
             inputs, targets = self._streams.batch(epoch, index)
-            count = targets.size
-        else:
-            assert self._sequences is not None
-            made = self._sequences.batch(epoch, index)
-            inputs, targets = made.inputs, made.targets
-            count = int((targets >= 0).sum())
-        return (self._tensor(inputs), self._tensor(targets)), count
+            columns = self._streams.columns
+            return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), len(targets) * columns.width
+        assert self._sequences is not None
+        made = self._sequences.batch(epoch, index)
+        return CharacterBatch(self._tensor(made.inputs), self._tensor(made.targets), made.columns), made.items
 
     def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 
-    def loss(self, batch: tuple[Tensor, Tensor], index: int, draw: int) -> Tensor:
+    def loss(self, batch: CharacterBatch, index: int, draw: int) -> Tensor:
         """Summed cross-entropy in nats; for running text the state is carried on, detached."""
-        inputs, targets = batch
-        width = inputs.shape[1]
-        masks = stack_masks(self.network.encoder, width, self.network.encoder.input_size, self.settings.seed, draw)
-        logits, state = self.network(inputs, self._entering_state(width, index, draw), masks)
+        encoder, columns = self.network.encoder, batch.columns
+        masks = stack_masks(encoder, columns.width, encoder.input_size, self.settings.seed, draw, columns)
+        logits, state = self.network(batch.inputs, self._entering_state(columns, index, draw), masks)
         if self.is_text:
             self._state = tuple(tuple(part.detach().float() for part in parts) for parts in state)
-        return summed_cross_entropy(logits, targets, self.settings.training.label_smoothing)
+        loss = summed_cross_entropy(logits, batch.targets, self.settings.training.label_smoothing)
+        return loss * 0 if columns.idle else loss
 
-    def _entering_state(self, batch: int, index: int, draw: int) -> State:
+    def _entering_state(self, columns: Columns, index: int, draw: int) -> State:
         """The state carried on from the window before; the initial one where an epoch begins or a reset strikes a stream."""
         seed, reset = self.settings.seed, self.settings.model.state_reset
         if self._state is None or index == 0:
-            return training_state(self.network.encoder, batch, seed, draw)
+            return training_state(self.network.encoder, columns.width, seed, draw, columns)
         if not reset:
             return self._state
-        struck = torch.rand(batch, 1, generator=generator(seed, "state reset", draw)).to(self.device) < reset
-        fresh = training_state(self.network.encoder, batch, seed, draw)
+        chances = torch.rand(columns.width, 1, generator=generator(seed, "state reset", draw))
+        struck = own(chances, columns).to(self.device) < reset
+        fresh = training_state(self.network.encoder, columns.width, seed, draw, columns)
         return tuple(
             tuple(torch.where(struck, start, part) for part, start in zip(parts, starts, strict=True))
             for parts, starts in zip(self._state, fresh, strict=True)
@@ -96,15 +112,19 @@ class CharacterTask:
 
     def evaluate(self, should_stop: Stop) -> dict[str, float]:
         """Losses on the validation data, in nats per symbol."""
-        with evaluating(self.network):
-            val: Any = self.corpus.val
-            if not self.is_text:
-                loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, should_stop)
-                return _scores(loss) | {"val_accuracy": right.accuracy or 0.0}
-            window = self.settings.training.window
-            loss = carried_loss(self.network, val, self.device, should_stop)
-            blocks = blocks_loss(self.network, val, window, self.device, should_stop)
-            return _scores(loss) | {"val_loss_blocks": _mean(blocks)}
+        val: Any = self.corpus.val
+        blocks, right, share = LossCount(), Tally(), self.ranks.share
+        with evaluating(self.network), leaving_together(self.ranks, should_stop) as stop:
+            if self.is_text:
+                loss = carried_loss(self.network, val, self.device, stop, share=share)
+                blocks = blocks_loss(self.network, val, self.settings.training.window, self.device, stop, share)
+            else:
+                loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, stop, share)
+        total, count, *more = self.ranks.sums(loss.total, loss.count, blocks.total, blocks.count, right.right, right.total)
+        scores = _scores(LossCount(total, int(count)))
+        if self.is_text:
+            return scores | {"val_loss_blocks": more[0] / more[1]}
+        return scores | {"val_accuracy": more[2] / more[3]}
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
         """Lower loss is better: on validation data where there are some."""
@@ -113,10 +133,11 @@ class CharacterTask:
     # --- what is carried from window to window ------------------------------------------------------------------------
 
     def carried_state(self) -> dict[str, Tensor]:
-        """The streams' state between two windows; each tensor (batch, hidden)."""
-        if self._state is None:
+        """The state of all streams between two windows; each tensor (batch, hidden)."""
+        if self._state is None or self._streams is None:
             return {}
-        return {f"{layer}.{part}": tensor for layer, parts in enumerate(self._state) for part, tensor in enumerate(parts)}
+        named = {f"{layer}.{part}": tensor for layer, parts in enumerate(self._state) for part, tensor in enumerate(parts)}
+        return {name: self.ranks.gathered(tensor, self._streams.columns) for name, tensor in named.items()}
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `carried_state` gave.
@@ -132,8 +153,9 @@ class CharacterTask:
         names = {f"{layer}.{part}": None for layer in range(self.settings.model.num_layers) for part in parts}
         if names.keys() != tensors.keys() or any(tuple(tensor.shape) != shape for tensor in tensors.values()):
             raise ModelError("the checkpoint's carried state does not fit the network", hint="use an earlier checkpoint")
-        layers = range(self.settings.model.num_layers)
-        self._state = tuple(tuple(tensors[f"{layer}.{part}"].to(self.device) for part in parts) for layer in layers)
+        assert self._streams is not None
+        layers, columns = range(self.settings.model.num_layers), self._streams.columns
+        self._state = tuple(tuple(own(tensors[f"{layer}.{part}"], columns).to(self.device) for part in parts) for layer in layers)
 
 
 def _scorable(corpus: CharCorpus) -> bool:

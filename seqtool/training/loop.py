@@ -42,6 +42,7 @@ class Trainer:
 
     def __init__(self, task: Task, training: Training, should_stop: Stop = lambda: False) -> None:
         self.task = task
+        self.ranks = task.ranks
         self.training = training
         self.should_stop = should_stop
         self.trained = {name: weight for name, weight in stored_parameters(task.network).items() if weight.requires_grad}
@@ -78,7 +79,7 @@ class Trainer:
                 self.ended = self._limit_reached()
                 if self.ended:
                     return
-            if self.should_stop():
+            if self.ranks.any(self.should_stop()):
                 self.ended = "stop"
             elif self.progress.row_due:
                 yield from self._evaluated_row()
@@ -89,7 +90,7 @@ class Trainer:
         """Note the time, and whether it is up; noted once a step, so that all of the step goes by the same answer."""
         self.progress.seconds = time.perf_counter() - self._started
         minutes = self.training.max_minutes
-        self._late = minutes is not None and self.progress.seconds >= minutes * 60
+        self._late = minutes is not None and self.ranks.any(self.progress.seconds >= minutes * 60)
 
     def _limit_reached(self, steps_more: int = 0, epochs_more: int = 0) -> str:
         """The limit that is reached, or will be after some more steps and epochs; empty if there is none."""
@@ -143,7 +144,7 @@ class Trainer:
             (loss / items).backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             self.progress.draws += 1
-        return total, items
+        return self.ranks.add_gradients(self.trained.values(), total), items
 
     def _precision(self) -> AbstractContextManager[object]:
         if self.training.precision == "float32":

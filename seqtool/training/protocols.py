@@ -2,7 +2,7 @@
 
 `carried`: one text in contiguous streams that run side by side, each warmed on the symbols before it, which are not scored;
 equal to one single pass within 1e-3. `blocks N`: tiles of N symbols, each from the initial state. The runtime scores with
-the same streams and the same tiles (`runtime.protocols`).
+the same streams and the same tiles (`runtime.protocols`). Ranks share the streams, the tiles and the sequences.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from seqtool.data.shares import WHOLE, Share
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import State
@@ -34,36 +35,44 @@ def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0
     return functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing)
 
 
-def carried_loss(network: CharacterNetwork, text: Array, device: torch.device, should_stop: Stop, streams: int | None = None) -> LossCount:
+def carried_loss(
+    network: CharacterNetwork, text: Array, device: torch.device, should_stop: Stop, streams: int | None = None, share: Share = WHOLE
+) -> LossCount:
     """Nats over all of a text (length,) but its first symbol, with carried state.
 
     Args:
         streams: how many; None: as many as the length is good for, up to 32, so that warming them up costs at most a quarter.
+        share: which of the streams are read.
     """
     count = len(text) - 1
     streams = streams or max(1, min(STREAMS, count // (4 * WARM_UP)))
     length = -(-count // streams)
-    starts = np.arange(streams) * length
-    state = network.encoder.initial_state(streams)
+    starts = np.array(share.stretch(streams), np.int64) * length
+    if not len(starts):
+        return LossCount()
+    state = network.encoder.initial_state(len(starts))
     found = LossCount()
     first = -WARM_UP if streams > 1 else 0
-    for rows in _ranges(first, 0, streams, network) + _ranges(0, length, streams, network):
+    for rows in _ranges(first, 0, len(starts), network) + _ranges(0, length, len(starts), network):
         leave_if(should_stop)
         positions = starts + np.arange(rows.start, rows.stop)[:, None]  # (time, streams)
-        if rows.start == 0 and streams > 1:
-            state = _restarted(state, network.encoder.initial_state(streams))
+        if rows.start == 0 and streams > 1 and starts[0] == 0:
+            state = _restarted(state, network.encoder.initial_state(len(starts)))
         scored = (positions < count) & (rows.start >= 0)
         more, state = _read(network, text, positions, scored, state, device)
         found += more
     return found
 
 
-def blocks_loss(network: CharacterNetwork, text: Array, block: int, device: torch.device, should_stop: Stop) -> LossCount:
+def blocks_loss(
+    network: CharacterNetwork, text: Array, block: int, device: torch.device, should_stop: Stop, share: Share = WHOLE
+) -> LossCount:
     """Nats over all of a text (length,) but its first symbol, in blocks of `block` that each start from the initial state."""
     count = len(text) - 1
+    tiles = np.array(share.stretch(-(-count // block)), np.int64) * block
     found = LossCount()
-    for start in range(0, count, BLOCKS * block):
-        starts = np.arange(start, min(start + BLOCKS * block, count), block)
+    for start in range(0, len(tiles), BLOCKS):
+        starts = tiles[start : start + BLOCKS]
         state = network.encoder.initial_state(len(starts))
         for rows in _ranges(0, block, len(starts), network):
             leave_if(should_stop)
@@ -74,11 +83,17 @@ def blocks_loss(network: CharacterNetwork, text: Array, block: int, device: torc
 
 
 def sequences_loss(
-    network: CharacterNetwork, inputs: Sequence[Array], targets: Sequence[Array], device: torch.device, should_stop: Stop
+    network: CharacterNetwork,
+    inputs: Sequence[Array],
+    targets: Sequence[Array],
+    device: torch.device,
+    should_stop: Stop,
+    share: Share = WHOLE,
 ) -> tuple[LossCount, Tally]:
     """Nats over all targets of separate sequences (length,), and how often the best symbol is the right one."""
     lengths = np.array([len(sequence) for sequence in inputs], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
+    order = order[share.dealt(len(order))]
     found, right, start = LossCount(), Tally(), 0
     while start < len(order):
         numbers = order[start : start + max(1, _SYMBOLS // int(lengths[order[start]]))]

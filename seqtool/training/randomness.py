@@ -1,6 +1,6 @@
 """Draws that depend on (seed, purpose, step) alone, so that a resumed run, or one on more ranks, sees the same ones.
 
-They are made on the CPU for the whole batch, so that they are the same on every device.
+They are made on the CPU for the whole batch, so that they are the same on every device; each rank takes its columns of them.
 """
 
 from __future__ import annotations
@@ -10,7 +10,9 @@ import hashlib
 import torch
 from torch import Tensor
 
+from seqtool.data.shares import Columns
 from seqtool.models.recurrent import Masks, RecurrentStack, State
+from seqtool.training.ranks import own
 
 
 def generator(seed: int, purpose: str, step: int) -> torch.Generator:
@@ -24,11 +26,13 @@ def dropout_mask(shape: tuple[int, ...], dropout: float, draw: torch.Generator) 
     return torch.rand(shape, generator=draw).ge_(dropout).mul_(1 / (1 - dropout))
 
 
-def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int) -> Masks | None:
-    """The locked dropout masks of one step for the whole batch, or None where the model has no dropout.
+def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int, columns: Columns | None = None) -> Masks | None:
+    """The locked dropout masks of one step, or None where the model has no dropout.
 
     Args:
+        batch: sequences of the whole batch.
         input_size: width of what the input mask lies on.
+        columns: whose masks are wanted; None: those of the whole batch.
     """
     model = stack.model
     between = model.between_dropout if model.num_layers > 1 else 0.0
@@ -37,20 +41,27 @@ def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, s
     weight = stack.directions[0].weight_hh
     draw = generator(seed, "dropout", step)
 
-    def mask(shape: tuple[int, ...], dropout: float) -> Tensor:
-        return dropout_mask(shape, dropout, draw).to(weight)
+    def mask(width: int, dropout: float) -> Tensor:
+        return own(dropout_mask((batch, width), dropout, draw), columns).to(weight)
 
     return Masks(
-        input=mask((batch, input_size), model.input_dropout) if model.input_dropout else None,
-        between=tuple(mask((batch, stack.width), between) for _ in range(model.num_layers - 1)) if between else (),
-        output=mask((batch, stack.width), model.output_dropout) if model.output_dropout else None,
-        recurrent=tuple(mask(tuple(part.weight_hh.shape), model.weight_dropout) for part in stack.directions)
+        input=mask(input_size, model.input_dropout) if model.input_dropout else None,
+        between=tuple(mask(stack.width, between) for _ in range(model.num_layers - 1)) if between else (),
+        output=mask(stack.width, model.output_dropout) if model.output_dropout else None,
+        recurrent=tuple(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw).to(weight) for part in stack.directions)
         if model.weight_dropout
         else (),
     )
 
 
-def training_state(stack: RecurrentStack, batch: int, seed: int, step: int) -> State:
-    """The state before the first symbol of a training sequence: drawn anew where the model says so."""
-    drawn = stack.model.initial_state == "random"
-    return stack.initial_state(batch, generator(seed, "initial state", step) if drawn else None)
+def training_state(stack: RecurrentStack, batch: int, seed: int, step: int, columns: Columns | None = None) -> State:
+    """The state before the first symbol of training sequences: drawn anew where the model says so.
+
+    Args:
+        batch: sequences of the whole batch.
+        columns: whose states are wanted; None: those of the whole batch.
+    """
+    if stack.model.initial_state != "random":
+        return stack.initial_state(batch if columns is None else len(columns.places))
+    drawn = stack.initial_state(batch, generator(seed, "initial state", step))
+    return tuple(tuple(own(part, columns) for part in parts) for parts in drawn)

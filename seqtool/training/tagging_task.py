@@ -19,7 +19,8 @@ from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
 from seqtool.training.class_weights import class_weights
 from seqtool.training.randomness import stack_masks, training_state
-from seqtool.training.task import Stop, evaluating, leave_if
+from seqtool.training.ranks import ALONE, Ranks
+from seqtool.training.task import Stop, check_divisible, evaluating, leave_if, leaving_together
 from seqtool.training.word_table import Replacement, WordTable
 
 if TYPE_CHECKING:
@@ -42,8 +43,11 @@ class Numbered:
 class TaggingTask:
     """Batches, losses and evaluations of a tagger."""
 
-    def __init__(self, network: TaggerNetwork, corpus: TaggedCorpus, settings: TaggerSettings, device: torch.device) -> None:
+    def __init__(
+        self, network: TaggerNetwork, corpus: TaggedCorpus, settings: TaggerSettings, device: torch.device, ranks: Ranks = ALONE
+    ) -> None:
         self.network = network.to(device).train()
+        self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
         self.device = device
@@ -52,9 +56,10 @@ class TaggingTask:
         training = settings.training
         train = self._number(corpus.train)
         self._table = train.table
-        self._batches = SentenceBatches(
-            train.words, train.labels, training.batch_size, training.batch_words, settings.seed, training.shuffle
-        )
+        sizes = training.batch_size, training.batch_words
+        if training.batch_words is None:
+            check_divisible(training.batch_size, ranks, "sentences")
+        self._batches = SentenceBatches(train.words, train.labels, *sizes, settings.seed, training.shuffle, ranks.share)
         self._replacement = Replacement(settings.model, settings.seed)
         counts = np.bincount(np.concatenate([*train.labels, np.zeros(0, np.int64)]), minlength=len(corpus.labels))
         weights = class_weights(training.class_weights, corpus.labels, counts, corpus.inner_scheme != "none")
@@ -75,20 +80,24 @@ class TaggingTask:
         return self._batches.steps(epoch)
 
     def batch(self, epoch: int, index: int) -> tuple[SentenceBatch, int]:
-        """A padded batch of sentences, and its number of tokens."""
+        """A padded batch of sentences (of this rank's), and the number of tokens (of all ranks)."""
         made = self._batches.batch(epoch, index)
-        return made, int(made.lengths.sum())
+        return made, made.items
 
     def loss(self, batch: SentenceBatch, index: int, draw: int) -> Tensor:  # noqa: ARG002 - the form of a Task
         """Summed loss in nats: cross-entropy, or minus the CRF's log probability."""
-        seed, width, encoder = self.settings.seed, batch.words.shape[1], self.network.encoder
+        seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)
         if self._replacement.acts:
-            replaced = self._replacement.mask(self._table.replaced[batch.words], draw).to(self.device)
+            replaced = self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns).to(self.device)
             words = replace(words, ids=words.ids.masked_fill_(replaced, 0))
-        masks = stack_masks(encoder, width, self.network.features.width, seed, draw)
+        masks = stack_masks(encoder, columns.width, self.network.features.width, seed, draw, columns)
         lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
-        scores = self.network(words, lengths, training_state(encoder, width, seed, draw), masks)
+        scores = self.network(words, lengths, training_state(encoder, columns.width, seed, draw, columns), masks)
+        loss = self._summed_loss(scores, labels, lengths)
+        return loss * 0 if columns.idle else loss
+
+    def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
         if self.network.crf is not None:
             return self.network.crf.loss(scores, labels, lengths)
         return functional.cross_entropy(
@@ -109,21 +118,31 @@ class TaggingTask:
         """Nats per token (whose label is known), accuracy and, for a span scheme, span F1 on the development sentences."""
         if self._dev is None:
             self._dev = self._number(self.corpus.dev)
-        batches = SentenceBatches(self._dev.words, self._dev.labels, 1, EVALUATION_WORDS, 0, False)
-        predicted: dict[int, Array] = {}
-        loss, right = LossCount(), Tally()
-        with evaluating(self.network):
-            for index in range(batches.steps(0)):
-                leave_if(should_stop)
-                made = batches.batch(0, index)
-                more, found = self._evaluate_batch(self._dev.table, made)
-                loss += more
-                right += token_accuracy(made.labels, found, np.arange(len(made.words))[:, None] < made.lengths)
-                predicted.update({int(place): found[: made.lengths[column], column] for column, place in enumerate(made.order)})
-        scores = {"val_loss": loss.mean or 0.0, "val_accuracy": right.accuracy or 0.0}
+        with evaluating(self.network), leaving_together(self.ranks, should_stop) as stop:
+            loss, right, spans = self._evaluate_share(self._dev, stop)
+        total, count, hits, tokens, *found = self.ranks.sums(
+            loss.total, loss.count, right.right, right.total, spans.hits, spans.predicted, spans.gold
+        )
+        scores = {"val_loss": LossCount(total, int(count)).mean or 0.0, "val_accuracy": Tally(int(hits), int(tokens)).accuracy or 0.0}
         if self.corpus.inner_scheme != "none":
-            scores["val_f1"] = self._span_f1(predicted)
+            scores["val_f1"] = SpanCounts(*map(int, found)).f1
         return scores
+
+    def _evaluate_share(self, dev: Numbered, should_stop: Stop) -> tuple[LossCount, Tally, SpanCounts]:
+        """What is counted on this rank's sentences."""
+        batches = SentenceBatches(dev.words, dev.labels, 1, EVALUATION_WORDS, 0, False, self.ranks.share)
+        loss, right, spans = LossCount(), Tally(), SpanCounts()
+        for index in range(batches.steps(0)):
+            leave_if(should_stop)
+            made = batches.batch(0, index)
+            if made.columns.idle:
+                continue
+            more, found = self._evaluate_batch(dev.table, made)
+            loss += more
+            right += token_accuracy(made.labels, found, np.arange(len(made.words))[:, None] < made.lengths)
+            if self.corpus.inner_scheme != "none":
+                spans += self._spans(made, found)
+        return loss, right, spans
 
     def _evaluate_batch(self, table: WordTable, made: SentenceBatch) -> tuple[LossCount, Array]:
         """The loss, unweighted and unsmoothed, and the predicted labels (time, batch)."""
@@ -147,13 +166,13 @@ class TaggingTask:
             parts = (start, transitions, end)
         return viterbi(scores, lengths, *parts)
 
-    def _span_f1(self, predicted: Mapping[int, Array]) -> float:
-        """F1 of the spans, both sides in the scheme of the files."""
+    def _spans(self, made: SentenceBatch, found: Array) -> SpanCounts:
+        """The spans of a batch with found labels (time, batch), both sides in the scheme of the files."""
         counts = SpanCounts()
-        for place, sentence in enumerate(self.corpus.dev):
-            inner = [self.corpus.labels[number] for number in predicted[place]]
-            counts += SpanCounts.of(list(sentence.labels), convert(inner, self.corpus.inner_scheme, self.corpus.scheme))
-        return counts.f1
+        for column, place in enumerate(made.order):
+            inner = [self.corpus.labels[number] for number in found[: made.lengths[column], column]]
+            counts += SpanCounts.of(list(self.corpus.dev[place].labels), convert(inner, self.corpus.inner_scheme, self.corpus.scheme))
+        return counts
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
         """Span F1 where there are spans, else accuracy; without validation the lower training loss."""

@@ -9,6 +9,9 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from seqtool.errors import ConfigError
+from seqtool.training.ranks import Ranks
+
 Stop = Callable[[], bool]
 
 
@@ -21,6 +24,7 @@ class Task(Protocol):
 
     device: torch.device
     has_validation: bool
+    ranks: Ranks
 
     @property
     def network(self) -> nn.Module:
@@ -30,10 +34,13 @@ class Task(Protocol):
         """How many batches epoch number `epoch` (from 0) has."""
 
     def batch(self, epoch: int, index: int) -> tuple[Any, int]:
-        """A batch and how many symbols or tokens count in it; a function of (seed, epoch, index) alone."""
+        """A batch (this rank's share) and how many symbols or tokens count in it (in all shares).
+
+        A function of (seed, epoch, index) alone.
+        """
 
     def loss(self, batch: Any, index: int, draw: int) -> Tensor:
-        """The summed loss of a batch, in nats; may carry state on to the next.
+        """The summed loss of this rank's share of a batch, in nats; may carry state on to the next.
 
         Args:
             index: the batch's place in its epoch.
@@ -47,7 +54,7 @@ class Task(Protocol):
         """What the best row has most of."""
 
     def carried_state(self) -> dict[str, Tensor]:
-        """State carried from batch to batch, by name."""
+        """State carried from batch to batch, by name, of all ranks."""
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `carried_state` gave."""
@@ -69,3 +76,25 @@ def leave_if(should_stop: Stop) -> None:
     """Leave an evaluation when a stop is asked for."""
     if should_stop():
         raise StopEvaluation
+
+
+@contextmanager
+def leaving_together(ranks: Ranks, should_stop: Stop) -> Iterator[Stop]:
+    """Let each rank leave its share of an evaluation at its own time, and all leave the evaluation if one has."""
+    left = False
+    try:
+        yield should_stop
+    except StopEvaluation:
+        left = True
+    if ranks.any(left):
+        raise StopEvaluation
+
+
+def check_divisible(size: int, ranks: Ranks, what: str) -> None:
+    """Raise ConfigError where a batch has not even one of its parts for each rank."""
+    if size < ranks.share.size:
+        raise ConfigError(
+            f"a batch of {size} {what} cannot be divided among {ranks.share.size} ranks",
+            place="training.batch_size",
+            hint=f"set it to {ranks.share.size} or a multiple of it, or start fewer ranks (torchrun --nproc-per-node)",
+        )

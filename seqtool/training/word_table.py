@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seqtool.data.shares import Columns
 from seqtool.models.word_features import CHARACTER_FEATURES, WordInput
 from seqtool.settings import TaggerModel, feature_list
 from seqtool.training.randomness import generator
+from seqtool.training.ranks import own
 
 if TYPE_CHECKING:
     from seqtool.data.tagged import Sentence
@@ -72,11 +74,20 @@ class Replacement:
         self._vectors = torch.tensor([feature.name == "vectors" for feature in lookups])
         self.acts = bool(model.word_replacement and (self._forms | self._vectors).any())
 
-    def mask(self, probabilities: Array, draw: int) -> Tensor:
-        """Which of the numbers (time, batch, look-up features) become 0, given probabilities (time, batch)."""
+    def mask(self, probabilities: Array, draw: int, longest: int | None = None, columns: Columns | None = None) -> Tensor:
+        """Which of the numbers (time, batch, look-up features) become 0, given probabilities (time, batch).
+
+        Args:
+            longest, columns: where the probabilities are those of a rank's share: steps of the whole batch, and its columns.
+        """
         given = torch.from_numpy(probabilities)
+        shape = given.shape if columns is None else (longest or len(given), columns.width)
         source = generator(self.seed, "replace", draw)
-        found = (torch.rand(given.shape, generator=source) < given).unsqueeze(2) & self._forms
+
+        def struck() -> Tensor:
+            return (own(torch.rand(shape, generator=source), columns, 1)[: len(given)] < given).unsqueeze(2)
+
+        found = struck() & self._forms
         if bool(self._vectors.any()):
-            found |= (torch.rand(given.shape, generator=source) < given).unsqueeze(2) & self._vectors
+            found |= struck() & self._vectors
         return found
