@@ -33,6 +33,7 @@ def root(tmp_path: Path) -> Path:
     make_run(root / "new", 10, hidden=8, scores={"val_loss": 1.75, "train_loss": 1.5}, seconds=61.2)
     make_run(root / "names/seed-1", 100, task="tagger", scores={"val_accuracy": 0.95, "val_f1": 0.5})
     make_run(root / "names/seed-2", 200, task="tagger", scores={"val_accuracy": 0.95})
+    make_run(root / "old/seed-1", 901)
     make_run(root / "going.partial", 5)
     (root / "started.partial").mkdir()
     (root / ".cache").mkdir()
@@ -52,7 +53,7 @@ def test_the_list(root: Path) -> None:
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split()[0]: line.split("  ") for line in done.lines}
     newest_first = [name for name in rows if name in ("old", "new", "names/seed-1", "names/seed-2")]
-    assert newest_first == ["new", "names/seed-1", "names/seed-2", "old"]
+    assert newest_first == ["new", "names/seed-1", "names/seed-2", "old", "old/seed-1"]
     cells = {name: [cell.strip() for cell in row if cell] for name, row in rows.items()}
     assert cells["old"][1:3] == ["char", "loss 2.0000"]
     assert cells["names/seed-1"][1:3] == ["tagger", "F1 50.00"]

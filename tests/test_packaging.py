@@ -21,7 +21,7 @@ BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, 'b
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, check=False)
+    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=PROJECT, capture_output=True, check=False)
     if listed.returncode:
         pytest.skip("no clone")
     return [PROJECT / name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).is_file()]

@@ -66,7 +66,9 @@ def run(app: typer.Typer) -> int:
     except Exception as error:
         if not hasattr(error, "format_message"):  # only the parser's usage errors have one
             raise
-        if error.format_message():  # a group of commands without one of them has shown its help already
+        if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands without one of them: its message is the help
+            print(error.format_message(), file=sys.stderr)
+        else:
             print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
         return ExitCode.USER
     try:

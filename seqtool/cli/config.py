@@ -9,6 +9,7 @@ import typer
 
 from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_config
+from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, Overrides, RunsDir
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ Other = Annotated[
     Path, typer.Argument(metavar="OTHER", help="Another, to compare with.", autocompletion=complete_config, show_default=False)
 ]
 
-app = typer.Typer(no_args_is_help=True, help="Look at configs, e.g. seqtool config show configs/ewt.yaml")
+app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Look at configs, e.g. seqtool config show configs/ewt.yaml")
 
 
 @command
@@ -80,4 +81,4 @@ def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConf
 
 
 for function, name in ((show, "show"), (diff, "diff")):
-    app.command(name)(function)
+    app.command(name, cls=Command)(function)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqtool.cli.boundary import command
+from seqtool.cli.completion import complete_run
 from seqtool.cli.options import AsJson, RunsDir
 
 if TYPE_CHECKING:
@@ -27,7 +28,10 @@ class Split(StrEnum):
     DEV = "dev"
 
 
-Model = Annotated[str, typer.Argument(metavar="MODEL", help="A run's name, a run directory or a model directory.", show_default=False)]
+Model = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A run's name, a run or a model directory.", autocompletion=complete_run, show_default=False),
+]
 Data = Annotated[
     list[Path] | None,
     typer.Argument(metavar="[DATA]...", help="Labelled files, or texts; without any, the run's own held-out data.", show_default=False),

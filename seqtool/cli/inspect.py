@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.boundary import command
+from seqtool.cli.completion import complete_config
 from seqtool.cli.options import AsJson, Overrides, RunsDir
 
 if TYPE_CHECKING:
@@ -16,7 +17,13 @@ if TYPE_CHECKING:
     from seqtool.jobs.inspect import Inspected
 
 What = Annotated[
-    str, typer.Argument(metavar="WHAT", help="A YAML config (untrained), a run's name, a run or a model directory.", show_default=False)
+    str,
+    typer.Argument(
+        metavar="WHAT",
+        help="A YAML config (untrained), a run's name, a run or a model directory.",
+        autocompletion=complete_config,
+        show_default=False,
+    ),
 ]
 TextOption = Annotated[
     list[str] | None, typer.Option("--text", "-t", help="Follow the network through this text (repeatable).", show_default=False)

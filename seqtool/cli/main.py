@@ -11,6 +11,7 @@ from seqtool.cli.boundary import run
 from seqtool.cli.check import check
 from seqtool.cli.config import app as config_app
 from seqtool.cli.evaluate import evaluate
+from seqtool.cli.help import Command, Group
 from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
@@ -22,8 +23,8 @@ from seqtool.version import VERSION
 
 app = typer.Typer(
     name="seqtool",
-    help="Train small recurrent sequence models from YAML files and put them to work in the shell.",
-    epilog="Start with: seqtool train-char configs/hihell.yaml",
+    cls=Group,
+    rich_markup_mode=None,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -40,7 +41,7 @@ def _version(wanted: bool) -> None:
 def root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")] = False,
 ) -> None:
-    """Train small recurrent sequence models from YAML files and put them to work in the shell."""
+    """Train small recurrent sequence models and use them, e.g. seqtool init --example hihell, or train-char configs/hihell.yaml"""
 
 
 for function, name in (
@@ -54,7 +55,7 @@ for function, name in (
     (inspect, "inspect"),
     (schema, "schema"),
 ):
-    app.command(name)(function)
+    app.command(name, cls=Command)(function)
 app.add_typer(runs_app, name="runs")
 app.add_typer(config_app, name="config")
 

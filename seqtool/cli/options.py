@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from seqtool.cli.completion import complete_key, complete_run
+
 
 class Device(StrEnum):
     """Where to train."""
@@ -24,14 +26,16 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="A run's name, a run directory or a model directory (default: $SEQTOOL_MODEL, else the newest fitting run).",
+        metavar="MODEL",
+        autocompletion=complete_run,
+        help="A run's name, a run or a model directory (default: $SEQTOOL_MODEL, else the newest that fits).",
         show_default=False,
     ),
 ]
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key of the config, e.g. training.lr=0.002 (repeatable).", show_default=False
+        "--set", metavar="KEY=VALUE", help="Override a key of the config (repeatable).", autocompletion=complete_key, show_default=False
     ),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="The run directory's name.", show_default=False)]

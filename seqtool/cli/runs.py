@@ -9,6 +9,7 @@ import typer
 
 from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_any_run, complete_run
+from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, RunsDir
 
 Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names of runs.", autocompletion=complete_any_run, show_default=False)]
@@ -17,7 +18,9 @@ First = Annotated[
 ]
 Second = Annotated[str, typer.Argument(metavar="OTHER", help="Another, to compare with.", autocompletion=complete_run, show_default=False)]
 
-app = typer.Typer(invoke_without_command=True, help="List runs, e.g. seqtool runs, or runs compare ewt ewt~1")
+app = typer.Typer(
+    cls=Group, rich_markup_mode=None, invoke_without_command=True, help="List runs, e.g. seqtool runs, or runs compare ewt ewt~1"
+)
 
 
 @app.callback()
@@ -85,4 +88,4 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
 
 
 for function, name in ((remove, "rm"), (compare, "compare")):
-    app.command(name)(function)
+    app.command(name, cls=Command)(function)

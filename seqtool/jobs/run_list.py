@@ -62,7 +62,7 @@ class RunEntry:
 
 
 def list_runs(root: Path) -> list[RunEntry]:
-    """Every run under the root, the newest first; the runs of several seeds by `name/seed-1`."""
+    """Every run under the root, the newest first; the runs inside a run, such as several seeds, by `name/seed-1`."""
     return sorted(_entries(root), key=lambda entry: (-entry.modified, entry.name))
 
 
@@ -72,9 +72,8 @@ def _entries(root: Path) -> Iterator[RunEntry]:
             continue
         if is_run(folder):
             yield _entry(folder, folder.name)
-        else:
-            inner = (child for child in sorted(folder.iterdir()) if child.is_dir() and is_run(child))
-            yield from (_entry(child, f"{folder.name}/{child.name}") for child in inner)
+        inner = (child for child in sorted(folder.iterdir()) if child.is_dir() and is_run(child))
+        yield from (_entry(child, f"{folder.name}/{child.name}") for child in inner)
 
 
 def is_run(folder: Path) -> bool:
