@@ -34,7 +34,7 @@ class Crf(nn.Module):
         self.transitions = nn.Parameter(torch.zeros(len(start), len(start)))
         self.end = nn.Parameter(torch.zeros(len(start)))
 
-    def loss(self, scores: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+    def loss(self, scores: Tensor, labels: Tensor, lengths: Tensor, gaps: bool | None = None) -> Tensor:
         """Minus the log probability of the right label sequences, in nats, summed over sentences.
 
         A label of -1 within a sentence is one that is not known: it counts as any label.
@@ -43,10 +43,11 @@ class Crf(nn.Module):
             scores: (time, batch, labels), padded.
             labels: (time, batch), padding -1.
             lengths: (batch,), none of them 0.
+            gaps: whether there are such labels, where the caller knows; to find it out, the host waits for a GPU.
         """
         scores = scores.to(torch.float32 if scores.device.type == "mps" else torch.float64)
         inside = torch.arange(len(scores), device=scores.device).unsqueeze(1) < lengths
-        if bool(((labels < 0) & inside).any()):
+        if bool(((labels < 0) & inside).any()) if gaps is None else gaps:
             right = self.log_partition(scores + _only(labels, scores), lengths)
         else:
             right = self.path_score(scores, labels, lengths)

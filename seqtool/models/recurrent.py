@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from seqtool.models.transfer import moved
 from seqtool.settings import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
@@ -133,7 +134,7 @@ class InitialState(nn.Module):
             return tuple(tuple(part.expand(batch, -1).contiguous() for part in start) for start in parts)
         shape = (2 if self.model.cell == "lstm" else 1, batch, self.model.hidden_size)
         if self.model.initial_state == "random" and draw is not None:
-            return tuple(tuple(torch.rand(shape, generator=draw).to(like)) for _ in range(self.count))
+            return tuple(tuple(moved(torch.rand(shape, generator=draw).to(like.dtype), like.device)) for _ in range(self.count))
         value = RANDOM_MEAN if self.model.initial_state == "random" else 0.0
         return tuple(tuple(like.new_full(shape, value)) for _ in range(self.count))
 

@@ -16,7 +16,9 @@ from seqtool.data.shares import Columns
 from seqtool.errors import ModelError
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
+from seqtool.models.flat import flattened
 from seqtool.models.recurrent import State
+from seqtool.models.transfer import moved
 from seqtool.settings import CharSettings
 from seqtool.training.protocols import blocks_loss, carried_loss, sequences_loss, summed_cross_entropy
 from seqtool.training.randomness import generator, stack_masks, training_state
@@ -42,7 +44,7 @@ class CharacterTask:
     def __init__(
         self, network: CharacterNetwork, corpus: CharCorpus, settings: CharSettings, device: torch.device, ranks: Ranks = ALONE
     ) -> None:
-        self.network = network.to(device).train()
+        self.network = flattened(network.to(device)).train()
         self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
@@ -81,7 +83,7 @@ class CharacterTask:
         return CharacterBatch(self._tensor(made.inputs), self._tensor(made.targets), made.columns), made.items
 
     def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        return moved(torch.from_numpy(array), self.device)
 
     def loss(self, batch: CharacterBatch, index: int, draw: int) -> Tensor:
         """Summed cross-entropy in nats; for running text the state is carried on, detached."""
@@ -101,7 +103,7 @@ class CharacterTask:
         if not reset:
             return self._state
         chances = torch.rand(columns.width, 1, generator=generator(seed, "state reset", draw))
-        struck = own(chances, columns).to(self.device) < reset
+        struck = moved(own(chances, columns), self.device) < reset
         fresh = training_state(self.network.encoder, columns.width, seed, draw, columns)
         return tuple(
             tuple(torch.where(struck, start, part) for part, start in zip(parts, starts, strict=True))

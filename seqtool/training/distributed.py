@@ -83,19 +83,19 @@ class Group(Ranks):
         return tuple(type(value)(total) for value, total in zip(values, found.tolist(), strict=True))
 
     @_together
-    def add_gradients(self, weights: Iterable[nn.Parameter], loss: float) -> float:
+    def add_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
         """Add up every weight's gradient over the ranks, in place; the loss added up, too.
 
         All ranks have gradients of the same weights: one without sequences of its own works on one that counts nothing.
         """
         learning = [weight for weight in weights if weight.grad is not None]
         pieces = [weight.grad.reshape(-1) for weight in learning if weight.grad is not None]
-        flat = torch.cat([*pieces, pieces[0].new_tensor([loss])])
+        flat = torch.cat([*pieces, loss.reshape(1).to(pieces[0])])
         dist.all_reduce(flat)
         *parts, total = torch.split(flat, [*map(len, pieces), 1])
         for weight, part in zip(learning, parts, strict=True):
             weight.grad = part.view_as(weight)
-        return float(total.item())
+        return total.squeeze(0)
 
     @_together
     def spread(self, tensors: Iterable[Tensor]) -> None:

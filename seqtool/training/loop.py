@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seqtool.errors import Diverged
 from seqtool.models.build import stored_parameters
@@ -22,6 +23,7 @@ from seqtool.training import state
 from seqtool.training.averaging import AveragedWeights
 from seqtool.training.optimizers import bare_step, build_optimizer
 from seqtool.training.progress import Progress
+from seqtool.training.readings import Readings
 from seqtool.training.schedules import Schedule
 from seqtool.training.steps import Report, RowReport, StepReport
 from seqtool.training.task import Stop, StopEvaluation, Task
@@ -52,10 +54,12 @@ class Trainer:
         self.schedule = Schedule(training, self.total_steps)
         self.average = AveragedWeights(list(self.trained.values()), training.ema) if training.ema else None
         self.progress = Progress()
+        self.readings = Readings(task.device)
         self.ended = ""
         self.can_save = True
         self._started = 0.0
         self._late = False
+        self._shown_loss = math.nan  # nats per item of the last step that was read
 
     def _count_steps(self) -> int | None:
         """Updates of the whole run, where epochs or max_steps tell."""
@@ -70,7 +74,8 @@ class Trainer:
         """Train until one of the limits is reached or a stop is asked for.
 
         Raises:
-            Diverged: before an update whose loss or gradient is not finite, or at an evaluation whose loss is not.
+            Diverged: before an update whose loss or gradient is not finite (on a GPU: before anything of it is kept), or at an
+                evaluation whose loss is not.
         """
         self._started = time.perf_counter() - self.progress.seconds
         self._look_at_clock()
@@ -110,15 +115,18 @@ class Trainer:
         batches = self.task.batches(epoch)
         stop = min(progress.position + self.training.accumulate, batches)
         loss, items = self._gradient(epoch, range(progress.position, stop))
-        progress.grad_norm = self._clip(loss)
-        progress.loss_sum += loss
-        progress.items += items
-        progress.row_items += items
+        norm = self._gradient_norm()
+        self.readings.note(loss, norm, progress.step + 1)
         self._look_at_clock()
-        progress.row_seconds += time.perf_counter() - began
         ends_epoch = stop >= batches
         last = bool(self._limit_reached(1, int(ends_epoch)))
         due = self._row_is_due(ends_epoch, last)
+        progress.items += items
+        progress.row_items += items
+        if due or ends_epoch or not self.readings.deferred or self.ranks.any(self.readings.due):
+            self._read(items)
+        self._clip(norm)
+        progress.row_seconds += time.perf_counter() - began
         rate = self.schedule.rate(progress.step)
         if due and not self.task.has_validation:
             yield from self._row_before_update(last)
@@ -129,20 +137,20 @@ class Trainer:
         if not self.task.has_validation and (due or (ends_epoch and self.training.eval_every is None)):
             progress.loss_sum, progress.items = 0.0, 0
         progress.row_due = due and self.task.has_validation
-        yield StepReport(progress.step, epoch + 1, stop, batches, loss / items, items, rate, progress.grad_norm, self.total_steps)
+        yield StepReport(progress.step, epoch + 1, stop, batches, self._shown_loss, items, rate, progress.grad_norm, self.total_steps)
 
-    def _gradient(self, epoch: int, indices: range) -> tuple[float, int]:
-        """Add up the gradient of the mean loss over some batches; the summed loss and its number of items."""
+    def _gradient(self, epoch: int, indices: range) -> tuple[Tensor, int]:
+        """Add up the gradient of the mean loss over some batches; the summed loss and its number of items, of all ranks."""
         made = [self.task.batch(epoch, index) for index in indices]
         items = max(1, sum(count for _, count in made))
         for weight in self.trained.values():
             weight.grad = None
-        total = 0.0
+        total = torch.zeros((), device=self.task.device, dtype=torch.float32 if self.task.device.type == "mps" else torch.float64)
         for index, (batch, _) in zip(indices, made, strict=True):
             with self._precision():
                 loss = self.task.loss(batch, index, self.progress.draws)
             (loss / items).backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            total = total + loss.detach()
             self.progress.draws += 1
         return self.ranks.add_gradients(self.trained.values(), total), items
 
@@ -151,21 +159,43 @@ class Trainer:
             return nullcontext()
         return torch.autocast(self.task.device.type, dtype=torch.bfloat16)
 
-    def _clip(self, loss: float) -> float:
-        """Clip the gradient; its norm before that.
+    def _gradient_norm(self) -> Tensor:
+        """The norm of the whole gradient."""
+        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self._gradients())))
+        return norm
+
+    def _gradients(self) -> list[Tensor]:
+        return [weight.grad for weight in self.trained.values() if weight.grad is not None]
+
+    def _read(self, items: int = 0) -> None:
+        """Take what the steps have measured into the run's numbers.
+
+        Args:
+            items: of the last step.
 
         Raises:
-            Diverged: if loss or norm is not finite.
+            Diverged: if a loss or norm is not finite.
         """
-        gradients = [weight.grad for weight in self.trained.values() if weight.grad is not None]
-        norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))).item())
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            what = "gradient" if math.isfinite(loss) else "loss"
-            where = f"step {self.progress.step + 1} (epoch {self.progress.epoch + 1}, batch {self.progress.position + 1})"
-            raise Diverged(f"the {what} is no longer finite at {where}", hint=MEND)
-        if self.training.clip_norm is not None and norm > self.training.clip_norm:
-            torch._foreach_mul_(gradients, self.training.clip_norm / (norm + 1e-6))
-        return norm
+        found, progress = self.readings.read(), self.progress
+        if found is None:
+            return
+        if found.broken:
+            what = "gradient" if math.isfinite(found.loss_sum) else "loss"
+            here = f" (epoch {progress.epoch + 1}, batch {progress.position + 1})" if found.broken == progress.step + 1 else ""
+            raise Diverged(f"the {what} is no longer finite at step {found.broken}{here}", hint=MEND)
+        progress.loss_sum += found.loss_sum
+        progress.grad_norm = found.norm
+        self._shown_loss = found.loss / items if items else self._shown_loss
+
+    def _clip(self, norm: Tensor) -> None:
+        """Shorten the gradient; on a GPU without asking it how long it is."""
+        longest = self.training.clip_norm
+        if longest is None:
+            return
+        if self.readings.deferred:
+            torch._foreach_mul_(self._gradients(), (longest / (norm + 1e-6)).clamp(max=1.0))
+        elif norm.item() > longest:
+            torch._foreach_mul_(self._gradients(), longest / (norm.item() + 1e-6))
 
     def _make_update(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
@@ -193,6 +223,7 @@ class Trainer:
 
     def _evaluated_row(self) -> Iterator[Report]:
         progress = self.progress
+        self._read()
         with self._shown_weights():
             try:
                 scores = self.task.evaluate(self.should_stop)
@@ -256,3 +287,4 @@ class Trainer:
     def _check_can_save(self) -> None:
         if not self.can_save:
             raise RuntimeError("a state cannot be taken between a step's gradient and its update")
+        self._read()

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from seqtool.data.shares import Columns
 from seqtool.models.recurrent import Masks, RecurrentStack, State
+from seqtool.models.transfer import moved
 from seqtool.training.ranks import own
 
 
@@ -42,13 +43,15 @@ def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, s
     draw = generator(seed, "dropout", step)
 
     def mask(width: int, dropout: float) -> Tensor:
-        return own(dropout_mask((batch, width), dropout, draw), columns).to(weight)
+        return moved(own(dropout_mask((batch, width), dropout, draw), columns).to(weight.dtype), weight.device)
 
     return Masks(
         input=mask(input_size, model.input_dropout) if model.input_dropout else None,
         between=tuple(mask(stack.width, between) for _ in range(model.num_layers - 1)) if between else (),
         output=mask(stack.width, model.output_dropout) if model.output_dropout else None,
-        recurrent=tuple(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw).to(weight) for part in stack.directions)
+        recurrent=tuple(
+            moved(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw), weight.device) for part in stack.directions
+        )
         if model.weight_dropout
         else (),
     )

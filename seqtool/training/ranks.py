@@ -32,7 +32,7 @@ class Ranks:
         """Each value added up over the ranks, in double precision; whole numbers stay whole."""
         return values
 
-    def add_gradients(self, weights: Iterable[nn.Parameter], loss: float) -> float:  # noqa: ARG002 - the form for many
+    def add_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:  # noqa: ARG002 - the form for many
         """Add up every weight's gradient over the ranks, in place; the loss added up, too."""
         return loss
 

@@ -14,7 +14,7 @@ class StepReport:
         step: updates so far.
         epoch: the epoch it belongs to, from 1.
         position: batches done in this epoch, of `batches`.
-        loss: nats per symbol or token in this step.
+        loss: nats per symbol or token in this step; on a GPU in the last step that was looked at, as for grad_norm.
         items: symbols or tokens trained on in this step.
         lr: the learning rate of this update.
         grad_norm: norm of the whole gradient before clipping.

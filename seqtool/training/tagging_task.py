@@ -14,7 +14,9 @@ from torch.nn import functional
 from seqtool.data.batches import SentenceBatch, SentenceBatches
 from seqtool.decoding import argmax, constraint_scores, viterbi
 from seqtool.metrics import LossCount, SpanCounts, Tally, token_accuracy
+from seqtool.models.flat import flattened
 from seqtool.models.tagging import TaggerNetwork
+from seqtool.models.transfer import moved
 from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
 from seqtool.training.class_weights import class_weights
@@ -46,7 +48,7 @@ class TaggingTask:
     def __init__(
         self, network: TaggerNetwork, corpus: TaggedCorpus, settings: TaggerSettings, device: torch.device, ranks: Ranks = ALONE
     ) -> None:
-        self.network = network.to(device).train()
+        self.network = flattened(network.to(device)).train()
         self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
@@ -89,17 +91,18 @@ class TaggingTask:
         seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)
         if self._replacement.acts:
-            replaced = self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns).to(self.device)
+            replaced = moved(self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns), self.device)
             words = replace(words, ids=words.ids.masked_fill_(replaced, 0))
         masks = stack_masks(encoder, columns.width, self.network.features.width, seed, draw, columns)
         lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
         scores = self.network(words, lengths, training_state(encoder, columns.width, seed, draw, columns), masks)
-        loss = self._summed_loss(scores, labels, lengths)
+        loss = self._summed_loss(scores, labels, lengths, batch)
         return loss * 0 if columns.idle else loss
 
-    def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor) -> Tensor:
+    def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor, batch: SentenceBatch) -> Tensor:
         if self.network.crf is not None:
-            return self.network.crf.loss(scores, labels, lengths)
+            inside = np.arange(len(batch.labels))[:, None] < batch.lengths
+            return self.network.crf.loss(scores, labels, lengths, gaps=bool(((batch.labels < 0) & inside).any()))
         return functional.cross_entropy(
             scores.flatten(0, 1),
             labels.flatten(),
@@ -110,7 +113,7 @@ class TaggingTask:
         )
 
     def _tensor(self, array: Array) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+        return moved(torch.from_numpy(array), self.device)
 
     # --- validation ---------------------------------------------------------------------------------------------------
 

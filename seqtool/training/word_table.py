@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from seqtool.data.shares import Columns
+from seqtool.models.transfer import moved
 from seqtool.models.word_features import CHARACTER_FEATURES, WordInput
 from seqtool.settings import TaggerModel, feature_list
 from seqtool.training.randomness import generator
@@ -50,13 +51,13 @@ class WordTable:
 
     def read(self, words: Array, device: torch.device) -> WordInput:
         """The numbers of a batch's words, given as places (time, batch) in the table."""
-        ids = torch.from_numpy(self.ids[words]).to(device)
+        ids = moved(torch.from_numpy(self.ids[words]), device)
         if self.characters is None or self.character_lengths is None:
             return WordInput(ids)
         distinct, places = np.unique(words, return_inverse=True)
         lengths = self.character_lengths[distinct]
         characters = np.ascontiguousarray(self.characters[distinct, : lengths.max()])
-        parts = (torch.from_numpy(part).to(device) for part in (characters, lengths, places.reshape(words.shape)))
+        parts = (moved(torch.from_numpy(part), device) for part in (characters, lengths, places.reshape(words.shape)))
         return WordInput(ids, *parts)
 
 

@@ -1,0 +1,102 @@
+"""The way of a GPU, walked on a CPU: measurements that are read late, weights in one buffer, a limit on the norm without a look at it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from seqtool.errors import Diverged
+from seqtool.models.flat import flattened, one_buffer
+from seqtool.models.recurrent import Direction
+from seqtool.models.transfer import moved
+from seqtool.settings import Cell, CharModel, CharSettings, RecurrentModel, Training
+from seqtool.training.readings import Readings
+from seqtool.training.steps import RowReport
+from tests.small_tasks import CPU, lines_task, text_task, trainer
+
+SETTINGS = CharSettings(
+    model=CharModel(hidden_size=6, embedding_dim=3, dropout=0.2),
+    training=Training(epochs=4, batch_size=4, window=9, clip_norm=0.2, eval_every=7, accumulate=2),
+)
+TASKS: dict[str, Callable[[], Any]] = {
+    "text": lambda: text_task(SETTINGS),
+    "without validation": lambda: text_task(
+        replace(SETTINGS, training=replace(SETTINGS.training, eval_every=None, print_every=2)), val=None
+    ),
+    "lines": lambda: lines_task(SETTINGS),
+}
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_measurements_read_late_make_the_same_rows(name: str) -> None:
+    found = []
+    for deferred in (False, True):
+        made = trainer(TASKS[name]())
+        made.readings = Readings(CPU, deferred=deferred)
+        found.append([report for report in made.run() if isinstance(report, RowReport)])
+    for now, late in zip(*found, strict=True):
+        assert (now.step, now.epoch, now.best, now.last) == (late.step, late.epoch, late.best, late.last)
+        assert [late.train_loss, late.grad_norm, *late.scores.values()] == pytest.approx(
+            [now.train_loss, now.grad_norm, *now.scores.values()], rel=1e-5
+        )
+
+
+def test_a_loss_that_is_not_finite_is_found_at_the_next_look_and_its_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = trainer(text_task(replace(SETTINGS, training=replace(SETTINGS.training, accumulate=1, eval_every=None))))
+    made.readings = Readings(CPU, deferred=True)
+    monkeypatch.setattr("seqtool.training.readings.READ_EVERY", math.inf)
+    real = made.task.loss
+    monkeypatch.setattr(made.task, "loss", lambda batch, index, draw: real(batch, index, draw) * (math.nan if draw == 4 else 1))
+    steps = 0
+    with pytest.raises(Diverged, match="no longer finite at step 5"):
+        for report in made.run():
+            assert not isinstance(report, RowReport)  # nothing is kept of it
+            steps += 1
+    assert steps > 5
+
+
+def test_nothing_is_read_between_two_looks() -> None:
+    readings = Readings(CPU, deferred=True)
+    assert readings.read() is None
+    for step in (1, 2, 3):
+        readings.note(torch.tensor(float(step)), torch.tensor(0.5), step)
+    found = readings.read()
+    assert found is not None and (found.loss_sum, found.loss, found.norm, found.broken) == (6.0, 3.0, 0.5, 0)
+    assert readings.read() is None and not readings.due
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_weights_in_one_buffer_say_and_learn_the_same(cell: Cell) -> None:
+    torch.manual_seed(1)
+    plain = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
+    flat = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
+    flat.load_state_dict(plain.state_dict())
+    buffer = one_buffer([flat.weight_ih, flat.weight_hh, flat.bias_ih, flat.bias_hh])
+    x, state = torch.randn(7, 2, 3), tuple(torch.zeros(2, 5) for _ in range(2 if cell == "lstm" else 1))
+    for _ in range(3):
+        outputs = []
+        for made in (plain, flat):
+            made.zero_grad()
+            y, _ = made(x, state)
+            y.square().sum().backward()
+            outputs.append(y)
+            with torch.no_grad():
+                for weight in made.parameters():
+                    assert weight.grad is not None
+                    weight.sub_(0.1 * weight.grad)
+        assert torch.equal(*outputs)
+    assert torch.equal(buffer, torch.cat([weight.detach().flatten() for weight in plain.parameters()]))
+    assert {weight.untyped_storage().data_ptr() for weight in flat.parameters()} == {buffer.untyped_storage().data_ptr()}
+
+
+def test_on_a_cpu_nothing_is_moved_and_nothing_laid_out_anew() -> None:
+    tensor = torch.ones(3)
+    assert moved(tensor, CPU) is tensor
+    made = Direction(RecurrentModel(hidden_size=4), 3)
+    before = [weight.data_ptr() for weight in made.parameters()]
+    assert [weight.data_ptr() for weight in flattened(made).parameters()] == before
