@@ -93,9 +93,12 @@ def old_name(path: Path) -> Path:
 
 
 def present(path: Path) -> Path:
-    """The directory a reader should take: `path`, or its `.old` where an exchange was cut short."""
-    if not path.exists() and old_name(path).is_dir():
-        return old_name(path)
+    """The directory a reader should take: `path`, or where it lies while its exchange, or that of the folder it is in, is cut short."""
+    if not path.exists():
+        above = [old_name(path.parent) / path.name] if path.parent.name else []
+        for other in (old_name(path), *above):
+            if other.is_dir():
+                return other
     return path
 
 
@@ -138,17 +141,19 @@ def exchange(fresh: Path, path: Path, inherit: Callable[[Path, Path], None] | No
 
 
 def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
-    """Finish or undo an exchange that a crash cut short, and sweep away what it left.
-
-    Temporary files of `write_file` beside `path` belong to no living writer either: the caller holds the run's lock.
-    """
+    """Finish or undo an exchange that a crash cut short, and sweep away what it left; the caller holds the run's lock."""
     if not path.exists() and old_name(path).is_dir():
         old_name(path).rename(path)
     if inherit is not None and old_name(path).is_dir():
         inherit(old_name(path), path)
     for leftover in (new_name(path), old_name(path)):
-        if leftover.exists():
-            shutil.rmtree(leftover)
+        shutil.rmtree(leftover, ignore_errors=True)
+
+
+def sweep_temporary(folder: Path) -> None:
+    """Take away what `write_file` left in a folder when it was killed; the caller holds the run's lock."""
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:

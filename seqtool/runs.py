@@ -12,13 +12,14 @@ import os
 import shutil
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from seqtool.bundle import MANIFEST, read_manifest
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.files import exchange, present, recover, sync, writing
+from seqtool.files import exchange, present, recover, sweep_temporary, sync, writing
 
 PARTIAL = ".partial"
 LOCK = "lock"
@@ -127,40 +128,69 @@ class RunDirectory:
         """The best model so far."""
         return self.path / MODEL
 
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of checkpoints."""
+        return self.path / CHECKPOINTS
+
     def has_checkpoint(self) -> bool:
         """Whether an interrupted run can be gone on with."""
-        folder = self.path / CHECKPOINTS
-        return folder.is_dir() and any(entry.is_dir() for entry in folder.iterdir())
+        return bool(numbered(self.checkpoints))
 
-    def start(self, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Lock the unfinished run's directory and, unless it is resumed, empty it.
+    def refuse_to_lose(self, *, overwrite: bool, resume: bool) -> None:
+        """See that nothing is lost by starting.
 
         Raises:
-            SeqtoolError: if another process holds it, if an interrupted run would be lost, or if nothing can be written.
+            SeqtoolError: if an interrupted run would be.
         """
-        with writing(self.path):
-            recover(self.final, inherit_runs)
-            self.path.mkdir(parents=True, exist_ok=True)
-            self._take_lock()
         if self.has_checkpoint() and not (overwrite or resume):
-            self.release()
             raise SeqtoolError(
                 "an interrupted run of this name holds a checkpoint",
                 place=str(self.path),
                 hint="go on with --resume, or start anew with --overwrite",
             )
-        if not resume:
+
+    def start(self, *, overwrite: bool = False, resume: bool = False) -> None:
+        """Lock the unfinished run's directory, sweep away what a crash left and, unless the run is resumed, empty it.
+
+        Raises:
+            SeqtoolError: if another process holds it, if an interrupted run would be lost, or if nothing can be written.
+        """
+        with writing(self.path):
+            self._take_lock()
+        try:
+            self.refuse_to_lose(overwrite=overwrite, resume=resume)
             with writing(self.path):
-                for entry in self.path.iterdir():
-                    if entry.is_dir() and not entry.is_symlink():
-                        shutil.rmtree(entry)
-                    elif entry.name != LOCK:
-                        entry.unlink()
+                recover(self.final, inherit_runs)
+                shutil.rmtree(self.final / CHECKPOINTS, ignore_errors=True)  # of a run that was killed while it took its place
+                (self.final / LOCK).unlink(missing_ok=True)
+                self._tidy() if resume else self._empty()
+        except BaseException:
+            self.release()
+            raise
+
+    def _tidy(self) -> None:
+        recover(self.model)
+        sweep_temporary(self.path)
+        for entry in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
+            if not entry.name.isdecimal():
+                shutil.rmtree(entry, ignore_errors=True)
+
+    def _empty(self) -> None:
+        for entry in self.path.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            elif entry.name != LOCK:
+                entry.unlink()
 
     def _take_lock(self) -> None:
         path = self.path / LOCK
         while True:
-            lock = path.open("a+")
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = path.open("a+")
+            except FileNotFoundError:
+                continue  # the run that it belonged to took its place in this very moment
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -177,32 +207,40 @@ class RunDirectory:
         self._lock = lock
 
     def release(self) -> None:
-        """Let go of the lock, the directory staying where it is."""
+        """Let go of the lock, the directory staying where it is (unless nothing is in it)."""
         if self._lock is not None:
-            (self.path / LOCK).unlink(missing_ok=True)
+            with suppress(OSError):
+                (self.path / LOCK).unlink(missing_ok=True)
+                self.path.rmdir()
             self._lock.close()
             self._lock = None
 
     def finish(self, *, overwrite: bool = False) -> Path | None:
-        """Put the finished run in its place.
+        """Put the finished run in its place; its checkpoints go only when it stands there.
 
         Returns:
             Where an earlier run of this name was moved, or None if there was none or it was replaced.
         """
         kept = None
         with writing(self.final):
+            for entry in self.path.iterdir():
+                if entry.is_file():
+                    sync(entry)
+            sync(self.path)
             if self.final.exists() and not overwrite and not same_experiment(self.final, self.path):
                 kept = _free_name(self.final)
                 self.final.rename(kept)
-            shutil.rmtree(self.path / CHECKPOINTS, ignore_errors=True)
-            (self.path / LOCK).unlink(missing_ok=True)
             exchange(self.path, self.final, inherit_runs)
-            sync(self.final.parent)
         self.path = self.final
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.release()
         return kept
+
+
+def numbered(folder: Path) -> list[int]:
+    """The numbers of the checkpoints in a folder, the newest first."""
+    names = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
 
 
 def same_experiment(first: Path, second: Path) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.boundary import command
-from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Overwrite, Quiet, RunsDir, Seed, Seeds
+from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Overwrite, Quiet, Resume, RunsDir, Seed, Seeds
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
@@ -34,6 +34,7 @@ class _Given:
     seeds: int
     device: str | None
     overwrite: bool
+    resume: bool
     quiet: bool
     json: bool
 
@@ -53,11 +54,12 @@ def train_char(
     seeds: Seeds = 1,
     device: DeviceOption = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, quiet, json)
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, quiet, json)
     _train("char", config, given, [], [])
 
 
@@ -73,25 +75,29 @@ def train_tagger(
     seeds: Seeds = 1,
     device: DeviceOption = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, quiet, json)
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, quiet, json)
     _train("tagger", config, given, dev or [], test or [])
 
 
 def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
+    from seqtool.errors import SeqtoolError
     from seqtool.jobs.train import TrainOptions, train_all
     from seqtool.reports.training import TrainingScreen
     from seqtool.runs import runs_root
 
+    if given.resume and given.overwrite:
+        raise SeqtoolError("--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew")
     screen = TrainingScreen(quiet=given.quiet, as_json=given.json)
     read = read_or_suggest(task, config, given.settings(), dev, test, screen)
     read.check_trainable()
     for note in read.notes:
         screen.warn(note)
-    options = TrainOptions(root=runs_root(given.runs_dir), seeds=given.seeds, overwrite=given.overwrite, command=tuple(sys.argv[1:]))
+    options = TrainOptions(runs_root(given.runs_dir), given.seeds, given.overwrite, given.resume, command=tuple(sys.argv[1:]))
     train_all(read.settings, options, screen)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtool.bundle import write_bundle
-from seqtool.files import writing
+from seqtool.files import write_file, writing
 from seqtool.jobs.prepare import Prepared
 from seqtool.reports.training import Prediction
 from seqtool.training.steps import RowReport
@@ -29,6 +29,18 @@ class JsonLines:
         finite = {key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in value.items()}
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def content(self) -> bytes:
+        """The file's bytes; none where nothing was added."""
+        with writing(self.path):
+            return self.path.read_bytes() if self.path.exists() else b""
+
+    def restore(self, content: bytes) -> None:
+        """Let the file hold just this."""
+        if content:
+            write_file(self.path, content)
+        else:
+            self.path.unlink(missing_ok=True)
 
 
 def row_values(row: RowReport) -> dict[str, Any]:
@@ -58,6 +70,15 @@ class RunFiles:
             text = prediction.separator.join(prediction.symbols)
             expected = prediction.separator.join(prediction.expected) if prediction.expected else None
             self._samples.add({"step": row.step, "epoch": row.epoch, "text": text, "expected": expected})
+
+    def contents(self) -> dict[str, bytes]:
+        """What both hold, by their names."""
+        return {lines.path.name: lines.content() for lines in (self._metrics, self._samples)}
+
+    def restore(self, contents: Mapping[str, bytes]) -> None:
+        """Let both hold what they held before, and no more."""
+        for lines in (self._metrics, self._samples):
+            lines.restore(contents[lines.path.name])
 
 
 class BestModel:

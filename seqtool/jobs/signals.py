@@ -9,12 +9,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from seqtool.errors import Stopped
+
 
 class StopFlag:
-    """Remembers that SIGINT or SIGTERM came; long work asks it between steps."""
+    """Remembers that SIGINT or SIGTERM came; training asks it between steps, evaluations between batches.
+
+    Attributes:
+        signal_number: of the first signal that came.
+    """
 
     def __init__(self) -> None:
         self.signal_number: int | None = None
+        self._interrupting = False
 
     def __call__(self) -> bool:
         """Whether to stop."""
@@ -25,6 +32,23 @@ class StopFlag:
         if self.signal_number is not None:
             os._exit(128 + number)
         self.signal_number = number
+        if self._interrupting:
+            raise Stopped(number)
+
+    @contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """For work that leaves nothing to be saved: a signal ends the block where it stands.
+
+        Raises:
+            Stopped: inside the block, or on entering it if a signal came before.
+        """
+        self._interrupting = True
+        try:
+            if self.signal_number is not None:
+                raise Stopped(self.signal_number)
+            yield
+        finally:
+            self._interrupting = False
 
 
 @contextmanager

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-import platform
 import statistics
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqtool.bundle import canonical_json
+from seqtool.bundle import canonical_json, read_manifest
 from seqtool.config import dump_settings
-from seqtool.errors import SeqtoolError, Stopped
-from seqtool.files import write_file
-from seqtool.jobs.examples import Examples
-from seqtool.jobs.final import evaluate_at_the_end
-from seqtool.jobs.listeners import BestModel, RunFiles
+from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
+from seqtool.files import present, write_file
+from seqtool.jobs.checkpoints import Checkpoint, Checkpoints
+from seqtool.jobs.ending import resuming_command, tell_differences, tell_the_end
+from seqtool.jobs.final import FinalEvaluation, evaluate_at_the_end
+from seqtool.jobs.listeners import BestModel
 from seqtool.jobs.prepare import Prepared, prepare
-from seqtool.jobs.signals import stop_signals
-from seqtool.reports.network import network_parts, network_title
-from seqtool.reports.rows import character_row, clock, number, simple_row, tagger_row
+from seqtool.jobs.provenance import MAY_DIFFER, differences, differences_from_earlier, experiment
+from seqtool.jobs.running import Running
+from seqtool.jobs.signals import StopFlag, stop_signals
 from seqtool.reports.training import TrainingScreen
-from seqtool.runs import RunDirectory
-from seqtool.settings import CharSettings, Settings
-from seqtool.training.steps import RowReport, StepReport
-from seqtool.version import VERSION
-
-PROGRESS_EVERY = 0.2  # seconds
+from seqtool.runs import MODEL, RunDirectory
+from seqtool.settings import Settings
+from seqtool.training.steps import RowReport
 
 
 @dataclass(frozen=True)
@@ -37,6 +33,7 @@ class TrainOptions:
     root: Path
     seeds: int = 1
     overwrite: bool = False
+    resume: bool = False
     command: tuple[str, ...] = ()
 
 
@@ -74,11 +71,14 @@ def train_all(settings: Settings, options: TrainOptions, screen: TrainingScreen)
         result = train(settings, options, screen)
         screen.result(result.to_json())
         return [result]
+    inner = replace(options, root=options.root / settings.name)
+    several = [replace(settings, seed=seed, name=f"seed-{seed}") for seed in range(settings.seed, settings.seed + options.seeds)]
+    for one in several:  # told before the first of them is trained
+        RunDirectory(inner.root, one.name).refuse_to_lose(overwrite=options.overwrite, resume=options.resume)
     results = []
-    for seed in range(settings.seed, settings.seed + options.seeds):
-        screen.say(f"seed {seed}")
-        one = replace(settings, seed=seed, name=f"seed-{seed}")
-        results.append(train(one, replace(options, root=options.root / settings.name), screen, of_several=True))
+    for one in several:
+        screen.say(f"seed {one.seed}")
+        results.append(train(one, inner, screen, of_several=True))
     _summarise(results, screen)
     return results
 
@@ -97,137 +97,129 @@ def _summarise(results: list[RunResult], screen: TrainingScreen) -> None:
 def train(settings: Settings, options: TrainOptions, screen: TrainingScreen, *, of_several: bool = False) -> RunResult:
     """Train one run and put it in its place."""
     started = time.perf_counter()
+    run = RunDirectory(options.root, settings.name)
+    run.refuse_to_lose(overwrite=options.overwrite, resume=options.resume)
     with stop_signals() as stop:
-        prepared = prepare(settings, options.root / ".cache", lambda label, done, total: screen.progress(done, total, {"": label}))
-        for note in prepared.corpus.notes:
-            screen.say(note)
-        for warning in prepared.corpus.warnings:
-            screen.warn(warning)
-        run = RunDirectory(options.root, settings.name)
-        run.start(overwrite=options.overwrite)
         try:
-            write_file(run.path / "config.yaml", dump_settings(settings, run.final).encode())
-            best = _loop(prepared, run, options, screen, stop)
-            if stop.signal_number is not None:
-                best.save()
-                raise Stopped(stop.signal_number, f"stopped; the best model so far is in {run.model}")
-            seconds = time.perf_counter() - started
-            evaluation = evaluate_at_the_end(prepared, best.weights)
-            best.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
-            write_file(run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
+            with stop.interrupting():
+                prepared = _prepared(settings, options, screen)
+                if of_several and options.resume and (done := _finished(run.final, prepared)) is not None:
+                    screen.say(f"{run.final} is finished already")
+                    return done
+                running = _start(prepared, run, options, screen, stop)
+            evaluation = _to_the_end(running, options, stop)
+            seconds = running.seconds_before + time.perf_counter() - started
+            _write_the_end(running, evaluation, seconds)
+            differ = differences_from_earlier(run.final, running.prepared, running.circumstances)
             kept = run.finish(overwrite=options.overwrite)
         except BaseException:
             screen.close()
-            best_effort_release(run)
+            run.release()
             raise
-    if kept is not None:
-        screen.say(f"an earlier run of this name differs: kept as {kept}")
-    assert best.row is not None
-    parameters = sum(array.size for array in best.weights.values())
-    result = RunResult(run.final, best.row, seconds, parameters, evaluation.scores())
-    _tell_the_end(prepared, best, result, screen, of_several)
-    for line in evaluation.lines():
-        screen.say(line)
-    if not of_several:
-        screen.say(f"next: {_next_command(prepared)}")
+    result = _result(run.final, running.best, evaluation, seconds)
+    tell_differences(run.final, kept, differ, screen)
+    tell_the_end(running, evaluation, seconds, of_several)
     return result
 
 
-def best_effort_release(run: RunDirectory) -> None:
-    """Let go of a run that did not finish."""
+# --- the beginning ----------------------------------------------------------------------------------------------------
+
+
+def _finished(final: Path, prepared: Prepared) -> RunResult | None:
+    """The result of a finished run with the same settings and data, if it stands there: one of several seeds is not made twice."""
     try:
-        run.release()
-    except OSError as error:
-        raise SeqtoolError(f"cannot release: {error.strerror}", place=str(run.path)) from error
+        manifest = read_manifest(present(final / MODEL))
+        if (final / "config.yaml").read_text(encoding="utf-8") != dump_settings(prepared.settings, final):
+            return None
+        if manifest["data"] != dict(prepared.corpus.files):
+            return None
+        scores = dict(manifest["scores"])
+        row = RowReport(manifest["step"], manifest["epoch"], manifest["seconds"], 0, scores.pop("train_loss"), 0, 0, True, True, scores)
+        return RunResult(final, row, row.seconds, manifest["parameters"], manifest["test_scores"])
+    except (ModelError, OSError, KeyError):
+        return None
 
 
-def _loop(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: Any) -> BestModel:
-    """Build the network, train it, and tell the listeners."""
-    from seqtool.jobs.network import build_task  # torch from here on
-    from seqtool.models.build import arrays
-    from seqtool.training.loop import Trainer
+def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: StopFlag) -> Running:
+    """Take the run's directory, build the network, and take up an interrupted run where that is wanted."""
+    resume = options.resume and run.has_checkpoint()
+    if options.resume and not resume:
+        screen.say(f"nothing to resume in {run.path}: starting afresh")
+    run.start(overwrite=options.overwrite, resume=resume)
+    store = Checkpoints(run.checkpoints)
+    checkpoint = store.newest(screen.warn) if resume else None
+    if checkpoint is not None:
+        _check_same(checkpoint, prepared, run)
+    write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
+    running = Running(prepared, run, _facts(prepared, options), screen, stop, store)
+    if checkpoint is not None:
+        running.go_on_from(checkpoint)
+        screen.say(f"going on after step {running.step:,}")
+        for line in differences(checkpoint.made_with, running.circumstances):
+            screen.warn(f"{line}: the end may differ in its last bits from that of a run left alone")
+    return running
 
+
+def _prepared(settings: Settings, options: TrainOptions, screen: TrainingScreen) -> Prepared:
+    """Read the data, and tell what was found."""
+    prepared = prepare(settings, options.root / ".cache", lambda label, done, total: screen.progress(done, total, {"": label}))
+    for note in prepared.corpus.notes:
+        screen.say(note)
+    for warning in prepared.corpus.warnings:
+        screen.warn(warning)
+    return prepared
+
+
+def _check_same(checkpoint: Checkpoint, prepared: Prepared, run: RunDirectory) -> None:
+    """See that the interrupted run is the one that is asked for.
+
+    Raises:
+        SeqtoolError: naming every difference that would make it another run.
+    """
+    found = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
+    if found:
+        hint = "give the interrupted run's settings and data to go on with it, or start anew with --overwrite"
+        raise SeqtoolError([Problem(f"the interrupted run differs in {line}", str(run.path), hint) for line in found])
+
+
+def _facts(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
+    """What the manifest says of how the model came to be, beside the circumstances."""
     settings = prepared.settings
-    built = build_task(prepared)
-    weights = arrays(built.task.network)
-    shapes = {name: array.shape for name, array in weights.items()}
-    screen.network(network_title(prepared.config, shapes), network_parts(prepared.config, prepared.vocab, shapes))
-    screen.say(f"  device     {built.device}, {built.threads} threads")
-    screen.begin()
-    best = BestModel(run.model, prepared, _facts(prepared, built, options))
-    files, examples = RunFiles(run.path), Examples(prepared)
-    trainer = Trainer(built.task, settings.training, stop)
-    last_shown = 0.0
-    for report in trainer.run():
-        if isinstance(report, StepReport):
-            now = time.monotonic()
-            if now - last_shown >= PROGRESS_EVERY:
-                last_shown = now
-                screen.progress(report.position, report.batches, _progress_values(report))
-            continue
-        weights = arrays(built.task.network)
-        prediction = examples.prediction(weights)
-        accuracy = None if report.scores else examples.training_accuracy(weights)
-        files.row(report, prediction)
-        screen.row(_cells(settings, report, accuracy), prediction)
-        if report.best:
-            best.keep(report, weights)
-    screen.close()
-    if trainer.ended == "patience":
-        screen.say(f"no progress in {settings.training.patience} evaluations: stopped early")
-    return best
+    kind, files = prepared.config["kind"], dict(prepared.corpus.files)
+    return {"name": settings.name, "kind": kind, "data": files, "command": list(options.command), "seed": settings.seed}
 
 
-def _progress_values(report: StepReport) -> dict[str, str]:
-    return {"epoch": str(report.epoch), "loss": number(report.loss), "lr": f"{report.lr:.1e}"}
+# --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _cells(settings: Settings, row: RowReport, accuracy: float | None) -> Mapping[str, str]:
-    if not row.scores:
-        return simple_row(row.epoch, row.train_loss, accuracy)
-    if isinstance(settings, CharSettings):
-        window = settings.training.window
-        return character_row(row.epoch, row.step, row.train_loss, row.scores, window, row.lr, row.rate, row.seconds)
-    return tagger_row(row.epoch, row.train_loss, row.scores, row.lr, row.rate, row.seconds)
+def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> FinalEvaluation:
+    """Train, and evaluate the kept model.
+
+    Raises:
+        Stopped: after a stop signal, everything being saved.
+        Diverged: the best model so far being saved.
+    """
+    try:
+        running.train()
+        with stop.interrupting():
+            return evaluate_at_the_end(running.prepared, running.best.weights)
+    except Diverged:
+        running.best.save()
+        raise
+    except Stopped as stopped:
+        running.screen.close()
+        running.checkpoint()
+        running.best.save()
+        message = f"stopped after step {running.step:,}; go on with: {resuming_command(options.command)}"
+        raise Stopped(stopped.signal_number, message) from None
 
 
-def _facts(prepared: Prepared, built: Any, options: TrainOptions) -> dict[str, Any]:
-    """What the manifest says of how the model came to be."""
-    import numpy
-    import torch
-
-    settings = prepared.settings
-    return {
-        "name": settings.name,
-        "kind": prepared.config["kind"],
-        "data": dict(prepared.corpus.files),
-        "command": list(options.command),
-        "seed": settings.seed,
-        "device": str(built.device),
-        "threads": built.threads,
-        "precision": settings.training.precision,
-        "versions": {"seqtool": VERSION, "torch": torch.__version__, "numpy": numpy.__version__, "python": platform.python_version()},
-    }
+def _write_the_end(running: Running, evaluation: FinalEvaluation, seconds: float) -> None:
+    running.best.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
+    write_file(running.run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
 
 
-def _tell_the_end(prepared: Prepared, best: BestModel, result: RunResult, screen: TrainingScreen, of_several: bool) -> None:
-    """The final result, where the model lies, and the next command to try."""
-    examples = Examples(prepared)
-    rows = examples.side_by_side(best.weights)
-    if rows and not of_several:
-        screen.side_by_side("the example with the kept model:", rows)
-    row = result.row
-    scores = ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items()) or f"loss {row.train_loss:.3f}"
-    screen.say(f"best row: epoch {row.epoch}, {scores}; {clock(result.seconds)} in all")
-    screen.say(f"model: {result.run / 'model'}")
-
-
-def _next_command(prepared: Prepared) -> str:
-    corpus = prepared.corpus
-    if prepared.config["task"] == "tagger":
-        from seqtool.jobs.examples import example_sentence
-
-        return f'seqtool tag "{" ".join(example_sentence(corpus).tokens)}"'  # type: ignore[arg-type]
-    if corpus.kind == "pairs":  # type: ignore[union-attr]
-        return f"seqtool predict {corpus.pairs[0][0]}"  # type: ignore[union-attr]
-    return "seqtool sample"
+def _result(final: Path, best: BestModel, evaluation: FinalEvaluation, seconds: float) -> RunResult:
+    assert best.row is not None
+    parameters = sum(array.size for array in best.weights.values())
+    return RunResult(final, best.row, seconds, parameters, evaluation.scores())
