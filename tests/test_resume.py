@@ -239,6 +239,6 @@ def test_from_the_shell(tmp_path: Path) -> None:
     assert refused.code == 2 and "go on with --resume, or start anew with --overwrite" in refused.stderr
     both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)
     assert both.code == 2 and "exclude each other" in both.stderr
-    resumed = seqtool(*arguments, "--set", "training.max_steps=1", "--resume", cwd=tmp_path)
+    resumed = seqtool(*arguments, "--set", "training.max_steps=6", "--resume", cwd=tmp_path)
     assert resumed.code == 0 and "going on after step" in resumed.stderr, resumed.stderr
     assert (tmp_path / "runs/small/model").is_dir()
