@@ -52,7 +52,7 @@ def test_the_list(root: Path) -> None:
     done = call(root)
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split()[0]: line.split("  ") for line in done.lines}
-    newest_first = [name for name in rows if name in ("old", "new", "names/seed-1", "names/seed-2")]
+    newest_first = [name for name in rows if name in ("old", "old/seed-1", "new", "names/seed-1", "names/seed-2")]
     assert newest_first == ["new", "names/seed-1", "names/seed-2", "old", "old/seed-1"]
     cells = {name: [cell.strip() for cell in row if cell] for name, row in rows.items()}
     assert cells["old"][1:3] == ["char", "loss 2.0000"]
