@@ -68,6 +68,8 @@ def find_model(reference: str | None, root: Path, task: str | None = None, kind:
         if kind == "pairs":
             what = "aligned character model (trained on pairs)"
         command = "train-tagger configs/toy_tagger.yaml" if task == "tagger" else "train-char configs/hihell.yaml"
+        if kind == "!pairs":
+            what, command = "character model of running text or of lines", "train-char FILE.txt"
         raise ModelError(f"no trained {what} here", place=str(root), hint=f"train one first: seqtool {command}; or name one with --model")
     return fitting[0]
 

@@ -79,3 +79,26 @@ def decode_line(line: bytes, name: str, number: int) -> str:
             place=f"{name}:{number}",
             hint="convert the file first, for example with iconv",
         ) from error
+
+
+def read_whole(path: Path) -> str:
+    """The whole text of a file, or of standard input for `-`.
+
+    Raises:
+        DataError: if it cannot be read, or is not UTF-8.
+    """
+    return "".join(decode_whole(stream.read(), name) for name, stream in open_inputs(None, [path]))
+
+
+def decode_whole(content: bytes, name: str) -> str:
+    """A whole file's bytes as text, without a byte order mark.
+
+    Raises:
+        DataError: if they are not UTF-8, with the line.
+    """
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        for number, line in enumerate(content.split(b"\n"), start=1):
+            decode_line(line, name, number)
+        raise

@@ -16,7 +16,9 @@ from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
 from seqtool.cli.runs import app as runs_app
+from seqtool.cli.sample import sample
 from seqtool.cli.schema import schema
+from seqtool.cli.score import score
 from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
 from seqtool.version import VERSION
@@ -49,6 +51,8 @@ for function, name in (
     (train_char, "train-char"),
     (train_tagger, "train-tagger"),
     (tag, "tag"),
+    (sample, "sample"),
+    (score, "score"),
     (predict, "predict"),
     (check, "check"),
     (evaluate, "evaluate"),

@@ -11,6 +11,8 @@ import select
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
+from seqtool.errors import DataError
+
 CHUNK = 1 << 16
 
 
@@ -36,13 +38,19 @@ class LineStream:
     def __next__(self) -> str:
         return next(self._lines)
 
-    def wrong_byte(self, first: int, count: int) -> tuple[int, int, int] | None:
-        """Line, byte and column of the first mistake in `count` lines from number `first`; None where there is none."""
-        if self.undecodable:
-            for number in range(first, first + count):
-                if number in self.undecodable:
-                    return (number, *self.undecodable[number])
-        return None
+    def check(self, first: int, count: int = 1) -> None:
+        """See that `count` lines from number `first` on are UTF-8.
+
+        Raises:
+            DataError: with the place of the first mistake.
+        """
+        if not self.undecodable:
+            return
+        for number in range(first, first + count):
+            if number in self.undecodable:
+                byte, column = self.undecodable[number]
+                message = f"expected UTF-8, found byte 0x{byte:02x} at column {column}"
+                raise DataError(message, place=f"{self.name}:{number}", hint="convert the file first, for example with iconv")
 
     def _decoded(self) -> Iterator[str]:
         for number, line in enumerate(self._raw(), 1):

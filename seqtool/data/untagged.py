@@ -138,11 +138,7 @@ class FormattedReader:
 def _guarded(read: Callable[[], Item], lines: LineStream, first: int, count: int, keep: bool) -> Item:
     """An item, or its mistake as one."""
     try:
-        wrong = lines.wrong_byte(first, count)
-        if wrong is not None:
-            number, byte, column = wrong
-            message = f"expected UTF-8, found byte 0x{byte:02x} at column {column}"
-            raise DataError(message, place=f"{lines.name}:{number}", hint="convert the file first, for example with iconv")
+        lines.check(first, count)
         return read()
     except DataError as error:
         if not keep:

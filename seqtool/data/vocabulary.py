@@ -64,12 +64,16 @@ class SymbolVocabulary:
         Raises:
             DataError: naming the first unknown symbol, where there is no unknown symbol to stand for it.
         """
-        codes = self.codes(text)
-        numbers: Array = self.table[np.minimum(codes, len(self.table) - 1)]
+        numbers = self.numbers(text)
         if self.unknown is None and (numbers < 0).any():
             place = int((numbers < 0).argmax())
-            raise self.unknown_symbol(chr(codes[place]), f" at position {place + 1:,}")
+            raise self.unknown_symbol(chr(self.codes(text)[place]), f" at position {place + 1:,}")
         return numbers
+
+    def numbers(self, text: str) -> Array:
+        """The same, with -1 in the place of an unknown symbol."""
+        found: Array = self.table[np.minimum(self.codes(text), len(self.table) - 1)]
+        return found
 
     def codes(self, text: str) -> Array:
         """Code points of a text's symbols, uint32: characters, or bytes of its UTF-8."""

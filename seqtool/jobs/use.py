@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seqtool.bundle import read_bundle
-from seqtool.errors import ModelError
+from seqtool.errors import DataError, ModelError
 from seqtool.reports.console import say
-from seqtool.runs import find_model, runs_root
+from seqtool.runs import find_model, finished_runs, runs_root
 from seqtool.runtime.character import CharacterModel
 from seqtool.runtime.load import load_model
 from seqtool.runtime.tagger import TaggerModel
@@ -52,6 +53,39 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
     return UsedCharacterModel(model, place.name, bundle.manifest)
 
 
+def text_model(reference: str | None, runs_dir: Path | None) -> UsedCharacterModel:
+    """A character model of running text or of lines, which can go on with a text and say how likely one is.
+
+    Raises:
+        ModelError: as `character_model`; a model of aligned pairs, pointing to `predict`.
+    """
+    root = runs_root(runs_dir)
+    if not reference and not os.environ.get("SEQTOOL_MODEL"):
+        kinds = [manifest.get("kind") for _, manifest in finished_runs(root) if manifest.get("task") == "char"]
+        if kinds and set(kinds) == {"pairs"}:
+            raise _aligned(str(root), "the only character models here are of aligned pairs")
+    used = character_model(reference, runs_dir, kind="!pairs")
+    if used.model.kind == "pairs":
+        raise _aligned(used.name, "a model of aligned pairs")
+    return used
+
+
+def _aligned(place: str, what: str) -> ModelError:
+    message = f"{what}: such a model gives a symbol for a symbol, it neither goes on with a text nor says how likely one is"
+    return ModelError(message, place=place, hint="see what it makes of a text: seqtool predict TEXT")
+
+
+def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, hint: str = "") -> DataError:
+    """The error about a text's first unknown symbol, with its line, counted from `first`, and column."""
+    text = model.normalized(text)
+    at = int((model.vocabulary.numbers(text) < 0).argmax())
+    symbol = chr(model.vocabulary.codes(text)[at])
+    if model.vocabulary.unit == "byte":
+        at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
+    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+    return model.vocabulary.unknown_symbol(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
+
+
 def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
     """The tagger that a command means; the newest one is named on stderr.
 
@@ -69,7 +103,5 @@ def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
 
 
 def _name_newest(reference: str | None, name: str) -> None:
-    import os
-
     if not reference and not os.environ.get("SEQTOOL_MODEL"):
         say(f"model: {name} (the newest)")

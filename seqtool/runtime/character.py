@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ Array = np.ndarray[Any, Any]
 
 BOUNDARY = "\n"  # stands before and after every line of a model of lines
 _CHUNK = 1 << 22  # scores held at a time when a text is predicted
+LENGTH = 500  # symbols that are drawn unless something else is asked for
 
 
 class CharacterModel:
@@ -61,7 +62,11 @@ class CharacterModel:
         Raises:
             DataError: naming a symbol that the model does not know and has no unknown symbol for.
         """
-        return self.vocabulary.encode(unicodedata.normalize("NFC", text) if self._nfc else text)
+        return self.vocabulary.encode(self.normalized(text))
+
+    def normalized(self, text: str) -> str:
+        """A text in the Unicode form that training read."""
+        return unicodedata.normalize("NFC", text) if self._nfc else text
 
     # --- the network --------------------------------------------------------------------------------------------------
 
@@ -140,7 +145,7 @@ class CharacterModel:
     def sample(
         self,
         prompt: str = "",
-        length: int = 200,
+        length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -155,7 +160,7 @@ class CharacterModel:
     def generate(
         self,
         prompt: str = "",
-        length: int = 200,
+        length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
@@ -191,16 +196,21 @@ class CharacterModel:
     def _prompt(self, prompt: str) -> Array:
         """Numbers of what is read before the first symbol is drawn; at least one."""
         lines = self.kind == "lines"
-        if lines or not prompt:
-            prompt = (BOUNDARY if lines or BOUNDARY in self.vocabulary else "") + prompt
-        return self.encode(prompt) if prompt else np.zeros(1, np.int64)
+        before = BOUNDARY if lines or (not prompt and BOUNDARY in self.vocabulary) else ""
+        ids = np.concatenate([self.encode(before), self.encode(prompt)])
+        return ids if len(ids) else np.zeros(1, np.int64)
 
     def _stream(self, stop: str | None) -> TextStream:
         return TextStream(self.vocabulary.unit, stop or (BOUNDARY if self.kind == "lines" else None))
 
+    def readable(self, text: str) -> tuple[str, list[str]]:
+        """A text without the characters that the model does not know, and those, each once. An unknown symbol stands for any."""
+        text = self.normalized(text)
+        strange = [character for character in dict.fromkeys(text) if (self.vocabulary.numbers(character) < 0).any()]
+        return text.translate(dict.fromkeys(map(ord, strange))), strange
+
     def _generate(self, prompt: Array, length: int, choice: Choice, generator: np.random.Generator, stream: TextStream) -> Iterator[Piece]:
-        _, state = self.forward(prompt[:-1, None]) if len(prompt) > 1 else (None, self.initial_state())
-        steppers = self._encoder.start(state)
+        steppers = self._encoder.start(self._after(prompt[:-1]))
         number = int(prompt[-1])
         for _ in range(length):
             scores = self._logits(self._encoder.advance(steppers, self._table[number, :, None]))[0]
@@ -214,6 +224,14 @@ class CharacterModel:
         rest = stream.end()
         if rest:
             yield Piece(rest, 0.0)
+
+    def _after(self, ids: Array) -> State:
+        """The state after symbol numbers (length,), however many; nothing else is worked out."""
+        state = self.initial_state()
+        for start in range(0, len(ids), ONE_PASS):
+            part = ids[start : start + ONE_PASS]
+            _, state = self._encoder.run(TableGates(self._table, part), Packing.equal(len(part), 1), state)
+        return state
 
     # --- scoring ------------------------------------------------------------------------------------------------------
 
@@ -230,24 +248,42 @@ class CharacterModel:
             DataError: an unknown symbol.
             ModelError: a model of pairs, or a network without output layer.
         """
+        self._needs_likelihood()
+        if self.kind == "lines":
+            lines = self.score_lines(text.removesuffix(BOUNDARY).split(BOUNDARY))
+            symbols = tuple(symbol for line in lines for symbol in line.symbols)
+            return TextScores(symbols, np.concatenate([line.losses for line in lines]), sum(line.bytes for line in lines))
+        before, ids = self.encode(context), self.encode(text)
+        whole = np.concatenate([before, ids])
+        losses = carried_losses(self, whole, streams=1 if len(whole) <= ONE_PASS else None)
+        return self._scores(text, ids, losses[max(0, len(before) - 1) :])
+
+    def score_lines(self, lines: Sequence[str]) -> list[TextScores]:
+        """What each of some lines costs the model, each by itself; errors as `score`. Lines of like length are read together.
+
+        A model of lines scores a line's end as well. A model of running text reads a line as one that follows a line break,
+        where there is such a symbol; the line's end is not scored.
+        """
+        self._needs_likelihood()
+        before = BOUNDARY if self.kind == "lines" or BOUNDARY in self.vocabulary else ""
+        behind = BOUNDARY if self.kind == "lines" else ""
+        sequences = [self.encode(before + line + behind) for line in lines]
+        losses = sequence_losses(self, sequences)
+        first = len(before)
+        return [self._scores(line + behind, ids[first:], found) for line, ids, found in zip(lines, sequences, losses, strict=True)]
+
+    def _needs_likelihood(self) -> None:
         self._needs_output()
         if self.kind == "pairs":
             raise ModelError(
                 "a model of aligned pairs does not say how likely a text is", hint="see what it makes of a text: seqtool predict"
             )
-        if self.kind == "lines":
-            return self._score_lines(text)
-        before, ids = self.encode(context), self.encode(text)
-        whole = np.concatenate([before, ids])
-        losses = carried_losses(self, whole, streams=1 if len(whole) <= ONE_PASS else None)
-        scored = ids if len(before) else ids[1:]
-        return TextScores(self._symbols(scored), losses[len(losses) - len(scored) :])
 
-    def _score_lines(self, text: str) -> TextScores:
-        lines = text.removesuffix(BOUNDARY).split(BOUNDARY)
-        sequences = [self.encode(BOUNDARY + line + BOUNDARY) for line in lines]
-        symbols = [symbol for sequence in sequences for symbol in self._symbols(sequence[1:])]
-        return TextScores(tuple(symbols), np.concatenate(sequence_losses(self, sequences)))
+    def _scores(self, text: str, ids: Array, losses: Array) -> TextScores:
+        """Losses with their symbols: those of a text, or all but its first."""
+        scored = ids[len(ids) - len(losses) :]
+        size = len(self.normalized(text)[0 if len(scored) == len(ids) else 1 :].encode("utf-8", "surrogatepass"))
+        return TextScores(self._symbols(scored), losses, len(scored) if self.vocabulary.unit == "byte" else size)
 
     def symbol_losses(self, text: str, context: str = "") -> Array:
         """Nats of each symbol; see `score`."""

@@ -36,10 +36,12 @@ class TextScores:
     Attributes:
         symbols: those that were predicted.
         losses: nats of each: (symbols,), float64.
+        bytes: of these symbols in UTF-8.
     """
 
     symbols: tuple[str, ...]
     losses: Array
+    bytes: int
 
     @property
     def total(self) -> float:
@@ -60,6 +62,16 @@ class TextScores:
     def bits(self) -> float | None:
         """Bits per symbol."""
         return None if self.mean is None else self.mean / math.log(2)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """Bits per byte of the text in UTF-8, which compares between models of characters and of bytes."""
+        return self.total / math.log(2) / self.bytes if self.bytes else None
+
+    @property
+    def perplexity(self) -> float | None:
+        """How many equally likely symbols would be as hard to predict."""
+        return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
 def carried_losses(model: CharacterModel, ids: Array, streams: int | None = None) -> Array:

@@ -1,0 +1,86 @@
+"""`score`: how likely a character model finds a text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from seqtool.cli.boundary import command
+from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from seqtool.reports.scores import ScorePrinter
+    from seqtool.runtime.character import CharacterModel
+
+Texts = Annotated[
+    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; without any, standard input as one text.", show_default=False)
+]
+Lines = Annotated[bool, typer.Option("--lines", help="Each line by itself: nats, bits, perplexity and the line, with tabs between.")]
+Symbols = Annotated[bool, typer.Option("--symbols", help="Each symbol: itself, a tab, and its bits.")]
+
+
+@command
+def score(
+    texts: Texts = None,
+    files: Files = None,
+    lines: Lines = False,
+    symbols: Symbols = False,
+    model: ModelOption = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
+    """Say how likely a text is, in nats and bits per character, e.g. seqtool score "Good night, good night!", or score --lines --file a.txt"""
+    import sys
+
+    from seqtool.jobs.scoring import score_text
+    from seqtool.jobs.use import text_model
+    from seqtool.reports.scores import ScorePrinter
+
+    used = text_model(model, runs_dir)
+    several = len(texts or ()) > 1 or len(files or ()) > 1
+    show = ScorePrinter(used.model.vocabulary, used.model.kind, lines=lines, symbols=symbols, as_json=json, named=several)
+    if lines:
+        _score_lines(used.model, texts, files, show)
+    else:
+        for name, text in _whole_texts(texts, files):
+            show(name, text, score_text(used.model, name, text))
+            sys.stdout.flush()
+
+
+def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[tuple[str, str]]:
+    from seqtool.cli.inputs import decode_whole, open_inputs, text_arguments
+
+    for number, text in enumerate(text_arguments(texts), start=1):
+        yield f"argument {number}", text
+    for name, stream in open_inputs(texts, files):
+        yield name, decode_whole(stream.read(), name)
+
+
+def _score_lines(model: CharacterModel, texts: list[str] | None, files: list[Path] | None, show: ScorePrinter) -> None:
+    """A line for each line; all that came is given out before a read that would block."""
+    import sys
+
+    from seqtool.cli.inputs import open_inputs, text_arguments
+    from seqtool.data.blocks import BOM
+    from seqtool.data.line_stream import LineStream
+    from seqtool.jobs.scoring import LineScorer
+
+    scorer = LineScorer(model, show)
+
+    def give_out() -> None:
+        scorer.flush()
+        sys.stdout.flush()
+
+    for argument, text in enumerate(text_arguments(texts), start=1):
+        for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
+            scorer.add(f"argument {argument}", number, line)
+    for name, binary in open_inputs(texts, files):
+        lines = LineStream(binary, name, give_out)
+        for number, line in enumerate(lines, start=1):
+            lines.check(number)
+            scorer.add(name, number, (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n"))
+    give_out()
