@@ -11,7 +11,7 @@ import pytest
 from seqtool.bundle import read_bundle
 from seqtool.runtime.character import LENGTH, CharacterModel
 from seqtool.runtime.load import load_character_model
-from tests.shell import Result, in_terminal, seqtool, start
+from tests.shell import Result, in_terminal, inside, seqtool, start
 from tests.stored_models import store_character_model, store_tagger
 
 
@@ -32,7 +32,8 @@ def model(here: Path, name: str = "text") -> CharacterModel:
 
 
 def sample(here: Path, *arguments: str | Path, name: str = "text", stdin: str | None = None) -> Result:
-    return seqtool("sample", "--model", name, *arguments, cwd=here, stdin=stdin)
+    given = ("sample", "--model", name, *arguments)
+    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
 def test_the_text_is_the_models_own_after_its_prompt(here: Path) -> None:
@@ -43,7 +44,7 @@ def test_the_text_is_the_models_own_after_its_prompt(here: Path) -> None:
 
 
 def test_the_newest_model_of_a_fitting_kind_is_taken_and_named(here: Path) -> None:
-    done = seqtool("sample", "--length", "5", cwd=here)
+    done = inside("sample", "--length", "5", cwd=here)
     assert done.code == 0
     assert done.stderr == "model: runs/text (the newest)\n"
     assert done.stdout.removesuffix("\n") == "".join(model(here).sample("", 5)).removesuffix("\n")
@@ -104,9 +105,9 @@ def test_other_models_point_to_their_own_commands(here: Path, tmp_path: Path) ->
     tagger = sample(here, name="tagger")
     assert tagger.code == 2 and "seqtool tag" in tagger.stderr
     store_character_model(tmp_path / "runs/only", kind="pairs")
-    only = seqtool("sample", cwd=tmp_path)
+    only = inside("sample", cwd=tmp_path)
     assert only.code == 2 and "seqtool predict" in only.stderr
-    none = seqtool("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
+    none = inside("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
     assert none.code == 2 and "train-char" in none.stderr
 
 

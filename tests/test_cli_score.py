@@ -11,7 +11,7 @@ import pytest
 from seqtool.bundle import read_bundle
 from seqtool.runtime.character import CharacterModel
 from seqtool.runtime.load import load_character_model
-from tests.shell import Result, in_terminal, seqtool, start
+from tests.shell import Result, in_terminal, inside, seqtool, start
 from tests.stored_models import store_character_model
 
 
@@ -32,7 +32,8 @@ def model(here: Path, name: str = "text") -> CharacterModel:
 
 
 def score(here: Path, *arguments: str | Path, name: str = "text", stdin: str | bytes | None = None) -> Result:
-    return seqtool("score", "--model", name, *arguments, cwd=here, stdin=stdin)
+    given = ("score", "--model", name, *arguments)
+    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
 def numbers(result: Result) -> dict[str, float]:
@@ -152,11 +153,11 @@ def test_a_co_process_gets_a_line_for_a_line(here: Path, command: tuple[str, ...
 
 def test_predict_takes_arguments_files_and_pipes(here: Path) -> None:
     expected = [model(here, "pairs").predict(text) for text in ("abc", "hh")]
-    assert seqtool("predict", "abc", "hh", cwd=here).lines == expected
+    assert inside("predict", "abc", "hh", cwd=here).lines == expected
     assert seqtool("predict", cwd=here, stdin="abc\nhh\n").lines == expected
     (here / "in.txt").write_text("abc\nhh\n")
-    assert seqtool("predict", "--file", "in.txt", cwd=here).lines == expected
-    found = [json.loads(line) for line in seqtool("predict", "--json", "abc", "hh", cwd=here).lines]
+    assert inside("predict", "--file", "in.txt", cwd=here).lines == expected
+    found = [json.loads(line) for line in inside("predict", "--json", "abc", "hh", cwd=here).lines]
     assert found == [{"text": text, "prediction": made} for text, made in zip(("abc", "hh"), expected, strict=True)]
-    wrong = seqtool("predict", "--model", "text", "abc", cwd=here)
+    wrong = inside("predict", "--model", "text", "abc", cwd=here)
     assert wrong.code == 2 and "seqtool sample" in wrong.stderr

@@ -33,7 +33,7 @@ def score(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Say how likely a text is, in nats and bits per character, e.g. seqtool score "Good night, good night!", or score --lines --file a.txt"""
+    """Say how likely a text is, in nats and bits per character, e.g. seqtool score "Good night!", or score --lines --file a.txt"""
     import sys
 
     from seqtool.jobs.scoring import score_text
