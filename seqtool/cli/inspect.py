@@ -1,20 +1,27 @@
-"""`inspect`: look at a network, trained or not, and at its way through a text."""
+"""`inspect`: look at a network, trained or not, at its way through a text, and at its units, one by one."""
 
 from __future__ import annotations
 
+import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_config
-from seqtool.cli.options import AsJson, Overrides, RunsDir
+from seqtool.cli.options import AsJson, Files, Overrides, RunsDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from rich.text import Text
 
     from seqtool.jobs.inspect import Inspected
+    from seqtool.runtime.character import CharacterModel
+    from seqtool.runtime.tagger import TaggerModel
+    from seqtool.runtime.units import Unit
 
 What = Annotated[
     str,
@@ -28,47 +35,244 @@ What = Annotated[
 TextOption = Annotated[
     list[str] | None, typer.Option("--text", "-t", help="Follow the network through this text (repeatable).", show_default=False)
 ]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--units",
+        metavar="UNITS",
+        help="Colour the text by these: h3 (state), c1-8 (cells), 2.f5 (a forget gate of layer 2), surprisal.",
+        show_default=False,
+    ),
+]
+Find = Annotated[
+    str | None,
+    typer.Option(
+        "--find",
+        metavar="PATTERN",
+        help="Rank units by how they follow quotes, line-position, capitals, spaces, brackets or regex:EXPRESSION.",
+        show_default=False,
+    ),
+]
+Top = Annotated[int, typer.Option("--top", min=1, help="With --find: how many units to list; the best three are shown.")]
+StatesFile = Annotated[
+    Path | None, typer.Option("--states", metavar="FILE", help="Write symbols and states to this .npz file.", show_default=False)
+]
+SHOWN_UNITS = 3
+EXCERPT = 400  # characters of a long text that are shown
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is to be looked at."""
+
+    texts: list[str]
+    files: list[Path]
+    units: list[str]
+    find: str | None
+    top: int
+    states: Path | None
+    root: Path
+
+    def unit_names(self) -> tuple[list[str], bool]:
+        """Names of units, and whether surprisal is among them."""
+        names = [name.strip() for text in self.units for name in text.split(",")]
+        return [name for name in names if name != "surprisal"], "surprisal" in names
 
 
 @command
 def inspect(
     what: What,
     texts: TextOption = None,
+    files: Files = None,
+    units: Units = None,
+    find: Find = None,
+    top: Top = 10,
+    states: StatesFile = None,
     overrides: Overrides = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
     """Look at a network and its way through a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
-    from json import dumps
-
     from seqtool.errors import SeqtoolError
     from seqtool.jobs.inspect import trained, untrained
-    from seqtool.reports.console import write_line
+    from seqtool.runs import runs_root
+    from seqtool.runtime.character import CharacterModel
 
     is_config = Path(what).suffix.lower() in (".yaml", ".yml")
     if overrides and not is_config:
         raise SeqtoolError("--set changes a config; a trained model is what it is", hint="give a YAML file, or leave --set out")
     inspected = untrained(Path(what), overrides or ()) if is_config else trained(what, runs_dir)
+    asked = _Asked(texts or [], files or [], units or [], find, top, states, runs_root(runs_dir))
     if json:
-        weights = {name: list(array.shape) for name, array in inspected.weights.items()}
-        write_line(dumps({"name": inspected.name, "config": inspected.config, "manifest": inspected.manifest, "weights": weights}))
-        return
-    lines = list(_lines(inspected, texts or []))  # all of them before the first is printed: a mistake in a text comes alone
-    for line in lines:
-        write_line(line)
+        _print_json(inspected, asked)
+    elif not (units or find or states):
+        _print(_lines(inspected, asked))
+    elif isinstance(inspected.model, CharacterModel):
+        _print(_over_text(inspected, inspected.model, asked))
+    else:
+        _print(_tagger_states(inspected.model, inspected, asked))
 
 
-def _lines(inspected: Inspected, texts: list[str]) -> Iterator[str]:
-    from seqtool.data.untagged import TextReader
-    from seqtool.reports.inspect import character_walk, facts, overview, tagger_walk, training_curve
+def _print(lines: Iterable[str | Text]) -> None:
+    """Print lines, all of them found before the first is printed: a mistake in a text comes alone."""
+    from seqtool.reports.console import console, write_line
+
+    found = list(lines)
+    screen = console(sys.stdout) if any(not isinstance(line, str) for line in found) else None
+    for line in found:
+        if isinstance(line, str) or screen is None:
+            write_line(str(line))
+        elif screen.is_terminal:
+            screen.print(line, no_wrap=True, overflow="crop", crop=True)
+        else:
+            write_line(line.plain.rstrip())
+
+
+def _colour_and_width() -> tuple[bool, int]:
+    from seqtool.reports.console import console
+
+    screen = console(sys.stdout)
+    return screen.is_terminal and screen.color_system is not None and not screen.no_color, min(screen.width, 200)
+
+
+# --- what there is to see ---------------------------------------------------------------------------------------------
+
+
+def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
+    from seqtool.reports.inspect import character_walk, facts, overview, training_curve
     from seqtool.runtime.character import CharacterModel
 
     yield from overview(inspected.name, inspected.config, inspected.vocab, inspected.weights)
     yield from facts(inspected.config, inspected.vocab, inspected.manifest)
     yield from training_curve(inspected.rows)
-    for text in texts:
-        if isinstance(inspected.model, CharacterModel):
-            yield from character_walk(inspected.model, inspected.weights, text)
-        else:
-            tokens = TextReader(inspected.config.get("tokenizer") or "whitespace").sentence(text, "--text").tokens
-            yield from tagger_walk(inspected.model, inspected.weights, tokens)
+    model = inspected.model
+    if not isinstance(model, CharacterModel):
+        for tokens in _sentences(inspected, asked):
+            yield from _sentence(model, inspected, tokens)
+        return
+    from seqtool.jobs.evaluation_data import read_text
+
+    for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
+        yield from character_walk(model, inspected.weights, text)
+
+
+def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]:
+    from seqtool.data.untagged import TextReader
+    from seqtool.jobs.evaluation_data import read_text
+
+    reader = TextReader(inspected.config.get("tokenizer") or "whitespace")
+    for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:
+        tokens = tuple(reader.sentence(text, "--text").tokens)
+        if tokens:
+            yield tokens
+
+
+def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...]) -> Iterator[str | Text]:
+    from seqtool.jobs.effects import look_inside
+    from seqtool.reports.inspect import tagger_walk
+    from seqtool.reports.strips import effect_lines, marginal_rows
+
+    colour, width = _colour_and_width()
+    yield from tagger_walk(model, inspected.weights, tokens)
+    inside = look_inside(model, tokens)
+    yield ""
+    yield from marginal_rows(inside, width=width, colour=colour)
+    yield ""
+    yield from effect_lines(inside)
+
+
+# --- units ------------------------------------------------------------------------------------------------------------
+
+
+def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
+    from seqtool.jobs.inspect import text_to_read
+    from seqtool.runtime.units import parse_units
+
+    names, surprisal = asked.unit_names()
+    if surprisal:
+        model.needs_likelihood()
+    units = parse_units(names, model.settings) if names else []
+    text = text_to_read(inspected, asked.texts, asked.files, asked.root)
+    if asked.states is not None:
+        from seqtool.jobs.states import character_states, write_npz
+
+        chosen = parse_units(names, model.settings, limit=None) if names else ()
+        arrays = character_states(model, text, chosen)
+        write_npz(asked.states, arrays)
+        yield f"{asked.states}: {len(arrays['ids']):,} symbols, {', '.join(arrays)}"
+    if asked.find:
+        yield from _found(model, text, asked, names, surprisal)
+    elif names or surprisal:
+        whole = bool(asked.texts or asked.files)
+        yield from _coloured(model, text, (0, len(text) if whole else EXCERPT), units, surprisal)
+
+
+def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool) -> Iterator[str | Text]:
+    """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
+    from seqtool.jobs.patterns import pattern_values
+    from seqtool.jobs.units import excerpt, pattern_of_symbols, rank_units, state_parts
+    from seqtool.reports.units import ranking_lines
+    from seqtool.runtime.units import parse_units
+
+    assert asked.find is not None
+    target = pattern_of_symbols(model, asked.find, text)
+    parts = list(dict.fromkeys(unit.array for unit in parse_units(names, model.settings))) if names else state_parts(model)
+    ranked = rank_units(model, text, {asked.find: target}, parts)[asked.find]
+    yield from ranking_lines(asked.find, ranked[: asked.top], len(target))
+    yield ""
+    stretch = excerpt(pattern_values(asked.find, text), text, EXCERPT)
+    yield from _coloured(model, text, stretch, [one.unit for one in ranked[:SHOWN_UNITS]], surprisal)
+
+
+def _coloured(model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool) -> Iterator[str | Text]:
+    from seqtool.jobs.units import read_excerpt
+    from seqtool.reports.units import reading_summary, unit_rows
+
+    colour, width = _colour_and_width()
+    reading = read_excerpt(model, text, *stretch, units)
+    guess = "aligned" if model.kind == "pairs" else "next"
+    yield from unit_rows(reading, model.vocabulary, units, guess=guess, surprisal=surprisal, width=width, colour=colour)
+    if surprisal:
+        yield reading_summary(reading)
+
+
+def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
+    from seqtool.errors import SeqtoolError
+
+    if asked.units or asked.find or asked.states is None:
+        message = "--units and --find are for character models; this is a tagger"
+        raise SeqtoolError(message, place=inspected.name, hint="see what it makes of a sentence: --text, and --states for its numbers")
+    sentences = list(_sentences(inspected, asked))
+    if len(sentences) != 1:
+        raise SeqtoolError(f"--states needs one sentence, found {len(sentences)}", hint='give it with --text "The dog ate the apple"')
+    from seqtool.jobs.states import tagger_states, write_npz
+
+    arrays = tagger_states(model, sentences[0])
+    write_npz(asked.states, arrays)
+    yield f"{asked.states}: {len(sentences[0])} tokens, {', '.join(arrays)}"
+
+
+def _print_json(inspected: Inspected, asked: _Asked) -> None:
+    from json import dumps
+
+    from seqtool.reports.console import write_line
+
+    weights = {name: list(array.shape) for name, array in inspected.weights.items()}
+    value: dict[str, Any] = {"name": inspected.name, "config": inspected.config, "manifest": inspected.manifest, "weights": weights}
+    if asked.find:
+        value["units"] = _json_ranking(inspected, asked)
+    write_line(dumps(value))
+
+
+def _json_ranking(inspected: Inspected, asked: _Asked) -> list[dict[str, object]]:
+    from seqtool.errors import SeqtoolError
+    from seqtool.jobs.inspect import text_to_read
+    from seqtool.jobs.units import pattern_of_symbols, rank_units, state_parts
+    from seqtool.runtime.character import CharacterModel
+
+    if not isinstance(inspected.model, CharacterModel) or asked.find is None:
+        raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)
+    text = text_to_read(inspected, asked.texts, asked.files, asked.root)
+    target = pattern_of_symbols(inspected.model, asked.find, text)
+    ranked = rank_units(inspected.model, text, {asked.find: target}, state_parts(inspected.model))[asked.find]
+    return [{"unit": one.unit.name, "correlation": one.correlation} for one in ranked[: asked.top]]

@@ -27,6 +27,7 @@ class Inspected:
         model: the same, ready to be used.
         manifest: facts of a trained model; empty for an untrained network.
         rows: of the run's `metrics.jsonl`; empty where there is no run.
+        run: the run directory, if there is one.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Inspected:
     model: CharacterModel | TaggerModel
     manifest: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
+    run: Path | None = None
 
 
 def trained(reference: str, runs_dir: Path | None) -> Inspected:
@@ -47,7 +49,7 @@ def trained(reference: str, runs_dir: Path | None) -> Inspected:
     place = find_model(reference, runs_root(runs_dir))
     bundle = read_bundle(place.model)
     rows = list(read_lines(place.run / "metrics.jsonl")) if place.run else []
-    return Inspected(place.name, bundle.config, bundle.vocab, bundle.weights, load_model(bundle), bundle.manifest, rows)
+    return Inspected(place.name, bundle.config, bundle.vocab, bundle.weights, load_model(bundle), bundle.manifest, rows, place.run)
 
 
 def untrained(path: Path, overrides: Sequence[str] = ()) -> Inspected:
@@ -90,3 +92,21 @@ def _without_data(read: ReadConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     if not settings.data.alphabet:
         raise ConfigError([read.problem("data", "there is neither data nor an alphabet", "give data.alphabet: helo, for example")])
     return char_config(settings, "text"), SymbolVocabulary(tuple(settings.data.alphabet), unit=settings.data.unit).to_json()
+
+
+def text_to_read(inspected: Inspected, texts: Sequence[str], files: Sequence[Path], root: Path) -> str:
+    """The text to look at a character model over: the user's, or what the run held out; at most `LONGEST` characters.
+
+    Raises:
+        SeqtoolError: if there is none.
+    """
+    from seqtool.errors import SeqtoolError
+    from seqtool.jobs.evaluation_data import held_out_text, read_text
+    from seqtool.jobs.units import LONGEST
+
+    assert isinstance(inspected.model, CharacterModel)
+    if texts or files:
+        return "".join([*texts, read_text(files)])[:LONGEST]
+    if inspected.run is None or inspected.model.kind == "pairs":
+        raise SeqtoolError("there is no text to look at", place=inspected.name, hint="give one with --text or --file")
+    return held_out_text(inspected.run, root)[:LONGEST]

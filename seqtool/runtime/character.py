@@ -248,7 +248,7 @@ class CharacterModel:
             DataError: an unknown symbol.
             ModelError: a model of pairs, or a network without output layer.
         """
-        self._needs_likelihood()
+        self.needs_likelihood()
         if self.kind == "lines":
             lines = self.score_lines(text.removesuffix(BOUNDARY).split(BOUNDARY))
             symbols = tuple(symbol for line in lines for symbol in line.symbols)
@@ -264,7 +264,7 @@ class CharacterModel:
         A model of lines scores a line's end as well. A model of running text reads a line as one that follows a line break,
         where there is such a symbol; the line's end is not scored.
         """
-        self._needs_likelihood()
+        self.needs_likelihood()
         before = BOUNDARY if self.kind == "lines" or BOUNDARY in self.vocabulary else ""
         behind = BOUNDARY if self.kind == "lines" else ""
         sequences = [self.encode(before + line + behind) for line in lines]
@@ -272,7 +272,12 @@ class CharacterModel:
         first = len(before)
         return [self._scores(line + behind, ids[first:], found) for line, ids, found in zip(lines, sequences, losses, strict=True)]
 
-    def _needs_likelihood(self) -> None:
+    def needs_likelihood(self) -> None:
+        """See that the model says how likely a text is.
+
+        Raises:
+            ModelError: a model of pairs, or a network without output layer.
+        """
         self._needs_output()
         if self.kind == "pairs":
             raise ModelError(

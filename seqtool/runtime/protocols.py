@@ -140,12 +140,18 @@ def sequence_losses(model: CharacterModel, sequences: Sequence[Array]) -> list[A
 def carried_forward(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> dict[str, Array]:
     """States and scores after each symbol, with carried state: (length, …) by name, see `CharacterModel.states`."""
     arrays: dict[str, Array] = {}
-    for positions, found, inside in _read(model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted):
+    for positions, found in carried_pieces(model, ids, wanted):
         for name, values in found.items():
             if name not in arrays:
-                arrays[name] = np.empty((len(ids), values.shape[2]), np.float32)
-            arrays[name][positions[inside]] = values[inside]
+                arrays[name] = np.empty((len(ids), values.shape[1]), np.float32)
+            arrays[name][positions] = values
     return arrays
+
+
+def carried_pieces(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> Iterator[tuple[Array, dict[str, Array]]]:
+    """As `carried_forward`, a part of the text at a time: positions (count,) and arrays (count, …) by name."""
+    for positions, found, inside in _read(model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted):
+        yield positions[inside], {name: values[inside] for name, values in found.items()}
 
 
 def stream_count(length: int) -> int:
@@ -171,7 +177,8 @@ def _read(
         # The first stream has nothing before it: it reads anything, and starts anew.
         _, warmed = model.forward(_at(ids, np.arange(-WARM_UP, 0)[:, None] + ahead), state)
         state = _first_anew(warmed, state)
-    for rows in _ranges(length, streams * len(model.vocabulary)):
+    watched = model.settings.hidden_size * (7 * model.settings.num_layers if wanted is None else len(wanted))
+    for rows in _ranges(length, streams * max(len(model.vocabulary), watched)):
         positions = np.arange(rows.start, rows.stop)[:, None] + ahead
         found, state = model.watched(_at(ids, positions), state, wanted)
         yield positions, found, positions < len(ids)
