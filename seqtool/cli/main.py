@@ -15,6 +15,7 @@ from seqtool.cli.help import Command, Group
 from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
 from seqtool.cli.predict import predict
+from seqtool.cli.report import report
 from seqtool.cli.runs import app as runs_app
 from seqtool.cli.sample import sample
 from seqtool.cli.schema import schema
@@ -57,6 +58,7 @@ for function, name in (
     (check, "check"),
     (evaluate, "evaluate"),
     (inspect, "inspect"),
+    (report, "report"),
     (schema, "schema"),
 ):
     app.command(name, cls=Command)(function)

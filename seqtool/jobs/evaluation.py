@@ -67,7 +67,7 @@ class TaggerEvaluation:
 
     def to_json(self) -> dict[str, Any]:
         """The whole report."""
-        value = self.counts.to_json()
+        value = self.counts.to_json(confusions=None)
         value["accuracy_interval_95"] = list(self.accuracy_interval())
         if self.marks_spans:
             value["f1_interval_95"] = list(self.f1_interval())

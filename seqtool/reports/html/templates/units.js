@@ -1,0 +1,121 @@
+"use strict";
+// The unit viewer: a text whose characters are coloured by one unit after the other, or by surprisal. It reads the data that
+// stand beside it in the page, builds its elements from text alone, and asks nothing of anyone.
+(function () {
+  const BLUE = [33, 102, 172], PALE = [247, 247, 247], RED = [178, 24, 43], ORANGE = [230, 97, 1];
+
+  function bytes(text) {
+    return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  }
+
+  function mix(from, to, part) {
+    return from.map((value, place) => Math.round(value + (to[place] - value) * Math.min(1, Math.max(0, part))));
+  }
+
+  function paint(element, colour) {
+    element.style.background = `rgb(${colour.join(",")})`;
+    element.style.color = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140 ? "#fff" : "#111";
+  }
+
+  function add(parent, kind, text, name) {
+    const element = document.createElement(kind);
+    if (text !== undefined) element.textContent = text;
+    if (name) element.className = name;
+    parent.append(element);
+    return element;
+  }
+
+  function viewer(root) {
+    const data = JSON.parse(root.querySelector(".data").textContent);
+    const find = (name) => root.querySelector("." + name);
+    const guesses = new Uint16Array(bytes(data.guesses).buffer);
+    const probabilities = bytes(data.probabilities);
+    const bits = data.bits && bytes(data.bits);
+    const units = data.units.map((unit) => ({ ...unit, values: new Int8Array(bytes(unit.values).buffer) }));
+    const pick = find("pick"), slide = find("slide"), reading = find("reading"), byBits = find("by-bits");
+    const cells = [];
+
+    function build() {
+      const ends = new Set(data.breaks);
+      let line = add(reading, "div", undefined, "line"), sum = 0, count = 0;
+      function finish() {
+        if (bits && count) add(line, "span", `${sum.toFixed(1)} bits, ${(sum / count).toFixed(2)} each`, "sum");
+        sum = count = 0;
+      }
+      data.symbols.forEach((symbol, place) => {
+        const cell = add(line, "span", undefined, "cell");
+        cell.dataset.place = place;
+        add(cell, "b", symbol);
+        for (let rank = 0; rank < data.width; rank++) {
+          const at = place * data.width + rank;
+          add(cell, "i", data.vocabulary[guesses[at]], probabilities[at] > 127 ? "sure" : "");
+        }
+        cells.push(cell);
+        if (bits && bits[place] < 255) {
+          sum += bits[place] / 16;
+          count += 1;
+        }
+        if (ends.has(place)) {
+          finish();
+          line = add(reading, "div", undefined, "line");
+        }
+      });
+      finish();
+    }
+
+    function colour() {
+      const unit = units[pick.selectedIndex];
+      const surprise = bits && byBits.checked;
+      cells.forEach((cell, place) => {
+        const value = surprise ? (bits[place] < 255 ? bits[place] / 16 : 0) : unit.values[place] / 127;
+        paint(cell.firstChild, surprise ? mix(PALE, ORANGE, value / 8) : mix(PALE, value > 0 ? RED : BLUE, Math.abs(value)));
+      });
+      find("legend").textContent = surprise
+        ? "Surprisal: the more orange, the less the model expected the character (8 bits and more are full orange)."
+        : `${unit.name}, ${unit.what}: blue is ${"ifozr".includes(unit.name.replace(/[0-9.]/g, "")) ? "shut (0), red open (1)" : `-${unit.largest}, red +${unit.largest}`}` +
+          (unit.note ? `; it follows ${unit.note}` : "");
+    }
+
+    function show(place) {
+      const detail = find("detail");
+      detail.replaceChildren();
+      root.querySelectorAll(".cell.on").forEach((cell) => cell.classList.remove("on"));
+      cells[place].classList.add("on");
+      const unit = units[pick.selectedIndex];
+      const facts = add(detail, "div");
+      add(facts, "p", `character ${place + 1}: “${data.symbols[place]}”`);
+      add(facts, "p", `${unit.name}: ${(unit.values[place] / 127).toFixed(2)} of its range`);
+      if (bits && bits[place] < 255) add(facts, "p", `surprisal: ${(bits[place] / 16).toFixed(1)} bits`);
+      if (!data.width) return;
+      add(facts, "p", data.aligned ? "what the model makes of it:" : "what the model expects next:");
+      const list = add(detail, "ol");
+      for (let rank = 0; rank < data.width; rank++) {
+        const at = place * data.width + rank, item = add(list, "li");
+        add(item, "b", data.vocabulary[guesses[at]]);
+        add(item, "span").style.width = `${(probabilities[at] / 255) * 100}%`;
+        add(item, "em", `${((probabilities[at] / 255) * 100).toFixed(1)} %`);
+      }
+    }
+
+    units.forEach((unit) => add(pick, "option", unit.name + (unit.note ? ` – ${unit.note}` : "")));
+    slide.max = units.length - 1;
+    slide.addEventListener("input", () => { pick.selectedIndex = slide.value; find("by-unit").checked = true; colour(); });
+    pick.addEventListener("change", () => { slide.value = pick.selectedIndex; find("by-unit").checked = true; colour(); });
+    byBits.addEventListener("change", colour);
+    find("by-unit").addEventListener("change", colour);
+    root.querySelectorAll(".by-bits-label").forEach((label) => { label.hidden = !bits; });
+    find("with-guesses").addEventListener("change", (event) => reading.classList.toggle("plain", !event.target.checked));
+    for (const kind of ["click", "mouseover"]) {
+      reading.addEventListener(kind, (event) => {
+        const cell = event.target.closest(".cell");
+        if (cell) show(Number(cell.dataset.place));
+      });
+    }
+    find("controls").hidden = false;
+    build();
+    colour();
+    show(0);
+  }
+
+  document.querySelectorAll(".viewer").forEach(viewer);
+})();
