@@ -193,6 +193,7 @@ class Training:
     accumulate: int = key("batches whose gradients are added up before an update", 1, ge=1)
     eval_every: int | None = key("steps between evaluations; by default one an epoch", None, ge=1)
     print_every: int = key("epochs between printed rows of a run without validation (the last is always printed)", 1, ge=1)
+    eval_block: int | None = key("length of the blocks that validation text is also scored in, each from the initial state; by default the window", None, ge=1)
     patience: int | None = key("evaluations without progress before the run ends early", None, ge=1)
     checkpoint_minutes: float = key("minutes between checkpoints", 10.0, gt=0)
     seed_skip: int = key("uniform draws thrown away after seeding, before the weights are drawn", 0, ge=0)

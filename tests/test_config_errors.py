@@ -182,6 +182,8 @@ SENSE = [
     ("no output to train", CHAR, "model.output=none", "model.output: none gives no scores to train on", "linear"),
     ("reset of pairs", PAIRS, "model.state_reset=0.1", "model.state_reset: is for running text, but with data.pairs every sequence starts afresh", "delete"),
     ("reset of lines", CHAR, "data.per_line=true model.state_reset=0.1", "model.state_reset: is for running text, but with data.per_line every sequence starts afresh", "delete"),
+    ("blocks of lines", "task: char\ndata: {text: x, per_line: true}\ntraining: {epochs: 1}", "training.eval_block=64", "training.eval_block: is for running text; with data.per_line sequences are scored whole", "delete"),
+    ("blocks of sentences", TAGGER, "training.eval_block=64", "training.eval_block: is for running text; sentences are scored whole", "delete"),
     ("words of a character model", CHAR, "training.batch_words=10", "training.batch_words: is for taggers", "batch_size"),
     ("weights of a character model", CHAR, "training.class_weights=balanced", "training.class_weights: is for taggers; symbols have no weights", "delete"),
     ("split and dev", TAGGER, "data={split: 0.1, dev: d}", "data.split: holds out training sentences, but data.dev names files for that", "delete"),

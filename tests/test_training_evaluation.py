@@ -122,13 +122,14 @@ def test_sequences_are_scored_one_by_one() -> None:
     assert found.total == pytest.approx(total, rel=1e-5)
 
 
-def test_a_character_rows_scores() -> None:
-    task = text_task(CharSettings(model=CharModel(hidden_size=8), training=Training(epochs=1, window=10)), val=800)
+@pytest.mark.parametrize(("given", "block"), [(None, 10), (25, 25)], ids=["as long as the window", "eval_block"])
+def test_a_character_rows_scores(given: int | None, block: int) -> None:
+    task = text_task(CharSettings(model=CharModel(hidden_size=8), training=Training(epochs=1, window=10, eval_block=given)), val=800)
     scores = task.evaluate(never)
     task.network.eval()
     text: Any = task.corpus.val
     assert scores["val_loss"] == pytest.approx(sum(losses_of(task.network, text)) / 799, abs=1e-4)
-    blocks = sum(sum(losses_of(task.network, text[start : start + 11])) for start in range(0, 799, 10))
+    blocks = sum(sum(losses_of(task.network, text[start : start + block + 1])) for start in range(0, 799, block))
     assert scores["val_loss_blocks"] == pytest.approx(blocks / 799, abs=1e-4)
     assert scores["val_bits_per_char"] == pytest.approx(scores["val_loss"] / math.log(2))
 

@@ -145,6 +145,13 @@ def reset_without_stream(settings: CharSettings) -> Found:
         )
 
 
+def blocks_without_text(settings: CharSettings) -> Found:
+    """Only running text is cut into blocks."""
+    if settings.training.eval_block is not None and (settings.data.pairs or settings.data.per_line):
+        kind = "pairs" if settings.data.pairs else "per_line"
+        yield Contradiction(("training", "eval_block"), f"is for running text; with data.{kind} sequences are scored whole", "delete it")
+
+
 def tagger_keys(settings: CharSettings) -> Found:
     """Keys of the shared training section that only taggers have a use for."""
     if settings.training.batch_words is not None:
@@ -165,5 +172,6 @@ CHAR: tuple[Callable[[CharSettings], Found], ...] = (
     tied_without_embedding,
     no_output_to_train,
     reset_without_stream,
+    blocks_without_text,
     tagger_keys,
 )

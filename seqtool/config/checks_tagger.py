@@ -146,6 +146,12 @@ def bad_class_weights(settings: TaggerSettings) -> Found:
         )
 
 
+def character_keys(settings: TaggerSettings) -> Found:
+    """Keys of the shared training section that only character models have a use for."""
+    if settings.training.eval_block is not None:
+        yield Contradiction(("training", "eval_block"), "is for running text; sentences are scored whole", "delete it")
+
+
 TAGGER: tuple[Callable[[TaggerSettings], Found], ...] = (
     split_and_dev,
     bad_separator,
@@ -155,4 +161,5 @@ TAGGER: tuple[Callable[[TaggerSettings], Found], ...] = (
     feature_list_checks,
     crf_loss,
     bad_class_weights,
+    character_keys,
 )

@@ -157,6 +157,6 @@ def _cells(settings: Settings, row: RowReport, accuracy: float | None) -> Mappin
     if not row.scores:
         return simple_row(row.epoch, row.train_loss, accuracy)
     if isinstance(settings, CharSettings):
-        window = settings.training.window
+        window = settings.training.eval_block or settings.training.window
         return character_row(row.epoch, row.step, row.train_loss, row.scores, window, row.lr, row.rate, row.seconds)
     return tagger_row(row.epoch, row.train_loss, row.scores, row.lr, row.rate, row.seconds)

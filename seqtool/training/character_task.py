@@ -115,11 +115,12 @@ class CharacterTask:
     def evaluate(self, should_stop: Stop) -> dict[str, float]:
         """Losses on the validation data, in nats per symbol."""
         val: Any = self.corpus.val
+        block = self.settings.training.eval_block or self.settings.training.window
         blocks, right, share = LossCount(), Tally(), self.ranks.share
         with evaluating(self.network), leaving_together(self.ranks, should_stop) as stop:
             if self.is_text:
                 loss = carried_loss(self.network, val, self.device, stop, share=share)
-                blocks = blocks_loss(self.network, val, self.settings.training.window, self.device, stop, share)
+                blocks = blocks_loss(self.network, val, block, self.device, stop, share)
             else:
                 loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, stop, share)
         total, count, *more = self.ranks.sums(loss.total, loss.count, blocks.total, blocks.count, right.right, right.total)
