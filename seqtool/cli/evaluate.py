@@ -81,7 +81,7 @@ def evaluate(
     if bundle.task == "char":
         if strict or against or suspects or split:
             raise SeqtoolError("--strict, --against, --suspects and --split are for taggers; this is a character model", place=place.name)
-        lines = _character(load_character_model(bundle), place, data or [], train_text, blocks, fit_temperature, value)
+        lines = _character(load_character_model(bundle), place, data or [], train_text, blocks, fit_temperature, runs_dir, value)
     else:
         if train_text or blocks or fit_temperature:
             raise SeqtoolError("--train-text, --block and --fit-temperature are for character models; this is a tagger", place=place.name)
@@ -136,22 +136,15 @@ def _character(
     train_file: Path | None,
     blocks: list[int] | None,
     fit_temperature: bool,
+    runs_dir: Path | None,
     value: dict[str, Any],
 ) -> Iterator[str]:
-    from seqtool.errors import ModelError
-    from seqtool.jobs.evaluation_data import held_out_text, read_text, train_text
-    from seqtool.jobs.text_evaluation import evaluate_text
+    from seqtool.jobs.character_evaluation import TextRequest, evaluate_character
     from seqtool.reports.text_evaluation import text_report
     from seqtool.runs import runs_root
 
-    if model.kind == "pairs":
-        raise ModelError(
-            "a model of aligned pairs has no text to be scored on", place=place.name, hint="see what it makes of one: seqtool predict"
-        )
-    text = read_text(files) if files else held_out_text(place.run, runs_root())
-    evaluation = evaluate_text(
-        model, text, train_text(place.run, runs_root(), train_file), blocks or (64, 256), fit_temperature=fit_temperature
-    )
-    value |= {"data": [str(path) for path in files] or "held out", **evaluation.to_json()}
-    yield f"{place.name} on {', '.join(map(str, files)) or 'the text that the run held out'}"
+    request = TextRequest(tuple(files), train_file, tuple(blocks or (64, 256)), fit_temperature)
+    name, evaluation = evaluate_character(model, place, runs_root(runs_dir), request)
+    value |= {"data": [str(path) for path in files] or name, **evaluation.to_json()}
+    yield f"{place.name} on {name if files else f'the {name} text of its run'}"
     yield from text_report(evaluation, model.vocabulary.unit)

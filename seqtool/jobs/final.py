@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from seqtool.data.characters import CharCorpus
 from seqtool.data.tagged import TaggedCorpus
 from seqtool.jobs.evaluation import TaggerEvaluation, evaluate_tagger
+from seqtool.jobs.novelty import novelty
 from seqtool.jobs.prepare import Prepared
-from seqtool.jobs.text_evaluation import TextEvaluation, evaluate_text
+from seqtool.jobs.text_data import part_of
+from seqtool.jobs.text_evaluation import TextEvaluation, evaluate_lines, evaluate_text
 from seqtool.reports.evaluation import summary
+from seqtool.reports.text_evaluation import novelty_lines
 from seqtool.runtime.character import CharacterModel
 from seqtool.runtime.tagger import TaggerModel
-
-SHORT_TEXT = 200_000  # symbols of a held-out text that are looked at; more would keep the user waiting
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,17 @@ class FinalEvaluation:
             if name in ("dev", "test"):
                 yield f"{name}:"
                 yield from summary(report)
+        for text in self.texts.values():
+            if text.novelty is not None:
+                yield from novelty_lines(text.novelty)
 
 
-def evaluate_at_the_end(prepared: Prepared, weights: dict[str, Any]) -> FinalEvaluation:
-    """Evaluate the kept model on development and test data, or on the training sentences where there are no others."""
+def evaluate_at_the_end(prepared: Prepared, weights: dict[str, Any], scores: Mapping[str, float] | None = None) -> FinalEvaluation:
+    """Evaluate the kept model on development and test data, or on the training sentences where there are no others.
+
+    Args:
+        scores: those of the kept row, which need not be found out again.
+    """
     corpus = prepared.corpus
     if isinstance(corpus, TaggedCorpus):
         model = TaggerModel.from_parts(prepared.config, prepared.vocab, weights)
@@ -58,16 +67,27 @@ def evaluate_at_the_end(prepared: Prepared, weights: dict[str, Any]) -> FinalEva
     if corpus.kind == "pairs":
         return FinalEvaluation()
     character = CharacterModel.from_parts(prepared.config, prepared.vocab, weights)
-    blocks = (prepared.settings.training.window,)
-    texts = {}
-    for name, part in (("val", corpus.val), ("test", corpus.test)):
-        if part is not None:
-            text = _text(corpus.kind, corpus.vocabulary, part)
-            texts[name] = evaluate_text(character, text, None, blocks)
-    return FinalEvaluation(texts=texts)
+    texts = {name: _text_report(character, corpus, name, prepared, scores or {}) for name in ("val", "test")}
+    return FinalEvaluation(texts={name: report for name, report in texts.items() if report is not None})
 
 
-def _text(kind: str, vocabulary: Any, part: Any) -> str:
-    if kind == "text":
-        return str(vocabulary.decode(part[:SHORT_TEXT].tolist()))
-    return "".join(vocabulary.decode(target.tolist()) for target in part.targets[: SHORT_TEXT // 10])
+def _text_report(
+    model: CharacterModel, corpus: CharCorpus, name: str, prepared: Prepared, scores: Mapping[str, float]
+) -> TextEvaluation | None:
+    """The report on a held-out text or on held-out lines, all of them; the blocks of `val` were scored in training."""
+    part = part_of(model, corpus, name)
+    if part is None:
+        return None
+    if corpus.kind == "lines":
+        report = evaluate_lines(model, part.lines)
+        return replace(report, novelty=novelty(model, _train_text(model, corpus))) if name == "val" else report
+    training = prepared.settings.training
+    block = training.eval_block or training.window
+    known = {block: scores["val_loss_blocks"]} if name == "val" and "val_loss_blocks" in scores else {}
+    return evaluate_text(model, part.ids, (block,), known)
+
+
+def _train_text(model: CharacterModel, corpus: CharCorpus) -> str:
+    train = part_of(model, corpus, "train")
+    assert train is not None
+    return train.decoded(model.vocabulary)

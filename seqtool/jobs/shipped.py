@@ -7,7 +7,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent.parent
 TOY_DATA = ("data/toy.conll",)
-NEEDS_DATA = {"toy_tagger": TOY_DATA}
+NEEDS_DATA = {"toy_tagger": TOY_DATA, "python_source": ("configs/python_source.py",)}
 
 
 @dataclass(frozen=True)

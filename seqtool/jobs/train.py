@@ -202,7 +202,7 @@ def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> Fina
     try:
         running.train()
         with stop.interrupting():
-            return evaluate_at_the_end(running.prepared, running.best.weights)
+            return evaluate_at_the_end(running.prepared, running.best.weights, running.best.row.scores if running.best.row else None)
     except Diverged:
         running.best.save()
         raise

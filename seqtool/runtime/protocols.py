@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from seqtool.runtime.character import CharacterModel
 
 Array = np.ndarray[Any, Any]
+Pieces = Iterator[tuple[Array, Array]]
 
 ONE_PASS = 10_000  # symbols that are read in one single pass where nothing else is said
 STREAMS = 32
@@ -84,11 +85,21 @@ def carried_losses(model: CharacterModel, ids: Array, streams: int | None = None
     Returns:
         (length - 1,), float64.
     """
+    return _gathered(len(ids) - 1, carried_pieces(model, ids, streams))
+
+
+def carried_pieces(model: CharacterModel, ids: Array, streams: int | None = None) -> Pieces:
+    """The same piece by piece, for a text of any length: places of the symbols before those scored, and their nats."""
     count = max(0, len(ids) - 1)
-    losses = np.zeros(count)
     for positions, found, inside in _read(model, ids[:count], streams or stream_count(count), {"logits"}):
         places = positions[inside]
-        losses[places] = -_chosen(found["logits"][inside], ids[places + 1])
+        yield places, -_chosen(found["logits"][inside], ids[places + 1])
+
+
+def _gathered(count: int, pieces: Pieces) -> Array:
+    losses = np.zeros(max(0, count))
+    for places, found in pieces:
+        losses[places] = found
     return losses
 
 
@@ -102,8 +113,12 @@ def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
     Returns:
         (length - 1,), float64.
     """
+    return _gathered(len(ids) - 1, block_pieces(model, ids, block))
+
+
+def block_pieces(model: CharacterModel, ids: Array, block: int) -> Pieces:
+    """The same piece by piece; see `carried_pieces`."""
     count = max(0, len(ids) - 1)
-    losses = np.zeros(count)
     width = max(1, min(_BLOCKS, _SCORES // (block * len(model.vocabulary))))
     for start in range(0, count, width * block):
         blocks = -(-min(width * block, count - start) // block)
@@ -113,8 +128,7 @@ def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
         for rows in _ranges(block, blocks * len(model.vocabulary)):
             logits, state = model.forward(np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64), state)
             places = positions[rows][inside[rows]]
-            losses[places] = -_chosen(logits[inside[rows]], ids[places + 1])
-    return losses
+            yield places, -_chosen(logits[inside[rows]], ids[places + 1])
 
 
 def sequence_losses(model: CharacterModel, sequences: Sequence[Array]) -> list[Array]:
