@@ -98,7 +98,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
         pytest.param(["notes.txt"], "expected char or tagger", "seqtool init char notes.txt", id="no task, a text"),
         pytest.param(["taggr"], "expected char or tagger", "seqtool init char TEXT, or", id="misspelt task"),
         pytest.param(["--example", "hihel"], "no shipped example", "did you mean hihell?", id="misspelt example"),
-        pytest.param(["--example", "zzz"], "no shipped example", "there are chunking, ewt", id="no such example"),
+        pytest.param(["--example", "zzz"], "no shipped example", "there are chunking, enwik8, ewt", id="no such example"),
         pytest.param(["char", "--example", "hihell"], "of its own", "seqtool init --example hihell", id="task and example"),
         pytest.param(["char", "notes.txt", "--dev", "notes.txt"], "--dev and --test go with", "init tagger", id="dev of a text"),
         pytest.param(["char", "gone.txt"], "gone.txt  cannot read", "give the path", id="no such file"),

@@ -10,8 +10,9 @@ import numpy as np
 
 from seqtool.data.characters import CharCorpus
 from seqtool.errors import ModelError, SeqtoolError
+from seqtool.jobs.evaluation_data import run_corpus
 from seqtool.jobs.novelty import novelty
-from seqtool.jobs.text_data import Part, held_out, part_of, read_files, run_corpus
+from seqtool.jobs.text_data import Part, held_out, part_of, read_files
 from seqtool.jobs.text_evaluation import (
     NGRAM_TEXT,
     Temperature,

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.data.characters import CharCorpus, load_char_corpus
+from seqtool.data.characters import CharCorpus
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
-from seqtool.jobs.evaluation_data import run_settings
+from seqtool.jobs.evaluation_data import read_text
 from seqtool.runtime.character import BOUNDARY, CharacterModel
-from seqtool.settings import CharSettings
 
 Array = np.ndarray[Any, Any]
 
@@ -49,23 +48,11 @@ def read_files(model: CharacterModel, files: Sequence[Path]) -> Part:
     name = ", ".join(map(str, files))
     if model.vocabulary.unit == "byte":
         return Part(name, _bytes(model.vocabulary, b"".join(map(_read, files)), name))
-    text = "".join(_decoded(path) for path in files)
+    text = read_text(files)
     if model.kind == "lines":
         lines = [line for line in text.replace("\r\n", BOUNDARY).split(BOUNDARY) if line]
         return Part(name, np.zeros(0, np.int64), [_encoded(model, BOUNDARY + line + BOUNDARY, name) for line in lines])
     return Part(name, _encoded(model, text, name))
-
-
-def run_corpus(run: Path | None, root: Path, why: str) -> CharCorpus:
-    """All data of a run, read anew (or from the cache).
-
-    Raises:
-        SeqtoolError: if there is no run, naming what needs it.
-        DataError: the run's files are not there any more.
-    """
-    settings = run_settings(run, why)
-    assert isinstance(settings, CharSettings)
-    return load_char_corpus(settings.data, settings.seed, root / ".cache", None)
 
 
 def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> Part | None:
@@ -129,14 +116,6 @@ def _bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
         offset = int((numbers < 0).argmax())
         raise vocabulary.unknown_symbol(chr(codes[offset]), f" at offset {offset:,}", place=place)
     return numbers
-
-
-def _decoded(path: Path) -> str:
-    try:
-        return _read(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
-        raise DataError(message, place=str(path), hint="convert it first, for example with iconv") from None
 
 
 def _read(path: Path) -> bytes:

@@ -19,7 +19,7 @@ from seqtool.decoding import log_softmax
 from seqtool.jobs.novelty import Novelty
 from seqtool.ngrams import NgramModel
 from seqtool.runtime.character import CharacterModel
-from seqtool.runtime.protocols import block_pieces, carried_pieces, sequence_losses
+from seqtool.runtime.protocols import block_parts, carried_parts, sequence_losses
 
 CONTEXTS = (1, 2, 5, 10, 20, 50, 100, 200)
 SHORT, LONG = 10, 200  # tiles in which contexts are looked at: short ones are exact, so that there are many of each length
@@ -33,7 +33,7 @@ CLASSES = ("letters", "digits", "space", "newline", "punctuation", "other")
 LINES = 1000  # lines that are scored together
 TEMPERATURES = np.exp(np.linspace(math.log(0.7), math.log(1.4), 29))
 Array = np.ndarray[Any, Any]
-Pieces = Iterable[tuple[Array, Array]]
+Parts = Iterable[tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,9 @@ def evaluate_text(
         blocks: lengths for the `blocks` protocol.
         known_blocks: what some of them cost, where that has been found out before.
     """
-    carried = _tally(model, ids, carried_pieces(model, ids))
+    carried = _tally(model, ids, carried_parts(model, ids))
     known = known_blocks or {}
-    by_block = {size: known[size] if size in known else _tally(model, ids, block_pieces(model, ids, size)).mean for size in blocks}
+    by_block = {size: known[size] if size in known else _tally(model, ids, block_parts(model, ids, size)).mean for size in blocks}
     return _evaluation(model, carried, by_block, _context_losses(model, ids))
 
 
@@ -181,9 +181,9 @@ class SymbolTally:
         return {name: (part.mean, part.count) for name, part in parts.items() if part.count}
 
 
-def _tally(model: CharacterModel, ids: Array, pieces: Pieces) -> SymbolTally:
+def _tally(model: CharacterModel, ids: Array, parts: Parts) -> SymbolTally:
     tally = SymbolTally.empty(len(model.vocabulary))
-    for places, losses in pieces:
+    for places, losses in parts:
         tally = tally.add(np.asarray(ids[places + 1], np.int64), losses)
         release(ids)
     return tally

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqtool.runtime.character import CharacterModel
 
 Array = np.ndarray[Any, Any]
-Pieces = Iterator[tuple[Array, Array]]
+Parts = Iterator[tuple[Array, Array]]
 
 ONE_PASS = 10_000  # symbols that are read in one single pass where nothing else is said
 STREAMS = 32
@@ -85,20 +85,20 @@ def carried_losses(model: CharacterModel, ids: Array, streams: int | None = None
     Returns:
         (length - 1,), float64.
     """
-    return _gathered(len(ids) - 1, carried_pieces(model, ids, streams))
+    return _gathered(len(ids) - 1, carried_parts(model, ids, streams))
 
 
-def carried_pieces(model: CharacterModel, ids: Array, streams: int | None = None) -> Pieces:
-    """The same piece by piece, for a text of any length: places of the symbols before those scored, and their nats."""
+def carried_parts(model: CharacterModel, ids: Array, streams: int | None = None) -> Parts:
+    """The same part by part, for a text of any length: places of the symbols before those scored, and their nats."""
     count = max(0, len(ids) - 1)
     for positions, found, inside in _read(model, ids[:count], streams or stream_count(count), {"logits"}):
         places = positions[inside]
         yield places, -_chosen(found["logits"][inside], ids[places + 1])
 
 
-def _gathered(count: int, pieces: Pieces) -> Array:
+def _gathered(count: int, parts: Parts) -> Array:
     losses = np.zeros(max(0, count))
-    for places, found in pieces:
+    for places, found in parts:
         losses[places] = found
     return losses
 
@@ -113,11 +113,11 @@ def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
     Returns:
         (length - 1,), float64.
     """
-    return _gathered(len(ids) - 1, block_pieces(model, ids, block))
+    return _gathered(len(ids) - 1, block_parts(model, ids, block))
 
 
-def block_pieces(model: CharacterModel, ids: Array, block: int) -> Pieces:
-    """The same piece by piece; see `carried_pieces`."""
+def block_parts(model: CharacterModel, ids: Array, block: int) -> Parts:
+    """The same part by part; see `carried_parts`."""
     count = max(0, len(ids) - 1)
     width = max(1, min(_BLOCKS, _SCORES // (block * len(model.vocabulary))))
     for start in range(0, count, width * block):
