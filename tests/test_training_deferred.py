@@ -60,6 +60,24 @@ def test_a_loss_that_is_not_finite_is_found_at_the_next_look_and_its_step_is_nam
     assert steps > 5
 
 
+@pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop", "adagrad"])
+@pytest.mark.parametrize("hidden_size", [6, 60], ids=["plain", "fused"])
+def test_from_a_broken_step_on_no_update_changes_a_weight(optimizer: Any, hidden_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    training = replace(SETTINGS.training, accumulate=1, eval_every=None, optimizer=optimizer, momentum=0.5)
+    made = trainer(text_task(replace(SETTINGS, model=replace(SETTINGS.model, hidden_size=hidden_size), training=training)))
+    made.readings = Readings(CPU, deferred=True)
+    monkeypatch.setattr("seqtool.training.readings.READ_EVERY", math.inf)
+    real, weights = made.task.loss, []
+    monkeypatch.setattr(made.task, "loss", lambda batch, index, draw: real(batch, index, draw) * (math.inf if draw == 4 else 1))
+    with pytest.raises(Diverged, match=r"no longer finite at step 5 \(epoch 1, batch 5\)"):
+        for _ in made.run():
+            weights.append([weight.detach().clone() for weight in made.trained.values()])
+    assert len(weights) > 5
+    for now, before in zip(made.trained.values(), weights[3], strict=True):
+        assert torch.equal(now, before)
+    assert not torch.equal(weights[2][0], weights[3][0])
+
+
 def test_nothing_is_read_between_two_looks() -> None:
     readings = Readings(CPU, deferred=True)
     assert readings.read() is None

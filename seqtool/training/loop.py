@@ -21,7 +21,7 @@ from seqtool.models.build import stored_parameters
 from seqtool.settings import Training
 from seqtool.training import state
 from seqtool.training.averaging import AveragedWeights
-from seqtool.training.optimizers import bare_step, build_optimizer
+from seqtool.training.optimizers import bare_step, build_optimizer, masked_update
 from seqtool.training.progress import Progress
 from seqtool.training.readings import Readings
 from seqtool.training.schedules import Schedule
@@ -55,6 +55,7 @@ class Trainer:
         self.average = AveragedWeights(list(self.trained.values()), training.ema) if training.ema else None
         self.progress = Progress()
         self.readings = Readings(task.device)
+        self._places: dict[int, tuple[int, int]] = {}  # epoch and batch of the steps that are not read yet
         self.ended = ""
         self.can_save = True
         self._started = 0.0
@@ -117,6 +118,7 @@ class Trainer:
         loss, items = self._gradient(epoch, range(progress.position, stop))
         norm = self._gradient_norm()
         self.readings.note(loss, norm, progress.step + 1)
+        self._places[progress.step + 1] = epoch + 1, progress.position + 1
         self._look_at_clock()
         ends_epoch = stop >= batches
         last = bool(self._limit_reached(1, int(ends_epoch)))
@@ -181,8 +183,9 @@ class Trainer:
             return
         if found.broken:
             what = "gradient" if math.isfinite(found.loss_sum) else "loss"
-            here = f" (epoch {progress.epoch + 1}, batch {progress.position + 1})" if found.broken == progress.step + 1 else ""
-            raise Diverged(f"the {what} is no longer finite at step {found.broken}{here}", hint=MEND)
+            epoch, batch = self._places[found.broken]
+            raise Diverged(f"the {what} is no longer finite at step {found.broken} (epoch {epoch}, batch {batch})", hint=MEND)
+        self._places.clear()
         progress.loss_sum += found.loss_sum
         progress.grad_norm = found.norm
         self._shown_loss = found.loss / items if items else self._shown_loss
@@ -200,7 +203,7 @@ class Trainer:
     def _make_update(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self._update()
+        masked_update(self._update, self.optimizer, self.readings.broken)
         self.progress.step += 1
         if self.average is not None:
             self.average.update(self.progress.step)

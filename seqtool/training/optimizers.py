@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqtool.settings import Training
@@ -62,6 +62,26 @@ def bare_step(optimizer: Optimizer) -> Callable[[], None]:
             inner(optimizer)
 
     return step
+
+
+def masked_update(update: Callable[[], None], optimizer: Optimizer, broken: Tensor | None) -> None:
+    """Make an update, which changes no weight if a step up to this one was broken, and ask nobody whether it was.
+
+    Args:
+        update: the optimiser's step.
+        broken: a number on the weights' device, 0 if all was finite; None: known to be.
+    """
+    if broken is None:
+        update()
+    elif optimizer.param_groups[0].get("fused"):
+        optimizer.found_inf = (broken != 0).to(torch.float32)  # type: ignore[attr-defined]  # as a gradient scaler tells it
+        update()
+    else:
+        weights = [weight.detach() for group in optimizer.param_groups for weight in group["params"]]
+        before = [weight.clone() for weight in weights]
+        update()
+        for weight, old in zip(weights, before, strict=True):
+            weight.copy_(torch.where(broken != 0, old, weight))
 
 
 @contextmanager

@@ -49,6 +49,11 @@ class Readings:
         """Whether it is time to look at a GPU."""
         return time.monotonic() - self._read_at >= READ_EVERY
 
+    @property
+    def broken(self) -> Tensor | None:
+        """On a GPU: the first step since the last reading that was not finite, or 0; from it on, no update may change a weight."""
+        return self._broken
+
     def note(self, loss: Tensor, norm: Tensor, step: int) -> None:
         """Take the summed loss and the gradient's norm of update number `step` (from 1)."""
         if self.deferred:
