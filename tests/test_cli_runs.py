@@ -112,6 +112,7 @@ def test_what_is_no_run_stays_and_so_do_the_others(name: str, hint: str, root: P
 def test_a_run_in_the_making_is_not_taken_away(root: Path) -> None:
     run = RunDirectory(root, "busy")
     run.start()
+    (run.path / "config.yaml").touch()
     try:
         assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "running"
         done = call(root, "rm", "busy.partial")
