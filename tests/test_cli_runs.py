@@ -118,6 +118,7 @@ def test_a_run_in_the_making_is_not_taken_away(root: Path) -> None:
         done = call(root, "rm", "busy.partial")
         assert done.code == 2
         assert "is being trained" in done.stderr
+        (run.path / "metrics.jsonl").write_text("{}\n")
     finally:
         run.release()
     assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "unfinished"

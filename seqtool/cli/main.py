@@ -11,6 +11,7 @@ from seqtool.cli.boundary import run
 from seqtool.cli.check import check
 from seqtool.cli.config import app as config_app
 from seqtool.cli.evaluate import evaluate
+from seqtool.cli.export import export
 from seqtool.cli.help import Command, Group
 from seqtool.cli.init import init
 from seqtool.cli.inspect import inspect
@@ -59,6 +60,7 @@ for function, name in (
     (evaluate, "evaluate"),
     (inspect, "inspect"),
     (report, "report"),
+    (export, "export"),
     (schema, "schema"),
 ):
     app.command(name, cls=Command)(function)

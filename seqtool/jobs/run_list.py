@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seqtool.bundle import read_manifest
+from seqtool.bundle import MANIFEST, read_manifest
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.files import present, writing
 from seqtool.runs import LOCK, MODEL, PARTIAL, find_model
 
 State = Literal["finished", "running", "unfinished", "damaged"]
 SHOWN_SCORES = ("val_f1", "val_accuracy", "val_loss", "train_loss")  # the first that a run has is its score
-MARKS = ("config.yaml", "metrics.jsonl", MODEL, LOCK)  # what tells a run's directory from any other
+MARKS = ("config.yaml", "metrics.jsonl", MODEL, LOCK, MANIFEST)  # what tells a run's directory (or a model's) from any other
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def _entries(root: Path) -> Iterator[RunEntry]:
             continue
         if is_run(folder):
             yield _entry(folder, folder.name)
-        inner = (child for child in sorted(folder.iterdir()) if child.is_dir() and is_run(child))
+        inner = (child for child in sorted(folder.iterdir()) if child.is_dir() and child.name != MODEL and is_run(child))
         yield from (_entry(child, f"{folder.name}/{child.name}") for child in inner)
 
 
@@ -86,9 +86,9 @@ def _entry(folder: Path, name: str) -> RunEntry:
     manifest: dict[str, Any] = {}
     modified = folder.stat().st_mtime
     try:
-        model = present(folder / MODEL)
+        model = folder if (folder / MANIFEST).is_file() else present(folder / MODEL)
         manifest = read_manifest(model)
-        modified = (model / "manifest.json").stat().st_mtime
+        modified = (model / MANIFEST).stat().st_mtime
     except (ModelError, OSError):
         state = "damaged"
     if folder.name.endswith(PARTIAL):
@@ -176,7 +176,7 @@ def run_entry(reference: str, root: Path) -> RunEntry:
     """
     place = find_model(reference, root)
     folder = place.run or place.model
-    manifest_file = present(place.model) / "manifest.json"
+    manifest_file = present(place.model) / MANIFEST
     return RunEntry(reference, folder, "finished", read_manifest(present(place.model)), folder_size(folder), manifest_file.stat().st_mtime)
 
 
