@@ -196,6 +196,7 @@ class Training:
     eval_block: int | None = key("length of the blocks that validation text is also scored in, each from the initial state; by default the window", None, ge=1)
     patience: int | None = key("evaluations without progress before the run ends early", None, ge=1)
     checkpoint_minutes: float = key("minutes between checkpoints", 10.0, gt=0)
+    init_from: str = key("the directory of a trained model whose weights and vocabulary the run starts from", "")
     seed_skip: int = key("uniform draws thrown away after seeding, before the weights are drawn", 0, ge=0)
     threads: int | None = key("CPU threads; by default the smaller of the cores and 4", None, ge=1)
     device: Literal["auto", "cpu", "cuda", "mps"] = key("where to train", "auto")

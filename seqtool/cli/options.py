@@ -46,6 +46,15 @@ Seeds = Annotated[
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="Where to train.", show_default=False)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same name, whatever it holds.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run of this name.")]
+InitFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--init-from",
+        metavar="MODEL",
+        help="Start from a trained model's weights (a run's name, a run or a model directory), its vocabulary extended.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, errors and nothing else.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Files = Annotated[

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.boundary import command
-from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Overwrite, Quiet, Resume, RunsDir, Seed, Seeds
+from seqtool.cli.options import AsJson, DeviceOption, InitFrom, Name, Overrides, Overwrite, Quiet, Resume, RunsDir, Seed, Seeds
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
@@ -35,13 +35,23 @@ class _Given:
     device: str | None
     overwrite: bool
     resume: bool
+    init_from: str | None
     quiet: bool
     json: bool
 
     def settings(self) -> list[str]:
         """`--set`, and the options that are short for one."""
-        short_forms = {"name": self.name, "seed": self.seed, "training.device": self.device}
+        short_forms = {"name": self.name, "seed": self.seed, "training.device": self.device, "training.init_from": self._start()}
         return [*(self.overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
+
+    def _start(self) -> str | None:
+        """The model to start from, as a config names it."""
+        if self.init_from is None:
+            return None
+        from seqtool.config.yaml_tree import quoted
+        from seqtool.runs import find_model, runs_root
+
+        return quoted(str(find_model(self.init_from, runs_root(self.runs_dir)).model.absolute()))
 
 
 @command
@@ -55,11 +65,12 @@ def train_char(
     device: DeviceOption = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
+    init_from: InitFrom = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, quiet, json)
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, json)
     _train("char", config, given, [], [])
 
 
@@ -76,11 +87,12 @@ def train_tagger(
     device: DeviceOption = None,
     overwrite: Overwrite = False,
     resume: Resume = False,
+    init_from: InitFrom = None,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
     """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, quiet, json)
+    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, json)
     _train("tagger", config, given, dev or [], test or [])
 
 

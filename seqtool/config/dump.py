@@ -9,7 +9,7 @@ from typing import Any
 
 from seqtool.config.checks_tagger import feature_takes
 from seqtool.config.paths import relative
-from seqtool.config.schema import PATH_KEYS, SECTIONS, TASKS, keys
+from seqtool.config.schema import INIT_FROM, PATH_KEYS, SECTIONS, TASKS, keys
 from seqtool.config.yaml_tree import NULLS, quoted
 from seqtool.settings import Feature, Settings
 
@@ -40,6 +40,8 @@ def _section(values: Any, section: str, place: Callable[[str], str]) -> Iterator
         if section == "data" and name in PATH_KEYS:
             value = tuple(place(path) for path in value)
             yield f"  {name}: {scalar(value[0]) if len(value) == 1 else flow(value)}"
+        elif name == INIT_FROM:
+            yield f"  {name}: {scalar(place(value))}"
         elif isinstance(value, dict):
             yield f"  {name}:{'' if value else ' {}'}"
             yield from (f"    {_key(label)}: {scalar(weight)}" for label, weight in value.items())

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 TASKS: Mapping[str, type[Any]] = {"char": CharSettings, "tagger": TaggerSettings}
 SECTIONS = ("data", "model", "training")
-PATH_KEYS = frozenset(("text", "val", "train", "dev", "test"))  # of data; a feature has `path` too
+PATH_KEYS = frozenset(("text", "val", "train", "dev", "test"))  # of data; a feature has `path`, training has INIT_FROM
+INIT_FROM = "init_from"
 
 CLOSED = {"extra": "forbid", "allow_inf_nan": False}
 _DATA, _MODELS = (settings.CharData, settings.TaggerData), (settings.CharModel, settings.TaggerModel)

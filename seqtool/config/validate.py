@@ -14,6 +14,7 @@ from typing import Any
 from seqtool.config.checks import contradictions
 from seqtool.config.paths import absolute
 from seqtool.config.schema import (
+    INIT_FROM,
     PATH_KEYS,
     SECTIONS,
     TASKS,
@@ -110,7 +111,9 @@ def _all_sections() -> tuple[Path, ...]:
 
 def _is_path(path: Path) -> bool:
     keys_only = [part for part in path if isinstance(part, str)]
-    return (len(keys_only) == 2 and keys_only[0] == "data" and keys_only[1] in PATH_KEYS) or keys_only == ["model", "features", "path"]
+    if len(keys_only) == 2 and keys_only[0] == "data":
+        return keys_only[1] in PATH_KEYS
+    return keys_only in (["model", "features", "path"], ["training", INIT_FROM])
 
 
 def _cut(values: Any, path: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqtool.data.encoded_text import ALPHABET_HINT, BOUNDARY, encode_files, merge_rare
+from seqtool.data.encoded_text import ALPHABET_HINT, BOUNDARY, encode_files, merge_rare, renumber
 from seqtool.data.sources import expand
 from seqtool.data.text_cache import StoredText, TextCache
 from seqtool.data.text_parts import LinePlaces, Stretch, divided, lines_of, stretches
@@ -74,7 +74,9 @@ class CharCorpus:
     warnings: tuple[str, ...] = ()
 
 
-def load_char_corpus(data: CharData, seed: int, cache: Path | None = None, progress: Progress | None = None) -> CharCorpus:
+def load_char_corpus(
+    data: CharData, seed: int, cache: Path | None = None, progress: Progress | None = None, base: SymbolVocabulary | None = None
+) -> CharCorpus:
     """Read, encode and part the data.
 
     Without `data.alphabet` the symbols are those of all the text, parts for validation and test included, so that their losses
@@ -85,12 +87,13 @@ def load_char_corpus(data: CharData, seed: int, cache: Path | None = None, progr
         seed: decides which lines are for validation and test.
         cache: folder for encoded texts; None: they are held in memory.
         progress: called with what is being done, the bytes done and their number.
+        base: the symbols of a model that training starts from; they keep their numbers, and new ones follow.
 
     Raises:
         DataError: a file that is missing or cannot be read; a symbol that is not in the alphabet; too little to learn from.
     """
     if data.pairs:
-        return _pairs_corpus(data)
+        return _pairs_corpus(data, base)
     if not data.text:
         raise DataError("expected text or pairs to learn from, found neither", hint="give `data.text` (a file) or `data.pairs`")
     given = (("text", data.text), ("val", data.val), ("test", data.test))
@@ -104,13 +107,17 @@ def load_char_corpus(data: CharData, seed: int, cache: Path | None = None, progr
     stored, vocabulary, rare = _merged(stored, counts["train"], data, facts, store)
     found = {name: part for name, part in parts.items() if _usable(part)}
     notes = [*_sizes(found, seed if data.per_line and not data.val else None), *said, *_symbol_notes(vocabulary, rare, counts["train"])]
+    warnings = text_warnings(paths, parts, found, vocabulary, counts, rare)
+    if base is not None:
+        vocabulary = vocabulary.extending(base)
+        stored = renumber(stored, "".join(vocabulary.symbols), facts, store)
     return CharCorpus(
         kind="lines" if data.per_line else "text",
         vocabulary=vocabulary,
         **{name: _taken(part, stored) for name, part in found.items()},
         files=files,
         notes=tuple(notes),
-        warnings=tuple(text_warnings(paths, parts, found, vocabulary, counts, rare)),
+        warnings=tuple(warnings),
     )
 
 
@@ -217,7 +224,7 @@ def _number(count: int, noun: str) -> str:
 # --- pairs ------------------------------------------------------------------------------------------------------------
 
 
-def _pairs_corpus(data: CharData) -> CharCorpus:
+def _pairs_corpus(data: CharData, base: SymbolVocabulary | None) -> CharCorpus:
     """Aligned pairs as the settings give them."""
     pairs = tuple((_normal(source, data), _normal(target, data)) for source, target in data.pairs)
     counts = Counter(symbol for pair in pairs for text in pair for symbol in _symbols(text, data.unit))
@@ -230,6 +237,8 @@ def _pairs_corpus(data: CharData) -> CharCorpus:
         vocabulary = SymbolVocabulary(chosen, data.unit, len(kept), [*(seen[number] for number in kept), rare])
     else:
         vocabulary = SymbolVocabulary(symbols, data.unit, None, seen)
+    if base is not None:
+        vocabulary = vocabulary.extending(base)
     encoded = [_encoded_pair(index, pair, vocabulary) for index, pair in enumerate(pairs)]
     sequences = Sequences([source for source, _ in encoded], [target for _, target in encoded])
     notes = (

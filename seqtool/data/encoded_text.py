@@ -99,6 +99,16 @@ def _numbers(group: Sequence[Path], form: TextForm, symbols: str, progress: Prog
             yield table[_codes(piece)]
 
 
+def renumber(stored: StoredText, symbols: str, facts: Any, cache: TextCache) -> StoredText:
+    """The same text in the numbers of a longer list of symbols."""
+    renumbered = {"renumbered": facts, "before": stored.symbols, "symbols": symbols}
+    found = cache.find(renumbered)
+    if found is not None:
+        return found
+    table = np.array([symbols.index(symbol) for symbol in stored.symbols], np.min_scalar_type(len(symbols)))
+    return cache.store(renumbered, symbols, {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()})
+
+
 def merge_rare(stored: StoredText, kept: Sequence[int], unknown: str, facts: Any, cache: TextCache) -> StoredText:
     """The same text with every symbol that is not among `kept` (numbers, in order) read as the unknown one, which comes last."""
     symbols = "".join(stored.symbols[number] for number in kept) + unknown

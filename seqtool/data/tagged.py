@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any, Literal
@@ -74,7 +74,17 @@ def inner_labels(sentence: Sentence, scheme: Scheme, inner_scheme: Scheme) -> li
     return list(sentence.labels) if scheme == "none" else convert(sentence.labels, scheme, inner_scheme)
 
 
-def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress: Progress | None = None) -> TaggedCorpus:
+@dataclass(frozen=True)
+class KnownWords:
+    """What a tagger that training starts from has learned: its labels, and its training words with their frequencies."""
+
+    labels: tuple[str, ...] = ()
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+def load_tagged_corpus(
+    data: TaggerData, model: TaggerModel, seed: int, progress: Progress | None = None, base: KnownWords | None = None
+) -> TaggedCorpus:
     """Read all splits and derive labels, scheme, vocabularies and tokeniser from train.
 
     Args:
@@ -82,6 +92,7 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
         model: its features say which vocabularies are built.
         seed: decides which sentences are held out where `data.split` asks for it.
         progress: called with what is being done, the part done and the whole.
+        base: what a model that training starts from knows; labels and words of train come on top of it.
 
     Raises:
         DataError: a file that is missing or cannot be read; nothing to learn from.
@@ -95,7 +106,9 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
     _check_labels(labels, data)
     if progress is not None:
         progress("building vocabularies", 0, 1)
-    counts = count_forms(train, data.normalize)
+    found = count_forms(train, data.normalize)
+    base = base or KnownWords()
+    counts = dict(base.counts) | {form: count + base.counts.get(form, 0) for form, count in found.items()}
     tables = _read_vectors(model, counts, data, progress)
     vectors = {index: table for index, (_, table) in tables.items()}
     tokenizer, f1 = choose_tokenizer((sentence.text, sentence.tokens) for sentence in train)
@@ -103,7 +116,7 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
         train=train,
         dev=splits["dev"].sentences,
         test=splits["test"].sentences,
-        labels=labels,
+        labels=_distinct((*base.labels, *labels)),
         scheme=scheme,
         inner_scheme=inner_scheme,
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
@@ -111,7 +124,7 @@ def load_tagged_corpus(data: TaggerData, model: TaggerModel, seed: int, progress
         tokenizer_f1=f1,
         layout=layout_of(data, splits["train"].format),
         files=file_hashes([*chain(*paths.values()), *(path for path, _ in tables.values())]),
-        notes=(*notes, *_corpus_notes(splits, labels, scheme, counts, tokenizer, f1), *_said("notes", vectors)),
+        notes=(*notes, *_corpus_notes(splits, labels, scheme, found, tokenizer, f1), *_said("notes", vectors)),
         warnings=(*corpus_warnings(paths, splits, labels, scheme, inner_scheme), *_said("warnings", vectors)),
     )
 

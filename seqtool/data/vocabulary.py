@@ -105,6 +105,15 @@ class SymbolVocabulary:
             text = "".join([self.symbols[number] for number in numbers])
         return text if self.unit == "char" else text.encode("latin-1", "replace").decode("utf-8", "replace")
 
+    def extending(self, base: SymbolVocabulary) -> SymbolVocabulary:
+        """The base's symbols with their numbers, then those that only this vocabulary has; counts are added up."""
+        symbols = [*base.symbols, *(symbol for symbol in self.symbols if symbol not in base.symbols)]
+        counts = [dict(zip(given.symbols, given.counts, strict=False)) for given in (base, self)]
+        unknown = base.unknown
+        if unknown is None and self.unknown is not None:
+            unknown = symbols.index(self.symbols[self.unknown])
+        return SymbolVocabulary(symbols, self.unit, unknown, [sum(count.get(symbol, 0) for count in counts) for symbol in symbols])
+
     def to_json(self) -> dict[str, Any]:
         """What `vocab.json` holds."""
         symbols: list[Any] = list(self.symbols) if self.unit == "char" else [ord(symbol) for symbol in self.symbols]

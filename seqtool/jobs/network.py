@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seqtool.data.characters import CharCorpus
 from seqtool.errors import SeqtoolError
 from seqtool.jobs.prepare import Prepared
+from seqtool.jobs.start import carried_over
 from seqtool.settings import CharSettings, Settings, TaggerSettings
 from seqtool.spans import allowed_transitions
 
@@ -35,12 +36,16 @@ def build_task(prepared: Prepared) -> BuiltTask:
         ConfigError: if the device is not to be had.
     """
     _need_torch()
+    from seqtool.models.build import arrays, load_arrays
     from seqtool.training.device import choose_device, set_up_torch
 
     settings = prepared.settings
     threads = set_up_torch(settings.training)
     device = choose_device(settings.training.device)
     task = _character_task(prepared, device) if isinstance(settings, CharSettings) else _tagging_task(prepared, device)
+    if prepared.start is not None:
+        fresh = arrays(task.network)
+        load_arrays(task.network, carried_over(fresh, prepared.start, prepared.config, prepared.vocab))
     return BuiltTask(task, device, threads)
 
 

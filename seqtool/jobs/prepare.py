@@ -10,9 +10,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from seqtool.bundle import Bundle
 from seqtool.data.characters import CharCorpus, load_char_corpus
-from seqtool.data.tagged import TaggedCorpus, load_tagged_corpus
+from seqtool.data.tagged import KnownWords, TaggedCorpus, load_tagged_corpus
+from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import ConfigError
+from seqtool.jobs.start import check_start, read_start
 from seqtool.settings import CharSettings, Settings, TaggerModel, TaggerSettings, feature_list
 
 Progress = Callable[[str, int, int], None]
@@ -26,12 +29,14 @@ class Prepared:
         config: what `config.json` of the model will say.
         vocab: what `vocab.json` of the model will say.
         corpus: the encoded data.
+        start: the model that training starts from, if not from nothing.
     """
 
     settings: Settings
     config: dict[str, Any]
     vocab: dict[str, Any]
     corpus: CharCorpus | TaggedCorpus
+    start: Bundle | None = None
 
 
 def prepare(settings: Settings, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
@@ -40,21 +45,28 @@ def prepare(settings: Settings, cache: Path | None = None, progress: Progress | 
     Raises:
         ConfigError: if there is nothing to train on.
         DataError: if a file is missing or not what it was said to be.
+        SeqtoolError: if the model to start from is another network than the settings describe.
     """
+    start = read_start(settings)
     if isinstance(settings, CharSettings):
-        return _prepare_char(settings, cache, progress)
-    return _prepare_tagger(settings, progress)
+        prepared = _prepare_char(settings, cache, progress, start)
+    else:
+        prepared = _prepare_tagger(settings, progress, start)
+    if start is not None:
+        check_start(start, prepared.config, settings.training.init_from)
+    return prepared
 
 
-def _prepare_char(settings: CharSettings, cache: Path | None, progress: Progress | None) -> Prepared:
+def _prepare_char(settings: CharSettings, cache: Path | None, progress: Progress | None, start: Bundle | None) -> Prepared:
     if not (settings.data.text or settings.data.pairs):
         raise ConfigError(
             "this config has no data to train on",
             place="data",
             hint="give data.text or data.pairs; or look at the untrained network: seqtool inspect CONFIG --text TEXT",
         )
-    corpus = load_char_corpus(settings.data, settings.seed, cache, progress)
-    return Prepared(settings, char_config(settings, corpus.kind), corpus.vocabulary.to_json(), corpus)
+    base = None if start is None else SymbolVocabulary.from_json(start.vocab, settings.data.unit)
+    corpus = load_char_corpus(settings.data, settings.seed, cache, progress, base)
+    return Prepared(settings, char_config(settings, corpus.kind), corpus.vocabulary.to_json(), corpus, start)
 
 
 def char_config(settings: CharSettings, kind: str) -> dict[str, Any]:
@@ -67,8 +79,9 @@ def char_config(settings: CharSettings, kind: str) -> dict[str, Any]:
     }
 
 
-def _prepare_tagger(settings: TaggerSettings, progress: Progress | None) -> Prepared:
-    corpus = load_tagged_corpus(settings.data, settings.model, settings.seed, progress)
+def _prepare_tagger(settings: TaggerSettings, progress: Progress | None, start: Bundle | None) -> Prepared:
+    base = None if start is None else KnownWords(tuple(start.vocab["labels"]), dict(start.vocab["forms"]))
+    corpus = load_tagged_corpus(settings.data, settings.model, settings.seed, progress, base)
     model = resolved_model(settings.model, corpus.inner_scheme)
     config = {
         "task": "tagger",
@@ -82,7 +95,7 @@ def _prepare_tagger(settings: TaggerSettings, progress: Progress | None) -> Prep
         "layout": corpus.layout,
     }
     vocab = {"labels": list(corpus.labels), **corpus.encoder.to_json()}
-    return Prepared(replace(settings, model=model), config, vocab, corpus)
+    return Prepared(replace(settings, model=model), config, vocab, corpus, start)
 
 
 def resolved_model(model: TaggerModel, inner_scheme: str) -> TaggerModel:

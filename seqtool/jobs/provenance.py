@@ -29,12 +29,14 @@ _WIDEST = 40  # characters of a value that are shown
 
 def experiment(prepared: Prepared) -> Json:
     """What decides a run's weights: its settings, with the hashes of files in the place of their paths."""
-    return _described(prepared.settings, prepared.corpus.files)
+    start = None if prepared.start is None else prepared.start.manifest["sha256"]
+    return _described(prepared.settings, prepared.corpus.files, start)
 
 
-def _described(settings: Settings, hashes: Mapping[str, str]) -> Json:
+def _described(settings: Settings, hashes: Mapping[str, str], start: str | None) -> Json:
     value = asdict(settings)
     del value["name"], value["data"]["source"]
+    value["training"]["init_from"] = start
     for name in PATH_KEYS & value["data"].keys():
         paths = value["data"].pop(name)
         value["data"][f"{name}: {_CONTENT}"] = [hashes.get(str(path)) for path in expand(paths)]
@@ -91,7 +93,7 @@ def differences_from_earlier(earlier: Path, prepared: Prepared, circumstances: M
         settings = read_settings(earlier / "config.yaml").settings
         if settings.task != prepared.settings.task:
             return [f"task: {settings.task} before, {prepared.settings.task} now"]
-        before = _described(settings, manifest.get("data", {}))
+        before = _described(settings, manifest.get("data", {}), manifest.get("init_from", {}).get("sha256"))
     except SeqtoolError:  # none there, damaged, or its files have gone
         return []
     then = {name: manifest.get(name) for name in circumstances}

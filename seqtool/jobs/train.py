@@ -20,6 +20,7 @@ from seqtool.jobs.prepare import Prepared, prepare
 from seqtool.jobs.provenance import MAY_DIFFER, differences, differences_from_earlier, experiment
 from seqtool.jobs.running import Running
 from seqtool.jobs.signals import StopFlag, stop_signals
+from seqtool.jobs.start import start_notes
 from seqtool.reports.training import TrainingScreen
 from seqtool.runs import MODEL, RunDirectory
 from seqtool.settings import Settings
@@ -165,6 +166,9 @@ def _prepared(settings: Settings, options: TrainOptions, screen: TrainingScreen)
     prepared = prepare(settings, options.root / ".cache", lambda label, done, total: screen.progress(done, total, {"": label}))
     for note in prepared.corpus.notes:
         screen.say(note)
+    if prepared.start is not None:
+        for line in start_notes(prepared.start, prepared.vocab, settings.training.init_from):
+            screen.say(line)
     for warning in prepared.corpus.warnings:
         screen.warn(warning)
     return prepared
@@ -186,7 +190,10 @@ def _facts(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
     """What the manifest says of how the model came to be, beside the circumstances."""
     settings = prepared.settings
     kind, files = prepared.config["kind"], dict(prepared.corpus.files)
-    return {"name": settings.name, "kind": kind, "data": files, "command": list(options.command), "seed": settings.seed}
+    facts = {"name": settings.name, "kind": kind, "data": files, "command": list(options.command), "seed": settings.seed}
+    if prepared.start is not None:
+        facts["init_from"] = {"model": settings.training.init_from, "sha256": prepared.start.manifest["sha256"]}
+    return facts
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------

@@ -50,14 +50,19 @@ def ended(child: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
+def still_running(child: int) -> int | None:
+    """None while a child runs, else its exit code or minus the signal that killed it."""
+    done, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if done else None
+
+
 def killed_after(child: int, seconds: float) -> int:
     """Kill a child after a while, unless it ends before; its exit code or minus the signal."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            return os.waitstatus_to_exitcode(status)
-        time.sleep(0.001)
+        if (code := still_running(child)) is not None:
+            return code
+        time.sleep(0.0002)
     os.kill(child, signal.SIGKILL)
     return ended(child)
 

@@ -6,14 +6,30 @@ import mmap
 import random
 import shutil
 import struct
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial as partial_call
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
-from seqtool.jobs.checkpoints import Checkpoint, Checkpoints
+from seqtool import bundle
+from seqtool.jobs import checkpoints
+from seqtool.sealed import Form, strict_json, write_sealed
 from seqtool.settings import Settings
-from tests.benchmarks.faults.common import BUG, differences, fork, killed_after, litter, newest_step, telling, whole
+from tests.benchmarks.faults.common import (
+    BUG,
+    differences,
+    ended,
+    fork,
+    killed_after,
+    litter,
+    newest_step,
+    still_running,
+    telling,
+    whole,
+)
 from tests.small_runs import char_run, run, tagger_run
 
 STEPS = 20
@@ -28,7 +44,7 @@ class Kills:
     kills: int = 0
     during_a_save: int = 0
     before_a_checkpoint: int = 0
-    steps_lost: int = 0  # at most, of those whose save had ended
+    steps_lost: int = 0  # the most that a resumed run had to make again, of steps whose checkpoint stood
     runs: int = 0
     unequal: int = 0
     failed: int = 0
@@ -56,19 +72,19 @@ def kill_runs(count: int, folder: Path, seed: int = 1) -> Kills:
 def _one_run(settings: Settings, place: Path, draw: random.Random, found: Kills, count: int, one: Callable[[], None]) -> None:
     """Kill one run again and again until it gets to its end."""
     expected, root = whole(settings, place / "whole"), place / "killed"
+    partial = root / f"{settings.name}.partial"
     shutil.rmtree(root, ignore_errors=True)
-    saved = mmap.mmap(-1, 8)
+    notes = Notes()
     while True:
-        saved[:] = struct.pack("q", -1)
-        patience = draw.uniform(0.05, 1.5) if found.kills < count else 60
-        code = killed_after(fork(lambda: _run(settings, root, saved)), patience)
+        notes.clear()
+        child = fork(partial_call(_run, settings, root, notes))
+        code = _killed(child, notes, draw) if found.kills < count else ended(child)
         if code != -9:
             break
         found.kills += 1
         one()
-        partial = root / f"{settings.name}.partial"
-        found.during_a_save += any(path.name.endswith((".new", ".old", ".tmp")) for path in partial.rglob("*"))
-        (last,) = struct.unpack("q", saved[:])
+        last, saving = notes.read()
+        found.during_a_save += saving
         step = newest_step(partial)
         found.before_a_checkpoint += step < 0
         found.steps_lost = max(found.steps_lost, last - step)
@@ -78,13 +94,49 @@ def _one_run(settings: Settings, place: Path, draw: random.Random, found: Kills,
     found.littered += code == 0 and bool(litter(root))
 
 
-def _run(settings: Settings, root: Path, saved: mmap.mmap) -> None:
-    """A run that notes each step whose checkpoint stands."""
-    real = Checkpoints.save
+def _killed(child: int, notes: Notes, draw: random.Random) -> int:
+    """Kill a child some steps further on: between or in the middle of what it does, every other time while it saves."""
+    first, steps, in_a_save = None, draw.randint(0, STEPS // 2), draw.random() < 0.5
+    while (code := still_running(child)) is None:
+        step, saving = notes.read()
+        first = step if first is None and step >= 0 else first
+        if first is not None and step >= first + steps and (saving or not in_a_save):
+            return killed_after(child, draw.uniform(0, 0.004 if in_a_save else 0.1))
+        time.sleep(0.0002)
+    return code
 
-    def save(self: Checkpoints, checkpoint: Checkpoint) -> None:
-        real(self, checkpoint)
-        saved[:] = struct.pack("q", checkpoint.numbers["progress"]["step"])
 
-    with patch.object(Checkpoints, "save", save):
+class Notes:
+    """What a run notes for the process that will kill it: the last step whose checkpoint stands, and whether it saves at the moment."""
+
+    def __init__(self) -> None:
+        self._memory = mmap.mmap(-1, 16)
+
+    def clear(self) -> None:
+        """Before a run."""
+        self.write(-1, False)
+
+    def write(self, step: int, saving: bool) -> None:
+        """Note both."""
+        self._memory[:] = struct.pack("qq", step, saving)
+
+    def read(self) -> tuple[int, bool]:
+        """Both."""
+        step, saving = struct.unpack("qq", self._memory[:])
+        return step, bool(saving)
+
+
+def _run(settings: Settings, root: Path, notes: Notes) -> None:
+    """A run that notes what it does."""
+    real = write_sealed
+
+    def write(folder: Path, form: Form, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+        step = notes.read()[0]
+        notes.write(step, True)
+        real(folder, form, contents, facts)
+        if form.noun == "checkpoint":
+            step = strict_json(contents["state.json"])["numbers"]["progress"]["step"]
+        notes.write(step, False)
+
+    with patch.object(bundle, "write_sealed", write), patch.object(checkpoints, "write_sealed", write):
         run(settings, root, resume=True)
