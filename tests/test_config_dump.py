@@ -67,7 +67,7 @@ PAIR = TEXT.flatmap(lambda a: st.tuples(st.just(a), st.text(CHARACTERS, min_size
 PAIRS = st.lists(PAIR, max_size=3).map(tuple)
 ALPHABET = st.lists(CHARACTERS, min_size=1, max_size=9, unique=True).flatmap(lambda a: st.sampled_from(["".join(a), tuple(a)]))
 LABELS = TEXT | st.text("ab é", min_size=1500, max_size=1500)
-TRAINING = {"betas": st.tuples(SHARE, SHARE)}
+TRAINING: dict[str, Any] = {"betas": st.tuples(SHARE, SHARE), "init_from": st.just("") | PATHS.map(os.path.normpath)}
 CHAR = values(
     CharSettings,
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),

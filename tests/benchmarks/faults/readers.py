@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.jobs import listeners
+from seqtool.cli.boundary import run as run_command
+from seqtool.cli.main import app
+from seqtool.jobs import listeners, tagging, use  # what `tag` imports, so that no child has to
 from tests.benchmarks.faults.common import ended, fork, telling
 from tests.small_runs import run, tagger_run
 
@@ -86,9 +88,7 @@ def _counted(log: Path) -> Callable[..., None]:
 
 def _tag(folder: Path, reference: str) -> None:
     """What `seqtool tag` does, without starting Python anew."""
-    from seqtool.cli.boundary import run as run_command
-    from seqtool.cli.main import app
-
+    assert use and tagging
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.argv = ["seqtool", "tag", "--model", reference, "the dog read"]

@@ -142,7 +142,7 @@ class _Place:
     """Runs under a root: a finished one, and an interrupted one of the same name and other settings."""
 
     def __init__(self, make: Callable[..., Settings], folder: Path) -> None:
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.settings = make(folder, max_steps=9, eval_every=4, checkpoint_minutes=OFTEN)
         self.expected = whole(self.settings, folder / "whole")
         self.template, self.root = folder / "template", folder / "root"
