@@ -72,7 +72,7 @@ def test_json_gives_prompt_text_seed_and_log_probability(here: Path) -> None:
     objects = [json.loads(line) for line in done.lines]
     assert [one["seed"] for one in objects] == [0, 1]
     for one in objects:
-        assert one.keys() == {"prompt", "text", "seed", "log_probability"}
+        assert one.keys() == {"version", "prompt", "text", "seed", "log_probability"}
         assert one["prompt"] == "ab"
         assert one["log_probability"] == pytest.approx(-model(here).score(one["text"], "ab").total, abs=1e-4)
 

@@ -158,6 +158,6 @@ def test_predict_takes_arguments_files_and_pipes(here: Path) -> None:
     (here / "in.txt").write_text("abc\nhh\n")
     assert inside("predict", "--file", "in.txt", cwd=here).lines == expected
     found = [json.loads(line) for line in inside("predict", "--json", "abc", "hh", cwd=here).lines]
-    assert found == [{"text": text, "prediction": made} for text, made in zip(("abc", "hh"), expected, strict=True)]
+    assert found == [{"version": 1, "text": text, "prediction": made} for text, made in zip(("abc", "hh"), expected, strict=True)]
     wrong = inside("predict", "--model", "text", "abc", cwd=here)
     assert wrong.code == 2 and "seqtool sample" in wrong.stderr

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 from seqtool.cli.boundary import command
-from seqtool.cli.options import Overrides, RunsDir
+from seqtool.cli.options import AsJson, Overrides, RunsDir
 from seqtool.cli.train import Config, DevFiles, TestFiles
 
 
 @command
-def check(config: Config, dev: DevFiles = None, test: TestFiles = None, overrides: Overrides = None, runs_dir: RunsDir = None) -> None:
+def check(
+    config: Config,
+    dev: DevFiles = None,
+    test: TestFiles = None,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
     """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.cli.train import read_or_suggest
     from seqtool.data.untagged import ENDINGS
     from seqtool.jobs.check import check as look
-    from seqtool.reports.console import write_line
+    from seqtool.reports.console import write_json, write_line
     from seqtool.reports.training import TrainingScreen
     from seqtool.runs import runs_root
 
     labelled = dev or test or config.suffix.lower() in ENDINGS
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
     read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
-    for line in look(read, runs_root(runs_dir) / ".cache"):
+    seen = look(read, runs_root(runs_dir) / ".cache")
+    if json:
+        write_json({"config": str(config), **seen.to_json()})
+        return
+    for line in seen.lines():
         write_line(line)

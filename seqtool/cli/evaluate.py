@@ -67,11 +67,9 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Say how good a model is, e.g. seqtool evaluate runs/ewt test.conllu"""
-    from json import dumps
-
     from seqtool.bundle import read_bundle
     from seqtool.errors import SeqtoolError
-    from seqtool.reports.console import write_line
+    from seqtool.reports.console import json_text, write_line
     from seqtool.runs import find_model, runs_root
     from seqtool.runtime.load import load_character_model, load_tagger
 
@@ -87,7 +85,7 @@ def evaluate(
             raise SeqtoolError("--train-text, --block and --fit-temperature are for character models; this is a tagger", place=place.name)
         lines = _tagger(load_tagger(bundle), bundle, place, data or [], split, strict, against, suspects, runs_dir, value)
     report = list(lines)
-    for line in [dumps(value, ensure_ascii=False, allow_nan=False)] if json else report:
+    for line in [json_text(value)] if json else report:
         write_line(line)
 
 

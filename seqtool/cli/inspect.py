@@ -253,15 +253,13 @@ def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> I
 
 
 def _print_json(inspected: Inspected, asked: _Asked) -> None:
-    from json import dumps
-
-    from seqtool.reports.console import write_line
+    from seqtool.reports.console import write_json
 
     weights = {name: list(array.shape) for name, array in inspected.weights.items()}
     value: dict[str, Any] = {"name": inspected.name, "config": inspected.config, "manifest": inspected.manifest, "weights": weights}
     if asked.find:
         value["units"] = _json_ranking(inspected, asked)
-    write_line(dumps(value))
+    write_json(value)
 
 
 def _json_ranking(inspected: Inspected, asked: _Asked) -> list[dict[str, object]]:

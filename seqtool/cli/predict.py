@@ -23,16 +23,14 @@ def predict(
     json: AsJson = False,
 ) -> None:
     """Say what an aligned character model makes of a text, e.g. seqtool predict hihell"""
-    from json import dumps
-
     from seqtool.cli.inputs import input_lines
     from seqtool.errors import ModelError
     from seqtool.jobs.use import character_model
-    from seqtool.reports.console import write_line
+    from seqtool.reports.console import json_text, write_line
 
     used = character_model(model, runs_dir, kind="pairs")
     if used.model.kind != "pairs":
         raise ModelError("not trained on pairs, so there is nothing to predict", place=used.name, hint="generate text with: seqtool sample")
     for text in input_lines(texts, files):
         predicted = used.model.predict(text)
-        write_line(dumps({"text": text, "prediction": predicted}, ensure_ascii=False) if json else predicted)
+        write_line(json_text({"text": text, "prediction": predicted}) if json else predicted)

@@ -9,7 +9,7 @@ import typer
 
 from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_run
-from seqtool.cli.options import Files, RunsDir
+from seqtool.cli.options import AsJson, Files, RunsDir
 
 Runs = Annotated[
     list[str],
@@ -42,12 +42,20 @@ Finds = Annotated[
 
 
 @command
-def report(runs: Runs, out: Out = None, texts: Texts = None, files: Files = None, find: Finds = None, runs_dir: RunsDir = None) -> None:
+def report(
+    runs: Runs,
+    out: Out = None,
+    texts: Texts = None,
+    files: Files = None,
+    find: Finds = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
     """Write one page that shows all there is to see of a run, e.g. seqtool report ewt"""
     from seqtool.files import write_file
     from seqtool.jobs.evaluation_data import read_text
     from seqtool.jobs.report import ReportOptions, report_place, run_facts
-    from seqtool.reports.console import write_line
+    from seqtool.reports.console import write_json, write_line
 
     place = report_place(runs, out, runs_dir)
     _need_report_tools()
@@ -55,7 +63,7 @@ def report(runs: Runs, out: Out = None, texts: Texts = None, files: Files = None
 
     options = ReportOptions([*(texts or []), *(read_text([path]) for path in files or [])], find or [], runs_dir)
     write_file(place, page([run_facts(run, options) for run in runs]).encode("utf-8", "backslashreplace"))
-    write_line(str(place))
+    write_json({"report": str(place), "runs": runs}) if json else write_line(str(place))
 
 
 def _need_report_tools() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.boundary import command
-from seqtool.cli.options import Files, ModelOption, RunsDir
+from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from seqtool.jobs.use import UsedTagger
@@ -89,6 +89,7 @@ def tag(
     jobs: Jobs = 1,
     errors: ErrorsOption = Errors.STOP,
     tokenizer: TokenizerOption = None,
+    json: AsJson = False,
 ) -> None:
     """Tag the words of sentences, e.g. seqtool tag "The dog ate the apple" """
     import os
@@ -96,7 +97,8 @@ def tag(
 
     if jobs > 1:
         os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy is loaded
-    _check_options(output, probs, nbest)
+    _check_options(output, probs, nbest, json)
+    output = Output.JSONL if json else output
     from seqtool.cli.inputs import open_inputs, text_arguments
     from seqtool.data.line_stream import LineStream
     from seqtool.data.untagged import FormattedReader, TextReader
@@ -130,7 +132,7 @@ def tag(
         raise DataError(f"{what} could not be read", hint="the errors stand in the output, in their places")
 
 
-def _check_options(output: Output | None, probs: bool, nbest: int) -> None:
+def _check_options(output: Output | None, probs: bool, nbest: int, json: bool = False) -> None:
     """See that the options go together.
 
     Raises:
@@ -138,6 +140,8 @@ def _check_options(output: Output | None, probs: bool, nbest: int) -> None:
     """
     from seqtool.errors import SeqtoolError
 
+    if json and output not in (None, Output.JSONL):
+        raise SeqtoolError("--json stands for --format jsonl", hint="give one of them")
     if probs and nbest:
         raise SeqtoolError("--probs and --nbest exclude each other", hint="--nbest gives the probability of each sequence (table, jsonl)")
     if (probs or nbest) and output in (Output.CONLL, Output.CONLLU, Output.INLINE):

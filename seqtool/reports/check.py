@@ -4,11 +4,50 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from seqtool.safe_text import visible
 
 SHOWN = 40
 BAR = 30
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was seen in the data.
+
+    Attributes:
+        task: `char` or `tagger`.
+        notes: what was found and chosen, a line each.
+        warnings: what looks wrong.
+        counts: how often each label or symbol occurs, by the name of the part; `train` is always there.
+        unknown: of each held-out part of a tagger's data, its words and how many of them training does not have.
+    """
+
+    task: str
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+    counts: dict[str, Counter[str]]
+    unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints."""
+        unknown = {name: {"words": words, "unknown": count} for name, (words, count) in self.unknown.items()}
+        return {"task": self.task, "notes": self.notes, "warnings": self.warnings, "counts": self.counts, "unknown": unknown}
+
+    def lines(self) -> Iterator[str]:
+        """The same for a person."""
+        yield from self.notes
+        yield ""
+        name = next((name for name in ("dev", "test") if name in self.counts), "")
+        what = "label" if self.task == "tagger" else "symbol"
+        yield from distribution(what, self.counts["train"], self.counts.get(name), name)
+        if self.task == "tagger":
+            yield ""
+        for part, (words, count) in self.unknown.items():
+            yield unknown_rate(part, words, count)
+        yield from verdict(self.warnings)
 
 
 def distribution(what: str, counts: Counter[str], other: Counter[str] | None = None, name: str = "dev") -> Iterator[str]:

@@ -55,8 +55,13 @@ def write_line(text: str) -> None:
     print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
 
 
-def write_json(value: Mapping[str, Any]) -> None:
-    """The one object of `--json`: its fields after the version that they belong to."""
+def json_text(value: Mapping[str, Any]) -> str:
+    """An object of `--json` in a line: its fields after the version that they belong to."""
     from json import dumps
 
-    print(dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False), flush=True)
+    return dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(value: Mapping[str, Any]) -> None:
+    """The same on stdout, flushed at once."""
+    print(json_text(value), flush=True)

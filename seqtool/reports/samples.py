@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 
-from seqtool.reports.console import is_terminal
+from seqtool.reports.console import is_terminal, write_json
 from seqtool.runtime.sampling import Piece
 from seqtool.safe_text import visible_lines
 
@@ -48,4 +47,4 @@ def print_json(prompt: str, samples: Iterable[Sample]) -> None:
             texts.append(piece.text)
             total += piece.log_probability
         found = {"prompt": prompt, "text": "".join(texts), "seed": seed, "log_probability": round(total, 6)}
-        print(json.dumps(found, ensure_ascii=False), flush=True)
+        write_json(found)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.reports.console import is_terminal
+from seqtool.reports.console import is_terminal, json_text
 from seqtool.runtime.protocols import TextScores
 from seqtool.safe_text import visible
 
@@ -81,7 +80,7 @@ class ScorePrinter:
             shown = scores.symbols if self._vocabulary.unit == "char" else map(ord, scores.symbols)
             bits = (scores.losses / math.log(2)).round(6).tolist()
             found["symbols"] = [list(pair) for pair in zip(shown, bits, strict=True)]
-        return json.dumps(found, ensure_ascii=False)
+        return json_text(found)
 
 
 def what_is_scored(vocabulary: SymbolVocabulary, kind: str, *, lines: bool) -> str:

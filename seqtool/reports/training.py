@@ -6,13 +6,12 @@ stderr. Nothing here knows torch; it is told numbers and strings.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from seqtool.reports.console import console, is_terminal, say
+from seqtool.reports.console import console, is_terminal, say, write_json
 from seqtool.reports.progress import ProgressLine
 from seqtool.safe_text import shorten, visible
 
@@ -126,7 +125,7 @@ class TrainingScreen:
     def result(self, value: Mapping[str, Any]) -> None:
         """The one JSON object of `--json`."""
         if self.as_json:
-            print(json.dumps(value, ensure_ascii=False, allow_nan=False), flush=True)
+            write_json(value)
 
     def close(self) -> None:
         """Take the progress line away."""
