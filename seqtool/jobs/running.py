@@ -139,9 +139,17 @@ class Running:
         prediction = self._examples.prediction(weights)
         accuracy = None if report.scores else self._examples.training_accuracy(weights)
         self._files.row(report, prediction)
-        self.screen.row(_cells(self.prepared.settings, report, accuracy), prediction)
+        self.screen.row(_cells(self.prepared.settings, report, accuracy, self._left(report)), prediction)
         if report.best:
             self.best.keep(report, weights)
+
+    def _left(self, row: RowReport) -> float | None:
+        """Seconds to the end, at the pace so far, evaluations included; None where no limit tells."""
+        total, minutes = self._trainer.total_steps, self.prepared.settings.training.max_minutes
+        by_steps = None if total is None else row.seconds / max(1, row.step) * (total - row.step)
+        by_clock = None if minutes is None else minutes * 60 - row.seconds
+        known = [max(0.0, seconds) for seconds in (by_steps, by_clock) if seconds is not None]
+        return 0.0 if row.last else min(known, default=None)
 
 
 def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen) -> None:
@@ -153,10 +161,9 @@ def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen) -> 
     screen.say(f"  device     {built.device}, {built.threads} threads")
 
 
-def _cells(settings: Settings, row: RowReport, accuracy: float | None) -> Mapping[str, str]:
+def _cells(settings: Settings, row: RowReport, accuracy: float | None, left: float | None) -> Mapping[str, str]:
     if not row.scores:
         return simple_row(row.epoch, row.train_loss, accuracy)
     if isinstance(settings, CharSettings):
-        window = settings.training.eval_block or settings.training.window
-        return character_row(row.epoch, row.step, row.train_loss, row.scores, window, row.lr, row.rate, row.seconds)
+        return character_row(row, settings.training.eval_block or settings.training.window, left)
     return tagger_row(row.epoch, row.train_loss, row.scores, row.lr, row.rate, row.seconds)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from seqtool.training.steps import RowReport
 
 
 def clock(seconds: float) -> str:
@@ -28,17 +32,27 @@ def simple_row(epoch: int, loss: float, accuracy: float | None) -> dict[str, str
     return row
 
 
-def character_row(
-    epoch: int, step: int, train_loss: float, scores: Mapping[str, float], window: int, lr: float, rate: float, seconds: float
-) -> dict[str, str]:
-    """A row of a character model with validation: nats per symbol, by the name of the protocol."""
-    row = {"epoch": str(epoch), "step": str(step), "train": number(train_loss)}
+def character_row(row: RowReport, block: int, left: float | None) -> dict[str, str]:
+    """A row of a character model with validation: nats and bits per symbol, by the name of the protocol.
+
+    Args:
+        block: length of the blocks of `blocks N`.
+        left: seconds that the run will still take, where that is known.
+    """
+    scores = row.scores
+    name = "carried" if "val_loss_blocks" in scores else "val"
+    cells = {
+        "epoch": str(row.epoch),
+        "step": str(row.step),
+        "train": number(row.train_loss),
+        "train bits": number(row.train_loss / math.log(2)),
+        name: number(scores["val_loss"], 4),
+        f"{name} bits": number(scores["val_bits_per_char"]),
+    }
     if "val_loss_blocks" in scores:
-        row |= {"carried": number(scores["val_loss"], 4), f"blocks {window}": number(scores["val_loss_blocks"], 4)}
-    else:
-        row |= {"val": number(scores["val_loss"], 4)}
-    row["bits"] = number(scores["val_bits_per_char"])
-    return row | {"lr": f"{lr:.1e}", "chars/s": f"{rate:,.0f}", "time": clock(seconds)}
+        cells[f"blocks {block}"] = number(scores["val_loss_blocks"], 4)
+    speed = {"lr": f"{row.lr:.1e}", "grad": number(row.grad_norm, 2), "chars/s": f"{row.rate:,.0f}"}
+    return cells | speed | {"time": clock(row.seconds), "left": "-" if left is None else clock(left)}
 
 
 def tagger_row(epoch: int, train_loss: float, scores: Mapping[str, float], lr: float, rate: float, seconds: float) -> dict[str, str]:

@@ -7,13 +7,16 @@ stderr. Nothing here knows torch; it is told numbers and strings.
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
 from seqtool.reports.console import console, is_terminal, say, write_json
 from seqtool.reports.progress import ProgressLine
 from seqtool.safe_text import shorten, visible
+
+PREDICTION_FROM = 24  # characters of room that a prediction needs to stand in the row
+BELOW = " " * 8  # before what stands below a row
 
 
 @dataclass(frozen=True)
@@ -99,18 +102,26 @@ class TrainingScreen:
             drop_stdout()
 
     def _terminal_row(self, values: Mapping[str, str], prediction: Prediction | None, columns: tuple[str, ...]) -> None:
+        """A row as wide as the terminal; what does not fit stands below it, each value with its name."""
         from rich.text import Text
 
         assert self._console is not None
         widths = {name: max(len(name), len(text), 6) for name, text in values.items()}
+        fitting = _fitting(widths, self._console.width)
+        inside = len(fitting) == len(values) and self._console.width - _width(widths.values()) >= PREDICTION_FROM
         if columns != self._columns:
-            header = "  ".join(name.rjust(widths[name]) for name in values)
-            self._console.print(Text(header + ("  prediction" if prediction is not None else ""), style="bold"), crop=True, no_wrap=True)
-        line = Text("  ".join(text.rjust(widths[name]) for name, text in values.items()))
+            header = "  ".join(name.rjust(widths[name]) for name in fitting)
+            more = "  prediction" if prediction is not None and inside else ""
+            self._console.print(Text(header + more, style="bold"), crop=True, no_wrap=True)
+        line = Text("  ".join(values[name].rjust(widths[name]) for name in fitting))
+        below = "  ".join(f"{name} {text}" for name, text in values.items() if name not in fitting)
+        lines = [line, Text(f"{BELOW}{below}", style="dim")] if below else [line]
         if prediction is not None:
-            line.append("  ")
-            line.append_text(marked(prediction))
-        self._console.print(line, no_wrap=True, overflow="ellipsis")
+            if not inside:
+                lines.append(Text(BELOW))
+            lines[-1].append("  " if inside else "").append_text(marked(prediction))
+        for part in lines:
+            self._console.print(part, no_wrap=True, overflow="ellipsis")
 
     def side_by_side(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
         """Token, expected and predicted label, as the notebook prints them at the end."""
@@ -130,6 +141,19 @@ class TrainingScreen:
     def close(self) -> None:
         """Take the progress line away."""
         self._progress.clear()
+
+
+def _width(widths: Iterable[int]) -> int:
+    """Of columns side by side, a gap behind each."""
+    return sum(width + 2 for width in widths)
+
+
+def _fitting(widths: Mapping[str, int], room: int) -> list[str]:
+    """The first columns, as many as there is room for; at least one."""
+    names = list(widths)
+    while len(names) > 1 and _width(widths[name] for name in names) - 2 > room:
+        names.pop()
+    return names
 
 
 def marked(prediction: Prediction) -> Any:
