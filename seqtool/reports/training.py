@@ -114,8 +114,8 @@ class TrainingScreen:
             more = "  prediction" if prediction is not None and inside else ""
             self._console.print(Text(header + more, style="bold"), crop=True, no_wrap=True)
         line = Text("  ".join(values[name].rjust(widths[name]) for name in fitting))
-        below = "  ".join(f"{name} {text}" for name, text in values.items() if name not in fitting)
-        lines = [line, Text(f"{BELOW}{below}", style="dim")] if below else [line]
+        rest = [f"{name} {text}" for name, text in values.items() if name not in fitting]
+        lines = [line, *(Text(BELOW + below, style="dim") for below in _lines_of(rest, self._console.width - len(BELOW)))]
         if prediction is not None:
             if not inside:
                 lines.append(Text(BELOW))
@@ -154,6 +154,17 @@ def _fitting(widths: Mapping[str, int], room: int) -> list[str]:
     while len(names) > 1 and _width(widths[name] for name in names) - 2 > room:
         names.pop()
     return names
+
+
+def _lines_of(cells: Iterable[str], room: int) -> list[str]:
+    """Cells side by side in as many lines as it takes; none is broken."""
+    lines: list[str] = []
+    for cell in cells:
+        if lines and len(lines[-1]) + 2 + len(cell) <= room:
+            lines[-1] += f"  {cell}"
+        else:
+            lines.append(cell)
+    return lines
 
 
 def marked(prediction: Prediction) -> Any:
