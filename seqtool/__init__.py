@@ -1,7 +1,7 @@
 """seqtool: train small recurrent sequence models from YAML files and put them to work in the shell.
 
-From Python, `seqtool.load("runs/ewt")` gives a model that can tag, or sample and score. Importing this package costs
-nothing: what stands in the table below is imported when it is first asked for.
+From Python, `seqtool.train("configs/hihell.yaml")` makes a run and `seqtool.load("runs/ewt")` gives a model that can tag,
+or sample and score. Importing this package costs nothing: what stands in the table below is imported when first asked for.
 """
 
 from __future__ import annotations
@@ -14,10 +14,14 @@ if TYPE_CHECKING:
     from seqtool.errors import SeqtoolError as SeqtoolError
     from seqtool.jobs.api import Model as Model
     from seqtool.jobs.api import load as load
+    from seqtool.jobs.teach import Run as Run
+    from seqtool.jobs.teach import read_config as read_config
+    from seqtool.jobs.teach import train as train
 
-_HOMES = {"Model": "seqtool.jobs.api", "SeqtoolError": "seqtool.errors", "load": "seqtool.jobs.api"}
+_API, _TEACH = "seqtool.jobs.api", "seqtool.jobs.teach"
+_HOMES = {"Model": _API, "Run": _TEACH, "SeqtoolError": "seqtool.errors", "load": _API, "read_config": _TEACH, "train": _TEACH}
 
-__all__ = ["Model", "SeqtoolError", "__version__", "load"]
+__all__ = ["Model", "Run", "SeqtoolError", "__version__", "load", "read_config", "train"]
 
 
 def __getattr__(name: str) -> Any:

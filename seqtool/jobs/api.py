@@ -23,6 +23,8 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
 
     >>> seqtool.load("runs/ewt").tag([["The", "dog", "ate", "the", "apple"]])  # doctest: +SKIP
     [['DET', 'NOUN', 'VERB', 'DET', 'NOUN']]
+    >>> seqtool.load("hihell", runs_dir=folder).predict("hihell")
+    'ihello'
 
     Args:
         model: a run directory, a model directory or a run's name; None: `$SEQTOOL_MODEL`, else the newest run.
