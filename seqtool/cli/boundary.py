@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import ParamSpec
 
 import typer
@@ -58,6 +59,7 @@ def run(app: typer.Typer) -> int:
     # A reader that went away is noticed when writing, in one place, rather than by a signal that kills the process.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8")
@@ -76,6 +78,14 @@ def run(app: typer.Typer) -> int:
     except BrokenPipeError:
         drop_stdout()
     return code if isinstance(code, int) else ExitCode.OK
+
+
+def _open_closed_streams() -> None:
+    """A stream that the caller closed (`>&-`) is None in Python: what is written to it goes nowhere."""
+    nowhere = Path(os.devnull)
+    sys.stdin = sys.stdin or nowhere.open()
+    sys.stdout = sys.stdout or nowhere.open("w")
+    sys.stderr = sys.stderr or nowhere.open("w")
 
 
 def _usage_hint(error: Exception) -> str:

@@ -7,7 +7,7 @@ is measured on training sentences that carry their text, once, and kept with the
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,7 @@ class Token(NamedTuple):
     end: int
 
 
-Tokenizer = Callable[[str], list[Token]]
+Tokenizer = Callable[[str], Iterator[Token]]
 
 # Letters, digits, and what \w leaves out though it belongs to words: combining marks and joiners.
 W = (
@@ -64,14 +64,14 @@ NOT_SPACE = re.compile(r"\S+")
 SPACELESS = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
-def whitespace(text: str) -> list[Token]:
+def whitespace(text: str) -> Iterator[Token]:
     """What stands between white space."""
-    return [Token(match[0], *match.span()) for match in NOT_SPACE.finditer(text)]
+    return (Token(match[0], *match.span()) for match in NOT_SPACE.finditer(text))
 
 
-def basic(text: str) -> list[Token]:
+def basic(text: str) -> Iterator[Token]:
     """Words, numbers, addresses, English clitics (`do` `n't`), French elisions (`l'` `eau`), and punctuation."""
-    return [Token(match[0], *match.span()) for match in BASIC.finditer(text)]
+    return (Token(match[0], *match.span()) for match in BASIC.finditer(text))
 
 
 TOKENIZERS: dict[str, Tokenizer] = {"whitespace": whitespace, "basic": basic}

@@ -9,10 +9,11 @@ from pathlib import PurePath
 from typing import Any, Literal
 
 from seqtool.data.blocks import BOM, Block, SentenceFormat, peek
+from seqtool.data.conllu import find_label
 from seqtool.data.formats import SAMPLE_LINES, find_format
 from seqtool.data.jsonl import JsonlFormat
 from seqtool.data.line_stream import LineStream
-from seqtool.data.tokenize import TOKENIZERS, Token
+from seqtool.data.tokenize import TOKENIZERS, Tokenizer
 from seqtool.errors import DataError, Problem
 from seqtool.settings import TaggerData
 
@@ -37,15 +38,22 @@ class Item:
         tokens: the words; none for a blank line or comments.
         block: its raw lines, where the input has a format to be given back in.
         text: the raw text, where the tokens were cut from one.
-        offsets: start and end of each token in `text`.
+        cut: what cut it.
         problem: why it could not be read; there are no tokens then.
     """
 
     tokens: list[str]
     block: Block | None = None
     text: str | None = None
-    offsets: list[tuple[int, int]] | None = None
+    cut: Tokenizer | None = None
     problem: Problem | None = None
+
+    @property
+    def offsets(self) -> list[tuple[int, int]] | None:
+        """Start and end of each token in `text`; worked out anew, since few formats show them and a text may be long."""
+        if self.text is None or self.cut is None:
+            return None
+        return [(token.start, token.end) for token in self.cut(self.text)]
 
 
 class TextReader:
@@ -58,7 +66,7 @@ class TextReader:
     form: SentenceFormat | None = None
 
     def __init__(self, tokenizer: str | None) -> None:
-        self._tokenize: Callable[[str], list[Token]] | None = TOKENIZERS[tokenizer] if tokenizer else None
+        self._tokenize: Tokenizer | None = TOKENIZERS[tokenizer] if tokenizer else None
 
     def sentence(self, text: str, place: str) -> Item:
         """A sentence from its text.
@@ -72,8 +80,7 @@ class TextReader:
                 place=place,
                 hint="give one token a line (--input-format conll), or text that is cut already with --tokenizer whitespace",
             )
-        tokens = self._tokenize(text)
-        return Item([token.form for token in tokens], text=text, offsets=[(token.start, token.end) for token in tokens])
+        return Item([token.form for token in self._tokenize(text)], text=text, cut=self._tokenize)
 
     def read(self, lines: LineStream, *, keep: bool) -> Iterator[Item]:
         """A sentence from every line; blank lines are sentences without tokens.
@@ -97,7 +104,7 @@ class FormattedReader:
         self._data = TaggerData(
             train=(),
             format="auto" if kind == "text" else kind,
-            label=str(layout.get("label", "auto")),
+            label=label_place(kind, layout),
             columns=tuple(layout.get("columns", ())),
             text_key=text_key or str(layout.get("text_key", "tokens")),
             label_key=str(layout.get("label_key", "labels")),
@@ -111,7 +118,8 @@ class FormattedReader:
 
     def read(self, lines: LineStream, *, keep: bool) -> Iterator[Item]:
         """A sentence from every block; see `TextReader.read`."""
-        sample, whole = peek(lines, SAMPLE_LINES)
+        # A line of JSON tells all by itself, and a co-process sends no second one before it has its answer.
+        sample, whole = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
         self.form, _ = find_format(self._data, lines.name, sample, need_labels=False, trained_width=self._width)
         for first, raw in self.form.split(whole):
             yield _guarded(partial(self._item, raw, lines.name, first), lines, first, len(raw), keep)
@@ -144,6 +152,17 @@ def _guarded(read: Callable[[], Item], lines: LineStream, first: int, count: int
         if not keep:
             raise
         return Item([], problem=error.problems[0])
+
+
+def label_place(kind: str, layout: Mapping[str, Any]) -> str:
+    """Where labels go in a format that may be another than the training file's: its own place, if the format has such a one."""
+    label = str(layout.get("label", "auto"))
+    if kind == "conll":
+        return label if label.removeprefix("-").isdecimal() or label in layout.get("columns", ()) else "auto"
+    try:
+        return find_label(label)
+    except DataError:  # a column's name that CoNLL-U does not have
+        return "upos"
 
 
 def input_format(name: str, given: InputFormat | None) -> InputFormat:

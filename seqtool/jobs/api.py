@@ -84,7 +84,7 @@ class Model:
         if name is None:
             message = "expected tokens, found raw text; the model's script has no spaces between words, so it cannot cut them"
             raise ModelError(message, place=self.name, hint="give each sentence as a list of tokens")
-        return TOKENIZERS[name](text)
+        return list(TOKENIZERS[name](text))
 
     # --- character models ---------------------------------------------------------------------------------------------
 

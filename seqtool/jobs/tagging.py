@@ -9,14 +9,16 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtool.data.untagged import Item, ends_oddly
 from seqtool.reports.tagged import Renderer, Tagged
 from seqtool.runtime.tagger import TaggerModel
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor
 
 BATCH_WORDS = 8192
 BATCH_ITEMS = 2048
@@ -154,6 +156,7 @@ _worker: list[TaggerModel] = []  # the model of a worker process
 
 
 def _pool(model: TaggerModel, jobs: int) -> ProcessPoolExecutor:
+    from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
     # A forked process shares the model's memory; elsewhere than on Linux forking is not safe, so the model is sent.

@@ -10,6 +10,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Literal
 
 from seqtool.data.blocks import SentenceFormat
@@ -23,6 +24,7 @@ from seqtool.spans import spans_of
 OutputFormat = Literal["table", "tsv", "conll", "conllu", "jsonl", "inline"]
 _BOLD, _DIM, _YELLOW, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 _LEFT_TO_RIGHT = "\u200e"
+_ROWS = 1024  # of a long sentence that are held as strings of their own
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ def _tsv(tagged: Tagged) -> str:
         columns[1:] = [labels for labels, _ in tagged.nbest]
     if tagged.probabilities is not None:
         columns.append([f"{probability:.4f}" for probability in tagged.probabilities])
-    return "".join("\t".join(cells) + "\n" for cells in zip(*columns, strict=True)) + "\n"
+    rows = ("\t".join(cells) + "\n" for cells in zip(*columns, strict=True))
+    return "".join(iter(lambda: "".join(islice(rows, _ROWS)), "")) + "\n"
 
 
 def _cell(token: str) -> str:
@@ -131,13 +134,13 @@ def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
 
 
 def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, Any]:
-    item = tagged.item
+    item, offsets = tagged.item, tagged.item.offsets
     fields: dict[str, Any] = {"tokens": item.tokens, "labels": tagged.labels}
-    if item.offsets is not None:
-        fields["offsets"] = item.offsets
+    if offsets is not None:
+        fields["offsets"] = offsets
     if scheme != "none":
         fields["spans"] = [
-            {"start": span.start, "end": span.end, "type": span.type, "text": _span_text(item, span.start, span.end)}
+            {"start": span.start, "end": span.end, "type": span.type, "text": _span_text(item, offsets, span.start, span.end)}
             for span in spans_of(tagged.labels, scheme=scheme)
         ]
     if tagged.probabilities is not None:
@@ -147,9 +150,9 @@ def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, Any]:
     return fields
 
 
-def _span_text(item: Item, start: int, end: int) -> str:
-    if item.text is not None and item.offsets is not None:
-        return item.text[item.offsets[start][0] : item.offsets[end - 1][1]]
+def _span_text(item: Item, offsets: list[tuple[int, int]] | None, start: int, end: int) -> str:
+    if item.text is not None and offsets is not None:
+        return item.text[offsets[start][0] : offsets[end - 1][1]]
     return " ".join(item.tokens[start:end])
 
 

@@ -134,16 +134,20 @@ class Encoder:
         """The state before the first symbol of `batch` sequences."""
         return tuple(tuple(np.broadcast_to(part[:, None], (len(part), batch, part.shape[1])) for part in parts) for parts in self.starts)
 
-    def run(self, gates: Gates, packing: Packing, state: State | None = None, watch: Watch | None = None) -> tuple[Array, State]:
+    def run(
+        self, gates: Gates, packing: Packing, state: State | None = None, watch: Watch | None = None, output: Array | None = None
+    ) -> tuple[Array, State]:
         """Run all layers over packed sequences.
 
         Args:
             gates: the first layer's.
             state: before the first step; by default the initial one.
             watch: notes states and gates.
+            output: weights (width, labels) that the last layer's states are multiplied with block by block, so that they need
+                not be held.
 
         Returns:
-            y (total, width), in the order of places, and the state of each sequence after its last step.
+            y (total, width or labels), in the order of places, and the state of each sequence after its last step.
         """
         state = state or self.initial_state(packing.batch)
         back = packing.back if self.cells[0].directions == 2 else None
@@ -152,9 +156,10 @@ class Encoder:
         for layer, cell in enumerate(self.cells):
             source = DenseGates(cell, x, back) if layer else gates
             stepper = cell.stepper(state[layer])
-            y = _run_layer(layer, stepper, source, packing, watch)
+            last = output if layer == len(self.cells) - 1 else None
+            y = _run_layer(layer, stepper, source, packing, watch, last)
             if self.residual and layer:
-                y += x
+                y += x if last is None else x @ last
             x = y
             after.append(stepper.whole)
         return x, tuple(after)
@@ -189,19 +194,21 @@ def _start(model: RecurrentModel, weights: Mapping[str, Array], layer: int, dire
     return np.full((len(directions), model.hidden_size), value, np.float32)
 
 
-def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, watch: Watch | None) -> Array:
-    """One layer over all sequences: y (total, directions * hidden)."""
+def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, watch: Watch | None, output: Array | None) -> Array:
+    """One layer over all sequences: y (total, directions * hidden), or what the output makes of it: (total, labels)."""
     cell = stepper.cell
-    y = np.empty((packing.total, cell.directions, cell.hidden), np.float32)
+    weights = None if output is None else output.reshape(cell.directions, cell.hidden, -1)
+    y = _no_rows(packing.total, cell, weights)
     blocks = packing.blocks(_BLOCK // (cell.directions * cell.gates))
-    offsets = packing.offsets.tolist()
-    done = np.empty((cell.directions, max(offsets[last] - offsets[first] for first, last in blocks), cell.hidden), np.float32)
+    sizes = packing.offsets[[last for _, last in blocks]] - packing.offsets[[first for first, _ in blocks]]
+    done = np.empty((cell.directions, int(sizes.max()), cell.hidden), np.float32)
     running = packing.batch
     for first, last in blocks:
-        low = offsets[first]
-        block = gates.block(low, offsets[last])
-        for step in range(first, last):
-            start, stop = offsets[step] - low, offsets[step + 1] - low
+        low, *offsets = packing.offsets[first : last + 1].tolist()
+        high, stop = offsets[-1], 0
+        block = gates.block(low, high)
+        for offset in offsets:
+            start, stop = stop, offset - low
             if stop - start != running:
                 running = stop - start
                 stepper.narrow(running)
@@ -209,10 +216,21 @@ def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, wat
             done[:, start:stop] = stepper.h
             if watch is not None:
                 watch.note(layer, stepper, _places(packing, low + start, low + stop, cell.directions), packing.total)
-        for direction, places in enumerate(_places(packing, low, offsets[last], cell.directions)):
-            y[places, direction] = done[direction, : offsets[last] - low]
+        for direction, places in enumerate(_places(packing, low, high, cell.directions)):
+            found = done[direction, : high - low]
+            if weights is None:
+                y[places, direction] = found
+            else:
+                y[places, 0] += found @ weights[direction]
     packed: Array = y.reshape(packing.total, -1)
     return packed
+
+
+def _no_rows(total: int, cell: Cell, weights: Array | None) -> Array:
+    """Where a layer's result goes: (total, directions, hidden), to be filled, or (total, 1, labels), to be added to."""
+    if weights is None:
+        return np.empty((total, cell.directions, cell.hidden), np.float32)
+    return np.zeros((total, 1, weights.shape[2]), np.float32)
 
 
 def _places(packing: Packing, first: int, last: int, directions: int) -> list[Array | slice]:

@@ -11,9 +11,9 @@ import numpy as np
 from seqtool.data.word_encoder import WordEncoder
 from seqtool.decoding import argmax, constraint_scores, log_partition, log_softmax, marginals, nbest, nbest_independent, viterbi
 from seqtool.runtime import settings_of
-from seqtool.runtime.encoder import DenseGates, Encoder, Gates, TableGates, Watch
+from seqtool.runtime.encoder import Encoder, TableGates, Watch
 from seqtool.runtime.packing import Packing
-from seqtool.runtime.word_cache import WordCache
+from seqtool.runtime.word_cache import WordCache, WordGates
 from seqtool.runtime.word_features import WordVectors
 from seqtool.settings import Scheme
 from seqtool.spans import convert
@@ -210,15 +210,16 @@ class TaggerModel:
             packing = Packing.of(lengths[numbers])
             flat = packing.flat(np.cumsum(packing.lengths) - packing.lengths)
             tokens = [token for number in numbers.tolist() for token in sentences[number]]
-            with self._cache.looked_up(tokens) as found:
-                y, _ = self._recurrent.run(self._gates(found, tokens, flat, packing), packing, watch=watch)
-            yield _Batch(numbers, packing, flat, y @ self._output + self._bias)
+            scores = self._run(tokens, flat, packing, watch)
+            scores += self._bias
+            yield _Batch(numbers, packing, flat, scores)
 
-    def _gates(self, found: tuple[Array, Array] | None, tokens: Sequence[str], flat: Array, packing: Packing) -> Gates:
-        """The first layer's gates: from the cache, unless there are more distinct words than it holds."""
-        cell = self._recurrent.cells[0]
-        back = packing.back if cell.directions == 2 else None
-        if found is None:
-            return DenseGates(cell, self._cache.read(tokens)[flat], back)
-        table, rows = found
-        return TableGates(table, rows[flat], back)
+    def _run(self, tokens: Sequence[str], flat: Array, packing: Packing, watch: Watch | None) -> Array:
+        """Scores of packed sentences without the bias: (total, labels)."""
+        back = packing.back if self._recurrent.cells[0].directions == 2 else None
+        with self._cache.looked_up(tokens) as found:
+            if found is not None:
+                table, rows = found
+                return self._recurrent.run(TableGates(table, rows[flat], back), packing, None, watch, self._output)[0]
+        gates = WordGates(self._cache, tokens, flat, back)
+        return self._recurrent.run(gates, packing, None, watch, self._output)[0]
