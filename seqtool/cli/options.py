@@ -56,6 +56,7 @@ InitFrom = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, errors and nothing else.")]
+Plain = Annotated[bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no colour.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Files = Annotated[
     list[Path] | None, typer.Option("--file", "-f", help="Read a file (repeatable; - is standard input).", show_default=False)

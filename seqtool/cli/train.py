@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.boundary import command
-from seqtool.cli.options import AsJson, DeviceOption, InitFrom, Name, Overrides, Overwrite, Quiet, Resume, RunsDir, Seed, Seeds
+from seqtool.cli.options import AsJson, DeviceOption, InitFrom, Name, Overrides, Overwrite, Plain, Quiet, Resume, RunsDir, Seed, Seeds
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
@@ -37,6 +37,7 @@ class _Given:
     resume: bool
     init_from: str | None
     quiet: bool
+    plain: bool
     json: bool
 
     def settings(self) -> list[str]:
@@ -67,10 +68,13 @@ def train_char(
     resume: Resume = False,
     init_from: InitFrom = None,
     quiet: Quiet = False,
+    plain: Plain = False,
     json: AsJson = False,
 ) -> None:
     """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, json)
+    given = _Given(
+        overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, plain, json
+    )
     _train("char", config, given, [], [])
 
 
@@ -89,10 +93,13 @@ def train_tagger(
     resume: Resume = False,
     init_from: InitFrom = None,
     quiet: Quiet = False,
+    plain: Plain = False,
     json: AsJson = False,
 ) -> None:
     """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
-    given = _Given(overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, json)
+    given = _Given(
+        overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, plain, json
+    )
     _train("tagger", config, given, dev or [], test or [])
 
 
@@ -104,7 +111,7 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
 
     if given.resume and given.overwrite:
         raise SeqtoolError("--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew")
-    screen = TrainingScreen(quiet=given.quiet, as_json=given.json)
+    screen = TrainingScreen(quiet=given.quiet, as_json=given.json, plain=given.plain)
     read = read_or_suggest(task, config, given.settings(), dev, test, screen)
     read.check_trainable()
     for note in read.notes:

@@ -107,6 +107,10 @@ def text_to_read(inspected: Inspected, texts: Sequence[str], files: Sequence[Pat
     assert isinstance(inspected.model, CharacterModel)
     if texts or files:
         return "".join([*texts, read_text(files)])[:LONGEST]
+    hint = "give one with --text or --file"
     if inspected.run is None or inspected.model.kind == "pairs":
-        raise SeqtoolError("there is no text to look at", place=inspected.name, hint="give one with --text or --file")
-    return held_out_text(inspected.run, root)[:LONGEST]
+        raise SeqtoolError("there is no text to look at", place=inspected.name, hint=hint)
+    try:
+        return held_out_text(inspected.run, root)[:LONGEST]
+    except SeqtoolError as error:
+        raise SeqtoolError(f"there is no text to look at: {error}", place=inspected.name, hint=hint) from None

@@ -130,7 +130,9 @@ class Running:
         if now - self._last_shown >= PROGRESS_EVERY:
             self._last_shown = now
             values = {"epoch": str(report.epoch), "loss": number(report.loss), "lr": f"{report.lr:.1e}"}
-            self.screen.progress(report.position, report.batches, values)
+            self.screen.point("loss", report.epoch - 1 + report.position / report.batches, report.loss)
+            done, total = (report.step, report.total_steps) if report.total_steps else (report.position, report.batches)
+            self.screen.progress(done, total, values)
 
     def _hear_of_row(self, report: RowReport) -> None:
         from seqtool.models.build import arrays
@@ -139,6 +141,8 @@ class Running:
         prediction = self._examples.prediction(weights)
         accuracy = None if report.scores else self._examples.training_accuracy(weights)
         self._files.row(report, prediction)
+        if "val_loss" in report.scores:
+            self.screen.point("validation", report.epoch, report.scores["val_loss"])
         self.screen.row(_cells(self.prepared.settings, report, accuracy, self._left(report)), prediction)
         if report.best:
             self.best.keep(report, weights)

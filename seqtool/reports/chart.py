@@ -29,6 +29,7 @@ def chart(curves: Mapping[str, Sequence[tuple[float, float]]], width: int = 60, 
     margin = max(map(len, labels.values()))
     lines = [f"{labels.get(row, ''):>{margin}} │{''.join(cells).rstrip()}" for row, cells in enumerate(grid)]
     lines.append(" " * margin + " └" + "─" * width)
-    lines.append(f"{'':>{margin}}  {left:<{width // 2}g}{right:>{width - width // 2}g}")
+    first, last = f"{left:.3g}", f"{right:.3g}"
+    lines.append(f"{'':>{margin}}  {first:<{width // 2}}{last:>{width - width // 2}}")
     legend = "   ".join(f"{mark} {name}" for mark, name in zip(MARKS, curves, strict=False))
     return [*lines, f"{'':>{margin}}  {legend}"]

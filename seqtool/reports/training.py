@@ -39,22 +39,26 @@ class Prediction:
 
 
 class TrainingScreen:
-    """Prints one run after the other; `--json` moves the rows to stderr, `--quiet` silences all but the rows."""
+    """Prints one run after the other; `--json` moves the rows to stderr, `--quiet` silences all but the rows.
 
-    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+    `--plain` prints on a terminal what a pipe would get.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False, plain: bool = False) -> None:
         self.quiet = quiet
         self.as_json = as_json
         self._rows: IO[str] = sys.stderr if as_json else sys.stdout
-        self._terminal = is_terminal(self._rows)
+        self._terminal = not plain and is_terminal(self._rows)
         self._console = console(self._rows) if self._terminal else None
         self._columns: tuple[str, ...] = ()
-        self._progress = ProgressLine(self._console, enabled=not quiet)
+        self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._reader_left = False
 
     def say(self, message: str) -> None:
         """One line on stderr, unless the user wants quiet."""
         if not self.quiet:
-            say(message)
+            with self._progress.aside():
+                say(message)
 
     def warn(self, message: str) -> None:
         """One line on stderr that --quiet silences too."""
@@ -70,21 +74,26 @@ class TrainingScreen:
     def begin(self) -> None:
         """A new run: its table has its own columns."""
         self._columns = ()
+        self._progress.restart()
 
     def progress(self, done: int, total: int, values: Mapping[str, str]) -> None:
-        """Tell how far an epoch or an evaluation is."""
+        """Tell how far the work is."""
         self._progress.update(done, total, values)
+
+    def point(self, curve: str, epoch: float, loss: float) -> None:
+        """A point of a loss curve."""
+        self._progress.point(curve, epoch, loss)
 
     def row(self, values: Mapping[str, str], prediction: Prediction | None) -> None:
         """One row of the table of epochs."""
-        self._progress.clear()
         if self.quiet and self.as_json:
             return
         columns = (*values, *(["prediction"] if prediction is not None else []))
-        if self._terminal:
-            self._terminal_row(values, prediction, columns)
-        else:
-            self._plain_row([*values.values(), *([prediction.plain()] if prediction is not None else [])], columns)
+        with self._progress.aside():
+            if self._terminal:
+                self._terminal_row(values, prediction, columns)
+            else:
+                self._plain_row([*values.values(), *([prediction.plain()] if prediction is not None else [])], columns)
         self._columns = columns
 
     def _plain_row(self, cells: list[str], columns: tuple[str, ...]) -> None:

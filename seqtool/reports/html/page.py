@@ -100,7 +100,8 @@ def _report(run: RunFacts, report: Any, name: str) -> dict[str, Any]:
     # JSON's keys are strings in the order of strings.
     contexts = {"the model": sorted((int(length), nats) for length, nats in report["contexts"].items())}
     if report.get("ngrams"):
-        contexts["n-grams of the training text"] = sorted((int(order) - 1, nats) for order, nats in report["ngrams"].items() if int(order) > 1)
+        ngrams = sorted((int(order) - 1, nats) for order, nats in report["ngrams"].items() if int(order) > 1)
+        contexts["n-grams of the training text"] = ngrams
     chart = (
         charts.line_chart(contexts, x_label="symbols read before", y_label="nats", name=name, log_x=True) if contexts["the model"] else ""
     )
