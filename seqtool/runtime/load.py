@@ -118,7 +118,7 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
     for index, (values, character) in enumerate(zip(features, over_characters, strict=True)):
         if not (values is None if character else _strings(values)):
             raise ModelError(f"features.{index}: expected {'null' if character else 'a list of strings'}", place=_VOCAB, hint=_HINT)
-    if any(over_characters) and not _strings(vocab.get("characters")):
+    if (any(over_characters) or vocab.get("characters") is not None) and not _strings(vocab.get("characters")):
         raise ModelError("characters: expected a list of strings", place=_VOCAB, hint=_HINT)
 
 

@@ -1,0 +1,69 @@
+"""Fuzzing of everything that reads bytes from outside, by hand: `python tests/benchmarks/fuzz.py all 100000`.
+
+Coverage-guided by atheris where that is installed (`pip install atheris`), else (or with --hypothesis) by property tests. Each
+target runs in a process of its own; what breaks one is printed with its traceback, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
+
+
+def main() -> int:
+    """Fuzz one target in this process, or each in its own."""
+    from tests.fuzz_targets import TARGETS
+
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("target", choices=["all", *TARGETS])
+    parser.add_argument("executions", type=int, nargs="?", default=100_000)
+    parser.add_argument("--hypothesis", action="store_true")
+    given = parser.parse_args()
+    if given.target != "all":
+        (_with_hypothesis if given.hypothesis else _with_atheris)(given.target, given.executions)
+        return 0
+    return max(_one(name, given.executions, given.hypothesis) for name in TARGETS)
+
+
+def _one(name: str, executions: int, by_properties: bool) -> int:
+    began = time.monotonic()
+    command = [sys.executable, __file__, name, str(executions), *(["--hypothesis"] if by_properties else [])]
+    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env={**os.environ, "PYTHONHASHSEED": "0"}, check=False)
+    said = f"{executions:,} executions" if done.returncode == 0 else "BROKEN\n" + done.stdout[-3000:] + done.stderr[-3000:]
+    print(f"{name:<20} {said}, {time.monotonic() - began:.0f} s", flush=True)
+    return int(done.returncode != 0)
+
+
+def _with_atheris(name: str, executions: int) -> None:
+    import atheris
+
+    with atheris.instrument_imports(include=["seqtool"]):
+        for module in [module for module in sys.modules if module.startswith(("seqtool", "tests.fuzz"))]:
+            del sys.modules[module]
+        from tests.fuzz_targets import try_target
+    atheris.Setup([sys.argv[0], f"-runs={executions}", "-max_len=400", "-verbosity=0"], lambda data: try_target(name, data))
+    atheris.Fuzz()
+
+
+def _with_hypothesis(name: str, executions: int) -> None:
+    from hypothesis import HealthCheck, given, settings
+
+    from tests.fuzz_targets import try_target
+    from tests.test_fuzz import ANY
+
+    @settings(max_examples=executions, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(data=ANY)
+    def run(data: bytes) -> None:
+        try_target(name, data)
+
+    run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
