@@ -9,7 +9,8 @@ import pytest
 
 from seqtool.config import json_schema, read_settings
 from seqtool.jobs.shipped import example_names
-from seqtool.jobs.suggest import suggest_char, suggest_tagger
+from seqtool.jobs.suggest import suggest_char
+from seqtool.jobs.suggest_tagger import suggest_tagger
 from tests.shell import PROJECT, inside
 
 SENTENCES = "The\tDET\ndog\tNN\n\nA\tDET\ncat\tNN\n\n" * 5

@@ -18,13 +18,14 @@ def check(
 ) -> None:
     """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.cli.train import read_or_suggest
+    from seqtool.data.guess import looks_labelled
     from seqtool.data.untagged import ENDINGS
     from seqtool.jobs.check import check as look
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.training import TrainingScreen
     from seqtool.runs import runs_root
 
-    labelled = dev or test or config.suffix.lower() in ENDINGS
+    labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labelled(config)
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
     read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
     seen = look(read, runs_root(runs_dir) / ".cache")

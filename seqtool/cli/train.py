@@ -144,9 +144,10 @@ def read_or_suggest(
             other = "train-tagger" if task == "char" else "train-char"
             raise ConfigError([read.problem("task", f"expected {task}, found {read.settings.task}", f"run: seqtool {other} {config}")])
         return read
-    from seqtool.jobs.suggest import suggest_char, suggest_tagger
+    from seqtool.jobs.suggest import suggest_char
+    from seqtool.jobs.suggest_tagger import suggest_tagger
 
-    suggestion = suggest_tagger(config, dev, test) if task == "tagger" else suggest_char(config)
+    suggestion = suggest_tagger(config, dev, test, overrides) if task == "tagger" else suggest_char(config)
     for note in suggestion.notes:
         screen.say(note)
     return parse_settings(suggestion.yaml, name=f"settings for {config.name}", folder=Path.cwd(), overrides=overrides)

@@ -38,7 +38,7 @@ def find_layout(
     Raises:
         DataError: there is no such label column, or no column for labels at all.
     """
-    lines = _data_lines(sample)
+    lines = data_lines(sample)
     kind = find_separator(lines) if separator == "auto" else "tab" if separator == "\t" else separator
     width = _width(lines, kind, names, need_labels)
     token = names.index(TOKEN_COLUMN) if TOKEN_COLUMN in names else 0
@@ -52,7 +52,7 @@ def find_layout(
 _HINT = "`data.label` takes a column's name (given in `data.columns`) or its number from 1; `data.separator` says what separates columns"
 
 
-def _data_lines(sample: Iterable[str]) -> list[str]:
+def data_lines(sample: Iterable[str]) -> list[str]:
     """Lines with columns: no blank ones, marks or, as far as can be told before the width is known, comments."""
     lines = [line.removeprefix(BOM).rstrip("\r\n") for line in sample]
     lines = [line for line in lines if not is_blank(line) and not line.startswith(DOCUMENT_MARK)]

@@ -12,7 +12,8 @@ from seqtool.config.reference import json_schema
 from seqtool.errors import SeqtoolError
 from seqtool.files import write_file, writing
 from seqtool.jobs.shipped import example, example_names
-from seqtool.jobs.suggest import SCHEMA, SCHEMA_FILE, Suggestion, suggest_char, suggest_tagger
+from seqtool.jobs.suggest import SCHEMA, SCHEMA_FILE, Suggestion, suggest_char
+from seqtool.jobs.suggest_tagger import suggest_tagger
 
 PLACEHOLDERS = {"char": ("text.txt", "text", "text"), "tagger": ("train.conll", "train", "tagger")}  # file, key, the config's name
 TEMPLATES = {

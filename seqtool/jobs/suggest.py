@@ -1,18 +1,18 @@
-"""Settings for a data file that comes without a config: a commented YAML that suits its size, and what was seen in a few lines."""
+"""Settings for a text that comes without a config: a commented YAML that suits its size, and what was seen in a few lines.
+
+Those for labelled sentences are in `suggest_tagger.py`.
+"""
 
 from __future__ import annotations
 
 import re
 import statistics
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqtool.config.dump import scalar
-from seqtool.data.labelled import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
 
 LOOKED_AT = 4 << 20  # bytes of a text that are looked at
 SCHEMA_FILE = "seqtool-schema.json"  # what `init` writes beside the config
@@ -36,61 +36,6 @@ def run_name(path: Path) -> str:
     """A run's name from a file's."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:60]
     return name if name and name[0].isalnum() else "model"
-
-
-def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] = ()) -> Suggestion:
-    """Settings of a tagger that take about a minute on two cores.
-
-    Raises:
-        DataError: if the file cannot be read as labelled sentences.
-    """
-    split = read_split("train", [train], TaggerData(train=(str(train),)))
-    words = sum(len(sentence.tokens) for sentence in split.sentences)
-    forms = len({token for sentence in split.sentences for token in sentence.tokens})
-    rich = forms > 0.2 * words or words < 60_000
-    epochs = min(max(round(1_600_000 / max(words, 1)), 4), 40)
-    batch = min(max(round(words / 200, -1), 50), 1000)
-    hidden = 160 if words > 50_000 else 128
-    steps = max(1, epochs * words // batch)
-    features = "rich      # standard, and a character CNN: many words are rare here" if rich else "standard  # forms, affixes, shapes"
-    held_out = [] if dev else ["  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"]
-    lines = [
-        SCHEMA,
-        f"# A tagger for {train.name}: {len(split.sentences):,} sentences, {words:,} words, {forms:,} distinct.",
-        "task: tagger",
-        f"name: {run_name(train)}",
-        "seed: 1",
-        "",
-        "data:",
-        f"  train: {scalar(str(train))}",
-        *(f"  dev: {_paths(dev)}" for _ in dev[:1]),
-        *(f"  test: {_paths(test)}" for _ in test[:1]),
-        *held_out,
-        "",
-        "model:",
-        f"  features: {features}",
-        f"  hidden_size: {hidden}",
-        "  bidirectional: true     # a label depends on what follows, too",
-        f"  dropout: {0.4 if words > 50_000 else 0.5}",
-        f"  word_replacement: {0.25 if words > 50_000 else 0.5}  # rare words become the unknown word now and then",
-        "",
-        "training:",
-        f"  epochs: {epochs}",
-        f"  batch_words: {batch:g}",
-        "  optimizer: adamw",
-        "  lr: 0.004",
-        "  betas: [0.9, 0.98]",
-        "  schedule: cosine",
-        f"  warmup_steps: {min(200, max(1, steps // 10))}",
-        "  clip_norm: 5.0",
-    ]
-    chosen = f"chosen: {'rich' if rich else 'standard'} features, hidden size {hidden}, {epochs} epochs of batches of {batch:g} words"
-    return Suggestion("\n".join(lines) + "\n", (chosen,))
-
-
-def _paths(paths: Sequence[Path]) -> str:
-    written = [scalar(str(path)) for path in paths]
-    return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
 
 
 def suggest_char(text: Path) -> Suggestion:

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from seqtool.safe_text import visible
 
 SHOWN = 40
 BAR = 30
+
+
+@dataclass(frozen=True)
+class Malformed:
+    """Labels that may not stand where they do.
+
+    Attributes:
+        count: how many.
+        place: `file:line` of the sentence of the first.
+        shown: the first with what stands round it, as token/label.
+    """
+
+    count: int
+    place: str = ""
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +38,10 @@ class Look:
         warnings: what looks wrong.
         counts: how often each label or symbol occurs, by the name of the part; `train` is always there.
         unknown: of each held-out part of a tagger's data, its words and how many of them training does not have.
+        repeated: of each held-out part, its sentences and how many of them training has too.
+        scheme: how labels mark spans.
+        spans: how many spans of each type each part has; empty for labels that mark none.
+        malformed: of each part.
     """
 
     task: str
@@ -30,11 +49,21 @@ class Look:
     warnings: tuple[str, ...]
     counts: dict[str, Counter[str]]
     unknown: dict[str, tuple[int, int]] = field(default_factory=dict)
+    repeated: dict[str, tuple[int, int]] = field(default_factory=dict)
+    scheme: str = "none"
+    spans: dict[str, Counter[str]] = field(default_factory=dict)
+    malformed: dict[str, Malformed] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
         unknown = {name: {"words": words, "unknown": count} for name, (words, count) in self.unknown.items()}
-        return {"task": self.task, "notes": self.notes, "warnings": self.warnings, "counts": self.counts, "unknown": unknown}
+        seen = {"task": self.task, "notes": self.notes, "warnings": self.warnings, "counts": self.counts}
+        if self.task == "char":
+            return seen
+        repeated = {name: {"sentences": sentences, "repeated": count} for name, (sentences, count) in self.repeated.items()}
+        malformed = {name: asdict(found) for name, found in self.malformed.items()}
+        spans = {"scheme": self.scheme, "spans": self.spans, "malformed": malformed}
+        return {**seen, "unknown": unknown, "repeated": repeated, **spans}
 
     def lines(self) -> Iterator[str]:
         """The same for a person."""
@@ -47,6 +76,11 @@ class Look:
             yield ""
         for part, (words, count) in self.unknown.items():
             yield unknown_rate(part, words, count)
+        for part, (sentences, count) in self.repeated.items():
+            yield f"{part}: {count:,} of {sentences:,} sentences also occur in train"
+        for part, types in self.spans.items():
+            yield span_types(part, types)
+            yield malformed_spans(part, self.scheme, self.malformed[part])
         yield from verdict(self.warnings)
 
 
@@ -66,6 +100,20 @@ def distribution(what: str, counts: Counter[str], other: Counter[str] | None = N
 def unknown_rate(name: str, tokens: int, unknown: int) -> str:
     """How many words of a split training does not have."""
     return f"{name}: {unknown / max(1, tokens):.1%} of {tokens:,} words are not in train"
+
+
+def span_types(name: str, counts: Counter[str]) -> str:
+    """How many spans of each type a split has."""
+    listed = ", ".join(f"{visible(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN))
+    return f"{name}: {counts.total():,} spans" + (f" ({listed})" if listed else "")
+
+
+def malformed_spans(name: str, scheme: str, found: Malformed) -> str:
+    """How many labels may not stand where they do, and the first of them with what stands round it."""
+    if not found.count:
+        return f"{name}: every span is well-formed in {scheme}"
+    shown = " ".join(map(visible, found.shown))
+    return f"{name}: {found.count:,} label{'' if found.count == 1 else 's'} malformed in {scheme}, first in {visible(found.place)}: {shown}"
 
 
 def verdict(warnings: Sequence[str]) -> Iterator[str]:

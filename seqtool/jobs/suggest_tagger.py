@@ -1,0 +1,176 @@
+"""Settings for a file of labelled sentences that comes without a config: a commented YAML that suits what is in it.
+
+What was seen and chosen is told in a few lines, one thing each; all of it stands in the YAML, to be changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtool.config import parse_settings
+from seqtool.config.dump import scalar
+from seqtool.data.conll import columns, said
+from seqtool.data.guess import guess_layout
+from seqtool.data.labelled import Sentence, read_split
+from seqtool.jobs.suggest import SCHEMA, Suggestion, run_name
+from seqtool.settings import Scheme, TaggerData, TaggerSettings
+from seqtool.spans import detect_scheme
+
+FEWEST_TO_SPLIT = 10  # sentences; of fewer none can be spared for validation
+LABELS_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What is in the training file."""
+
+    data: TaggerData
+    sentences: tuple[Sentence, ...]
+    scheme: Scheme
+
+    @property
+    def words(self) -> int:
+        return sum(len(sentence.tokens) for sentence in self.sentences)
+
+    @property
+    def forms(self) -> int:
+        return len({token for sentence in self.sentences for token in sentence.tokens})
+
+    @property
+    def labels(self) -> list[str]:
+        """Distinct labels, the most frequent first."""
+        return [label for label, _ in Counter(label for sentence in self.sentences for label in sentence.labels).most_common()]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """Sizes that suit it: about a minute on two cores."""
+
+    rich: bool
+    hidden: int
+    dropout: float
+    replacement: float
+    epochs: int
+    batch: int
+    warmup: int
+
+    @classmethod
+    def for_data(cls, seen: _Seen) -> _Chosen:
+        words = max(1, seen.words)
+        epochs = min(max(round(1_600_000 / words), 4), 40)
+        batch = min(max(10 * round(words / 2000), 50), 1000)
+        small = words <= 50_000
+        return cls(
+            rich=seen.forms > 0.2 * words or words < 60_000,
+            hidden=128 if small else 160,
+            dropout=0.5 if small else 0.4,
+            replacement=0.5 if small else 0.25,
+            epochs=epochs,
+            batch=batch,
+            warmup=min(200, max(1, epochs * words // batch // 10)),
+        )
+
+
+def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] = (), given: Sequence[str] = ()) -> Suggestion:
+    """Settings of a tagger that take about a minute on two cores.
+
+    Args:
+        given: what the user has set, as `KEY=VALUE`; what is said of the data there is not guessed.
+
+    Raises:
+        ConfigError: a mistake in `given`.
+        DataError: if the file cannot be read as labelled sentences.
+    """
+    data, odd = guess_layout(train, _known(train, given))
+    split = read_split("train", [train], data)
+    scheme = detect_scheme(sentence.labels for sentence in split.sentences) if data.scheme == "auto" else data.scheme
+    seen = _Seen(data, split.sentences, scheme)
+    chosen = _Chosen.for_data(seen)
+    held_out = not dev and not data.dev and len(seen.sentences) >= FEWEST_TO_SPLIT
+    notes = [*_notes(train, seen, dev, held_out, chosen), *(f"warning: {line}" for line in odd)]
+    return Suggestion("\n".join(_yaml(train, dev, test, seen, chosen, held_out)) + "\n", tuple(notes))
+
+
+def _known(train: Path, given: Sequence[str]) -> TaggerData:
+    """What the user's own settings say of the data."""
+    text = f"task: tagger\ndata:\n  train: {scalar(str(train))}\ntraining:\n  epochs: 1\n"
+    read = parse_settings(text, name="--set", folder=Path.cwd(), overrides=[item for item in given if item.startswith("data.")])
+    assert isinstance(read.settings, TaggerSettings)
+    return read.settings.data
+
+
+def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen: _Chosen) -> Iterator[str]:
+    """What was found out, one thing a line."""
+    data, labels = seen.data, seen.labels
+    yield f"{train.name}: {len(seen.sentences):,} sentences, {seen.words:,} words, {seen.forms:,} distinct"
+    yield f"  format     {_said_format(data)}"
+    shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else "")
+    yield f"  labels     {_said_label(data)}: {shown}"
+    yield f"  scheme     {'they mark no spans' if seen.scheme == 'none' else f'{seen.scheme}, learnt as bioes'}"
+    if not dev:
+        few = f"{len(seen.sentences)} sentences are too few to hold some out: no validation"
+        yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
+    features = "rich features (with a character CNN)" if chosen.rich else "standard features"
+    yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
+
+
+def _said_format(data: TaggerData) -> str:
+    if data.format == "jsonl":
+        return f"JSON lines, tokens in field {data.text_key!r}"
+    if data.format == "conllu":
+        return "CoNLL-U"
+    token = data.columns.index("form") + 1 if data.columns else 1
+    width = f"{columns(len(data.columns))} " if data.columns else "columns "
+    return f"CoNLL {width}separated by {said(data.separator)}, tokens in column {token}"
+
+
+def _said_label(data: TaggerData) -> str:
+    if data.format == "jsonl":
+        return f"field {data.label_key!r}"
+    if data.format == "conllu":
+        return data.label
+    return f"column {data.columns.index(data.label) + 1 if data.columns else data.label}"
+
+
+def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:
+    yield SCHEMA
+    yield f"# A tagger for {train.name}: {len(seen.sentences):,} sentences, {seen.words:,} words, {seen.forms:,} distinct."
+    yield from ("task: tagger", f"name: {run_name(train)}", "seed: 1", "", "data:", f"  train: {scalar(str(train))}")
+    yield from (f"  {name}: {_paths(paths)}" for name, paths in (("dev", dev), ("test", test)) if paths)
+    if held_out:
+        yield "  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
+    yield from _layout(seen.data)
+    yield f"  scheme: {seen.scheme:<15} # {'labels mark no spans' if seen.scheme == 'none' else 'how labels mark spans'}"
+    features = (
+        "rich          # standard, and a character CNN: many words are rare here"
+        if chosen.rich
+        else "standard      # forms, affixes, shapes"
+    )
+    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
+    yield "  bidirectional: true     # a label depends on what follows, too"
+    yield f"  dropout: {chosen.dropout}"
+    yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
+    yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", "  lr: 0.004")
+    yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
+
+
+def _layout(data: TaggerData) -> Iterator[str]:
+    """What was found out about columns or fields."""
+    yield f"  format: {data.format}"
+    if data.format == "jsonl":
+        yield from (f"  text_key: {scalar(data.text_key)}", f"  label_key: {scalar(data.label_key)}")
+        return
+    if data.format == "conll":
+        yield f"  separator: {scalar(data.separator)}"
+    if data.columns:
+        yield f"  columns: [{', '.join(data.columns)}]"
+    counted = data.format == "conll" and not data.columns
+    yield f"  label: {scalar(data.label):<16}" + ("# the column, counted from 1" if counted else "")
+
+
+def _paths(paths: Sequence[Path]) -> str:
+    written = [scalar(str(path)) for path in paths]
+    return written[0] if len(written) == 1 else f"[{', '.join(written)}]"
