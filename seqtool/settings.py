@@ -154,11 +154,19 @@ class TaggerModel(RecurrentModel):
     """A network that reads the words of a sentence and gives each a label."""
 
     features: Literal["standard", "rich"] | tuple[Feature, ...] = key("standard (forms, affixes, shape), rich (with a character CNN), or a list", "standard")
+    embedding_scale: float | None = key("standard deviation of the features' first embeddings; null: 0.1 before a projection, which suits rare words, else torch's 1", None, ge=0, le=10)
     projection: int = key("width of the dense layer (with GELU) between features and recurrent layers; 0: none", 160, ge=0, le=65536)
     layer_norm: bool = key("normalise what the projection gives, before its GELU", True)
     bidirectional: bool = key("read the sentence in both directions", True)
     decoder: Literal["auto", "softmax", "viterbi", "crf"] = key("auto: viterbi (constrained) for span schemes, else softmax", "auto")
     word_replacement: float = key("strength a of replacing a training word by the unknown one, with probability a / (a + its count)", 0.25, ge=0)
+
+    @property
+    def initial_scale(self) -> float:
+        """Standard deviation of the features' first embeddings, whichever way it was given."""
+        if self.embedding_scale is not None:
+            return self.embedding_scale
+        return 0.1 if self.projection else 1.0
 
 
 # --- training ---------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ What a corpus for training is made of stands in `tagged.py`; evaluation reads it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
@@ -14,9 +14,11 @@ from seqtool.data.blocks import Block, SentenceFormat, is_blank, raw_lines
 from seqtool.data.conll import ConllFormat, columns
 from seqtool.data.conllu import ConlluFormat
 from seqtool.data.formats import SAMPLE_LINES, find_format, same_layout
+from seqtool.data.jsonl import JsonlFormat
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 
+LISTED = 10  # lines named in a note
 Progress = Callable[[str, int, int], None]
 
 
@@ -142,4 +144,25 @@ def _left_aside(split: str, name: str, form: SentenceFormat, blocks: Sequence[Bl
     empty = sum(not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments for block in blocks)
     if empty:
         notes.append(f"{split}: {name}: {empty:,} sentence{'' if empty == 1 else 's'} without a token left aside")
+    repaired = _repaired(form, blocks)
+    if repaired:
+        more = f" and {len(repaired) - LISTED:,} more" if len(repaired) > LISTED else ""
+        notes.append(
+            f"{split}: {name}: empty tokens read as `_` in {len(repaired):,} sentence{'' if len(repaired) == 1 else 's'}, "
+            f"first at line {', '.join(repaired[:LISTED])}{more}"
+        )
     return notes
+
+
+def _repaired(form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
+    """The line of the first empty token of each sentence that was repaired: where reading it strictly would stop."""
+    if not isinstance(form, ConllFormat | ConlluFormat | JsonlFormat) or form.empty_tokens == "refuse":
+        return []
+    strict, lines = replace(form, empty_tokens="refuse"), []
+    for block in blocks:
+        if "_" in block.tokens:
+            try:
+                strict.block(block.lines, block.name, block.first_line)
+            except DataError as error:
+                lines.append(error.problems[0].place.rpartition(":")[2])
+    return lines

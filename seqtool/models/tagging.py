@@ -46,7 +46,7 @@ class TaggerNetwork(nn.Module):
         """
         super().__init__()
         self.model = model
-        self.features = WordFeatures(feature_list(model), rows, characters, vectors or {})
+        self.features = WordFeatures(feature_list(model), rows, characters, vectors or {}, model.initial_scale)
         width = model.projection or self.features.width
         self.projection = nn.Linear(self.features.width, model.projection) if model.projection else None
         self.norm = nn.LayerNorm(model.projection) if model.projection and model.layer_norm else None

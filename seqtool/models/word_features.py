@@ -37,11 +37,15 @@ class WordInput:
 
 
 class LookUp(nn.Module):
-    """An embedding of a feature's values. Rows are drawn from N(0, 1), unless they come from a file."""
+    """An embedding of a feature's values.
 
-    def __init__(self, feature: Feature, rows: int, vectors: Tensor | None = None) -> None:
+    Rows are drawn from N(0, scale²), unless they come from a file. A row that is hardly ever trained stays about what it was
+    drawn: if that is small, a rare value says little rather than something random.
+    """
+
+    def __init__(self, feature: Feature, rows: int, vectors: Tensor | None = None, scale: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(rows, feature.dim) if vectors is None else vectors.to(torch.float32, copy=True))
+        self.weight = nn.Parameter(torch.randn(rows, feature.dim) * scale if vectors is None else vectors.to(torch.float32, copy=True))
         self.weight.requires_grad_(not (feature.name == "vectors" and feature.frozen))
         self.has_unknown_row = feature.unknown or feature.name == "vectors"
 
@@ -107,7 +111,9 @@ class WordFeatures(nn.Module):
         width: of what comes out.
     """
 
-    def __init__(self, features: Sequence[Feature], rows: Sequence[int], characters: int, vectors: Mapping[int, Tensor]) -> None:
+    def __init__(
+        self, features: Sequence[Feature], rows: Sequence[int], characters: int, vectors: Mapping[int, Tensor], scale: float = 1.0
+    ) -> None:
         super().__init__()
         self.parts: list[LookUp | CharacterConvolution | CharacterRecurrence] = []
         self.width = 0
@@ -117,7 +123,7 @@ class WordFeatures(nn.Module):
             elif feature.name == "char_lstm":
                 self.parts.append(CharacterRecurrence(feature, characters))
             else:
-                self.parts.append(LookUp(feature, rows[index], vectors.get(index)))
+                self.parts.append(LookUp(feature, rows[index], vectors.get(index), scale))
             self.width += feature.dim * (2 if feature.name == "char_lstm" else 1)
             self.add_module(str(index), self.parts[-1])
 
