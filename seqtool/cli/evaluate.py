@@ -102,15 +102,18 @@ def _tagger(
     value: dict[str, Any],
 ) -> Iterator[str]:
     from seqtool.jobs.evaluation import compare, evaluate_tagger
-    from seqtool.jobs.evaluation_data import labelled_sentences, tagger_data
+    from seqtool.jobs.evaluation_sentences import given_sentences
     from seqtool.jobs.use import tagger
+    from seqtool.reports.console import say
     from seqtool.reports.evaluation import comparison_line, tagger_report
 
-    layout, paths = tagger_data(bundle.config, place.run, files, split.value if split else None)
-    sentences = labelled_sentences(layout, paths)
+    given = given_sentences(bundle.config, place.run, files, split.value if split else None)
+    for note in given.notes:
+        say(f"note: {note}")
+    sentences = given.sentences
     evaluation = evaluate_tagger(model, sentences, strict=strict)
-    value |= {"data": [str(path) for path in paths], **evaluation.to_json()}
-    yield f"{place.name} on {', '.join(str(path) for path in paths)}"
+    value |= {"data": [str(path) for path, _ in given.files], **evaluation.to_json()}
+    yield f"{place.name} on {given.title}"
     yield from tagger_report(evaluation, strict=strict)
     if against:
         other = tagger(against, runs_dir)
@@ -121,7 +124,7 @@ def _tagger(
     if suspects_file is not None:
         from seqtool.jobs.suspects import write_suspects
 
-        count = write_suspects(suspects_file, model, layout, paths, sentences)
+        count = write_suspects(suspects_file, model, given)
         value["suspects"] = {"file": str(suspects_file), "count": count}
         yield ""
         yield f"  suspects   {count:,} gold labels that the model contradicts: {suspects_file}"

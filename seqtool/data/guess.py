@@ -8,13 +8,14 @@ changed. How a file is then read is in `formats.py` and `conll_layout.py`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path
+from typing import Any
 
 from seqtool.data.blocks import BOM, is_blank, raw_lines
-from seqtool.data.conll import ConllFormat, split_cells
+from seqtool.data.conll import ConllFormat, said, split_cells
 from seqtool.data.conll_layout import TOKEN_COLUMN, data_lines, find_separator
 from seqtool.data.conllu import COLUMNS
 from seqtool.data.formats import SAMPLE_LINES, FormatName, find_format
@@ -49,6 +50,47 @@ def guess_layout(path: Path, data: TaggerData) -> tuple[TaggerData, list[str]]:
     if kind == "conllu":
         return _guess_conllu(data, sample), []
     return _guess_columns(data, sample)
+
+
+def layout_of_file(path: Path, layout: Mapping[str, Any]) -> tuple[TaggerData, str]:
+    """Settings that read a labelled file as the training file was read, and a line if it is laid out otherwise.
+
+    Args:
+        layout: what the model remembers, see `tagged.layout_of`.
+
+    Raises:
+        DataError: the file cannot be read.
+    """
+    data = settings_of_layout(layout)
+    sample = _sample(path)
+    form, _ = find_format(replace(data, label="auto", columns=()), str(path), sample, need_labels=False)
+    width = form.width if isinstance(form, ConllFormat) else None
+    if width == layout.get("width") or not sample or all(map(is_blank, sample)):
+        return data, ""
+    found, _ = guess_layout(path, TaggerData(train=()))
+    return found, f"{path.name} is not laid out like the training file: {said_layout(found)}"
+
+
+def settings_of_layout(layout: Mapping[str, Any]) -> TaggerData:
+    """Settings that read a file as a model's training file was read."""
+    return TaggerData(
+        train=(),
+        separator=str(layout.get("separator", "auto")),
+        label=str(layout.get("label", "auto")),
+        columns=tuple(layout.get("columns", ())),
+        text_key=str(layout.get("text_key", "tokens")),
+        label_key=str(layout.get("label_key", "labels")),
+    )
+
+
+def said_layout(data: TaggerData) -> str:
+    """What was guessed, in a few words."""
+    if data.format == "jsonl":
+        return f"JSON lines, tokens in field {data.text_key!r}, labels in field {data.label_key!r}"
+    if data.format == "conllu":
+        return f"CoNLL-U, label {data.label}"
+    token, label = (data.columns.index("form") + 1, data.columns.index(data.label) + 1) if data.columns else (1, data.label)
+    return f"CoNLL columns separated by {said(data.separator)}, tokens in column {token}, labels in column {label}"
 
 
 def looks_labelled(path: Path) -> bool:

@@ -131,8 +131,16 @@ def load_tagged_corpus(
 
 def layout_of(data: TaggerData, form: SentenceFormat | None) -> dict[str, Any]:
     """What a model remembers of its training file's layout: the label's place, columns by name, their number, JSON fields."""
-    width = form.width if isinstance(form, ConllFormat) else None
-    return {"label": data.label, "columns": list(data.columns), "width": width, "text_key": data.text_key, "label_key": data.label_key}
+    columns = form if isinstance(form, ConllFormat) else None
+    return {
+        "label": data.label,
+        "columns": list(data.columns),
+        "width": columns.width if columns else None,
+        # A file to be tagged may have tabs where this one has spaces; another separator would not be found.
+        "separator": columns.separator if columns and columns.separator not in ("tab", "space") else "auto",
+        "text_key": data.text_key,
+        "label_key": data.label_key,
+    }
 
 
 def _given(data: TaggerData) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -104,6 +104,7 @@ class FormattedReader:
         self._data = TaggerData(
             train=(),
             format="auto" if kind == "text" else kind,
+            separator=str(layout.get("separator", "auto")),
             label=label_place(kind, layout),
             columns=tuple(layout.get("columns", ())),
             text_key=text_key or str(layout.get("text_key", "tokens")),

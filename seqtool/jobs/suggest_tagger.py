@@ -12,8 +12,7 @@ from pathlib import Path
 
 from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
-from seqtool.data.conll import columns, said
-from seqtool.data.guess import guess_layout
+from seqtool.data.guess import guess_layout, said_layout
 from seqtool.data.labelled import Sentence, read_split
 from seqtool.jobs.suggest import SCHEMA, Suggestion, run_name
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
@@ -106,33 +105,15 @@ def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen
     """What was found out, one thing a line."""
     data, labels = seen.data, seen.labels
     yield f"{train.name}: {len(seen.sentences):,} sentences, {seen.words:,} words, {seen.forms:,} distinct"
-    yield f"  format     {_said_format(data)}"
+    yield f"  layout     {said_layout(data)}"
     shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else "")
-    yield f"  labels     {_said_label(data)}: {shown}"
+    yield f"  labels     {shown}"
     yield f"  scheme     {'they mark no spans' if seen.scheme == 'none' else f'{seen.scheme}, learnt as bioes'}"
     if not dev:
         few = f"{len(seen.sentences)} sentences are too few to hold some out: no validation"
         yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
     features = "rich features (with a character CNN)" if chosen.rich else "standard features"
     yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
-
-
-def _said_format(data: TaggerData) -> str:
-    if data.format == "jsonl":
-        return f"JSON lines, tokens in field {data.text_key!r}"
-    if data.format == "conllu":
-        return "CoNLL-U"
-    token = data.columns.index("form") + 1 if data.columns else 1
-    width = f"{columns(len(data.columns))} " if data.columns else "columns "
-    return f"CoNLL {width}separated by {said(data.separator)}, tokens in column {token}"
-
-
-def _said_label(data: TaggerData) -> str:
-    if data.format == "jsonl":
-        return f"field {data.label_key!r}"
-    if data.format == "conllu":
-        return data.label
-    return f"column {data.columns.index(data.label) + 1 if data.columns else data.label}"
 
 
 def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
+from unicodedata import combining, east_asian_width
 
 from seqtool.metrics import HitCounts, SpanCounts
 from seqtool.safe_text import shorten, visible
@@ -15,6 +16,7 @@ LABELS_SHOWN = 60
 CONFUSIONS_SHOWN = 15
 WORST_SHOWN = 5
 WIDEST_TOKEN = 16
+PAGE = 80  # columns
 
 
 def tagger_report(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iterator[str]:
@@ -81,6 +83,24 @@ def _confusions(confusions: Sequence[tuple[str, str, int]]) -> Iterator[str]:
 
 
 def _side_by_side(tokens: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Iterator[str]:
-    for token, wanted, found in zip(tokens, gold, predicted, strict=True):
-        if wanted != found:
-            yield f"  {shorten(visible(token), WIDEST_TOKEN):<{WIDEST_TOKEN}}  gold {visible(wanted):<12} predicted {visible(found)}"
+    """Tokens, gold and predicted labels under each other, folded to the page; a right label is not said twice."""
+    found = ["." if wanted == label else label for wanted, label in zip(gold, predicted, strict=True)]
+    columns = [[shorten(visible(text), WIDEST_TOKEN) for text in one] for one in zip(tokens, gold, found, strict=True)]
+    widths = [max(map(_cells, one)) + 2 for one in columns]
+    start = 0
+    while start < len(columns):
+        stop, used = start, len("  predicted  ")
+        while stop < len(columns) and (stop == start or used + widths[stop] <= PAGE):
+            used += widths[stop]
+            stop += 1
+        for row, name in enumerate(("token", "gold", "predicted")):
+            texts = (
+                one[row] + " " * (width - _cells(one[row])) for one, width in zip(columns[start:stop], widths[start:stop], strict=True)
+            )
+            yield f"  {name:<9}  {''.join(texts)}".rstrip()
+        start = stop
+
+
+def _cells(text: str) -> int:
+    """Columns that a text takes on a terminal."""
+    return sum(0 if combining(letter) else 2 if east_asian_width(letter) in "WF" else 1 for letter in text)
