@@ -30,7 +30,7 @@ def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
     assert "dev: 16.7% of 6 words are not in train" in out
     assert "dev: 1 of 2 sentences also occur in train" in out
     assert "train: 3 spans (PER 2, LOC 1)" in out and "dev: 3 spans (PER 1, LOC 1, ORG 1)" in out
-    assert f"train: 1 labels are malformed in iob2, first in {tmp_path}/t.conll:6: Bob/I-PER left/O" in out
+    assert f"train: 1 label malformed in iob2, first in {tmp_path}/t.conll:6: Bob/I-PER left/O" in out
     assert "dev: every span is well-formed in iob2" in out
     assert "warning: dev has labels that train lacks; their tokens count as wrong: B-ORG (1)" in out
     assert found.lines[-1].endswith("warnings")

@@ -23,6 +23,7 @@ STEEP = 0.05  # learning rate of an optimiser that scales its steps
 SCALING = ("adam", "adamw", "rmsprop")
 ENDLESS = 1 << 40  # epochs, where another limit ends the run
 
+
 def check(read: ReadConfig, cache: Path) -> Look:
     """What will be trained on and what looks wrong.
 

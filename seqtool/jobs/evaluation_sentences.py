@@ -41,18 +41,21 @@ class GivenSentences:
                     yield [block.place_of(token) for token in range(len(block.tokens))]
 
 
-def given_sentences(config: Mapping[str, Any], run: Path | None, files: Sequence[Path], split: SplitName | None) -> GivenSentences:
+def given_sentences(
+    config: Mapping[str, Any], run: Path | None, files: Sequence[Path], split: SplitName | None, *, or_train: bool = False
+) -> GivenSentences:
     """Sentences to evaluate on.
 
     Args:
         config: the model's.
         run: the model's, for its own held-out data.
         files: named by the user; none: those of the run's config, test before dev, or what it held out of train.
+        or_train: where nothing was held out, take what was trained on.
 
     Raises:
         SeqtoolError: if there are none, or a file cannot be read.
     """
-    return _of_files(config, files) if files else _of_run(run, split)
+    return _of_files(config, files) if files else _of_run(run, split, or_train)
 
 
 def _of_files(config: Mapping[str, Any], files: Sequence[Path]) -> GivenSentences:
@@ -79,16 +82,19 @@ def _in_scheme(sentences: tuple[Sentence, ...], scheme: Scheme) -> tuple[tuple[S
     )
 
 
-def _of_run(run: Path | None, split: SplitName | None) -> GivenSentences:
+def _of_run(run: Path | None, split: SplitName | None, or_train: bool) -> GivenSentences:
     settings = run_settings(run, "no file is named")
     assert isinstance(settings, TaggerSettings)
     data = settings.data
     named = {"test": data.test, "dev": data.dev}[split] if split else data.test or data.dev
+    holds_out = data.split > 0 and not data.dev and split != "test"
+    if not named and or_train and not holds_out:
+        named = data.train
     if named:
         paths = expand(named, data.source)
         chosen = [(path, data) for path in paths]
         return GivenSentences(_read(chosen), tuple(chosen), _listed(paths))
-    if data.split > 0 and not data.dev and split != "test":
+    if holds_out:
         chosen = [(path, data) for path in expand(data.train, data.source)]
         _, held = hold_out(_read(chosen), data.split, settings.seed)
         return GivenSentences(held, tuple(chosen), f"what seed {settings.seed} held out of {_listed([path for path, _ in chosen])}")

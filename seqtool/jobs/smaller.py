@@ -13,7 +13,6 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.runs import ModelPlace
 from seqtool.runtime.load import load_model
 from seqtool.runtime.tagger import TaggerModel
-from seqtool.settings import TaggerData
 
 SCORED = 200_000  # symbols of a text that are scored; more would keep the user waiting
 _Scored = tuple[dict[str, float], dict[str, float], str]  # before, after, and on what
@@ -81,31 +80,17 @@ def _scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path]
 
 def _tagger_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path], root: Path) -> _Scored:  # noqa: ARG001
     from seqtool.jobs.evaluation import evaluate_tagger
-    from seqtool.jobs.evaluation_data import labelled_sentences
+    from seqtool.jobs.evaluation_sentences import given_sentences
 
-    layout, paths = _labelled(place, bundles[0], files)
-    sentences = labelled_sentences(layout, paths)
+    given = given_sentences(bundles[0].config, place.run, files, None, or_train=True)
     found = []
     for bundle in bundles:
         model = load_model(bundle)
         assert isinstance(model, TaggerModel)
-        evaluation = evaluate_tagger(model, sentences)
+        evaluation = evaluate_tagger(model, given.sentences)
         scores = {"accuracy": evaluation.counts.tokens.accuracy or 0.0}
         found.append(scores | ({"f1": evaluation.counts.spans.overall.f1} if evaluation.marks_spans else {}))
-    return found[0], found[1], ", ".join(str(path) for path in paths)
-
-
-def _labelled(place: ModelPlace, bundle: Bundle, files: list[Path]) -> tuple[TaggerData, list[Path]]:
-    """The labelled files: those named, else the run's test or development files, else the training files."""
-    from seqtool.data.sources import expand
-    from seqtool.jobs.evaluation_data import run_settings, tagger_data
-
-    if not files:
-        data = run_settings(place.run, "no file is named").data
-        assert isinstance(data, TaggerData)
-        if not (data.test or data.dev):
-            return data, expand(data.train, data.source)
-    return tagger_data(bundle.config, place.run, files, None)
+    return found[0], found[1], given.title
 
 
 def _character_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path], root: Path) -> _Scored:

@@ -68,7 +68,8 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     path = Path(config)
     if looks_like_config(path) or path.is_dir():
         return read_settings(path, texts)
-    from seqtool.jobs.suggest import suggest_char, suggest_tagger
+    from seqtool.jobs.suggest import suggest_char
+    from seqtool.jobs.suggest_tagger import suggest_tagger
 
     suggestion = suggest_tagger(path) if path.suffix.lower() in ENDINGS else suggest_char(path)
     return parse_settings(suggestion.yaml, name=f"settings for {path.name}", folder=Path.cwd(), overrides=texts)
