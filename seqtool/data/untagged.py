@@ -160,6 +160,8 @@ def label_place(kind: str, layout: Mapping[str, Any]) -> str:
     label = str(layout.get("label", "auto"))
     if kind == "conll":
         return label if label.removeprefix("-").isdecimal() or label in layout.get("columns", ()) else "auto"
+    if layout.get("width"):
+        return "upos"  # the number of a column elsewhere says nothing here
     try:
         return find_label(label)
     except DataError:  # a column's name that CoNLL-U does not have
