@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import signal
@@ -17,6 +18,7 @@ from seqtool.reports.console import drop_stdout, say
 from seqtool.reports.errors import print_problems
 
 P = ParamSpec("P")
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk that is full or failing
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
@@ -43,6 +45,13 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             drop_stdout()
             raise typer.Exit(ExitCode.OK) from None
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            drop_stdout()
+            place = str(error.filename or "standard output")
+            print_problems([Problem(f"cannot write: {error.strerror}", place, "free some space, or write elsewhere")])
+            raise typer.Exit(ExitCode.USER) from None
 
     return guarded
 
@@ -65,7 +74,11 @@ def run(app: typer.Typer) -> int:
             stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8")
     try:
         code = app(standalone_mode=False, prog_name="seqtool")
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
     except Exception as error:
+        if type(error).__name__ == "Abort":  # what the parser makes of Ctrl-C
+            return ExitCode.INTERRUPTED
         if not hasattr(error, "format_message"):  # only the parser's usage errors have one
             raise
         if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands without one of them: its message is the help

@@ -107,6 +107,7 @@ def tag(
     from seqtool.jobs.tagging import TaggingStream, Wanted
     from seqtool.jobs.use import tagger
     from seqtool.reports.console import is_terminal, say
+    from seqtool.safe_text import visible_lines
 
     given = text_arguments(texts)
     inputs = open_inputs(texts, files)
@@ -114,7 +115,9 @@ def tag(
     terminal = is_terminal(sys.stdout)
     raw = TextReader(tokenizer.value if tokenizer else used.config.get("tokenizer"))
     unseen = terminal if output is None else output is Output.TABLE
-    with TaggingStream(used.model, sys.stdout.write, say, Wanted(probs, nbest, unseen), jobs) as stream:
+    unmarked = terminal and output is not None and output is not Output.TABLE  # a table sees to it itself
+    write = (lambda text: sys.stdout.write(visible_lines(text))) if unmarked else sys.stdout.write
+    with TaggingStream(used.model, write, say, Wanted(probs, nbest, unseen), jobs) as stream:
         for number, text in enumerate(given, 1):
             stream.add(raw.sentence(text, f"argument {number}"), _renderer(used, output, "text", raw, terminal))
         for name, binary in inputs:
