@@ -4,13 +4,12 @@ From Python, `seqtool.train("configs/hihell.yaml")` makes a run and `seqtool.loa
 or sample and score. Importing this package costs nothing: what stands in the table below is imported when first asked for.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
-
 from seqtool.version import VERSION as __version__
 
+TYPE_CHECKING = False  # as type checkers know it; the module it comes from takes longer to import than all this
 if TYPE_CHECKING:
+    from typing import Any
+
     from seqtool.errors import SeqtoolError as SeqtoolError
     from seqtool.jobs.api import Model as Model
     from seqtool.jobs.api import load as load
@@ -24,7 +23,7 @@ _HOMES = {"Model": _API, "Run": _TEACH, "SeqtoolError": "seqtool.errors", "load"
 __all__ = ["Model", "Run", "SeqtoolError", "__version__", "load", "read_config", "train"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -35,7 +35,7 @@ def build_task(prepared: Prepared) -> BuiltTask:
         SeqtoolError: if torch is not installed.
         ConfigError: if the device is not to be had.
     """
-    _need_torch()
+    need_torch()
     from seqtool.models.build import arrays, load_arrays
     from seqtool.training.device import choose_device, set_up_torch
 
@@ -55,7 +55,7 @@ def untrained_arrays(settings: Settings, prepared: Prepared | None = None, symbo
     Raises:
         SeqtoolError: if torch is not installed.
     """
-    _need_torch()
+    need_torch()
     from seqtool.models.build import arrays, build_character_network
 
     if prepared is not None and isinstance(prepared.corpus, CharCorpus):
@@ -66,12 +66,21 @@ def untrained_arrays(settings: Settings, prepared: Prepared | None = None, symbo
     return arrays(_tagger_network(prepared))
 
 
-def _need_torch() -> None:
+def need_torch() -> None:
+    """See, without importing it, that torch is installed.
+
+    Raises:
+        SeqtoolError: if it is not.
+    """
+    from importlib.util import find_spec
+
     try:
-        import torch  # noqa: F401
-    except ModuleNotFoundError as error:
-        hint = "pip install 'seqtool[train]'"
-        raise SeqtoolError("drawing and training weights needs torch, which is not installed", hint=hint) from error
+        installed = find_spec("torch") is not None
+    except ModuleNotFoundError:
+        installed = False
+    if not installed:
+        hint = "install it with: pip install 'seqtool[train]'; the README says how to choose its CPU build"
+        raise SeqtoolError("drawing and training weights needs torch, which is not installed", hint=hint)
 
 
 def _character_task(prepared: Prepared, device: torch.device) -> Task:

@@ -16,6 +16,7 @@ from seqtool.jobs.checkpoints import Checkpoint, Checkpoints
 from seqtool.jobs.ending import resuming_command, tell_differences, tell_the_end
 from seqtool.jobs.final import FinalEvaluation, evaluate_at_the_end
 from seqtool.jobs.listeners import BestModel
+from seqtool.jobs.network import need_torch
 from seqtool.jobs.prepare import Prepared, prepare
 from seqtool.jobs.provenance import MAY_DIFFER, differences, differences_from_earlier, experiment
 from seqtool.jobs.running import Running
@@ -143,6 +144,7 @@ def _finished(final: Path, prepared: Prepared) -> RunResult | None:
 
 def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: StopFlag) -> Running:
     """Take the run's directory, build the network, and take up an interrupted run where that is wanted."""
+    need_torch()
     resume = options.resume and run.has_checkpoint()
     if options.resume and not resume:
         screen.say(f"nothing to resume in {run.path}: starting afresh")
