@@ -15,6 +15,11 @@ from seqtool.config.dump import scalar
 from seqtool.errors import DataError
 
 LOOKED_AT = 4 << 20  # bytes of a text that are looked at
+# Texts of less than so many characters: hidden size, streams, window, and the characters that a minute is enough for.
+SIZES = ((50_000, 128, 8, 32, 3_000_000), (400_000, 192, 16, 64, 4_500_000), (float("inf"), 256, 16, 64, 4_500_000))
+MOST_EPOCHS = 60  # of a small text, which is known by heart long before
+LINE_BATCH, LINE_LENGTH = 64, 8
+VALIDATED = 200_000  # characters that are enough to judge by
 SCHEMA_FILE = "seqtool-schema.json"  # what `init` writes beside the config
 SCHEMA = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 
@@ -44,6 +49,57 @@ def suggest_char(text: Path) -> Suggestion:
     Raises:
         DataError: if the file is missing or empty.
     """
+    seen = _look_at(text)
+    plan = _plan(seen)
+    chosen = f"chosen: {'lines' if seen.lines_apart else 'running text'}, LSTM of {plan.hidden}, {plan.length}, about a minute on two cores"
+    return Suggestion(_char_yaml(text, seen, plan), (f"{text.name}: {seen}", chosen))
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the beginning of a text tells."""
+
+    unit: str
+    characters: int
+    symbols: int
+    rare: int
+    lines_apart: bool
+
+    def __str__(self) -> str:
+        made = "bytes (the file is no UTF-8 text)" if self.unit == "byte" else "characters"
+        return f"about {self.characters:,} {made}, {self.symbols:,} different"
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """How long, and with what, a model is trained on it.
+
+    Attributes:
+        steps: about as many in all; an epoch or more unless `cut_short`.
+        held_out: share of the text that validates.
+    """
+
+    hidden: int
+    batch: int
+    window: int
+    epochs: int
+    steps: int
+    cut_short: bool
+    held_out: float
+    dropout: float
+
+    @property
+    def length(self) -> str:
+        """How long, in words."""
+        return f"{self.steps:,} steps (less than one pass)" if self.cut_short else f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+
+    @property
+    def eval_every(self) -> int:
+        """Steps between rows: about ten in all."""
+        return max(1, self.steps // 10)
+
+
+def _look_at(text: Path) -> _Seen:
     try:
         size = text.stat().st_size
         with text.open("rb") as stream:
@@ -53,48 +109,59 @@ def suggest_char(text: Path) -> Suggestion:
     if not data.strip():
         raise DataError("expected a text, found an empty file", place=str(text))
     unit, sample = _as_text(data)
+    counts = Counter(sample)
     characters = max(1, round(size * len(sample) / len(data)))
-    lines_apart = unit == "char" and _is_list(sample)
-    hidden, batch, window = _sizes(characters)
-    epochs = min(max(round(_budget(hidden) / characters), 1), 200)
-    steps = max(1, epochs * characters // (batch * (8 if lines_apart else window)))
-    rare = sum(count < 3 for count in Counter(sample).values())
-    made = "bytes (the file is no UTF-8 text)" if unit == "byte" else "characters"
-    what = f"about {characters:,} {made}, {len(set(sample)):,} different"
+    return _Seen(unit, characters, len(counts), sum(count < 3 for count in counts.values()), unit == "char" and _is_list(sample))
+
+
+def _plan(seen: _Seen) -> _Plan:
+    hidden, batch, window, budget = next(sizes for most, *sizes in SIZES if seen.characters < most)
+    held_out = min(0.1, float(f"{VALIDATED / seen.characters:.2g}"))
+    train = seen.characters * (1 - held_out)
+    epochs = min(max(round(budget / train), 1), MOST_EPOCHS)
+    symbols = LINE_BATCH * LINE_LENGTH if seen.lines_apart else batch * window
+    cut_short = budget < 0.7 * train
+    steps = max(1, round((budget if cut_short else epochs * train) / symbols))
+    return _Plan(hidden, batch, window, epochs, steps, cut_short, held_out, min(0.4, round(0.05 * epochs / 4, 2)))
+
+
+def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
+    split = f"  split: [{1 - plan.held_out:g}, {plan.held_out:g}]"
     lines = [
         SCHEMA,
-        f"# A character model of {text.name}: {what}.",
+        f"# A character model of {text.name}: {seen}.",
         "task: char",
         f"name: {run_name(text)}",
         "seed: 1",
         "",
         "data:",
         f"  text: {scalar(str(text))}",
-        *(["  per_line: true          # a list: every line is a sequence of its own"] if lines_apart else []),
-        *(["  unit: byte"] if unit == "byte" else []),
-        *(["  min_count: 3            # rarer symbols become the unknown symbol"] if rare > 20 else []),
-        "  split: [0.9, 0.1]       # the last tenth validates" if not lines_apart else "  split: [0.9, 0.1]       # drawn by seed",
+        *(["  per_line: true          # a list: every line is a sequence of its own"] if seen.lines_apart else []),
+        *(["  unit: byte"] if seen.unit == "byte" else []),
+        *(["  min_count: 3            # rarer symbols become the unknown symbol"] if seen.rare > 20 else []),
+        f"{split:<26}# {'lines drawn by seed validate' if seen.lines_apart else 'the end of the text validates'}",
         "",
         "model:",
         "  cell: lstm",
-        f"  hidden_size: {hidden}",
-        f"  embedding_dim: {min(96, max(16, 16 * round(hidden / 64)))}",
-        f"  dropout: {0.1 if characters > 500_000 else 0.25}",
-        *([] if lines_apart else ["  state_reset: 0.02       # now and then a text starts from nothing, as at use"]),
+        f"  hidden_size: {plan.hidden}",
+        f"  embedding_dim: {plan.hidden // 4}",
+        f"  dropout: {plan.dropout:g}          # more, the more often the text is seen",
+        *([] if seen.lines_apart else ["  state_reset: 0.05       # now and then a text starts from nothing, as at use"]),
         "",
         "training:",
-        f"  epochs: {epochs}",
-        f"  batch_size: {64 if lines_apart else batch}",
-        f"  window: {window}",
+        f"  max_steps: {plan.steps}         # less than one pass: more are better" if plan.cut_short else f"  epochs: {plan.epochs}",
+        f"  batch_size: {LINE_BATCH if seen.lines_apart else plan.batch}",
+        *([] if seen.lines_apart else [f"  window: {plan.window}"]),
+        f"  eval_every: {plan.eval_every}",
         "  optimizer: adamw",
-        "  lr: 0.003",
+        "  lr: 0.008",
+        "  betas: [0.9, 0.99]",
         "  schedule: cosine",
-        f"  warmup_steps: {min(200, max(1, steps // 10))}",
+        f"  warmup_steps: {min(200, plan.steps // 10)}",
         "  clip_norm: 1.0",
-        f"  weight_decay: {0.01 if characters > 500_000 else 0.05}",
+        "  weight_decay: 0.02",
     ]
-    chosen = f"chosen: {'lines' if lines_apart else 'running text'}, LSTM of {hidden}, {epochs} epochs"
-    return Suggestion("\n".join(lines) + "\n", (f"{text.name}: {what}", chosen))
+    return "\n".join(lines) + "\n"
 
 
 def _as_text(data: bytes) -> tuple[str, str]:
@@ -114,17 +181,3 @@ def _is_list(sample: str) -> bool:
     """Whether lines are short entries rather than broken text."""
     lengths = [len(line) for line in sample.splitlines()]
     return len(lengths) >= 200 and statistics.quantiles(lengths, n=20)[-1] <= 30 and sample.count(" ") < len(lengths)
-
-
-def _sizes(characters: int) -> tuple[int, int, int]:
-    """Hidden size, streams and window."""
-    if characters < 50_000:
-        return 128, 8, 32
-    if characters < 500_000:
-        return 256, 16, 64
-    return 384, 16, 64
-
-
-def _budget(hidden: int) -> int:
-    """Characters that about a minute is enough for."""
-    return {128: 8_000_000, 256: 5_000_000, 384: 3_000_000}[hidden]

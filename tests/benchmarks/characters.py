@@ -1,0 +1,196 @@
+"""What a training step of a character model costs: `python -m tests.benchmarks.characters [--device cuda]`.
+
+Each shape is trained by seqtool's own loop and by a bare `nn.LSTM` loop of the same sizes (embedding, LSTM, linear, AdamW,
+clipping), in turn A B A B …; what counts is the median of the ratios, since absolute times change with the machine and the
+hour. The machine's rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from seqtool.models.build import build_character_network
+from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.training import character_task as tasks
+from seqtool.training import protocols, randomness
+from seqtool.training.character_task import CharacterTask
+from seqtool.training.loop import Trainer
+from seqtool.training.steps import StepReport
+
+SYMBOLS = 65
+# hidden size, layers, embedding, streams, window: those of the shipped configs
+CPU_SHAPES = [(256, 1, 64, 16, 64), (320, 1, 64, 16, 64), (384, 1, 96, 32, 96), (512, 1, 96, 32, 128)]
+GPU_SHAPES = [(256, 1, 64, 16, 64), (512, 1, 96, 32, 128), (1840, 3, 400, 128, 200)]
+Shape = tuple[int, int, int, int, int]
+PROMISED_RATIO, PROMISED_SHARE = 1.05, 0.55
+
+
+def operations(shape: Shape) -> int:
+    """Floating point operations of a step, forward and backward: those of its matrix products."""
+    hidden, layers, embedding, streams, window = shape
+    weights = 4 * hidden * (hidden + embedding) + (layers - 1) * 8 * hidden * hidden + SYMBOLS * hidden
+    return 6 * weights * streams * window
+
+
+class Ours:
+    """seqtool's loop, a step at a time: masks, state resets, carried state, clipping, fused AdamW, reports."""
+
+    def __init__(self, shape: Shape, device: torch.device) -> None:
+        hidden, layers, embedding, streams, window = shape
+        model = CharModel(hidden_size=hidden, num_layers=layers, embedding_dim=embedding, dropout=0.25, state_reset=0.05)
+        precision: Any = "bfloat16" if device.type == "cuda" else "float32"
+        training = Training(max_steps=10**6, batch_size=streams, window=window, clip_norm=1.0, precision=precision, eval_every=10**6)
+        settings = CharSettings(model=model, training=training)
+        text = np.random.default_rng(0).integers(0, SYMBOLS, 64 * streams * window + 1).astype(np.uint8)
+        corpus: Any = SimpleNamespace(kind="text", train=text, val=text[:100])
+        self.trainer = Trainer(CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training)
+        self.reports = self.trainer.run()
+
+    def step(self) -> None:
+        """One update."""
+        assert isinstance(next(self.reports), StepReport)
+
+
+class Bare:
+    """The same network as a plain PyTorch loop."""
+
+    def __init__(self, shape: Shape, device: torch.device) -> None:
+        hidden, layers, embedding, self.streams, self.window = shape
+        self.device = device
+        self.parts = nn.ModuleList([nn.Embedding(SYMBOLS, embedding), nn.LSTM(embedding, hidden, layers), nn.Linear(hidden, SYMBOLS)])
+        self.parts.to(device)
+        self.optimizer = torch.optim.AdamW(self.parts.parameters(), fused=True)
+        self.text = torch.randint(0, SYMBOLS, (self.window + 1, self.streams), device=device)
+        self.state: Any = None
+
+    def step(self) -> None:
+        """One update."""
+        embedding, lstm, output = self.parts
+        self.optimizer.zero_grad()
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda"):
+            y, state = lstm(embedding(self.text[:-1]), self.state)
+            loss = functional.cross_entropy(output(y).flatten(0, 1), self.text[1:].flatten())
+        self.state = tuple(part.detach() for part in state)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.parts.parameters(), 1.0)
+        self.optimizer.step()
+        loss.item()
+
+
+def matrix_rate(device: torch.device) -> Callable[[], None]:
+    """A product whose operations are `2 * MATRIX ** 3`."""
+    kind = torch.bfloat16 if device.type == "cuda" else torch.float32
+    left, right = (torch.randn(MATRIX, MATRIX, device=device, dtype=kind) for _ in range(2))
+    return lambda: (left @ right, None)[1]
+
+
+MATRIX = 1024
+
+
+def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> float:
+    """Of one piece of work."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    start = time.perf_counter()
+    for _ in range(times):
+        work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return (time.perf_counter() - start) / times
+
+
+@contextmanager
+def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
+    """Seconds of the parts of seqtool's steps, by name."""
+    spent: dict[str, float] = defaultdict(float)
+
+    def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*arguments: Any, **named: Any) -> Any:
+            start = time.perf_counter()
+            try:
+                return work(*arguments, **named)
+            finally:
+                spent[name] += time.perf_counter() - start
+
+        return run
+
+    network: Any = trainer.task.network
+    with (
+        mock.patch.object(trainer.task, "batch", timed("slicing windows", trainer.task.batch)),
+        mock.patch.object(tasks, "stack_masks", timed("drawing masks", randomness.stack_masks)),
+        mock.patch.object(trainer.task, "_entering_state", timed("resetting states", trainer.task._entering_state)),  # type: ignore[attr-defined]
+        mock.patch.object(network.encoder, "forward", timed("recurrent layers, forward", network.encoder.forward)),
+        mock.patch.object(network, "scores", timed("output layer, forward", network.scores)),
+        mock.patch.object(tasks, "summed_cross_entropy", timed("cross-entropy, forward", protocols.summed_cross_entropy)),
+        mock.patch.object(torch.Tensor, "backward", timed("backward, all of it", torch.Tensor.backward)),
+        mock.patch.object(trainer, "_gradient_norm", timed("gradient norm", trainer._gradient_norm)),
+        mock.patch.object(trainer, "_clip", timed("clipping", trainer._clip)),
+        mock.patch.object(trainer, "_make_update", timed("optimiser", trainer._make_update)),
+    ):
+        yield spent
+
+
+def compare(shape: Shape, device: torch.device, rounds: int) -> None:
+    """Print how seqtool's step stands to the bare one and to the machine."""
+    ours, bare, product = Ours(shape, device), Bare(shape, device), matrix_rate(device)
+    works = (ours.step, bare.step, product)
+    for work in works:
+        seconds(work, device, 3)
+    repeats = (1, 1, 8) if device.type == "cpu" else (5, 5, 50)
+    runs = [tuple(seconds(work, device, times) for work, times in zip(works, repeats, strict=True)) for _ in range(rounds)]
+    ratio = statistics.median(mine / peer for mine, peer, _ in runs)
+    share = statistics.median(operations(shape) / mine / (2 * MATRIX**3 / product_time) for mine, _, product_time in runs)
+    best_share = operations(shape) / min(run[0] for run in runs) / (2 * MATRIX**3 / min(run[2] for run in runs))
+    mine, peer, product_time = (statistics.median(column) for column in zip(*runs, strict=True))
+    hidden, layers, embedding, streams, window = shape
+    symbols = streams * window
+    print(f"LSTM {layers} x {hidden}, embedding {embedding}, {streams} streams, window {window}")
+    print(f"  seqtool / bare loop    {mine * 1e3:8.1f} ms / {peer * 1e3:8.1f} ms = {ratio:.3f}  (promised <= {PROMISED_RATIO})")
+    print(f"  symbols a second       {symbols / mine:10,.0f} / {symbols / peer:10,.0f}")
+    rates = f"{operations(shape) / mine / 1e9:,.0f} of {2 * MATRIX**3 / product_time / 1e9:,.0f} GFLOP/s"
+    print(f"  share of matrix rate   {share:.3f} median, {best_share:.3f} fastest: {rates}  (promised >= {PROMISED_SHARE})")
+    tell_parts(ours, device)
+
+
+def tell_parts(ours: Ours, device: torch.device, steps: int = 10) -> None:
+    """Print where the time of a step goes. (On a GPU, what the host does; the chip works on while it goes ahead.)"""
+    with parts_timed(ours.trainer) as spent:
+        whole = seconds(ours.step, device, steps) * steps
+    rest = whole - sum(spent.values())
+    for name, part in [*spent.items(), ("all else", rest)]:
+        print(f"    {name:<28} {part / steps * 1e3:8.2f} ms  {part / whole:6.1%}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1))
+    parser.add_argument("--rounds", type=int, default=21)
+    given = parser.parse_args()
+    device = torch.device(given.device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        parser.exit(2, "error: this machine has no CUDA device that torch can use\n")
+    torch.set_num_threads(given.threads)
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()}, {given.threads} threads"
+    print(f"{where}, Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
+    for shape in GPU_SHAPES if device.type == "cuda" else CPU_SHAPES:
+        compare(shape, device, given.rounds)
+
+
+if __name__ == "__main__":
+    main()
