@@ -18,6 +18,7 @@ import torch
 from seqtool.data.shares import Share
 from seqtool.models.build import arrays
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.training.launch import Launch
 from seqtool.training.ranks import ALONE, Ranks
 from seqtool.training.steps import RowReport
 from tests.small_tasks import lines_task, random_sentences, tagging_task, text_task, trainer
@@ -82,7 +83,7 @@ def run_rank(rank: int, size: int, port: int, path: str) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     from seqtool.training.distributed import joined
 
-    with joined(Share(rank, size), torch.device("cpu")) as ranks:
+    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
         found = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
     Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
 

@@ -35,10 +35,12 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             sys.stdout.flush()
         except SeqtoolError as error:
             _flush_quietly()
-            print_problems(error.problems)
+            if speaks():
+                print_problems(error.problems)
             raise typer.Exit(error.exit_code) from None
         except Stopped as stop:
-            say(str(stop))
+            if speaks():
+                say(str(stop))
             raise typer.Exit(128 + stop.signal_number) from None
         except KeyboardInterrupt:
             raise typer.Exit(ExitCode.INTERRUPTED) from None
@@ -54,6 +56,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             raise typer.Exit(ExitCode.USER) from None
 
     return guarded
+
+
+def speaks() -> bool:
+    """Whether this process talks to the person: of those that torchrun starts together, the first on each machine."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _flush_quietly() -> None:

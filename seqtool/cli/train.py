@@ -108,10 +108,12 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
     from seqtool.jobs.train import TrainOptions, train_all
     from seqtool.reports.training import TrainingScreen
     from seqtool.runs import runs_root
+    from seqtool.training.launch import Launch
 
     if given.resume and given.overwrite:
         raise SeqtoolError("--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew")
-    screen = TrainingScreen(quiet=given.quiet, as_json=given.json, plain=given.plain)
+    quiet = given.quiet or not Launch.from_environment().share.is_first
+    screen = TrainingScreen(quiet=quiet, as_json=given.json, plain=given.plain)
     read = read_or_suggest(task, config, given.settings(), dev, test, screen)
     read.check_trainable()
     for note in read.notes:

@@ -20,6 +20,11 @@ class Share:
     rank: int = 0
     size: int = 1
 
+    @property
+    def is_first(self) -> bool:
+        """Whether this rank is the one that writes and prints."""
+        return self.rank == 0
+
     def stretch(self, count: int) -> range:
         """A contiguous share of `count` things; no two ranks' shares differ by more than one."""
         return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)

@@ -11,6 +11,7 @@ from seqtool.jobs.prepare import Prepared
 from seqtool.jobs.start import carried_over
 from seqtool.settings import CharSettings, Settings, TaggerSettings
 from seqtool.spans import allowed_transitions
+from seqtool.training.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     import torch
@@ -28,8 +29,11 @@ class BuiltTask:
     threads: int
 
 
-def build_task(prepared: Prepared) -> BuiltTask:
+def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
     """Set torch up, draw the network's weights and join it to its data.
+
+    Args:
+        ranks: the processes that train it together.
 
     Raises:
         SeqtoolError: if torch is not installed.
@@ -40,12 +44,14 @@ def build_task(prepared: Prepared) -> BuiltTask:
     from seqtool.training.device import choose_device, set_up_torch
 
     settings = prepared.settings
-    threads = set_up_torch(settings.training)
-    device = choose_device(settings.training.device)
-    task = _character_task(prepared, device) if isinstance(settings, CharSettings) else _tagging_task(prepared, device)
+    threads = set_up_torch(settings.training, ranks.local.size)
+    device = choose_device(settings.training.device, ranks.local)
+    make = _character_task if isinstance(settings, CharSettings) else _tagging_task
+    task = make(prepared, device, ranks)
     if prepared.start is not None:
         fresh = arrays(task.network)
         load_arrays(task.network, carried_over(fresh, prepared.start, prepared.config, prepared.vocab))
+    ranks.spread(task.network.parameters())
     return BuiltTask(task, device, threads)
 
 
@@ -83,22 +89,22 @@ def need_torch() -> None:
         raise SeqtoolError("drawing and training weights needs torch, which is not installed", hint=hint)
 
 
-def _character_task(prepared: Prepared, device: torch.device) -> Task:
+def _character_task(prepared: Prepared, device: torch.device, ranks: Ranks) -> Task:
     from seqtool.models.build import build_character_network
     from seqtool.training.character_task import CharacterTask
 
     settings, corpus = prepared.settings, prepared.corpus
     assert isinstance(settings, CharSettings) and isinstance(corpus, CharCorpus)
     network = build_character_network(settings, len(corpus.vocabulary))
-    return CharacterTask(network, corpus, settings, device)
+    return CharacterTask(network, corpus, settings, device, ranks)
 
 
-def _tagging_task(prepared: Prepared, device: torch.device) -> Task:
+def _tagging_task(prepared: Prepared, device: torch.device, ranks: Ranks) -> Task:
     from seqtool.training.tagging_task import TaggingTask
 
     settings, corpus = prepared.settings, prepared.corpus
     assert isinstance(settings, TaggerSettings) and not isinstance(corpus, CharCorpus)
-    return TaggingTask(_tagger_network(prepared), corpus, settings, device)
+    return TaggingTask(_tagger_network(prepared), corpus, settings, device, ranks)
 
 
 def _tagger_network(prepared: Prepared) -> TaggerNetwork:

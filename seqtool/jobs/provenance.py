@@ -48,13 +48,13 @@ def _described(settings: Settings, hashes: Mapping[str, str], start: str | None)
     return plain
 
 
-def made_with(device: str, threads: int, precision: str) -> Json:
+def made_with(device: str, threads: int, precision: str, ranks: int = 1) -> Json:
     """What the last bits of a run depend on beside its experiment."""
     import numpy
     import torch
 
     versions = {"seqtool": VERSION, "torch": torch.__version__, "numpy": numpy.__version__, "python": platform.python_version()}
-    return {"device": device, "threads": threads, "precision": precision, "versions": versions}
+    return {"device": device, "threads": threads, "precision": precision, "world_size": ranks, "versions": versions}
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any], but_for: Collection[str] = ()) -> list[str]:

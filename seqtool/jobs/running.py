@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from seqtool.errors import SeqtoolError, Stopped
@@ -20,6 +20,7 @@ from seqtool.reports.rows import character_row, number, simple_row, tagger_row
 from seqtool.reports.training import TrainingScreen
 from seqtool.runs import RunDirectory
 from seqtool.settings import CharSettings, Settings
+from seqtool.training.ranks import ALONE, Ranks
 from seqtool.training.steps import Report, RowReport, StepReport
 
 PROGRESS_EVERY = 0.2  # seconds
@@ -32,24 +33,33 @@ class Running:
     Attributes:
         best: the keeper of the best model.
         seconds_before: that a run which goes on took before.
-        circumstances: device, threads, precision and versions.
+        on_row: hears of every row, and may end the run by raising.
+        circumstances: device, threads, precision, number of ranks and versions.
     """
 
     def __init__(
-        self, prepared: Prepared, run: RunDirectory, facts: Mapping[str, Any], screen: TrainingScreen, stop: StopFlag, store: Checkpoints
+        self,
+        prepared: Prepared,
+        run: RunDirectory,
+        facts: Mapping[str, Any],
+        screen: TrainingScreen,
+        stop: StopFlag,
+        store: Checkpoints,
+        ranks: Ranks = ALONE,
     ) -> None:
         from seqtool.training.loop import Trainer
 
-        built = build_task(prepared)  # torch from here on
+        built = build_task(prepared, ranks)  # torch from here on
         self.prepared, self.run, self.screen = prepared, run, screen
-        self.circumstances = made_with(str(built.device), built.threads, prepared.settings.training.precision)
+        self.circumstances = made_with(str(built.device), built.threads, prepared.settings.training.precision, ranks.share.size)
         self.best = BestModel(run.model, prepared, {**facts, **self.circumstances})
-        self._built, self._stop = built, stop
+        self._built, self._stop, self._ranks = built, stop, ranks
         self._files, self._examples, self._store = RunFiles(run.path), Examples(prepared), store
         self._trainer = Trainer(built.task, prepared.settings.training, stop)
+        self.on_row: Callable[[RowReport], None] | None = None
         self._last_shown, self._saved_at = 0.0, time.monotonic()
         self.seconds_before = 0.0
-        _introduce(prepared, built, screen)
+        _introduce(prepared, built, screen, ranks)
 
     @property
     def step(self) -> int:
@@ -90,6 +100,15 @@ class Running:
         )
         self._saved_at = time.monotonic()
 
+    def part(self, *, checkpoint: bool) -> None:
+        """Let the other ranks go, after a last checkpoint where one is wanted.
+
+        Raises:
+            SeqtoolError: if it cannot be written.
+        """
+        if self._ranks.any(checkpoint):
+            self.checkpoint()
+
     def _checkpoint_is_due(self, report: Report) -> bool:
         if not self._trainer.can_save:
             return False
@@ -113,7 +132,7 @@ class Running:
                 self._hear_of_step(report)
             else:
                 self._hear_of_row(report)
-            if self._checkpoint_is_due(report):
+            if self._ranks.any(self._checkpoint_is_due(report)):
                 self.checkpoint()
         self.screen.close()
         if self._trainer.ended == "stop":
@@ -146,6 +165,8 @@ class Running:
         self.screen.row(_cells(self.prepared.settings, report, accuracy, self._left(report)), prediction)
         if report.best:
             self.best.keep(report, weights)
+        if self.on_row is not None:
+            self.on_row(report)
 
     def _left(self, row: RowReport) -> float | None:
         """Seconds to the end, at the pace so far, evaluations included; None where no limit tells."""
@@ -156,13 +177,14 @@ class Running:
         return 0.0 if row.last else min(known, default=None)
 
 
-def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen) -> None:
+def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen, ranks: Ranks) -> None:
     """Show the network."""
     from seqtool.models.build import arrays
 
     shapes = {name: array.shape for name, array in arrays(built.task.network).items()}
     screen.network(network_title(prepared.config, shapes), network_parts(prepared.config, prepared.vocab, shapes))
-    screen.say(f"  device     {built.device}, {built.threads} threads")
+    together = f", {ranks.share.size} ranks" if ranks.share.size > 1 else ""
+    screen.say(f"  device     {built.device}, {built.threads} threads{together}")
 
 
 def _cells(settings: Settings, row: RowReport, accuracy: float | None, left: float | None) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,15 @@ from seqtool.jobs.provenance import MAY_DIFFER, differences, differences_from_ea
 from seqtool.jobs.running import Running
 from seqtool.jobs.signals import StopFlag, stop_signals
 from seqtool.jobs.start import start_notes
+from seqtool.jobs.together import follow, in_turn, ranks_of, tell_beginning, tell_no_run
 from seqtool.reports.training import TrainingScreen
 from seqtool.runs import MODEL, RunDirectory
 from seqtool.settings import Settings
+from seqtool.training.launch import Launch
+from seqtool.training.ranks import ALONE, Ranks
 from seqtool.training.steps import RowReport
+
+CACHE = ".cache"  # encoded texts, under the runs root
 
 
 @dataclass(frozen=True)
@@ -37,6 +43,7 @@ class TrainOptions:
     overwrite: bool = False
     resume: bool = False
     command: tuple[str, ...] = ()
+    on_row: Callable[[RowReport], None] | None = None  # hears of every row, and ends the run by raising
 
 
 @dataclass(frozen=True)
@@ -69,18 +76,33 @@ def train_all(settings: Settings, options: TrainOptions, screen: TrainingScreen)
         SeqtoolError: for what the user can mend; Diverged if a run diverges.
         Stopped: after a stop signal, the best model so far being saved.
     """
-    if options.seeds == 1:
-        result = train(settings, options, screen)
-        screen.result(result.to_json())
-        return [result]
+    launch = Launch.from_environment()
+    if launch.restarts:  # torchrun has started all ranks again: go on from the last checkpoint
+        options = replace(options, resume=True)
+    with ranks_of(settings, launch) as ranks:
+        if options.seeds > 1:
+            return _train_seeds(settings, options, screen, ranks)
+        if not ranks.is_first:
+            follow(settings, options.root / CACHE, ranks)
+            return []
+        result = train(settings, options, screen, ranks)
+    screen.result(result.to_json())
+    return [result]
+
+
+def _train_seeds(settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks) -> list[RunResult]:
     inner = replace(options, root=options.root / settings.name)
     several = [replace(settings, seed=seed, name=f"seed-{seed}") for seed in range(settings.seed, settings.seed + options.seeds)]
+    if not ranks.is_first:
+        for one in several:
+            follow(one, inner.root / CACHE, ranks)
+        return []
     for one in several:  # told before the first of them is trained
         RunDirectory(inner.root, one.name).refuse_to_lose(overwrite=options.overwrite, resume=options.resume)
     results = []
     for one in several:
         screen.say(f"seed {one.seed}")
-        results.append(train(one, inner, screen, of_several=True))
+        results.append(train(one, inner, screen, ranks, of_several=True))
     _summarise(results, screen)
     return results
 
@@ -96,7 +118,9 @@ def _summarise(results: list[RunResult], screen: TrainingScreen) -> None:
     screen.result(summary)
 
 
-def train(settings: Settings, options: TrainOptions, screen: TrainingScreen, *, of_several: bool = False) -> RunResult:
+def train(
+    settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks = ALONE, *, of_several: bool = False
+) -> RunResult:
     """Train one run and put it in its place."""
     started = time.perf_counter()
     run = RunDirectory(options.root, settings.name)
@@ -104,11 +128,12 @@ def train(settings: Settings, options: TrainOptions, screen: TrainingScreen, *, 
     with stop_signals() as stop:
         try:
             with stop.interrupting():
-                prepared = _prepared(settings, options, screen)
+                prepared = in_turn(ranks, lambda: _prepared(settings, options, screen))
                 if of_several and options.resume and (done := _finished(run.final, prepared)) is not None:
                     screen.say(f"{run.final} is finished already")
+                    tell_no_run(ranks)
                     return done
-                running = _start(prepared, run, options, screen, stop)
+                running = _start(prepared, run, options, screen, stop, ranks)
             evaluation = _to_the_end(running, options, stop)
             seconds = running.seconds_before + time.perf_counter() - started
             _write_the_end(running, evaluation, seconds)
@@ -142,7 +167,7 @@ def _finished(final: Path, prepared: Prepared) -> RunResult | None:
         return None
 
 
-def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: StopFlag) -> Running:
+def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: StopFlag, ranks: Ranks) -> Running:
     """Take the run's directory, build the network, and take up an interrupted run where that is wanted."""
     need_torch()
     resume = options.resume and run.has_checkpoint()
@@ -154,7 +179,9 @@ def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen:
     if checkpoint is not None:
         _check_same(checkpoint, prepared, run)
     write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
-    running = Running(prepared, run, _facts(prepared, options), screen, stop, store)
+    tell_beginning(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
+    running = Running(prepared, run, _facts(prepared, options), screen, stop, store, ranks)
+    running.on_row = options.on_row
     if checkpoint is not None:
         running.go_on_from(checkpoint)
         screen.say(f"going on after step {running.step:,}")
@@ -165,7 +192,7 @@ def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen:
 
 def _prepared(settings: Settings, options: TrainOptions, screen: TrainingScreen) -> Prepared:
     """Read the data, and tell what was found."""
-    prepared = prepare(settings, options.root / ".cache", lambda label, done, total: screen.progress(done, total, {"": label}))
+    prepared = prepare(settings, options.root / CACHE, lambda label, done, total: screen.progress(done, total, {"": label}))
     for note in prepared.corpus.notes:
         screen.say(note)
     if prepared.start is not None:
@@ -211,13 +238,15 @@ def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> Fina
     try:
         running.train()
         with stop.interrupting():
-            return evaluate_at_the_end(running.prepared, running.best.weights, running.best.row.scores if running.best.row else None)
+            evaluation = evaluate_at_the_end(running.prepared, running.best.weights, running.best.row.scores if running.best.row else None)
+        running.part(checkpoint=False)
+        return evaluation
     except Diverged:
         running.best.save()
         raise
     except Stopped as stopped:
         running.screen.close()
-        running.checkpoint()
+        running.part(checkpoint=True)
         running.best.save()
         message = f"stopped after step {running.step:,}; go on with: {resuming_command(options.command)}"
         raise Stopped(stopped.signal_number, message) from None

@@ -14,9 +14,12 @@ from typing import ParamSpec, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch._C._distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from seqtool.data.shares import Columns, Share
 from seqtool.errors import SeqtoolError
+from seqtool.training.launch import Launch
 from seqtool.training.ranks import Ranks
 
 PATIENCE = timedelta(hours=2)  # how long a rank waits for the others: a large text may have to be encoded first
@@ -41,7 +44,7 @@ def _together(call: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def joined(share: Share, device: torch.device) -> Iterator[Group]:
+def joined(launch: Launch, device: torch.device) -> Iterator[Group]:
     """The process group that torchrun has arranged for, joined for the block.
 
     Raises:
@@ -49,24 +52,32 @@ def joined(share: Share, device: torch.device) -> Iterator[Group]:
     """
     if device.type not in ("cpu", "cuda"):
         raise SeqtoolError(f"several ranks cannot train on {device.type}", place="training.device", hint="use --device cpu")
-    _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", share)
+    _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", launch)
     try:
-        yield Group(share)
+        yield Group(launch.share, launch.local)
     finally:
         with suppress(Exception):
             dist.destroy_process_group()
 
 
 @_together
-def _meet(backend: str, share: Share) -> None:
-    dist.init_process_group(backend, timeout=PATIENCE, rank=share.rank, world_size=share.size)
+def _meet(backend: str, launch: Launch) -> None:
+    """Connect the ranks, under names of their own in torchrun's store.
+
+    After a restart the store may still hold the addresses of the ranks that have gone; gloo would wait for them for hours.
+    """
+    rank, size = launch.share.rank, launch.share.size
+    store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
+    name = f"seqtool/{launch.restarts}/{size}"
+    meeting = (store.add(name, 1) - 1) // size  # as often as torchrun has started them, a machine having come or gone
+    dist.init_process_group(backend, store=PrefixStore(f"{name}/{meeting}", store), timeout=PATIENCE, rank=rank, world_size=size)
 
 
 class Group(Ranks):
     """This process among several."""
 
-    def __init__(self, share: Share) -> None:
-        self.share = share
+    def __init__(self, share: Share, local: Share) -> None:
+        self.share, self.local = share, local
 
     @_together
     def any(self, flag: bool) -> bool:

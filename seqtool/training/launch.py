@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from seqtool.data.shares import WHOLE, Share
 from seqtool.errors import SeqtoolError
 
+MOST_THREADS = 4  # beyond these, the small matrices of a recurrent step gain nothing
 NAMES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def usual_threads(processes: int = 1) -> int:
+    """Threads for each of several processes that share this machine's cores."""
+    return max(1, min(MOST_THREADS, available_cores() // processes))
 
 
 @dataclass(frozen=True)

@@ -1,28 +1,30 @@
 """The processes (ranks) that train one network together, as the loop and the tasks see them; here, one alone.
 
-Several are in `distributed.py`, which is loaded only where torchrun has started them. Every method is called by all ranks
-at the same place of the same step, and gives all of them the same answer.
+Several are in `distributed.py`, which is loaded only where torchrun has started them; torch is not loaded here. Every method
+is called by all ranks at the same place of the same step, and gives all of them the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from seqtool.data.shares import WHOLE, Columns, Share
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 
 class Ranks:
     """One process that trains alone: nothing to add up, nobody to agree with."""
 
     share: Share = WHOLE
+    local: Share = WHOLE  # this process among those on its machine
 
     @property
     def is_first(self) -> bool:
         """Whether this is the rank that writes and prints."""
-        return self.share.rank == 0
+        return self.share.is_first
 
     def any(self, flag: bool) -> bool:
         """Whether any rank says yes."""
@@ -55,4 +57,6 @@ def own(tensor: Tensor, columns: Columns | None, dim: int = 0) -> Tensor:
     """The part of a draw for a whole batch that belongs to some of its columns."""
     if columns is None or columns.whole:
         return tensor
+    import torch
+
     return tensor.index_select(dim, torch.from_numpy(columns.places).to(tensor.device))
