@@ -21,7 +21,7 @@ FLOORS = (
     ("training",),
     ("reports",),
     ("jobs",),
-    ("cli", "__init__", "__main__"),
+    ("cli", "batch", "__init__", "__main__"),
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 SIDEWAYS = {("runs", "bundle"), ("__main__", "cli")}

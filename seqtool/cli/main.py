@@ -21,6 +21,7 @@ from seqtool.cli.runs import app as runs_app
 from seqtool.cli.sample import sample
 from seqtool.cli.schema import schema
 from seqtool.cli.score import score
+from seqtool.cli.sweep import sweep
 from seqtool.cli.tag import tag
 from seqtool.cli.train import train_char, train_tagger
 from seqtool.version import VERSION
@@ -57,6 +58,7 @@ for function, name in (
     (score, "score"),
     (predict, "predict"),
     (check, "check"),
+    (sweep, "sweep"),
     (evaluate, "evaluate"),
     (inspect, "inspect"),
     (report, "report"),

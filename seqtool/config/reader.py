@@ -70,7 +70,7 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
         ConfigError: with every mistake of the file and the options.
     """
     name = os.fspath(path)
-    text = _read_text(Path(name))
+    text = read_text(Path(name))
     return parse_settings(text, name=name, folder=Path(name).parent, overrides=overrides, path=Path(name))
 
 
@@ -82,7 +82,7 @@ def parse_settings(text: str, *, name: str, folder: Path, overrides: Sequence[st
     """
     tree = read_tree(Source(name, text, absolute(str(folder), str(Path.cwd()))))
     if not tree.whole:
-        raise _error(tree.mistakes)
+        raise config_error(tree.mistakes)
     root = _root_table(tree.root, name, path)
     mistakes = list(tree.mistakes)
     for rank, option in enumerate(overrides, start=1):
@@ -94,7 +94,7 @@ def parse_settings(text: str, *, name: str, folder: Path, overrides: Sequence[st
         settings, found = build(root, task)
         mistakes += found
     if settings is None or mistakes:
-        raise _error(mistakes)
+        raise config_error(mistakes)
     return ReadConfig(settings, path, text, _provenance(root, settings.task), idle(settings), root)
 
 
@@ -117,7 +117,12 @@ def looks_like_config(path: str | os.PathLike[str]) -> bool:
 # --- the file ---------------------------------------------------------------------------------------------------------
 
 
-def _read_text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a YAML file.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
@@ -162,7 +167,7 @@ def _root_table(root: Node | None, name: str, path: Path | None) -> Table:
         hint = "the smallest config says task: and data:; copy one from configs/"
         raise ConfigError("expected a config, found an empty file", place=name, hint=hint)
     message = f"expected keys and values, found {describe_node(root)}"
-    raise _error([Mistake(root.mark, message, "a config starts with task: char or task: tagger")])
+    raise config_error([Mistake(root.mark, message, "a config starts with task: char or task: tagger")])
 
 
 def _task(root: Table) -> tuple[str | None, list[Mistake]]:
@@ -197,7 +202,7 @@ def _provenance(root: Table, task: str) -> dict[str, str]:
     return origins
 
 
-def _error(mistakes: list[Mistake]) -> ConfigError:
+def config_error(mistakes: list[Mistake]) -> ConfigError:
     """All mistakes in the order of the file, the options' after them; of very many the first."""
     ordered = sorted(mistakes, key=lambda mistake: mistake.mark.order)
     problems = [mistake.problem() for mistake in ordered[:MAX_PROBLEMS]]

@@ -1,0 +1,73 @@
+"""`sweep`: search over the settings of a config, with workers that share one study."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqtool.cli.boundary import command
+from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Quiet, RunsDir, Seed
+
+
+class Sampler(StrEnum):
+    """How values are chosen."""
+
+    TPE = "tpe"
+    RANDOM = "random"
+    GRID = "grid"
+
+
+@command
+def sweep(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, the same for all trials.", show_default=False)],
+    space: Annotated[
+        Path, typer.Option("--space", help="A YAML file: for each key its choices [a, b] or a range {low: …, high: …}.", show_default=False)
+    ],
+    trials: Annotated[
+        int | None,
+        typer.Option("--trials", min=1, max=100_000, help="How many (default: 20, or all points of a grid).", show_default=False),
+    ] = None,
+    sampler: Annotated[Sampler, typer.Option("--sampler", help="tpe learns from earlier trials.")] = Sampler.TPE,
+    prune: Annotated[bool, typer.Option("--prune/--no-prune", help="End trials that are worse than the median of others.")] = True,
+    workers: Annotated[int, typer.Option("--workers", min=1, max=1000, help="Trials at a time on this machine.")] = 1,
+    storage: Annotated[
+        str | None,
+        typer.Option("--storage", help="Database URL that several machines share (default: a file under runs).", show_default=False),
+    ] = None,
+    sign_every: Annotated[
+        float, typer.Option("--sign-every", min=1, help="Seconds between signs of life; after six without one a trial is taken over.")
+    ] = 10.0,
+    overrides: Overrides = None,
+    name: Name = None,
+    runs_dir: RunsDir = None,
+    seed: Seed = None,
+    device: DeviceOption = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the sweep of this name and its trials.")] = False,
+    quiet: Quiet = False,
+    json: AsJson = False,
+) -> None:
+    """Search over settings, e.g. seqtool sweep my.yaml --space space.yaml --workers 2
+
+    The same command goes on with a sweep that was interrupted; given on several machines with one --storage, they share it.
+    """
+    from seqtool.jobs.sweep import SweepOptions
+    from seqtool.jobs.sweep import sweep as run_sweep
+    from seqtool.reports.sweep import SweepScreen
+    from seqtool.runs import runs_root
+
+    short_forms = {"name": name, "seed": seed, "training.device": device.value if device else None}
+    given = [*(overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
+    options = SweepOptions(
+        root=runs_root(runs_dir),
+        trials=trials,
+        sampler=sampler.value,
+        prune=prune,
+        workers=workers,
+        storage=storage,
+        sign_every=sign_every,
+        overwrite=overwrite,
+    )
+    run_sweep(config, space, given, options, SweepScreen(quiet=quiet, as_json=json))
