@@ -232,7 +232,13 @@ class RunDirectory:
             if self.final.exists() and not overwrite and not same_experiment(self.final, self.path):
                 kept = _free_name(self.final)
                 self.final.rename(kept)
-            exchange(self.path, self.final, inherit_runs)
+            try:
+                exchange(self.path, self.final, inherit_runs)
+            except BaseException:
+                if kept is not None and not self.final.exists():
+                    with suppress(OSError):
+                        kept.rename(self.final)  # the earlier run keeps its name until another can take it
+                raise
         self.path = self.final
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.release()

@@ -129,12 +129,14 @@ def read_seal(folder: Path, form: Form) -> Json:
         ModelError: as `read_sealed`.
     """
     path = folder / MANIFEST
-    manifest = parse_object(path, _read_limited(path, MANIFEST_LIMIT, form), form)
+    content = _read_limited(path, MANIFEST_LIMIT, form)
+    manifest = parse_object(path, content, form)
     if manifest.get("format_version") != form.version:
         found = repr(manifest.get("format_version"))[:40]
         raise ModelError(f"expected format version {form.version}, found {found}", place=str(path), hint=form.other_version)
     claimed = manifest.get("sha256")
-    if claimed != _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"})):
+    hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
+    if claimed != hashed or content != canonical_json(manifest):  # other digits can be the same number
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
         raise ModelError(f"the manifest does not list the files of a {form.noun}", place=str(path), hint=form.mend)

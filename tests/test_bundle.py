@@ -61,6 +61,15 @@ def test_every_damage_is_found(model: Path) -> None:
     read_bundle(model)
 
 
+def test_digits_that_are_read_as_the_same_number_are_found(model: Path) -> None:
+    """It is the bytes that must be those that were written."""
+    written = (model / MANIFEST).read_bytes()
+    (model / MANIFEST).write_bytes(written.replace(b'"loss":1.5', b'"loss":1.50'))
+    assert written != (model / MANIFEST).read_bytes()
+    with pytest.raises(ModelError, match="damaged"):
+        read_bundle(model)
+
+
 def forge(model: Path, name: str, content: bytes) -> None:
     """Replace a file and make the manifest agree with it, as somebody with bad intentions would."""
     import hashlib

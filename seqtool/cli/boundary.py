@@ -8,8 +8,9 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import ParamSpec
+from typing import NoReturn, ParamSpec
 
 import typer
 
@@ -114,8 +115,9 @@ def _usage_hint(error: Exception) -> str:
     return f"see {path} --help"
 
 
-def leave(code: int) -> None:
-    """End the process without the seconds that unloading large libraries can take; everything is flushed already."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+def leave(code: int) -> NoReturn:
+    """End the process without the time that unloading large libraries can take; everything is written already."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
     os._exit(code)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import run
+from seqtool.cli.boundary import leave, run
 from seqtool.cli.check import check
 from seqtool.cli.config import app as config_app
 from seqtool.cli.evaluate import evaluate
@@ -72,4 +71,4 @@ app.add_typer(config_app, name="config")
 
 def main() -> None:
     """The console script."""
-    sys.exit(run(app))
+    leave(run(app))
