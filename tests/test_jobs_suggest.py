@@ -76,9 +76,17 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
     many.write_text(conll([[(f"w{draw.random()}", "X") for _ in range(20)] for _ in range(4000)]))
     one, two, three = (settings(suggest_tagger(path).yaml, tmp_path) for path in (small, large, many))
     assert one.model.features == "rich" and two.model.features == "standard" and three.model.features == "rich"
-    assert one.model.hidden_size < two.model.hidden_size
+    assert one.model.initial_scale > two.model.initial_scale
     assert (one.training.batch_words or 0) < (two.training.batch_words or 0) == 1000
     assert (one.training.epochs or 0) > (two.training.epochs or 0) >= 4
+
+
+@pytest.mark.parametrize(("names", "weights"), [(1, "balanced"), (60, "none")])
+def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str) -> None:
+    path = tmp_path / "f.conll"
+    path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
+    assert settings(suggest_tagger(path).yaml, tmp_path).training.class_weights == weights
+    assert settings(suggest_tagger(path, given=["model.decoder=crf"]).yaml, tmp_path).training.class_weights == "none"
 
 
 def test_the_users_own_settings_come_first(tmp_path: Path) -> None:

@@ -16,10 +16,14 @@ from seqtool.data.guess import guess_layout, said_layout
 from seqtool.data.labelled import Sentence, read_split
 from seqtool.jobs.suggest import SCHEMA, Suggestion, run_name
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
-from seqtool.spans import detect_scheme
+from seqtool.spans import OUTSIDE, detect_scheme
 
 FEWEST_TO_SPLIT = 10  # sentences; of fewer none can be spared for validation
 LABELS_SHOWN = 8
+BUDGET = 1_600_000  # words that about a minute is enough for
+FEWEST_UPDATES = 300
+MOSTLY = 0.9  # share of tokens outside of spans from which on the spans would be overlooked
+HIDDEN = 160
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,11 @@ class _Seen:
         return len({token for sentence in self.sentences for token in sentence.tokens})
 
     @property
+    def outside(self) -> float:
+        """The share of tokens outside of every span."""
+        return sum(sentence.labels.count(OUTSIDE) for sentence in self.sentences) / max(1, self.words)
+
+    @property
     def labels(self) -> list[str]:
         """Distinct labels, the most frequent first."""
         return [label for label, _ in Counter(label for sentence in self.sentences for label in sentence.labels).most_common()]
@@ -49,27 +58,27 @@ class _Chosen:
     """Sizes that suit it: about a minute on two cores."""
 
     rich: bool
-    hidden: int
-    dropout: float
-    replacement: float
+    scale: float
     epochs: int
     batch: int
     warmup: int
+    balanced: bool
 
     @classmethod
-    def for_data(cls, seen: _Seen) -> _Chosen:
+    def for_data(cls, seen: _Seen, crf: bool) -> _Chosen:
         words = max(1, seen.words)
-        epochs = min(max(round(1_600_000 / words), 4), 40)
+        small = words < 60_000
         batch = min(max(10 * round(words / 2000), 50), 1000)
-        small = words <= 50_000
+        most = 12 if small else 7
+        enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
+        epochs = max(min(most, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
-            rich=seen.forms > 0.2 * words or words < 60_000,
-            hidden=128 if small else 160,
-            dropout=0.5 if small else 0.4,
-            replacement=0.5 if small else 0.25,
+            rich=small or seen.forms > 0.2 * words,
+            scale=0.3 if small else 0.1,
             epochs=epochs,
             batch=batch,
             warmup=min(200, max(1, epochs * words // batch // 10)),
+            balanced=seen.scheme != "none" and seen.outside > MOSTLY and not crf,  # whose loss is one of whole sentences
         )
 
 
@@ -87,7 +96,7 @@ def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] =
     split = read_split("train", [train], data)
     scheme = detect_scheme(sentence.labels for sentence in split.sentences) if data.scheme == "auto" else data.scheme
     seen = _Seen(data, split.sentences, scheme)
-    chosen = _Chosen.for_data(seen)
+    chosen = _Chosen.for_data(seen, "model.decoder=crf" in given)
     held_out = not dev and not data.dev and len(seen.sentences) >= FEWEST_TO_SPLIT
     notes = [*_notes(train, seen, dev, held_out, chosen), *(f"warning: {line}" for line in odd)]
     return Suggestion("\n".join(_yaml(train, dev, test, seen, chosen, held_out)) + "\n", tuple(notes))
@@ -113,7 +122,7 @@ def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen
         few = f"{len(seen.sentences)} sentences are too few to hold some out: no validation"
         yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
     features = "rich features (with a character CNN)" if chosen.rich else "standard features"
-    yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
+    yield f"  chosen     {features}, hidden size {HIDDEN}, {chosen.epochs} epochs of batches of {chosen.batch} words"
 
 
 def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:
@@ -130,12 +139,16 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
         if chosen.rich
         else "standard      # forms, affixes, shapes"
     )
-    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
+    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {HIDDEN}")
     yield "  bidirectional: true     # a label depends on what follows, too"
-    yield f"  dropout: {chosen.dropout}"
-    yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
+    yield "  dropout: 0.4"
+    yield "  dropout_output: 0.2"
+    yield "  word_replacement: 0.25  # rare words become the unknown word now and then"
+    yield f"  embedding_scale: {chosen.scale}    # of first embeddings: the less text, the more a rare word must say from the start"
     yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", "  lr: 0.004")
     yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
+    if chosen.balanced:
+        yield "  class_weights: balanced # nearly all words stand outside of spans, which would be overlooked"
 
 
 def _layout(data: TaggerData) -> Iterator[str]:
