@@ -19,7 +19,7 @@ import pytest
 from seqtool.config import read_settings
 from seqtool.config.space import Dimension
 from seqtool.errors import ConfigError, SeqtoolError
-from seqtool.jobs.sweep import Work, run_worker
+from seqtool.jobs.sweep import Work, run_worker, shown
 from seqtool.jobs.sweep_study import Plan, join_study, open_storage, open_study, places, planned, put_back, quiet_optuna, suggested
 from seqtool.runs import find_model
 from tests.shell import Result, seqtool, start
@@ -120,13 +120,18 @@ def test_two_workers_do_not_make_the_same_first_guesses() -> None:
     assert len(set(guesses)) == 6
 
 
+def test_a_password_is_not_shown() -> None:
+    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert shown("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
+
+
 # --- a worker in this process -----------------------------------------------------------------------------------------
 
 
 def work(folder: Path, made: Plan, **changes: Any) -> Work:
     storage = f"sqlite:///{folder / 'study.db'}"
     config = str(folder / "small.yaml")
-    return replace(Work(config, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1), **changes)
+    return replace(Work(config, CHAR, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1), **changes)
 
 
 def worked(given: Work, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -199,9 +204,9 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
     assert [trial.state.name for trial in trials].count("FAIL") == 1  # the one whose worker died, and which was put back
     best = min(trial["value"] for trial in result["trials"])
     assert result["best"]["value"] == best and list(result["importance"])
-    settings = read_settings(result["best"]["config"]).settings
+    settings = read_settings(folder / result["best"]["config"]).settings
     assert settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]
-    assert find_model(result["best"]["run"], folder / "runs").model.is_dir()
+    assert find_model(str(folder / result["best"]["run"]), folder / "runs").model.is_dir()
     with pytest.raises(SeqtoolError):  # trials are not what a command without --model takes
         find_model(None, folder / "runs")
     again = swept(folder, "--sampler", "grid", "--no-prune", *longer)

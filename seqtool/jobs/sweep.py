@@ -6,6 +6,7 @@ several, and of several machines are all the same.
 
 from __future__ import annotations
 
+import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +17,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.config import ReadConfig, dump_settings, read_settings
+from seqtool.config import ReadConfig, dump_settings, parse_settings, read_settings
 from seqtool.config.space import Dimension, read_space
 from seqtool.errors import ConfigError, SeqtoolError, Stopped
 from seqtool.files import write_file
@@ -63,6 +64,7 @@ class Work:
     """All that a worker needs to know; it travels to another process."""
 
     config: str
+    text: str
     overrides: tuple[str, ...]
     name: str
     root: Path
@@ -83,7 +85,8 @@ class Work:
         Raises:
             ConfigError: if its values do not go together.
         """
-        return read_settings(self.config, [*self.overrides, *(f"{key}={text}" for key, text in values.items())]).settings
+        given = [*self.overrides, *(f"{key}={text}" for key, text in values.items())]
+        return parse_settings(self.text, name=self.config, folder=Path(self.config).parent, overrides=given).settings
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
@@ -105,7 +108,7 @@ def sweep(config: Path, space: Path, overrides: Sequence[str], options: SweepOpt
             _forget(work)
         work.folder.mkdir(parents=True, exist_ok=True)
         study = open_study(open_storage(work.storage, work.sign_every), work.name, work.plan)
-        screen.begin(work.name, work.storage, [dimension.key for dimension in dimensions], _metric(read.settings))
+        screen.begin(work.name, shown(work.storage), [dimension.key for dimension in dimensions], _metric(read.settings))
         try:
             with _workers(work, options.workers) as workers:
                 _watch(study, workers, screen, stop)
@@ -133,16 +136,22 @@ def _work(config: Path, overrides: tuple[str, ...], read: ReadConfig, dimensions
     plan = planned(base, dimensions, options.sampler, options.trials, settings.seed, maximise)
     storage = options.storage or f"sqlite:///{(options.root / settings.name / DATABASE).absolute()}"
     threads = usual_threads(options.workers)
-    return Work(str(config), overrides, settings.name, options.root, storage, plan, options.prune, options.sign_every, threads)
+    name, root = settings.name, options.root
+    return Work(str(config), read.text, overrides, name, root, storage, plan, options.prune, options.sign_every, threads)
 
 
 def _check_validation(prepared: Prepared) -> None:
     """Raise ConfigError where there is nothing to compare trials by."""
     corpus = prepared.corpus
     held_out = getattr(corpus, "dev", None) or getattr(corpus, "val", None)
-    if held_out is None or len(held_out) < 1:
+    if held_out is None or len(held_out) < (2 if prepared.config["kind"] == "text" else 1):
         hint = "give data.dev or data.split" if prepared.config["task"] == "tagger" else "give data.val or data.split"
         raise ConfigError("a sweep compares trials on validation data, and there are none", place="data", hint=hint)
+
+
+def shown(storage: str) -> str:
+    """A database URL without its password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", storage)
 
 
 def _metric(settings: Settings) -> str:
@@ -216,7 +225,7 @@ def _finished(study: Study, work: Work, screen: SweepScreen) -> Summary:
     best = (max if work.plan.maximise else min)(done, key=lambda row: row.value or 0.0)
     settings = replace(work.settings(best.values), name=f"{work.name}-best")
     write_file(work.folder / BEST, dump_settings(settings, work.folder).encode())
-    summary = Summary(work.name, work.storage, rows, best, str(work.folder / BEST), _importance(study))
+    summary = Summary(work.name, shown(work.storage), rows, best, str(work.folder / BEST), _importance(study))
     screen.end(summary)
     return summary
 
