@@ -98,20 +98,20 @@ def in_terminal(*arguments: str | Path, cwd: Path, columns: int = 100, timeout: 
     return Result(os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace"), "")
 
 
-def inside(*arguments: str | Path, cwd: Path, **extra: str) -> Result:
-    """The same command in this process, which takes milliseconds; standard input is empty."""
+def inside(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
+    """The same command in this process, which takes milliseconds; standard input is empty. `merged`: stderr in stdout's place."""
     from unittest import mock
 
     from seqtool.cli.boundary import run
     from seqtool.cli.main import app
 
     streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(3)]
-    stdin, stdout, stderr = streams
+    stdin, stdout, stderr = streams[0], streams[1], streams[1] if merged else streams[2]
     with (
         contextlib.chdir(cwd),
         mock.patch.multiple(sys, argv=["seqtool", *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr),
         mock.patch.dict(os.environ, environment(**extra), clear=True),
     ):
         code = run(app)
-    texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in (stdout, stderr)]
+    texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams[1:]]
     return Result(code, *texts)

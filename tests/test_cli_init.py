@@ -102,7 +102,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
         pytest.param(["--example", "zzz"], "no shipped example", "there are chunking, enwik8, ewt", id="no such example"),
         pytest.param(["char", "--example", "hihell"], "of its own", "seqtool init --example hihell", id="task and example"),
         pytest.param(["char", "notes.txt", "--dev", "notes.txt"], "--dev and --test go with", "init tagger", id="dev of a text"),
-        pytest.param(["char", "gone.txt"], "gone.txt  cannot read", "give the path", id="no such file"),
+        pytest.param(["char", "gone.txt"], "gone.txt  there is no such file", "did you mean notes.txt?", id="no such file"),
         pytest.param(["tagger", "notes.txt"], "notes.txt", "", id="no labels"),
     ],
 )

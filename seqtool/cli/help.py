@@ -19,8 +19,8 @@ TYPES |= {"float": "X", "float range": "X", "list[int range]": "N"}
 
 
 def taken_apart(help_text: str) -> tuple[str, list[str]]:
-    """The sentence of a help text, and its examples as whole command lines."""
-    sentence, _, examples = " ".join(help_text.split()).partition(EXAMPLE)
+    """The sentence of a help text's first paragraph, and its examples as whole command lines."""
+    sentence, _, examples = " ".join(help_text.partition("\n\n")[0].split()).partition(EXAMPLE)
     lines = [line.strip() for line in examples.split(ANOTHER) if line.strip()]
     return sentence.rstrip(".") + ".", [line if line.startswith("seqtool ") else f"seqtool {line}" for line in lines]
 
@@ -39,6 +39,9 @@ class _Help:
         command.format_usage(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(sentence)
+        more = (command.help or "").partition("\n\n")[2]
+        if more.strip():
+            formatter.write_text(" ".join(more.split()))
         command.format_options(ctx, formatter)
         command.format_epilog(ctx, formatter)
 

@@ -9,6 +9,7 @@ import re
 import statistics
 from collections import Counter
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 
 from seqtool.config.dump import scalar
@@ -41,6 +42,20 @@ def run_name(path: Path) -> str:
     """A run's name from a file's."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:60]
     return name if name and name[0].isalnum() else "model"
+
+
+def refuse_missing(path: Path) -> None:
+    """See that a file is there.
+
+    Raises:
+        DataError: if it is not, with the name of one that is there and may have been meant.
+    """
+    if path.exists():
+        return
+    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, names, n=1) or [name for name in names if Path(name).suffix == path.suffix][:1]
+    hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a text, of labelled sentences, or of a YAML file"
+    raise DataError("there is no such file", place=str(path), hint=hint)
 
 
 def suggest_char(text: Path) -> Suggestion:
@@ -100,6 +115,7 @@ class _Plan:
 
 
 def _look_at(text: Path) -> _Seen:
+    refuse_missing(text)
     try:
         size = text.stat().st_size
         with text.open("rb") as stream:

@@ -14,7 +14,7 @@ from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
 from seqtool.data.guess import guess_layout, said_layout
 from seqtool.data.labelled import Sentence, read_split
-from seqtool.jobs.suggest import SCHEMA, Suggestion, run_name
+from seqtool.jobs.suggest import SCHEMA, Suggestion, refuse_missing, run_name
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 
@@ -92,6 +92,8 @@ def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] =
         ConfigError: a mistake in `given`.
         DataError: if the file cannot be read as labelled sentences.
     """
+    for path in (train, *dev, *test):
+        refuse_missing(path)
     data, odd = guess_layout(train, _known(train, given))
     split = read_split("train", [train], data)
     scheme = detect_scheme(sentence.labels for sentence in split.sentences) if data.scheme == "auto" else data.scheme

@@ -71,7 +71,7 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     from seqtool.jobs.suggest import suggest_char
     from seqtool.jobs.suggest_tagger import suggest_tagger
 
-    suggestion = suggest_tagger(path) if path.suffix.lower() in ENDINGS else suggest_char(path)
+    suggestion = suggest_tagger(path, given=texts) if path.suffix.lower() in ENDINGS else suggest_char(path)
     return parse_settings(suggestion.yaml, name=f"settings for {path.name}", folder=Path.cwd(), overrides=texts)
 
 

@@ -1,0 +1,230 @@
+"""What README and docs show is true: every `$` line of a console block runs and its output is compared, and every other command
+that is mentioned exists with its options.
+
+In a shown output, a line `...` stands for any lines and `...` at a line's end for the rest of it. White space, times, the number of
+threads and of processes are not compared.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from seqtool.cli.main import app
+from tests.shell import PROJECT, environment, inside
+
+DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+STARTS_EMPTY = ("notebook.md", "for-learners.md")
+NOT_FOR_THE_COMPARISON = [
+    (r"\d+(\.\d+)?s in all", "T in all"),
+    (r"\d+ threads", "N threads"),
+    (r"at most \d+%", "at most P%"),
+    (r"\s+", " "),
+]
+WORDS = (("The", "A", "This", "My"), ("dog", "cat", "child", "horse", "bird"), ("sleeps", "sings", "reads", "runs"))
+SENTENCES = "".join(f"{a}\tDET\n{b}\tNOUN\n{c}\tVERB\n\n" for a, b, c in product(*WORDS))
+
+
+def blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
+    """The console blocks of a document: commands with the lines shown under them."""
+    found = []
+    for text in re.findall(r"^```console\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        commands: list[tuple[str, list[str]]] = []
+        for line in text.splitlines():
+            if line.startswith("$ "):
+                commands.append((line[2:], []))
+            else:
+                commands[-1][1].append(line)
+        found.append(commands)
+    return found
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as it is after the first screen of the README, and a file of labelled sentences."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(PROJECT / "configs", folder / "configs")
+    (folder / "data").mkdir()
+    shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
+    (folder / "my.conll").write_text(SENTENCES)
+    for command, name in (("train-char", "hihell"), ("train-tagger", "toy_tagger")):
+        done = inside(command, f"configs/{name}.yaml", "--quiet", cwd=folder)
+        assert done.code == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def folder(request: pytest.FixtureRequest, shop: Path, tmp_path: Path) -> Path:
+    """Where a document's commands run."""
+    here = tmp_path / "here"
+    if request.param.name in STARTS_EMPTY:
+        here.mkdir()
+    else:
+        shutil.copytree(shop, here)
+        if request.param.name == "README.md":
+            shutil.rmtree(here / "runs")
+    return here
+
+
+@pytest.mark.parametrize(("document", "folder"), [(path, path) for path in DOCUMENTS], ids=lambda path: path.name, indirect=["folder"])
+def test_what_is_shown_is_what_comes(document: Path, folder: Path) -> None:
+    for block in blocks(document):
+        for command, shown in block:
+            code, output = run(command, folder)
+            wrong = any(line.startswith(("error:", "exit code")) for line in shown)
+            assert code == 0 or wrong, f"{command}\n{output}"
+            if shown:
+                assert matches(normal(shown), normal(output.splitlines())), f"{document.name}: {command}\n{output}"
+
+
+def run(command: str, folder: Path) -> tuple[int, str]:
+    """A command line: in this process where it is one command, else in a shell."""
+    words = shlex.split(command)
+    if words[0] == "seqtool" and not re.search(r"[|;<>$]", command):
+        done = inside(*words[1:], cwd=folder, merged=True)
+        return done.code, done.stdout
+    function = f'seqtool() {{ "{sys.executable}" -m seqtool "$@"; }}; '
+    shell = subprocess.run(
+        ["bash", "-c", f"{function}{{ {command}; }} 2>&1"], cwd=folder, env=environment(), capture_output=True, check=False
+    )
+    return shell.returncode, shell.stdout.decode()
+
+
+def normal(lines: list[str]) -> list[str]:
+    """Lines without what differs from run to run; empty ones left out."""
+    text = [line for line in lines if line.strip()]
+    for pattern, replacement in NOT_FOR_THE_COMPARISON:
+        text = [re.sub(pattern, replacement, line).strip() for line in text]
+    return text
+
+
+def matches(shown: list[str], lines: list[str]) -> bool:
+    """Whether shown lines, with their gaps, are those that came."""
+    if not shown:
+        return not lines
+    if shown[0] == "...":
+        return any(matches(shown[1:], lines[start:]) for start in range(len(lines) + 1))
+    return bool(lines) and _same(shown[0], lines[0]) and matches(shown[1:], lines[1:])
+
+
+def _same(shown: str, line: str) -> bool:
+    return line.startswith(shown[:-3].rstrip()) if shown.endswith("...") else shown == line
+
+
+def test_gaps_match_what_they_should() -> None:
+    assert matches(["a", "...", "c"], ["a", "b", "b", "c"])
+    assert matches(["a", "..."], ["a"])
+    assert matches(["a b ..."], ["a b c"])
+    assert not matches(["a", "c"], ["a", "b", "c"])
+    assert not matches(["...", "d"], ["a"])
+
+
+# --- commands that are mentioned ----------------------------------------------------------------------------------------
+
+
+def mentioned(document: Path) -> Iterator[str]:
+    """Command lines between backticks and in blocks of other kinds."""
+    text = document.read_text(encoding="utf-8")
+    for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if kind in ("sh", "bash"):
+            yield from re.findall(r"\bseqtool [a-z][^\n;&|]*", body)
+    yield from re.findall(r"`(seqtool [a-z-][^`\n]*)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+CONFIG_FILES = sorted((PROJECT / "configs").glob("*.yaml"))
+PLACES = [*DOCUMENTS, PROJECT / "configs/README.md"]
+
+
+@pytest.mark.parametrize("document", PLACES, ids=lambda path: path.parent.name + "/" + path.name)
+def test_commands_that_are_mentioned_exist_with_their_options(document: Path) -> None:
+    for line in mentioned(document):
+        refuse_unknown(line)
+
+
+@pytest.mark.parametrize("config", CONFIG_FILES, ids=lambda path: path.name)
+def test_commands_in_the_configs_exist(config: Path) -> None:
+    lines = re.findall(r"^#\s+(seqtool .*)$", config.read_text(encoding="utf-8"), re.MULTILINE)
+    assert lines
+    for line in lines:
+        refuse_unknown(line)
+
+
+def refuse_unknown(line: str) -> None:
+    """Walk down the commands that a line names, and look its options up."""
+    words = line.replace("…", "").split()[1:]
+    command: Any = typer.main.get_command(app)
+    options: set[str] = set()
+    for word in words:
+        if not word.startswith("-") and word in getattr(command, "commands", {}):
+            command = command.commands[word]
+        elif word.startswith("--"):
+            options.add(re.split(r"[=.,`]", word)[0])
+    context = command.context_class(command, info_name="seqtool")
+    known = {name for param in command.get_params(context) for name in param.opts}
+    assert options <= known, f"{line}: {sorted(options - known)}"
+    named = bool(words) and not words[0].startswith("-")
+    assert not named or command.name != "seqtool", f"no such command: {line}"
+
+
+def test_links_lead_somewhere() -> None:
+    for document in PLACES:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+# --- the fields of --json ------------------------------------------------------------------------------------------------
+
+JSON = [
+    ("train-char", "train-char configs/hihell.yaml --name again --quiet --json"),
+    ("--seeds", "train-char configs/hihell.yaml --name several --seeds 2 --set training.epochs=1 --quiet --json"),
+    ("predict", "predict --model hihell hihell --json"),
+    ("check", "check configs/toy_tagger.yaml --json"),
+    ("of a tagger", "evaluate toy_tagger data/toy.conll --json"),
+    ("inspect", "inspect hihell --json"),
+    ("init", "init --example toy_tagger --json"),
+    ("config show", "config show configs/hihell.yaml --json"),
+    ("config diff", "config diff configs/hihell.yaml configs/hello.yaml --json"),
+    ("`runs`", "runs --json"),
+    ("runs compare", "runs compare hihell toy_tagger --json"),
+    ("--dtype", "export hihell --dtype float16 --out runs/half --json"),
+    ("runs rm", "runs rm half --json"),
+]
+
+
+@pytest.mark.parametrize(("row", "command"), JSON, ids=[row for row, _ in JSON])
+def test_fields_of_json_are_documented(row: str, command: str, shop: Path) -> None:
+    done = inside(*command.split(), cwd=shop)
+    assert done.code == 0, done.stderr
+    value = json.loads(done.lines[-1])
+    assert value["version"] == 1
+    line = next(line for line in (PROJECT / "docs/json.md").read_text().splitlines() if line.startswith("|") and row in line.split("|")[1])
+    documented = set(re.findall(r"`([a-z_0-9]+)`", line.split("|")[2]))
+    assert value.keys() - {"version"} <= documented
+    if row == "`runs`":
+        assert set().union(*value["runs"]) <= documented
+
+
+def test_every_command_prints_json(tmp_path: Path) -> None:
+    """But for `schema`, which is JSON; and every row of the table is one of them."""
+    table = (PROJECT / "docs/json.md").read_text()
+    root: Any = typer.main.get_command(app)
+    for name, command in [*root.commands.items(), *root.commands["config"].commands.items(), *root.commands["runs"].commands.items()]:
+        help_text = inside(*_path(root, name), "--help", cwd=tmp_path).stdout
+        assert "--json" in help_text or name in ("schema", "config")
+        assert name in table or command.hidden
+
+
+def _path(root: Any, name: str) -> list[str]:
+    group = next((group for group in ("config", "runs") if name in root.commands[group].commands and name not in root.commands), "")
+    return [group, name] if group else [name]
