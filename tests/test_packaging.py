@@ -92,3 +92,19 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
     names = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in wanted} - {"seqtool"}
     pinned = {line.split("==")[0].lower() for line in (PROJECT / "constraints.txt").read_text().splitlines() if "==" in line}
     assert names <= pinned
+
+
+@pytest.mark.parametrize(
+    ("code", "says", "expected"),
+    [
+        pytest.param(0, "No known vulnerabilities found", (0, "audited: no known"), id="nothing found"),
+        pytest.param(1, "Found 1 known vulnerability in 1 package", (1, "Found 1 known"), id="a vulnerability"),
+        pytest.param(1, "ConnectionError: no route", (0, "not audited: the advisory service"), id="no network"),
+    ],
+)
+def test_the_audit_fails_for_a_vulnerability_and_for_nothing_else(code: int, says: str, expected: tuple[int, str], tmp_path: Path) -> None:
+    fake = tmp_path / "python"
+    fake.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "{says}"\nexit {code}\n')
+    fake.chmod(0o755)
+    done = subprocess.run([str(PROJECT / ".ci/audit"), str(fake)], capture_output=True, text=True, check=False)
+    assert (done.returncode, expected[1] in done.stdout + done.stderr) == (expected[0], True)
