@@ -35,7 +35,11 @@ def sweep(
     workers: Annotated[int, typer.Option("--workers", min=1, max=1000, help="Trials at a time on this machine.")] = 1,
     storage: Annotated[
         str | None,
-        typer.Option("--storage", help="Database URL that several machines share (default: a file under runs).", show_default=False),
+        typer.Option(
+            "--storage",
+            help="Database URL; machines that name the same one share the work (default: a file under runs).",
+            show_default=False,
+        ),
     ] = None,
     sign_every: Annotated[
         float, typer.Option("--sign-every", min=1, help="Seconds between signs of life; after six without one a trial is taken over.")
@@ -49,10 +53,7 @@ def sweep(
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
-    """Search over settings, e.g. seqtool sweep my.yaml --space space.yaml --workers 2
-
-    The same command goes on with a sweep that was interrupted; given on several machines with one --storage, they share it.
-    """
+    """Search over settings; go on with a search that was interrupted, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
     from seqtool.jobs.sweep import SweepOptions
     from seqtool.jobs.sweep import sweep as run_sweep
     from seqtool.reports.sweep import SweepScreen

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from seqtool.reports.console import console, is_terminal, say, write_json, write_line
+from seqtool.reports.console import console, drop_stdout, is_terminal, say, write_json, write_line
 from seqtool.reports.rows import clock
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ class SweepScreen:
         self._keys: list[str] = []
         self._told: set[int] = set()
         self._rows: Sequence[TrialRow] = ()
+        self._reader_left = False
         self._terminal = is_terminal(sys.stdout) and not as_json and not quiet
         self._live: Any = None
         self._metric = ""
@@ -99,7 +100,17 @@ class SweepScreen:
             self._live = Live(console=console(sys.stdout), auto_refresh=False, transient=True)
             self._live.start()
         elif not self.as_json:
-            write_line("\t".join(self._columns()))
+            self._write("\t".join(self._columns()))
+
+    def _write(self, line: str) -> None:
+        """A row; a reader that has gone does not end the sweep."""
+        if self._reader_left:
+            return
+        try:
+            write_line(line)
+        except BrokenPipeError:
+            self._reader_left = True
+            drop_stdout()
 
     def _columns(self) -> list[str]:
         return ["trial", "state", self._metric, *(key.rpartition(".")[2] for key in self._keys), "time"]
@@ -114,7 +125,7 @@ class SweepScreen:
             if row.state in ENDED and row.place not in self._told:
                 self._told.add(row.place)
                 if not self.as_json:
-                    write_line("\t".join(row.cells(self._keys)))
+                    self._write("\t".join(row.cells(self._keys)))
                 if row.reason and not self.quiet:
                     say(f"trial {row.place}: {row.reason}")
 
