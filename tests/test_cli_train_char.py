@@ -13,6 +13,9 @@ from typing import Any
 
 import pytest
 
+from seqtool.config import read_settings
+from seqtool.data.text_parts import bounds
+from seqtool.settings import CharSettings
 from tests.shell import PROJECT, Result, in_terminal, inside, seqtool
 
 COLUMNS = "epoch step train|train bits|carried|carried bits|blocks 25|lr|grad|chars/s|time|left|prediction"
@@ -209,3 +212,22 @@ def test_the_standard_library_becomes_a_text(tmp_path: Path) -> None:
     text = target.read_text(encoding="utf-8")
     assert re.search(r"[\d,]+ modules, [\d,]+ bytes", done.stdout)
     assert len(text) > 1_000_000 and "# json/decoder.py\n" in text and "class JSONDecoder" in text and "/test/" not in text[:10_000]
+
+
+# --- the shipped configs ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["shakespeare", "shakespeare_best", "python_source", "names", "enwik8"])
+def test_a_shipped_config_trains_on_other_text_in_small(name: str, folder: Path) -> None:
+    small = ["model.hidden_size=8", "model.embedding_dim=8", "training.max_steps=2", "training.warmup_steps=0", "training.batch_size=4"]
+    small += ["data.text=verse.txt", "training.window=20", "training.device=cpu"]
+    given = [part for setting in small for part in ("--set", setting)]
+    done = inside("train-char", PROJECT / f"configs/{name}.yaml", *given, cwd=folder)
+    assert done.code == 0, done.stderr
+    assert len(done.lines) >= 2
+
+
+def test_enwik8_is_parted_as_everybody_parts_it() -> None:
+    settings = read_settings(PROJECT / "configs/enwik8.yaml").settings
+    assert isinstance(settings, CharSettings) and settings.data.unit == "byte"
+    assert bounds(100_000_000, settings.data.split) == [90_000_000, 95_000_000, 100_000_000]

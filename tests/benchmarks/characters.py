@@ -2,7 +2,8 @@
 
 Each shape is trained by seqtool's own loop and by a bare `nn.LSTM` loop of the same sizes (embedding, LSTM, linear, AdamW,
 clipping), in turn A B A B …; what counts is the median of the ratios, since absolute times change with the machine and the
-hour. The machine's rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them.
+hour. With `--threads 1` the processor's seconds are counted, which neighbours on the machine disturb least. The machine's
+rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them.
 """
 
 from __future__ import annotations
@@ -102,16 +103,21 @@ def matrix_rate(device: torch.device) -> Callable[[], None]:
 MATRIX = 1024
 
 
+def clock() -> float:
+    """Seconds: of the processor where one thread works, else of the wall."""
+    return time.process_time() if torch.get_num_threads() == 1 and not torch.cuda.is_available() else time.perf_counter()
+
+
 def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> float:
     """Of one piece of work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
-    start = time.perf_counter()
+    start = clock()
     for _ in range(times):
         work()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return (time.perf_counter() - start) / times
+    return (clock() - start) / times
 
 
 @contextmanager
@@ -121,11 +127,11 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
 
     def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
         def run(*arguments: Any, **named: Any) -> Any:
-            start = time.perf_counter()
+            start = clock()
             try:
                 return work(*arguments, **named)
             finally:
-                spent[name] += time.perf_counter() - start
+                spent[name] += clock() - start
 
         return run
 
