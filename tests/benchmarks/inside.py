@@ -1,0 +1,76 @@
+"""How long looking inside takes: the report of a run, and a ranking of the units of one LSTM of 512 over 100,000 characters.
+
+    python tests/benchmarks/inside.py --run runs/ewt
+
+The report is a whole process, beside one that only imports what draws it. The ranking is beside torch's own LSTM of the same
+size, which reads the same streams and ranks nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+PROJECT = Path(__file__).parent.parent.parent
+sys.path.insert(0, str(PROJECT))
+
+from seqtool.jobs.units import pattern_of_symbols, rank_units, state_parts  # noqa: E402
+from seqtool.settings import CharModel  # noqa: E402
+from tests.random_models import character_model  # noqa: E402
+
+LENGTH, HIDDEN, EMBEDDING, STREAMS = 100_000, 512, 96, 32
+SYMBOLS = "\n ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.,;:!?-'"
+
+
+def best(work: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the quickest of some rounds."""
+    found = []
+    for _ in range(times):
+        started = time.perf_counter()
+        work()
+        found.append(time.perf_counter() - started)
+    return min(found)
+
+
+def process(*command: str) -> Callable[[], object]:
+    return lambda: subprocess.run([sys.executable, *command], check=True, capture_output=True, cwd=PROJECT)
+
+
+def reports(run: Path) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        took = best(process("-m", "seqtool", "report", str(run.absolute()), "--out", str(page)))
+        size = page.stat().st_size
+    peer = best(process("-c", "import jinja2, numpy, typer, matplotlib.figure"))
+    promise = f"(promised <= 5 s; {size / 1e3:,.0f} kB)"
+    print(f"report {run.name:<12} / bare imports      {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  {promise}")
+
+
+def ranking() -> None:
+    import torch
+
+    text = "".join(np.random.default_rng(1).choice(list(SYMBOLS), LENGTH))
+    model = character_model(CharModel(hidden_size=HIDDEN, embedding_dim=EMBEDDING), SYMBOLS, scale=0.05)
+    target = {"line-position": pattern_of_symbols(model, "line-position", text)}
+    took = best(lambda: rank_units(model, text, target, state_parts(model)))
+    lstm = torch.nn.LSTM(EMBEDDING, HIDDEN)
+    x = torch.randn(LENGTH // STREAMS, STREAMS, EMBEDDING)
+    with torch.inference_mode():
+        peer = best(lambda: lstm(x))
+    print(f"ranking, LSTM {HIDDEN}   / torch, reading    {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  (promised <= 20 s)")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, help="a finished run of configs/ewt.yaml")
+    given = parser.parse_args()
+    if given.run is not None:
+        reports(given.run)
+    ranking()
