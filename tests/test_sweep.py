@@ -21,6 +21,7 @@ from seqtool.config.space import Dimension
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.jobs.sweep import Work, run_worker, shown
 from seqtool.jobs.sweep_study import Plan, join_study, open_storage, open_study, places, planned, put_back, quiet_optuna, suggested
+from seqtool.reports.sweep import SweepScreen, TrialRow
 from seqtool.runs import find_model
 from tests.shell import Result, seqtool, start
 
@@ -123,6 +124,19 @@ def test_two_workers_do_not_make_the_same_first_guesses() -> None:
 def test_a_password_is_not_shown() -> None:
     assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
     assert shown("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
+
+
+def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: str) -> None:
+        raise BrokenPipeError
+
+    dropped: list[bool] = []
+    monkeypatch.setattr("seqtool.reports.sweep.write_line", closed)
+    monkeypatch.setattr("seqtool.reports.sweep.drop_stdout", lambda: dropped.append(True))
+    screen = SweepScreen(quiet=True)
+    screen.begin("a", "sqlite:///x", ["training.lr"], "loss")
+    screen.show([TrialRow(0, "done", 1.0, {"training.lr": "0.1"})])
+    assert dropped == [True]
 
 
 # --- a worker in this process -----------------------------------------------------------------------------------------
