@@ -22,6 +22,7 @@ FEWEST_TO_SPLIT = 10  # sentences; of fewer none can be spared for validation
 LABELS_SHOWN = 8
 BUDGET = 1_600_000  # words that about a minute is enough for
 FEWEST_UPDATES = 300
+FEW_WORDS = 30_000
 MOSTLY = 0.9  # share of tokens outside of spans from which on the spans would be overlooked
 HIDDEN = 160
 
@@ -59,6 +60,7 @@ class _Chosen:
 
     rich: bool
     scale: float
+    output: float
     epochs: int
     batch: int
     warmup: int
@@ -69,12 +71,14 @@ class _Chosen:
         words = max(1, seen.words)
         small = words < 60_000
         batch = min(max(10 * round(words / 2000), 50), 1000)
-        most = 12 if small else 7
+        few = words < FEW_WORDS  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
+        most = 10 if small else 7
         enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
         epochs = max(min(most, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
             rich=small or seen.forms > 0.2 * words,
-            scale=0.3 if small else 0.1,
+            scale=0.3 if few else 0.1,
+            output=0.4 if few else 0.2,
             epochs=epochs,
             batch=batch,
             warmup=min(200, max(1, epochs * words // batch // 10)),
@@ -144,9 +148,9 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
     yield from ("", "model:", f"  features: {features}", f"  hidden_size: {HIDDEN}")
     yield "  bidirectional: true     # a label depends on what follows, too"
     yield "  dropout: 0.4"
-    yield "  dropout_output: 0.2"
+    yield f"  dropout_output: {chosen.output}"
     yield "  word_replacement: 0.25  # rare words become the unknown word now and then"
-    yield f"  embedding_scale: {chosen.scale}    # of first embeddings: the less text, the more a rare word must say from the start"
+    yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
     yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", "  lr: 0.004")
     yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
     if chosen.balanced:
