@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from seqtool.models.tagging import TaggerNetwork
 from seqtool.models.word_features import CharacterConvolution, CharacterRecurrence, LookUp, WordFeatures, WordInput
-from seqtool.settings import Feature
+from seqtool.settings import Feature, TaggerModel
 
 Array = np.ndarray[Any, Any]
 WORDS = [[1, 3, 4, 5, 6, 2], [1, 7, 2], [1, 2], [1, 3, 3, 2]]
@@ -113,3 +114,14 @@ def test_gradients_are_those_found_by_small_changes() -> None:
     features = WordFeatures(FEATURES, [0, 4, 0, 4], 9, {}).double()
     given, _ = word_input([0, 1, 2, 3])
     assert torch.autograd.gradcheck(lambda *_: features(given), tuple(features.parameters()))
+
+
+@pytest.mark.parametrize(("given", "projection", "scale"), [(None, 8, 0.1), (None, 0, 1.0), (0.3, 8, 0.3), (0.3, 0, 0.3), (0.0, 8, 0.0)])
+def test_first_embeddings_are_small_before_a_projection(given: float | None, projection: int, scale: float) -> None:
+    """0.1 by default, so that rare words say little; torch's own 1 without a projection, as in the notebook."""
+    model = TaggerModel(features=(Feature(name="form", dim=50),), hidden_size=4, projection=projection, embedding_scale=given)
+    torch.manual_seed(0)
+    network = TaggerNetwork(model, [400], 0, 2, (np.ones(2, bool), np.ones((2, 2), bool), np.ones(2, bool)))
+    (part,) = network.features.parts
+    assert isinstance(part, LookUp)
+    assert float(part.weight.detach().std()) == pytest.approx(scale, rel=0.05)
