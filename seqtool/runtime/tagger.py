@@ -21,7 +21,7 @@ from seqtool.spans import convert
 Array = np.ndarray[Any, Any]
 Sentence = Sequence[str]
 
-BATCH_SENTENCES = 128
+BATCH_SENTENCES = 256
 BATCH_WORDS = 16384  # padding counted; a longer sentence is a batch of its own
 
 
