@@ -270,7 +270,7 @@ def test_rare_symbols_are_put_together_in_a_copy(tmp_path: Path) -> None:
     assert len(entries(tmp_path / "cache")) == 2
 
 
-@pytest.mark.parametrize("damage", ["shorter", "no facts", "other facts", "no array", "empty"])
+@pytest.mark.parametrize("damage", ["shorter", "no facts", "other facts", "no numbers", "no array", "empty"])
 def test_a_broken_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
     cache = tmp_path / "cache"
     load(tmp_path, "abc" * 50, cache=cache)
@@ -279,6 +279,10 @@ def test_a_broken_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
         (entry / "text.bin").write_bytes(b"\0")
     elif damage == "no facts":
         (entry / "facts.json").write_text("{", encoding="utf-8")
+    elif damage == "no numbers":  # pointers, to whoever would believe it
+        facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
+        lengths = {name: length // 8 for name, length in facts["lengths"].items()}
+        (entry / "facts.json").write_text(json.dumps({**facts, "dtype": "|O8", "lengths": lengths}), encoding="utf-8")
     elif damage == "other facts":
         (entry / "facts.json").write_text(json.dumps({"dtype": "|u1", "lengths": 3, "symbols": []}), encoding="utf-8")
     else:

@@ -131,6 +131,8 @@ def _open(entry: Path) -> StoredText:
     """
     facts = json.loads((entry / _FACTS).read_text(encoding="utf-8"))
     dtype = np.dtype(facts["dtype"])
+    if dtype.kind != "u":
+        raise ValueError(f"{entry}: not symbol numbers")
     arrays: dict[str, Array] = {}
     for name, length in facts["lengths"].items():
         path = entry / f"{name}.bin"
