@@ -179,8 +179,9 @@ _seqtool_completion
 
 LOADED = """
 import sys, json
-from seqtool.cli.main import main
-try: main()
+from seqtool.cli.boundary import run
+from seqtool.cli.main import app
+try: run(app)
 finally: print(json.dumps([name for name in ('torch', 'numpy', 'pydantic', 'yaml', 'rich') if name in sys.modules]), file=sys.stderr)
 """
 

@@ -33,7 +33,6 @@ from seqtool.config.yaml_tree import Entry, Items, Mark, Mistake, Node, Scalar, 
 from seqtool.settings import Feature, Settings
 
 TYPE_ERRORS = frozenset(("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required"))
-TYPE_ERRORS = frozenset(("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required"))
 # What is required and missing gets a stand-in, so that checking can go on.
 STAND_INS: dict[Path, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
 FILLERS = frozenset(
