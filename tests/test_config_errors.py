@@ -91,7 +91,7 @@ c.yaml:14:3  training.momentum: has no value
 |   momentum:
 |   ^^^^^^^^
 hint: write a value after the colon, or delete the line
-c.yaml:15:7  training.lr: expected a number above 0, found 0,5
+c.yaml:15:7  training.lr: expected a number above 0 and at most 1000, found 0,5
 |   lr: 0,5
 |       ^^^
 hint: write 0.5, with a point
@@ -105,19 +105,19 @@ TAGGER = "task: tagger\ndata: {train: t.conll}\ntraining: {epochs: 1}\n"
 
 # (id, config, option laid over it, the one message expected, a part of its hint)
 SCHEMA = [
-    ("a number is no text", CHAR, "training.lr=fast", "training.lr: expected a number above 0, found fast", ""),
-    ("below the range", CHAR, "training.lr=0", "training.lr: expected a number above 0, found 0", ""),
+    ("a number is no text", CHAR, "training.lr=fast", "training.lr: expected a number above 0 and at most 1000, found fast", ""),
+    ("below the range", CHAR, "training.lr=0", "training.lr: expected a number above 0 and at most 1000, found 0", ""),
     ("above the range", CHAR, "model.hidden_size=65537", "model.hidden_size: expected a whole number from 1 to 65536, found 65537", ""),
-    ("nan", CHAR, "training.lr=.nan", "training.lr: expected a number above 0, found .nan", ""),
-    ("nan in words", CHAR, "training.lr=nan", "training.lr: expected a number above 0, found nan", ""),
-    ("infinite", CHAR, "training.lr=1e999", "training.lr: expected a number above 0, found 1e999", ""),
+    ("nan", CHAR, "training.lr=.nan", "training.lr: expected a number above 0 and at most 1000, found .nan", ""),
+    ("nan in words", CHAR, "training.lr=nan", "training.lr: expected a number above 0 and at most 1000, found nan", ""),
+    ("infinite", CHAR, "training.lr=1e999", "training.lr: expected a number above 0 and at most 1000, found 1e999", ""),
     ("half a step", CHAR, "training.max_steps=3.5", "training.max_steps: expected a whole number of at least 1, or null, found 3.5", ""),
-    ("null where it is not taken", CHAR, "training.lr=null", "training.lr: expected a number above 0, found null", ""),
+    ("null where it is not taken", CHAR, "training.lr=null", "training.lr: expected a number above 0 and at most 1000, found null", ""),
     ("no truth value", CHAR, "training.shuffle=perhaps", "training.shuffle: expected true or false, found perhaps", ""),
     ("value nearly right", CHAR, "training.optimizer=Adam_W", "training.optimizer: expected adam, adamw, sgd, rmsprop or adagrad, found Adam_W", "did you mean adamw?"),
     ("value far off", CHAR, "model.cell=transformer", "model.cell: expected rnn, lstm or gru, found transformer", ""),
-    ("list for a number", CHAR, "training.lr=[1]", "training.lr: expected a number above 0, found a list of 1", ""),
-    ("mapping for a number", CHAR, "training.lr={a: 1}", "training.lr: expected a number above 0, found a section of keys", ""),
+    ("list for a number", CHAR, "training.lr=[1]", "training.lr: expected a number above 0 and at most 1000, found a list of 1", ""),
+    ("mapping for a number", CHAR, "training.lr={a: 1}", "training.lr: expected a number above 0 and at most 1000, found a section of keys", ""),
     ("mapping for a path", CHAR, "data.text={a: b}", "data.text: expected a path or a list of paths, found a section of keys", ""),
     ("mapping for an alphabet", CHAR, "data.alphabet={str: b}", "data.alphabet: expected text or a list of texts, or null, found a section of keys", ""),
     ("three betas", CHAR, "training.betas=[0.9, 0.99, 1]", "training.betas: expected a list of 2 numbers, found a list of 3", ""),
@@ -263,7 +263,9 @@ def test_structure(text: str, expected: str) -> None:
         pytest.param("data.alphabet=#ab", "data.alphabet: has no value", id="a comment"),
         pytest.param("training.lr=[1", "not valid YAML: did not find expected ',' or ']'", id="open bracket"),
         pytest.param("training.lr=&a 1", "anchors (&a) are not allowed", id="anchor"),
-        pytest.param("training.lr.x=1", "training.lr: expected a number above 0, found a section of keys", id="below a value"),
+        pytest.param(
+            "training.lr.x=1", "training.lr: expected a number above 0 and at most 1000, found a section of keys", id="below a value"
+        ),
     ],
 )
 def test_options_that_are_wrong(option: str, message: str) -> None:
