@@ -24,7 +24,6 @@ BUDGET = 1_600_000  # words that about a minute is enough for
 FEWEST_UPDATES = 300
 FEW_WORDS = 30_000
 MOSTLY = 0.9  # share of tokens outside of spans from which on the spans would be overlooked
-HIDDEN = 160
 
 
 @dataclass(frozen=True)
@@ -61,6 +60,8 @@ class _Chosen:
     rich: bool
     scale: float
     output: float
+    hidden: int
+    replacement: float
     epochs: int
     batch: int
     warmup: int
@@ -79,9 +80,11 @@ class _Chosen:
             rich=small or seen.forms > 0.2 * words,
             scale=0.3 if few else 0.1,
             output=0.4 if few else 0.2,
+            hidden=128 if few else 160,
+            replacement=0.5 if few else 0.25,
             epochs=epochs,
             batch=batch,
-            warmup=min(200, max(1, epochs * words // batch // 10)),
+            warmup=min(200, max(1, epochs * words // batch // 9)),
             balanced=seen.scheme != "none" and seen.outside > MOSTLY and not crf,  # whose loss is one of whole sentences
         )
 
@@ -128,7 +131,7 @@ def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen
         few = f"{len(seen.sentences)} sentences are too few to hold some out: no validation"
         yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
     features = "rich features (with a character CNN)" if chosen.rich else "standard features"
-    yield f"  chosen     {features}, hidden size {HIDDEN}, {chosen.epochs} epochs of batches of {chosen.batch} words"
+    yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
 
 
 def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:
@@ -145,11 +148,11 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
         if chosen.rich
         else "standard      # forms, affixes, shapes"
     )
-    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {HIDDEN}")
+    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
     yield "  bidirectional: true     # a label depends on what follows, too"
     yield "  dropout: 0.4"
     yield f"  dropout_output: {chosen.output}"
-    yield "  word_replacement: 0.25  # rare words become the unknown word now and then"
+    yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
     yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
     yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", "  lr: 0.004")
     yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
