@@ -104,6 +104,8 @@ def inspect(
     inspected = untrained(Path(what), overrides or ()) if is_config else trained(what, runs_dir)
     asked = _Asked(texts or [], files or [], units or [], find, top, states, runs_root(runs_dir))
     if json:
+        if units or states:
+            raise SeqtoolError("--json goes with --find, or alone", hint="--states writes what --units shows as numbers")
         _print_json(inspected, asked)
     elif not (units or find or states):
         _print(_lines(inspected, asked))
