@@ -5,14 +5,18 @@ The tolerance is the project's: 1e-5 * max(1, |logit|).
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from seqtool.data.blocks import raw_lines
+from seqtool.data.conllu import ConlluFormat
 from seqtool.decoding import constraint_scores, viterbi
 from seqtool.models.build import arrays, build_character_network, build_tagger_network
 from seqtool.models.tagging import TaggerNetwork
@@ -23,7 +27,7 @@ from seqtool.runtime.tagger import TaggerModel
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as TaggerModelSettings
 from seqtool.spans import allowed_transitions
-from tests.random_models import FEATURES, SPAN_LABELS, UNSEEN, WORDS, character_parts, random_sentences, tagger_parts
+from tests.random_models import FEATURES, SPAN_LABELS, character_parts, random_sentences, tagger_parts
 
 Array = np.ndarray[Any, Any]
 CELLS: list[dict[str, Any]] = [{"cell": "lstm"}, {"cell": "gru"}, {"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}]
@@ -138,7 +142,7 @@ def torch_tagger(model: TaggerModelSettings, like: TaggerModel) -> TaggerNetwork
 
 def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: list[list[str]]) -> list[Array]:
     """Scores of the torch network, all sentences in one padded batch, the longest first."""
-    words = WORDS + UNSEEN
+    words = list(dict.fromkeys(word for sentence in sentences for word in sentence))
     encoded = tagger.encoder.encode(words)
     ordered = sorted(sentences, key=len, reverse=True)
     padded = np.zeros((len(ordered[0]), len(ordered)), np.int64)
@@ -152,6 +156,26 @@ def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: list[li
     with torch.no_grad():
         scores = network(given, sizes, network.encoder.initial_state(len(ordered))).numpy()
     return [scores[: len(sentence), ordered.index(sentence)] for sentence in sentences]
+
+
+EWT_DEV = Path(os.environ.get("SEQTOOL_DATA", "")) / "ud_english_ewt/en_ewt-ud-dev.conllu"
+
+
+@pytest.mark.skipif(not (os.environ.get("SEQTOOL_DATA") and EWT_DEV.is_file()), reason="SEQTOOL_DATA does not name the real data")
+@pytest.mark.parametrize(("features", "cell", "end"), [("look-up", 0, 0), ("cnn", 1, 2), ("lstm", 2, 1), ("look-up", 3, 3)])
+def test_taggers_on_real_sentences(features: str, cell: int, end: int) -> None:
+    with EWT_DEV.open("rb") as stream:
+        sentences = [block.tokens for block in ConlluFormat().read(raw_lines(stream), "dev") if block.tokens]
+    assert len(sentences) == 2001
+    model = TaggerModelSettings(features=FEATURE_LISTS[features], hidden_size=7, **CELLS[cell], **ENDS[end], **STACKS[2])
+    config, vocab, _ = tagger_parts(model)
+    network = torch_tagger(model, TaggerModel.from_parts(*tagger_parts(model)))
+    tagger = TaggerModel.from_parts(config, vocab, arrays(network))
+    ours = tagger.scores(sentences)
+    for start in range(0, len(sentences), 200):
+        part = slice(start, start + 200)
+        for one, other in zip(ours[part], torch_scores(network, tagger, sentences[part]), strict=True):
+            assert_close(one, other)
 
 
 def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[int]:
