@@ -76,9 +76,15 @@ def test_differences() -> None:
     value = json.loads(inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT).stdout)
     assert set(value["differences"]) == set(rows)
     assert value["differences"]["model.dropout"] == [
-        {"value": 0.4, "from": "configs/ewt.yaml:25"},
-        {"value": 0.5, "from": "configs/wnut17.yaml:27"},
+        {"value": 0.4, "from": f"configs/ewt.yaml:{line_of('dropout: 0.4', 'configs/ewt.yaml')}"},
+        {"value": 0.5, "from": f"configs/wnut17.yaml:{line_of('dropout: 0.5', 'configs/wnut17.yaml')}"},
     ]
+
+
+def line_of(text: str, path: str) -> int:
+    """The first line, counted from 1, that holds a text."""
+    lines = (PROJECT / path).read_text(encoding="utf-8").splitlines()
+    return 1 + next(number for number, line in enumerate(lines) if text in line)
 
 
 def test_configs_of_different_tasks_and_equal_ones() -> None:

@@ -168,7 +168,7 @@ def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(f
     found = worked(work(folder, made), monkeypatch)
     states = [trial.state.name for trial in found.values()]
     assert states[:4] == ["COMPLETE"] * 4 and states[6:] == ["PRUNED", "FAIL"]
-    assert "expected a number above 0, found -1" in found[7].user_attrs["reason"]
+    assert "expected a number above 0 and at most 1000, found -1" in found[7].user_attrs["reason"]
     runs = folder / "runs/small"
     assert not list(runs.glob("trial-006*")) and (runs / "trial-000/model/manifest.json").is_file()
 

@@ -73,7 +73,8 @@ class TaggingStream:
                 self.flush()
         finally:
             if self._pool is not None:
-                self._pool.shutdown(wait=False, cancel_futures=True)
+                # Waited for: the process ends without unloading, and a worker left behind would hold the pipe open.
+                self._pool.shutdown(wait=True, cancel_futures=True)
 
     def add(self, item: Item, render: Renderer) -> None:
         """Take an item; its labels come out in its turn."""
