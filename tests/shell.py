@@ -67,7 +67,13 @@ def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[b
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(**extra),
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in the child
     )
+
+
+def _hear_ctrl_c() -> None:
+    """Where the tests were started by a shell in the background, Ctrl-C is ignored, and that would be inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def in_terminal(*arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str) -> Result:

@@ -107,6 +107,8 @@ WRONG_CHARACTER_MODELS: list[Change] = [
     ("v/symbols", [104], "symbols: expected a list of strings"),
     ("v/symbols", [], "symbols: expected a list of strings"),
     ("v/unknown", 9, "unknown: expected the number of a symbol, found 9"),
+    ("v/counts", None, "counts: expected a list of whole numbers"),
+    ("v/counts", [1, "2"], "counts: expected a list of whole numbers"),
 ]
 
 

@@ -100,6 +100,9 @@ def _check_symbols(vocab: Json, unit: str) -> None:
         raise ModelError("symbols: expected bytes from 0 to 255", place=_VOCAB, hint=_HINT)
     if len(set(symbols)) != len(symbols):
         raise ModelError("symbols: one stands there twice", place=_VOCAB, hint=_HINT)
+    counts = vocab.get("counts", [])
+    if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+        raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
     unknown = vocab.get("unknown")
     if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
         raise ModelError(f"unknown: expected the number of a symbol, found {unknown!r}", place=_VOCAB, hint=_HINT)
