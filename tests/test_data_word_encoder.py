@@ -94,6 +94,11 @@ def test_shapes(word: str, expected: str) -> None:
     assert shape(word) == expected
 
 
+@given(st.from_regex(r"[A-Za-z]{1,20}", fullmatch=True))
+def test_the_short_cut_for_plain_words_gives_their_shape(word: str) -> None:
+    assert shape(word) + "-" == shape(word + "-")
+
+
 def test_words_are_looked_up_in_nfc() -> None:
     encoder = WordEncoder.build((Feature(name="form"),), COUNTS)
     assert encoder.encode(["e\u0301"]).ids.tolist() == [[5]]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqtool.runtime.tagger import TaggerModel
-from seqtool.runtime.word_cache import LEAST_WORDS, WordCache
+from seqtool.runtime.word_cache import LEAST_WORDS, WordCache, WordGates
 from seqtool.settings import TaggerModel as TaggerSettings
 from tests.random_models import FEATURES, tagger
 
@@ -117,3 +117,31 @@ def test_threads_may_share_it(model: TaggerModel) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         assert all(pool.map(work, range(8)))
+
+
+def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = small(model)
+    gates(cache, words(0, 10))
+    for _ in range(3):
+        gates(cache, words(10, 64))
+    worked_out: list[str] = []
+    read = WordCache.read
+
+    def noted(self: WordCache, missing: list[str]) -> Array:
+        worked_out.extend(missing)
+        return read(self, missing)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WordCache, "read", noted)
+        gates(cache, words(0, 10) + words(64, 80))
+    assert worked_out == words(64, 80)
+
+
+def test_batches_are_made_smaller_until_their_words_fit_in(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+    sentences = [words(first, first + 20) for first in range(0, 400, 20)]
+    expected = model.scores(sentences)
+    model._cache = small(model)
+    with monkeypatch.context() as patched:
+        patched.setattr(WordGates, "__init__", lambda *_: 1 / 0)
+        for one, other in zip(model.scores(sentences), expected, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)

@@ -7,8 +7,9 @@ Values of features are numbered in the order in which training first had them. W
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -134,16 +135,11 @@ class WordEncoder:
     def encode(self, forms: Sequence[str]) -> EncodedWords:
         """Numbers of words, which should be distinct: nothing is remembered from one to the next."""
         words = [self._normal(form) for form in forms]
-        columns = [self._look_up(index, words) for index, rows in enumerate(self._rows) if rows is not None]
-        ids = np.array(columns, np.int64).reshape(len(columns), len(words)).T
-        return EncodedWords(np.ascontiguousarray(ids), *self._read_characters(words))
-
-    def _look_up(self, index: int, words: Sequence[str]) -> list[int]:
-        feature, rows = self.features[index], self._rows[index] or {}
-        missing = _first_row(feature) - 1
-        if feature.name != "vectors":
-            return [rows.get(value, missing) for value in values(feature, words)]
-        return [rows[word] if word in rows else rows.get(word.lower(), missing) for word in words]
+        looked_up = [(feature, rows) for feature, rows in zip(self.features, self._rows, strict=True) if rows is not None]
+        ids = np.empty((len(words), len(looked_up)), np.int64)
+        for column, (feature, rows) in enumerate(looked_up):
+            ids[:, column] = np.fromiter(_numbers(feature, rows, words), np.int64, len(words))
+        return EncodedWords(ids, *self._read_characters(words))
 
     def _read_characters(self, words: Sequence[str]) -> tuple[Array | None, Array | None]:
         """Characters (words, longest) between their marks, and their numbers (words,)."""
@@ -158,6 +154,14 @@ class WordEncoder:
         found[:, 0] = BEGIN
         found[np.arange(len(words)), sizes + 1] = END
         return found, sizes + 2
+
+
+def _numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
+    """The number that a looked-up feature gives each word."""
+    missing = _first_row(feature) - 1
+    if feature.name == "vectors":
+        return (rows[word] if word in rows else rows.get(word.lower(), missing) for word in words)
+    return map(rows.get, values(feature, words), repeat(missing))
 
 
 def _first_row(feature: Feature) -> int:

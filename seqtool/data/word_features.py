@@ -34,6 +34,11 @@ def shape(word: str) -> str:
     Upper case is X, lower case x, a digit d, a letter of a script without case c, a mark m; the rest stands for itself. More
     than four alike in a row count as four, so that shapes stay few.
     """
+    if word.isascii() and word.isalpha():  # most words are all lower case, or but for the first letter
+        if word.islower():
+            return "x" * min(len(word), LONGEST_RUN)
+        if word.istitle():
+            return "X" + "x" * min(len(word) - 1, LONGEST_RUN)
     kinds = word.translate(_KINDS)
     return (REPEATED.sub(lambda run: run[1] * LONGEST_RUN, kinds) if len(kinds) > LONGEST_RUN else kinds)[:LONGEST_SHAPE]
 

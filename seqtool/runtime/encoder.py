@@ -149,13 +149,14 @@ class Encoder:
         Returns:
             y (total, width or labels), in the order of places, and the state of each sequence after its last step.
         """
+        zero = [state is None and not any(part.any() for part in parts) for parts in self.starts]
         state = state or self.initial_state(packing.batch)
         back = packing.back if self.cells[0].directions == 2 else None
         after: list[Parts] = []
         x = np.empty(0, np.float32)
         for layer, cell in enumerate(self.cells):
             source = DenseGates(cell, x, back) if layer else gates
-            stepper = cell.stepper(state[layer])
+            stepper = cell.stepper(state[layer], zero[layer])
             last = output if layer == len(self.cells) - 1 else None
             y = _run_layer(layer, stepper, source, packing, watch, last)
             if self.residual and layer:

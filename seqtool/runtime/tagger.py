@@ -205,14 +205,21 @@ class TaggerModel:
         start = 0
         while start < len(order):
             size = min(BATCH_SENTENCES, max(1, BATCH_WORDS // int(lengths[order[start]])))
-            numbers = order[start : start + size]
-            start += size
+            numbers, tokens = self._fitting(sentences, order[start : start + size])
+            start += len(numbers)
             packing = Packing.of(lengths[numbers])
             flat = packing.flat(np.cumsum(packing.lengths) - packing.lengths)
-            tokens = [token for number in numbers.tolist() for token in sentences[number]]
             scores = self._run(tokens, flat, packing, watch)
             scores += self._bias
             yield _Batch(numbers, packing, flat, scores)
+
+    def _fitting(self, sentences: Sequence[Sentence], numbers: Array) -> tuple[Array, list[str]]:
+        """The first of some sentences, as many as have no more distinct words than the cache holds (half, a quarter …), and their words."""
+        while True:
+            tokens = [token for number in numbers.tolist() for token in sentences[number]]
+            if len(numbers) == 1 or self._cache.holds(tokens):
+                return numbers, tokens
+            numbers = numbers[: len(numbers) // 2]
 
     def _run(self, tokens: Sequence[str], flat: Array, packing: Packing, watch: Watch | None) -> Array:
         """Scores of packed sentences without the bias: (total, labels)."""

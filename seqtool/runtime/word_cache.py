@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -23,9 +23,9 @@ _PORTION = 1024  # words that are worked out at a time: bounds memory
 class WordCache:
     """Rows of gate input by word.
 
-    When it is full, the half that was used most stays, and its uses are halved, so that old favourites can fade. Rows never
-    move and are used again, so that an endless stream of words takes no more memory than the first of them did. Threads
-    may share a cache; they take turns.
+    When it is full, the words that were used least make room, a quarter of it at a time, but none that is wanted just then.
+    What the others were used is halved, so that old favourites can fade. Rows never move and are used again, so that an
+    endless stream of words takes no more memory than the first of them did. Threads may share a cache; they take turns.
 
     Attributes:
         capacity: the number of words it can hold.
@@ -58,6 +58,10 @@ class WordCache:
     def __len__(self) -> int:
         return len(self._rows)
 
+    def holds(self, words: Sequence[str]) -> bool:
+        """Whether words fit in, all at a time."""
+        return len(words) <= self.capacity or len(set(words)) <= self.capacity
+
     @contextmanager
     def looked_up(self, words: Sequence[str]) -> Iterator[tuple[Array, Array] | None]:
         """Gate input of words, good until the context is left.
@@ -72,21 +76,19 @@ class WordCache:
 
     def _find(self, words: Sequence[str]) -> Array | None:
         try:
-            rows = np.array([self._rows[word] for word in words], np.int64)
+            rows = np.fromiter(map(self._rows.__getitem__, words), np.int64, len(words))
         except KeyError:
-            return self._find(words) if self._add(words) else None
+            return self._find(words) if self._add(dict.fromkeys(words)) else None
         self._uses += np.bincount(rows, minlength=self.capacity)
         return rows
 
-    def _add(self, words: Sequence[str]) -> bool:
-        """Work out the words that are not there; False if there are more than fit in."""
-        distinct = dict.fromkeys(words)
-        missing = [word for word in distinct if word not in self._rows]
+    def _add(self, words: Collection[str]) -> bool:
+        """Work out those of some distinct words that are not there; False if there are more than fit in."""
+        if len(words) > self.capacity:
+            return False
+        missing = [word for word in words if word not in self._rows]
         if len(missing) > len(self._free):
-            if len(distinct) > self.capacity:
-                return False
-            self._make_room(min(self.capacity // 2, self.capacity - len(distinct)))
-            missing = [word for word in distinct if word not in self._rows]
+            self._make_room(words, max(len(missing) - len(self._free), self.capacity // 4))
         for start in range(0, len(missing), _PORTION):
             portion = missing[start : start + _PORTION]
             gates = gate_table(self.cell, self.read(portion))  # if this fails, nothing has changed
@@ -96,12 +98,12 @@ class WordCache:
             self._rows.update(zip(portion, rows, strict=True))
         return True
 
-    def _make_room(self, kept: int) -> None:
-        """Keep that many of the words that were used most."""
-        words = list(self._rows)
-        uses = self._uses[list(self._rows.values())]
-        for place in np.argsort(-uses, kind="stable")[kept:].tolist():
-            self._free.append(self._rows.pop(words[place]))
+    def _make_room(self, wanted: Collection[str], count: int) -> None:
+        """Drop so many of the words that are not wanted, those used least."""
+        others = [word for word in self._rows if word not in wanted]
+        uses = self._uses[[self._rows[word] for word in others]]
+        for place in np.argsort(uses, kind="stable")[:count].tolist():
+            self._free.append(self._rows.pop(others[place]))
         self._uses //= 2
 
     def read(self, words: Sequence[str]) -> Array:
