@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,6 +59,8 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         SeqtoolError: if the file cannot be written; the old content is then untouched.
     """
+    import tempfile  # readers, who never write, do without
+
     with writing(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         try:

@@ -10,7 +10,6 @@ import fcntl
 import json
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -204,7 +203,7 @@ class RunDirectory:
                 break
             lock.close()  # the run it belonged to finished in this very moment: its file is gone, take the new one
         lock.truncate(0)
-        lock.write(f"process {os.getpid()} on {socket.gethostname()}\n")
+        lock.write(f"process {os.getpid()} on {os.uname().nodename}\n")
         lock.flush()
         self._lock = lock
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from seqtool.cli.main import app
+from seqtool.cli.main import COMMANDS as EVERY_COMMAND
 from tests.shell import PROJECT, environment
 
 # Each command with arguments; {out} is a folder to write to. A command that is not named here is asked for its help.
@@ -66,8 +66,7 @@ print(f"{len(found)} events", found[:3], file=sys.stderr)
 def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("the dog ate the apple\n" * 40, encoding="utf-8")
     named = COMMANDS.format(out=tmp_path, project=PROJECT)
-    names = [str(one.name) for one in app.registered_commands] + [str(one.name) for one in app.registered_groups]
-    commands = named + "".join(f"{name} --help\n" for name in names if f"\n{name}" not in named)
+    commands = named + "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, commands], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=300, check=False
     )

@@ -162,11 +162,8 @@ def _check_output(output: Output | None, probs: bool, nbest: int, kind: str, ter
 def _renderer(used: UsedTagger, output: Output | None, kind: str, reader: object, terminal: bool) -> Renderer:
     import os
 
-    from seqtool.data.untagged import label_place
     from seqtool.reports.tagged import renderer
 
     chosen: OutputFormat = output.value if output else "table" if terminal else "tsv" if kind == "text" else kind  # type: ignore[assignment]
     colour = terminal and not os.environ.get("NO_COLOR")
-    return renderer(
-        chosen, getattr(reader, "form", None), used.model.scheme, label_place("conllu", used.config.get("layout", {})), colour=colour
-    )
+    return renderer(chosen, getattr(reader, "form", None), used.model.scheme, used.config.get("layout", {}), colour=colour)

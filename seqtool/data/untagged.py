@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqtool.data.blocks import BOM, Block, SentenceFormat, peek
-from seqtool.data.conllu import find_label
-from seqtool.data.formats import SAMPLE_LINES, find_format
-from seqtool.data.jsonl import JsonlFormat
 from seqtool.data.line_stream import LineStream
 from seqtool.data.tokenize import TOKENIZERS, Tokenizer
 from seqtool.errors import DataError, Problem
 from seqtool.settings import TaggerData
+
+if TYPE_CHECKING:
+    from seqtool.data.jsonl import JsonlFormat
 
 InputFormat = Literal["text", "conll", "conllu", "jsonl"]
 ENDINGS: dict[str, InputFormat] = {
@@ -119,6 +119,8 @@ class FormattedReader:
 
     def read(self, lines: LineStream, *, keep: bool) -> Iterator[Item]:
         """A sentence from every block; see `TextReader.read`."""
+        from seqtool.data.formats import SAMPLE_LINES, find_format  # raw text does without
+
         # A line of JSON tells all by itself, and a co-process sends no second one before it has its answer.
         sample, whole = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
         self.form, _ = find_format(self._data, lines.name, sample, need_labels=False, trained_width=self._width)
@@ -126,6 +128,8 @@ class FormattedReader:
             yield _guarded(partial(self._item, raw, lines.name, first), lines, first, len(raw), keep)
 
     def _item(self, raw: list[str], name: str, first: int) -> Item:
+        from seqtool.data.jsonl import JsonlFormat
+
         assert self.form is not None
         form = self.form
         if isinstance(form, JsonlFormat):
@@ -157,6 +161,8 @@ def _guarded(read: Callable[[], Item], lines: LineStream, first: int, count: int
 
 def label_place(kind: str, layout: Mapping[str, Any]) -> str:
     """Where labels go in a format that may be another than the training file's: its own place, if the format has such a one."""
+    from seqtool.data.conllu import find_label
+
     label = str(layout.get("label", "auto"))
     if kind == "conll":
         return label if label.removeprefix("-").isdecimal() or label in layout.get("columns", ()) else "auto"
@@ -173,6 +179,7 @@ def input_format(name: str, given: InputFormat | None) -> InputFormat:
     return given or ENDINGS.get(PurePath(name).suffix.lower(), "text")
 
 
-def ends_oddly(tokens: Sequence[str], known_ends: set[str]) -> str | None:
+def ends_oddly(tokens: Sequence[str], known_ends: Callable[[], set[str]]) -> str | None:
     """The first token that ends in punctuation which no token of the training data carries."""
-    return next((token for token in tokens if len(token) > 1 and token[-1] in ".,;:!?)\"'" and token[-1] not in known_ends), None)
+    ends = [token for token in tokens if len(token) > 1 and token[-1] in ".,;:!?)\"'"]
+    return next((token for token in ends if token[-1] not in known_ends()), None)

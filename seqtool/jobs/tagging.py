@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +61,7 @@ class TaggingStream:
         self._jobs = jobs
         self._named: set[str] = set()
         self._names_unseen = any(not feature.unknown and feature.name in ("form", "lower") for feature in model.encoder.features)
-        self._known_ends: set[str] | None = None
+        self._known_ends = cache(model.encoder.endings)
         self._warned = False
 
     def __enter__(self) -> TaggingStream:
@@ -133,8 +134,6 @@ class TaggingStream:
                 self._say(f"note: {token!r} is not in the training data; the mean of all words stands in for it")
 
     def _check_ends(self, item: Item) -> None:
-        if self._known_ends is None:
-            self._known_ends = self._model.encoder.endings()
         odd = ends_oddly(item.tokens, self._known_ends)
         if odd is not None:
             self._warned = True

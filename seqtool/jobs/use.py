@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtool.bundle import read_bundle
 from seqtool.errors import DataError, ModelError
 from seqtool.reports.console import say
 from seqtool.runs import find_model, finished_runs, runs_root
-from seqtool.runtime.character import CharacterModel
-from seqtool.runtime.load import load_model
-from seqtool.runtime.tagger import TaggerModel
+from seqtool.runtime.load import load_character_model, load_tagger
+
+if TYPE_CHECKING:
+    from seqtool.runtime.character import CharacterModel
+    from seqtool.runtime.tagger import TaggerModel
 
 
 @dataclass(frozen=True)
@@ -48,9 +50,7 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
             "a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT"
         )
     _name_newest(reference, place.name)
-    model = load_model(bundle)
-    assert isinstance(model, CharacterModel)
-    return UsedCharacterModel(model, place.name, bundle.manifest)
+    return UsedCharacterModel(load_character_model(bundle), place.name, bundle.manifest)
 
 
 def text_model(reference: str | None, runs_dir: Path | None) -> UsedCharacterModel:
@@ -97,9 +97,7 @@ def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
     if bundle.task != "tagger":
         raise ModelError("a character model, not a tagger", place=place.name, hint="train a tagger: seqtool train-tagger CONFIG")
     _name_newest(reference, place.name)
-    model = load_model(bundle)
-    assert isinstance(model, TaggerModel)
-    return UsedTagger(model, place.name, bundle.manifest, bundle.config)
+    return UsedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
 
 
 def _name_newest(reference: str | None, name: str) -> None:

@@ -8,15 +8,13 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
 from seqtool.data.blocks import SentenceFormat
-from seqtool.data.conllu import COLUMNS
-from seqtool.data.jsonl import set_fields
-from seqtool.data.untagged import Item
+from seqtool.data.untagged import Item, label_place
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
@@ -48,14 +46,14 @@ class Tagged:
 Renderer = Callable[[Tagged], str]
 
 
-def renderer(output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, label_column: str, *, colour: bool) -> Renderer:
+def renderer(output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, layout: Mapping[str, Any], *, colour: bool) -> Renderer:
     """How sentences are written.
 
     Args:
         output: the format.
         form: of the input; where it is that of the output, all the input's bytes come back with the labels set.
         scheme: of the labels.
-        label_column: CoNLL-U: the column (or `misc:Key`) that the label goes to.
+        layout: of the training file, which says where in CoNLL-U the label goes.
         colour: whether a table is painted.
     """
     same = form is not None and type(form).__name__.removesuffix("Format").lower() == output
@@ -63,11 +61,13 @@ def renderer(output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, 
         return lambda tagged: _json(tagged, scheme, same)
     if same and form is not None:
         return lambda tagged: _filled(form, tagged)
+    if output == "conllu":
+        column = label_place(output, layout)
+        return lambda tagged: _conllu(tagged, column)
     plain: dict[str, Renderer] = {
         "table": lambda tagged: _table(tagged, colour),
         "tsv": _tsv,
         "conll": _tsv,
-        "conllu": lambda tagged: _conllu(tagged, label_column),
         "inline": lambda tagged: _inline(tagged, scheme),
     }
     return plain[output]
@@ -108,6 +108,9 @@ def _cell(token: str) -> str:
 
 
 def _conllu(tagged: Tagged, column: str) -> str:
+    """Ten columns; `column` (or `misc:Key`) is the one that the label goes to."""
+    from seqtool.data.conllu import COLUMNS
+
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     if not tagged.item.tokens:
@@ -124,6 +127,8 @@ def _conllu(tagged: Tagged, column: str) -> str:
 
 def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
     """One object on one line; where the input was JSON lines, its own fields first and as they were."""
+    from seqtool.data.jsonl import set_fields
+
     fields = {"error": _error(tagged)} if tagged.item.problem is not None else _json_fields(tagged, scheme)
     if same and tagged.item.block is not None and tagged.item.tokens:
         line = set_fields(tagged.item.block.lines[0], fields)

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, get_args
+from itertools import chain
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from seqtool.bundle import Bundle
 from seqtool.errors import ModelError
 from seqtool.runtime import settings_of
-from seqtool.runtime.character import CharacterModel
 from seqtool.runtime.shapes import Shapes, character_shapes, tagger_shapes
-from seqtool.runtime.tagger import TaggerModel
 from seqtool.settings import Scheme, feature_list
+
+if TYPE_CHECKING:
+    from seqtool.runtime.character import CharacterModel
+    from seqtool.runtime.tagger import TaggerModel
 
 _WEIGHTS, _CONFIG, _VOCAB = "weights.safetensors", "config.json", "vocab.json"
 _HINT = "copy the whole model directory again, or train it again"
@@ -31,6 +34,8 @@ def load_model(bundle: Bundle) -> CharacterModel | TaggerModel:
 
 def load_character_model(bundle: Bundle) -> CharacterModel:
     """A character model; errors as `load_model`."""
+    from seqtool.runtime.character import CharacterModel
+
     config, vocab = bundle.config, bundle.vocab
     _one_of(config, "kind", ("pairs", "text", "lines"))
     symbols = _section(config, "symbols")
@@ -46,6 +51,8 @@ def load_character_model(bundle: Bundle) -> CharacterModel:
 
 def load_tagger(bundle: Bundle) -> TaggerModel:
     """A tagger; errors as `load_model`."""
+    from seqtool.runtime.tagger import TaggerModel
+
     config, vocab = bundle.config, bundle.vocab
     for name in ("scheme", "inner_scheme"):
         _one_of(config, name, get_args(Scheme))
@@ -112,8 +119,7 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
     labels = vocab.get("labels")
     if not _strings(labels) or not labels:
         raise ModelError("labels: expected a list of strings", place=_VOCAB, hint=_HINT)
-    forms = vocab.get("forms")
-    if not isinstance(forms, list) or not all(isinstance(form, list) and [type(part) for part in form] == [str, int] for form in forms):
+    if not _counted(vocab.get("forms")):
         raise ModelError("forms: expected a list of [form, count]", place=_VOCAB, hint=_HINT)
     features = vocab.get("features")
     if not isinstance(features, list) or len(features) != len(over_characters):
@@ -126,4 +132,11 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
 
 
 def _strings(value: Any) -> bool:
-    return isinstance(value, list) and all(type(item) is str for item in value)
+    return isinstance(value, list) and set(map(type, value)) <= {str}
+
+
+def _counted(forms: Any) -> bool:
+    """Whether this is a list of [form, count]."""
+    if not isinstance(forms, list) or not set(map(type, forms)) <= {list} or not set(map(len, forms)) <= {2}:
+        return False
+    return list(map(type, chain.from_iterable(forms))) == [str, int] * len(forms)

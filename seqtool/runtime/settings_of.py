@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -39,7 +40,7 @@ def tagger_features(value: Mapping[str, Any]) -> tuple[Feature, ...]:
 def _read(cls: type[T], value: Any, where: str) -> T:
     if not isinstance(value, Mapping):
         raise ModelError(f"{where}: expected a JSON object", place=PLACE)
-    hints = get_type_hints(cls)
+    hints = _hints(cls)  # type: ignore[arg-type]
     for name, item in value.items():
         if name not in hints:
             raise ModelError(f"{where}.{name}: unknown key", place=PLACE, hint="the model was written by another version of seqtool")
@@ -51,6 +52,12 @@ def _read(cls: type[T], value: Any, where: str) -> T:
         if least is not None and given is not None and given < least:
             raise ModelError(f"{where}.{field.name}: expected at least {least}, found {given}", place=PLACE)
     return cls(**value)
+
+
+@cache
+def _hints(cls: Any) -> dict[str, Any]:
+    """The types of a dataclass's fields."""
+    return get_type_hints(cls)
 
 
 def _fits(value: Any, hint: Any) -> bool:

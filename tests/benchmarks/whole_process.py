@@ -56,12 +56,12 @@ def seconds(command: list[str], cwd: Path) -> float:
 
 
 def main() -> None:
-    from seqtool.cli.main import app
+    from seqtool.cli.main import COMMANDS
 
     os.environ["PYTHONPATH"] = str(PROJECT)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        bare = bare_typer(folder, len(app.registered_commands))
+        bare = bare_typer(folder, len(COMMANDS))
         peers = HERE / "peers"
         pairs = [
             Pair("--help / bare Typer --help", [*SEQTOOL, "--help"], [sys.executable, str(bare), "--help"], 1.3),
