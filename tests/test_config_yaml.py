@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -53,7 +54,8 @@ def test_bombs_are_answered_at_once(text: str, loader: type[object], monkeypatch
         with pytest.raises(ConfigError):
             parse_settings(text, name="bomb.yaml", folder=Path())
         best = min(best, time.perf_counter() - start)
-    assert best < (0.5 if loader is yaml.SafeLoader else 0.05)  # the parser in plain Python looks 1,000 characters ahead
+    if sys.gettrace() is None:  # coverage and debuggers make Python's own lines many times slower
+        assert best < (0.5 if loader is yaml.SafeLoader else 0.05)  # the parser in plain Python looks 1,000 characters ahead
 
 
 REFUSED = [
@@ -186,8 +188,11 @@ def test_no_text_raises_anything_but_a_config_error(text: str, overrides: list[s
 @given(st.binary(max_size=200))
 def test_no_bytes_raise(data: bytes) -> None:
     text = decode(data, "f")
-    if isinstance(text, str):
-        read_tree(Source("f", text))
+    if isinstance(text, Problem):
+        assert text.place.startswith("f") and text.message and text.hint
+    else:
+        tree = read_tree(Source("f", text))
+        assert tree.whole or tree.mistakes
 
 
 @pytest.mark.parametrize("loader", LOADERS)

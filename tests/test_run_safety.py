@@ -52,6 +52,8 @@ def test_a_lock_of_a_dead_process_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "small.partial").mkdir()
     (tmp_path / "small.partial" / "lock").write_text("process 1 on elsewhere\n")
     run(char_run(tmp_path, max_steps=3), tmp_path)
+    assert read_bundle(tmp_path / "small" / "model").manifest["step"] <= 3
+    assert not (tmp_path / "small.partial").exists() and not (tmp_path / "small" / "lock").exists()
 
 
 def test_vanished_data_leave_the_interrupted_run_as_it_is(tmp_path: Path) -> None:
