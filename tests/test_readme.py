@@ -7,7 +7,6 @@ threads and of processes are not compared.
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 import shutil
@@ -181,50 +180,3 @@ def test_links_lead_somewhere() -> None:
     for document in PLACES:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
-
-
-# --- the fields of --json ------------------------------------------------------------------------------------------------
-
-JSON = [
-    ("train-char", "train-char configs/hihell.yaml --name again --quiet --json"),
-    ("--seeds", "train-char configs/hihell.yaml --name several --seeds 2 --set training.epochs=1 --quiet --json"),
-    ("predict", "predict --model hihell hihell --json"),
-    ("check", "check configs/toy_tagger.yaml --json"),
-    ("of a tagger", "evaluate toy_tagger data/toy.conll --json"),
-    ("inspect", "inspect hihell --json"),
-    ("init", "init --example toy_tagger --json"),
-    ("config show", "config show configs/hihell.yaml --json"),
-    ("config diff", "config diff configs/hihell.yaml configs/hello.yaml --json"),
-    ("`runs`", "runs --json"),
-    ("runs compare", "runs compare hihell toy_tagger --json"),
-    ("--dtype", "export hihell --dtype float16 --out runs/half --json"),
-    ("runs rm", "runs rm half --json"),
-]
-
-
-@pytest.mark.parametrize(("row", "command"), JSON, ids=[row for row, _ in JSON])
-def test_fields_of_json_are_documented(row: str, command: str, shop: Path) -> None:
-    done = inside(*command.split(), cwd=shop)
-    assert done.code == 0, done.stderr
-    value = json.loads(done.lines[-1])
-    assert value["version"] == 1
-    line = next(line for line in (PROJECT / "docs/json.md").read_text().splitlines() if line.startswith("|") and row in line.split("|")[1])
-    documented = set(re.findall(r"`([a-z_0-9]+)`", line.split("|")[2]))
-    assert value.keys() - {"version"} <= documented
-    if row == "`runs`":
-        assert set().union(*value["runs"]) <= documented
-
-
-def test_every_command_prints_json(tmp_path: Path) -> None:
-    """But for `schema`, which is JSON; and every row of the table is one of them."""
-    table = (PROJECT / "docs/json.md").read_text()
-    root: Any = typer.main.get_command(app)
-    for name, command in [*root.commands.items(), *root.commands["config"].commands.items(), *root.commands["runs"].commands.items()]:
-        help_text = inside(*_path(root, name), "--help", cwd=tmp_path).stdout
-        assert "--json" in help_text or name in ("schema", "config")
-        assert name in table or command.hidden
-
-
-def _path(root: Any, name: str) -> list[str]:
-    group = next((group for group in ("config", "runs") if name in root.commands[group].commands and name not in root.commands), "")
-    return [group, name] if group else [name]
