@@ -16,7 +16,7 @@ from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.jobs import onnx_networks
 from seqtool.jobs.export import export_onnx, onnx_model
-from seqtool.jobs.onnx_check import Exported, check_character, check_tagger, tagger_inputs
+from seqtool.jobs.onnx_check import SHAPES, Exported, check_character, check_tagger, tagger_inputs
 from seqtool.jobs.smaller import make_smaller
 from seqtool.runs import ModelPlace
 from seqtool.runtime.load import load_model
@@ -75,6 +75,24 @@ def test_taggers(name: str) -> None:
     bundle = bundle_of(tagger_parts(TAGGERS[name]))
     model = load_model(bundle)
     assert check_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+def test_character_models_are_compared_on_what_they_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On noise a trained network's rounding errors can grow beyond what is allowed; its own text is what it is used on."""
+    config, vocab, weights = character_parts(CHARACTERS["lstm"], "abcdé\n")
+    weights["output.bias"][3] = 100
+    bundle = bundle_of((config, vocab, weights))
+    seen: list[Any] = []
+    whole = Exported.__call__
+
+    def watched(self: Exported, inputs: Any) -> Any:
+        seen.append(inputs["ids"])
+        return whole(self, inputs)
+
+    monkeypatch.setattr(Exported, "__call__", watched)
+    assert check_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert [ids.shape for ids in seen] == [(length, batch) for batch, length in SHAPES for _ in range(2)]
+    assert all((ids[1:] == 3).all() for ids in seen)
 
 
 def test_float16_weights_are_exported_too() -> None:
@@ -194,6 +212,9 @@ def test_scores_before_and_after(runs: Path) -> None:
     assert value["bytes"][1] < value["bytes"][0]
     done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
     assert "  data       not scored: " in done.stdout
+    (runs / "runs/tagger/config.yaml").write_text("task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n")
+    done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    assert "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data" in done.stdout
 
 
 def test_the_runs_own_data_are_scored_on(runs: Path) -> None:

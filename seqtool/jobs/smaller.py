@@ -74,7 +74,9 @@ def _scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path]
     except SeqtoolError as error:
         if files:
             raise
-        return {}, f"not scored: {error.problems[0].message}; name data with --data"
+        problem = error.problems[0]
+        reason = f"{problem.place}: {problem.message}" if problem.place else problem.message
+        return {}, f"not scored: {reason}; name data with --data"
     return {name: (before[name], after[name]) for name in before}, data
 
 
