@@ -6,7 +6,7 @@ The tolerance is the project's: 1e-5 * max(1, |logit|).
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,18 +15,16 @@ import numpy as np
 import pytest
 import torch
 
-from seqtool.data.blocks import raw_lines
-from seqtool.data.conllu import ConlluFormat
 from seqtool.decoding import constraint_scores, viterbi
 from seqtool.models.build import arrays, build_character_network, build_tagger_network
 from seqtool.models.tagging import TaggerNetwork
-from seqtool.models.word_features import WordInput
 from seqtool.runtime.character import CharacterModel
 from seqtool.runtime.shapes import character_shapes, tagger_shapes
 from seqtool.runtime.tagger import TaggerModel
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as TaggerModelSettings
 from seqtool.spans import allowed_transitions
+from tests.agreement import CASES, TOLERANCE, Case, Text, both, compare, network_settings, torch_scores
 from tests.random_models import FEATURES, SPAN_LABELS, character_parts, random_sentences, tagger_parts
 
 Array = np.ndarray[Any, Any]
@@ -140,42 +138,29 @@ def torch_tagger(model: TaggerModelSettings, like: TaggerModel) -> TaggerNetwork
     return network
 
 
-def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: list[list[str]]) -> list[Array]:
-    """Scores of the torch network, all sentences in one padded batch, the longest first."""
-    words = list(dict.fromkeys(word for sentence in sentences for word in sentence))
-    encoded = tagger.encoder.encode(words)
-    ordered = sorted(sentences, key=len, reverse=True)
-    padded = np.zeros((len(ordered[0]), len(ordered)), np.int64)
-    for column, sentence in enumerate(ordered):
-        padded[: len(sentence), column] = [words.index(word) for word in sentence]
-    given = WordInput(torch.from_numpy(encoded.ids[padded]))
-    if encoded.characters is not None and encoded.lengths is not None:
-        characters, lengths = torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths)
-        given = replace(given, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded))
-    sizes = torch.tensor([len(sentence) for sentence in ordered])
-    with torch.no_grad():
-        scores = network(given, sizes, network.encoder.initial_state(len(ordered))).numpy()
-    return [scores[: len(sentence), ordered.index(sentence)] for sentence in sentences]
+EWT = Path(os.environ.get("SEQTOOL_DATA", "")) / "ud_english_ewt"
+CHOSEN = CASES[::17]  # `python -m tests.benchmarks.agreement` looks at all of them
 
 
-EWT_DEV = Path(os.environ.get("SEQTOOL_DATA", "")) / "ud_english_ewt/en_ewt-ud-dev.conllu"
+def test_the_chosen_kinds_of_taggers_have_every_value_of_every_dimension() -> None:
+    for dimension in fields(Case):
+        every, chosen = ({getattr(case, dimension.name) for case in cases} for cases in (CASES, CHOSEN))
+        assert chosen == every
 
 
-@pytest.mark.skipif(not (os.environ.get("SEQTOOL_DATA") and EWT_DEV.is_file()), reason="SEQTOOL_DATA does not name the real data")
-@pytest.mark.parametrize(("features", "cell", "end"), [("look-up", 0, 0), ("cnn", 1, 2), ("lstm", 2, 1), ("look-up", 3, 3)])
-def test_taggers_on_real_sentences(features: str, cell: int, end: int) -> None:
-    with EWT_DEV.open("rb") as stream:
-        sentences = [block.tokens for block in ConlluFormat().read(raw_lines(stream), "dev") if block.tokens]
-    assert len(sentences) == 2001
-    model = TaggerModelSettings(features=FEATURE_LISTS[features], hidden_size=7, **CELLS[cell], **ENDS[end], **STACKS[2])
-    config, vocab, _ = tagger_parts(model)
-    network = torch_tagger(model, TaggerModel.from_parts(*tagger_parts(model)))
-    tagger = TaggerModel.from_parts(config, vocab, arrays(network))
-    ours = tagger.scores(sentences)
-    for start in range(0, len(sentences), 200):
-        part = slice(start, start + 200)
-        for one, other in zip(ours[part], torch_scores(network, tagger, sentences[part]), strict=True):
-            assert_close(one, other)
+@pytest.fixture(scope="module")
+def ewt() -> Text:
+    return Text.of(EWT)
+
+
+@pytest.mark.skipif(not (os.environ.get("SEQTOOL_DATA") and EWT.is_dir()), reason="SEQTOOL_DATA does not name the real data")
+@pytest.mark.parametrize("case", CHOSEN, ids=str)
+def test_taggers_on_real_sentences(case: Case, ewt: Text) -> None:
+    assert len(ewt.sentences) == 2001
+    found = compare(*both(network_settings(case, hidden=16), ewt.counts), ewt)
+    assert found.tokens == 25_147
+    assert found.deviation <= TOLERANCE
+    assert not found.wrong
 
 
 def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[int]:
