@@ -57,6 +57,7 @@ class TextStreams:
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
         self._stream = self.steps_per_epoch * self.window  # length of one
         self._slack = pairs - self.batch_size * self._stream
+        self._first = -1, 0  # an epoch and where its first stream starts
         held = self.batch_size * max(PAGES, self.window * symbols.itemsize)  # at most, by one batch
         self._release_every = max(1, RELEASED // held)
         self.note = ""
@@ -68,13 +69,19 @@ class TextStreams:
         """Inputs and targets (window, own streams) of one step, int64; the target of a symbol is the one after it."""
         if index % self._release_every == 0:
             release(self.symbols)
-        start = int(_generator(self.seed, epoch).integers(self._slack + 1)) + index * self.window
+        start = self._start(epoch) + index * self.window
         plain = np.asarray(self.symbols)  # a memory map's own slices are slow
         text = np.empty((len(self.columns.places), self.window + 1), np.int64)
         for row, stream in enumerate(self.columns.places.tolist()):
             first = start + stream * self._stream
             text[row] = plain[first : first + self.window + 1]
         return np.ascontiguousarray(text[:, :-1].T), np.ascontiguousarray(text[:, 1:].T)
+
+    def _start(self, epoch: int) -> int:
+        """Where the first stream starts: drawn once an epoch, since seeding a generator costs more than slicing."""
+        if self._first[0] != epoch:
+            self._first = epoch, int(_generator(self.seed, epoch).integers(self._slack + 1))
+        return self._first[1]
 
 
 def release(array: Array) -> None:
