@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import platform
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from seqtool.models.recurrent import RecurrentStack
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, Training
 from seqtool.training.averaging import AveragedWeights
 from seqtool.training.class_weights import class_weights
-from seqtool.training.device import choose_device, set_up_torch
+from seqtool.training.device import choose_device, keep_freed_memory, set_up_torch
 from seqtool.training.randomness import dropout_mask, generator, stack_masks, training_state
 from seqtool.training.schedules import Schedule
 from seqtool.training.word_table import Replacement
@@ -213,6 +214,17 @@ def test_threads_and_determinism_are_set() -> None:
     assert set_up_torch(Training(epochs=1, threads=1, deterministic=True)) == 1 == torch.get_num_threads()
     assert torch.are_deterministic_algorithms_enabled()
     assert 1 <= set_up_torch(Training(epochs=1)) <= 4
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep memory")
+def test_memory_that_a_step_frees_is_kept_for_the_next_one() -> None:
+    import resource
+
+    keep_freed_memory()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(10):
+        torch.zeros(1 << 24)  # 64 MB: 16,384 pages
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before < 3 * (1 << 14)
 
 
 def test_a_device_that_is_not_there_is_an_error_of_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:

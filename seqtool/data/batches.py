@@ -57,6 +57,7 @@ class TextStreams:
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
         self._stream = self.steps_per_epoch * self.window  # length of one
         self._slack = pairs - self.batch_size * self._stream
+        self._places = np.arange(self.window + 1)[:, None] + self.columns.places * self._stream  # of a window that starts at 0
         self._first = -1, 0  # an epoch and where its first stream starts
         held = self.batch_size * max(PAGES, self.window * symbols.itemsize)  # at most, by one batch
         self._release_every = max(1, RELEASED // held)
@@ -70,12 +71,8 @@ class TextStreams:
         if index % self._release_every == 0:
             release(self.symbols)
         start = self._start(epoch) + index * self.window
-        plain = np.asarray(self.symbols)  # a memory map's own slices are slow
-        text = np.empty((len(self.columns.places), self.window + 1), np.int64)
-        for row, stream in enumerate(self.columns.places.tolist()):
-            first = start + stream * self._stream
-            text[row] = plain[first : first + self.window + 1]
-        return np.ascontiguousarray(text[:, :-1].T), np.ascontiguousarray(text[:, 1:].T)
+        text = np.asarray(self.symbols)[self._places + start].astype(np.int64)  # a memory map's own indexing is slow
+        return text[:-1], text[1:]
 
     def _start(self, epoch: int) -> int:
         """Where the first stream starts: drawn once an epoch, since seeding a generator costs more than slicing."""

@@ -3,8 +3,9 @@
 Each shape is trained by seqtool's own loop and by a bare `nn.LSTM` loop of the same sizes (embedding, LSTM, linear, AdamW,
 clipping), in turn A B A B …; what counts is the median of the ratios, since absolute times change with the machine and the
 hour. With `--threads 1` the processor's seconds are counted, which neighbours on the machine disturb least. The machine's
-rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them. Each piece that is timed comes
-after one of its own kind that is not: a step right after the products is 7 % slower, whosever it is.
+rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them; a step right after them is 7 %
+slower, whosever it is, so both loops make one that is not timed. Both have memory that is kept (`training.device`);
+`--plain-memory` shows what a plain script does without.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.training import character_task as tasks
 from seqtool.training import protocols, randomness
 from seqtool.training.character_task import CharacterTask
+from seqtool.training.device import keep_freed_memory
 from seqtool.training.loop import Trainer
 from seqtool.training.steps import StepReport
 
@@ -110,8 +112,7 @@ def clock() -> float:
 
 
 def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> float:
-    """Of one piece of work, after one that is not timed: nobody pays for what the work before has left in caches and memory."""
-    work()
+    """Of one piece of work."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     start = clock()
@@ -156,11 +157,15 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
 def compare(shape: Shape, device: torch.device, rounds: int) -> None:
     """Print how seqtool's step stands to the bare one and to the machine."""
     ours, bare, product = Ours(shape, device), Bare(shape, device), matrix_rate(device)
-    works = (ours.step, bare.step, product)
-    for work in works:
-        seconds(work, device, 2)
-    repeats = (1, 1, 8) if device.type == "cpu" else (5, 5, 50)
-    runs = [tuple(seconds(work, device, times) for work, times in zip(works, repeats, strict=True)) for _ in range(rounds)]
+    for work in (ours.step, bare.step, product):
+        seconds(work, device, 3)
+    steps, products = (1, 8) if device.type == "cpu" else (5, 50)
+    runs = []
+    for _ in range(rounds):
+        product_time = seconds(product, device, products)
+        ours.step()
+        bare.step()
+        runs.append((seconds(ours.step, device, steps), seconds(bare.step, device, steps), product_time))
     ratio = statistics.median(mine / peer for mine, peer, _ in runs)
     share = statistics.median(operations(shape) / mine / (2 * MATRIX**3 / product_time) for mine, _, product_time in runs)
     best_share = operations(shape) / min(run[0] for run in runs) / (2 * MATRIX**3 / min(run[2] for run in runs))
@@ -177,9 +182,10 @@ def compare(shape: Shape, device: torch.device, rounds: int) -> None:
 
 def tell_parts(ours: Ours, device: torch.device, steps: int = 10) -> None:
     """Print where the time of a step goes. (On a GPU, what the host does; the chip works on while it goes ahead.)"""
+    ours.step()
     with parts_timed(ours.trainer) as spent:
         whole = seconds(ours.step, device, steps)
-    parts = {name: part / (steps + 1) for name, part in spent.items()}  # one step more than those timed as a whole
+    parts = {name: part / steps for name, part in spent.items()}
     for name, part in {**parts, "all else": whole - sum(parts.values())}.items():
         print(f"    {name:<28} {part * 1e3:8.2f} ms  {part / whole:6.1%}")
 
@@ -189,11 +195,14 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--plain-memory", action="store_true", help="let the C library give memory back at every step")
     given = parser.parse_args()
     device = torch.device(given.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         parser.exit(2, "error: this machine has no CUDA device that torch can use\n")
     torch.set_num_threads(given.threads)
+    if not given.plain_memory:
+        keep_freed_memory()
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()}, {given.threads} threads"
     print(f"{where}, Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
     for shape in GPU_SHAPES if device.type == "cuda" else CPU_SHAPES:
