@@ -180,3 +180,19 @@ def test_links_lead_somewhere() -> None:
     for document in PLACES:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_what_is_measured_can_be_repeated() -> None:
+    """Each row of the table of peers names a script or a config that is there; `the same` is the row's above."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8").split("## Against its peers")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 20
+    for what, ours, _, ratio, repeat in rows:
+        if what.startswith("**"):
+            continue
+        assert ours or ratio, what
+        scripts = re.findall(r"`(\w+)\.py", repeat) + re.findall(r"tests\.benchmarks\.(\w+)", repeat)
+        configs = re.findall(r"\]\((configs/\w+\.yaml)\)", repeat)
+        assert scripts or configs or repeat == "the same", what
+        assert all((PROJECT / f"tests/benchmarks/{name}.py").is_file() for name in scripts), what
+        assert all((PROJECT / config).is_file() for config in configs), what
