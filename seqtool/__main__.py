@@ -1,6 +1,25 @@
-"""`python -m seqtool`: the same as the console script."""
+"""`python -m seqtool` and the console script: Ctrl-C ends the process quietly from here on, while the rest is still being loaded."""
 
-from seqtool.cli.main import main
+import os
+import signal
+from types import FrameType
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form of a signal handler
+    os._exit(128 + number)
+
+
+def main() -> None:
+    """Load the command line and run it; its own answer to Ctrl-C takes over once it is there."""
+    loading = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else the caller has Ctrl-C ignored, and so it stays
+    if loading:
+        signal.signal(signal.SIGINT, _leave)
+    from seqtool.cli.main import main as command_line
+
+    if loading:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    command_line()
+
 
 if __name__ == "__main__":
     main()

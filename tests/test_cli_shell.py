@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from seqtool.cli.completion import complete_config, complete_key, complete_run, 
 from seqtool.cli.help import taken_apart
 from seqtool.cli.main import app
 from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
-from tests.shell import SEQTOOL, environment, inside
+from tests.shell import PROJECT, SEQTOOL, environment, inside
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -60,13 +61,31 @@ def test_help_texts_are_taken_apart() -> None:
 
 
 def test_two_names_one_program(tmp_path: Path) -> None:
-    script = "import sys; sys.argv[0] = 'seqtool'; from seqtool.cli.main import main; main()"
+    script = "import sys; sys.argv[0] = 'seqtool'; from seqtool.__main__ import main; main()"
     for arguments, code in ((["--version"], 0), (["runs", "rm", "gone"], 2)):
         ways = [[*SEQTOOL, *arguments], [sys.executable, "-c", script, *arguments]]
         done = [subprocess.run(way, cwd=tmp_path, capture_output=True, check=False, env=environment()) for way in ways]
         assert [one.returncode for one in done] == [code, code]
         assert done[0].stdout == done[1].stdout
         assert done[0].stderr == done[1].stderr
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "ignored by the caller"])
+def test_ctrl_c_while_the_program_is_loaded(heard: bool, tmp_path: Path) -> None:
+    """No traceback, and nothing where the caller has it ignored, as shells do for what they start in the background."""
+    slow = "import os, time\nos.write(1, b'loading')\ntime.sleep(0.5)\nraise SystemExit(7)\n"
+    (tmp_path / "typer.py").write_text(slow)  # stands for what takes time to be imported
+    process = subprocess.Popen(
+        [*SEQTOOL, "--version"],
+        env=environment(PYTHONPATH=f"{tmp_path}:{PROJECT}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL if heard else signal.SIG_IGN),  # noqa: PLW1509
+    )
+    assert process.stdout is not None and process.stdout.read(7) == b"loading"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == (130 if heard else 7)
 
 
 def test_a_misspelt_command_or_option_is_answered(tmp_path: Path) -> None:
