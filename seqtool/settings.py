@@ -159,6 +159,7 @@ class TaggerModel(RecurrentModel):
     layer_norm: bool = key("normalise what the projection gives, before its GELU", True)
     bidirectional: bool = key("read the sentence in both directions", True)
     decoder: Literal["auto", "softmax", "viterbi", "crf"] = key("auto: viterbi (constrained) for span schemes, else softmax", "auto")
+    word_dropout: float = key("probability that training hides all of a word, so that its neighbours must tell its label (Iyyer et al. 2015)", 0.0, ge=0, lt=1)
     word_replacement: float = key("strength a of replacing a training word by the unknown one, with probability a / (a + its count)", 0.25, ge=0)
 
     @property

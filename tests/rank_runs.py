@@ -26,7 +26,9 @@ from tests.small_tasks import lines_task, random_sentences, tagging_task, text_t
 CHAR = CharModel(hidden_size=24, num_layers=2, embedding_dim=8, dropout=0.2, weight_dropout=0.1, state_reset=0.2)
 TRAINING = Training(max_steps=50, batch_size=6, window=16, lr=0.003, clip_norm=0.5, ema=0.9, weight_decay=0.01)
 FEATURES = (Feature(name="form", dim=8), Feature(name="vectors", dim=4, path="x"), Feature(name="char_cnn", dim=4))
-TAGGER = TaggerModel(hidden_size=12, projection=10, features=FEATURES, dropout=0.2, initial_state="random", word_replacement=2.0)
+TAGGER = TaggerModel(
+    hidden_size=12, projection=10, features=FEATURES, dropout=0.2, initial_state="random", word_replacement=2.0, word_dropout=0.2
+)
 
 
 def char(model: CharModel = CHAR, **training: Any) -> CharSettings:

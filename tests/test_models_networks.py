@@ -161,6 +161,18 @@ def test_the_taggers_input_mask_lies_on_the_features() -> None:
     assert torch.equal(found, network.output(y))
 
 
+def test_of_a_hidden_word_the_tagger_sees_nothing() -> None:
+    network = tagger_network()
+    lengths, state = torch.tensor([3]), network.encoder.initial_state(1)
+    seen = torch.tensor([1.0, 0.0, 1.0]).view(3, 1, 1)
+    ids = torch.tensor([[1, 2], [3, 4], [5, 6]]).unsqueeze(1)
+    other = torch.tensor([[1, 2], [6, 0], [5, 6]]).unsqueeze(1)
+    found = network(WordInput(ids), lengths, state, None, seen)
+    assert torch.equal(found, network(WordInput(other), lengths, state, None, seen))
+    assert not torch.equal(found, network(WordInput(ids), lengths, state))
+    assert torch.equal(network(WordInput(ids), lengths, state, None, torch.ones(3, 1, 1)), network(WordInput(ids), lengths, state))
+
+
 def test_a_sentence_is_scored_the_same_in_any_batch() -> None:
     network = tagger_network(num_layers=2, residual=True)
     ids = torch.randint(0, 7, (5, 3, 2))

@@ -22,7 +22,19 @@ from seqtool.training.protocols import blocks_loss, carried_loss, sequences_loss
 from seqtool.training.steps import RowReport
 from seqtool.training.tagging_task import TaggingTask
 from seqtool.training.task import StopEvaluation
-from tests.small_tasks import CPU, lines_task, never, random_sentences, random_text, sentence, tagging_task, text_task, trainer
+from tests.small_tasks import (
+    CPU,
+    TOY,
+    TOY_SENTENCES,
+    lines_task,
+    never,
+    random_sentences,
+    random_text,
+    sentence,
+    tagging_task,
+    text_task,
+    trainer,
+)
 
 CELLS = ["rnn", "lstm", "gru"]
 
@@ -143,6 +155,7 @@ def test_too_little_to_validate_on_is_no_validation(val: int) -> None:
 
 # --- taggers ----------------------------------------------------------------------------------------------------------
 
+TRAIN = [sentence(*pair) for pair in TOY_SENTENCES]
 FEATURES = (Feature(name="form", dim=6), Feature(name="suffix", length=1, dim=3), Feature(name="char_cnn", dim=5, width=3))
 
 
@@ -152,6 +165,13 @@ def tagger(decoder: Any = "softmax", scheme: Scheme = "none", **training: Any) -
     spans = scheme != "none"
     dev = [*random_sentences(30, 5, spans=spans), sentence("W1 new W2", "O B-new O" if spans else "A NEW B")]
     return tagging_task(settings, random_sentences(60, spans=spans), dev, scheme)
+
+
+def test_words_are_hidden_in_training_and_never_in_evaluation() -> None:
+    task, plain = (tagging_task(replace(TOY, model=replace(TOY.model, word_dropout=dropout)), TRAIN, TRAIN) for dropout in (0.999999, 0.0))
+    task.loss(task.batch(0, 0)[0], 0, 0).backward()  # type: ignore[no-untyped-call]
+    assert all(not parameter.grad.any() for parameter in task.network.features.parameters() if parameter.grad is not None)
+    assert task.evaluate(never) == plain.evaluate(never)
 
 
 def alone(task: TaggingTask, tokens: tuple[str, ...]) -> torch.Tensor:

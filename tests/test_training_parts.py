@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from seqtool.data.shares import Share
 from seqtool.errors import ConfigError
 from seqtool.models.recurrent import RecurrentStack
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, Training
 from seqtool.training.averaging import AveragedWeights
 from seqtool.training.class_weights import class_weights
 from seqtool.training.device import choose_device, keep_freed_memory, set_up_torch
-from seqtool.training.randomness import dropout_mask, generator, stack_masks, training_state
+from seqtool.training.randomness import dropout_mask, generator, seen_words, stack_masks, training_state
 from seqtool.training.schedules import Schedule
 from seqtool.training.word_table import Replacement
 
@@ -116,6 +117,16 @@ def test_a_steps_masks_have_one_row_a_sequence_and_nothing_for_what_is_not_dropp
     assert [mask.shape for mask in masks.recurrent] == [(16, 4)] * 6
     assert torch.equal(masks.input, again.input) and not torch.equal(masks.input, other.input)  # type: ignore[arg-type]
     assert stack_masks(RecurrentStack(RecurrentModel(), 6), 7, 6, 1, 5) is None
+
+
+@pytest.mark.parametrize("dropout", [0.05, 0.5])
+def test_words_are_hidden_by_their_share_and_the_rest_is_as_it_was(dropout: float) -> None:
+    seen = seen_words(300, 100, dropout, 1, 4)
+    assert seen.shape == (300, 100, 1) and set(torch.unique(seen).tolist()) == {0.0, 1.0}
+    assert (seen == 0).double().mean().item() == pytest.approx(dropout, abs=0.01)
+    assert torch.equal(seen, seen_words(300, 100, dropout, 1, 4)) and not torch.equal(seen, seen_words(300, 100, dropout, 1, 5))
+    columns = Share(1, 3).columns(100)
+    assert torch.equal(seen_words(300, 100, dropout, 1, 4, columns), seen[:, columns.places])
 
 
 def test_random_initial_states_are_drawn_anew_and_others_are_not() -> None:

@@ -24,7 +24,9 @@ Keys = dict[str, dict[int, list[Any]]]  # array -> axis -> what each place on it
 
 # What may be another than in the model: it shapes no array, or only how it was first drawn.
 FREE = frozenset(("dropout", "dropout_input", "dropout_between", "dropout_output", "weight_dropout"))
-FREE |= frozenset(("state_reset", "word_replacement", "forget_bias", "features.min_count", "features.path", "features.frozen"))
+FREE |= frozenset(
+    ("state_reset", "word_replacement", "word_dropout", "forget_bias", "features.min_count", "features.path", "features.frozen")
+)
 LISTED = 12  # new symbols or labels that are named
 
 

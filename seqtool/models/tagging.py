@@ -54,12 +54,17 @@ class TaggerNetwork(nn.Module):
         self.output = nn.Linear(self.encoder.width, labels)
         self.crf = Crf(allowed) if model.decoder == "crf" else None
 
-    def forward(self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None = None) -> Tensor:
+    def forward(self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None = None, seen: Tensor | None = None) -> Tensor:
         """Label scores (time, batch, labels) of padded sentences with lengths (batch,).
 
         The input mask (batch, features' width) lies on the features, before the dense layer, so that a feature's absence is learned.
+
+        Args:
+            seen: (time, batch, 1): 0 where a word is hidden, else 1; None: all are seen.
         """
         x = self.features(words)
+        if seen is not None:
+            x = x * seen
         if masks is not None and masks.input is not None:
             x = x * masks.input
             masks = replace(masks, input=None)

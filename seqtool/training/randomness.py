@@ -27,6 +27,14 @@ def dropout_mask(shape: tuple[int, ...], dropout: float, draw: torch.Generator) 
     return torch.rand(shape, generator=draw).ge_(dropout).mul_(1 / (1 - dropout))
 
 
+def seen_words(time: int, batch: int, dropout: float, seed: int, step: int, columns: Columns | None = None) -> Tensor:
+    """Which words of a step are seen, (time, batch, 1): 0 with probability `dropout`, else 1.
+
+    What is left is not scaled up: a sentence with a hidden word is what the network is to learn from (Iyyer et al. 2015).
+    """
+    return own(torch.rand((time, batch, 1), generator=generator(seed, "hidden words", step)).ge_(dropout), columns, 1)
+
+
 def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int, columns: Columns | None = None) -> Masks | None:
     """The locked dropout masks of one step, or None where the model has no dropout.
 

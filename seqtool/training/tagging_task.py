@@ -20,7 +20,7 @@ from seqtool.models.transfer import moved
 from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
 from seqtool.training.class_weights import class_weights
-from seqtool.training.randomness import stack_masks, training_state
+from seqtool.training.randomness import seen_words, stack_masks, training_state
 from seqtool.training.ranks import ALONE, Ranks
 from seqtool.training.task import Stop, check_divisible, evaluating, leave_if, leaving_together
 from seqtool.training.word_table import Replacement, WordTable
@@ -95,9 +95,17 @@ class TaggingTask:
             words = replace(words, ids=words.ids.masked_fill_(replaced, 0))
         masks = stack_masks(encoder, columns.width, self.network.features.width, seed, draw, columns)
         lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
-        scores = self.network(words, lengths, training_state(encoder, columns.width, seed, draw, columns), masks)
+        state = training_state(encoder, columns.width, seed, draw, columns)
+        scores = self.network(words, lengths, state, masks, self._seen(batch, draw))
         loss = self._summed_loss(scores, labels, lengths, batch)
         return loss * 0 if columns.idle else loss
+
+    def _seen(self, batch: SentenceBatch, draw: int) -> Tensor | None:
+        dropout = self.settings.model.word_dropout
+        if not dropout:
+            return None
+        seen = seen_words(batch.longest, batch.columns.width, dropout, self.settings.seed, draw, batch.columns)
+        return moved(seen[: len(batch.words)], self.device)
 
     def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor, batch: SentenceBatch) -> Tensor:
         if self.network.crf is not None:
