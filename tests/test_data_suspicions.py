@@ -45,6 +45,20 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
             tuple(f"L{i}" for i in range(60)),
             "60 labels for 60 words in train: is `data.label` the right column?",
         ),
+        (
+            [("a b", f"L{i} A") for i in range(11)],
+            None,
+            "none",
+            ("A", *(f"L{i}" for i in range(11))),
+            "12 labels for 2 distinct words in train: is `data.label` the right column?",
+        ),
+        (
+            [("a b c " * 40, "A B C " * 40)],
+            None,
+            "none",
+            ("A", "B", "C"),
+            "train: a sentence of 120 words at f:1: is a blank line missing?",
+        ),
         ([("a " * 1001, "A " * 1000 + "B")], None, "none", ("A", "B"), "train: a sentence of 1,001 words at f:1: is a blank line missing?"),
         (
             FINE,
@@ -83,7 +97,19 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
             "dev: 1 of 2 sentences also occur in train; scores on them say little about new text",
         ),
     ],
-    ids=["one label", "many labels", "long", "invisible", "broken", "new labels", "malformed", "new shapes", "repeated"],
+    ids=[
+        "one label",
+        "many labels",
+        "labels for words",
+        "one sentence",
+        "long",
+        "invisible",
+        "broken",
+        "new labels",
+        "malformed",
+        "new shapes",
+        "repeated",
+    ],
 )
 def test_warnings(
     train: list[tuple[str, str]], dev: list[tuple[str, str]] | None, scheme: Scheme, inner: tuple[str, ...], expected: str

@@ -143,12 +143,12 @@ def _left_aside(split: str, name: str, form: SentenceFormat, blocks: Sequence[Bl
         notes.append(f"{split}: {name}: {comments:,} comment and document lines left aside, first in the block at line {first.first_line}")
     empty = sum(not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments for block in blocks)
     if empty:
-        notes.append(f"{split}: {name}: {empty:,} sentence{'' if empty == 1 else 's'} without a token left aside")
+        notes.append(f"{split}: {name}: {counted(empty, 'sentence')} without a token left aside")
     repaired = _repaired(form, blocks)
     if repaired:
         more = f" and {len(repaired) - LISTED:,} more" if len(repaired) > LISTED else ""
         notes.append(
-            f"{split}: {name}: empty tokens read as `_` in {len(repaired):,} sentence{'' if len(repaired) == 1 else 's'}, "
+            f"{split}: {name}: empty tokens read as `_` in {counted(len(repaired), 'sentence')}, "
             f"first at line {', '.join(repaired[:LISTED])}{more}"
         )
     return notes
@@ -166,3 +166,8 @@ def _repaired(form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
             except DataError as error:
                 lines.append(error.problems[0].place.rpartition(":")[2])
     return lines
+
+
+def counted(count: int, noun: str) -> str:
+    """A number with what is counted: `1 sentence`, `2,000 sentences`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqtool.data.conllu import ConlluFormat
-from seqtool.data.labelled import Sentence, Split
+from seqtool.data.labelled import Sentence, Split, counted
 from seqtool.settings import Scheme
 from seqtool.spans import convert, detect_scheme, malformed
 
 INVISIBLE = re.compile("[\u200b\u2060\ufeff]")  # neither letters nor joiners: such a token looks like another and is not
 REPLACEMENT = "\ufffd"
 LISTED = 10
-LONG = 1000  # words in a sentence
+LONG, ALONE = 1000, 100  # words in a sentence, and in one that is all there is
 REPEATED = 0.1  # share of a split's sentences that may occur in train
 
 
@@ -56,10 +56,13 @@ def _shared_files(paths: Mapping[str, Sequence[Path]]) -> list[str]:
 
 def _label_shape(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
     words = sum(len(sentence.tokens) for sentence in train)
+    forms = len({token for sentence in train for token in sentence.tokens})
     if len(labels) == 1:
         return [f"every token of train has the label {labels[0]!r}: is `data.label` the right column?"]
     if len(labels) > 50 and len(labels) > 0.2 * words:
         return [f"{len(labels):,} labels for {words:,} words in train: is `data.label` the right column?"]
+    if len(labels) > max(10, forms):
+        return [f"{len(labels):,} labels for {counted(forms, 'distinct word')} in train: is `data.label` the right column?"]
     return []
 
 
@@ -68,7 +71,7 @@ def _unlabelled(train: Split) -> list[str]:
     if not isinstance(train.format, ConlluFormat) or train.format.label not in ("upos", "xpos"):
         return []
     count = sum(sentence.labels.count("_") for sentence in train.sentences)
-    return [f"train: {_number(count, 'word')} with `_` for {train.format.label}; it is learnt as a label"] if count else []
+    return [f"train: {counted(count, 'word')} with `_` for {train.format.label}; it is learnt as a label"] if count else []
 
 
 def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
@@ -85,19 +88,19 @@ def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
 def _strange_sentences(name: str, sentences: Sequence[Sentence]) -> list[str]:
     found: list[str] = []
     longest = max(sentences, key=lambda sentence: len(sentence.tokens), default=None)
-    if longest is not None and len(longest.tokens) > LONG:
-        words = len(longest.tokens)
+    words = len(longest.tokens) if longest is not None else 0
+    if longest is not None and words > (LONG if len(sentences) > 1 else ALONE):
         found.append(f"{name}: a sentence of {words:,} words at {_short(longest.place)}: is a blank line missing?")
     forms = Counter(token for sentence in sentences for token in sentence.tokens)
     odd = {form: count for form, count in forms.items() if not form.isascii()}
     invisible = sum(count for form, count in odd.items() if INVISIBLE.search(form))
     if invisible:
         found.append(
-            f"{name}: {_number(invisible, 'token')} with an invisible character inside (U+200B, U+2060 or U+FEFF); kept as written"
+            f"{name}: {counted(invisible, 'token')} with an invisible character inside (U+200B, U+2060 or U+FEFF); kept as written"
         )
     broken = sum(count for form, count in odd.items() if REPLACEMENT in form)
     if broken:
-        found.append(f"{name}: {_number(broken, 'token')} with U+FFFD, left by a wrong decoding")
+        found.append(f"{name}: {counted(broken, 'token')} with U+FFFD, left by a wrong decoding")
     return found
 
 
@@ -106,7 +109,7 @@ def _malformed(name: str, sentences: Sequence[Sentence], scheme: Scheme) -> list
     if not wrong:
         return []
     count = sum(places for _, places in wrong)
-    return [f"{name}: {_number(count, 'label')} may not stand there in {scheme}, first at {_short(wrong[0][0])}; read as conlleval does"]
+    return [f"{name}: {counted(count, 'label')} may not stand there in {scheme}, first at {_short(wrong[0][0])}; read as conlleval does"]
 
 
 def _new_labels(
@@ -139,10 +142,6 @@ def _repeated(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence
 def _listing(counts: Counter[str]) -> str:
     listed = ", ".join(f"{label} ({count:,})" for label, count in counts.most_common(LISTED))
     return listed + (f", and {len(counts) - LISTED:,} more" if len(counts) > LISTED else "")
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def _short(place: str) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from seqtool.data.blocks import SentenceFormat
 from seqtool.data.conll import ConllFormat
-from seqtool.data.labelled import Progress, Sentence, Split, read_split
+from seqtool.data.labelled import Progress, Sentence, Split, counted, read_split
 from seqtool.data.sources import expand, file_hashes
 from seqtool.data.suspicions import corpus_warnings
 from seqtool.data.tokenize import TokenizerName, choose_tokenizer
@@ -157,7 +157,7 @@ def _read_splits(
     if data.split > 0 and not paths["dev"]:
         rest, held = hold_out(splits["train"].sentences, data.split, seed)
         splits |= {"train": replace(splits["train"], sentences=rest), "dev": Split(held)}
-        notes.append(f"dev: {len(held):,} sentences held out of train by seed {seed} (data.split: {data.split:g})")
+        notes.append(f"dev: {counted(len(held), 'sentence')} held out of train by seed {seed} (data.split: {data.split:g})")
     elif data.split > 0:
         notes.append("dev has files of its own; data.split is not used")
     return splits, notes
@@ -238,4 +238,4 @@ def _corpus_notes(
 
 
 def _size(sentences: Sequence[Sentence]) -> str:
-    return f"{len(sentences):,} sentences, {sum(len(sentence.tokens) for sentence in sentences):,} words"
+    return f"{counted(len(sentences), 'sentence')}, {counted(sum(len(sentence.tokens) for sentence in sentences), 'word')}"

@@ -13,7 +13,7 @@ from pathlib import Path
 from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
 from seqtool.data.guess import guess_layout, said_layout
-from seqtool.data.labelled import Sentence, read_split
+from seqtool.data.labelled import Sentence, counted, read_split
 from seqtool.jobs.suggest import SCHEMA, Suggestion, refuse_missing, run_name
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
@@ -41,6 +41,11 @@ class _Seen:
     @property
     def forms(self) -> int:
         return len({token for sentence in self.sentences for token in sentence.tokens})
+
+    @property
+    def size(self) -> str:
+        """In words."""
+        return f"{counted(len(self.sentences), 'sentence')}, {counted(self.words, 'word')}, {self.forms:,} distinct"
 
     @property
     def outside(self) -> float:
@@ -122,13 +127,13 @@ def _known(train: Path, given: Sequence[str]) -> TaggerData:
 def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen: _Chosen) -> Iterator[str]:
     """What was found out, one thing a line."""
     data, labels = seen.data, seen.labels
-    yield f"{train.name}: {len(seen.sentences):,} sentences, {seen.words:,} words, {seen.forms:,} distinct"
+    yield f"{train.name}: {seen.size}"
     yield f"  layout     {said_layout(data)}"
     shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else "")
     yield f"  labels     {shown}"
     yield f"  scheme     {'they mark no spans' if seen.scheme == 'none' else f'{seen.scheme}, learnt as bioes'}"
     if not dev:
-        few = f"{len(seen.sentences)} sentences are too few to hold some out: no validation"
+        few = f"no validation: {counted(len(seen.sentences), 'sentence')}, too few to hold some out"
         yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
     features = "rich features (with a character CNN)" if chosen.rich else "standard features"
     yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
@@ -136,7 +141,7 @@ def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen
 
 def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:
     yield SCHEMA
-    yield f"# A tagger for {train.name}: {len(seen.sentences):,} sentences, {seen.words:,} words, {seen.forms:,} distinct."
+    yield f"# A tagger for {train.name}: {seen.size}."
     yield from ("task: tagger", f"name: {run_name(train)}", "seed: 1", "", "data:", f"  train: {scalar(str(train))}")
     yield from (f"  {name}: {_paths(paths)}" for name, paths in (("dev", dev), ("test", test)) if paths)
     if held_out:
