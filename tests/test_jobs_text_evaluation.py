@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.errors import DataError, SeqtoolError
-from seqtool.jobs import text_evaluation
+from seqtool.jobs import character_evaluation, text_evaluation
 from seqtool.jobs.character_evaluation import TextRequest, evaluate_character
 from seqtool.jobs.novelty import novelty_of_lines, novelty_of_text
 from seqtool.jobs.text_data import read_files
@@ -249,6 +249,21 @@ def test_a_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> N
     assert found.ngrams[3] == pytest.approx(NgramModel(ids[1], len(SYMBOLS), 3).losses(ids[0]).mean())
     told = "\n".join(text_report(found, "char"))
     assert f"2-gram {found.ngrams[2]:.4f}" in told and "6-gram" in told and "longest copied stretch" in told
+
+
+def test_that_only_the_beginning_of_a_long_training_text_is_looked_at_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, seed in (("text", 0), ("train", 1)):
+        (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
+    request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
+    said = "n-grams and novelty go by the first 150 symbols of the training text"
+    _, whole = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
+    assert said not in "\n".join(text_report(whole, "char")) and whole.to_json()["train_symbols_looked_at"] is None
+    monkeypatch.setattr(character_evaluation, "NGRAM_TEXT", 150)
+    _, cut = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
+    ids = [model().encode(text_of(400, seed)) for seed in (0, 1)]
+    assert cut.ngrams is not None
+    assert cut.ngrams[3] == pytest.approx(NgramModel(ids[1][:150], len(SYMBOLS), 3).losses(ids[0]).mean())
+    assert said in "\n".join(text_report(cut, "char")) and cut.to_json()["train_symbols_looked_at"] == 150
 
 
 def test_bytes_are_read_as_they_are(tmp_path: Path) -> None:

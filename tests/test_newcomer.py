@@ -94,6 +94,67 @@ def test_the_wrong_column_shows_in_what_check_prints(home: Path) -> None:
     assert "  NOUN " in inside("check", "my.conll", "--set", "data.label=2", cwd=home).stdout
 
 
+# --- a text of one's own --------------------------------------------------------------------------------------------------
+
+
+STEPS = ("--set", "training.max_steps=2", "--set", "training.warmup_steps=0", "--set", "training.threads=1")
+PROSE = "The cät sat on the mat.\nThen it went away, to see the river.\n" * 40
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"hello world, one line without an end", "characters"),
+        (PROSE.replace("\n", "\r\n").encode(), "\\r"),
+        (PROSE.encode("utf-16"), "characters in utf-16"),
+        (PROSE.encode("latin-1"), "bytes (the file is no UTF-8 text)"),
+        (bytes(range(256)) * 20, "bytes (the file is no UTF-8 text)"),
+        (b"aba", "too short to be used"),
+        (b"a b " * 5000, "3 different"),
+    ],
+    ids=["a line without end", "CR LF", "UTF-16", "latin-1", "binary", "three symbols", "one long line"],
+)
+def test_any_text_trains(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "my.txt").write_bytes(content)
+    done = inside("train-char", "my.txt", *STEPS, cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert said in done.stderr
+    assert inside("sample", "-m", "my", "--length", "5", "--seed", "1", cwd=tmp_path).code == 0
+
+
+def test_many_small_files_are_one_text(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    for number in range(300):
+        (tmp_path / f"notes/{number:03}.txt").write_text(f"note {number}\n")
+    (tmp_path / "my.txt").write_text("x" * 100)
+    assert inside("train-char", "my.txt", *STEPS, "--set", "data.text=notes/*.txt", cwd=tmp_path).code == 0
+    found = inside("train-char", "my.txt", *STEPS, "--set", "data.text=notes", cwd=tmp_path)
+    answered(found, "expected a file, found a folder", "notes/*")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "parts"),
+    [
+        ("my.txt", b"", ("expected a text, found an empty file",)),
+        ("my.txt", b"\xef\xbb\xbf", ("expected a text, found nothing but white space",)),
+        ("my.txt", b" \n\t\r\n ", ("expected a text, found nothing but white space",)),
+        ("my.txt", b"ab", ("expected a text of at least 3 symbols, found 2", "give a longer text")),
+        (".", None, ("expected a config file, found a directory",)),
+        ("pipe.txt", None, ("expected a file, found a pipe", "write it to a file first")),
+        ("-", None, ("there is no such file",)),
+    ],
+    ids=["empty", "a mark alone", "white space", "two symbols", "a folder", "a pipe", "standard input"],
+)
+def test_what_is_no_text_is_answered_and_leaves_nothing(name: str, content: bytes | None, parts: tuple[str, ...], tmp_path: Path) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    if name == "pipe.txt":
+        os.mkfifo(tmp_path / name)
+    before = sorted(tmp_path.rglob("*"))
+    answered(inside("train-char", name, *STEPS, cwd=tmp_path), *parts)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
 # --- the example script ---------------------------------------------------------------------------------------------------
 
 

@@ -87,11 +87,11 @@ def _train_part(model: CharacterModel, corpus: CharCorpus | None, file: Path | N
 
 
 def compared(model: CharacterModel, evaluation: TextEvaluation, part: Part, train: Part) -> TextEvaluation:
-    """The evaluation with n-gram baselines and novelty; of a very long training text its beginning is looked at."""
-    if not len(train.lines):
-        train = replace(train, ids=train.ids[:NGRAM_TEXT])
+    """The evaluation with n-gram baselines and novelty; of a very long training text its beginning is looked at, and that is told."""
+    looked_at = NGRAM_TEXT if len(train.ids) > NGRAM_TEXT else None
+    train = replace(train, ids=train.ids[:looked_at])
     ngrams = ngram_losses(joined(part), joined(train), len(model.vocabulary))
-    return replace(evaluation, ngrams=ngrams, novelty=novelty(model, train.decoded(model.vocabulary)))
+    return replace(evaluation, ngrams=ngrams, novelty=novelty(model, train.decoded(model.vocabulary)), looked_at=looked_at)
 
 
 def joined(part: Part) -> Array:

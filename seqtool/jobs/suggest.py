@@ -5,6 +5,7 @@ Those for labelled sentences are in `suggest_tagger.py`.
 
 from __future__ import annotations
 
+import codecs
 import re
 import statistics
 from collections import Counter
@@ -13,11 +14,20 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from seqtool.config.dump import scalar
+from seqtool.data.blocks import BOM
 from seqtool.errors import DataError
 
 LOOKED_AT = 4 << 20  # bytes of a text that are looked at
 # Texts of less than so many characters: hidden size, streams, window, and the characters that a minute is enough for.
 SIZES = ((50_000, 128, 8, 32, 3_000_000), (400_000, 192, 16, 64, 4_500_000), (float("inf"), 256, 16, 64, 4_500_000))
+UTF8 = "utf-8"
+MARKS = (  # UTF-32's first: it begins like UTF-16's
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+FEWEST = 3  # symbols: two to learn from, and one to validate
 MOST_EPOCHS = 60  # of a small text, which is known by heart long before
 LINE_BATCH, LINE_LENGTH = 64, 8
 VALIDATED = 200_000  # characters that are enough to judge by
@@ -48,8 +58,11 @@ def refuse_missing(path: Path) -> None:
     """See that a file is there.
 
     Raises:
-        DataError: if it is not, with the name of one that is there and may have been meant.
+        DataError: if it is not, with the name of one that is there and may have been meant; or if it is a pipe.
     """
+    if path.is_fifo() or path.is_char_device():
+        hint = "data is read more than once: write it to a file first"
+        raise DataError("expected a file, found a pipe or device", place=str(path), hint=hint)
     if path.exists():
         return
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
@@ -59,14 +72,15 @@ def refuse_missing(path: Path) -> None:
 
 
 def suggest_char(text: Path) -> Suggestion:
-    """Settings of a character model that take about a minute on two cores.
+    """Settings of a character model that take about a minute on two cores, less where the text is small.
 
     Raises:
         DataError: if the file is missing or empty.
     """
     seen = _look_at(text)
     plan = _plan(seen)
-    chosen = f"chosen: {'lines' if seen.lines_apart else 'running text'}, LSTM of {plan.hidden}, {plan.length}, about a minute on two cores"
+    kind = "lines" if seen.lines_apart else "running text"
+    chosen = f"chosen: {kind}, LSTM of {plan.hidden}, {plan.length}, {plan.time} on two cores"
     return Suggestion(_char_yaml(text, seen, plan), (f"{text.name}: {seen}", chosen))
 
 
@@ -75,6 +89,7 @@ class _Seen:
     """What the beginning of a text tells."""
 
     unit: str
+    encoding: str
     characters: int
     symbols: int
     rare: int
@@ -82,6 +97,7 @@ class _Seen:
 
     def __str__(self) -> str:
         made = "bytes (the file is no UTF-8 text)" if self.unit == "byte" else "characters"
+        made += "" if self.encoding == UTF8 else f" in {self.encoding}"
         return f"about {self.characters:,} {made}, {self.symbols:,} different"
 
 
@@ -109,6 +125,11 @@ class _Plan:
         return f"{self.steps:,} steps (less than one pass)" if self.cut_short else f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
 
     @property
+    def time(self) -> str:
+        """How long, by the clock: a small text is known by heart before the minute is over."""
+        return "less than a minute" if self.epochs == MOST_EPOCHS else "about a minute"
+
+    @property
     def eval_every(self) -> int:
         """Steps between rows: about ten in all."""
         return max(1, self.steps // 10)
@@ -122,12 +143,17 @@ def _look_at(text: Path) -> _Seen:
             data = stream.read(LOOKED_AT)
     except OSError as error:
         raise DataError(f"cannot read: {error.strerror}", place=str(text), hint="give the path of a text file") from None
-    if not data.strip():
-        raise DataError("expected a text, found an empty file", place=str(text))
-    unit, sample = _as_text(data)
+    unit, encoding, sample = _as_text(data)
+    if not sample.strip():
+        found = "nothing but white space" if data else "an empty file"
+        raise DataError(f"expected a text, found {found}", place=str(text), hint="give a file with some text in it")
+    if len(sample) < FEWEST:
+        message = f"expected a text of at least {FEWEST} symbols, found {len(sample)}"
+        raise DataError(message, place=str(text), hint="give a longer text")
     counts = Counter(sample)
     characters = max(1, round(size * len(sample) / len(data)))
-    return _Seen(unit, characters, len(counts), sum(count < 3 for count in counts.values()), unit == "char" and _is_list(sample))
+    rare = sum(count < 3 for count in counts.values())
+    return _Seen(unit, encoding, characters, len(counts), rare, unit == "char" and _is_list(sample))
 
 
 def _plan(seen: _Seen) -> _Plan:
@@ -154,6 +180,7 @@ def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
         f"  text: {scalar(str(text))}",
         *(["  per_line: true          # a list: every line is a sequence of its own"] if seen.lines_apart else []),
         *(["  unit: byte"] if seen.unit == "byte" else []),
+        *([f"  encoding: {seen.encoding}"] if seen.encoding != UTF8 else []),
         *(["  min_count: 3            # rarer symbols become the unknown symbol"] if seen.rare > 20 else []),
         f"{split:<26}# {'lines drawn by seed validate' if seen.lines_apart else 'the end of the text validates'}",
         "",
@@ -180,17 +207,18 @@ def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _as_text(data: bytes) -> tuple[str, str]:
-    """The unit a file is made of, and its beginning in it."""
+def _as_text(data: bytes) -> tuple[str, str, str]:
+    """The unit a file is made of, its encoding, and its beginning. UTF-16 and UTF-32 are known by their marks."""
+    encoding = next((name for mark, name in MARKS if data.startswith(mark)), UTF8)
     for cut in range(4):  # the last character may have been cut
         try:
-            text = data[: len(data) - cut].decode("utf-8-sig")
+            text = data[: len(data) - cut].decode(encoding).removeprefix(BOM)
         except UnicodeDecodeError:
             continue
         if "\0" not in text:
-            return "char", text
+            return "char", encoding, text
         break
-    return "byte", data.decode("latin-1")
+    return "byte", UTF8, data.decode("latin-1")
 
 
 def _is_list(sample: str) -> bool:

@@ -68,6 +68,7 @@ class TextEvaluation:
         ngrams: mean nats of interpolated n-grams of the training text, by order; None where that is not available.
         temperature: where it was asked for.
         novelty: of a sample, against the training text; None where that is not available.
+        looked_at: symbols at the beginning of the training text that n-grams and novelty go by, where that is not all of it.
     """
 
     symbols: int
@@ -80,6 +81,7 @@ class TextEvaluation:
     ngrams: dict[int, float] | None = None
     temperature: Temperature | None = None
     novelty: Novelty | None = None
+    looked_at: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The whole report."""
@@ -93,6 +95,7 @@ class TextEvaluation:
             "ngrams": None if self.ngrams is None else {str(order): nats for order, nats in self.ngrams.items()},
             "fitted_temperature": None if self.temperature is None else vars(self.temperature),
             "novelty": None if self.novelty is None else self.novelty.to_json(),
+            "train_symbols_looked_at": self.looked_at,
         }
 
     @property
