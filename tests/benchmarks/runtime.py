@@ -211,6 +211,7 @@ def main() -> None:
     parser.add_argument("--stream", metavar="WORDS", type=int, default=0)
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(PROJECT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode, ours as the peer
     folder = Path(os.environ["SEQTOOL_DATA"]) / "ud_english_ewt"
     test = folder / "en_ewt-ud-test.conllu"
     print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
