@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import safetensors.numpy
+from hypothesis import given
+from hypothesis import strategies as st
 
-from seqtool.bundle import FILES, MANIFEST, canonical_json, read_bundle, read_manifest, write_bundle
+from seqtool.bundle import FILES, MANIFEST, MODEL, canonical_json, read_bundle, read_manifest, write_bundle
 from seqtool.errors import ModelError
+from seqtool.sealed import pack_arrays, unpack_arrays
 
 CONFIG = {"task": "char", "model": {"cell": "rnn"}}
 VOCAB = {"symbols": ["a", "\u202e", "\ud800"], "unknown": None}
@@ -104,6 +108,45 @@ def test_weights_must_be_finite(tmp_path: Path, value: float, reason: str) -> No
     write_bundle(tmp_path / "model", CONFIG, VOCAB, weights(value), {})
     with pytest.raises(ModelError, match=reason):
         read_bundle(tmp_path / "model")
+
+
+ARRAYS: dict[str, Any] = {
+    "a": np.arange(6, dtype=np.float32).reshape(2, 3),
+    "half": np.full(3, 0.5, np.float16),
+    "none": np.zeros((0, 4), np.float32),
+    "one": np.array(2.5, np.float32),
+}
+
+
+def test_arrays_are_those_that_the_library_reads_and_can_be_written_to() -> None:
+    content = pack_arrays(ARRAYS)
+    expected, found = safetensors.numpy.load(content), unpack_arrays(Path("x"), bytearray(content), MODEL)
+    assert found.keys() == expected.keys() == ARRAYS.keys()
+    for name, array in found.items():
+        assert (array.dtype, array.shape) == (expected[name].dtype, expected[name].shape)
+        np.testing.assert_array_equal(array, expected[name])
+        array[...] = 1
+
+
+SOME_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda part: st.lists(part, max_size=4), max_leaves=6
+)
+SIZES = st.lists(st.integers(-2, 2**70) | SOME_JSON, max_size=3)
+ENTRIES = st.fixed_dictionaries(
+    {},
+    optional={"dtype": st.sampled_from(["F32", "F16", "I64"]) | SOME_JSON, "shape": SIZES | SOME_JSON, "data_offsets": SIZES | SOME_JSON},
+)
+
+
+@given(st.dictionaries(st.text(max_size=3), ENTRIES | SOME_JSON, max_size=3) | SOME_JSON, st.binary(max_size=40))
+def test_any_other_header_is_an_error_or_arrays_within_the_file(header: object, data: bytes) -> None:
+    text = json.dumps(header).encode()
+    content = bytearray(len(text).to_bytes(8, "little") + text + data)
+    try:
+        arrays = unpack_arrays(Path("x"), content, MODEL)
+    except ModelError:
+        return
+    assert all(array.nbytes <= len(data) for array in arrays.values())
 
 
 def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:

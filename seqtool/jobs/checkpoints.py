@@ -122,7 +122,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         tensors={name: array for name, array in arrays.items() if not name.startswith(_BEST)},
         best=_row(state["best"], folder),
         best_weights={name.removeprefix(_BEST): array for name, array in arrays.items() if name.startswith(_BEST)},
-        logs={name: contents[name] for name in LOGS},
+        logs={name: bytes(contents[name]) for name in LOGS},
     )
 
 
