@@ -183,11 +183,12 @@ def test_probabilities_and_n_best_lists_are_the_models_own(here: Path, name: str
     [
         (("--probs", "--nbest", "2", "x"), "--nbest"),
         (("--probs", "--format", "conllu", "x"), "--format conllu"),
+        (("--json", "--format", "tsv", "x"), "--json stands for --format jsonl"),
         (("x", "--file", "y"), "--file"),
         (("--file", "missing.txt"), "missing.txt"),
         (("--model", "gone", "x"), "gone"),
     ],
-    ids=["two kinds", "no place", "text and file", "no file", "no model"],
+    ids=["two kinds", "no place", "two formats", "text and file", "no file", "no model"],
 )
 def test_what_cannot_be_is_said_once(here: Path, arguments: tuple[str, ...], said: str) -> None:
     done = inside("tag", *arguments, cwd=here)

@@ -91,6 +91,11 @@ def test_conllu_takes_the_first_column_that_says_something(tmp_path: Path, row: 
     assert guessed(tmp_path, f"# c\n1\ta\ta\t{row}\t_\t_\n\n", "f.conllu")[0].label == label
 
 
+def test_conllu_without_any_label_is_left_to_the_reader(tmp_path: Path) -> None:
+    assert guessed(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "auto"
+    assert guessed(tmp_path, "1\ta\ta\tN\tNN\t_\t_\t_\t_\t_\n\n", "f.conllu", label="xpos")[0].label == "xpos"
+
+
 @pytest.mark.parametrize(
     ("record", "fields"),
     [

@@ -55,6 +55,14 @@ def test_json_brings_back_the_same(unit: Unit, unknown: int | None) -> None:
     assert "é" in again and "x" not in again and len(again) == 4
 
 
+def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
+    base, more = SymbolVocabulary("ab", counts=(3, 2)), SymbolVocabulary(["b", UNKNOWN["char"], "c"], unknown=1, counts=(1, 1, 5))
+    both = more.extending(base)
+    assert both.symbols == ("a", "b", UNKNOWN["char"], "c")
+    assert (both.counts, both.unknown) == ((3, 3, 1, 5), 2)
+    assert base.extending(more).unknown == 1
+
+
 @pytest.mark.parametrize(
     ("symbols", "unit", "text", "message", "hint"),
     [
