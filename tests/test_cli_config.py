@@ -106,7 +106,7 @@ def test_lists_and_weights_are_told_in_words(tmp_path: Path) -> None:
     (tmp_path / "b.yaml").write_text(head + "training: {epochs: 1}\n")
     done = inside("config", "diff", "a.yaml", "b.yaml", cwd=tmp_path)
     text = "\n".join(" ".join(line.split()) for line in done.lines)
-    assert "model.features 1 features: form 3 10 features: lower 96, form 48," in text
+    assert "model.features 1 feature: form 3 10 features: lower 96, form 48," in text
     assert "training.class_weights X: 2.0, Y: 1.0 none" in text
 
 

@@ -147,6 +147,7 @@ def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.chdir(tmp_path)
     Path("configs").mkdir()
     Path("configs/hihell.yaml").write_text(CHAR)
+    Path("configs/ewt.yaml").write_text(CHAR)
     Path("run").mkdir()
     Path("run/config.yaml").write_text(CHAR)
     Path("t.conll").write_text("The\tDET\n\ndog\tNN\n")
@@ -156,6 +157,7 @@ def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "hihell.yaml": ("there is no such file", "did you mean configs/hihell.yaml?"),
         "hihell": ("there is no such file", "did you mean configs/hihell.yaml?"),
         "nowhere/x.yaml": ("there is no such file", "the folder nowhere is not there either"),
+        "x.yaml": ("there is no such file", "give the path of a YAML file, such as configs/hihell.yaml"),
         "zzz.yaml": ("there is no such file", "give the path of a YAML file, such as configs/hihell.yaml"),
         "run": ("expected a config file, found a directory", "did you mean run/config.yaml?"),
         "configs": ("expected a config file, found a directory", "name the YAML file in it"),

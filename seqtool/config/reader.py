@@ -143,11 +143,11 @@ def read_text(path: Path) -> str:
 
 def _near_file(path: Path) -> str:
     """What the user may have meant by a file that is not there."""
-    folders = [folder for folder in (path.parent, Path("configs")) if folder.is_dir()]
-    names = {entry.name: entry for folder in folders for entry in sorted(folder.iterdir()) if entry.suffix in SUFFIXES and entry.is_file()}
-    near = nearest(path.name, tuple(names)) or next((name for name in names if Path(name).stem == path.name), "")
+    folders = [folder for folder in (Path("configs"), path.parent) if folder.is_dir()]
+    named = {entry.stem: entry for folder in folders for entry in sorted(folder.iterdir()) if entry.suffix in SUFFIXES and entry.is_file()}
+    near = nearest(path.stem, tuple(named))
     if near:
-        return f"did you mean {names[near]}?"
+        return f"did you mean {named[near]}?"
     if not path.parent.is_dir():
         return f"the folder {path.parent} is not there either"
     return "give the path of a YAML file, such as configs/hihell.yaml"

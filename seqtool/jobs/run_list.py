@@ -183,7 +183,7 @@ def run_entry(reference: str, root: Path) -> RunEntry:
 def facts(entry: RunEntry) -> dict[str, Any]:
     """What two runs are compared by, beside their scores and settings."""
     manifest = entry.manifest
-    named = ("task", "kind", "parameters", "epoch", "step", "seconds", "device", "threads")
+    named = ("kind", "parameters", "epoch", "step", "seconds", "device", "threads")
     sizes = {"model_bytes": sum(int(file["bytes"]) for file in manifest["files"].values())}
     versions = {f"version of {name}": version for name, version in manifest.get("versions", {}).items()}
     data = {f"data {Path(path).name}": str(value)[:12] for path, value in manifest.get("data", {}).items()}
