@@ -21,6 +21,12 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
+from seqtool.jobs.character_evaluation import compared
+from seqtool.jobs.text_data import Part
+from seqtool.jobs.text_evaluation import evaluate_text
+from seqtool.reports.text_evaluation import text_report
+from seqtool.settings import CharModel
+from tests.random_models import character_model
 from tests.shell import PROJECT, environment, inside
 
 DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
@@ -127,6 +133,22 @@ def test_gaps_match_what_they_should() -> None:
     assert matches(["a b ..."], ["a b c"])
     assert not matches(["a", "c"], ["a", "b", "c"])
     assert not matches(["...", "d"], ["a"])
+
+
+def test_the_report_on_a_text_looks_as_shown() -> None:
+    """Its numbers are those of a run of a minute; its lines are held to those of a tiny model over the same classes of symbols."""
+    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```\n(\S+ on the val text of its run\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
+    model = character_model(CharModel(hidden_size=9, embedding_dim=4), "\n abc,")
+    parts = [Part("val", model.encode("a cab, a bac\nab c" * 30)), Part("train", model.encode("b cab a, b\nac" * 90))]
+    found = compared(model, evaluate_text(model, parts[0].ids), *parts)
+    report = ["runs/shakespeare on the val text of its run", *text_report(found, "char")]
+    assert [_form(line) for line in shown.splitlines()] == [_form(line) for line in report]
+
+
+def _form(line: str) -> str:
+    """A line without its numbers and what was copied."""
+    return re.sub(r"\s+", " ", re.sub(r"[\d.,]*\d", "N", re.sub(r"(longest copied .*?): .*", r"\1", line)))
 
 
 # --- commands that are mentioned ----------------------------------------------------------------------------------------
