@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 from collections.abc import Callable
@@ -16,6 +17,7 @@ import numpy as np
 import torch
 
 from seqtool.data.shares import Share
+from seqtool.errors import Diverged
 from seqtool.models.build import arrays
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
 from seqtool.training.launch import Launch
@@ -90,6 +92,48 @@ def run_rank(rank: int, size: int, port: int, path: str) -> None:
     Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
 
 
+# --- runs that end before their time ---------------------------------------------------------------------------------
+
+
+SHORT = Training(max_steps=40, batch_size=4, window=16, eval_every=4)
+ENDINGS = {
+    "patience": replace(SHORT, lr=0.8, patience=2),
+    "max_minutes": replace(SHORT, max_minutes=10.0),  # over on one rank's clock after six steps
+    "diverged": SHORT,  # the loss of one rank's share is no number in the sixth step
+}
+
+
+def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
+    """How a run ended, and after which step.
+
+    Args:
+        odd: whether this process is the one whose clock or loss goes wrong.
+    """
+    task = text_task(CharSettings(model=CHAR, training=ENDINGS[name]), ranks=ranks)
+    made = trainer(task)
+    if name == "diverged" and odd:
+        right = task.loss
+        task.loss = lambda batch, index, draw: right(batch, index, draw) * (math.nan if draw == 5 else 1)  # type: ignore[method-assign]
+    try:
+        for report in made.run():
+            if name == "max_minutes" and odd and report.step == 6:
+                made._started -= 3600
+    except Diverged as error:
+        return {"ended": str(error), "step": made.progress.step}
+    return {"ended": made.ended, "step": made.progress.step}
+
+
+def end_rank(rank: int, size: int, port: int, path: str) -> None:
+    """How the runs of one of several processes end; the last one's clock or loss goes wrong."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    from seqtool.training.distributed import joined
+
+    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+        found = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
+
+
 def free_port() -> int:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -108,9 +152,9 @@ def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> 
     return processes
 
 
-def run_together(size: int, path: Path) -> list[dict[str, Any]]:
+def run_together(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
     """What each of several ranks found."""
-    processes = start_ranks(size, path)
+    processes = start_ranks(size, path, work)
     for process in processes:
         process.join(300)
     assert [process.exitcode for process in processes] == [0] * size

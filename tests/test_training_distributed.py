@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.rank_runs import RUNS, run_alone, run_together
+from seqtool.training.ranks import ALONE
+from tests.rank_runs import ENDINGS, RUNS, end_rank, ending, run_alone, run_together
 
 CLOSE = 1e-5
 
@@ -41,3 +43,14 @@ def test_ranks_find_what_one_process_finds(name: str, alone: dict[str, Any], tog
 def test_all_ranks_hold_the_same_bits_and_report_the_same_numbers(name: str, together: list[dict[str, Any]]) -> None:
     first, *others = (rank[name] for rank in together)
     assert first["digest"] and all(other == first for other in others)
+
+
+def test_ranks_end_together_for_one_rank_s_reason(tmp_path: Path) -> None:
+    """Patience by the common score; minutes by whichever clock is ahead; a loss that is no number, wherever it was."""
+    found = run_together(2, tmp_path / "ended", end_rank)
+    assert found[0] == found[1]
+    assert {name: end["step"] for name, end in found[0].items() if name != "patience"} == {"max_minutes": 7, "diverged": 5}
+    assert found[0]["max_minutes"]["ended"] == "max_minutes"
+    assert found[0]["diverged"]["ended"].startswith("the loss is no longer finite at step 6 ")
+    assert found[0] == {name: ending(name, ALONE, odd=True) for name in ENDINGS}
+    assert found[0]["patience"]["ended"] == "patience" and found[0]["patience"]["step"] < 40
