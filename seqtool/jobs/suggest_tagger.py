@@ -20,7 +20,7 @@ from seqtool.spans import OUTSIDE, detect_scheme
 
 FEWEST_TO_SPLIT = 10  # sentences; of fewer none can be spared for validation
 LABELS_SHOWN = 8
-BUDGET = 1_600_000  # words that about a minute is enough for
+BUDGET = 2_000_000  # words that about a minute is enough for
 FEWEST_UPDATES = 300
 FEW_WORDS = 30_000
 MOSTLY = 0.9  # share of tokens outside of spans from which on the spans would be overlooked
@@ -66,8 +66,11 @@ class _Chosen:
     scale: float
     output: float
     hidden: int
+    projection: int
+    hiding: float
     replacement: float
     epochs: int
+    lr: float
     batch: int
     warmup: int
     balanced: bool
@@ -78,14 +81,16 @@ class _Chosen:
         small = words < 60_000
         batch = min(max(10 * round(words / 2000), 50), 1000)
         few = words < FEW_WORDS  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
-        most = 10 if small else 7
         enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
-        epochs = max(min(most, max(2, round(BUDGET / words))), min(enough, 200))
+        epochs = max(min(10, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
             rich=small or seen.forms > 0.2 * words,
             scale=0.3 if few else 0.1,
             output=0.4 if few else 0.2,
             hidden=128 if few else 160,
+            projection=160 if small else 224,
+            hiding=0.0 if small else 0.15,  # where each word is seen often enough, its neighbours are worth learning from, too
+            lr=0.004 if small else 0.003,
             replacement=0.5 if few else 0.25,
             epochs=epochs,
             batch=batch,
@@ -154,12 +159,15 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
         else "standard      # forms, affixes, shapes"
     )
     yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
+    yield f"  projection: {chosen.projection:<11} # of the features, down to this width"
     yield "  bidirectional: true     # a label depends on what follows, too"
     yield "  dropout: 0.4"
     yield f"  dropout_output: {chosen.output}"
+    if chosen.hiding:
+        yield f"  word_dropout: {chosen.hiding:<9} # words hidden wholly, so that their neighbours learn to tell their labels"
     yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
     yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
-    yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", "  lr: 0.004")
+    yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", f"  lr: {chosen.lr}")
     yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
     if chosen.balanced:
         yield "  class_weights: balanced # nearly all words stand outside of spans, which would be overlooked"
