@@ -81,8 +81,8 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
     assert (one.training.epochs or 0) > (two.training.epochs or 0) >= 4
 
 
-@pytest.mark.parametrize(("names", "weights"), [(1, "balanced"), (60, "none")])
-def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str) -> None:
+@pytest.mark.parametrize(("names", "weights"), [(1, {"O": 0.3}), (60, "none")])
+def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[str, float]) -> None:
     path = tmp_path / "f.conll"
     path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
     assert settings(suggest_tagger(path).yaml, tmp_path).training.class_weights == weights

@@ -73,7 +73,7 @@ class _Chosen:
     lr: float
     batch: int
     warmup: int
-    balanced: bool
+    weighted: bool
 
     @classmethod
     def for_data(cls, seen: _Seen, crf: bool) -> _Chosen:
@@ -82,20 +82,20 @@ class _Chosen:
         batch = min(max(10 * round(words / 2000), 50), 1000)
         few = words < FEW_WORDS  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
         enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
-        epochs = max(min(10, max(2, round(BUDGET / words))), min(enough, 200))
+        epochs = max(min(15 if small else 10, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
             rich=small or seen.forms > 0.2 * words,
             scale=0.3 if few else 0.1,
             output=0.4 if few else 0.2,
             hidden=128 if few else 160,
             projection=160 if small else 224,
-            hiding=0.0 if small else 0.15,  # where each word is seen often enough, its neighbours are worth learning from, too
+            hiding=0.15 if seen.scheme == "none" else 0.05,  # of spans few words are within, and those are what is to be learnt
             lr=0.004 if small else 0.003,
             replacement=0.5 if few else 0.25,
             epochs=epochs,
             batch=batch,
             warmup=min(200, max(1, epochs * words // batch // 9)),
-            balanced=seen.scheme != "none" and seen.outside > MOSTLY and not crf,  # whose loss is one of whole sentences
+            weighted=seen.scheme != "none" and seen.outside > MOSTLY and not crf,  # whose loss is one of whole sentences
         )
 
 
@@ -163,14 +163,13 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
     yield "  bidirectional: true     # a label depends on what follows, too"
     yield "  dropout: 0.4"
     yield f"  dropout_output: {chosen.output}"
-    if chosen.hiding:
-        yield f"  word_dropout: {chosen.hiding:<9} # words hidden wholly, so that their neighbours learn to tell their labels"
+    yield f"  word_dropout: {chosen.hiding:<9} # words hidden wholly, so that their neighbours learn to tell their labels"
     yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
     yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
     yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", f"  lr: {chosen.lr}")
     yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
-    if chosen.balanced:
-        yield "  class_weights: balanced # nearly all words stand outside of spans, which would be overlooked"
+    if chosen.weighted:
+        yield "  class_weights: {O: 0.3} # nearly all words stand outside of spans, which would be overlooked"
 
 
 def _layout(data: TaggerData) -> Iterator[str]:
