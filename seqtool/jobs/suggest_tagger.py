@@ -66,7 +66,6 @@ class _Chosen:
     scale: float
     output: float
     hidden: int
-    projection: int
     hiding: float
     replacement: float
     epochs: int
@@ -82,13 +81,12 @@ class _Chosen:
         batch = min(max(10 * round(words / 2000), 50), 1000)
         few = words < FEW_WORDS  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
         enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
-        epochs = max(min(15 if small else 10, max(2, round(BUDGET / words))), min(enough, 200))
+        epochs = max(min(14 if small else 10, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
             rich=small or seen.forms > 0.2 * words,
             scale=0.3 if few else 0.1,
             output=0.4 if few else 0.2,
             hidden=128 if few else 160,
-            projection=160 if small else 224,
             hiding=0.15 if seen.scheme == "none" else 0.05,  # of spans few words are within, and those are what is to be learnt
             lr=0.004 if small else 0.003,
             replacement=0.5 if few else 0.25,
@@ -159,7 +157,6 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
         else "standard      # forms, affixes, shapes"
     )
     yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
-    yield f"  projection: {chosen.projection:<11} # of the features, down to this width"
     yield "  bidirectional: true     # a label depends on what follows, too"
     yield "  dropout: 0.4"
     yield f"  dropout_output: {chosen.output}"

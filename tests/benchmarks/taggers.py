@@ -84,7 +84,7 @@ def tell(name: str, value: float, promised: str, runs: Sequence[Run]) -> None:
     """A line of results."""
     clock = "/".join(f"{run.seconds:.0f}" for run in runs)
     busy = "/".join(f"{run.busy:.0f}" for run in runs)
-    each = " ".join(f"{100 * score:.2f}" for run in runs for key, score in run.scores.items() if key in ("test_f1", "test_accuracy"))
+    each = " ".join(f"{100 * run.scores.get('test_f1', run.scores['test_accuracy']):.2f}" for run in runs)
     print(f"{name:<38} {value:6.2f} (wanted {promised})  clock {clock} s, busy {busy} s, 2 cores  [{each}]", flush=True)
 
 
