@@ -247,11 +247,11 @@ STANDARD_FEATURES: tuple[Feature, ...] = (
     Feature(name="form", dim=48, min_count=2),
     Feature(name="prefix", length=1, dim=24),
     Feature(name="prefix", length=2, dim=24),
-    Feature(name="prefix", length=3, dim=48),
+    Feature(name="prefix", length=3, dim=48, min_count=2),
     Feature(name="suffix", length=1, dim=24),
     Feature(name="suffix", length=2, dim=48),
-    Feature(name="suffix", length=3, dim=48),
-    Feature(name="suffix", length=4, dim=48),
+    Feature(name="suffix", length=3, dim=48, min_count=2),
+    Feature(name="suffix", length=4, dim=48, min_count=2),
     Feature(name="shape", dim=24),
 )
 RICH_FEATURES: tuple[Feature, ...] = (*STANDARD_FEATURES, Feature(name="char_cnn", dim=80, char_dim=32, width=3))

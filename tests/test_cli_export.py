@@ -178,6 +178,7 @@ def test_mistakes_are_answered(arguments: list[str], message: str, runs: Path) -
     assert message in done.stderr
     assert (runs / "runs/char/config.yaml").is_file()
     assert read_bundle(runs / "runs/char/model").weights["output.bias"].dtype == np.float32
+    assert not (runs / "runs/char-float16").exists()
 
 
 def test_without_onnx_the_extra_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,10 @@ def make_smaller(place: ModelPlace, out: Path | None, files: list[Path], root: P
     path = out or base.with_name(f"{base.name}-float16")
     if path.exists() and (not (path / "manifest.json").is_file() or path.resolve() == place.model.resolve()):
         raise SeqtoolError("there is something else already", place=str(path), hint="choose another place with --out")
+    scores, data = _scores(place, (bundle, replace(bundle, weights=weights)), files, root)
     facts = {name: value for name, value in bundle.manifest.items() if name not in WRITTEN_ANEW}
     write_bundle(path, bundle.config, bundle.vocab, weights, {**facts, "dtype": "float16", "made_from": bundle.manifest["sha256"]})
-    after = read_bundle(path)
-    scores, data = _scores(place, (bundle, after), files, root)
-    return Smaller(path, (_size(bundle), _size(after)), scores, data)
+    return Smaller(path, (_size(bundle), _size(read_bundle(path))), scores, data)
 
 
 def _size(bundle: Bundle) -> int:
