@@ -30,7 +30,7 @@ from seqtool.sealed import (
 
 __all__ = ["FILES", "FORMAT_VERSION", "MANIFEST", "Bundle", "canonical_json", "read_bundle", "read_manifest", "strict_json", "write_bundle"]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 MODEL = Form(
     noun="model",
     version=FORMAT_VERSION,

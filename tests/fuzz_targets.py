@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from seqtool.bundle import MANIFEST, Bundle, read_manifest
+from seqtool.bundle import FORMAT_VERSION, MANIFEST, Bundle, read_manifest
 from seqtool.config import parse_settings
 from seqtool.data.blocks import raw_lines
 from seqtool.data.formats import SAMPLE_LINES, FormatName, find_format
@@ -104,7 +104,7 @@ def manifest(data: bytes) -> str:
         except ModelError:
             value = strict_json(data) if _is_json(data) else None
             if isinstance(value, dict):
-                value = {**value, "format_version": 1}
+                value = {**value, "format_version": FORMAT_VERSION}
                 value.pop("sha256", None)
                 path.write_bytes(canonical_json({**value, "sha256": hashlib.sha256(canonical_json(value)).hexdigest()}))
                 read_manifest(Path(folder))

@@ -167,7 +167,7 @@ def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
 def test_another_format_version_is_named(model: Path) -> None:
     manifest = json.loads((model / MANIFEST).read_bytes())
     (model / MANIFEST).write_bytes(canonical_json({**manifest, "format_version": 99}))
-    with pytest.raises(ModelError, match="expected format version 1, found 99"):
+    with pytest.raises(ModelError, match="expected format version 2, found 99"):
         read_manifest(model)
 
 

@@ -102,7 +102,8 @@ class WordEncoder:
     def to_json(self) -> dict[str, Any]:
         """What `vocab.json` holds of words: forms with counts, values of features, characters."""
         return {
-            "forms": [list(item) for item in self._counts.items()],
+            "forms": list(self._counts),
+            "counts": list(self._counts.values()),
             "features": [None if rows is None else list(rows) for rows in self._rows],
             "characters": None if self.characters is None else list(self.characters),
         }
@@ -110,7 +111,7 @@ class WordEncoder:
     @classmethod
     def from_json(cls, features: Sequence[Feature], vocab: Mapping[str, Any], normalize: str) -> WordEncoder:
         """The encoder that `to_json` wrote."""
-        return cls(features, vocab["features"], vocab["characters"], dict(vocab["forms"]), normalize)
+        return cls(features, vocab["features"], vocab["characters"], form_counts(vocab), normalize)
 
     def rows(self, index: int) -> int:
         """How many rows the table of a feature has, that for unknown values counted; 0 for a character feature."""
@@ -154,6 +155,11 @@ class WordEncoder:
         found[:, 0] = BEGIN
         found[np.arange(len(words)), sizes + 1] = END
         return found, sizes + 2
+
+
+def form_counts(vocab: Mapping[str, Any]) -> dict[str, int]:
+    """The training words that `vocab.json` lists, with their frequencies."""
+    return dict(zip(vocab["forms"], vocab["counts"], strict=True))
 
 
 def _numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:

@@ -92,7 +92,7 @@ def check_tagger(model: TaggerModel, exported: Exported) -> float:
 def _sentences(model: TaggerModel, batch: int, length: int) -> Iterator[list[str]]:
     """The first of the given length, the others shorter or as long; known words and unknown ones."""
     draw = np.random.default_rng(batch * 1000 + length)
-    forms = [form for form, _ in model.encoder.to_json()["forms"]][:1000] or ["word"]
+    forms = model.encoder.to_json()["forms"][:1000] or ["word"]
     words = [*forms, "Unseen", "zzz-999", "é", "x" * 70]
     for sentence in range(batch):
         count = length if not sentence else int(draw.integers(1, length + 1))

@@ -14,6 +14,7 @@ from seqtool.bundle import Bundle
 from seqtool.data.characters import CharCorpus, load_char_corpus
 from seqtool.data.tagged import KnownWords, TaggedCorpus, load_tagged_corpus
 from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.word_encoder import form_counts
 from seqtool.errors import ConfigError
 from seqtool.jobs.start import check_start, read_start
 from seqtool.settings import CharSettings, Settings, TaggerModel, TaggerSettings, feature_list
@@ -80,7 +81,7 @@ def char_config(settings: CharSettings, kind: str) -> dict[str, Any]:
 
 
 def _prepare_tagger(settings: TaggerSettings, progress: Progress | None, start: Bundle | None) -> Prepared:
-    base = None if start is None else KnownWords(tuple(start.vocab["labels"]), dict(start.vocab["forms"]))
+    base = None if start is None else KnownWords(tuple(start.vocab["labels"]), form_counts(start.vocab))
     corpus = load_tagged_corpus(settings.data, settings.model, settings.seed, progress, base)
     model = resolved_model(settings.model, corpus.inner_scheme)
     config = {

@@ -93,8 +93,6 @@ def start_notes(start: Bundle, vocab: Json, place: str) -> Iterator[str]:
 
 
 def _name(item: Any) -> str:
-    if isinstance(item, list | tuple):
-        return str(item[0])
     return show_symbol(item) if isinstance(item, str) else f"0x{item:02X}"
 
 

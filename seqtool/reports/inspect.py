@@ -44,7 +44,7 @@ def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping
         symbols = " ".join(visible(chr(symbol) if isinstance(symbol, int) else symbol) for symbol in vocab["symbols"])
         yield f"  symbols    {len(vocab['symbols'])}: {shorten(symbols, 80)}"
     else:
-        yield f"  words      {len(vocab['forms']):,} distinct, {sum(count for _, count in vocab['forms']):,} in training"
+        yield f"  words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training"
         yield f"  labels     {len(vocab['labels'])}: {shorten(' '.join(map(visible, vocab['labels'])), 80)}"
         f1 = config.get("tokenizer_f1")
         yield f"  tokeniser  {config.get('tokenizer') or 'none: needs tokens'}" + (f" (token F1 {f1:.4f} in training)" if f1 else "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import chain
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -107,8 +106,7 @@ def _check_symbols(vocab: Json, unit: str) -> None:
         raise ModelError("symbols: expected bytes from 0 to 255", place=_VOCAB, hint=_HINT)
     if len(set(symbols)) != len(symbols):
         raise ModelError("symbols: one stands there twice", place=_VOCAB, hint=_HINT)
-    counts = vocab.get("counts", [])
-    if not isinstance(counts, list) or not all(type(count) is int and count >= 0 for count in counts):
+    if not _counts(vocab.get("counts", [])):
         raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
     unknown = vocab.get("unknown")
     if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
@@ -119,8 +117,13 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
     labels = vocab.get("labels")
     if not _strings(labels) or not labels:
         raise ModelError("labels: expected a list of strings", place=_VOCAB, hint=_HINT)
-    if not _counted(vocab.get("forms")):
-        raise ModelError("forms: expected a list of [form, count]", place=_VOCAB, hint=_HINT)
+    forms, counts = vocab.get("forms"), vocab.get("counts")
+    if not isinstance(forms, list) or not _strings(forms):
+        raise ModelError("forms: expected a list of strings", place=_VOCAB, hint=_HINT)
+    if not isinstance(counts, list) or not _counts(counts):
+        raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
+    if len(forms) != len(counts):
+        raise ModelError(f"counts: expected one for each of {len(forms):,} forms, found {len(counts):,}", place=_VOCAB, hint=_HINT)
     features = vocab.get("features")
     if not isinstance(features, list) or len(features) != len(over_characters):
         raise ModelError(f"features: expected {len(over_characters)} lists of values", place=_VOCAB, hint=_HINT)
@@ -131,12 +134,9 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
         raise ModelError("characters: expected a list of strings", place=_VOCAB, hint=_HINT)
 
 
+def _counts(value: Any) -> bool:
+    return isinstance(value, list) and set(map(type, value)) <= {int} and min(value, default=0) >= 0
+
+
 def _strings(value: Any) -> bool:
     return isinstance(value, list) and set(map(type, value)) <= {str}
-
-
-def _counted(forms: Any) -> bool:
-    """Whether this is a list of [form, count]."""
-    if not isinstance(forms, list) or not set(map(type, forms)) <= {list} or not set(map(len, forms)) <= {2}:
-        return False
-    return list(map(type, chain.from_iterable(forms))) == [str, int] * len(forms)
