@@ -16,18 +16,20 @@ import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import ModelError
 from seqtool.files import commit_directory, present
 
+if TYPE_CHECKING:
+    import numpy as np  # imported where it is used: a file is read while numpy is being loaded
+
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 4 << 20
 DEEPEST = 100  # levels of JSON
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, "np.ndarray[Any, Any]"]
 Json = dict[str, Any]
 
 
@@ -183,7 +185,7 @@ def _damaged(path: Path, form: Form) -> ModelError:
 # --- JSON -------------------------------------------------------------------------------------------------------------
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_OPENS = np.array([(byte in b"[{") - (byte in b"]}") for byte in range(256)], np.int32)
+_OPENS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
@@ -217,8 +219,8 @@ def strict_json(content: bytes | bytearray) -> Any:
 
 
 def _depth(content: bytes | bytearray) -> int:
-    brackets = np.frombuffer(content.translate(None, _NOT_BRACKETS), np.uint8)
-    return int(np.cumsum(_OPENS[brackets]).max(initial=0))
+    brackets = content.translate(None, _NOT_BRACKETS)
+    return max(accumulate(map(_OPENS.__getitem__, brackets)), default=0)
 
 
 def _refuse(name: str) -> float:
@@ -235,12 +237,13 @@ def _finite(text: str) -> float:
 
 def pack_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
     """Arrays as the bytes of a safetensors file. It carries no metadata, whose order is random."""
+    import numpy as np
     from safetensors.numpy import save
 
     return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
-_KINDS: dict[str, np.dtype[Any]] = {"F32": np.dtype("<f4"), "F16": np.dtype("<f2")}
+_KINDS = {"F32": "<f4", "F16": "<f2"}
 
 
 def unpack_arrays(path: Path, content: bytearray, form: Form) -> Arrays:
@@ -251,6 +254,8 @@ def unpack_arrays(path: Path, content: bytearray, form: Form) -> Arrays:
     Raises:
         ModelError: naming the array that is not.
     """
+    import numpy as np
+
     size = int.from_bytes(content[:8], "little")
     data = memoryview(content)[8 + size :]
     try:
@@ -270,9 +275,11 @@ def _array(name: str, entry: Json, data: memoryview) -> np.ndarray[Any, Any]:
     Raises:
         ValueError: if it is of another type, or does not lie within the bytes.
     """
+    import numpy as np
+
     if entry["dtype"] not in _KINDS:
         raise ValueError(f"{name}: expected F32 or F16, found {entry['dtype']}")
-    kind, shape, (first, last) = _KINDS[entry["dtype"]], tuple(map(operator.index, entry["shape"])), entry["data_offsets"]
+    kind, shape, (first, last) = np.dtype(_KINDS[entry["dtype"]]), tuple(map(operator.index, entry["shape"])), entry["data_offsets"]
     if min(shape, default=0) < 0 or not 0 <= first <= last <= len(data) or math.prod(shape) * kind.itemsize != last - first:
         raise ValueError(f"{name}: its bytes do not fit its shape")
     array: np.ndarray[Any, Any] = np.frombuffer(data[first:last], kind).reshape(shape)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from seqtool.errors import ModelError
+from seqtool.jobs.use import character_model, tagger
 from tests.shell import PROJECT, environment
 from tests.stored_models import store_character_model, store_tagger
 
@@ -123,6 +125,21 @@ def test_commands_do_not_load_what_they_do_not_need(here: Path, name: str) -> No
 def test_importing_the_package_loads_nothing(here: Path) -> None:
     code = "import sys; before = set(sys.modules); import seqtool; print(*sorted(set(sys.modules) - before))"
     assert run_python(code, cwd=here).stdout.split() == ["seqtool", "seqtool.version"]
+
+
+def test_what_reads_a_model_does_not_wait_for_numpy(here: Path) -> None:
+    """A model directory is read while numpy is imported, so the one must not import the other."""
+    code = "import sys, seqtool.jobs.use; print(*[name for name in ('numpy', 'safetensors') if name in sys.modules])"
+    assert run_python(code, cwd=here).stdout.split() == []
+
+
+@pytest.mark.parametrize("task", ["tagger", "char"])
+def test_a_model_that_another_thread_reads_is_refused_in_the_callers(tmp_path: Path, task: str) -> None:
+    (store_tagger if task == "tagger" else store_character_model)(tmp_path / "runs/here")
+    weights = tmp_path / "runs/here/model/weights.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1] + b"?")
+    with pytest.raises(ModelError, match="its SHA-256 is not the one"):
+        (tagger if task == "tagger" else character_model)("here", tmp_path / "runs")
 
 
 def test_a_loaded_model_stays_light(here: Path) -> None:

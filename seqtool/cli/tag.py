@@ -100,18 +100,19 @@ def tag(
     _check_options(output, probs, nbest, json)
     output = Output.JSONL if json else output
     from seqtool.cli.inputs import open_inputs, text_arguments
+    from seqtool.jobs.use import tagger
+
+    given = text_arguments(texts)
+    inputs = open_inputs(texts, files)
+    used = tagger(model, runs_dir)  # before the imports below: most of them are loaded while it is read
     from seqtool.data.line_stream import LineStream
     from seqtool.data.untagged import FormattedReader, TextReader
     from seqtool.data.untagged import input_format as format_of
     from seqtool.errors import DataError
     from seqtool.jobs.tagging import TaggingStream, Wanted
-    from seqtool.jobs.use import tagger
     from seqtool.reports.console import is_terminal, say
     from seqtool.safe_text import visible_lines
 
-    given = text_arguments(texts)
-    inputs = open_inputs(texts, files)
-    used = tagger(model, runs_dir)
     terminal = is_terminal(sys.stdout)
     raw = TextReader(tokenizer.value if tokenizer else used.config.get("tokenizer"))
     unseen = terminal if output is None else output is Output.TABLE

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from seqtool.bundle import read_bundle
+from seqtool.bundle import Bundle, read_bundle
 from seqtool.errors import DataError, ModelError
 from seqtool.reports.console import say
 from seqtool.runs import find_model, finished_runs, runs_root
-from seqtool.runtime.load import load_character_model, load_tagger
 
 if TYPE_CHECKING:
     from seqtool.runtime.character import CharacterModel
@@ -44,11 +45,13 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
         ModelError: if there is none, if it is damaged, or if it is a tagger.
     """
     place = find_model(reference, runs_root(runs_dir), "char", kind)
-    bundle = read_bundle(place.model)
+    bundle = _read_bundle(place.model, meanwhile="seqtool.runtime.character")
     if bundle.task != "char":
         raise ModelError(
             "a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT"
         )
+    from seqtool.runtime.load import load_character_model
+
     _name_newest(reference, place.name)
     return UsedCharacterModel(load_character_model(bundle), place.name, bundle.manifest)
 
@@ -93,11 +96,36 @@ def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
         ModelError: if there is none, if it is damaged, or if it is a character model.
     """
     place = find_model(reference, runs_root(runs_dir), "tagger")
-    bundle = read_bundle(place.model)
+    bundle = _read_bundle(place.model, meanwhile="seqtool.runtime.tagger")
     if bundle.task != "tagger":
         raise ModelError("a character model, not a tagger", place=place.name, hint="train a tagger: seqtool train-tagger CONFIG")
+    from seqtool.runtime.load import load_tagger
+
     _name_newest(reference, place.name)
     return UsedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
+
+
+def _read_bundle(folder: Path, meanwhile: str) -> Bundle:
+    """A verified model directory, read and hashed by another thread while this one imports the module that will use it.
+
+    Raises:
+        ModelError: as `read_bundle`.
+    """
+    outcome: list[Bundle | Exception] = []
+
+    def read() -> None:
+        try:
+            outcome.append(read_bundle(folder))
+        except Exception as error:  # raised below, in the caller's thread
+            outcome.append(error)
+
+    thread = Thread(target=read, daemon=True)  # Ctrl-C need not wait for it
+    thread.start()
+    import_module(meanwhile)
+    thread.join()
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
 
 
 def _name_newest(reference: str | None, name: str) -> None:
