@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeGuard, get_args
 
 import numpy as np
 
@@ -118,9 +118,9 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
     if not _strings(labels) or not labels:
         raise ModelError("labels: expected a list of strings", place=_VOCAB, hint=_HINT)
     forms, counts = vocab.get("forms"), vocab.get("counts")
-    if not isinstance(forms, list) or not _strings(forms):
+    if not _strings(forms):
         raise ModelError("forms: expected a list of strings", place=_VOCAB, hint=_HINT)
-    if not isinstance(counts, list) or not _counts(counts):
+    if not _counts(counts):
         raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
     if len(forms) != len(counts):
         raise ModelError(f"counts: expected one for each of {len(forms):,} forms, found {len(counts):,}", place=_VOCAB, hint=_HINT)
@@ -134,9 +134,9 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
         raise ModelError("characters: expected a list of strings", place=_VOCAB, hint=_HINT)
 
 
-def _counts(value: Any) -> bool:
+def _counts(value: Any) -> TypeGuard[list[int]]:
     return isinstance(value, list) and set(map(type, value)) <= {int} and min(value, default=0) >= 0
 
 
-def _strings(value: Any) -> bool:
+def _strings(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and set(map(type, value)) <= {str}
