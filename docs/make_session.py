@@ -14,7 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 from rich.console import Console
 from rich.text import Text
 
-from tests.shell import in_terminal
+from tests.support.shell import in_terminal
 
 SESSION = (
     "seqtool init --example hihell",

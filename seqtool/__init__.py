@@ -10,14 +10,14 @@ TYPE_CHECKING = False  # as type checkers know it; the module it comes from take
 if TYPE_CHECKING:
     from typing import Any
 
+    from seqtool.api.model import Model as Model
+    from seqtool.api.model import load as load
+    from seqtool.api.train import Run as Run
+    from seqtool.api.train import read_config as read_config
+    from seqtool.api.train import train as train
     from seqtool.errors import SeqtoolError as SeqtoolError
-    from seqtool.jobs.api import Model as Model
-    from seqtool.jobs.api import load as load
-    from seqtool.jobs.teach import Run as Run
-    from seqtool.jobs.teach import read_config as read_config
-    from seqtool.jobs.teach import train as train
 
-_API, _TEACH = "seqtool.jobs.api", "seqtool.jobs.teach"
+_API, _TEACH = "seqtool.api.model", "seqtool.api.train"
 _HOMES = {"Model": _API, "Run": _TEACH, "SeqtoolError": "seqtool.errors", "load": _API, "read_config": _TEACH, "train": _TEACH}
 
 __all__ = ["Model", "Run", "SeqtoolError", "__version__", "load", "read_config", "train"]

@@ -13,13 +13,13 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqtool.jobs.api import Model
+    from seqtool.api.model import Model
 
 
 @lru_cache(maxsize=4)
 def _loaded(model: str) -> Model:
     """The model at a place; each process loads it once."""
-    from seqtool.jobs.api import load
+    from seqtool.api.model import load
 
     return load(model)
 

@@ -14,8 +14,8 @@ from typing import Any, Self
 
 import numpy as np
 
+from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.settings import Scheme
-from seqtool.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.spans import Span, spans_of
 
 __all__ = [

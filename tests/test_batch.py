@@ -15,7 +15,7 @@ import pytest
 
 from seqtool.batch import Tagger, _loaded
 from seqtool.errors import ModelError
-from tests.shell import PROJECT, seqtool
+from tests.support.shell import PROJECT, seqtool
 
 SENTENCES = ["The dog ate the apple", "", ["Everybody", "read", "that", "book"]]
 LABELS = [["DET", "NN", "V", "DET", "NN"], [], ["NN", "V", "DET", "NN"]]

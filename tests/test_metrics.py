@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from seqeval.metrics import classification_report, f1_score, precision_score, recall_score
 from seqeval.scheme import IOB2, IOBES
 
+from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.metrics import LossCount, SpanCounts, SpanTable, TaggingCounts, Tally, token_accuracy
 from seqtool.settings import Scheme
-from seqtool.significance import bootstrap_f1, bootstrap_interval, paired_test
 
 Sentences = list[list[str]]
 

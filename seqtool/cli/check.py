@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Overrides, RunsDir
 from seqtool.cli.train import Config, DevFiles, TestFiles
 
@@ -18,12 +18,12 @@ def check(
 ) -> None:
     """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.cli.train import read_or_suggest
-    from seqtool.data.guess import looks_labelled
-    from seqtool.data.untagged import ENDINGS
-    from seqtool.jobs.check import check as look
+    from seqtool.data.formats.guess_layout import looks_labelled
+    from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.training import TrainingScreen
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.training.data_check import check as look
 
     labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labelled(config)
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"

@@ -44,7 +44,7 @@ def _may_be_config(entry: os.DirEntry[str]) -> bool:
 
 def complete_example(incomplete: str) -> list[str]:
     """Names of shipped examples."""
-    from seqtool.jobs.shipped import example_names
+    from seqtool.init.examples import example_names
 
     return [name for name in example_names() if name.startswith(incomplete)]
 

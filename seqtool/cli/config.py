@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_config
+from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, Overrides, RunsDir
 
@@ -31,7 +31,7 @@ app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, help="
 @command
 def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print every setting and where it came from, e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05"""
-    from seqtool.jobs.configs import resolved_yaml, settings_of
+    from seqtool.config.describe import resolved_yaml, settings_of
     from seqtool.reports.config import annotated
     from seqtool.reports.console import say, write_json, write_line
 
@@ -50,7 +50,7 @@ def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, 
 @command
 def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
-    from seqtool.jobs.configs import differences
+    from seqtool.config.describe import differences
     from seqtool.reports.config import difference_rows, side_by_side
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.safe_text import visible
@@ -70,10 +70,10 @@ def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: Ru
 
 def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConfig:
     from seqtool.cli.train import read_or_suggest
-    from seqtool.data.untagged import ENDINGS
-    from seqtool.jobs.configs import find_config
+    from seqtool.config.describe import find_config
+    from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.training import TrainingScreen
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
 
     path = find_config(config, runs_root(runs_dir))
     task = None if path.suffix.lower() in (".yaml", ".yml") else "tagger" if path.suffix.lower() in ENDINGS else "char"

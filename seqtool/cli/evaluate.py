@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_run
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, RunsDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from seqtool.bundle import Bundle
-    from seqtool.runs import ModelPlace
-    from seqtool.runtime.character import CharacterModel
-    from seqtool.runtime.tagger import TaggerModel
+    from seqtool.inference.character import CharacterModel
+    from seqtool.inference.tagger import TaggerModel
+    from seqtool.storage.model_directory import Bundle
+    from seqtool.storage.run_directory import ModelPlace
 
 
 class Split(StrEnum):
@@ -67,11 +67,11 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Say how good a model is, e.g. seqtool evaluate runs/ewt test.conllu"""
-    from seqtool.bundle import read_bundle
     from seqtool.errors import SeqtoolError
+    from seqtool.inference.load import load_character_model, load_tagger
     from seqtool.reports.console import json_text, write_line
-    from seqtool.runs import find_model, runs_root
-    from seqtool.runtime.load import load_character_model, load_tagger
+    from seqtool.storage.model_directory import read_bundle
+    from seqtool.storage.run_directory import find_model, runs_root
 
     place = find_model(model, runs_root(runs_dir))
     bundle = read_bundle(place.model)
@@ -101,11 +101,11 @@ def _tagger(
     runs_dir: Path | None,
     value: dict[str, Any],
 ) -> Iterator[str]:
-    from seqtool.jobs.evaluation import compare, evaluate_tagger
-    from seqtool.jobs.evaluation_sentences import given_sentences
-    from seqtool.jobs.use import tagger
+    from seqtool.cli.model_argument import tagger
+    from seqtool.evaluation.tagger import compare, evaluate_tagger
+    from seqtool.evaluation.tagger_data import given_sentences
     from seqtool.reports.console import say
-    from seqtool.reports.evaluation import comparison_line, tagger_report
+    from seqtool.reports.tagger_evaluation import comparison_line, tagger_report
 
     given = given_sentences(bundle.config, place.run, files, split.value if split else None)
     for note in given.notes:
@@ -122,7 +122,7 @@ def _tagger(
         yield ""
         yield comparison_line(comparison, other.name)
     if suspects_file is not None:
-        from seqtool.jobs.suspects import write_suspects
+        from seqtool.evaluation.label_errors import write_suspects
 
         count = write_suspects(suspects_file, model, given)
         value["suspects"] = {"file": str(suspects_file), "count": count}
@@ -140,9 +140,9 @@ def _character(
     runs_dir: Path | None,
     value: dict[str, Any],
 ) -> Iterator[str]:
-    from seqtool.jobs.character_evaluation import TextRequest, evaluate_character
+    from seqtool.evaluation.character import TextRequest, evaluate_character
     from seqtool.reports.text_evaluation import text_report
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
 
     request = TextRequest(tuple(files), train_file, tuple(blocks or (64, 256)), fit_temperature)
     name, evaluation = evaluate_character(model, place, runs_root(runs_dir), request)

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_run
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, RunsDir
 
 
@@ -54,7 +54,7 @@ def export(
 ) -> None:
     """Give a model to other runtimes, e.g. seqtool export hihell --to onnx, or export hihell --dtype float16"""
     from seqtool.errors import SeqtoolError
-    from seqtool.runs import find_model, runs_root
+    from seqtool.storage.run_directory import find_model, runs_root
 
     if (to is None) == (dtype is None):
         raise SeqtoolError("give --to or --dtype", hint=f"seqtool export {model} --to onnx, or --dtype float16")
@@ -62,13 +62,13 @@ def export(
         raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on inputs of its own")
     place = find_model(model, runs_root(runs_dir))
     if to is not None:
-        from seqtool.jobs.export import export_onnx
+        from seqtool.export.onnx import export_onnx
         from seqtool.reports.export import onnx_json, onnx_lines
 
         done = export_onnx(place, out)
         _print(onnx_lines(done), onnx_json(done), json)
         return
-    from seqtool.jobs.smaller import make_smaller
+    from seqtool.export.float16 import make_smaller
     from seqtool.reports.export import smaller_json, smaller_lines
 
     smaller = make_smaller(place, out, data or [], runs_root(runs_dir))

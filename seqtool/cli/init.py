@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_example
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson
 
 TASKS = ("char", "tagger")
@@ -37,7 +37,7 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Write a config to begin with, e.g. seqtool init tagger my.conllu, or init --example hihell"""
-    from seqtool.jobs.init import begin, begin_with_example
+    from seqtool.init.config import begin, begin_with_example
     from seqtool.reports.console import say, write_json, write_line
 
     _check(task, data, dev, test, example)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_config
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, Overrides, RunsDir
 
 if TYPE_CHECKING:
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from seqtool.jobs.inspect import Inspected
-    from seqtool.runtime.character import CharacterModel
-    from seqtool.runtime.tagger import TaggerModel
-    from seqtool.runtime.units import Unit
+    from seqtool.inference.character import CharacterModel
+    from seqtool.inference.tagger import TaggerModel
+    from seqtool.inspection.network import Inspected
+    from seqtool.inspection.unit_names import Unit
 
 What = Annotated[
     str,
@@ -94,9 +94,9 @@ def inspect(
 ) -> None:
     """Look at a network and its way through a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
     from seqtool.errors import SeqtoolError
-    from seqtool.jobs.inspect import trained, untrained
-    from seqtool.runs import runs_root
-    from seqtool.runtime.character import CharacterModel
+    from seqtool.inference.character import CharacterModel
+    from seqtool.inspection.network import trained, untrained
+    from seqtool.storage.run_directory import runs_root
 
     is_config = Path(what).suffix.lower() in (".yaml", ".yml")
     if overrides and not is_config:
@@ -141,8 +141,8 @@ def _colour_and_width() -> tuple[bool, int]:
 
 
 def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.reports.inspect import character_walk, facts, overview, training_curve
-    from seqtool.runtime.character import CharacterModel
+    from seqtool.inference.character import CharacterModel
+    from seqtool.reports.network_inspection import character_walk, facts, overview, training_curve
 
     yield from overview(inspected.name, inspected.config, inspected.vocab, inspected.weights)
     yield from facts(inspected.config, inspected.vocab, inspected.manifest)
@@ -152,15 +152,15 @@ def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
         for tokens in _sentences(inspected, asked):
             yield from _sentence(model, inspected, tokens)
         return
-    from seqtool.jobs.evaluation_data import read_text
+    from seqtool.evaluation.evaluation_data import read_text
 
     for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
         yield from character_walk(model, inspected.weights, text)
 
 
 def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]:
-    from seqtool.data.untagged import TextReader
-    from seqtool.jobs.evaluation_data import read_text
+    from seqtool.data.tagging.unlabeled import TextReader
+    from seqtool.evaluation.evaluation_data import read_text
 
     reader = TextReader(inspected.config.get("tokenizer") or "whitespace")
     for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:
@@ -170,9 +170,9 @@ def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]
 
 
 def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...]) -> Iterator[str | Text]:
-    from seqtool.jobs.effects import look_inside
-    from seqtool.reports.inspect import tagger_walk
-    from seqtool.reports.strips import effect_lines, marginal_rows
+    from seqtool.inspection.word_ablation import look_inside
+    from seqtool.reports.network_inspection import tagger_walk
+    from seqtool.reports.tagger_inspection import effect_lines, marginal_rows
 
     colour, width = _colour_and_width()
     yield from tagger_walk(model, inspected.weights, tokens)
@@ -187,8 +187,8 @@ def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...])
 
 
 def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.jobs.inspect import text_to_read
-    from seqtool.runtime.units import parse_units
+    from seqtool.inspection.network import text_to_read
+    from seqtool.inspection.unit_names import parse_units
 
     names, surprisal = asked.unit_names()
     if surprisal:
@@ -196,7 +196,7 @@ def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> It
     units = parse_units(names, model.settings) if names else []
     text = text_to_read(inspected, asked.texts, asked.files, asked.root)
     if asked.states is not None:
-        from seqtool.jobs.states import character_states, write_npz
+        from seqtool.inspection.state_arrays import character_states, write_npz
 
         chosen = parse_units(names, model.settings, limit=None) if names else ()
         arrays = character_states(model, text, chosen)
@@ -211,10 +211,10 @@ def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> It
 
 def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.jobs.patterns import pattern_values
-    from seqtool.jobs.units import excerpt, pattern_of_symbols, rank_units, state_parts
-    from seqtool.reports.units import ranking_lines
-    from seqtool.runtime.units import parse_units
+    from seqtool.inspection.patterns import pattern_values
+    from seqtool.inspection.unit_names import parse_units
+    from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, state_parts
+    from seqtool.reports.unit_inspection import ranking_lines
 
     assert asked.find is not None
     target = pattern_of_symbols(model, asked.find, text)
@@ -227,8 +227,8 @@ def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], su
 
 
 def _coloured(model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool) -> Iterator[str | Text]:
-    from seqtool.jobs.units import read_excerpt
-    from seqtool.reports.units import reading_summary, unit_rows
+    from seqtool.inspection.unit_ranking import read_excerpt
+    from seqtool.reports.unit_inspection import reading_summary, unit_rows
 
     colour, width = _colour_and_width()
     reading = read_excerpt(model, text, *stretch, units)
@@ -247,7 +247,7 @@ def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> I
     sentences = list(_sentences(inspected, asked))
     if len(sentences) != 1:
         raise SeqtoolError(f"--states needs one sentence, found {len(sentences)}", hint='give it with --text "The dog ate the apple"')
-    from seqtool.jobs.states import tagger_states, write_npz
+    from seqtool.inspection.state_arrays import tagger_states, write_npz
 
     arrays = tagger_states(model, sentences[0])
     write_npz(asked.states, arrays)
@@ -266,9 +266,9 @@ def _print_json(inspected: Inspected, asked: _Asked) -> None:
 
 def _json_ranking(inspected: Inspected, asked: _Asked) -> list[dict[str, object]]:
     from seqtool.errors import SeqtoolError
-    from seqtool.jobs.inspect import text_to_read
-    from seqtool.jobs.units import pattern_of_symbols, rank_units, state_parts
-    from seqtool.runtime.character import CharacterModel
+    from seqtool.inference.character import CharacterModel
+    from seqtool.inspection.network import text_to_read
+    from seqtool.inspection.unit_ranking import pattern_of_symbols, rank_units, state_parts
 
     if not isinstance(inspected.model, CharacterModel) or asked.find is None:
         raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)

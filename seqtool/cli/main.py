@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seqtool.cli.boundary import leave, run
+from seqtool.cli.exit_codes import leave, run
 from seqtool.cli.help import Command, Group
 from seqtool.version import VERSION
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 Texts = Annotated[
@@ -24,8 +24,8 @@ def predict(
 ) -> None:
     """Say what an aligned character model makes of a text, e.g. seqtool predict hihell"""
     from seqtool.cli.inputs import input_lines
+    from seqtool.cli.model_argument import character_model
     from seqtool.errors import ModelError
-    from seqtool.jobs.use import character_model
     from seqtool.reports.console import json_text, write_line
 
     used = character_model(model, runs_dir, kind="pairs")

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_run
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, RunsDir
 
 Runs = Annotated[
@@ -52,10 +52,10 @@ def report(
     json: AsJson = False,
 ) -> None:
     """Write one page that shows all there is to see of a run, e.g. seqtool report ewt"""
-    from seqtool.files import write_file
-    from seqtool.jobs.evaluation_data import read_text
-    from seqtool.jobs.report import ReportOptions, report_place, run_facts
+    from seqtool.evaluation.evaluation_data import read_text
     from seqtool.reports.console import write_json, write_line
+    from seqtool.reports.html.collect import ReportOptions, report_place, run_facts
+    from seqtool.storage.atomic import write_file
 
     place = report_place(runs, out, runs_dir)
     _need_report_tools()

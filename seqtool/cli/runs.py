@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
 from seqtool.cli.completion import complete_any_run, complete_run
+from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, RunsDir
 
@@ -31,10 +31,10 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
         return
     import time
 
-    from seqtool.jobs.run_list import list_runs
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.runs import run_lines
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.run_list import list_runs
 
     root = runs_root(runs_dir)
     entries = list_runs(root)
@@ -51,10 +51,10 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 @command
 def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Take runs away for good, e.g. seqtool runs rm hihell~1"""
-    from seqtool.jobs.run_list import remove_runs
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import size
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.run_list import remove_runs
 
     gone = list(remove_runs(names, runs_root(runs_dir)))
     if json:
@@ -68,12 +68,12 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
 def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
     from seqtool.config import read_settings
-    from seqtool.jobs.configs import CONFIG, differences
-    from seqtool.jobs.run_list import facts, run_entry
+    from seqtool.config.describe import CONFIG, differences
     from seqtool.reports.config import difference_rows
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import comparison_lines
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.run_list import facts, run_entry
 
     entries = [run_entry(reference, runs_root(runs_dir)) for reference in (run, other)]
     configs = [entry.path / CONFIG for entry in entries]

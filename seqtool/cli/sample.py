@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, ModelOption, RunsDir
 
 if TYPE_CHECKING:
-    from seqtool.runtime.character import CharacterModel
+    from seqtool.inference.character import CharacterModel
 
 
 class Unknown(StrEnum):
@@ -59,10 +59,10 @@ def sample(
     json: AsJson = False,
 ) -> None:
     """Generate text with a character model, e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7"""
+    from seqtool.cli.model_argument import text_model
     from seqtool.errors import SeqtoolError
-    from seqtool.jobs.use import text_model
+    from seqtool.inference.sampling import Choice
     from seqtool.reports.samples import print_json, print_samples
-    from seqtool.runtime.sampling import Choice
 
     if prompt is not None and prompt_file is not None:
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
@@ -96,7 +96,7 @@ def _known(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
     Raises:
         DataError: there is one, and it is not to be skipped.
     """
-    from seqtool.jobs.use import unknown_symbol
+    from seqtool.cli.model_argument import unknown_symbol
     from seqtool.reports.console import say
 
     known, strange = model.readable(prompt)

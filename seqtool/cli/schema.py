@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 
 
 @command

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from seqtool.inference.character import CharacterModel
     from seqtool.reports.scores import ScorePrinter
-    from seqtool.runtime.character import CharacterModel
 
 Texts = Annotated[
     list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; without any, standard input as one text.", show_default=False)
@@ -36,8 +36,8 @@ def score(
     """Say how likely a text is, in nats and bits per character, e.g. seqtool score "Good night!", or score --lines --file a.txt"""
     import sys
 
-    from seqtool.jobs.scoring import score_text
-    from seqtool.jobs.use import text_model
+    from seqtool.cli.model_argument import text_model
+    from seqtool.inference.score_stream import score_text
     from seqtool.reports.scores import ScorePrinter
 
     used = text_model(model, runs_dir)
@@ -65,9 +65,9 @@ def _score_lines(model: CharacterModel, texts: list[str] | None, files: list[Pat
     import sys
 
     from seqtool.cli.inputs import open_inputs, text_arguments
-    from seqtool.data.blocks import BOM
-    from seqtool.data.line_stream import LineStream
-    from seqtool.jobs.scoring import LineScorer
+    from seqtool.data.formats.blocks import BOM
+    from seqtool.data.formats.line_stream import LineStream
+    from seqtool.inference.score_stream import LineScorer
 
     scorer = LineScorer(model, show)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Quiet, RunsDir, Seed
 
 
@@ -54,10 +54,10 @@ def sweep(
     json: AsJson = False,
 ) -> None:
     """Search over settings; go on with a search that was interrupted, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
-    from seqtool.jobs.sweep import SweepOptions
-    from seqtool.jobs.sweep import sweep as run_sweep
     from seqtool.reports.sweep import SweepScreen
-    from seqtool.runs import runs_root
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.sweep.run import SweepOptions
+    from seqtool.sweep.run import sweep as run_sweep
 
     short_forms = {"name": name, "seed": seed, "training.device": device.value if device else None}
     given = [*(overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
-    from seqtool.jobs.use import UsedTagger
+    from seqtool.cli.model_argument import UsedTagger
     from seqtool.reports.tagged import OutputFormat, Renderer
 
 
@@ -100,16 +100,16 @@ def tag(
     _check_options(output, probs, nbest, json)
     output = Output.JSONL if json else output
     from seqtool.cli.inputs import open_inputs, text_arguments
-    from seqtool.jobs.use import tagger
+    from seqtool.cli.model_argument import tagger
 
     given = text_arguments(texts)
     inputs = open_inputs(texts, files)
     used = tagger(model, runs_dir)  # before the imports below: most of them are loaded while it is read
-    from seqtool.data.line_stream import LineStream
-    from seqtool.data.untagged import FormattedReader, TextReader
-    from seqtool.data.untagged import input_format as format_of
+    from seqtool.data.formats.line_stream import LineStream
+    from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
+    from seqtool.data.tagging.unlabeled import input_format as format_of
     from seqtool.errors import DataError
-    from seqtool.jobs.tagging import TaggingStream, Wanted
+    from seqtool.inference.tag_stream import TaggingStream, Wanted
     from seqtool.reports.console import is_terminal, say
     from seqtool.safe_text import visible_lines
 

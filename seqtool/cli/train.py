@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.boundary import command
+from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, DeviceOption, InitFrom, Name, Overrides, Overwrite, Plain, Quiet, Resume, RunsDir, Seed, Seeds
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class _Given:
         if self.init_from is None:
             return None
         from seqtool.config.yaml_tree import quoted
-        from seqtool.runs import find_model, runs_root
+        from seqtool.storage.run_directory import find_model, runs_root
 
         return quoted(str(find_model(self.init_from, runs_root(self.runs_dir)).model.absolute()))
 
@@ -105,10 +105,10 @@ def train_tagger(
 
 def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
     from seqtool.errors import SeqtoolError
-    from seqtool.jobs.train import TrainOptions, train_all
     from seqtool.reports.training import TrainingScreen
-    from seqtool.runs import runs_root
-    from seqtool.training.launch import Launch
+    from seqtool.storage.run_directory import runs_root
+    from seqtool.training.engine.torchrun import Launch
+    from seqtool.training.run import TrainOptions, train_all
 
     if given.resume and given.overwrite:
         raise SeqtoolError("--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew")
@@ -146,8 +146,8 @@ def read_or_suggest(
             other = "train-tagger" if task == "char" else "train-char"
             raise ConfigError([read.problem("task", f"expected {task}, found {read.settings.task}", f"run: seqtool {other} {config}")])
         return read
-    from seqtool.jobs.suggest import suggest_char
-    from seqtool.jobs.suggest_tagger import suggest_tagger
+    from seqtool.tasks.suggest_character import suggest_char
+    from seqtool.tasks.suggest_tagger import suggest_tagger
 
     suggestion = suggest_tagger(config, dev, test, overrides) if task == "tagger" else suggest_char(config)
     for note in suggestion.notes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from seqtool.config.schema import SECTIONS
-from seqtool.config.yaml_reader import Tree, read_tree
+from seqtool.config.yaml_parser import Tree, read_tree
 from seqtool.config.yaml_tree import Entry, Mark, Mistake, Scalar, Source, Table, quoted, shown
 
 

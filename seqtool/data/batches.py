@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.data.shares import WHOLE, Columns, Share
+from seqtool.data.sharding import WHOLE, Columns, Share
 
 Array = np.ndarray[Any, Any]
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from seqtool.errors import ModelError
 from seqtool.models.character import CharacterNetwork
-from seqtool.models.tagging import Allowed, TaggerNetwork
+from seqtool.models.tagger import Allowed, TaggerNetwork
 from seqtool.settings import CharSettings, TaggerSettings
 
 Arrays = dict[str, np.ndarray[Any, Any]]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from seqtool.models.transfer import moved
+from seqtool.models.device_copy import moved
 from seqtool.settings import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}

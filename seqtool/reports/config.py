@@ -12,7 +12,7 @@ from seqtool.safe_text import shorten, visible
 from seqtool.settings import Feature
 
 if TYPE_CHECKING:
-    from seqtool.jobs.configs import Difference, Setting
+    from seqtool.config.describe import Difference, Setting
 
 WIDEST_LINE = 44  # columns before the comments of all lines that are not longer
 WIDEST_VALUE = 32

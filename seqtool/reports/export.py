@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from seqtool.reports.runs import score, size
 
 if TYPE_CHECKING:
-    from seqtool.jobs.export import Onnx
-    from seqtool.jobs.smaller import Smaller
+    from seqtool.export.float16 import Smaller
+    from seqtool.export.onnx import Onnx
 
 
 def onnx_lines(done: Onnx) -> list[str]:

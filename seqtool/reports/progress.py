@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seqtool.reports.chart import chart
 from seqtool.reports.console import console, is_terminal, say
-from seqtool.reports.live import LiveArea
-from seqtool.reports.rows import clock
+from seqtool.reports.live_area import LiveArea
+from seqtool.reports.text_chart import chart
+from seqtool.reports.training_rows import clock
 
 if TYPE_CHECKING:
     from rich.console import Console

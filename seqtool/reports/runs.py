@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqtool.reports.config import side_by_side
-from seqtool.reports.rows import clock
+from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
-    from seqtool.jobs.run_list import RunEntry
+    from seqtool.storage.run_list import RunEntry
 
 WIDEST_NAME = 32
 SCORE_NAMES = {"val_f1": "F1", "val_accuracy": "accuracy", "val_loss": "loss", "train_loss": "train loss"}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 
+from seqtool.inference.sampling import Piece
 from seqtool.reports.console import is_terminal, write_json
-from seqtool.runtime.sampling import Piece
 from seqtool.safe_text import visible_lines
 
 Sample = tuple[int, Iterable[Piece]]  # its seed, and the text as it is generated

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.inference.text_scoring import TextScores
 from seqtool.reports.console import is_terminal, json_text
-from seqtool.runtime.protocols import TextScores
 from seqtool.safe_text import visible
 
 _UNITS = {"char": "a character is a Unicode code point", "byte": "a character is a byte of UTF-8"}

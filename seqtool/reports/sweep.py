@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqtool.reports.console import console, drop_stdout, is_terminal, say, write_json, write_line
-from seqtool.reports.rows import clock
+from seqtool.reports.training_rows import clock
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
-from seqtool.data.blocks import SentenceFormat
-from seqtool.data.untagged import Item, label_place
+from seqtool.data.formats.blocks import SentenceFormat
+from seqtool.data.tagging.unlabeled import Item, label_place
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
@@ -109,7 +109,7 @@ def _cell(token: str) -> str:
 
 def _conllu(tagged: Tagged, column: str) -> str:
     """Ten columns; `column` (or `misc:Key`) is the one that the label goes to."""
-    from seqtool.data.conllu import COLUMNS
+    from seqtool.data.formats.conllu import COLUMNS
 
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
@@ -127,7 +127,7 @@ def _conllu(tagged: Tagged, column: str) -> str:
 
 def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
     """One object on one line; where the input was JSON lines, its own fields first and as they were."""
-    from seqtool.data.jsonl import set_fields
+    from seqtool.data.formats.jsonl import set_fields
 
     fields = {"error": _error(tagged)} if tagged.item.problem is not None else _json_fields(tagged, scheme)
     if same and tagged.item.block is not None and tagged.item.tokens:

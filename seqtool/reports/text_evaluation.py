@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
-    from seqtool.jobs.novelty import Novelty
-    from seqtool.jobs.text_evaluation import Temperature, TextEvaluation
+    from seqtool.evaluation.novelty import Novelty
+    from seqtool.evaluation.text_scores import Temperature, TextEvaluation
 
 LISTED_LINES = 8
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from tests.agreement import CASES, DECODERS, TOLERANCE, Agreement, Text, both, compare, network_settings, trained
+from tests.support.agreement import CASES, DECODERS, TOLERANCE, Agreement, Text, both, compare, network_settings, trained
 
 HIDDEN = 48
 

@@ -29,12 +29,13 @@ from torch.nn import functional
 
 from seqtool.models.build import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
-from seqtool.training import character_task as tasks
-from seqtool.training import protocols, randomness
-from seqtool.training.character_task import CharacterTask
-from seqtool.training.device import keep_freed_memory
-from seqtool.training.loop import Trainer
-from seqtool.training.steps import StepReport
+from seqtool.tasks import character_training as tasks
+from seqtool.tasks.character_training import CharacterTask
+from seqtool.training.engine import rng as randomness
+from seqtool.training.engine import validation as protocols
+from seqtool.training.engine.device import keep_freed_memory
+from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.trainer import Trainer
 
 SYMBOLS = 65
 # Hidden size, layers, embedding, streams, window, dropout, as in the shipped configs: a short run wants no dropout.

@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtool.data.encoded_text import encode_files
-from seqtool.data.text_cache import TextCache
-from seqtool.data.text_pieces import TextForm
+from seqtool.data.text.cache import TextCache
+from seqtool.data.text.encode import encode_files
+from seqtool.data.text.reader import TextForm
 
 MEGABYTE = 10**6
 PROMISED_RATE, PROMISED_MEMORY = 30, 1000  # MB a second, MB

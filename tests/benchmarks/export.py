@@ -19,20 +19,20 @@ import numpy as np
 PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from seqtool.bundle import read_bundle  # noqa: E402
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
-from seqtool.jobs.evaluation_data import held_out_text  # noqa: E402
-from seqtool.jobs.evaluation_sentences import given_sentences  # noqa: E402
-from seqtool.jobs.export import export_onnx  # noqa: E402
-from seqtool.jobs.onnx_check import Exported, tagger_inputs  # noqa: E402
-from seqtool.jobs.onnx_networks import state_names  # noqa: E402
-from seqtool.jobs.smaller import SCORED, make_smaller  # noqa: E402
+from seqtool.evaluation.evaluation_data import held_out_text  # noqa: E402
+from seqtool.evaluation.tagger_data import given_sentences  # noqa: E402
+from seqtool.export.float16 import SCORED, make_smaller  # noqa: E402
+from seqtool.export.onnx import export_onnx  # noqa: E402
+from seqtool.export.onnx_models import state_names  # noqa: E402
+from seqtool.export.onnx_verify import Exported, tagger_inputs  # noqa: E402
+from seqtool.inference.character import CharacterModel  # noqa: E402
+from seqtool.inference.load import load_model  # noqa: E402
+from seqtool.inference.tagger import TaggerModel  # noqa: E402
+from seqtool.inference.text_scoring import carried_losses  # noqa: E402
 from seqtool.reports.runs import size  # noqa: E402
-from seqtool.runs import ModelPlace, runs_root  # noqa: E402
-from seqtool.runtime.character import CharacterModel  # noqa: E402
-from seqtool.runtime.load import load_model  # noqa: E402
-from seqtool.runtime.protocols import carried_losses  # noqa: E402
-from seqtool.runtime.tagger import TaggerModel  # noqa: E402
+from seqtool.storage.model_directory import read_bundle  # noqa: E402
+from seqtool.storage.run_directory import ModelPlace, runs_root  # noqa: E402
 
 Array = np.ndarray[Any, Any]
 SENTENCES, STEPS = 64, 500  # a call of onnxruntime

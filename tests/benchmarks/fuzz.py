@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 def main() -> int:
     """Fuzz one target in this process, or each in its own."""
-    from tests.fuzz_targets import TARGETS
+    from tests.support.fuzz_targets import TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=["all", *TARGETS])
@@ -46,7 +46,7 @@ def _with_atheris(name: str, executions: int) -> None:
     with atheris.instrument_imports(include=["seqtool"]):
         for module in [module for module in sys.modules if module.startswith(("seqtool", "tests.fuzz"))]:
             del sys.modules[module]
-        from tests.fuzz_targets import try_target
+        from tests.support.fuzz_targets import try_target
     atheris.Setup([sys.argv[0], f"-runs={executions}", "-max_len=400", "-verbosity=0"], lambda data: try_target(name, data))
     atheris.Fuzz()
 
@@ -54,8 +54,8 @@ def _with_atheris(name: str, executions: int) -> None:
 def _with_hypothesis(name: str, executions: int) -> None:
     from hypothesis import HealthCheck, given, settings
 
-    from tests.fuzz_targets import try_target
-    from tests.test_fuzz import ANY
+    from tests.project.test_fuzz import ANY
+    from tests.support.fuzz_targets import try_target
 
     @settings(max_examples=executions, deadline=None, database=None, suppress_health_check=list(HealthCheck))
     @given(data=ANY)

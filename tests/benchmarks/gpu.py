@@ -22,9 +22,9 @@ from torch import nn
 
 from seqtool.models.build import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
-from seqtool.training.character_task import CharacterTask
-from seqtool.training.loop import Trainer
-from seqtool.training.steps import StepReport
+from seqtool.tasks.character_training import CharacterTask
+from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.trainer import Trainer
 
 SYMBOLS, EMBEDDING, BATCH, WINDOW = 96, 128, 128, 256
 PEAKS = {"H100": (67e12, 989e12), "H200": (67e12, 989e12), "A100": (19.5e12, 312e12)}  # float32 and bfloat16, as their maker says

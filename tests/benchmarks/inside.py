@@ -21,9 +21,9 @@ import numpy as np
 PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from seqtool.jobs.units import pattern_of_symbols, rank_units, state_parts  # noqa: E402
+from seqtool.inspection.unit_ranking import pattern_of_symbols, rank_units, state_parts  # noqa: E402
 from seqtool.settings import CharModel  # noqa: E402
-from tests.random_models import character_model  # noqa: E402
+from tests.support.random_models import character_model  # noqa: E402
 
 LENGTH, HIDDEN, EMBEDDING, STREAMS = 100_000, 512, 96, 32
 SYMBOLS = "\n ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz.,;:!?-'"

@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqtool.data.shares import Share
+from seqtool.data.sharding import Share
 from seqtool.models.build import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
-from seqtool.training.character_task import CharacterTask
-from seqtool.training.launch import Launch
-from seqtool.training.loop import Trainer
-from seqtool.training.ranks import ALONE, Ranks
-from seqtool.training.steps import StepReport
-from tests.rank_runs import start_ranks
+from seqtool.tasks.character_training import CharacterTask
+from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.ranks import ALONE, Ranks
+from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.trainer import Trainer
+from tests.support.rank_runs import start_ranks
 
 MODEL = CharModel(hidden_size=512, embedding_dim=96, dropout=0.25, state_reset=0.05)
 SYMBOLS, WARM_UP, STEPS = 65, 3, 15
@@ -52,7 +52,7 @@ def as_rank(rank: int, size: int, port: int, path: str) -> None:
     """What each of several ranks does."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    from seqtool.training.distributed import joined
+    from seqtool.training.engine.distributed import joined
 
     with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
         found = rate(ranks, 1)

@@ -76,8 +76,8 @@ def cold(run: str, spacy: list[str] | None) -> None:
 
 def words_of(path: Path) -> list[list[str]]:
     """Sentences of a CoNLL-U file."""
-    from seqtool.data.blocks import raw_lines
-    from seqtool.data.conllu import ConlluFormat
+    from seqtool.data.formats.blocks import raw_lines
+    from seqtool.data.formats.conllu import ConlluFormat
 
     with path.open("rb") as stream:
         return [block.tokens for block in ConlluFormat().read(raw_lines(stream), str(path)) if block.tokens]
@@ -139,10 +139,10 @@ def sampling() -> None:
     sys.path.insert(0, str(PROJECT))
     import torch
 
+    from seqtool.inference.character import CharacterModel
     from seqtool.models.build import arrays, build_character_network
-    from seqtool.runtime.character import CharacterModel
     from seqtool.settings import CharModel, CharSettings
-    from tests.random_models import character_parts
+    from tests.support.random_models import character_parts
 
     torch.set_num_threads(1)
     symbols = "".join(map(chr, range(32, 97)))

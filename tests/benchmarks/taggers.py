@@ -135,10 +135,10 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
     from torch.profiler import ProfilerActivity, profile
 
     from seqtool.config import read_settings
-    from seqtool.jobs.network import build_task
-    from seqtool.jobs.prepare import prepare
-    from seqtool.training.loop import Trainer
-    from seqtool.training.steps import StepReport
+    from seqtool.tasks.network import build_task
+    from seqtool.tasks.prepare import prepare
+    from seqtool.training.engine.events import StepReport
+    from seqtool.training.engine.trainer import Trainer
 
     prepared = prepare(read_settings(PROJECT / "configs/ewt.yaml", [f"data.train={EWT[0]}", "data.dev=[]", "data.test=[]"]).settings)
     built = build_task(prepared)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqtool.jobs.effects import TaggedInside
-    from seqtool.runtime.reading import Reading
-    from seqtool.runtime.units import Unit
+    from seqtool.inspection.text_trace import Reading
+    from seqtool.inspection.unit_names import Unit
+    from seqtool.inspection.word_ablation import TaggedInside
 
 
 @dataclass(frozen=True)

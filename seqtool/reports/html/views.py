@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.reports.colours import Colour, diverging, is_dark, share
+from seqtool.inspection.unit_names import MEANINGS, shades
+from seqtool.reports.colors import Colour, diverging, is_dark, share
 from seqtool.reports.html.facts import ReadText, RunFacts
-from seqtool.reports.rows import clock
-from seqtool.reports.units import shown_guess, shown_symbols
-from seqtool.runtime.units import MEANINGS, shades
+from seqtool.reports.training_rows import clock
+from seqtool.reports.unit_inspection import shown_guess, shown_symbols
 from seqtool.safe_text import visible
 
 Array = np.ndarray[Any, Any]
@@ -144,7 +144,7 @@ def worst_sentences(report: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
     """The heat strip of a sentence's marginals, and the effects of leaving words out."""
-    from seqtool.reports.strips import likely_labels
+    from seqtool.reports.tagger_inspection import likely_labels
 
     for title, inside in run.sentences:
         columns = likely_labels(inside, 60)

@@ -11,12 +11,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from seqtool.bundle import read_bundle
 from seqtool.errors import SeqtoolError, Stopped
-from seqtool.jobs.checkpoints import Checkpoints
-from seqtool.runtime.load import load_model
+from seqtool.inference.load import load_model
 from seqtool.settings import Settings
-from tests.small_runs import metrics, run, samples, weights
+from seqtool.storage.model_directory import read_bundle
+from seqtool.training.checkpoints import Checkpoints
+from tests.support.small_runs import metrics, run, samples, weights
 
 BUG = 70  # exit code of a child whose exception was no SeqtoolError
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtool.errors import ModelError, Stopped
-from seqtool.jobs.checkpoints import read_checkpoint
+from seqtool.training.checkpoints import read_checkpoint
 from tests.benchmarks.faults.common import loads, telling
-from tests.small_runs import StopAt, char_run, run, stopping, tagger_run
+from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
 
 
 @dataclass

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool import bundle
-from seqtool.jobs import checkpoints
-from seqtool.sealed import Form, strict_json, write_sealed
 from seqtool.settings import Settings
+from seqtool.storage import model_directory as bundle
+from seqtool.storage.verified_directory import Form, strict_json, write_sealed
+from seqtool.training import checkpoints
 from tests.benchmarks.faults.common import (
     BUG,
     differences,
@@ -30,7 +30,7 @@ from tests.benchmarks.faults.common import (
     telling,
     whole,
 )
-from tests.small_runs import char_run, run, tagger_run
+from tests.support.small_runs import char_run, run, tagger_run
 
 STEPS = 20
 OFTEN = 1e-9  # minutes: a checkpoint after every step

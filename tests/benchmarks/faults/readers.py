@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.cli.boundary import run as run_command
+from seqtool.cli import model_argument  # what `tag` imports, so that no child has to
+from seqtool.cli.exit_codes import run as run_command
 from seqtool.cli.main import app
-from seqtool.jobs import listeners, tagging, use  # what `tag` imports, so that no child has to
+from seqtool.inference import tag_stream
+from seqtool.training import log_files
 from tests.benchmarks.faults.common import ended, fork, telling
-from tests.small_runs import run, tagger_run
+from tests.support.small_runs import run, tagger_run
 
 
 @dataclass
@@ -60,9 +62,9 @@ def _save_on(folder: Path, log: Path) -> None:
     """A run whose every row is the best so far, and is saved."""
     settings = tagger_run(folder, max_steps=None, epochs=100_000, eval_every=1)
     with (
-        patch.object(listeners, "SAVE_EVERY", 0.0),
-        patch.object(listeners.BestModel, "save", _counted(log)),
-        patch("seqtool.training.tagging_task.TaggingTask.quality", lambda *_: time.monotonic()),
+        patch.object(log_files, "SAVE_EVERY", 0.0),
+        patch.object(log_files.BestModel, "save", _counted(log)),
+        patch("seqtool.tasks.tagger_training.TaggingTask.quality", lambda *_: time.monotonic()),
     ):
         run(settings, folder / "runs", overwrite=True)
 
@@ -70,15 +72,15 @@ def _save_on(folder: Path, log: Path) -> None:
 def _finish_on(folder: Path, log: Path) -> None:
     """One run after the other in the same place."""
     settings = tagger_run(folder, max_steps=2)
-    with patch.object(listeners.BestModel, "save", _counted(log)):
+    with patch.object(log_files.BestModel, "save", _counted(log)):
         for seed in range(1_000_000):
             run(replace(settings, seed=seed), folder / "runs", overwrite=True)
 
 
 def _counted(log: Path) -> Callable[..., None]:
-    real = listeners.BestModel.save
+    real = log_files.BestModel.save
 
-    def save(self: listeners.BestModel, **more: Any) -> None:
+    def save(self: log_files.BestModel, **more: Any) -> None:
         real(self, **more)
         with log.open("ab") as file:
             file.write(b".")
@@ -88,7 +90,7 @@ def _counted(log: Path) -> Callable[..., None]:
 
 def _tag(folder: Path, reference: str) -> None:
     """What `seqtool tag` does, without starting Python anew."""
-    assert use and tagging
+    assert model_argument and tag_stream
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.argv = ["seqtool", "tag", "--model", reference, "the dog read"]

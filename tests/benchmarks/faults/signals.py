@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.benchmarks.faults.common import newest_step, telling
-from tests.shell import PROJECT, SEQTOOL, environment
+from tests.support.shell import PROJECT, SEQTOOL, environment
 
 LIMIT = 2.0  # seconds
 

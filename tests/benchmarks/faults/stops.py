@@ -10,7 +10,7 @@ from pathlib import Path
 from seqtool.errors import Stopped
 from seqtool.settings import Settings
 from tests.benchmarks.faults.common import differences, litter, newest_step, telling
-from tests.small_runs import StopAt, char_run, polls, run, stopping, tagger_run
+from tests.support.small_runs import StopAt, char_run, polls, run, stopping, tagger_run
 
 MAKERS: dict[str, Callable[..., Settings]] = {"char": char_run, "tagger": tagger_run}
 

@@ -24,7 +24,7 @@ from unittest.mock import patch
 from seqtool.settings import Settings
 from tests.benchmarks.faults.common import BUG, differences, ended, fork, litter, loads, newest_step, telling, whole
 from tests.benchmarks.faults.kills import OFTEN
-from tests.small_runs import StopAt, char_run, run, stopping, tagger_run
+from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
 
 UNTOUCHED = 71  # exit code of a child that met no fault
 

@@ -1,0 +1,133 @@
+"""A trained model, found, verified and ready to be used: what `tag`, `predict`, `sample` and `score` begin with."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+from seqtool.errors import DataError, ModelError
+from seqtool.reports.console import say
+from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.run_directory import find_model, finished_runs, runs_root
+
+if TYPE_CHECKING:
+    from seqtool.inference.character import CharacterModel
+    from seqtool.inference.tagger import TaggerModel
+
+
+@dataclass(frozen=True)
+class UsedCharacterModel:
+    """A character model and what a person calls it."""
+
+    model: CharacterModel
+    name: str
+    manifest: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class UsedTagger:
+    """A tagger and what a person calls it."""
+
+    model: TaggerModel
+    name: str
+    manifest: dict[str, Any]
+    config: dict[str, Any]
+
+
+def character_model(reference: str | None, runs_dir: Path | None, kind: str | None = None) -> UsedCharacterModel:
+    """The character model that a command means; the newest one is named on stderr.
+
+    Raises:
+        ModelError: if there is none, if it is damaged, or if it is a tagger.
+    """
+    place = find_model(reference, runs_root(runs_dir), "char", kind)
+    bundle = _read_bundle(place.model, meanwhile="seqtool.inference.character")
+    if bundle.task != "char":
+        raise ModelError(
+            "a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT"
+        )
+    from seqtool.inference.load import load_character_model
+
+    _name_newest(reference, place.name)
+    return UsedCharacterModel(load_character_model(bundle), place.name, bundle.manifest)
+
+
+def text_model(reference: str | None, runs_dir: Path | None) -> UsedCharacterModel:
+    """A character model of running text or of lines, which can go on with a text and say how likely one is.
+
+    Raises:
+        ModelError: as `character_model`; a model of aligned pairs, pointing to `predict`.
+    """
+    root = runs_root(runs_dir)
+    if not reference and not os.environ.get("SEQTOOL_MODEL"):
+        kinds = [manifest.get("kind") for _, manifest in finished_runs(root) if manifest.get("task") == "char"]
+        if kinds and set(kinds) == {"pairs"}:
+            raise _aligned(str(root), "the only character models here are of aligned pairs")
+    used = character_model(reference, runs_dir, kind="!pairs")
+    if used.model.kind == "pairs":
+        raise _aligned(used.name, "a model of aligned pairs")
+    return used
+
+
+def _aligned(place: str, what: str) -> ModelError:
+    message = f"{what}: such a model gives a symbol for a symbol, it neither goes on with a text nor says how likely one is"
+    return ModelError(message, place=place, hint="see what it makes of a text: seqtool predict TEXT")
+
+
+def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, hint: str = "") -> DataError:
+    """The error about a text's first unknown symbol, with its line, counted from `first`, and column."""
+    text = model.normalized(text)
+    at = int((model.vocabulary.numbers(text) < 0).argmax())
+    symbol = chr(model.vocabulary.codes(text)[at])
+    if model.vocabulary.unit == "byte":
+        at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
+    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+    return model.vocabulary.unknown_symbol(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
+
+
+def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
+    """The tagger that a command means; the newest one is named on stderr.
+
+    Raises:
+        ModelError: if there is none, if it is damaged, or if it is a character model.
+    """
+    place = find_model(reference, runs_root(runs_dir), "tagger")
+    bundle = _read_bundle(place.model, meanwhile="seqtool.inference.tagger")
+    if bundle.task != "tagger":
+        raise ModelError("a character model, not a tagger", place=place.name, hint="train a tagger: seqtool train-tagger CONFIG")
+    from seqtool.inference.load import load_tagger
+
+    _name_newest(reference, place.name)
+    return UsedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
+
+
+def _read_bundle(folder: Path, meanwhile: str) -> Bundle:
+    """A verified model directory, read and hashed by another thread while this one imports the module that will use it.
+
+    Raises:
+        ModelError: as `read_bundle`.
+    """
+    outcome: list[Bundle | Exception] = []
+
+    def read() -> None:
+        try:
+            outcome.append(read_bundle(folder))
+        except Exception as error:  # raised below, in the caller's thread
+            outcome.append(error)
+
+    thread = Thread(target=read, daemon=True)  # Ctrl-C need not wait for it
+    thread.start()
+    import_module(meanwhile)
+    thread.join()
+    if isinstance(outcome[0], Exception):
+        raise outcome[0]
+    return outcome[0]
+
+
+def _name_newest(reference: str | None, name: str) -> None:
+    if not reference and not os.environ.get("SEQTOOL_MODEL"):
+        say(f"model: {name} (the newest)")

@@ -1,0 +1,1 @@
+"""File formats of labeled sentences and their detection."""

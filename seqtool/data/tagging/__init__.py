@@ -1,0 +1,1 @@
+"""Labeled sentences: corpus, vocabularies and word features."""

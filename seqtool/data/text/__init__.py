@@ -1,0 +1,1 @@
+"""Running text: read, split, encoded and cached."""

@@ -1,0 +1,1 @@
+"""Writes configs for data files and copies the example configs."""

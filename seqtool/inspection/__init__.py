@@ -1,0 +1,1 @@
+"""Looks inside a trained network: traces, hidden units, patterns, gates, word ablation."""

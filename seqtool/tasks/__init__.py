@@ -1,0 +1,1 @@
+"""One definition per task: character model and tagger."""

@@ -1,0 +1,99 @@
+"""`check` as a user meets it: what would be trained on, what looks wrong, and every refusal, before torch is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.shell import PROJECT, inside
+
+TRAIN = "Anna\tB-PER\nMeier\tI-PER\nsaw\tO\nRome\tB-LOC\n\nBob\tI-PER\nleft\tO\n\n"
+DEV = "Anna\tB-PER\nMeier\tI-PER\nsaw\tO\nRome\tB-LOC\n\nEva\tB-ORG\nleft\tO\n\n"
+
+
+def config(folder: Path, more: str = "", train: str = TRAIN, dev: str = DEV) -> Path:
+    (folder / "t.conll").write_text(train)
+    (folder / "d.conll").write_text(dev)
+    path = folder / "c.yaml"
+    path.write_text(f"task: tagger\ndata:\n  train: t.conll\n  dev: d.conll\ntraining:\n  epochs: 200\n  batch_size: 1\n{more}")
+    return path
+
+
+def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
+    found = inside("check", config(tmp_path), cwd=tmp_path)
+    assert found.code == 0
+    out = found.stdout
+    assert "train: 2 sentences, 6 words" in out and "dev: 2 sentences, 6 words" in out
+    rows = {line.split()[0]: line.split()[1:4] for line in found.lines if line.startswith("  ") and "%" in line}
+    assert rows["O"] == ["2", "33.3%", "2"] and rows["B-PER"] == ["1", "16.7%", "1"] and rows["I-PER"] == ["2", "33.3%", "1"]
+    assert "dev: 16.7% of 6 words are not in train" in out
+    assert "dev: 1 of 2 sentences also occur in train" in out
+    assert "train: 3 spans (PER 2, LOC 1)" in out and "dev: 3 spans (PER 1, LOC 1, ORG 1)" in out
+    assert f"train: 1 label malformed in iob2, first in {tmp_path}/t.conll:6: Bob/I-PER left/O" in out
+    assert "dev: every span is well-formed in iob2" in out
+    assert "warning: dev has labels that train lacks; their tokens count as wrong: B-ORG (1)" in out
+    assert found.lines[-1].endswith("warnings")
+
+
+@pytest.mark.parametrize(
+    ("given", "warning"),
+    [
+        (("model.decoder=softmax",), "decoder: softmax does not keep well-formed"),
+        (("training.epochs=2",), "only about 4 updates in all"),
+        (("training.warmup_steps=9999",), "training.warmup_steps: 9999 is not over when the run ends"),
+        (("training.lr=0.5",), "training.lr: 0.5 is very high for adamw"),
+        (("data.dev=[]",), "nothing is held out"),
+        (("training.momentum=0.9",), "training.momentum has no effect with optimizer: adamw"),
+        (("data.dev=t.conll",), "names a file that data.train names too"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_doubtful_settings(tmp_path: Path, given: tuple[str, ...], warning: str) -> None:
+    path = config(tmp_path)
+    plain = inside("check", path, cwd=tmp_path)
+    found = inside("check", path, *(part for one in given for part in ("--set", one)), cwd=tmp_path)
+    assert found.code == 0 and warning not in plain.stdout
+    assert any(line.startswith("warning: ") and warning in line for line in found.lines), found.stdout
+
+
+def test_nothing_wrong_is_said_too(tmp_path: Path) -> None:
+    clean = "".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(30))
+    found = inside("check", config(tmp_path, train=clean, dev="w1\tX\nv2\tY\n\n"), cwd=tmp_path)
+    assert found.lines[-1] == "nothing looks wrong" and "well-formed" not in found.stdout
+
+
+def test_a_data_file_in_place_of_a_config(tmp_path: Path) -> None:
+    (tmp_path / "names.txt").write_text("".join(f"w{n} X\nv{n} Y\n\n" for n in range(30)))
+    found = inside("check", "names.txt", cwd=tmp_path)
+    assert found.code == 0 and "dev: 3 sentences, 6 words" in found.stdout and "tokens in column 1, labels in column 2" in found.stderr
+    (tmp_path / "prose.txt").write_text("It was a day.\n\nAnd then it was another one.\n" * 40)
+    assert "symbols" in inside("check", "prose.txt", cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    ("train", "place", "message"),
+    [
+        ("a\tX\nb\n", "t.conll:2", "expected 2 columns separated by a tab, found 1"),
+        ("a\tX\n\tY\n", "t.conll:2", "expected a token, found an empty one"),
+        ("a\tX\nb\t\n", "t.conll:2", "expected a label, found an empty one"),
+        ("", "t.conll", "expected labelled sentences, found an empty file"),
+    ],
+    ids=["ragged", "empty token", "empty label", "empty file"],
+)
+def test_what_training_would_refuse(tmp_path: Path, train: str, place: str, message: str) -> None:
+    found = inside("check", config(tmp_path, train=train), cwd=tmp_path)
+    assert found.code == 2 and found.stdout == ""
+    assert place in found.stderr and message in found.stderr
+
+
+def test_an_empty_token_is_repaired_where_asked_for_and_its_line_said(tmp_path: Path) -> None:
+    path = config(tmp_path, train="a\tX\n\tY\n\n_\tX\n\n\tY\n")
+    found = inside("check", path, "--set", "data.empty_tokens=repair", cwd=tmp_path)
+    assert found.code == 0
+    assert "train: t.conll: empty tokens read as `_` in 2 sentences, first at line 2, 6" in found.lines
+
+
+def test_a_missing_file_is_named_with_where_to_get_it(tmp_path: Path) -> None:
+    found = inside("check", PROJECT / "configs/ewt.yaml", "--set", "data.train=no.conllu", cwd=tmp_path)
+    assert found.code == 2 and "no.conllu" in found.stderr and "universaldependencies.org" in found.stderr

@@ -1,0 +1,239 @@
+"""`export`: every kind of network in onnxruntime gives what the runtime gives, and half the bytes cost next to nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqtool.decoding import viterbi
+from seqtool.errors import SeqtoolError
+from seqtool.export import onnx_models as onnx_networks
+from seqtool.export.float16 import make_smaller
+from seqtool.export.onnx import export_onnx, onnx_model
+from seqtool.export.onnx_verify import SHAPES, Exported, check_character, check_tagger, tagger_inputs
+from seqtool.inference.load import load_model
+from seqtool.inference.tagger import TaggerModel as Tagger
+from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.storage.model_directory import Bundle, read_bundle, write_bundle
+from seqtool.storage.run_directory import ModelPlace
+from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
+from tests.support.shell import inside
+
+pytest.importorskip("onnxruntime")
+
+CNN = Feature(name="char_cnn", dim=6, char_dim=4, width=3)
+WIDE_CNN = Feature(name="char_cnn", dim=5, char_dim=3, width=7)
+LSTM = Feature(name="char_lstm", dim=4, char_dim=5)
+VECTORS = Feature(name="vectors", dim=3)
+
+CHARACTERS = {
+    "rnn": CharModel(cell="rnn", hidden_size=5, input="onehot"),
+    "relu": CharModel(cell="rnn", nonlinearity="relu", hidden_size=5, embedding_dim=4),
+    "lstm": CharModel(hidden_size=7, embedding_dim=4, initial_state="random"),
+    "gru": CharModel(cell="gru", hidden_size=6, embedding_dim=6, tied=True, initial_state="learned"),
+    "deep lstm": CharModel(hidden_size=6, num_layers=3, embedding_dim=4, residual=True, tied=True),
+    "deep gru": CharModel(cell="gru", hidden_size=6, num_layers=2, input="onehot", initial_state="learned"),
+    "bare cell": CharModel(cell="rnn", hidden_size=2, input="onehot", output="none"),
+}
+TAGGERS = {
+    "lstm": TaggerModel(features=FEATURES, hidden_size=6, projection=8),
+    "one way gru": TaggerModel(features=FEATURES[:2], cell="gru", hidden_size=5, projection=0, bidirectional=False, decoder="softmax"),
+    "deep rnn": TaggerModel(features=FEATURES, cell="rnn", hidden_size=4, num_layers=2, residual=True, projection=6, layer_norm=False),
+    "learned gru": TaggerModel(features=FEATURES, cell="gru", hidden_size=4, num_layers=2, initial_state="learned", projection=0),
+    "crf": TaggerModel(features=FEATURES, hidden_size=5, initial_state="random", decoder="crf"),
+    "char_cnn": TaggerModel(features=(FEATURES[0], CNN, FEATURES[1], WIDE_CNN), hidden_size=5),
+    "char_lstm alone": TaggerModel(features=(LSTM,), hidden_size=5),
+    "vectors": TaggerModel(features=(VECTORS, LSTM, FEATURES[4]), hidden_size=5),
+}
+
+
+def bundle_of(parts: Parts) -> Bundle:
+    config, vocab, weights = parts
+    return Bundle(json.loads(json.dumps(config)), vocab, weights, {"task": config["task"], "name": "x"})
+
+
+def exported(bundle: Bundle) -> tuple[Exported, Any]:
+    proto = onnx_model(bundle, load_model(bundle))
+    return Exported(proto.SerializeToString()), proto
+
+
+@pytest.mark.parametrize("name", CHARACTERS)
+def test_character_models(name: str) -> None:
+    bundle = bundle_of(character_parts(CHARACTERS[name], "abcdé\n", scale=0.6))
+    model = load_model(bundle)
+    assert check_character(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", TAGGERS)
+def test_taggers(name: str) -> None:
+    bundle = bundle_of(tagger_parts(TAGGERS[name]))
+    model = load_model(bundle)
+    assert check_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+def test_character_models_are_compared_on_what_they_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On noise a trained network's rounding errors can grow beyond what is allowed; its own text is what it is used on."""
+    config, vocab, weights = character_parts(CHARACTERS["lstm"], "abcdé\n")
+    weights["output.bias"][3] = 100
+    bundle = bundle_of((config, vocab, weights))
+    seen: list[Any] = []
+    whole = Exported.__call__
+
+    def watched(self: Exported, inputs: Any) -> Any:
+        seen.append(inputs["ids"])
+        return whole(self, inputs)
+
+    monkeypatch.setattr(Exported, "__call__", watched)
+    assert check_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert [ids.shape for ids in seen] == [(length, batch) for batch, length in SHAPES for _ in range(2)]
+    assert all((ids[1:] == 3).all() for ids in seen)
+
+
+def test_float16_weights_are_exported_too() -> None:
+    config, vocab, weights = character_parts(CHARACTERS["deep lstm"], "abc")
+    half = {name: array.astype(np.float16) for name, array in weights.items()}
+    bundle = bundle_of((config, vocab, half))
+    assert check_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["crf", "lstm", "one way gru"])
+def test_what_is_needed_for_decoding_stands_in_the_file(name: str) -> None:
+    """Viterbi over the exported scores, with nothing but what the file says, gives the model's own labels."""
+    bundle = bundle_of(tagger_parts(TAGGERS[name]))
+    model = load_model(bundle)
+    assert isinstance(model, Tagger)
+    network, proto = exported(bundle)
+    facts = {prop.key: prop.value for prop in proto.metadata_props}
+    labels, sequence = json.loads(facts["labels"]), json.loads(facts["sequence_scores"])
+    sentences = random_sentences([3, 9, 1, 5])
+    inputs = tagger_inputs(model, sentences)
+    scores = network(inputs)["scores"].astype(np.float64)
+    best = viterbi(scores, inputs["lengths"], *(np.array(sequence[part]) for part in ("start", "transitions", "end")))
+    found = [model._outer([labels[number] for number in best[: len(sentence), column]]) for column, sentence in enumerate(sentences)]
+    assert found == model.tag(sentences)
+
+
+def test_what_is_needed_for_symbols_stands_in_the_file() -> None:
+    bundle = bundle_of(character_parts(CHARACTERS["gru"], "abé", unknown=2))
+    facts = {prop.key: prop.value for prop in exported(bundle)[1].metadata_props}
+    assert (json.loads(facts["symbols"]), facts["unit"], facts["unknown"], facts["kind"]) == (["a", "b", "é"], "char", "2", "text")
+    start = json.loads(facts["initial_state"])["h.0"]
+    assert np.allclose(start, bundle.weights["initial_state.0.forward.h"])
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Iterator[Path]:
+    for name, parts in (("char", character_parts(CHARACTERS["lstm"], "ab")), ("tagger", tagger_parts(TAGGERS["crf"]))):
+        config, vocab, weights = parts
+        write_bundle(tmp_path / "runs" / name / "model", config, vocab, weights, {"kind": config["kind"], "scores": {"train_loss": 1.0}})
+        (tmp_path / "runs" / name / "config.yaml").write_text("task: char\n")
+    yield tmp_path
+
+
+def test_the_command(runs: Path) -> None:
+    done = inside("export", "char", "--to", "onnx", cwd=runs)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.lines[0].startswith("runs/char/model.onnx  ")
+    assert "  input   ids                (time, batch)" in done.lines
+    assert done.lines[-1].startswith("verified in onnxruntime on batch x length 1 x 1, 2 x 7, 5 x 3, 3 x 40: at most ")
+    assert Exported((runs / "runs/char/model.onnx").read_bytes()).outputs == ["h.0.next", "c.0.next", "logits"]
+    value = json.loads(inside("export", "runs/tagger/model", "--to", "onnx", "--out", "x/y.onnx", "--json", cwd=runs).stdout)
+    assert (value["version"], value["file"]) == (1, "x/y.onnx")
+    assert value["inputs"] == {"lengths": ["batch"], "features": ["time", "batch", 5]}
+    assert value["bytes"] == (runs / "x/y.onnx").stat().st_size
+    assert len(value["verified"]["shapes"]) >= 3
+
+
+def test_a_network_that_does_not_agree_is_not_kept(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(onnx_networks.GATES, "lstm", (0, 1, 2, 3))
+    for name in ("char", "tagger"):
+        place = ModelPlace(runs / "runs" / name / "model", runs / "runs" / name)
+        with pytest.raises(SeqtoolError, match="onnxruntime does not give what the model gives"):
+            export_onnx(place, None)
+        assert not (place.run / "model.onnx").exists()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["char"], "give --to or --dtype", id="nothing wanted"),
+        pytest.param(["char", "--to", "onnx", "--dtype", "float16"], "give --to or --dtype", id="both"),
+        pytest.param(["char", "--to", "onnx", "--data", "a.txt"], "--data goes with --dtype", id="data for onnx"),
+        pytest.param(["char", "--to", "torchscript"], "Invalid value for '--to'", id="another format"),
+        pytest.param(["gone", "--to", "onnx"], "runs here: char, tagger", id="no such model"),
+        pytest.param(["char", "--dtype", "float16", "--out", "runs/char/model"], "there is something else already", id="onto itself"),
+        pytest.param(["char", "--dtype", "float16", "--out", "runs"], "there is something else already", id="onto another folder"),
+        pytest.param(["char", "--dtype", "float16", "--data", "gone.txt"], "gone.txt  cannot read", id="no such data"),
+    ],
+)
+def test_mistakes_are_answered(arguments: list[str], message: str, runs: Path) -> None:
+    done = inside("export", *arguments, cwd=runs)
+    assert (done.code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert (runs / "runs/char/config.yaml").is_file()
+    assert read_bundle(runs / "runs/char/model").weights["output.bias"].dtype == np.float32
+    assert not (runs / "runs/char-float16").exists()
+
+
+def test_without_onnx_the_extra_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("seqtool.export.onnx.find_spec", lambda _: None)
+    done = inside("export", "char", "--to", "onnx", cwd=runs)
+    assert done.code == 2
+    assert "pip install 'seqtool[onnx]'" in done.stderr
+
+
+def test_half_the_bytes(runs: Path) -> None:
+    (runs / "a.txt").write_text("abba" * 50)
+    done = inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.lines[0] == "runs/char-float16"
+    assert done.lines[1].startswith("  size ")
+    assert done.lines[2].startswith("  nats ")
+    before, after = (read_bundle(runs / "runs" / name) for name in ("char/model", "char-float16"))
+    assert {array.dtype for array in after.weights.values()} == {np.dtype(np.float16)}
+    assert after.manifest["made_from"] == before.manifest["sha256"]
+    assert after.manifest["scores"] == before.manifest["scores"]
+    assert any(line.startswith("char-float16") for line in inside("runs", cwd=runs).lines)
+    again = inside("export", "char-float16", "--dtype", "float16", cwd=runs)
+    assert (again.code, "float16 already" in again.stderr) == (2, True)
+    assert inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0  # replaces its own
+
+
+def test_scores_before_and_after(runs: Path) -> None:
+    (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
+    value = json.loads(inside("export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs).stdout)
+    assert set(value) == {"version", "model", "bytes", "scores", "data"}
+    assert set(value["scores"]) == {"accuracy", "f1"}
+    assert value["bytes"][1] < value["bytes"][0]
+    done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    assert "  data       not scored: " in done.stdout
+    (runs / "runs/tagger/config.yaml").write_text("task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n")
+    done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    assert "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data" in done.stdout
+
+
+def test_the_runs_own_data_are_scored_on(runs: Path) -> None:
+    (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
+    head = "task: tagger\ntraining: {epochs: 1}\n"
+    for data in ("{train: ../../gone.conll, test: ../../t.conll}", "{train: ../../t.conll}"):
+        (runs / "runs/tagger/config.yaml").write_text(f"{head}data: {data}\n")
+        assert "t.conll" in inside("export", "tagger", "--dtype", "float16", cwd=runs).lines[-1]
+    config, vocab, weights = character_parts(CHARACTERS["rnn"], "ab", kind="pairs")
+    write_bundle(runs / "runs/pairs/model", config, vocab, weights, {})
+    (runs / "runs/pairs/config.yaml").write_text("task: char\ntraining: {epochs: 1}\ndata: {pairs: [[ab, ba]]}\n")
+    assert inside("export", "pairs", "--dtype", "float16", cwd=runs).lines[-1] == "  data       the pairs it was trained on"
+
+
+def test_a_weight_too_large_for_float16(runs: Path) -> None:
+    config, vocab, weights = character_parts(replace(CHARACTERS["rnn"]), "ab")
+    weights["output.bias"][0] = 1e6
+    write_bundle(runs / "large", config, vocab, weights, {})
+    with pytest.raises(SeqtoolError, match="too large for float16"):
+        make_smaller(ModelPlace(runs / "large", None), None, [], runs / "runs")
+    assert not (runs / "large-float16").exists()

@@ -1,0 +1,120 @@
+"""`init` and `schema`: what is written is what training a data file uses, and the user's files stay."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seqtool.config import json_schema, read_settings
+from seqtool.init.examples import example_names
+from seqtool.tasks.suggest_character import suggest_char
+from seqtool.tasks.suggest_tagger import suggest_tagger
+from tests.support.shell import PROJECT, inside
+
+SENTENCES = "The\tDET\ndog\tNN\n\nA\tDET\ncat\tNN\n\n" * 5
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "my words.conll").write_text(SENTENCES)
+    (tmp_path / "notes.txt").write_text("A text of some length.\nAnd a line.\n" * 40)
+    return tmp_path
+
+
+def test_a_tagger_for_a_file(folder: Path) -> None:
+    done = inside("init", "tagger", "my words.conll", cwd=folder)
+    assert (done.code, done.lines) == (0, ["my-words.yaml", "seqtool-schema.json"])
+    assert done.stderr.splitlines()[-1] == "next: seqtool train-tagger my-words.yaml"
+    written = (folder / "my-words.yaml").read_text()
+    assert written.startswith("# yaml-language-server: $schema=seqtool-schema.json\n")
+    assert json.loads((folder / "seqtool-schema.json").read_text()) == json_schema()
+    settings = read_settings(folder / "my-words.yaml").settings
+    assert settings.data.train == (str(folder / "my words.conll"),)  # type: ignore[union-attr]
+
+
+def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`config show DATA` shows what `train-... DATA` trains with; the file that `init` writes is that text."""
+    monkeypatch.chdir(folder)
+    for task, data, suggestion in (
+        ("tagger", "my words.conll", suggest_tagger(Path("my words.conll"))),
+        ("char", "notes.txt", suggest_char(Path("notes.txt"))),
+    ):
+        done = inside("init", task, data, "--json", cwd=folder)
+        value = json.loads(done.stdout)
+        assert (folder / value["config"]).read_text() == suggestion.yaml
+        assert value["next"] == f"seqtool train-{task} {value['config']}"
+        assert set(value) == {"version", "config", "written", "next"}
+
+
+def test_dev_and_test_files_are_named(folder: Path) -> None:
+    (folder / "d.conll").write_text(SENTENCES)
+    assert inside("init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder).code == 0
+    text = (folder / "my-words.yaml").read_text()
+    assert "  dev: d.conll\n  test: d.conll\n" in text
+    assert "split" not in text
+
+
+@pytest.mark.parametrize("task", ["char", "tagger"])
+def test_a_template_reads_and_says_what_to_put_in(task: str, tmp_path: Path) -> None:
+    done = inside("init", task, cwd=tmp_path)
+    assert done.code == 0
+    assert done.stderr.startswith("put your file's name in place of t")
+    read = read_settings(tmp_path / done.lines[0])
+    assert read.settings.task == task
+    assert read.notes == ()
+
+
+def test_the_users_files_stay(folder: Path) -> None:
+    (folder / "notes.yaml").write_text("task: char\n")
+    done = inside("init", "char", "notes.txt", cwd=folder)
+    assert (done.code, done.stdout) == (2, "")
+    assert "notes.yaml  there is such a file already, and it differs" in done.stderr
+    assert (folder / "notes.yaml").read_text() == "task: char\n"
+    assert not (folder / "seqtool-schema.json").exists()
+    assert inside("init", "char", "notes.txt", "--overwrite", cwd=folder).code == 0
+    again = inside("init", "char", "notes.txt", cwd=folder)
+    assert (again.code, again.stdout) == (0, "")
+    assert "notes.yaml is there already, as it would be written" in again.stderr
+
+
+@pytest.mark.parametrize("name", example_names())
+def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
+    done = inside("init", "--example", name, cwd=tmp_path)
+    assert done.code == 0
+    assert done.lines[:2] == [f"configs/{name}.yaml", "configs/schema.json"]
+    for path in done.lines:
+        assert (tmp_path / path).read_bytes() == (PROJECT / path).read_bytes()
+    assert f"configs/{name}.yaml" in done.stderr.splitlines()[-1]
+    data = read_settings(tmp_path / f"configs/{name}.yaml").settings.data
+    assert data.source or all(Path(path).is_file() for path in getattr(data, "train", ()))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        pytest.param([], "nothing says what to begin", "seqtool init char TEXT", id="nothing"),
+        pytest.param(["my words.conll"], "expected char or tagger", "seqtool init tagger my words.conll", id="no task"),
+        pytest.param(["notes.txt"], "expected char or tagger", "seqtool init char notes.txt", id="no task, a text"),
+        pytest.param(["taggr"], "expected char or tagger", "seqtool init char TEXT, or", id="misspelt task"),
+        pytest.param(["--example", "hihel"], "no shipped example", "did you mean hihell?", id="misspelt example"),
+        pytest.param(["--example", "zzz"], "no shipped example", "there are chunking, enwik8, ewt", id="no such example"),
+        pytest.param(["char", "--example", "hihell"], "of its own", "seqtool init --example hihell", id="task and example"),
+        pytest.param(["char", "notes.txt", "--dev", "notes.txt"], "--dev and --test go with", "init tagger", id="dev of a text"),
+        pytest.param(["char", "gone.txt"], "gone.txt  there is no such file", "did you mean notes.txt?", id="no such file"),
+        pytest.param(["tagger", "notes.txt"], "notes.txt", "", id="no labels"),
+    ],
+)
+def test_mistakes_are_answered(arguments: list[str], message: str, hint: str, folder: Path) -> None:
+    done = inside("init", *arguments, cwd=folder)
+    assert (done.code, done.stdout) == (2, "")
+    assert message in done.stderr
+    assert hint in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == ["my words.conll", "notes.txt"]
+
+
+def test_schema_is_the_committed_copy(tmp_path: Path) -> None:
+    done = inside("schema", cwd=tmp_path)
+    assert (done.code, done.stderr) == (0, "")
+    assert done.stdout == (PROJECT / "configs/schema.json").read_text(encoding="utf-8")

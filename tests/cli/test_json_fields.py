@@ -1,0 +1,106 @@
+"""docs/json.md is true: each of its rows is held by command lines that together print the fields it names, and no others."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from seqtool.cli.main import app
+from tests.support.shell import PROJECT, inside
+
+TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
+ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
+BRIEF = "--set training.epochs=1 --quiet --json"
+
+COMMANDS = {
+    "`train-char`, `train-tagger`": [f"train-char text.txt --name a {BRIEF}", f"train-tagger spans.conll --dev spans.conll {BRIEF}"],
+    "`train-… --seeds N`": [f"train-char configs/hihell.yaml --name several --seeds 2 {BRIEF}"],
+    "`sweep`": ["sweep configs/toy_tagger.yaml --space space.yaml --trials 1 --set data.split=0.4 --set training.epochs=1 --name s --json"],
+    "`predict`": ["predict --model hihell hihell --json"],
+    "`sample`": ["sample --model text --length 3 --json"],
+    "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
+    "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json"],
+    "`evaluate` of a tagger": [
+        "evaluate toy_tagger data/toy.conll --against toy_tagger --suspects suspects.tsv --json",
+        "evaluate spans spans.conll --json",
+    ],
+    "`evaluate` of a text": ["evaluate text --json"],
+    "`inspect`": ["inspect hihell --json", "inspect text --find spaces --json"],
+    "`report`": ["report hihell --json"],
+    "`init`": ["init --example toy_tagger --json"],
+    "`config show`": ["config show configs/hihell.yaml --json"],
+    "`config diff`": ["config diff configs/hihell.yaml configs/hello.yaml --json"],
+    "`runs`": ["runs --json"],
+    "`runs rm`": ["runs rm a --json"],
+    "`runs compare`": ["runs compare hihell toy_tagger --json"],
+    "`export --to onnx`": ["export text --to onnx --json"],
+    "`export --dtype`": ["export toy_tagger --dtype float16 --json"],
+}
+NEEDS = {"`report`": "matplotlib", "`sweep`": "optuna", "`export --to onnx`": "onnxruntime"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with configs, files and a run of each kind."""
+    folder = tmp_path_factory.mktemp("shop")
+    shutil.copytree(PROJECT / "configs", folder / "configs")
+    (folder / "data").mkdir()
+    shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
+    (folder / "text.txt").write_text("the cat sat on the mat\n" * 60)
+    (folder / "space.yaml").write_text("training.lr: [0.1, 0.01]\n")
+    (folder / "spans.conll").write_text("".join(f"{name}\tB-PER\n{verb}\tO\n\n" for name, verb in product("ABCD", ("sings", "runs"))))
+    for command, file in (
+        ("train-char", "configs/hihell.yaml"),
+        ("train-tagger", "configs/toy_tagger.yaml"),
+        ("train-char", "text.txt"),
+        ("train-tagger", "spans.conll"),
+    ):
+        done = inside(command, file, *BRIEF.split(), cwd=folder)
+        assert done.code == 0, done.stderr
+    return folder
+
+
+def names(value: Any) -> Iterator[str]:
+    """The names of all fields, at any depth."""
+    if isinstance(value, dict):
+        yield from value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from names(inner)
+
+
+def test_every_row_is_held() -> None:
+    assert list(COMMANDS) == list(ROWS)
+
+
+@pytest.mark.parametrize("row", COMMANDS)
+def test_fields_are_those_that_are_documented(row: str, shop: Path) -> None:
+    pytest.importorskip(NEEDS.get(row, "json"))
+    documented = set(re.findall(r"`([a-z_0-9]+)`", ROWS[row]))
+    printed, deep = set(), set()
+    for command in COMMANDS[row]:
+        done = inside(*command.split(), cwd=shop)
+        assert done.code == 0, done.stderr
+        value = json.loads(done.lines[-1], parse_constant=pytest.fail)
+        assert value["version"] == 1
+        printed |= value.keys() - {"version"}
+        deep |= set(names(value))
+    assert printed <= documented
+    assert documented <= deep
+
+
+def test_every_command_prints_json(tmp_path: Path) -> None:
+    """But for `schema`, which is JSON; and every one has its row."""
+    root: Any = typer.main.get_command(app)
+    groups = {group: root.commands[group].commands for group in ("config", "runs")}
+    paths = [[name] for name in root.commands] + [[group, name] for group, commands in groups.items() for name in commands]
+    for path in paths:
+        assert "--json" in inside(*path, "--help", cwd=tmp_path).stdout or path in (["schema"], ["config"])
+        assert path[-1] in TABLE

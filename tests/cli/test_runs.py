@@ -1,0 +1,167 @@
+"""`runs`: what is listed, what can be taken away and what cannot, and two runs side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqtool.reports.runs import ago, size
+from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.run_directory import RunDirectory
+from seqtool.storage.run_list import list_runs, remove_runs
+from tests.support.shell import Result, inside
+
+CONFIG = "task: char\nname: {name}\ndata: {{alphabet: ab}}\nmodel: {{hidden_size: {hidden}}}\n"
+
+
+def make_run(folder: Path, age: float, hidden: int = 4, task: str = "char", **facts: object) -> None:
+    """A run as training leaves it; its network is of no matter here."""
+    folder.mkdir(parents=True)
+    (folder / "config.yaml").write_text(CONFIG.format(name=folder.name.partition(".")[0], hidden=hidden))
+    write_bundle(folder / "model", {"task": task}, {}, {"w": np.zeros((hidden, 3), np.float32)}, {"kind": "text", **facts})
+    os.utime(folder / "model/manifest.json", (1e9 - age, 1e9 - age))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "runs"
+    make_run(root / "old", 900, scores={"val_loss": 2.0, "train_loss": 1.5}, test_scores={"test_loss": 2.1}, seconds=61.2)
+    make_run(root / "new", 10, hidden=8, scores={"val_loss": 1.75, "train_loss": 1.5}, seconds=61.2)
+    make_run(root / "names/seed-1", 100, task="tagger", scores={"val_accuracy": 0.95, "val_f1": 0.5})
+    make_run(root / "names/seed-2", 200, task="tagger", scores={"val_accuracy": 0.95})
+    make_run(root / "old/seed-1", 901)
+    make_run(root / "going.partial", 5)
+    (root / "started.partial").mkdir()
+    (root / ".cache").mkdir()
+    (root / "mine").mkdir()
+    (root / "mine/notes.txt").write_text("the user's own")
+    (root / "broken/model").mkdir(parents=True)
+    (root / "broken/model/manifest.json").write_text("{}")
+    return root
+
+
+def call(root: Path, *arguments: str) -> Result:
+    return inside("runs", *arguments, cwd=root.parent)
+
+
+def test_the_list(root: Path) -> None:
+    done = call(root)
+    assert (done.code, done.stderr) == (0, "")
+    rows = {line.split()[0]: line.split("  ") for line in done.lines}
+    newest_first = [name for name in rows if name in ("old", "old/seed-1", "new", "names/seed-1", "names/seed-2")]
+    assert newest_first == ["new", "names/seed-1", "names/seed-2", "old", "old/seed-1"]
+    cells = {name: [cell.strip() for cell in row if cell] for name, row in rows.items()}
+    assert cells["old"][1:3] == ["char", "loss 2.0000"]
+    assert cells["names/seed-1"][1:3] == ["tagger", "F1 50.00"]
+    assert cells["names/seed-2"][1:3] == ["tagger", "accuracy 95.00%"]
+    assert cells["going.partial"][1:3] == ["char", "unfinished"]
+    assert cells["broken"][2] == "damaged"
+    assert "mine" not in cells
+    assert ".cache" not in cells
+
+
+def test_the_list_as_json(root: Path) -> None:
+    value = json.loads(call(root, "--json").stdout)
+    assert (value["version"], value["root"]) == (1, "runs")
+    old = next(run for run in value["runs"] if run["name"] == "old")
+    assert old["scores"] == {"val_loss": 2.0, "train_loss": 1.5, "test_loss": 2.1}
+    assert (old["task"], old["state"], old["parameters"], old["modified"]) == ("char", "finished", 12, 1e9 - 900)
+    assert old["bytes"] == sum(path.stat().st_size for path in (root / "old").rglob("*") if path.is_file())
+
+
+def test_without_runs(tmp_path: Path) -> None:
+    done = inside("runs", cwd=tmp_path)
+    assert (done.code, done.stdout) == (0, "")
+    assert "no runs under runs; train one: seqtool init --example hihell" in done.stderr
+
+
+def test_taking_away(root: Path) -> None:
+    done = call(root, "rm", "old", "names/seed-1", "started.partial")
+    assert done.code == 0
+    assert [line.split(",")[0] for line in done.lines] == ["removed old", "removed names/seed-1", "removed started.partial"]
+    assert {entry.name for entry in list_runs(root)} == {"new", "names/seed-2", "going.partial", "broken"}
+    assert json.loads(call(root, "rm", "names", "--json").stdout)["removed"][0]["name"] == "names"
+    assert not list(root.glob(".removed*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        pytest.param("ol", "runs here: ", id="misspelt"),
+        pytest.param("going", "the unfinished run is going.partial", id="unfinished"),
+        pytest.param("mine", "runs here: ", id="the user's own folder"),
+        pytest.param(".", "runs here: ", id="the root"),
+        pytest.param("..", "runs here: ", id="above the root"),
+        pytest.param("/", "runs here: ", id="everything"),
+        pytest.param(".cache", "runs here: ", id="the cache"),
+    ],
+)
+def test_what_is_no_run_stays_and_so_do_the_others(name: str, hint: str, root: Path) -> None:
+    before = sorted(root.rglob("*"))
+    done = call(root, "rm", "new", name)
+    assert (done.code, done.stdout) == (2, "")
+    assert "no run of this name" in done.stderr
+    assert hint in done.stderr
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_run_in_the_making_is_not_taken_away(root: Path) -> None:
+    run = RunDirectory(root, "busy")
+    run.start()
+    (run.path / "config.yaml").touch()
+    try:
+        assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "running"
+        done = call(root, "rm", "busy.partial")
+        assert done.code == 2
+        assert "is being trained" in done.stderr
+        (run.path / "metrics.jsonl").write_text("{}\n")
+    finally:
+        run.release()
+    assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "unfinished"
+    assert [name for name, _ in remove_runs(["busy.partial"], root)] == ["busy.partial"]
+
+
+def test_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
+    make_run(tmp_path / "elsewhere/run", 1)
+    (root / "link").symlink_to(tmp_path / "elsewhere/run")
+    assert call(root, "rm", "link").code == 2
+    assert (tmp_path / "elsewhere/run/model").is_dir()
+
+
+def test_side_by_side(root: Path) -> None:
+    done = call(root, "compare", "old", "new")
+    assert (done.code, done.stderr) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in done.lines[1:]}
+    assert done.lines[0].split() == ["old", "new", "difference"]
+    assert rows["val_loss"] == ["2.0000", "1.7500", "-0.2500"]
+    assert rows["test_loss"] == ["2.1000", "-"]
+    assert rows["parameters"] == ["12", "24"]
+    assert rows["model.hidden_size"] == ["4", "8"]
+    assert "seconds" not in rows  # the same in both
+    value = json.loads(call(root, "compare", "old", "new", "--json").stdout)
+    assert value["differences"] == {"name": ["old", "new"], "model.hidden_size": [4, 8]}
+    assert [run["name"] for run in value["runs"]] == ["old", "new"]
+
+
+def test_a_model_directory_alone_compares_too(root: Path) -> None:
+    done = call(root, "compare", "names/seed-1", "runs/names/seed-2/model")
+    assert done.code == 0
+    assert any(line.split() == ["val_accuracy", "95.00%", "95.00%", "+0.00"] for line in done.lines)
+    assert call(root, "compare", "old", "gone").code == 2
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (999_600, "1.0 MB"), (2.5e12, "2.5 TB"), (3e16, "30000 TB")],
+)
+def test_sizes(count: float, text: str) -> None:
+    assert size(count) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")])
+def test_ages(seconds: float, text: str) -> None:
+    assert ago(seconds) == text

@@ -1,0 +1,153 @@
+"""`seqtool sample` as a user meets it."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+from seqtool.inference.character import LENGTH, CharacterModel
+from seqtool.inference.load import load_character_model
+from seqtool.storage.model_directory import read_bundle
+from tests.support.shell import Result, in_terminal, inside, seqtool, start
+from tests.support.stored_models import store_character_model, store_tagger
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with runs of every kind."""
+    folder = tmp_path_factory.mktemp("sample")
+    store_character_model(folder / "runs/lines", kind="lines")
+    store_character_model(folder / "runs/pairs", kind="pairs")
+    store_character_model(folder / "runs/bytes", symbols="".join(map(chr, range(256))), unit="byte")
+    store_tagger(folder / "runs/tagger")
+    store_character_model(folder / "runs/text")
+    return folder
+
+
+def model(here: Path, name: str = "text") -> CharacterModel:
+    return load_character_model(read_bundle(here / "runs" / name / "model"))
+
+
+def sample(here: Path, *arguments: str | Path, name: str = "text", stdin: str | None = None) -> Result:
+    given = ("sample", "--model", name, *arguments)
+    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
+
+
+def test_the_text_is_the_models_own_after_its_prompt(here: Path) -> None:
+    expected = "".join(model(here).sample("abc", 40, temperature=0.7, top_k=5, top_p=0.9, seed=3))
+    given = ("--length", "40", "--temperature", "0.7", "--top-k", "5", "--top-p", "0.9", "--seed", "3")
+    assert sample(here, "--prompt", "abc", *given).stdout == f"abc{expected}\n"
+    assert sample(here, "--prompt", "abc", "--no-echo", *given).stdout == f"{expected}\n"
+
+
+def test_the_newest_model_of_a_fitting_kind_is_taken_and_named(here: Path) -> None:
+    done = inside("sample", "--length", "5", cwd=here)
+    assert done.code == 0
+    assert done.stderr == "model: runs/text (the newest)\n"
+    assert done.stdout.removesuffix("\n") == "".join(model(here).sample("", 5)).removesuffix("\n")
+
+
+def test_a_prompt_from_a_file_or_a_pipe_is_read_whole(here: Path) -> None:
+    (here / "prompt.txt").write_text("ab\ncd\n")
+    expected = "ab\ncd\n" + "".join(model(here).sample("ab\ncd\n", 8)) + "\n"
+    assert sample(here, "--prompt-file", here / "prompt.txt", "--length", "8").stdout == expected
+    assert sample(here, "--prompt-file", "-", "--length", "8", stdin="ab\ncd\n").stdout == expected
+    (here / "line.txt").write_text("ab\n")
+    assert sample(here, "--prompt-file", here / "line.txt", name="lines").stdout.startswith("ab")
+
+
+def test_several_samples_are_set_apart_and_each_can_be_had_again(here: Path) -> None:
+    texts = ["".join(model(here).sample("a", 6, seed=seed)) for seed in (7, 8, 9)]
+    several = sample(here, "--prompt", "a", "--length", "6", "--seed", "7", "--num", "3").stdout
+    assert several == "---\n".join(f"a{text}".removesuffix("\n") + "\n" for text in texts)
+    lines = sample(here, "--num", "3", name="lines").lines
+    assert len(lines) == 3
+
+
+def test_json_gives_prompt_text_seed_and_log_probability(here: Path) -> None:
+    done = sample(here, "--prompt", "ab", "--length", "9", "--num", "2", "--json")
+    objects = [json.loads(line) for line in done.lines]
+    assert [one["seed"] for one in objects] == [0, 1]
+    for one in objects:
+        assert one.keys() == {"version", "prompt", "text", "seed", "log_probability"}
+        assert one["prompt"] == "ab"
+        assert one["log_probability"] == pytest.approx(-model(here).score(one["text"], "ab").total, abs=1e-4)
+
+
+def test_a_stop_ends_the_text_before_it(here: Path) -> None:
+    free = sample(here, "--prompt", "a", "--no-echo", "--length", "200").stdout
+    stop = free[10:12]
+    assert sample(here, "--prompt", "a", "--no-echo", "--length", "200", "--stop", stop).stdout == free[: free.index(stop)] + "\n"
+
+
+def test_an_unknown_symbol_in_a_prompt_is_named_or_skipped(here: Path) -> None:
+    wrong = sample(here, "--prompt", "ab\nc§d", "--length", "4")
+    assert (wrong.code, wrong.stdout) == (2, "")
+    assert "--prompt:2:2  symbol '§' (U+00A7) is not in the alphabet" in wrong.stderr
+    assert "--unknown skip" in wrong.stderr
+    skipped = sample(here, "--prompt", "ab\nc§d", "--length", "4", "--unknown", "skip")
+    assert skipped.code == 0
+    assert skipped.stdout == "ab\ncd" + "".join(model(here).sample("ab\ncd", 4)).removesuffix("\n") + "\n"
+    assert "§" in skipped.stderr
+
+
+def test_a_model_of_bytes_gives_text(here: Path) -> None:
+    expected = "".join(model(here, "bytes").sample("é", 60))
+    assert sample(here, "--prompt", "é", "--length", "60", "--no-echo", name="bytes").stdout.rstrip("\n") == expected.rstrip("\n")
+
+
+def test_other_models_point_to_their_own_commands(here: Path, tmp_path: Path) -> None:
+    aligned = sample(here, name="pairs")
+    assert aligned.code == 2 and "seqtool predict" in aligned.stderr
+    tagger = sample(here, name="tagger")
+    assert tagger.code == 2 and "seqtool tag" in tagger.stderr
+    store_character_model(tmp_path / "runs/only", kind="pairs")
+    only = inside("sample", cwd=tmp_path)
+    assert only.code == 2 and "seqtool predict" in only.stderr
+    none = inside("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
+    assert none.code == 2 and "train-char" in none.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--temperature", "-1"), "temperature"),
+        (("--top-p", "1.5"), "top-p"),
+        (("--top-k", "0"), "top-k"),
+        (("--length", "-1"), "length"),
+        (("--prompt", "a", "--prompt-file", "x"), "--prompt-file"),
+        (("--prompt-file", "missing.txt"), "missing.txt"),
+        (("--promt", "a"), "--prompt"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[0],
+)
+def test_wrong_arguments_exit_with_2_and_say_which(here: Path, arguments: tuple[str, ...], said: str) -> None:
+    done = sample(here, *arguments)
+    assert (done.code, done.stdout) == (2, "")
+    assert said in done.stderr and "Traceback" not in done.stderr
+
+
+def test_a_terminal_gets_the_text_as_it_comes_and_no_control_characters(tmp_path: Path) -> None:
+    store_character_model(tmp_path / "runs/escape", symbols="a\n\x1b")
+    done = in_terminal("sample", "--prompt", "a", "--length", "60", cwd=tmp_path)
+    assert done.code == 0
+    assert "\x1b" not in done.stdout and "␛" in done.stdout
+
+
+def test_a_reader_that_goes_away_ends_it_quietly(here: Path) -> None:
+    process = start("sample", "--model", "text", "--length", "1000000", cwd=here)
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+def test_the_shell_and_python_have_one_default_length() -> None:
+    from seqtool.cli.sample import sample as command
+
+    assert inspect.signature(command).parameters["length"].default == LENGTH

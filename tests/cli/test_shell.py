@@ -1,0 +1,226 @@
+"""At home in the shell: help that starts with an example and fits a terminal, completion in three shells, one program by two names."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer.main
+
+from seqtool.cli.completion import complete_config, complete_key, complete_run, config_keys
+from seqtool.cli.help import taken_apart
+from seqtool.cli.main import app
+from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
+from tests.support.shell import PROJECT, SEQTOOL, environment, inside
+
+
+def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command and group by the words that call it."""
+    group = group or typer.main.get_command(app)
+    yield path
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, (*path, name))
+
+
+ALL = list(commands())
+
+
+@pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "seqtool" for path in ALL])
+def test_help_starts_with_an_example_and_fits_a_terminal(path: tuple[str, ...], tmp_path: Path) -> None:
+    done = inside(*path, "--help", cwd=tmp_path, COLUMNS="80")
+    assert (done.code, done.stderr) == (0, "")
+    assert done.lines[0] in ("Example:", "Examples:")
+    assert done.lines[1].startswith(" ".join(("  seqtool", *path)))
+    assert len(done.lines) <= 40
+    assert max(len(line) for line in done.lines) <= 80
+    assert done.stdout.count(f"Usage: {' '.join(('seqtool', *path))} ") == 1
+    assert done.stdout == inside(*path, "-h", cwd=tmp_path, COLUMNS="80").stdout
+
+
+@pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "seqtool" for path in ALL])
+def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
+    command: Any = typer.main.get_command(app)
+    for name in path:
+        command = command.commands[name]
+    context = command.context_class(command, info_name="seqtool")
+    for param in command.get_params(context):
+        assert param.help or param.hidden, f"{path}: {param.name}"
+
+
+def test_help_texts_are_taken_apart() -> None:
+    assert taken_apart("Do it, e.g. seqtool do a, or do b") == ("Do it.", ["seqtool do a", "seqtool do b"])
+    assert taken_apart("Do\n it.") == ("Do it.", [])
+
+
+def test_two_names_one_program(tmp_path: Path) -> None:
+    script = "import sys; sys.argv[0] = 'seqtool'; from seqtool.__main__ import main; main()"
+    for arguments, code in ((["--version"], 0), (["runs", "rm", "gone"], 2)):
+        ways = [[*SEQTOOL, *arguments], [sys.executable, "-c", script, *arguments]]
+        done = [subprocess.run(way, cwd=tmp_path, capture_output=True, check=False, env=environment()) for way in ways]
+        assert [one.returncode for one in done] == [code, code]
+        assert done[0].stdout == done[1].stdout
+        assert done[0].stderr == done[1].stderr
+
+
+@pytest.mark.parametrize("heard", [True, False], ids=["heard", "ignored by the caller"])
+def test_ctrl_c_while_the_program_is_loaded(heard: bool, tmp_path: Path) -> None:
+    """No traceback, and nothing where the caller has it ignored, as shells do for what they start in the background."""
+    slow = "import os, time\nos.write(1, b'loading')\ntime.sleep(0.5)\nraise SystemExit(7)\n"
+    (tmp_path / "typer.py").write_text(slow)  # stands for what takes time to be imported
+    process = subprocess.Popen(
+        [*SEQTOOL, "--version"],
+        env=environment(PYTHONPATH=f"{tmp_path}:{PROJECT}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL if heard else signal.SIG_IGN),  # noqa: PLW1509
+    )
+    assert process.stdout is not None and process.stdout.read(7) == b"loading"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.returncode == (130 if heard else 7)
+
+
+def test_a_misspelt_command_or_option_is_answered(tmp_path: Path) -> None:
+    done = inside("tain-char", cwd=tmp_path)
+    assert (done.code, done.stdout) == (2, "")
+    assert "Did you mean 'train-char'" in done.stderr
+    done = inside("tag", "--modle", "x", cwd=tmp_path)
+    assert done.code == 2
+    assert "--model" in done.stderr
+
+
+# --- completion -------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("hihell", "hihell~1", "going.partial", "toy"):
+        (tmp_path / "runs" / name / "model").mkdir(parents=True)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs/a.yaml").touch()
+    (tmp_path / "configs/a.txt").touch()
+    (tmp_path / "b.yml").touch()
+    return tmp_path
+
+
+def test_runs_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SEQTOOL_RUNS", raising=False)
+    assert complete_run("") == ["hihell", "hihell~1", "toy"]
+    assert complete_run("t") == ["toy"]
+    assert complete_config("") == ["b.yml", "configs/", "runs/", "hihell", "hihell~1", "toy"]
+    assert complete_config("configs/") == ["configs/a.yaml"]
+    assert complete_config("gone/") == []
+    monkeypatch.setenv("SEQTOOL_RUNS", str(folder / "none"))
+    assert complete_run("") == []
+
+
+def test_keys_and_their_values_are_completed() -> None:
+    every = {name for task in TASKS for name in keys(TASKS[task]) if name not in SECTIONS}
+    every |= {f"{section}.{name}" for task in TASKS for section in SECTIONS for name in keys(section_class(task, section))}
+    assert set(config_keys()) == every
+    assert complete_key("training.lr") == ["training.lr="]
+    assert complete_key("training.optimizer=ad") == ["training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adagrad"]
+    assert complete_key("model.bidirectional=") == ["model.bidirectional=true", "model.bidirectional=false"]
+    assert complete_key("training.lr=") == []
+    assert complete_key("nonsense=") == []
+
+
+LINES = [
+    pytest.param("seqtool trai", ["train-char", "train-tagger"], id="commands"),
+    pytest.param("seqtool config s", ["show"], id="commands of a group"),
+    pytest.param("seqtool tag --mod", ["--model"], id="options"),
+    pytest.param("seqtool tag --model h", ["hihell", "hihell~1"], id="runs"),
+    pytest.param("seqtool evaluate t", ["toy"], id="a run as argument"),
+    pytest.param("seqtool runs rm g", ["going.partial"], id="unfinished runs"),
+    pytest.param("seqtool train-char a.yaml --set training.sc", ["training.schedule="], id="keys"),
+    pytest.param("seqtool init --example hih", ["hihell"], id="examples"),
+]
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with a program of the name seqtool, for PATH."""
+    folder = tmp_path_factory.mktemp("bin")
+    script = folder / "seqtool"
+    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m seqtool "$@"\n')
+    script.chmod(0o755)
+    return str(folder)
+
+
+def shell(program: str, folder: Path, *command: str) -> str:
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"no {command[0]} here")
+    variables = environment(PATH=f"{program}:{os.environ['PATH']}", HOME=str(folder))
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True, timeout=60).stdout
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES)
+def test_bash(line: str, expected: list[str], folder: Path, program: str) -> None:
+    words = " ".join(f"'{word}'" for word in line.split())
+    script = f"""
+source <(_SEQTOOL_COMPLETE=source_bash seqtool)
+COMP_WORDS=({words}); COMP_CWORD={len(line.split()) - 1}
+_seqtool_completion seqtool
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    assert shell(program, folder, "bash", "-c", script).split() == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
+def test_fish(line: str, expected: list[str], folder: Path, program: str) -> None:
+    script = f"_SEQTOOL_COMPLETE=source_fish seqtool | source; complete -C '{line}'"
+    assert [found.split("\t")[0] for found in shell(program, folder, "fish", "-c", script).splitlines()] == expected
+
+
+@pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
+def test_zsh(line: str, expected: list[str], folder: Path, program: str) -> None:
+    """The function that Typer gives zsh, with zsh's own way of showing matches put in the place of `_arguments`."""
+    script = f"""
+compdef() {{ :; }}
+_arguments() {{ print -r -- "$*"; }}
+_describe() {{ print -r -- "$*"; }}
+source <(_SEQTOOL_COMPLETE=source_zsh seqtool)
+words=({" ".join(f"'{word}'" for word in line.split())}); CURRENT={len(line.split())}
+_seqtool_completion
+"""
+    shown = shell(program, folder, "zsh", "-c", script)
+    assert all(name.replace("~", "\\~") in shown or name in shown for name in expected)
+
+
+LOADED = """
+import sys, json
+from seqtool.cli.exit_codes import run
+from seqtool.cli.main import app
+try: run(app)
+finally: print(json.dumps([name for name in ('torch', 'numpy', 'pydantic', 'yaml', 'rich') if name in sys.modules]), file=sys.stderr)
+"""
+
+
+def loaded(cwd: Path, *arguments: str, **variables: str) -> list[str]:
+    """Which of the heavy packages a command imports."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=environment(**variables)
+    )
+    found: list[str] = json.loads(done.stderr.splitlines()[-1])
+    return found
+
+
+def test_completion_and_help_are_light(folder: Path) -> None:
+    for line in ("seqtool train-char --set t", "seqtool tag --model t"):
+        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_SEQTOOL_COMPLETE": "complete_bash"}
+        assert loaded(folder, **words) == []
+    assert loaded(folder, "tag", "--help") == []
+
+
+def test_reading_options_does_not_need_pydantic(folder: Path) -> None:
+    """From 0.29 on, Typer does; it would cost `tag` a third of its start."""
+    assert "pydantic" not in loaded(folder, "tag", "--model", "gone", "A text")

@@ -1,0 +1,164 @@
+"""CoNLL-U: every kind of line, every kind of label, and write-back that touches nothing but the label."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtool.data.formats.blocks import Block
+from seqtool.data.formats.conllu import ConlluFormat, find_label
+from seqtool.errors import DataError
+
+FRENCH = """\
+# sent_id = 1
+# text = Il va au_ 20 000
+1\tIl\til\tPRON\t_\tGender=Masc\t2\tnsubj\t_\t_
+2\tva\taller\tVERB\tV\t_\t0\troot\t_\tSpaceAfter=No|Ner=O
+3-4\tau\t_\t_\t_\t_\t_\t_\t_\t_
+3\tà\tà\tADP\tE\t_\t6\tcase\t_\tNer=B-x
+4\tle\tle\tDET\tR\t_\t6\tdet\t_\t_
+4.1\tvide\t_\tX\t_\t_\t_\t_\t_\t_
+5\t_\t_\tSYM\tS\t_\t6\tdep\t_\t_
+6\t20 000\t20\tNUM\tN\t_\t2\tobl\t_\tNer=_|X
+
+"""
+
+
+def read(text: str, form: ConlluFormat | None = None) -> list[Block]:
+    return list((form or ConlluFormat()).read(io.StringIO(text, newline="\n"), "f"))
+
+
+def test_words_are_read_and_other_lines_left_alone() -> None:
+    (block,) = read(FRENCH)
+    assert block.tokens == ["Il", "va", "à", "le", "_", "20 000"]
+    assert block.labels == ["PRON", "VERB", "ADP", "DET", "SYM", "NUM"]
+    assert (block.text, block.place, block.comments) == ("Il va au_ 20 000", "f:3", 2)
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        ("xpos", ["_", "V", "E", "R", "S", "N"]),
+        ("feats", ["Gender=Masc", "_", "_", "_", "_", "_"]),
+        ("deprel", ["nsubj", "root", "case", "det", "dep", "obl"]),
+        ("misc:Ner", ["_", "O", "B-x", "_", "_", "_"]),
+    ],
+)
+def test_any_label(label: str, expected: list[str]) -> None:
+    assert read(FRENCH, ConlluFormat(label))[0].labels == expected
+
+
+def test_surface_tokens_have_their_words_labels_joined() -> None:
+    (block,) = read(FRENCH, ConlluFormat(tokens="surface"))
+    assert block.tokens == ["Il", "va", "au", "_", "20 000"]
+    assert block.labels == ["PRON", "VERB", "ADP+DET", "SYM", "NUM"]
+    assert [block.lines[index].split("\t")[0] for index in block.token_lines] == ["1", "2", "3-4", "5", "6"]
+
+
+@pytest.mark.parametrize("tokens", ["words", "surface"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_all_bytes_but_the_labels_stay(tokens: Literal["words", "surface"], end: str) -> None:
+    form = ConlluFormat("upos", tokens)
+    text = "\ufeff" + (FRENCH + FRENCH.rstrip("\n")).replace("\n", end)
+    blocks = read(text, form)
+    assert [label for block in blocks for label in block.labels or []].count("NUM") == 2
+    assert "".join(line for block in blocks for line in form.fill(block, block.labels or [])) == text
+    new = [[label.lower() for label in block.labels or []] for block in blocks]
+    filled = "".join(line for block, labels in zip(blocks, new, strict=True) for line in form.fill(block, labels))
+    expected = text
+    for label in ("PRON", "VERB", "ADP", "DET", "SYM", "NUM"):
+        expected = expected.replace(f"\t{label}\t", f"\t{label.lower()}\t")
+    assert filled == expected
+
+
+def test_a_surface_label_that_does_not_fit_its_words_stands_in_their_range_line() -> None:
+    form = ConlluFormat(tokens="surface")
+    (block,) = read(FRENCH, form)
+    lines = form.fill(block, ["PRON", "VERB", "ADP", "SYM", "NUM"])
+    assert [line.split("\t")[3] for line in lines[4:7]] == ["ADP", "_", "_"]
+
+
+@pytest.mark.parametrize(
+    ("misc", "label", "filled"),
+    [
+        ("_", "O", "Ner=O"),
+        ("SpaceAfter=No", "O", "SpaceAfter=No|Ner=O"),
+        ("A|Ner=O|B=1", "I-x", "A|Ner=I-x|B=1"),
+        ("Ner=O", "_", "_"),
+        ("A=1|Ner=O", "_", "A=1"),
+        ("Ner=_|A", "_", "Ner=_|A"),
+        ("A=1", "_", "A=1"),
+    ],
+)
+def test_a_misc_key_is_set_among_the_others(misc: str, label: str, filled: str) -> None:
+    form = ConlluFormat("misc:Ner")
+    (block,) = read(f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{misc}\r\n", form)
+    assert form.fill(block, [label]) == [f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{filled}\r\n"]
+
+
+def row(ident: str, form: str = "a") -> str:
+    return f"{ident}\t{form}" + "\t_" * 8 + "\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "message"),
+    [
+        (row("1") + "2\tb\n", "f:2", "expected 10 columns separated by a tab, found 2"),
+        ("1 a _ _ _ _ _ _ _ _\n", "f:1", "expected 10 columns separated by a tab, found 1"),
+        (row("1") + row("3"), "f:2", "expected the id 2, 2-m or 1.m, found '3'"),
+        (row("1") + row("1"), "f:2", "expected the id 2, 2-m or 1.m, found '1'"),
+        (row("x"), "f:1", "expected the id 1, 1-m or 0.m, found 'x'"),
+        (row("2.1"), "f:1", "expected the id 1, 1-m or 0.m, found '2.1'"),
+        (row("2-3"), "f:1", "expected the id 1, 1-m or 0.m, found '2-3'"),
+        (row("1-2") + row("1"), "f:1", "expected words up to 2 after the id 1-2, found 1"),
+        (row("1-2") + row("1") + row("2-3"), "f:3", "expected the id 2, 2-m or 1.m, found '2-3'"),
+        ("# c\n" + row("1", ""), "f:2", "expected a form, found an empty one"),
+    ],
+    ids=["short", "spaces", "gap", "no blank line", "no number", "node", "range", "range too long", "ranges overlap", "empty form"],
+)
+def test_mistakes_are_named_by_their_line(text: str, place: str, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(text)
+    assert (caught.value.problems[0].place, caught.value.problems[0].message) == (place, message)
+    assert caught.value.problems[0].hint
+
+
+def test_an_empty_form_is_repaired_in_the_tokens_alone() -> None:
+    form = ConlluFormat(empty_tokens="repair")
+    (block,) = read(row("1", ""), form)
+    assert (block.tokens, form.fill(block, ["X"])) == (["_"], ["1\t\t_\tX" + "\t_" * 6 + "\n"])
+
+
+@pytest.mark.parametrize(
+    ("given", "found"), [("auto", "upos"), ("UPOS", "upos"), ("5", "xpos"), ("misc:Key", "misc:Key"), ("MISC:Key", "misc:Key")]
+)
+def test_labels_have_names_and_numbers(given: str, found: str) -> None:
+    assert find_label(given) == found
+
+
+@pytest.mark.parametrize("label", ["misc:", "ner", "2", "11", "-1", "head"])
+def test_other_labels_are_refused(label: str) -> None:
+    with pytest.raises(DataError, match="expected a label among upos, xpos, feats, deprel and misc:Key"):
+        find_label(label, "f")
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "_"])), min_size=1, max_size=6), st.data())
+def test_surface_labels_go_back_to_their_words(spans: list[tuple[int, str]], data: st.DataObject) -> None:
+    lines: list[str] = []
+    number = 1
+    for width, label in spans:
+        lines += [row(f"{number}-{number + width - 1}", "s")] if width > 1 else []
+        lines += [row(str(number + i)).replace("\t_\t_", f"\t_\t{label}", 1) for i in range(width)]
+        number += width
+    form = ConlluFormat(tokens="surface")
+    (block,) = form.read(lines, "f")
+    assert form.fill(block, block.labels or []) == lines
+    new = ["+".join(data.draw(st.sampled_from("XYZ_")) for _ in range(width)) for width, _ in spans]
+    (again,) = form.read(form.fill(block, new), "f")
+    assert again.labels == new
+    (words,) = ConlluFormat().read(form.fill(block, new), "f")
+    assert words.labels == [part for label in new for part in label.split("+")]

@@ -1,0 +1,112 @@
+"""Which format a file is taken for, and that it is said."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.conllu import ConlluFormat
+from seqtool.data.formats.detect import find_format, same_layout
+from seqtool.data.formats.jsonl import JsonlFormat
+from seqtool.errors import DataError
+from seqtool.settings import TaggerData
+
+COLUMNS = ["a\tA\n", "b\tB\n"]
+UNIVERSAL = ["# text = a b\n", "1-2\tab" + "\t_" * 8 + "\n", "1\ta\t_\tX" + "\t_" * 6 + "\n"]
+JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
+
+
+@pytest.mark.parametrize(
+    ("name", "sample", "given", "expected", "said"),
+    [
+        ("x.conllu", COLUMNS, {}, ConlluFormat(), "CoNLL-U (by the ending .conllu); tokens: syntactic words; label: upos"),
+        ("x.txt", UNIVERSAL, {}, ConlluFormat(), "CoNLL-U (by the content)"),
+        ("x.conll", UNIVERSAL, {"label": "xpos"}, ConlluFormat("xpos"), "label: xpos"),
+        ("x.conll", UNIVERSAL, {"tokens": "surface"}, ConlluFormat(tokens="surface"), "surface forms"),
+        (
+            "x.txt",
+            COLUMNS,
+            {},
+            ConllFormat(),
+            "CoNLL columns (by the content); 2 columns separated by a tab; token: column 1; label: column 2",
+        ),
+        ("x.conllu", COLUMNS, {"format": "conll"}, ConllFormat(), "by the settings"),
+        ("x", COLUMNS, {"columns": ("pos", "form"), "label": "pos"}, ConllFormat("tab", 2, 1, 0, ("pos", "form")), "by `data.columns`"),
+        ("x.JSONL", JSON, {}, JsonlFormat(), "JSON lines (by the ending .jsonl); tokens: field 'tokens'; label: field 'labels'"),
+        ("x", JSON, {"text_key": "w", "empty_tokens": "repair"}, JsonlFormat("w", "labels", "repair"), "by the content"),
+        ("x.tsv", ["{\tPUNCT\n", "}\tPUNCT\n"], {}, ConllFormat(), "CoNLL columns"),
+    ],
+)
+def test_formats_are_told_by_settings_ending_and_content(
+    name: str, sample: list[str], given: dict[str, Any], expected: object, said: str
+) -> None:
+    form, how = find_format(TaggerData(train=("x",), **given), name, sample)
+    assert form == expected
+    assert said in how
+
+
+def test_a_label_of_another_format_is_refused() -> None:
+    with pytest.raises(DataError, match="found 'ner'"):
+        find_format(TaggerData(train=("x",), label="ner"), "x.conllu", UNIVERSAL)
+    with pytest.raises(DataError, match="found 'upos'"):
+        find_format(TaggerData(train=("x",), label="upos"), "x.tsv", COLUMNS)
+
+
+def test_layouts_are_the_same_whatever_separates_them() -> None:
+    assert same_layout(ConllFormat("tab"), ConllFormat("space"))
+    assert not same_layout(ConllFormat(width=3), ConllFormat())
+    assert same_layout(JsonlFormat(), JsonlFormat("w"))
+    assert not same_layout(JsonlFormat(), ConlluFormat())
+
+
+PIECES = [
+    "a",
+    "\t",
+    " ",
+    "\n",
+    "\r\n",
+    "#",
+    "-DOCSTART-",
+    "1",
+    "1-2",
+    ".",
+    "_",
+    "\t_" * 8,
+    "{",
+    '"tokens"',
+    ":",
+    "[",
+    "]",
+    "}",
+    ",",
+    '"',
+    "\ufeff",
+    "\\ud800",
+]
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=30).map("".join),
+    st.sampled_from(["x", "x.conllu", "x.jsonl"]),
+    st.sampled_from(["auto", "upos", "2", "misc:K", "-1"]),
+    st.booleans(),
+)
+def test_any_text_is_read_without_loss_or_refused_with_its_place(text: str, name: str, label: str, need_labels: bool) -> None:
+    lines = list(io.StringIO(text, newline="\n"))
+    try:
+        form, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
+        blocks = list(form.read(lines, name))
+    except DataError as error:
+        assert all(problem.place.startswith(name) for problem in error.problems)
+        return
+    assert [line for block in blocks for line in block.lines] == lines
+    assert all(len(block.tokens) == len(block.token_lines) == len(block.labels or block.tokens) for block in blocks)
+    if all(block.labels is not None for block in blocks):
+        assert [line for block in blocks for line in form.fill(block, block.labels or [])] == lines
+    new = [line for block in blocks for line in form.fill(block, ["N"] * len(block.tokens))]
+    assert len(new) == len(lines)

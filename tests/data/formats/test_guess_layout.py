@@ -1,0 +1,137 @@
+"""What is guessed of a stranger's labelled file: separator, token and label columns, fields, and what is left alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqtool.data.formats.guess_layout import guess_layout, layout_of_file, looks_labelled
+from seqtool.data.tagging.sentences import read_split
+from seqtool.settings import TaggerData
+
+NAMES = [("Anna", "B-PER"), ("Meier", "I-PER"), ("saw", "O"), ("Rome", "B-LOC")]
+
+
+def written(line: str, start: str = "", gap: str = "\n", end: str = "\n") -> str:
+    """Twelve sentences of names, each token in a line."""
+    one = "".join(line.format(n=number, token=token, label=label) + end for number, (token, label) in enumerate(NAMES, 1))
+    return start + gap.join([one] * 12)
+
+
+COLUMNS: dict[str, tuple[str, str]] = {
+    "tab": (written("{token}\t{label}"), "CoNLL columns separated by a tab, tokens in column 1, labels in column 2"),
+    "CoNLL-2003": (
+        written("{token} NNP I-NP {label}", "-DOCSTART- -X- O O\n\n"),
+        "CoNLL columns separated by spaces, tokens in column 1, labels in column 4",
+    ),
+    "counted tokens": (written("{n}\t{token}\t{label}"), "CoNLL columns separated by a tab, tokens in column 2, labels in column 3"),
+    "GermEval": (
+        written("{n}\t{token}\t{label}\tO", "# http://x [2009]\n"),
+        "CoNLL columns separated by a tab, tokens in column 2, labels in column 4",
+    ),
+    "empty columns": (
+        written("{n}\t{token}\t{label}\t_\t_", "# id 1\n"),
+        "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
+    ),
+    "labels first": (written("{label}\t{token}"), "CoNLL columns separated by a tab, tokens in column 2, labels in column 1"),
+    "trailing spaces, odd gaps": (
+        written("{token} {label}  ", gap=" \t \n"),
+        "CoNLL columns separated by spaces, tokens in column 1, labels in column 2",
+    ),
+    "BOM and CRLF": (
+        written("{token}\t{label}", "\ufeff", "\r\n", "\r\n"),
+        "CoNLL columns separated by a tab, tokens in column 1, labels in column 2",
+    ),
+    "commas": (written("{token},{label}"), "CoNLL columns separated by ',', tokens in column 1, labels in column 2"),
+    "bars, no end": (written("{token}|{label}").rstrip("\n"), "CoNLL columns separated by '|', tokens in column 1, labels in column 2"),
+}
+
+
+def guessed(folder: Path, text: str, name: str = "f.txt", **known: Any) -> tuple[TaggerData, list[str], list[str]]:
+    from seqtool.data.formats.guess_layout import said_layout
+
+    path = folder / name
+    path.write_text(text, encoding="utf-8", newline="")
+    data, odd = guess_layout(path, TaggerData(train=(str(path),), **known))
+    sentences = read_split("train", [path], data).sentences
+    return (
+        data,
+        [said_layout(data), *odd],
+        [f"{token}/{label}" for token, label in zip(sentences[0].tokens, sentences[0].labels, strict=True)],
+    )
+
+
+@pytest.mark.parametrize(("text", "said"), COLUMNS.values(), ids=COLUMNS)
+def test_columns(tmp_path: Path, text: str, said: str) -> None:
+    _, notes, first = guessed(tmp_path, text)
+    assert notes == [said]
+    if "column 4" not in said or "spaces" in said:
+        assert first == ["Anna/B-PER", "Meier/I-PER", "saw/O", "Rome/B-LOC"]
+    assert looks_labelled(tmp_path / "f.txt")
+
+
+def test_a_header_is_pointed_at(tmp_path: Path) -> None:
+    _, notes, first = guessed(tmp_path, "Token,Tag\na,X\n\nb,Y\n")
+    assert first == ["Token/Tag", "a/X"] and "header" in notes[1]
+
+
+def test_what_the_user_has_said_is_not_guessed(tmp_path: Path) -> None:
+    data, _, first = guessed(tmp_path, written("{n}\t{token}\tx\t{label}"), columns=("number", "form", "label", "other"), label="label")
+    assert first[0] == "Anna/x" and data.separator == "tab"
+    assert guessed(tmp_path, "a\tX\tP\nb\tY\tQ\n", label="2")[2] == ["a/X", "b/Y"]
+
+
+@pytest.mark.parametrize(
+    ("row", "label"),
+    [("NOUN\tNN\tA=B\t0\troot", "upos"), ("_\tNN\t_\t0\troot", "xpos"), ("_\t_\tA=B\t0\troot", "deprel"), ("_\t_\tA=B\t0\t_", "feats")],
+)
+def test_conllu_takes_the_first_column_that_says_something(tmp_path: Path, row: str, label: str) -> None:
+    assert guessed(tmp_path, f"# c\n1\ta\ta\t{row}\t_\t_\n\n", "f.conllu")[0].label == label
+
+
+def test_conllu_without_any_label_is_left_to_the_reader(tmp_path: Path) -> None:
+    assert guessed(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "auto"
+    assert guessed(tmp_path, "1\ta\ta\tN\tNN\t_\t_\t_\t_\t_\n\n", "f.conllu", label="xpos")[0].label == "xpos"
+
+
+@pytest.mark.parametrize(
+    ("record", "fields"),
+    [
+        ('{"tokens": ["a"], "labels": ["X"]}', ("tokens", "labels")),
+        ('{"id": 1, "tokens": ["a"], "ner_tags": ["X"]}', ("tokens", "ner_tags")),
+        ('{"tags": ["X"], "words": ["a"]}', ("words", "tags")),
+        ('{"text": ["a"], "spans": ["b", "c"], "pos": ["X"]}', ("text", "pos")),
+    ],
+)
+def test_fields_of_json_lines(tmp_path: Path, record: str, fields: tuple[str, str]) -> None:
+    data, _, first = guessed(tmp_path, f"{record}\n" * 3, "f.jsonl")
+    assert (data.text_key, data.label_key) == fields and first == ["a/X"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "One day there was.\n\nA second paragraph of it.\n",
+        "a\nb\n\nc\n",
+        "To be\nor not\nto be that\n\nis the\n",
+        "no blank line\n" * 9,
+    ],
+    ids=["empty", "prose", "one column", "verse", "no sentence breaks"],
+)
+def test_running_text_does_not_look_labelled(tmp_path: Path, text: str) -> None:
+    (tmp_path / "f").write_text(text)
+    assert not looks_labelled(tmp_path / "f")
+    assert not looks_labelled(tmp_path / "missing")
+
+
+def test_a_file_laid_out_like_the_training_file_is_read_like_it(tmp_path: Path) -> None:
+    path = tmp_path / "f.tsv"
+    path.write_text("a\tX\tP\n")
+    layout = {"label": "2", "columns": [], "width": 3}
+    assert layout_of_file(path, layout) == (TaggerData(train=(), label="2"), "")
+    path.write_text("X\ta\tP\tQ\n")
+    data, note = layout_of_file(path, layout)
+    assert data.label == "4" and "f.tsv is not laid out like the training file" in note

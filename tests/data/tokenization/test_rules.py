@@ -1,0 +1,100 @@
+"""Tokenisers: reversible on anything, sensible on English and French, fast on hostile input; and the choice between them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtool.data.tokenization.rules import TOKENIZERS, basic, choose_tokenizer, measure, place_tokens, whitespace
+
+
+def forms(text: str) -> list[str]:
+    return [token.form for token in basic(text)]
+
+
+@given(st.text() | st.text("ab.'’n't-@:/1,!?  \n\u200d\u0301"))
+@pytest.mark.parametrize("name", ["whitespace", "basic"])
+def test_tokens_are_reversible(name: str, text: str) -> None:
+    at = 0
+    for token in TOKENIZERS[name](text):
+        assert token.form == text[token.start : token.end]
+        assert token.form and not any(char.isspace() for char in token.form)
+        assert not text[at : token.start].strip()
+        at = token.end
+    assert not text[at:].strip()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("The dog ate the apple.", "The dog ate the apple ."),
+        ('He said, "no"!', 'He said , " no " !'),
+        ("I don't know, it's John's; we'll see. CAN'T!", "I do n't know , it 's John 's ; we 'll see . CA N'T !"),
+        ("I don’t, they’ve", "I do n’t , they ’ve"),
+        ("cannot gonna", "can not gon na"),
+        ("Ba'ath o'clock", "Ba'ath o'clock"),
+        ("Mr. Smith of the U.S. at 5 p.m., etc.", "Mr. Smith of the U.S. at 5 p.m. , etc."),
+        ("J. Smith and I.", "J. Smith and I ."),
+        ("$1,200.50, 5%, 11/28/2000 at 5:00 or 7pm", "$ 1,200.50 , 5 % , 11/28/2000 at 5:00 or 7 pm"),
+        ("Call 713-853-3989.", "Call 713-853-3989 ."),
+        ("See http://a.b/c?d=1, or www.x.org.", "See http://a.b/c?d=1 , or www.x.org ."),
+        ("me.you@x-y.org!", "me.you@x-y.org !"),
+        ("Well... really?! -- yes", "Well ... really ?! -- yes"),
+        ("a search-engine, pre-war", "a search - engine , pre-war"),
+        ("L'eau qu'il n'a pas aujourd'hui", "L' eau qu' il n' a pas aujourd'hui"),
+        ("می‌خواهم नमस्ते e\u0301te\u0301", "می‌خواهم नमस्ते e\u0301te\u0301"),
+        ("(see [1])", "( see [ 1 ] )"),
+    ],
+)
+def test_basic(text: str, expected: str) -> None:
+    assert forms(text) == expected.split()
+
+
+HOSTILE = ["a.", "a", "_", "1,", "1-", "a'", "a'bb", "n't", "www.", ".!", "a@", "a.a@", "http://.", "1:", "co-", "a_.", "\u0301", "[", "=-"]
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_the_time_grows_with_the_length_only(piece: str) -> None:
+    text = piece * (50_000 // len(piece)) + "!b"
+    start = time.process_time()
+    basic(text)
+    assert time.process_time() - start < 2  # a tenth of a second as a rule; a square of the length would take minutes
+
+
+def test_gold_tokens_are_found_in_their_text() -> None:
+    assert place_tokens("au bar, au", ["à", "le", "bar", ",", "au"]) == {(3, 6), (6, 7), (8, 10)}
+    assert place_tokens("a" * 100, ["", "b"]) == set()
+
+
+def test_f1_is_that_of_places() -> None:
+    examples = [("a b, c", ["a", "b", ",", "c"])]
+    assert measure(basic, examples) == 1.0
+    assert measure(whitespace, examples) == pytest.approx(2 * 2 / (3 + 4))
+    assert measure(basic, []) == measure(basic, [("", [])]) == 0.0
+
+
+def test_the_better_tokeniser_is_chosen() -> None:
+    assert choose_tokenizer([("a b, c", ["a", "b", ",", "c"])]) == ("basic", 1.0)
+    assert choose_tokenizer([("a b, c", ["a", "b,", "c"])]) == ("whitespace", 1.0)
+    assert choose_tokenizer([("a b", ["a", "b"])]) == ("whitespace", 1.0)
+    assert choose_tokenizer([(None, ["a", "b"])]) == ("whitespace", None)
+    assert choose_tokenizer([]) == ("whitespace", None)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        (("我爱你。", ["我", "爱", "你", "。"]), None),
+        ((None, ["我", "爱", "你"]), None),
+        (("ฉันรักคุณ", ["ฉัน", "รัก", "คุณ"]), None),
+        (("これはペンです", ["これ", "は", "ペン", "です"]), None),
+        (("我 爱 你", ["我", "爱", "你"]), "whitespace"),
+        (("나는 밥을 먹었다", ["나는", "밥을", "먹었다"]), "whitespace"),
+    ],
+    ids=["Chinese", "Chinese without text", "Thai", "Japanese", "Chinese with spaces", "Korean"],
+)
+def test_a_script_without_spaces_needs_tokens(sentence: tuple[str | None, list[str]], expected: str | None) -> None:
+    assert choose_tokenizer([sentence])[0] == expected

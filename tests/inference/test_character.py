@@ -1,0 +1,332 @@
+"""A character model at work: what it generates, what it says of a text, and what it shows."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtool.decoding import log_softmax
+from seqtool.errors import ConfigError, DataError, ModelError
+from seqtool.inference.character import CharacterModel
+from seqtool.inference.sampling import Choice, TextStream
+from seqtool.inference.text_scoring import WARM_UP, block_losses, carried_losses
+from seqtool.settings import CharModel
+from tests.support.random_models import character_model
+
+Array = np.ndarray[Any, Any]
+SYMBOLS = "\nabcdefg"
+SETTINGS = CharModel(hidden_size=12, embedding_dim=5, num_layers=2)
+
+
+def make(settings: CharModel = SETTINGS, symbols: Any = SYMBOLS, **given: Any) -> CharacterModel:
+    return character_model(settings, symbols, **given)
+
+
+def losses_by_definition(model: CharacterModel, ids: Array) -> Array:
+    """One symbol after the other, from the initial state."""
+    state, found = model.initial_state(), []
+    for symbol, following in pairwise(ids.tolist()):
+        logits, state = model.step(np.array([symbol]), state)
+        found.append(-log_softmax(logits)[0, following])
+    return np.array(found)
+
+
+def random_text(length: int, seed: int = 0) -> str:
+    return "".join(np.random.default_rng(seed).choice(list("abcdefg"), length))
+
+
+# --- the network ------------------------------------------------------------------------------------------------------
+
+
+def test_a_step_leaves_the_state_it_was_given_alone() -> None:
+    model = make()
+    _, state = model.forward(np.array([[1], [2]]))
+    kept = [part.copy() for parts in state for part in parts]
+    first, _ = model.step(np.array([3]), state)
+    second, _ = model.step(np.array([3]), state)
+    np.testing.assert_array_equal(first, second)
+    assert all((part == before).all() for part, before in zip((part for parts in state for part in parts), kept, strict=True))
+
+
+def test_nothing_to_read_changes_nothing() -> None:
+    model = make()
+    _, state = model.forward(np.array([[1], [2]]))
+    logits, after = model.forward(np.zeros((0, 1), np.int64), state)
+    assert logits.shape == (0, 1, len(SYMBOLS))
+    assert after is state
+
+
+def test_it_can_be_sent_to_another_process() -> None:
+    model = make()
+    assert "".join(pickle.loads(pickle.dumps(model)).sample("ab", 50)) == "".join(model.sample("ab", 50))
+
+
+# --- predicting -------------------------------------------------------------------------------------------------------
+
+
+def test_predictions_are_the_best_symbols_and_aligned() -> None:
+    model = make(kind="pairs")
+    text = random_text(30)
+    logits, _ = model.forward(model.encode(text)[:, None])
+    assert model.predict(text) == "".join(SYMBOLS[number] for number in logits[:, 0].argmax(1))
+    assert model.predict("") == ""
+
+
+def test_a_long_text_is_predicted_in_parts_with_carried_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make(kind="pairs")
+    text = random_text(50)
+    whole = model.predict(text)
+    monkeypatch.setattr("seqtool.inference.character._CHUNK", 7 * len(SYMBOLS))
+    assert model.predict(text) == whole
+
+
+def test_an_unknown_symbol_is_named() -> None:
+    with pytest.raises(DataError, match="'x'"):
+        make(kind="pairs").predict("abxa")
+
+
+# --- generating -------------------------------------------------------------------------------------------------------
+
+
+def test_equal_seeds_give_equal_texts_and_others_do_not() -> None:
+    model = make()
+    texts = ["".join(model.sample("ab", 60, seed=seed)) for seed in (1, 1, 2)]
+    assert texts[0] == texts[1] != texts[2]
+    assert len(texts[0]) == 60
+
+
+def test_the_log_probability_is_the_one_that_scoring_finds() -> None:
+    model = make()
+    choices: list[dict[str, Any]] = [{}, {"temperature": 0.5, "top_k": 3}, {"temperature": 0.0}]
+    for choice in choices:
+        pieces = list(model.generate("ab", 40, seed=3, **choice))
+        text = "".join(piece.text for piece in pieces)
+        assert math.isclose(-sum(piece.log_probability for piece in pieces), model.score(text, "ab").total, rel_tol=1e-5)
+
+
+def test_temperature_zero_is_the_best_symbol_each_time() -> None:
+    model = make()
+    text = "a"
+    for _ in range(20):
+        text += model.predict(text)[-1]
+    assert "".join(model.sample("a", 20, temperature=0)) == text[1:]
+
+
+def test_a_line_ends_with_its_end_which_counts_but_is_not_shown() -> None:
+    model = make(kind="lines")
+    for seed in range(5):
+        pieces = list(model.generate("a", 400, seed=seed))
+        name = "".join(piece.text for piece in pieces)
+        assert "\n" not in name
+        assert len(pieces) == len(name) + 1
+        scores = model.score("a" + name)
+        assert math.isclose(-sum(piece.log_probability for piece in pieces), scores.losses[1:].sum(), rel_tol=1e-5)
+
+
+@pytest.mark.parametrize("stop", ["a", "ab", "aab", "\n\n"])
+def test_a_stop_ends_the_text_before_it(stop: str) -> None:
+    model = make()
+    free = "".join(model.sample("c", 500, seed=4))
+    stopped = "".join(model.sample("c", 500, seed=4, stop=stop))
+    assert stopped == free.split(stop)[0]
+
+
+@given(st.text("ab", max_size=30), st.text("ab", min_size=1, max_size=5))
+def test_text_comes_as_soon_as_it_is_certain(text: str, stop: str) -> None:
+    stream, shown = TextStream("char", stop), ""
+    for number, symbol in enumerate(text, 1):
+        shown += stream.add(symbol)
+        assert text.startswith(shown) and stop not in shown
+        if stream.stopped:
+            break
+        held = text[len(shown) : number]
+        assert stop.startswith(held) and (len(held) == 0 or len(held) < len(stop))
+        assert not any(stop.startswith(text[start:number]) for start in range(len(shown)))
+    assert shown + stream.end() == text.split(stop)[0]
+
+
+@given(st.text(max_size=20))
+def test_bytes_are_put_together_to_whole_characters(text: str) -> None:
+    stream = TextStream("byte", None)
+    encoded = text.encode("utf-8", "replace")
+    pieces = [stream.add(chr(byte)) for byte in encoded]
+    assert "".join(pieces) + stream.end() == encoded.decode("utf-8")
+
+
+def test_a_character_cut_short_is_marked() -> None:
+    stream = TextStream("byte", None)
+    assert stream.add("\xe2") + stream.add("\x82") == ""
+    assert stream.end() == "\N{REPLACEMENT CHARACTER}"
+
+
+def test_the_unknown_symbol_is_read_but_never_drawn() -> None:
+    model = make(symbols="\N{REPLACEMENT CHARACTER}abc", unknown=0)
+    model._bias[0] = 50
+    assert set("".join(model.sample("xyz", 200))) <= set("abc")
+
+
+def test_without_a_prompt_it_starts_at_a_line_or_at_the_first_symbol() -> None:
+    model = make()
+    assert "".join(model.sample("", 30)) == "".join(model.sample("\n", 30))
+    other = make(symbols="abcd")
+    assert "".join(other.sample("", 30)) == "".join(other.sample("a", 30))
+
+
+def test_what_is_wrong_is_said_at_the_call() -> None:
+    model = make()
+    with pytest.raises(DataError, match="'x'"):
+        model.sample("abx")
+    wrong: list[dict[str, Any]] = [
+        {"temperature": -1.0},
+        {"temperature": math.nan},
+        {"top_k": 0},
+        {"top_p": 0.0},
+        {"top_p": 1.5},
+        {"length": -1},
+    ]
+    for arguments in wrong:
+        with pytest.raises(ConfigError):
+            model.sample("a", **arguments)
+    with pytest.raises(ModelError, match="no output layer"):
+        make(CharModel(hidden_size=3, input="onehot", output="none")).sample("a")
+
+
+SCORES = np.log(np.array([0.1, 0.4, 0.2, 0.3])) + 5
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (Choice(), [0.1, 0.4, 0.2, 0.3]),
+        (Choice(temperature=0.5), [0.01 / 0.3, 0.16 / 0.3, 0.04 / 0.3, 0.09 / 0.3]),
+        (Choice(temperature=0), [0, 1, 0, 0]),
+        (Choice(temperature=1e-300), [0, 1, 0, 0]),
+        (Choice(top_k=2), [0, 4 / 7, 0, 3 / 7]),
+        (Choice(top_k=9), [0.1, 0.4, 0.2, 0.3]),
+        (Choice(top_p=0.4), [0, 1, 0, 0]),
+        (Choice(top_p=0.5), [0, 4 / 7, 0, 3 / 7]),
+        (Choice(top_p=1.0), [0.1, 0.4, 0.2, 0.3]),
+        (Choice(top_p=1e-9), [0, 1, 0, 0]),
+        (Choice(top_k=3, top_p=0.7), [0, 4 / 7, 0, 3 / 7]),
+    ],
+)
+def test_choosing_by_definition(choice: Choice, expected: list[float]) -> None:
+    np.testing.assert_allclose(choice.probabilities(SCORES), expected, atol=1e-12)
+    draw = np.random.default_rng(0)
+    counts = np.bincount([choice.draw(SCORES, draw) for _ in range(2000)], minlength=4)
+    assert (counts[np.array(expected) == 0] == 0).all()
+    np.testing.assert_allclose(counts / 2000, expected, atol=0.04)
+
+
+# --- scoring ----------------------------------------------------------------------------------------------------------
+
+
+def test_running_text_is_scored_from_its_second_symbol_or_from_its_context() -> None:
+    model = make()
+    text = random_text(40)
+    expected = losses_by_definition(model, model.encode("ab" + text))
+    scores = model.score(text, "ab")
+    assert "".join(scores.symbols) == text
+    np.testing.assert_allclose(scores.losses, expected[1:], atol=1e-5)
+    assert scores.mean == pytest.approx(expected[1:].mean(), rel=1e-5)
+    assert scores.bits == pytest.approx(expected[1:].mean() / math.log(2), rel=1e-5)
+    alone = model.score(text)
+    assert "".join(alone.symbols) == text[1:]
+    np.testing.assert_allclose(alone.losses, losses_by_definition(model, model.encode(text)), atol=1e-5)
+
+
+@pytest.mark.parametrize("text", ["", "a"])
+def test_too_little_to_score(text: str) -> None:
+    scores = make().score(text)
+    assert scores.count == 0
+    assert scores.mean is None and scores.bits is None
+
+
+def test_lines_are_scored_each_by_itself_with_its_end() -> None:
+    model = make(kind="lines")
+    lines = ["abc", "", "a", "gfedcba", "bb"]
+    scores = model.score("\n".join(lines) + "\n")
+    assert "".join(scores.symbols) == "\n".join(lines) + "\n"
+    expected = [losses_by_definition(model, model.encode("\n" + line + "\n")) for line in lines]
+    np.testing.assert_allclose(scores.losses, np.concatenate(expected), atol=1e-5)
+    np.testing.assert_array_equal(model.symbol_losses("\n".join(lines)), scores.losses)
+
+
+def test_pairs_have_no_likelihood_and_do_not_go_on() -> None:
+    model = make(kind="pairs")
+    for use in (model.score, model.sample):
+        with pytest.raises(ModelError, match="pairs"):
+            use("ab")
+
+
+def test_streams_side_by_side_are_one_single_pass_but_for_the_warm_up() -> None:
+    model = make()
+    ids = model.encode(random_text(9 * WARM_UP + 77))
+    single = carried_losses(model, ids, streams=1)
+    np.testing.assert_allclose(single, losses_by_definition(model, ids), atol=1e-5)
+    for streams in (2, 5, None):
+        found = carried_losses(model, ids, streams=streams)
+        assert found.shape == single.shape
+        np.testing.assert_allclose(found, single, atol=1e-3)
+
+
+@pytest.mark.parametrize("block", [1, 7, 64, 1000])
+def test_blocks_start_from_the_initial_state(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
+    ids = model.encode(random_text(300))
+    starts = range(0, len(ids) - 1, block)
+    expected = np.concatenate([losses_by_definition(model, ids[start : start + block + 1]) for start in starts])
+    np.testing.assert_allclose(block_losses(model, ids, block), expected, atol=1e-5)
+    monkeypatch.setattr("seqtool.inference.text_scoring._SCORES", 100)
+    np.testing.assert_allclose(block_losses(model, ids, block), expected, atol=1e-5)
+
+
+# --- looking inside ---------------------------------------------------------------------------------------------------
+
+
+def test_states_are_those_of_stepping_through() -> None:
+    model = make()
+    text = random_text(20)
+    shown = model.states(text)
+    assert shown.keys() == {f"encoder.{layer}.{part}" for layer in (0, 1) for part in "hcifog"} | {"logits"}
+    state = model.initial_state()
+    for place, number in enumerate(model.encode(text)):
+        logits, state = model.step(np.array([number]), state)
+        np.testing.assert_allclose(shown["logits"][place], logits[0], atol=1e-5)
+        for layer, parts in enumerate(state):
+            for name, part in zip("hc", parts, strict=True):
+                np.testing.assert_allclose(shown[f"encoder.{layer}.{name}"][place], part[0, 0], atol=1e-5)
+    o, c = shown["encoder.1.o"], shown["encoder.1.c"]
+    np.testing.assert_allclose(shown["encoder.1.h"], o * np.tanh(c), atol=1e-6)
+
+
+def test_only_what_is_wanted_is_kept() -> None:
+    assert make().states("abc", {"encoder.1.c"}).keys() == {"encoder.1.c"}
+
+
+def test_a_long_text_is_looked_at_in_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make()
+    text = random_text(6 * WARM_UP)
+    whole = model.states(text)
+    monkeypatch.setattr("seqtool.inference.text_scoring.ONE_PASS", 100)
+    monkeypatch.setattr("seqtool.inference.text_scoring.STREAMS", 3)
+    monkeypatch.setattr("seqtool.inference.text_scoring.stream_count", lambda _: 3)
+    for name, values in model.states(text).items():
+        np.testing.assert_allclose(values, whole[name], atol=1e-3)
+
+
+def test_the_lectures_walk_through_shows_the_state_after_each_symbol() -> None:
+    """A cell alone: the scores are its states, and the last of them is the final state."""
+    model = make(CharModel(cell="rnn", hidden_size=2, input="onehot", output="none"), "helo")
+    shown = model.states("hello")
+    assert shown["encoder.0.h"].shape == (5, 2)
+    np.testing.assert_array_equal(shown["logits"], shown["encoder.0.h"])
+    _, state = model.forward(model.encode("hello")[:, None])
+    np.testing.assert_array_equal(state[0][0][0, 0], shown["encoder.0.h"][-1])

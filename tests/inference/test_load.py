@@ -1,0 +1,165 @@
+"""What is refused of a model directory whose parts do not belong together, and that the runtime stays light."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqtool.errors import ModelError
+from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import load_model
+from seqtool.inference.tagger import TaggerModel
+from seqtool.settings import CharModel, Feature
+from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.storage.model_directory import Bundle, read_bundle, write_bundle
+from tests.support.random_models import FEATURES, SPAN_LABELS, Parts, character_parts, random_sentences, tagger_parts
+from tests.support.shell import environment
+
+TAGGER = TaggerSettings(features=(*FEATURES, Feature(name="char_cnn", dim=3)), projection=6, hidden_size=5, decoder="crf")
+CHARACTER = CharModel(hidden_size=5, embedding_dim=4, tied=True, initial_state="learned")
+
+
+def bundle(parts: Parts) -> Bundle:
+    config, vocab, weights = parts
+    return Bundle(config, vocab, weights, {"task": config["task"]})
+
+
+def stored(parts: Parts, folder: Path) -> Bundle:
+    write_bundle(folder / "model", *parts, {})
+    return read_bundle(folder / "model")
+
+
+def test_a_stored_tagger_tags_as_before(tmp_path: Path) -> None:
+    parts = tagger_parts(TAGGER)
+    model = load_model(stored(parts, tmp_path))
+    assert isinstance(model, TaggerModel)
+    sentences = random_sentences([5, 3])
+    for ours, before in zip(model.scores(sentences), TaggerModel.from_parts(*parts).scores(sentences), strict=True):
+        np.testing.assert_array_equal(ours, before)
+
+
+@pytest.mark.parametrize("unit", ["char", "byte"])
+def test_a_stored_character_model_samples_as_before(unit: str, tmp_path: Path) -> None:
+    parts = character_parts(CHARACTER, "\nabc", unit=unit)
+    model = load_model(stored(parts, tmp_path))
+    assert isinstance(model, CharacterModel)
+    assert "".join(model.sample("ab", 40)) == "".join(CharacterModel.from_parts(*parts).sample("ab", 40))
+
+
+def test_half_precision_is_taken_and_worked_on_in_single(tmp_path: Path) -> None:
+    config, vocab, weights = tagger_parts(TAGGER)
+    half = {name: array.astype(np.float16) for name, array in weights.items()}
+    model = load_model(stored((config, vocab, half), tmp_path))
+    again = TaggerModel.from_parts(config, vocab, {name: array.astype(np.float32) for name, array in half.items()})
+    assert isinstance(model, TaggerModel)
+    found, expected = model.scores([["The", "dog"]])[0], again.scores([["The", "dog"]])[0]
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+GONE = object()
+Change = tuple[str, object, str]  # a path into config (c), vocab (v) or weights (w), the value it gets, and what is said of it
+
+WRONG_TAGGERS: list[Change] = [
+    ("w/encoder.0.backward.weight_hh", GONE, r"encoder\.0\.backward\.weight_hh: expected shape \(20, 5\), found no such array"),
+    ("w/extra.weight", np.zeros(2, np.float32), r"extra\.weight: not an array of this network"),
+    ("w/output.bias", np.zeros(3, np.float32), r"output\.bias: expected shape \(6,\), found \(3,\)"),
+    ("w/output.bias", np.zeros(6), r"output\.bias: expected float32 or float16, found float64"),
+    ("w/crf.start", np.full(6, np.nan, np.float32), r"crf\.start: a weight is not finite"),
+    ("v/features/0", ["the"], r"features\.0\.weight: expected shape \(2, 5\)"),
+    ("v/features/5", ["a"], r"features\.5: expected null"),
+    ("v/features/1", None, r"features\.1: expected a list of strings"),
+    ("v/features", [], "features: expected 6 lists"),
+    ("v/labels", ["O", "B-x"], r"crf\.end: expected shape \(2,\)"),
+    ("v/labels", [1, 2], "labels: expected a list of strings"),
+    ("v/labels", [], "labels: expected a list of strings"),
+    ("v/forms", [["The", 1]], "forms: expected a list of strings"),
+    ("v/forms", GONE, "forms: expected a list of strings"),
+    ("v/forms", ["The"], r"counts: expected one for each of 1 forms, found \d"),
+    ("v/counts", GONE, "counts: expected a list of whole numbers"),
+    ("v/counts/0", -1, "counts: expected a list of whole numbers"),
+    ("v/counts/0", True, "counts: expected a list of whole numbers"),
+    ("v/characters", None, "characters: expected a list of strings"),
+    ("c/scheme", "iob9", "scheme: expected one of none, io"),
+    ("c/scheme", "none", "only one of them marks spans"),
+    ("c/words", None, "words: expected a JSON object"),
+    ("c/words/normalize", "nfd", r"words\.normalize: expected one of none, nfc, found 'nfd'"),
+    ("c/model", GONE, "model: expected a JSON object"),
+    ("c/model/hidden_size", "5", r"model\.hidden_size: not a value that it can have: '5'"),
+    ("c/model/hidden_size", True, r"model\.hidden_size: not a value"),
+    ("c/model/hidden_size", -5, r"model\.hidden_size: expected at least 1"),
+    ("c/model/cell", "transformer", r"model\.cell: not a value"),
+    ("c/model/attention", 2, r"model\.attention: unknown key"),
+    ("c/model/features", "standard", r"model\.features: expected a list"),
+    ("c/model/features/1/dim", None, r"model\.features\.1\.dim: not a value"),
+    ("c/model/features/1", 3, r"model\.features\.1: expected a JSON object"),
+]
+WRONG_CHARACTER_MODELS: list[Change] = [
+    ("w/initial_state.0.forward.c", GONE, r"initial_state\.0\.forward\.c: expected shape \(5,\), found no such array"),
+    ("w/bridge.weight", GONE, r"bridge\.weight: expected shape \(4, 5\), found no such array"),
+    ("c/model/tied", False, r"bridge\.weight: not an array of this network"),
+    ("c/model/input", "onehot", r"model\.tied: there is no embedding"),
+    ("c/kind", "poem", "kind: expected one of pairs, text, lines, found 'poem'"),
+    ("c/symbols/unit", "word", r"symbols\.unit: expected one of char, byte"),
+    ("c/symbols/unit", "byte", "symbols: expected a list of bytes"),
+    ("v/symbols", ["a", "b"], r"embedding\.weight: expected shape \(2, 4\), found \(4, 4\)"),
+    ("v/symbols/1", "c", "symbols: one stands there twice"),
+    ("v/symbols", [104], "symbols: expected a list of strings"),
+    ("v/symbols", [], "symbols: expected a list of strings"),
+    ("v/unknown", 9, "unknown: expected the number of a symbol, found 9"),
+    ("v/counts", None, "counts: expected a list of whole numbers"),
+    ("v/counts", [1, "2"], "counts: expected a list of whole numbers"),
+]
+
+
+def changed(parts: Parts, path: str, value: object) -> Bundle:
+    """A bundle with one thing put in another's place."""
+    at: Any = dict(zip("cvw", parts, strict=True))
+    *way, last = path.split("/")
+    for key in way:
+        at = at[int(key) if isinstance(at, list) else key]
+    if value is GONE:
+        del at[last]
+    else:
+        at[int(last) if isinstance(at, list) else last] = value
+    return bundle(parts)
+
+
+@pytest.mark.parametrize(("path", "value", "reason"), WRONG_TAGGERS)
+def test_a_tagger_whose_parts_do_not_belong_together(path: str, value: object, reason: str) -> None:
+    parts = tagger_parts(TAGGER)
+    parts[0]["model"]["features"] = list(parts[0]["model"]["features"])  # as JSON has it
+    with pytest.raises(ModelError, match=reason):
+        load_model(changed(parts, path, value))
+
+
+@pytest.mark.parametrize(("path", "value", "reason"), WRONG_CHARACTER_MODELS)
+def test_a_character_model_whose_parts_do_not_belong_together(path: str, value: object, reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        load_model(changed(character_parts(CHARACTER, "\nabc"), path, value))
+
+
+def test_numbers_that_are_no_bytes() -> None:
+    parts = character_parts(CHARACTER, "\nabc", unit="byte")
+    with pytest.raises(ModelError, match="symbols: expected bytes from 0 to 255"):
+        load_model(changed(parts, "v/symbols/3", 256))
+
+
+def test_labels_are_those_of_the_vocabulary() -> None:
+    model = load_model(bundle(tagger_parts(TAGGER)))
+    assert isinstance(model, TaggerModel)
+    assert model.labels == SPAN_LABELS
+
+
+def test_the_runtime_needs_neither_torch_nor_pydantic_nor_yaml() -> None:
+    code = (
+        "import sys, seqtool.inference.load, seqtool.inference.text_scoring, seqtool.metrics;"
+        "print(*{name.split('.')[0] for name in sys.modules} & {'torch', 'pydantic', 'yaml', 'typer', 'rich', 'scipy'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout.strip() == ""

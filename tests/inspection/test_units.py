@@ -1,0 +1,246 @@
+"""Looking at hidden units: their names, readings of a text, and the units that follow a pattern, planted and by brute force."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqtool.errors import SeqtoolError
+from seqtool.inference.character import CharacterModel
+from seqtool.inspection.patterns import pattern_values
+from seqtool.inspection.state_arrays import character_states, tagger_states, write_npz
+from seqtool.inspection.text_trace import read
+from seqtool.inspection.unit_names import Unit, parse_units, shades
+from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, read_excerpt, state_parts
+from seqtool.inspection.word_ablation import look_inside
+from seqtool.reports.unit_inspection import LEVELS, MARGIN, shown_symbols, unit_rows
+from seqtool.settings import CharModel
+from seqtool.settings import TaggerModel as TaggerSettings
+from tests.support.random_models import FEATURES, character_model, character_parts, tagger
+
+Array = np.ndarray[Any, Any]
+SYMBOLS = '\n ()AB"abcd'
+LSTM = CharModel(hidden_size=6, embedding_dim=4, num_layers=2)
+
+
+def random_text(length: int, seed: int = 0) -> str:
+    return "".join(np.random.default_rng(seed).choice(list(SYMBOLS), length))
+
+
+# --- units that follow a pattern --------------------------------------------------------------------------------------
+
+
+def planted() -> CharacterModel:
+    """A ReLU network made by hand: h3 counts from the line break, h5 counts open brackets, h2 is 1 but for spaces."""
+    settings = CharModel(cell="rnn", nonlinearity="relu", input="onehot", hidden_size=6)
+    config, vocab, weights = character_parts(settings, SYMBOLS, scale=0.1)
+    w_ih, w_hh = weights["encoder.0.forward.weight_ih"], weights["encoder.0.forward.weight_hh"]
+    for unit in (1, 2, 4):
+        w_ih[unit] = w_hh[unit] = 0
+        weights["encoder.0.forward.bias_ih"][unit] = weights["encoder.0.forward.bias_hh"][unit] = 0
+    w_ih[2], w_hh[2, 2], w_ih[2, SYMBOLS.index("\n")] = 1, 1, -1000
+    w_hh[4, 4], w_ih[4, SYMBOLS.index("(")], w_ih[4, SYMBOLS.index(")")] = 1, 1, -1
+    w_ih[1] = [0.0 if symbol.isspace() else 1.0 for symbol in SYMBOLS]
+    return CharacterModel.from_parts(config, vocab, weights)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "unit", "correlation"),
+    [("line-position", "h3", 1), ("brackets", "h5", 1), ("spaces", "h2", -1), (r"regex:[^\s]", "h2", 1)],
+)
+def test_planted_units_are_found_with_their_sign(pattern: str, unit: str, correlation: float) -> None:
+    model, text = planted(), random_text(2000)
+    ranked = rank_units(model, text, {pattern: pattern_of_symbols(model, pattern, text)}, state_parts(model))[pattern]
+    assert ranked[0].unit.name == unit
+    assert ranked[0].correlation == pytest.approx(correlation, abs=1e-6)
+
+
+@pytest.mark.parametrize("length", [300, 11_000], ids=["one pass", "streams"])
+def test_ranking_agrees_with_brute_force(length: int) -> None:
+    model, text = character_model(LSTM, SYMBOLS), random_text(length)
+    patterns = {name: pattern_of_symbols(model, name, text) for name in ("line-position", "capitals", "quotes")}
+    parts = [f"encoder.{layer}.{part}" for layer in (0, 1) for part in "hcifog"]
+    found = rank_units(model, text, patterns, parts)
+    states = model.states(text)
+    for name, target in patterns.items():
+        assert [abs(one.correlation) for one in found[name]] == sorted((abs(one.correlation) for one in found[name]), reverse=True)
+        assert len(found[name]) == 2 * 6 * 6
+        for one in found[name]:
+            expected = np.corrcoef(states[one.unit.array][:, one.unit.index].astype(np.float64), target)[0, 1]
+            assert one.correlation == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_unit_that_never_changes_follows_nothing() -> None:
+    settings = CharModel(cell="rnn", input="onehot", hidden_size=2)
+    config, vocab, weights = character_parts(settings, "ab")
+    weights["encoder.0.forward.weight_ih"][0] = weights["encoder.0.forward.weight_hh"][0] = 0
+    model = CharacterModel.from_parts(config, vocab, weights)
+    ranked = rank_units(model, "abba", {"x": np.array([0.0, 1, 1, 0])}, state_parts(model))["x"]
+    assert (ranked[-1].unit.name, ranked[-1].correlation) == ("h1", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "expected"),
+    [
+        pytest.param("quotes", 'a "b" c', [0, 0, 1, 1, 0, 0, 0], id="straight"),
+        pytest.param("quotes", "a“b”c", [0, 1, 1, 0, 0], id="curly"),
+        pytest.param("quotes", '"a\n\nb"c', [1, 1, 1, 0, 0, 1, 1], id="a blank line ends it"),
+        pytest.param("line-position", "ab\nc", [1, 2, 0, 1], id="line"),
+        pytest.param("capitals", "aBÉ1", [0, 1, 1, 0], id="capitals"),
+        pytest.param("spaces", "a b\n", [0, 1, 0, 1], id="spaces"),
+        pytest.param("brackets", "a([b])c", [0, 1, 2, 2, 1, 0, 0], id="depth"),
+        pytest.param("brackets", ")a(", [0, 0, 1], id="closed too often"),
+        pytest.param("regex:^b+", "abb\nbb", [0, 0, 0, 0, 1, 1], id="regex, by lines"),
+    ],
+)
+def test_patterns(name: str, text: str, expected: list[float]) -> None:
+    assert pattern_values(name, text).tolist() == expected
+
+
+def test_bytes_have_the_value_of_their_character() -> None:
+    model = character_model(LSTM, [chr(number) for number in range(256)], unit="byte")
+    assert pattern_of_symbols(model, "capitals", "aÉb").tolist() == [0, 1, 1, 0]
+
+
+@pytest.mark.parametrize(("name", "part"), [("quote", "no such pattern"), ("regex:(", "unterminated"), ("quotes", "the same all over")])
+def test_what_no_unit_can_follow_is_said(name: str, part: str) -> None:
+    with pytest.raises(SeqtoolError, match=part):
+        pattern_of_symbols(character_model(LSTM, SYMBOLS), name, "abc")
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+def test_names_of_units() -> None:
+    found = parse_units(["h2, 2.c1-3", "f6", "h2"], LSTM)
+    assert [unit.name for unit in found] == ["h2", "2.c1", "2.c2", "2.c3", "f6"]
+    assert found[1].array == "encoder.1.c"
+    assert [unit.name for unit in parse_units(["2.h"], LSTM)] == [f"2.h{number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("name", ["", "x1", "h0", "h7", "h3-2", "3.h1", "0.h1", "h1-", "r1", "1", "h-1", "h١"])
+def test_what_is_no_unit_is_refused(name: str) -> None:
+    with pytest.raises(SeqtoolError) as error:
+        parse_units([name], LSTM)
+    assert error.value.problems[0].place == "--units" and "6 units in 2 layers" in error.value.problems[0].hint
+
+
+def test_gates_keep_their_meaning_and_states_fill_their_range() -> None:
+    assert shades(Unit(0, "f", 0), np.array([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
+    assert shades(Unit(0, "c", 0), np.array([-2.0, 0, 4])).tolist() == [-0.5, 0, 1]
+    assert shades(Unit(0, "h", 0), np.zeros(2)).tolist() == [0, 0]
+
+
+# --- readings ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["text", "lines"])
+def test_surprisal_is_what_score_says(kind: str) -> None:
+    model, text = character_model(LSTM, SYMBOLS, kind=kind), "ab\ncd(A)\n\nb\n"
+    reading = read(model, text)
+    bits = reading.bits if kind == "lines" else reading.bits[1:]
+    np.testing.assert_allclose(bits, model.score(text).losses / math.log(2), rtol=1e-5)
+    assert "".join(reading.symbols) == text
+    assert math.isnan(reading.bits[0]) == (kind == "text")
+
+
+def test_guesses_are_the_best_of_each_step() -> None:
+    model, text = character_model(LSTM, SYMBOLS), random_text(50)
+    reading, logits = read(model, text), model.states(text, {"logits"})["logits"]
+    assert reading.guesses.tolist() == np.argsort(-logits, axis=1)[:, :5].tolist()
+    whole = np.exp(logits.astype(np.float64))
+    np.testing.assert_allclose(reading.probabilities, -np.sort(-whole / whole.sum(1, keepdims=True))[:, :5], rtol=1e-5)
+
+
+def test_a_model_of_lines_reads_each_by_itself() -> None:
+    model = character_model(LSTM, SYMBOLS, kind="lines")
+    together = read(model, "ab\nccc\na", {"encoder.1.h"})
+    alone = [read(model, line, {"encoder.1.h"}) for line in ("ab", "ccc", "a")]
+    assert "".join(together.symbols) == "ab\nccc\na\n"
+    np.testing.assert_allclose(together.states["encoder.1.h"], np.concatenate([one.states["encoder.1.h"] for one in alone]), atol=1e-6)
+    np.testing.assert_allclose(together.bits, np.concatenate([one.bits for one in alone]), atol=1e-5)
+
+
+def test_an_excerpt_is_read_with_what_stands_before_it() -> None:
+    model, text = character_model(LSTM, SYMBOLS), random_text(400)
+    unit = Unit(1, "c", 3)
+    found = read_excerpt(model, text, 100, 150, [unit])
+    np.testing.assert_allclose(found.states[unit.array], model.states(text)[unit.array][100:150], atol=1e-6)
+    assert "".join(found.symbols) == text[100:150]
+
+
+def test_excerpts_begin_with_the_line_where_the_pattern_is_seen() -> None:
+    text = "plain\nso (much)\nmore"
+    assert text[slice(*excerpt(pattern_values("brackets", text), text, 8))] == "so (much"
+
+
+# --- numbers to go on with --------------------------------------------------------------------------------------------
+
+
+def test_states_come_back_from_a_file_without_pickle(tmp_path: Path) -> None:
+    model, text = character_model(LSTM, SYMBOLS), random_text(30)
+    write_npz(tmp_path / "out", character_states(model, text))
+    with np.load(tmp_path / "out", allow_pickle=False) as found:
+        assert "".join(found["symbols"]) == text
+        for name, values in model.states(text).items():
+            if name != "logits":
+                np.testing.assert_array_equal(found[name], values)
+    write_npz(tmp_path / "some.npz", character_states(model, text, parse_units(["2.c3", "o1"], LSTM)))
+    with np.load(tmp_path / "some.npz", allow_pickle=False) as found:
+        assert sorted(found) == ["2.c3", "bits", "ids", "o1", "symbols"]
+        np.testing.assert_array_equal(found["2.c3"], model.states(text)["encoder.1.c"][:, 2])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "some.npz"]
+
+
+def small_tagger() -> Any:
+    return tagger(TaggerSettings(features=FEATURES, hidden_size=6, projection=8))
+
+
+def test_a_taggers_states_come_back_too(tmp_path: Path) -> None:
+    model, tokens = small_tagger(), ["The", "dog", "ate"]
+    write_npz(tmp_path / "t.npz", tagger_states(model, tokens))
+    with np.load(tmp_path / "t.npz", allow_pickle=False) as found:
+        assert found["tokens"].tolist() == tokens and found["labels"].tolist() == list(model.labels)
+        np.testing.assert_array_equal(found["probabilities"], model.probabilities([tokens])[0])
+
+
+def test_effects_are_those_of_tagging_without_the_word() -> None:
+    model, tokens = small_tagger(), ["The", "dog", "ate", "the", "apple"]
+    inside = look_inside(model, tokens)
+    assert inside.effects is not None and inside.instead is not None
+    (whole,) = model.probabilities([tokens])
+    for left_out in range(5):
+        rest = [place for place in range(5) if place != left_out]
+        (without,) = model.probabilities([[tokens[place] for place in rest]])
+        for row, place in enumerate(rest):
+            best = int(whole[place].argmax())
+            assert inside.effects[place, left_out] == pytest.approx(whole[place, best] - without[row, best], abs=1e-6)
+            assert inside.instead[place, left_out] == without[row].argmax()
+    assert not np.diag(inside.effects).any()
+    assert look_inside(model, ["dog"]).effects is None
+
+
+# --- on a terminal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [50, 80, 200])
+def test_rows_hold_the_whole_text_and_fit(width: int) -> None:
+    model = character_model(LSTM, SYMBOLS)
+    text = random_text(300)
+    units = parse_units(["h1", "2.c2"], LSTM)
+    reading = read(model, text, {unit.array for unit in units})
+    rows = [row.plain for row in unit_rows(reading, model.vocabulary, units, guess="next", surprisal=True, width=width, colour=False)]
+    assert max(map(len, rows)) <= width
+    levels = "".join(row[MARGIN:] for row in rows if row.lstrip().startswith("2.c2"))
+    expected = shades(units[1], reading.states["encoder.1.c"][:, 1])
+    assert levels == "".join(LEVELS[min(7, int((value + 1) * 4))] for value in expected.tolist())
+    assert sum("bits, " in row for row in rows) == sum(row.lstrip().startswith("bits ") for row in rows)
+
+
+def test_bytes_are_shown_as_the_characters_they_make() -> None:
+    assert shown_symbols([chr(byte) for byte in "aé\n".encode() + b"\xff"], "byte") == ["a", "é", "·", "↵", "·"]
+    assert shown_symbols(["\x1b", "é", "\n"], "char") == ["␛", "é", "↵"]

@@ -1,0 +1,104 @@
+"""Writing whole: faults injected at every operation leave the old or the new, and never litter that stays."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqtool.errors import SeqtoolError
+from seqtool.storage.atomic import commit_directory, present, recover, write_file
+
+
+class Fault(OSError):
+    """What the operating system says in these tests."""
+
+
+def failing_at(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
+    """Make the `number`-th write, fsync or rename fail; the list's only element counts the operations."""
+    count = [0]
+
+    def guard(function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            count[0] += 1
+            if count[0] == number:
+                raise Fault(28, "No space left on device")
+            return function(*args, **kwargs)
+
+        return call
+
+    monkeypatch.setattr(os, "fsync", guard(os.fsync))
+    monkeypatch.setattr(Path, "rename", guard(Path.rename))
+    monkeypatch.setattr(Path, "replace", guard(Path.replace))
+    monkeypatch.setattr(Path, "write_bytes", guard(Path.write_bytes))
+    return count
+
+
+def fill_with(text: bytes) -> Callable[[Path], None]:
+    def fill(folder: Path) -> None:
+        for name in ("a", "b"):
+            (folder / name).write_bytes(text)
+
+    return fill
+
+
+def content(folder: Path) -> set[bytes]:
+    return {(present(folder) / name).read_bytes() for name in ("a", "b")}
+
+
+def test_a_directory_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    commit_directory(target, fill_with(b"old"))
+    for number in range(1, 100):
+        with pytest.MonkeyPatch.context() as patch:
+            count = failing_at(patch, number)
+            try:
+                commit_directory(target, fill_with(b"new"))
+            except SeqtoolError as error:
+                assert "No space left" in str(error)
+        assert content(target) in ({b"old"}, {b"new"})
+        if count[0] < number:
+            break
+        commit_directory(target, fill_with(b"old"))
+        assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert number > 6
+    assert content(target) == {b"new"}
+
+
+def test_a_file_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
+    target = tmp_path / "config.yaml"
+    write_file(target, b"old")
+    for number in range(1, 50):
+        with pytest.MonkeyPatch.context() as patch:
+            count = failing_at(patch, number)
+            try:
+                write_file(target, b"new")
+            except SeqtoolError as error:
+                assert error.problems[0].place == str(target)
+        assert target.read_bytes() in (b"old", b"new")
+        assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
+        if count[0] < number:
+            break
+        write_file(target, b"old")
+    assert number > 3
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        pytest.param({"model.old": b"1"}, b"1", id="cut between the two renames"),
+        pytest.param({"model": b"2", "model.old": b"1"}, b"2", id="cut before the old one was deleted"),
+        pytest.param({"model": b"1", "model.new": b"2"}, b"1", id="cut while the new one was written"),
+    ],
+)
+def test_recover_ends_an_exchange_that_was_cut_short(tmp_path: Path, entries: dict[str, bytes], expected: bytes) -> None:
+    for name, text in entries.items():
+        (tmp_path / name).mkdir()
+        fill_with(text)(tmp_path / name)
+    assert content(tmp_path / "model") == {expected}
+    recover(tmp_path / "model")
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert content(tmp_path / "model") == {expected}

@@ -1,0 +1,82 @@
+"""No command unpickles anything: the interpreter itself tells (its audit event `pickle.find_class`) when one does."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from seqtool.cli.main import COMMANDS as EVERY_COMMAND
+from tests.support.shell import PROJECT, environment
+
+# Each command with arguments; {out} is a folder to write to. A command that is not named here is asked for its help.
+COMMANDS = """
+init --example hihell
+train-char {project}/configs/hihell.yaml
+train-char {project}/configs/hihell.yaml --resume
+train-char {out}/lines.txt --name lines --set training.epochs=1 --set model.hidden_size=4 --set training.checkpoint_minutes=0.0000001
+train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=3
+train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=2 --name second --init-from toy_tagger
+tag --model toy_tagger The dog ate
+tag --model toy_tagger --file {project}/data/toy.conll
+sample --model lines --length 5
+score --model lines dog
+predict --model hihell hihell
+check {project}/configs/toy_tagger.yaml
+evaluate toy_tagger {project}/data/toy.conll
+evaluate lines {out}/lines.txt
+inspect hihell --text hihell
+report hihell
+export hihell --to onnx
+export hihell --dtype float16
+schema
+runs
+runs compare hihell lines
+config show {project}/configs/hihell.yaml
+"""
+
+# The hook notes what unpickles, but for messages between own processes, which come from no file.
+SCRIPT = """
+import sys, traceback
+
+found, commands = [], []
+
+def hook(event, arguments):
+    if event == "pickle.find_class":
+        stack = "".join(traceback.format_stack(limit=30))
+        if "multiprocessing/connection" not in stack and "multiprocessing/queues" not in stack:
+            found.append((commands[-1], arguments, stack))
+
+sys.addaudithook(hook)
+from seqtool.cli.exit_codes import run
+from seqtool.cli.main import app
+
+for line in sys.argv[1].strip().splitlines():
+    commands.append(line)
+    sys.argv = ["seqtool", *line.split()]
+    try:
+        code = run(app)
+    except SystemExit as end:
+        code = end.code
+    print(f"{code} {line}", file=sys.stderr)
+print(f"{len(found)} events", found[:3], file=sys.stderr)
+"""
+
+
+def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("the dog ate the apple\n" * 40, encoding="utf-8")
+    named = COMMANDS.format(out=tmp_path, project=PROJECT)
+    commands = named + "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, commands], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=300, check=False
+    )
+    assert "0 events []" in done.stderr, done.stderr
+    failed = [line for line in done.stderr.splitlines() if line[:2].strip().isdigit() and line[:2] != "0 " and "events" not in line]
+    assert not failed, (failed, done.stderr)
+
+
+def test_the_hook_notices() -> None:
+    code = "import pickle; pickle.loads(pickle.dumps(print))"
+    script = SCRIPT.split("from seqtool")[0] + f"commands.append('x')\n{code}\nprint(len(found))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.strip() == "1"

@@ -1,0 +1,255 @@
+"""Whether torch and the runtime say the same of real sentences: taggers of every kind, with weights of a trained model's size.
+
+Tolerance and rule are the project's: scores within 1e-5 * max(1, |score|); the same labels wherever the best choice beats
+the next by more than twice that.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqtool.data.formats.blocks import raw_lines
+from seqtool.data.formats.conllu import ConlluFormat
+from seqtool.data.tagging.word_encoder import WordEncoder
+from seqtool.data.tagging.word_vectors import PretrainedVectors
+from seqtool.decoding import constraint_scores, viterbi
+from seqtool.inference.load import load_tagger
+from seqtool.inference.tagger import TaggerModel
+from seqtool.models.build import arrays, build_tagger_network, load_arrays
+from seqtool.models.tagger import TaggerNetwork
+from seqtool.models.word_features import WordInput
+from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TaggerData, TaggerSettings
+from seqtool.settings import TaggerModel as Network
+from seqtool.spans import allowed_transitions
+from seqtool.storage.model_directory import read_bundle
+
+Array = np.ndarray[Any, Any]
+Sentences = list[list[str]]
+
+TOLERANCE = 1e-5
+LABELS = ("O", *(f"{prefix}-{type_}" for type_ in ("person", "place", "group", "other") for prefix in "BIES"))
+CELLS: dict[str, dict[str, Any]] = {
+    "lstm": {"cell": "lstm"},
+    "gru": {"cell": "gru"},
+    "tanh": {"cell": "rnn"},
+    "relu": {"cell": "rnn", "nonlinearity": "relu"},
+}
+FEATURES: dict[str, tuple[Feature, ...]] = {
+    "standard": STANDARD_FEATURES,
+    "rich": RICH_FEATURES,
+    "char_lstm": (
+        Feature(name="lower", dim=24, min_count=2),
+        Feature(name="char_lstm", dim=20, char_dim=12),
+        Feature(name="char_cnn", dim=16, char_dim=12, width=5),
+    ),
+    "vectors": (Feature(name="form", dim=24, unknown=False), Feature(name="vectors", dim=16), Feature(name="shape", dim=8)),
+}
+DECODERS = ("softmax", "viterbi", "crf")
+# How many times as large as torch draws them training makes the weights of the layers, and of the output layer: found with
+# taggers trained on EWT (LSTM 160: 2.5 and 4.8; ReLU 48: 1.1 to 1.8 and 3.1). A random LSTM of 2.5 is chaotic, as no trained one
+# is: it carries any difference of rounding on and makes it larger. Hence 2.
+GAINS = {"lstm": (2.0, 5.0), "gru": (2.0, 5.0), "rnn": (1.5, 3.0)}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One kind of tagger."""
+
+    cell: str
+    layers: int
+    bidirectional: bool
+    features: str
+    decoder: str
+
+    def __str__(self) -> str:
+        return f"{self.cell:<4} x {self.layers} {'both ways' if self.bidirectional else 'one way':<9} {self.features:<9} {self.decoder}"
+
+
+CASES = tuple(Case(*values) for values in product(CELLS, (1, 2), (False, True), FEATURES, DECODERS))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What was found.
+
+    Attributes:
+        deviation: the largest |ours - torch's| / max(1, |torch's|) of a score.
+        others: tokens that got another label.
+        wrong: sentences with another label though the best choice was clear.
+    """
+
+    tokens: int
+    deviation: float
+    others: int
+    wrong: int
+
+
+@dataclass(frozen=True)
+class Text:
+    """Sentences to be tagged, and the words of the training data with their counts."""
+
+    sentences: Sentences
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, folder: Path) -> Text:
+        """EWT's development sentences, its training words. Args: folder: with the two files."""
+        read = {part: list(_sentences(folder / f"en_ewt-ud-{part}.conllu")) for part in ("train", "dev")}
+        return cls(read["dev"], Counter(word for sentence in read["train"] for word in sentence))
+
+
+def _sentences(path: Path) -> Sentences:
+    with path.open("rb") as stream:
+        return [block.tokens for block in ConlluFormat().read(raw_lines(stream), path.name) if block.tokens]
+
+
+def network_settings(case: Case, hidden: int) -> Network:
+    """The settings of a case; what the matrix leaves open (start, residual, projection, norm) is drawn."""
+    draw = np.random.default_rng(CASES.index(case))
+    return Network(
+        **CELLS[case.cell],
+        hidden_size=hidden,
+        num_layers=case.layers,
+        bidirectional=case.bidirectional,
+        features=FEATURES[case.features],
+        decoder=case.decoder,  # type: ignore[arg-type]
+        initial_state=("zeros", "learned", "random")[draw.integers(3)],
+        residual=bool(draw.integers(2)),
+        projection=hidden * int(draw.integers(2)),
+        layer_norm=bool(draw.integers(2)),
+    )
+
+
+def both(model: Network, counts: Mapping[str, int]) -> tuple[TaggerNetwork, TaggerModel]:
+    """A network in torch and the runtime's tagger with its weights."""
+    features = model.features
+    assert isinstance(features, tuple)
+    encoder = WordEncoder.build(features, counts, vectors=_vectors(features, counts))
+    settings = TaggerSettings(data=TaggerData(train=("x",)), model=model)
+    rows = [encoder.rows(index) for index in range(len(features))]
+    allowed = allowed_transitions(LABELS, "bioes")
+    network = build_tagger_network(settings, rows, len(encoder.characters or ()) + 3, len(LABELS), allowed, encoder.vectors)
+    _enlarge(network, *GAINS[model.cell])
+    config = {"model": asdict(model), "scheme": "bioes", "inner_scheme": "bioes"}
+    return network.eval(), TaggerModel(config, LABELS, encoder, arrays(network))
+
+
+def _vectors(features: Sequence[Feature], counts: Mapping[str, int]) -> dict[int, PretrainedVectors]:
+    words = tuple(list(counts)[::3])
+    draw = np.random.default_rng(0)
+    return {
+        index: PretrainedVectors(words, draw.standard_normal((len(words) + 1, feature.dim)).astype(np.float32))
+        for index, feature in enumerate(features)
+        if feature.name == "vectors"
+    }
+
+
+def _enlarge(network: TaggerNetwork, layers: float, output: float) -> None:
+    """Weights as large as training makes them; what begins as zeros or ones gets noise."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name.startswith(("crf.", "encoder.start.", "norm.")):
+                parameter.add_(0.3 * torch.randn_like(parameter))
+            elif not name.startswith("features."):
+                parameter.mul_(output if name.startswith("output.") else layers)
+
+
+def trained(folder: Path) -> tuple[TaggerNetwork, TaggerModel]:
+    """A trained tagger in both. Args: folder: its model directory."""
+    bundle = read_bundle(folder)
+    tagger = load_tagger(bundle)
+    settings = TaggerSettings(data=TaggerData(train=("x",)), model=tagger.settings)
+    rows = [tagger.encoder.rows(index) for index in range(len(tagger.encoder.features))]
+    allowed = allowed_transitions(tagger.labels, tagger.inner_scheme)
+    network = build_tagger_network(settings, rows, len(tagger.encoder.characters or ()) + 3, len(tagger.labels), allowed)
+    load_arrays(network, bundle.weights)
+    return network.eval(), tagger
+
+
+def compare(network: TaggerNetwork, tagger: TaggerModel, text: Text) -> Agreement:
+    """Torch's scores and labels beside the runtime's."""
+    ours, theirs = tagger.scores(text.sentences), torch_scores(network, tagger, text.sentences)
+    labels, expected = decoded(tagger, ours), decoded(tagger, theirs)
+    given = [tagger._outer([tagger.labels[number] for number in path]) for path in labels]
+    assert given == tagger.tag(text.sentences)
+    deviations = [np.abs(one - other) / np.maximum(1, np.abs(other)) for one, other in zip(ours, theirs, strict=True)]
+    return Agreement(
+        sum(map(len, labels)),
+        float(max(found.max() for found in deviations)),
+        sum(int((one != other).sum()) for one, other in zip(labels, expected, strict=True)),
+        sum(_wrong(tagger, *found) for found in zip(labels, expected, theirs, strict=True)),
+    )
+
+
+def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences, batch: int = 128) -> list[Array]:
+    """Scores (tokens, labels) of the torch network, from padded batches of sentences, the longest first."""
+    order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
+    found = [np.empty(0)] * len(sentences)
+    for start in range(0, len(order), batch):
+        numbers = order[start : start + batch]
+        scores = _batch_scores(network, tagger, [sentences[number] for number in numbers])
+        for column, number in enumerate(numbers):
+            found[number] = scores[: len(sentences[number]), column]
+    return found
+
+
+def _batch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences) -> Array:
+    places = {word: place for place, word in enumerate(dict.fromkeys(word for sentence in sentences for word in sentence))}
+    encoded = tagger.encoder.encode(list(places))
+    padded = np.zeros((len(sentences[0]), len(sentences)), np.int64)
+    for column, sentence in enumerate(sentences):
+        padded[: len(sentence), column] = [places[word] for word in sentence]
+    given = WordInput(torch.from_numpy(encoded.ids[padded]))
+    if encoded.characters is not None and encoded.lengths is not None:
+        characters, lengths = torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths)
+        given = replace(given, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded))
+    sizes = torch.tensor([len(sentence) for sentence in sentences])
+    with torch.inference_mode():
+        scores: Array = network(given, sizes, network.encoder.initial_state(len(sentences))).numpy()
+    return scores
+
+
+def sequence_scores(tagger: TaggerModel) -> tuple[Array, Array, Array]:
+    """Start, transitions and end, as training decodes with them."""
+    parts = constraint_scores(tagger.labels, tagger.inner_scheme)
+    if tagger.settings.decoder == "softmax":
+        return tuple(np.zeros_like(part) for part in parts)  # type: ignore[return-value]
+    return (tagger.start, tagger.transitions, tagger.end) if tagger.settings.decoder == "crf" else parts
+
+
+def decoded(tagger: TaggerModel, scores: Sequence[Array]) -> list[Array]:
+    """The best label numbers of each sentence."""
+    if tagger.settings.decoder == "softmax":
+        return [found.argmax(1) for found in scores]
+    parts = sequence_scores(tagger)
+    lengths = np.array([len(found) for found in scores])
+    padded = np.zeros((lengths.max(), len(scores), len(tagger.labels)))
+    for column, found in enumerate(scores):
+        padded[: len(found), column] = found
+    paths = viterbi(padded, lengths, *parts)
+    return [paths[:length, column] for column, length in enumerate(lengths)]
+
+
+def _wrong(tagger: TaggerModel, ours: Array, theirs: Array, scores: Array) -> bool:
+    """Whether the labels differ, and torch's own score of them by more than twice what its single scores may be off."""
+    if (ours == theirs).all():
+        return False
+    slack = 2 * TOLERANCE * np.maximum(1, np.abs(scores).max(1))
+    if tagger.settings.decoder == "softmax":
+        places = np.arange(len(scores))
+        return bool((scores[places, theirs] - scores[places, ours] > slack).any())
+    parts = sequence_scores(tagger)
+    return bool(_path_score(scores, theirs, *parts) - _path_score(scores, ours, *parts) > slack.sum())
+
+
+def _path_score(scores: Array, path: Array, start: Array, transitions: Array, end: Array) -> float:
+    emitted = scores[np.arange(len(path)), path].astype(np.float64).sum()
+    return float(emitted + start[path[0]] + transitions[path[:-1], path[1:]].sum() + end[path[-1]])

@@ -1,0 +1,83 @@
+"""Character models and taggers with random weights, as a model directory holds them; no training, no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from seqtool.data.tagging.word_encoder import WordEncoder
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.inference.character import CharacterModel
+from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.weight_shapes import Shapes, character_shapes, tagger_shapes
+from seqtool.settings import CharModel, Feature
+from seqtool.settings import TaggerModel as TaggerSettings
+
+Array = np.ndarray[Any, Any]
+Weights = dict[str, Array]
+Parts = tuple[dict[str, Any], dict[str, Any], Weights]  # config, vocab, weights
+
+WORDS = ("The", "dog", "ate", "the", "apple", "Everybody", "read", "that", "book", "20 000", "naïve", "x" * 80, "ß", "!")
+UNSEEN = ("cat", "Dogs", "A", "?", "q" * 70)
+SPAN_LABELS = ("O", "B-x", "I-x", "E-x", "S-x", "S-y")
+FEATURES = (
+    Feature(name="lower", dim=5, min_count=2),
+    Feature(name="form", dim=4, unknown=False),
+    Feature(name="prefix", length=2, dim=3),
+    Feature(name="suffix", length=3, dim=3),
+    Feature(name="shape", dim=2),
+)
+
+
+def random_weights(shapes: Shapes, seed: int = 0, scale: float = 0.4) -> Weights:
+    """Normal numbers."""
+    draw = np.random.default_rng(seed)
+    return {name: (draw.standard_normal(shape) * scale).astype(np.float32) for name, shape in shapes.items()}
+
+
+def character_parts(
+    model: CharModel, symbols: Sequence[str], *, kind: str = "text", seed: int = 0, scale: float = 0.4, **vocab: Any
+) -> Parts:
+    """A character model over symbols; `vocab`: unit, unknown."""
+    vocabulary = SymbolVocabulary(symbols, **vocab)
+    config = {"task": "char", "kind": kind, "model": asdict(model), "symbols": {"unit": vocabulary.unit, "normalize": "none"}}
+    return config, vocabulary.to_json(), random_weights(character_shapes(model, len(symbols)), seed, scale)
+
+
+def character_model(model: CharModel, symbols: Sequence[str], **given: Any) -> CharacterModel:
+    """The same, ready to be used."""
+    return CharacterModel.from_parts(*character_parts(model, symbols, **given))
+
+
+def tagger_parts(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, *, scheme: str = "iob2", seed: int = 0) -> Parts:
+    """A tagger whose training data had `WORDS`, the first of them most often; its features must be a list."""
+    assert isinstance(model.features, tuple)
+    encoder = WordEncoder.build(model.features, {word: len(WORDS) - place for place, word in enumerate(WORDS)}, "nfc")
+    vocab = {"labels": list(labels), **encoder.to_json()}
+    config = {
+        "task": "tagger",
+        "kind": "tagger",
+        "model": asdict(model),
+        "words": {"normalize": "nfc", "tokens": "words"},
+        "scheme": scheme,
+        "inner_scheme": "none" if scheme == "none" else "bioes",
+        "tokenizer": "whitespace",
+        "tokenizer_f1": None,
+        "layout": {"label": "auto", "columns": [], "width": 2, "text_key": "tokens", "label_key": "labels"},
+    }
+    return config, vocab, random_weights(tagger_shapes(model, vocab), seed)
+
+
+def tagger(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, **given: Any) -> TaggerModel:
+    """The same, ready to be used."""
+    return TaggerModel.from_parts(*tagger_parts(model, labels, **given))
+
+
+def random_sentences(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:
+    """Sentences of known and unseen words."""
+    draw = np.random.default_rng(seed)
+    words = WORDS + UNSEEN
+    return [[words[number] for number in draw.integers(0, len(words), length)] for length in lengths]

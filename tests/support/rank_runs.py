@@ -1,0 +1,161 @@
+"""Runs that several ranks make together and that one makes alone: their losses and scores, for comparison."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqtool.data.sharding import Share
+from seqtool.errors import Diverged
+from seqtool.models.build import arrays
+from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.ranks import ALONE, Ranks
+from seqtool.training.engine.torchrun import Launch
+from tests.support.small_tasks import lines_task, random_sentences, tagging_task, text_task, trainer
+
+CHAR = CharModel(hidden_size=24, num_layers=2, embedding_dim=8, dropout=0.2, weight_dropout=0.1, state_reset=0.2)
+TRAINING = Training(max_steps=50, batch_size=6, window=16, lr=0.003, clip_norm=0.5, ema=0.9, weight_decay=0.01)
+FEATURES = (Feature(name="form", dim=8), Feature(name="vectors", dim=4, path="x"), Feature(name="char_cnn", dim=4))
+TAGGER = TaggerModel(
+    hidden_size=12, projection=10, features=FEATURES, dropout=0.2, initial_state="random", word_replacement=2.0, word_dropout=0.2
+)
+
+
+def char(model: CharModel = CHAR, **training: Any) -> CharSettings:
+    return CharSettings(model=model, training=replace(TRAINING, **training))
+
+
+def tagger(decoder: Any, **training: Any) -> TaggerSettings:
+    return TaggerSettings(data=TaggerData(train=("x",)), model=replace(TAGGER, decoder=decoder), training=replace(TRAINING, **training))
+
+
+def spans(settings: TaggerSettings, ranks: Ranks) -> Any:
+    return tagging_task(settings, random_sentences(45, spans=True), random_sentences(9, 1, spans=True), "iob2", ranks)
+
+
+RUNS: dict[str, Callable[[Ranks], Any]] = {
+    "text": lambda ranks: text_task(char(), train=2000, val=900, ranks=ranks),
+    "text, streams that do not come out even": lambda ranks: text_task(char(batch_size=5, eval_every=20), train=1000, ranks=ranks),
+    "text, learned start, batches added up": lambda ranks: text_task(
+        char(replace(CHAR, initial_state="learned", cell="gru"), accumulate=2), train=2000, val=None, ranks=ranks
+    ),
+    "lines": lambda ranks: lines_task(char(replace(CHAR, initial_state="random"), batch_size=7), ranks=ranks),
+    "tagger, crf": lambda ranks: spans(tagger("crf", batch_size=4), ranks),
+    "tagger, by words, some batches of one sentence": lambda ranks: spans(tagger("viterbi", batch_words=20, optimizer="sgd"), ranks),
+}
+
+
+def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
+    """Everything that the ranks must agree on, and that one process alone must find too."""
+    made = trainer(task)
+    losses, rows = [], []
+    for report in made.run():
+        if isinstance(report, RowReport):
+            rows.append([report.step, report.train_loss, *report.scores.values()])
+        else:
+            losses.append(report.loss)
+    carried = {name: tensor.flatten().tolist() for name, tensor in task.carried_state().items()}
+    weights = float(sum(np.abs(array).sum() for array in arrays(task.network).values()))
+    return {"losses": losses, "rows": rows, "carried": carried, "weights": weights, "digest": _digest(task, ranks)}
+
+
+def _digest(task: Any, ranks: Ranks) -> bool:
+    """Whether all ranks hold the same bits."""
+    own = b"".join(array.tobytes() for array in arrays(task.network).values())
+    return not ranks.any(ranks.told(own) != own)
+
+
+def run_alone() -> dict[str, Any]:
+    return {name: outcome(make(ALONE), ALONE) for name, make in RUNS.items()}
+
+
+def run_rank(rank: int, size: int, port: int, path: str) -> None:
+    """What one of several processes does."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    from seqtool.training.engine.distributed import joined
+
+    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+        found = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
+
+
+# --- runs that end before their time ---------------------------------------------------------------------------------
+
+
+SHORT = Training(max_steps=40, batch_size=4, window=16, eval_every=4)
+ENDINGS = {
+    "patience": replace(SHORT, lr=0.8, patience=2),
+    "max_minutes": replace(SHORT, max_minutes=10.0),  # over on one rank's clock after six steps
+    "diverged": SHORT,  # the loss of one rank's share is no number in the sixth step
+}
+
+
+def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
+    """How a run ended, and after which step.
+
+    Args:
+        odd: whether this process is the one whose clock or loss goes wrong.
+    """
+    task = text_task(CharSettings(model=CHAR, training=ENDINGS[name]), ranks=ranks)
+    made = trainer(task)
+    if name == "diverged" and odd:
+        right = task.loss
+        task.loss = lambda batch, index, draw: right(batch, index, draw) * (math.nan if draw == 5 else 1)  # type: ignore[method-assign]
+    try:
+        for report in made.run():
+            if name == "max_minutes" and odd and report.step == 6:
+                made._started -= 3600
+    except Diverged as error:
+        return {"ended": str(error), "step": made.progress.step}
+    return {"ended": made.ended, "step": made.progress.step}
+
+
+def end_rank(rank: int, size: int, port: int, path: str) -> None:
+    """How the runs of one of several processes end; the last one's clock or loss goes wrong."""
+    torch.set_num_threads(1)
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    from seqtool.training.engine.distributed import joined
+
+    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+        found = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[BaseProcess]:
+    """Start several ranks; they are forked from one server, which imports torch once for all."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["tests.support.rank_runs", "seqtool.training.engine.distributed"])
+    port = free_port()
+    processes: list[BaseProcess] = [context.Process(target=work, args=(rank, size, port, str(path))) for rank in range(size)]
+    for process in processes:
+        process.start()
+    return processes
+
+
+def run_together(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
+    """What each of several ranks found."""
+    processes = start_ranks(size, path, work)
+    for process in processes:
+        process.join(300)
+    assert [process.exitcode for process in processes] == [0] * size
+    return [json.loads(path.with_suffix(f".{rank}").read_text()) for rank in range(size)]

@@ -1,0 +1,123 @@
+"""The command line as a user meets it: a subprocess with pipes, or one in a real (pseudo) terminal."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import os
+import pty
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).parent.parent.parent
+SEQTOOL = (sys.executable, "-m", "seqtool")
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a command ended."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def lines(self) -> list[str]:
+        """stdout line by line."""
+        return self.stdout.splitlines()
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """The test's environment without what would change seqtool's answers."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith("SEQTOOL_") and name not in ("NO_COLOR", "FORCE_COLOR")
+    }
+    return {**kept, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "COLUMNS": "100", **extra}
+
+
+def seqtool(*arguments: str | Path, cwd: Path, stdin: str | bytes | None = None, timeout: float = 120, **extra: str) -> Result:
+    """Run seqtool with pipes for stdout and stderr; without `stdin` its standard input is empty."""
+    given = stdin.encode() if isinstance(stdin, str) else stdin
+    done = subprocess.run(
+        [*SEQTOOL, *map(str, arguments)],
+        cwd=cwd,
+        input=given if given is not None else b"",
+        capture_output=True,
+        timeout=timeout,
+        env=environment(**extra),
+        check=False,
+    )
+    return Result(done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace"))
+
+
+def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[bytes]:
+    """Start seqtool in the background, all its streams in pipes."""
+    return subprocess.Popen(
+        [*SEQTOOL, *map(str, arguments)],
+        cwd=cwd,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**extra),
+        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in the child
+    )
+
+
+def _hear_ctrl_c() -> None:
+    """Where the tests were started by a shell in the background, Ctrl-C is ignored, and that would be inherited."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def in_terminal(*arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str) -> Result:
+    """Run seqtool with a pseudo terminal for all its streams; what it wrote is in `stdout`, escape codes and all."""
+    pid, master = pty.fork()
+    if pid == 0:
+        os.chdir(cwd)
+        variables = {**environment(TERM="xterm-256color", **extra)}
+        del variables["COLUMNS"]
+        os.execve(sys.executable, [*SEQTOOL, *map(str, arguments)], variables)
+    fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    written, deadline = b"", time.monotonic() + timeout
+    while True:
+        if time.monotonic() > deadline:
+            os.kill(pid, signal.SIGKILL)
+            raise TimeoutError(written.decode("utf-8", "replace"))
+        if not select.select([master], [], [], 0.5)[0]:
+            continue
+        try:
+            chunk = os.read(master, 65536)
+        except OSError:  # Linux says so when the other end is closed
+            break
+        if not chunk:
+            break
+        written += chunk
+    os.close(master)
+    _, status = os.waitpid(pid, 0)
+    return Result(os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace"), "")
+
+
+def inside(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
+    """The same command in this process, which takes milliseconds; standard input is empty. `merged`: stderr in stdout's place."""
+    from unittest import mock
+
+    from seqtool.cli.exit_codes import run
+    from seqtool.cli.main import app
+
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(3)]
+    stdin, stdout, stderr = streams[0], streams[1], streams[1] if merged else streams[2]
+    with (
+        contextlib.chdir(cwd),
+        mock.patch.multiple(sys, argv=["seqtool", *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr),
+        mock.patch.dict(os.environ, environment(**extra), clear=True),
+    ):
+        code = run(app)
+    texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams[1:]]
+    return Result(code, *texts)

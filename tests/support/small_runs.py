@@ -1,0 +1,127 @@
+"""Small runs from files to a finished directory, in this process: stopped where a test wants it, gone on with, compared."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from seqtool.reports.training import TrainingScreen
+from seqtool.settings import CharData, CharModel, CharSettings, Feature, Settings, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.training import run as training_job
+from seqtool.training.run import RunResult, TrainOptions, train
+from seqtool.training.signals import StopFlag
+
+WORDS = ["the", "dog", "ate", "an", "apple", "and", "everybody", "read", "that", "book", "in", "a", "house", "by", "the", "sea"]
+LABELS = ("DET", "NN", "V", "P")
+HARD = Training(
+    max_steps=60,
+    batch_size=4,
+    window=8,
+    lr=0.01,
+    schedule="cosine",
+    warmup_steps=5,
+    clip_norm=0.5,
+    ema=0.9,
+    patience=40,
+    threads=1,
+    device="cpu",
+)
+
+
+def text_file(folder: Path, length: int = 700, name: str = "text.txt") -> Path:
+    """Sentences of a few words."""
+    draw = random.Random(1)
+    path = folder / name
+    path.write_text(" ".join(draw.choice(WORDS) for _ in range(length // 4))[:length], encoding="utf-8")
+    return path
+
+
+def sentences_file(folder: Path, count: int = 30, name: str = "train.conll") -> Path:
+    """Labelled sentences; a word's label goes by its length."""
+    draw = random.Random(len(name) + count)
+    path = folder / name
+    sentences = [[draw.choice(WORDS) for _ in range(draw.randint(1, 9))] for _ in range(count)]
+    lines = ["".join(f"{word}\t{LABELS[len(word) % 4]}\n" for word in words) for words in sentences]
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def char_run(folder: Path, **training: Any) -> CharSettings:
+    """A character model of running text with everything that has a state: dropout, averages, a schedule, carried states."""
+    model = CharModel(
+        hidden_size=5, num_layers=2, embedding_dim=3, dropout=0.3, weight_dropout=0.2, state_reset=0.3, initial_state="random"
+    )
+    data = CharData(text=(str(text_file(folder)),), split=(0.8, 0.1, 0.1))
+    return CharSettings(name="small", data=data, model=model, training=replace(HARD, **training))
+
+
+def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
+    """A tagger with dropout, word replacement and a CRF."""
+    features = (Feature(name="form", dim=4), Feature(name="suffix", length=2, dim=3), Feature(name="char_cnn", dim=4))
+    model = TaggerModel(hidden_size=4, projection=5, features=features, dropout=0.3, decoder="crf", initial_state="learned")
+    files: dict[str, Any] = {
+        name: (str(sentences_file(folder, count, f"{name}.conll")),) for name, count in (("train", 30), ("dev", 8), ("test", 8))
+    }
+    return TaggerSettings(name="small", data=TaggerData(format="conll", **files), model=model, training=replace(HARD, **training))
+
+
+def run(settings: Settings, root: Path, **options: Any) -> RunResult:
+    """Train in this process, in silence."""
+    return train(settings, TrainOptions(root, **options), TrainingScreen(quiet=True, as_json=True))
+
+
+class StopAt(StopFlag):
+    """Is raised at the poll of a given number."""
+
+    def __init__(self, poll: int) -> None:
+        super().__init__()
+        self.polls_left = poll
+
+    def __call__(self) -> bool:
+        self.polls_left -= 1
+        if self.polls_left == 0:
+            self.signal_number = signal.SIGTERM
+        return super().__call__()
+
+
+@contextmanager
+def stopping(flag: StopFlag) -> Iterator[None]:
+    """Let runs inside the block obey this flag."""
+
+    @contextmanager
+    def signals() -> Iterator[StopFlag]:
+        yield flag
+
+    with patch.object(training_job, "stop_signals", signals):
+        yield
+
+
+def polls(settings: Settings, root: Path, make: Callable[..., RunResult] = run) -> int:
+    """How often a run asks whether to stop."""
+    flag = StopAt(1 << 60)
+    with stopping(flag):
+        make(settings, root)
+    return (1 << 60) - flag.polls_left
+
+
+def weights(run: Path) -> bytes:
+    """The bytes of a run's model."""
+    return (run / "model" / "weights.safetensors").read_bytes()
+
+
+def metrics(run: Path) -> list[dict[str, Any]]:
+    """The rows of a run, without what the clock says."""
+    lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
+
+
+def samples(run: Path) -> bytes:
+    """What was predicted in each row."""
+    return (run / "samples.jsonl").read_bytes()

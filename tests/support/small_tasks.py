@@ -1,0 +1,192 @@
+"""Small tasks to train in tests: a corpus in memory, its network and its trainer, without files and vocabularies."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqtool.models.build import build_character_network, build_tagger_network
+from seqtool.settings import CharModel, CharSettings, Feature, Scheme, TaggerData, TaggerModel, TaggerSettings, Training, feature_list
+from seqtool.spans import allowed_transitions, convert
+from seqtool.tasks.character_training import CharacterTask
+from seqtool.tasks.tagger_training import TaggingTask
+from seqtool.training.engine.ranks import ALONE, Ranks
+from seqtool.training.engine.task import Stop
+from seqtool.training.engine.trainer import Trainer
+
+Array = np.ndarray[Any, Any]
+CPU = torch.device("cpu")
+HIHELL = CharSettings(
+    seed=777,
+    model=CharModel(cell="rnn", input="onehot", hidden_size=4),
+    training=Training(epochs=15, optimizer="adam", lr=0.1, seed_skip=16, shuffle=False, device="cpu"),
+)
+TOY = TaggerSettings(
+    seed=777,
+    data=TaggerData(train=("toy",)),
+    model=TaggerModel(
+        features=(Feature(name="form", dim=6, unknown=False),),
+        projection=0,
+        cell="lstm",
+        hidden_size=6,
+        bidirectional=False,
+        initial_state="random",
+        forget_bias=None,
+        decoder="softmax",
+        word_replacement=0,
+    ),
+    training=Training(epochs=300, print_every=30, batch_size=1, shuffle=False, optimizer="sgd", lr=0.1, device="cpu"),
+)
+TOY_SENTENCES = [("The dog ate the apple", "DET NN V DET NN"), ("Everybody read that book", "NN V DET NN")]
+
+
+def never() -> bool:
+    return False
+
+
+def numbers(text: str, alphabet: str) -> Array:
+    return np.array([alphabet.index(symbol) for symbol in text], np.int64)
+
+
+def hihell_task(settings: CharSettings = HIHELL) -> CharacterTask:
+    sequences = SimpleNamespace(inputs=[numbers("hihell", "hielo")], targets=[numbers("ihello", "hielo")])
+    corpus: Any = SimpleNamespace(kind="pairs", train=sequences, val=None)
+    return CharacterTask(build_character_network(settings, 5), corpus, settings, CPU)
+
+
+def random_text(length: int, symbols: int, seed: int = 0) -> Array:
+    """Text with something to learn: each symbol depends on the one before it."""
+    draw = np.random.default_rng(seed)
+    steps = draw.integers(1, 3, length).cumsum()
+    return (steps % symbols).astype(np.uint8)
+
+
+def text_task(settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90, ranks: Ranks = ALONE) -> CharacterTask:
+    text = random_text(train + (val or 0), symbols)
+    corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=None if val is None else text[train:])
+    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
+
+
+def lines_task(settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE) -> CharacterTask:
+    draw = np.random.default_rng(3)
+    lines = [random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)]
+    whole = SimpleNamespace(inputs=[line[:-1] for line in lines if len(line) > 1], targets=[line[1:] for line in lines if len(line) > 1])
+    part = SimpleNamespace(inputs=whole.inputs[:9], targets=whole.targets[:9])
+    corpus: Any = SimpleNamespace(kind="lines", train=whole, val=part if val else None)
+    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
+
+
+class SmallEncoder:
+    """Numbers of words by features, as the data floor's encoder gives them: unknown 0, -1 without an unknown row."""
+
+    def __init__(self, features: tuple[Feature, ...], counts: Counter[str]) -> None:
+        self.counts = counts
+        self.features = features
+        self.characters = sorted({character for word in counts for character in word})
+        self.values = [self._values(feature) for feature in features]
+
+    def _values(self, feature: Feature) -> list[str]:
+        found: Counter[str] = Counter()
+        for word, count in self.counts.items():
+            found[self._value(feature, word)] += count
+        return [value for value, count in found.items() if count >= feature.min_count]
+
+    @staticmethod
+    def _value(feature: Feature, word: str) -> str:
+        if feature.name == "suffix":
+            return word[-feature.length :]
+        return word.lower() if feature.name == "lower" else word
+
+    def rows(self, index: int) -> int:
+        feature = self.features[index]
+        return len(self.values[index]) + (feature.unknown or feature.name == "vectors")
+
+    def count(self, word: str) -> int:
+        return self.counts[word]
+
+    def encode(self, words: list[str]) -> Any:
+        columns = []
+        for feature, values in zip(self.features, self.values, strict=True):
+            if not feature.name.startswith("char_"):
+                first = int(feature.unknown or feature.name == "vectors")
+                known = {value: number for number, value in enumerate(values, first)}
+                columns.append([known.get(self._value(feature, word), first - 1) for word in words])
+        ids = np.array(columns, np.int64).reshape(len(columns), len(words)).T
+        if not any(feature.name.startswith("char_") for feature in self.features):
+            return SimpleNamespace(ids=ids, characters=None, lengths=None)
+        lengths = np.array([len(word) + 2 for word in words])
+        characters = np.full((len(words), lengths.max()), -1, np.int64)
+        for row, word in zip(characters, words, strict=True):
+            row[: len(word) + 2] = [1, *(self.characters.index(c) + 3 if c in self.characters else 0 for c in word), 2]
+        return SimpleNamespace(ids=ids, characters=characters, lengths=lengths)
+
+
+def sentence(tokens: str, labels: str) -> Any:
+    return SimpleNamespace(tokens=tuple(tokens.split()), labels=tuple(labels.split()))
+
+
+def tagging_corpus(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none") -> Any:
+    inner: Scheme = "none" if scheme == "none" else "bioes"
+
+    def inner_labels(given: Any) -> list[str]:
+        return list(given.labels) if scheme == "none" else convert(given.labels, scheme, inner)
+
+    counts = Counter(token for given in train for token in given.tokens)
+    labels = tuple(dict.fromkeys(label for given in train for label in inner_labels(given)))
+    encoder = SmallEncoder(feature_list(settings.model), counts)
+    return SimpleNamespace(
+        train=tuple(train), dev=tuple(dev), labels=labels, scheme=scheme, inner_scheme=inner, encoder=encoder, inner_labels=inner_labels
+    )
+
+
+def tagging_task(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none", ranks: Ranks = ALONE) -> TaggingTask:
+    corpus = tagging_corpus(settings, train, dev, scheme)
+    count = len(feature_list(settings.model))
+    vectors = {
+        index: np.random.default_rng(0).standard_normal((corpus.encoder.rows(index), feature.dim)).astype(np.float32)
+        for index, feature in enumerate(feature_list(settings.model))
+        if feature.name == "vectors"
+    }
+    network = build_tagger_network(
+        settings,
+        [corpus.encoder.rows(index) for index in range(count)],
+        len(corpus.encoder.characters) + 3,
+        len(corpus.labels),
+        allowed_transitions(corpus.labels, corpus.inner_scheme),
+        vectors,
+    )
+    return TaggingTask(network, corpus, settings, CPU, ranks)
+
+
+def toy_task(seed: int = 777, **training: Any) -> TaggingTask:
+    settings = replace(TOY, seed=seed, training=replace(TOY.training, **training))
+    return tagging_task(settings, [sentence(*pair) for pair in TOY_SENTENCES], [])
+
+
+def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[Any]:
+    """Sentences whose labels go by the word and the one before it; with spans, labels of names of two types."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for length in draw.integers(1, 9, count):
+        words = draw.integers(0, 12, length)
+        if spans:
+            labels = []
+            for word, before in zip(words, [-1, *words[:-1]], strict=True):
+                labels.append("O" if word < 7 else ("I-" if before == word else "B-") + ("x" if word < 10 else "y"))
+            labels = [
+                label if label[0] != "I" or (place and labels[place - 1][1:] == label[1:]) else "B" + label[1:]
+                for place, label in enumerate(labels)
+            ]
+        else:
+            labels = ["ABC"[(word + before) % 3] for word, before in zip(words, [0, *words[:-1]], strict=True)]
+        found.append(sentence(" ".join(f"W{word}" if word % 5 else f"w{word}x" for word in words), " ".join(labels)))
+    return found
+
+
+def trainer(task: CharacterTask | TaggingTask, should_stop: Stop = never) -> Trainer:
+    return Trainer(task, task.settings.training, should_stop)

@@ -1,0 +1,34 @@
+"""Model directories with random weights, made without training and without torch, for tests of what uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.storage.model_directory import write_bundle
+from tests.support.random_models import Parts, character_parts, tagger_parts
+
+LETTERS = "\n abcdefgh"
+FEATURES = (Feature(name="form", dim=6, unknown=False),)
+RICH = (Feature(name="lower", dim=5, min_count=2), Feature(name="suffix", length=3, dim=3), Feature(name="char_cnn", dim=4))
+
+
+def store(folder: Path, parts: Parts, **facts: object) -> Path:
+    """A run directory that holds nothing but a model."""
+    config, vocab, weights = parts
+    write_bundle(folder / "model", config, vocab, weights, {"kind": config["kind"], "name": folder.name, **facts})
+    return folder
+
+
+def store_character_model(folder: Path, kind: str = "text", symbols: str = LETTERS, **given: object) -> Path:
+    """A character model over a few letters."""
+    parts = character_parts(CharModel(hidden_size=8, embedding_dim=4), symbols, kind=kind, scale=0.8, **given)  # type: ignore[arg-type]
+    return store(folder, parts)
+
+
+def store_tagger(folder: Path, *, decoder: str = "softmax", spans: bool = False, tokenizer: str | None = "basic", **more: object) -> Path:
+    """A tagger over the words of `random_models.WORDS`; `more` goes into its config."""
+    model = TaggerModel(features=RICH, hidden_size=6, projection=8, decoder=decoder)  # type: ignore[arg-type]
+    labels = ("O", "B-x", "I-x", "E-x", "S-x", "S-y") if spans else ("DET", "NN", "V")
+    config, vocab, weights = tagger_parts(model, labels, scheme="iob2" if spans else "none")
+    return store(folder, ({**config, "tokenizer": tokenizer, **more}, vocab, weights))

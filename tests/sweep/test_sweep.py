@@ -1,0 +1,242 @@
+"""Sweeps: how trials are handed out, and the command line with workers, kills, a second run and wrong input."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqtool.config import read_settings
+from seqtool.errors import ConfigError, SeqtoolError
+from seqtool.reports.sweep import SweepScreen, TrialRow
+from seqtool.storage.run_directory import find_model
+from seqtool.sweep.run import Work, run_worker, shown
+from seqtool.sweep.space import Dimension
+from seqtool.sweep.study import Plan, join_study, open_storage, open_study, places, planned, put_back, quiet_optuna, suggested
+from tests.support.shell import Result, seqtool, start
+
+optuna = pytest.importorskip("optuna")
+
+CHAR = """
+task: char
+name: small
+data: {text: text.txt}
+model: {hidden_size: 8, embedding_dim: 4}
+training: {max_steps: 30, eval_every: 10, batch_size: 4, window: 16, threads: 1, device: cpu}
+"""
+SPACE = (Dimension("training.lr", (), 0.001, 0.1, None, True), Dimension("model.hidden_size", ("4", "8")))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    draw = random.Random(1)
+    text = " ".join(draw.choice(["the", "dog", "ate", "an", "apple", "and"]) for _ in range(800))
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    (tmp_path / "small.yaml").write_text(CHAR, encoding="utf-8")
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _quiet() -> Iterator[None]:
+    with quiet_optuna():
+        yield
+
+
+def plan(**changes: Any) -> Plan:
+    return replace(Plan({}, SPACE, "random", 6, 1, maximise=False), **changes)
+
+
+def memory() -> Any:
+    return optuna.storages.InMemoryStorage()
+
+
+# --- how trials are handed out ----------------------------------------------------------------------------------------
+
+
+def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() -> None:
+    found = [places(open_study(memory(), "a", plan())) for _ in range(2)]
+    points = [[trial.system_attrs["fixed_params"] for trial in trials.values()] for trials in found]
+    assert points[0] == points[1] and len({json.dumps(point) for point in points[0]}) == 6
+    assert all(0.001 <= point["training.lr"] <= 0.1 for point in points[0])
+
+
+def test_a_grid_has_each_point_once() -> None:
+    space = (Dimension("model.num_layers", (), 1, 3), Dimension("model.cell", ("rnn", "lstm")))
+    made = planned({}, space, "grid", None, 1, maximise=False)
+    points = [trial.system_attrs["fixed_params"] for trial in places(open_study(memory(), "a", made)).values()]
+    assert made.trials == 6
+    assert Counter((point["model.num_layers"], point["model.cell"]) for point in points) == Counter(
+        {(layers, cell): 1 for layers in (1, 2, 3) for cell in ("rnn", "lstm")}
+    )
+
+
+def test_a_plan_never_has_more_trials_than_the_space_has_points() -> None:
+    space = (Dimension("model.cell", ("rnn", "lstm")),)
+    assert planned({}, space, "tpe", 20, 1, maximise=False).trials == 2
+    assert planned({}, SPACE, "tpe", None, 1, maximise=False).trials == 20
+    with pytest.raises(ConfigError, match="needs steps"):
+        planned({}, SPACE, "grid", None, 1, maximise=False)
+
+
+def test_more_trials_extend_a_study_and_another_plan_is_refused() -> None:
+    storage = memory()
+    first = places(open_study(storage, "a", plan()))
+    more = places(open_study(storage, "a", plan(trials=9)))
+    assert list(more) == list(range(9))
+    assert [more[place].system_attrs for place in first] == [trial.system_attrs for trial in first.values()]
+    for change in ({"seed": 2}, {"sampler": "tpe"}, {"space": SPACE[:1]}, {"base": {"x": 1}}):
+        with pytest.raises(SeqtoolError, match="has another"):
+            open_study(storage, "a", plan(**change))
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_trial_that_is_put_back_keeps_its_place_and_its_values(sampler: Any) -> None:
+    study = open_study(memory(), "a", plan(sampler=sampler))
+    trial = study.ask()
+    values = suggested(trial, plan(sampler=sampler))
+    study.tell(trial, state=optuna.trial.TrialState.FAIL)
+    put_back(study, study.get_trials(deepcopy=False)[trial.number])
+    waiting = [other for other in places(study).values() if other.state.name == "WAITING"]
+    assert len(places(study)) == 6 == len(waiting)
+    for _ in range(6):
+        again = study.ask()
+        said = suggested(again, plan(sampler=sampler))
+        if again.user_attrs["slot"] == trial.user_attrs["slot"]:
+            assert said == values and again.user_attrs["again"] == 1
+
+
+def test_two_workers_do_not_make_the_same_first_guesses() -> None:
+    study = open_study(memory(), "a", plan(sampler="tpe"))
+    guesses = [suggested(study.ask(), plan(sampler="tpe"))["training.lr"] for _ in range(6)]
+    assert len(set(guesses)) == 6
+
+
+def test_a_password_is_not_shown() -> None:
+    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert shown("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
+
+
+def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+    def closed(_: str) -> None:
+        raise BrokenPipeError
+
+    dropped: list[bool] = []
+    monkeypatch.setattr("seqtool.reports.sweep.write_line", closed)
+    monkeypatch.setattr("seqtool.reports.sweep.drop_stdout", lambda: dropped.append(True))
+    screen = SweepScreen(quiet=True)
+    screen.begin("a", "sqlite:///x", ["training.lr"], "loss")
+    screen.show([TrialRow(0, "done", 1.0, {"training.lr": "0.1"})])
+    assert dropped == [True]
+
+
+# --- a worker in this process -----------------------------------------------------------------------------------------
+
+
+def work(folder: Path, made: Plan, **changes: Any) -> Work:
+    storage = f"sqlite:///{folder / 'study.db'}"
+    config = str(folder / "small.yaml")
+    return replace(Work(config, CHAR, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1), **changes)
+
+
+def worked(given: Work, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    open_study(open_storage(given.storage, 1), given.name, given.plan)
+    run_worker(given, 0)
+    return places(join_study(open_storage(given.storage, 1), given.name, 0))
+
+
+def test_values_that_were_tried_already_are_not_trained_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = plan(space=(Dimension("model.hidden_size", ("4",)),), sampler="tpe", trials=3)
+    found = worked(work(folder, made), monkeypatch)
+    assert len({trial.value for trial in found.values()}) == 1 and len(found) == 3
+    assert len(list((folder / "runs/small").glob("trial-*"))) == 1
+
+
+def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = (*(f"0.0{rate}" for rate in range(1, 7)), "1e-12", "-1")  # the last two learn nothing, and are no rate
+    made = plan(space=(Dimension("training.lr", rates),), sampler="grid", trials=8)
+    found = worked(work(folder, made), monkeypatch)
+    states = [trial.state.name for trial in found.values()]
+    assert states[:4] == ["COMPLETE"] * 4 and states[6:] == ["PRUNED", "FAIL"]
+    assert "expected a number above 0 and at most 1000, found -1" in found[7].user_attrs["reason"]
+    runs = folder / "runs/small"
+    assert not list(runs.glob("trial-006*")) and (runs / "trial-000/model/manifest.json").is_file()
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def swept(folder: Path, *options: str) -> Result:
+    return seqtool("sweep", "small.yaml", "--space", "space.yaml", *options, cwd=folder)
+
+
+def worker_of(process: subprocess.Popen[bytes]) -> int | None:
+    """The process of a command line's worker, which has a session of its own."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent, session = (entry / "stat").read_text().rpartition(")")[2].split()[1:4:2]
+            except OSError:
+                continue
+            if int(parent) == process.pid and int(session) == int(entry.name):
+                return int(entry.name)
+    return None
+
+
+def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
+    (folder / "space.yaml").write_text("training.lr: [0.001, 0.003, 0.01, 0.03]\nmodel.hidden_size: [4, 8]\n", encoding="utf-8")
+    command = ("sweep", "small.yaml", "--space", "space.yaml", "--sampler", "grid", "--no-prune", "--sign-every", "1", "--json")
+    longer = ("--set", "training.max_steps=1500", "--set", "training.eval_every=500")
+    processes = [start(*command, *longer, cwd=folder) for _ in range(2)]
+    deadline, storage = time.monotonic() + 200, f"sqlite:///{folder / 'runs/small/sweep.db'}"
+    while time.monotonic() < deadline:
+        time.sleep(0.2)
+        if len(list((folder / "runs/small").glob("trial-*.partial/config.yaml"))) == 2:
+            break
+    worker = worker_of(processes[0])
+    assert worker is not None, [process.poll() or process.communicate() for process in processes]
+    os.kill(worker, signal.SIGKILL)
+    (killed_out, killed_err), (out, err) = [process.communicate(timeout=300) for process in processes]
+    assert processes[0].returncode == 2 and b"the same command goes on" in killed_err, killed_out
+    assert processes[1].returncode == 0, err.decode()
+    result = json.loads(out)
+    assert result["counts"] == {"done": 8, "pruned": 0, "failed": 0}
+    assert len({json.dumps(trial["values"]) for trial in result["trials"]}) == 8
+    trials = join_study(open_storage(storage, 1), "small", 0).get_trials()
+    done = Counter(trial.user_attrs["slot"] for trial in trials if trial.state.name == "COMPLETE")
+    assert done == Counter(range(8))  # no trial was run to its end twice
+    assert [trial.state.name for trial in trials].count("FAIL") == 1  # the one whose worker died, and which was put back
+    best = min(trial["value"] for trial in result["trials"])
+    assert result["best"]["value"] == best and list(result["importance"])
+    settings = read_settings(folder / result["best"]["config"]).settings
+    assert settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]
+    assert find_model(str(folder / result["best"]["run"]), folder / "runs").model.is_dir()
+    with pytest.raises(SeqtoolError):  # trials are not what a command without --model takes
+        find_model(None, folder / "runs")
+    again = swept(folder, "--sampler", "grid", "--no-prune", *longer)
+    assert again.code == 0 and len(again.lines) == 9 and f"best: trial {result['best']['place']}" in again.stderr
+    (folder / "space.yaml").write_text("training.lr: [0.1]\n", encoding="utf-8")
+    other = swept(folder, "--sampler", "grid", *longer)
+    assert other.code == 2 and "has another space" in other.stderr and "--overwrite" in other.stderr
+
+
+def test_wrong_input_is_one_clear_error(folder: Path) -> None:
+    (folder / "space.yaml").write_text("training.lrr: [0.1]\n", encoding="utf-8")
+    found = swept(folder)
+    assert found.code == 2 and "space.yaml:1:1  training.lrr: unknown key" in found.stderr and "Traceback" not in found.stderr
+    (folder / "space.yaml").write_text("training.lr: [0.1, 0.2]\n", encoding="utf-8")
+    found = swept(folder, "--storage", "nonsense://x")
+    assert found.code == 2 and "the storage cannot be opened" in found.stderr and "Traceback" not in found.stderr
+    (folder / "small.yaml").write_text(CHAR.replace("text: text.txt", "text: text.txt, split: [1.0, 0.0]"), encoding="utf-8")
+    found = swept(folder)
+    assert found.code == 2 and "there are none" in found.stderr, found.stderr

@@ -1,0 +1,72 @@
+"""Settings for a text that comes without a config: whatever its size, they are valid, say what was chosen, and end in about a minute."""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+
+import pytest
+
+from seqtool.config import parse_settings
+from seqtool.settings import CharSettings
+from seqtool.tasks.suggest_character import SIZES, _char_yaml, _plan, _Seen, suggest_char
+
+CHARACTERS = [50, 1_000, 20_000, 60_000, 300_000, 1_115_394, 9_000_000, 100_000_000, 5_000_000_000]
+
+
+@pytest.mark.parametrize("lines_apart", [False, True], ids=["text", "lines"])
+@pytest.mark.parametrize("characters", CHARACTERS)
+def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, lines_apart: bool) -> None:
+    seen = _Seen("char", "utf-8", characters, 60, 0, lines_apart)
+    plan = _plan(seen)
+    read = parse_settings(_char_yaml(Path("a.txt"), seen, plan), name="a", folder=Path.cwd())
+    assert read.notes == () and isinstance(read.settings, CharSettings)
+    training, data = read.settings.training, read.settings.data
+    budget = next(budget for most, *_, budget in SIZES if characters < most)
+    train = characters * data.split[0]
+    trained_on = train * training.epochs if training.epochs else (training.max_steps or 0) * training.batch_size * training.window
+    assert trained_on <= 1.6 * budget or lines_apart
+    assert trained_on >= 0.6 * budget or training.epochs == 60 or lines_apart
+    assert data.per_line is lines_apart
+    assert characters * data.split[1] == pytest.approx(min(200_000, characters / 10), rel=0.3)
+    assert (training.eval_every is not None and 8 <= plan.steps / training.eval_every <= 20) or plan.steps < 20
+
+
+def test_more_passes_want_more_dropout() -> None:
+    plans = [_plan(_Seen("char", "utf-8", characters, 60, 0, False)) for characters in reversed(CHARACTERS)]
+    dropouts = [plan.dropout for plan in plans]
+    assert dropouts == sorted(dropouts) and dropouts[0] <= 0.05 and dropouts[-1] == 0.4
+
+
+@pytest.mark.parametrize(
+    ("content", "unit", "lines", "min_count", "encoding"),
+    [
+        ("To be, or not to be.\n" * 300, "char", False, 1, "utf-8"),
+        ("\n".join(f"name{number}" for number in range(300)), "char", True, 1, "utf-8"),
+        ("Überall ist's. " * 100 + "".join(map(chr, range(0x4E00, 0x4E40))), "char", False, 3, "utf-8"),
+        (b"\x00\xff\xfe" * 500, "byte", False, 1, "utf-8"),
+        ("To bé.\n".encode("utf-8-sig"), "char", False, 1, "utf-8"),
+        ("Überall ist's. \U0001f600".encode("utf-16"), "char", False, 1, "utf-16"),
+        (codecs.BOM_UTF16_BE + "Überall ist's.".encode("utf-16-be"), "char", False, 1, "utf-16"),
+        ("Überall ist's. ".encode("utf-32"), "char", False, 1, "utf-32"),
+        (b"\xff\xfe\x00\xd8" * 50 + b"x", "byte", False, 1, "utf-8"),
+    ],
+    ids=["prose", "list", "rare symbols", "binary", "mark", "utf-16", "big endian", "utf-32", "no text after a mark"],
+)
+def test_what_kind_of_text_it_is(content: str | bytes, unit: str, lines: bool, min_count: int, encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "some text.txt"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    found = suggest_char(path)
+    settings = parse_settings(found.yaml, name="a", folder=tmp_path).settings
+    assert isinstance(settings, CharSettings)
+    assert (settings.data.unit, settings.data.per_line, settings.data.min_count) == (unit, lines, min_count)
+    assert settings.data.encoding == encoding
+    assert settings.name == "some-text"
+    assert found.notes[0].startswith("some text.txt: about ") and found.notes[1].startswith("chosen: ")
+    assert found.notes[1].endswith("less than a minute on two cores")
+
+
+def test_the_time_that_is_told_goes_by_the_size() -> None:
+    told = {size: _plan(_Seen("char", "utf-8", size, 60, 0, False)).time for size in CHARACTERS}
+    assert {size for size, time in told.items() if time == "less than a minute"} == {50, 1_000, 20_000, 60_000}
+    assert {time for size, time in told.items() if size > 60_000} == {"about a minute"}

@@ -1,0 +1,130 @@
+"""A labelled file in place of a config: what is said of it, the settings it gets, and a stranger's file to a tagged sentence."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+import yaml
+
+from seqtool.config import parse_settings
+from seqtool.errors import DataError
+from seqtool.settings import TaggerSettings
+from seqtool.tasks.suggest_tagger import suggest_tagger
+from tests.support.shell import inside
+
+PEOPLE, PLACES, VERBS = ("Anna", "Bob", "Eva Meier"), ("Rome", "New York"), ("saw", "left")
+
+
+def sentences(count: int, seed: int = 1) -> list[list[tuple[str, str]]]:
+    """People who see or leave places."""
+    draw = random.Random(seed)
+
+    def name(kind: str, words: str) -> list[tuple[str, str]]:
+        return [(word, f"{'I' if place else 'B'}-{kind}") for place, word in enumerate(words.split())]
+
+    return [
+        [*name("PER", draw.choice(PEOPLE)), (draw.choice(VERBS), "O"), *name("LOC", draw.choice(PLACES)), (".", "O")] for _ in range(count)
+    ]
+
+
+def conll(found: list[list[tuple[str, str]]], separator: str = "\t") -> str:
+    return "\n".join("".join(f"{token}{separator}{label}\n" for token, label in one) for one in found)
+
+
+def settings(text: str, folder: Path) -> TaggerSettings:
+    found = parse_settings(text, name="f", folder=folder).settings
+    assert isinstance(found, TaggerSettings)
+    return found
+
+
+def test_everything_found_is_said_and_stands_in_the_settings(tmp_path: Path) -> None:
+    path = tmp_path / "names.txt"
+    path.write_text("\n".join("".join(f"{t} x {label}\n" for t, label in one) for one in sentences(40)))
+    made = suggest_tagger(path)
+    assert made.notes[0].startswith("names.txt: 40 sentences, ")
+    assert [note.split()[0] for note in made.notes[1:]] == ["layout", "labels", "scheme", "dev", "chosen"]
+    assert "CoNLL columns separated by spaces, tokens in column 1, labels in column 3" in made.notes[1]
+    assert "O, B-PER" in made.notes[2] and "iob2" in made.notes[3] and "drawn by seed" in made.notes[4]
+    data = settings(made.yaml, tmp_path).data
+    assert (data.separator, data.label, data.scheme, data.split) == ("space", "3", "iob2", 0.1)
+
+
+def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tmp_path: Path) -> None:
+    path = tmp_path / "my words.conll"
+    path.write_text(conll(sentences(40)))
+    read = yaml.safe_load(suggest_tagger(path, [path], [path, path]).yaml)
+    assert read["data"]["dev"] == str(path) and read["data"]["test"] == [str(path), str(path)] and "split" not in read["data"]
+
+
+@pytest.mark.parametrize(("count", "split"), [(9, 0.0), (10, 0.1)])
+def test_a_handful_of_sentences_is_not_split(tmp_path: Path, count: int, split: float) -> None:
+    path = tmp_path / "few.conll"
+    path.write_text(conll(sentences(count)))
+    made = suggest_tagger(path)
+    assert settings(made.yaml, tmp_path).data.split == split
+    assert any("too few to hold some out" in note for note in made.notes) is (split == 0)
+
+
+def test_sizes_suit_the_data(tmp_path: Path) -> None:
+    small, large, many = (tmp_path / name for name in ("small.conll", "large.conll", "many.conll"))
+    small.write_text(conll(sentences(30)))
+    large.write_text(conll(sentences(42_000)))
+    draw = random.Random(2)
+    many.write_text(conll([[(f"w{draw.random()}", "X") for _ in range(20)] for _ in range(4000)]))
+    one, two, three = (settings(suggest_tagger(path).yaml, tmp_path) for path in (small, large, many))
+    assert one.model.features == "rich" and two.model.features == "standard" and three.model.features == "rich"
+    assert one.model.initial_scale > two.model.initial_scale
+    assert (one.training.batch_words or 0) < (two.training.batch_words or 0) == 1000
+    assert (one.training.epochs or 0) > (two.training.epochs or 0) >= 4
+
+
+@pytest.mark.parametrize(("names", "weights"), [(1, {"O": 0.3}), (60, "none")])
+def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[str, float]) -> None:
+    path = tmp_path / "f.conll"
+    path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
+    assert settings(suggest_tagger(path).yaml, tmp_path).training.class_weights == weights
+    assert settings(suggest_tagger(path, given=["model.decoder=crf"]).yaml, tmp_path).training.class_weights == "none"
+
+
+def test_the_users_own_settings_come_first(tmp_path: Path) -> None:
+    path = tmp_path / "f.conll"
+    path.write_bytes("caf\xe9\tX\tP\n\tY\tQ\n\n".encode("latin-1") * 3)
+    with pytest.raises(DataError, match="expected utf-8 text"):
+        suggest_tagger(path)
+    with pytest.raises(DataError, match="expected a token, found an empty one"):
+        suggest_tagger(path, given=["data.encoding=latin-1"])
+    made = suggest_tagger(path, given=["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"])
+    assert "labels     X, Y" in made.notes[2]
+
+
+@pytest.mark.parametrize("text", ["", "\n\n", "only one column\n"], ids=["empty", "blank", "no labels"])
+def test_a_file_without_labels_is_refused_in_one_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "f.conll").write_text(text)
+    found = inside("train-tagger", "f.conll", cwd=tmp_path)
+    if "column" not in text:
+        assert found.code == 2 and "expected labelled sentences" in found.stderr and "Traceback" not in found.stderr
+    else:
+        assert found.code == 2 or "labels" in found.stderr
+
+
+def test_a_strangers_file_to_a_tagged_sentence_in_two_commands(tmp_path: Path) -> None:
+    text = "\n".join("".join(f"{n}\t{t}\t{label}\t_\n" for n, (t, label) in enumerate(one, 1)) for one in sentences(60))
+    (tmp_path / "names.tsv").write_text(text)
+    (tmp_path / "test.tsv").write_text(text)
+    few = ("--set", "training.epochs=4", "--set", "model.hidden_size=16", "--set", "model.features=standard")
+    trained = inside("train-tagger", "names.tsv", "--test", "test.tsv", *few, "--json", cwd=tmp_path)
+    assert trained.code == 0, trained.stderr
+    assert json.loads(trained.stdout)["scores"]["test_f1"] > 0.9
+    tagged = inside("tag", "Bob left New York .", cwd=tmp_path)
+    assert tagged.stdout == "Bob\tB-PER\nleft\tO\nNew\tB-LOC\nYork\tI-LOC\n.\tO\n\n"
+    again = inside("evaluate", "names", cwd=tmp_path)
+    assert again.code == 0 and "on " in again.lines[0] and "test.tsv" in again.lines[0]
+    # What was found out stands in the run's config, to be edited, and the file is written back as it was laid out.
+    config = yaml.safe_load((tmp_path / "runs/names/config.yaml").read_text())
+    assert config["data"]["columns"] == ["column1", "form", "column3", "column4"] and config["data"]["label"] == "column3"
+    filled = inside("tag", "--file", "names.tsv", "--input-format", "conll", cwd=tmp_path)
+    assert filled.stdout.splitlines()[0].split("\t")[:2] == text.splitlines()[0].split("\t")[:2]
+    assert len(filled.lines) == len(text.splitlines())

@@ -1,0 +1,45 @@
+"""What training does not load: the compiler, which takes a second, on no path from building a network to evaluating it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+TRAIN = """
+import sys
+from dataclasses import replace
+from typing import Any
+from seqtool.settings import *
+from seqtool.training.engine.device import choose_device, set_up_torch
+from tests.support.small_tasks import *
+
+settings = Training(epochs=2, batch_size=4, window=8, clip_norm=0.5, ema=0.9, schedule="cosine", {more})
+set_up_torch(settings)
+choose_device("auto")
+char = CharModel(hidden_size=8, num_layers=2, dropout=0.2, weight_dropout=0.2, state_reset=0.2, residual=True)
+tagger = TaggerModel(hidden_size=8, projection=8, dropout=0.2, decoder="crf", features=(
+    Feature(name="form", dim=4), Feature(name="char_cnn", dim=4), Feature(name="char_lstm", dim=4)))
+tagging = TaggerSettings(data=TaggerData(train=("x",)), model=tagger, training=settings)
+sentences = random_sentences(9, spans=True)
+tasks = [text_task(CharSettings(model=char, training=settings)), lines_task(CharSettings(model=char, training=settings)),
+         hihell_task(), tagging_task(tagging, sentences, sentences, "iob2")]
+for task in tasks:
+    made = trainer(task)
+    assert list(made.run())
+    trainer(task).load_state(made.state_arrays(), made.state_json())
+heavy = [name for name in ("torch._dynamo", "torch._inductor", "sympy", "pandas", "yaml", "pydantic", "rich") if name in sys.modules]
+assert not heavy, heavy
+"""
+
+
+@pytest.mark.parametrize("more", ["", 'optimizer="sgd"', 'precision="bfloat16"', "deterministic=True", 'optimizer="rmsprop", accumulate=2'])
+def test_training_does_not_import_the_compiler(more: str) -> None:
+    done = subprocess.run([sys.executable, "-c", TRAIN.format(more=more)], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_reports_come_without_torch() -> None:
+    code = "import sys, seqtool.training.engine.events; assert 'torch' not in sys.modules and 'numpy' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -1,0 +1,269 @@
+"""The loop: when rows come and runs end, what a step does to the weights, and what it refuses."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqtool.errors import Diverged, ExitCode
+from seqtool.models.build import arrays
+from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.training.engine.events import Report, RowReport, StepReport
+from seqtool.training.engine.task import StopEvaluation
+from seqtool.training.engine.trainer import Trainer
+from tests.support.small_tasks import HIHELL, hihell_task, lines_task, text_task, trainer
+
+MODEL = CharModel(hidden_size=5, embedding_dim=3)
+
+
+def settings(**training: Any) -> CharSettings:
+    given = {"batch_size": 5, "window": 9, "lr": 0.01, **training}
+    return CharSettings(model=MODEL, training=Training(**given))
+
+
+def text(**training: Any) -> Trainer:
+    return trainer(text_task(settings(**training), train=250))  # 5 steps an epoch
+
+
+def silent(**training: Any) -> Trainer:
+    return trainer(text_task(settings(**training), train=250, val=None))
+
+
+def rows(made: Trainer) -> list[tuple[int, int]]:
+    return [(report.step, report.epoch) for report in made.run() if isinstance(report, RowReport)]
+
+
+def steps(reports: list[Report]) -> list[StepReport]:
+    return [report for report in reports if isinstance(report, StepReport)]
+
+
+@pytest.mark.parametrize(
+    ("training", "expected", "ended"),
+    [
+        ({"epochs": 3}, [(5, 1), (10, 2), (15, 3)], "epochs"),
+        ({"epochs": 2, "eval_every": 3}, [(3, 1), (6, 2), (9, 2), (10, 2)], "epochs"),
+        ({"max_steps": 7}, [(5, 1), (7, 2)], "max_steps"),
+        ({"max_steps": 7, "epochs": 1}, [(5, 1)], "epochs"),
+        ({"max_steps": 5, "epochs": 1}, [(5, 1)], "max_steps"),
+        ({"epochs": 2, "accumulate": 2}, [(3, 1), (6, 2)], "epochs"),
+        ({"epochs": 3, "print_every": 2}, [(5, 1), (10, 2), (15, 3)], "epochs"),  # of a run without validation
+        ({"max_steps": 2, "eval_every": 50}, [(2, 1)], "max_steps"),
+    ],
+)
+def test_rows_of_a_run_with_validation(training: dict[str, Any], expected: list[tuple[int, int]], ended: str) -> None:
+    made = text(**training)
+    assert rows(made) == expected
+    assert made.ended == ended
+
+
+@pytest.mark.parametrize(
+    ("training", "expected"),
+    [
+        ({"epochs": 3}, [(5, 1), (10, 2), (15, 3)]),
+        ({"epochs": 5, "print_every": 2}, [(10, 2), (20, 4), (25, 5)]),
+        ({"max_steps": 7}, [(5, 1), (7, 2)]),
+        ({"epochs": 2, "eval_every": 4}, [(4, 1), (8, 2), (10, 2)]),
+    ],
+)
+def test_rows_of_a_run_without_validation(training: dict[str, Any], expected: list[tuple[int, int]]) -> None:
+    assert rows(silent(**training)) == expected
+
+
+@pytest.mark.parametrize("make", [text, silent])
+def test_when_the_time_is_up_the_run_ends_with_a_row(make: Any) -> None:
+    made = make(max_minutes=1e-9, epochs=100)
+    reports = list(made.run())
+    assert made.ended == "max_minutes"
+    assert len(steps(reports)) <= 1
+    made = make(max_minutes=0.002, epochs=100_000)
+    reports = list(made.run())
+    found = [report for report in reports if isinstance(report, RowReport)]
+    assert found[-1].last and found[-1].step == steps(reports)[-1].step and made.ended == "max_minutes"
+    assert not any(row.last for row in found[:-1])
+
+
+def test_patience_counts_rows_without_progress() -> None:
+    made = text(epochs=50, patience=3, lr=1e-9)
+    task: Any = made.task
+    losses = iter([3.0, 2.0, 2.5, 2.0, 2.0, 1.0])
+    task.evaluate = lambda _: {"val_loss": next(losses)}
+    found = [report for report in made.run() if isinstance(report, RowReport)]
+    assert [row.best for row in found] == [True, True, False, False, False]
+    assert [row.last for row in found] == [False] * 4 + [True]
+    assert made.ended == "patience"
+
+
+def test_a_row_without_validation_speaks_of_the_weights_before_the_update() -> None:
+    made = silent(epochs=2)
+    weights = [arrays(made.task.network)]
+    for report in made.run():
+        now = arrays(made.task.network)
+        same = all(np.array_equal(now[name], weights[-1][name]) for name in now)
+        assert same is isinstance(report, RowReport)
+        weights.append(now)
+
+
+def test_the_training_loss_is_a_mean_over_symbols() -> None:
+    made = trainer(lines_task(settings(epochs=1, batch_size=7)))
+    reports = list(made.run())
+    total = sum(report.loss * report.items for report in steps(reports))
+    items = sum(report.items for report in steps(reports))
+    row = next(report for report in reports if isinstance(report, RowReport))
+    assert row.train_loss == pytest.approx(total / items, rel=1e-12)
+    sequences: Any = made.task.corpus.train  # type: ignore[attr-defined]
+    assert items == sum(map(len, sequences.inputs))
+
+
+def test_losses_start_anew_with_every_row() -> None:
+    reports = list(text(epochs=2, eval_every=2).run())
+    since: list[StepReport] = []
+    for report in reports:
+        if isinstance(report, StepReport):
+            since.append(report)
+        else:
+            mean = sum(step.loss * step.items for step in since) / sum(step.items for step in since)
+            assert report.train_loss == pytest.approx(mean, rel=1e-12)
+            since = []
+
+
+def test_added_up_batches_are_one_large_batch() -> None:
+    once, twice = (trainer(lines_task(settings(epochs=1, shuffle=False, lr=0.1, **form))) for form in LARGE_AND_HALVES)
+    first, second = (next(report for report in made.run() if isinstance(report, StepReport)) for made in (once, twice))
+    assert first.items == second.items and first.loss == pytest.approx(second.loss, rel=1e-6)
+    assert first.grad_norm == pytest.approx(second.grad_norm, rel=1e-5)
+    for a, b in zip(arrays(once.task.network).values(), arrays(twice.task.network).values(), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+LARGE_AND_HALVES: list[dict[str, Any]] = [
+    {"batch_size": 10, "optimizer": "sgd"},
+    {"batch_size": 5, "accumulate": 2, "optimizer": "sgd"},
+]
+
+
+def test_added_up_batches_have_masks_of_their_own() -> None:
+    made = trainer(lines_task(CharSettings(model=replace(MODEL, dropout=0.5), training=settings(epochs=1, accumulate=3).training)))
+    seen = []
+    task: Any = made.task
+    inner = task.loss
+
+    def loss(batch: Any, index: int, draw: int) -> Any:
+        seen.append(draw)
+        return inner(batch, index, draw)
+
+    task.loss = loss
+    list(made.run())
+    assert seen == list(range(made.task.batches(0)))
+
+
+@pytest.mark.parametrize("clip", [1e-3, 0.1, 1e3])
+def test_clipping_scales_the_whole_gradient(clip: float) -> None:
+    plain, clipped = (trainer(hihell_with(clip_norm=norm, optimizer="sgd", lr=1.0, max_steps=1)) for norm in (None, clip))
+    before = arrays(plain.task.network)
+    norms = [steps(list(made.run()))[0].grad_norm for made in (plain, clipped)]
+    assert norms[0] == norms[1]
+    moved, less = ({name: before[name] - after for name, after in arrays(made.task.network).items()} for made in (plain, clipped))
+    length = math.sqrt(sum(float(np.square(move).sum()) for move in less.values()))
+    assert length == pytest.approx(min(clip, norms[0]), rel=1e-3)
+    for name in moved:
+        np.testing.assert_allclose(less[name], moved[name] * min(1, clip / norms[0]), rtol=1e-3, atol=1e-6)
+
+
+def hihell_with(**training: Any) -> Any:
+    return hihell_task(replace(HIHELL, training=replace(HIHELL.training, **training)))
+
+
+@pytest.mark.parametrize(("what", "value"), [("loss", "nan"), ("loss", "inf"), ("gradient", "nan")])
+def test_a_step_that_is_not_finite_is_named_and_not_made(what: str, value: str) -> None:
+    made = text(epochs=3)
+    task: Any = made.task
+    inner, bad = task.loss, float(value)
+
+    def broken(batch: Any, index: int, draw: int) -> torch.Tensor:
+        loss: torch.Tensor = inner(batch, index, draw)
+        if draw < 6:
+            return loss
+        if what == "loss":
+            return loss * bad
+        return loss + Poisoned.apply(task.network.output.bias)  # type: ignore[no-untyped-call, no-any-return]
+
+    task.loss = broken
+    before: dict[str, Any] = {}
+    with pytest.raises(Diverged, match=rf"the {what} is no longer finite at step 7 \(epoch 2, batch 2\)") as raised:
+        for _ in made.run():
+            before = arrays(task.network)
+    assert raised.value.exit_code == ExitCode.DIVERGED and raised.value.problems[0].hint
+    assert all(np.array_equal(array, before[name]) for name, array in arrays(task.network).items())
+
+
+class Poisoned(torch.autograd.Function):
+    """0, with a gradient that is not a number."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor) -> torch.Tensor:
+        ctx.shape = x.shape
+        return x.new_zeros(())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.new_full(ctx.shape, math.nan)
+
+
+def test_a_validation_loss_that_is_not_finite_is_named() -> None:
+    made = text(epochs=2)
+    task: Any = made.task
+    task.evaluate = lambda _: {"val_loss": math.nan}
+    with pytest.raises(Diverged, match="validation loss is no longer finite after step 5"):
+        list(made.run())
+
+
+def test_a_large_rate_ends_as_divergence_rather_than_in_nonsense() -> None:
+    diverging = CharSettings(
+        model=CharModel(cell="rnn", nonlinearity="relu", hidden_size=20),
+        training=Training(epochs=50, lr=1e8, optimizer="sgd", batch_size=5, window=30),
+    )
+    with pytest.raises(Diverged):
+        list(trainer(text_task(diverging)).run())
+
+
+def test_what_an_interrupted_evaluation_leaves_behind() -> None:
+    made = text(epochs=2, ema=0.9)
+    task: Any = made.task
+    inner = task.evaluate
+
+    def interrupted(should_stop: Any) -> dict[str, float]:
+        inner(should_stop)
+        raise StopEvaluation
+
+    task.evaluate = interrupted
+    reports = list(made.run())
+    assert made.ended == "stop" and made.can_save and made.progress.row_due
+    assert len(steps(reports)) == 5 == len(reports)
+
+
+def test_reports_say_where_a_run_stands() -> None:
+    reports = list(text(epochs=2, lr=0.5, warmup_steps=4, schedule="step", decay_steps=6, decay_factor=0.1).run())
+    done = steps(reports)
+    assert [(step.step, step.epoch, step.position, step.batches, step.total_steps) for step in done] == [
+        (number, 1 + (number > 5), (number - 1) % 5 + 1, 5, 10) for number in range(1, 11)
+    ]
+    assert [step.lr for step in done] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.05, 0.05, 0.05, 0.05])
+    assert [row.lr for row in reports if isinstance(row, RowReport)] == pytest.approx([0.5, 0.05])
+    assert all(step.items == 45 and step.grad_norm > 0 for step in done)
+    found = [row for row in reports if isinstance(row, RowReport)]
+    assert 0 < found[0].seconds < found[1].seconds and all(row.rate > 0 for row in found)
+
+
+def test_a_plateau_lowers_the_rate() -> None:
+    made = text(epochs=6, schedule="plateau", decay_steps=2, decay_factor=0.5, lr=0.25)
+    task: Any = made.task
+    losses = iter([3.0, 3.0, 3.0, 2.0, 2.0, 2.0])
+    task.evaluate = lambda _: {"val_loss": next(losses)}
+    rates = [row.lr for row in made.run() if isinstance(row, RowReport)]
+    assert rates == [0.25, 0.25, 0.25, 0.125, 0.125, 0.125]
+    assert made.schedule.rate(99) == 0.0625

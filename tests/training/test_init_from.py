@@ -1,0 +1,156 @@
+"""Starting from a trained model: vocabularies extended, weights in their places, and everything that does not fit refused."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqtool.config import dump_settings, read_settings
+from seqtool.data.tagging.word_encoder import form_counts
+from seqtool.errors import ModelError, SeqtoolError
+from seqtool.inference.load import load_model
+from seqtool.reports.training import TrainingScreen
+from seqtool.settings import CharSettings, Feature, Settings, TaggerSettings
+from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.training.run import TrainOptions, train
+from tests.support.shell import seqtool
+from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, weights
+
+Array = np.ndarray[Any, Any]
+
+
+def char(folder: Path, **model: Any) -> CharSettings:
+    settings = char_run(folder, max_steps=6, lr=1e-30, ema=0.0)  # weights that stay where they begin
+    return replace(settings, model=replace(settings.model, **model))
+
+
+def starting(settings: Settings, model: Path, **data: Any) -> Settings:
+    training = replace(settings.training, init_from=str(model))
+    return replace(settings, name="second", training=training, data=replace(settings.data, **data))  # type: ignore[arg-type]
+
+
+def second(settings: Settings, root: Path) -> Bundle:
+    run(settings, root)
+    bundle = read_bundle(root / "second" / "model")
+    load_model(bundle)
+    return bundle
+
+
+@pytest.mark.parametrize("more", [{}, {"input": "onehot"}, {"tied": True, "num_layers": 1}], ids=["embedding", "onehot", "tied"])
+def test_symbols_keep_their_weights_and_new_ones_are_added(more: dict[str, Any], tmp_path: Path) -> None:
+    settings = char(tmp_path, **more)
+    run(settings, tmp_path)
+    first = read_bundle(tmp_path / "small" / "model")
+    text = tmp_path / "other.txt"
+    text.write_text("übrigens: the dog aß an apple, " * 20, encoding="utf-8")
+    found = second(starting(settings, tmp_path / "small" / "model", text=(str(text),)), tmp_path)
+    old, new = first.vocab["symbols"], found.vocab["symbols"]
+    assert new[: len(old)] == old and {"ü", "ß", ":"} <= set(new[len(old) :])
+    for name, array in first.weights.items():
+        np.testing.assert_allclose(found.weights[name][tuple(slice(size) for size in array.shape)], array, atol=1e-6)
+    assert found.weights["output.bias"].shape == (len(new),) and (found.weights["output.bias"][len(old) :] != 0).all()
+    assert found.manifest["init_from"]["sha256"] == first.manifest["sha256"]
+
+
+def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
+    settings = tagger_run(tmp_path, max_steps=6, lr=1e-30, ema=0.0)
+    features = (*settings.model.features, Feature(name="form", dim=3, unknown=False), Feature(name="char_lstm", dim=3))
+    settings = replace(settings, model=replace(settings.model, features=features))
+    run(settings, tmp_path)
+    first = read_bundle(tmp_path / "small" / "model")
+    data = tmp_path / "other.conll"
+    data.write_text("Zebras\tNN\nate\tV\nthe\tDET\nöl\tX\n\n" * 6, encoding="utf-8")
+    found = second(starting(settings, tmp_path / "small" / "model", train=(str(data),), dev=(), test=()), tmp_path)
+    assert found.vocab["labels"] == [*first.vocab["labels"], "X"]
+    forms = form_counts(found.vocab)
+    assert forms["Zebras"] == 6 and forms["the"] == form_counts(first.vocab)["the"] + 6
+    for index, offset in ((0, 1), (1, 1), (3, 0)):
+        name = f"features.{index}.weight"
+        for place, value in enumerate(first.vocab["features"][index], offset):
+            now = found.vocab["features"][index].index(value) + offset
+            np.testing.assert_allclose(found.weights[name][now], first.weights[name][place], atol=1e-6)
+    for index in (2, 4):
+        name = f"features.{index}.embedding.weight"
+        for place, character in enumerate(first.vocab["characters"], 3):
+            now = found.vocab["characters"].index(character) + 3
+            np.testing.assert_allclose(found.weights[name][now], first.weights[name][place], atol=1e-6)
+    labels = len(first.vocab["labels"])
+    np.testing.assert_allclose(found.weights["crf.transitions"][:labels, :labels], first.weights["crf.transitions"], atol=1e-6)
+    np.testing.assert_allclose(found.weights["output.weight"][:labels], first.weights["output.weight"], atol=1e-6)
+
+
+def test_a_run_that_starts_from_a_model_resumes_and_repeats(tmp_path: Path) -> None:
+    settings = char_run(tmp_path, max_steps=10, eval_every=3)
+    run(settings, tmp_path)
+    again = starting(settings, tmp_path / "small" / "model")
+    run(again, tmp_path / "whole")
+    with stopping(StopAt(6)), pytest.raises(BaseException, match="stopped"):
+        run(again, tmp_path)
+    run(again, tmp_path, resume=True)
+    assert weights(tmp_path / "second") == weights(tmp_path / "whole" / "second") != weights(tmp_path / "small")
+    repeated = read_settings(tmp_path / "second" / "config.yaml").settings
+    assert "../small/model" in (tmp_path / "second" / "config.yaml").read_text()
+    run(repeated, tmp_path / "repeated")
+    assert weights(tmp_path / "repeated" / "second") == weights(tmp_path / "second")
+    with stopping(StopAt(6)), pytest.raises(BaseException, match="stopped"):
+        run(again, tmp_path / "other")
+    run(replace(settings, seed=7), tmp_path, overwrite=True)  # another model in the same place
+    with pytest.raises(SeqtoolError, match=r"training\.init_from"):
+        run(again, tmp_path / "other", resume=True)
+
+
+def test_another_network_is_refused(tmp_path: Path) -> None:
+    settings = char(tmp_path)
+    run(settings, tmp_path)
+    model = tmp_path / "small" / "model"
+    other = replace(settings, model=replace(settings.model, hidden_size=6, cell="gru", dropout=0.1))
+    with pytest.raises(SeqtoolError) as caught:
+        run(starting(other, model), tmp_path)
+    assert [problem.message for problem in caught.value.problems] == [
+        "the model to start from has model.cell lstm, the settings gru",
+        "the model to start from has model.hidden_size 5, the settings 6",
+    ]
+    with pytest.raises(ModelError, match="cannot start from a character model"):
+        run(starting(tagger_run(tmp_path), model), tmp_path)
+    with pytest.raises(ModelError, match="symbols are chars"):
+        run(starting(settings, model, unit="byte"), tmp_path)
+    with pytest.raises(ModelError, match="no model directory"):
+        run(starting(settings, tmp_path / "nothing"), tmp_path)
+
+
+def test_pairs_and_rare_symbols(tmp_path: Path) -> None:
+    settings = char(tmp_path)
+    rare = replace(settings, data=replace(settings.data, min_count=12))
+    run(rare, tmp_path)
+    first = read_bundle(tmp_path / "small" / "model")
+    assert first.vocab["unknown"] is not None
+    found = second(starting(settings, tmp_path / "small" / "model"), tmp_path)
+    assert found.vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
+    assert found.vocab["unknown"] == first.vocab["unknown"]
+    pairs = starting(settings, tmp_path / "small" / "model", text=(), pairs=(("hihell", "ihello"),))
+    assert second(pairs, tmp_path / "pairs").vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
+
+
+def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = char(tmp_path)
+    run(settings, tmp_path)
+    (tmp_path / "x.txt").write_text("the déjà dog " * 40, encoding="utf-8")
+    other = starting(settings, tmp_path / "small" / "model", text=(str(tmp_path / "x.txt"),))
+    train(other, TrainOptions(tmp_path), TrainingScreen())
+    said = capsys.readouterr().err
+    assert f"starts from {tmp_path / 'small' / 'model'}" in said
+    assert "2 new: à é" in said or "3 new: j à é" in said
+
+
+def test_from_the_shell_by_name(tmp_path: Path) -> None:
+    settings: TaggerSettings = tagger_run(tmp_path, max_steps=6)
+    run(settings, tmp_path / "runs")
+    (tmp_path / "second.yaml").write_text(dump_settings(replace(settings, name="second")))
+    done = seqtool("train-tagger", "second.yaml", "--init-from", "small", cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert "starts from" in done.stderr and "labels: 4 of the model, 0 new" in done.stderr
+    assert weights(tmp_path / "runs/second") != weights(tmp_path / "runs/small")

@@ -1,0 +1,120 @@
+"""The lecture's notebooks: their printed numbers, and to the last bit the weights they end with."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqtool.models.build import arrays
+from seqtool.models.word_features import WordInput
+from seqtool.training.engine.events import RowReport, StepReport
+from tests.support.small_tasks import HIHELL, TOY_SENTENCES, hihell_task, toy_task, trainer
+
+PRINTED = """
+1.658 llllol 1.500 llllll 1.387 llllll 1.260 ililll 1.152 ililll 1.047 ililll 0.926 ililll 0.808 ililll
+0.698 ehello 0.601 ehello 0.522 ehello 0.455 ehello 0.397 ehello 0.348 ehello 0.312 ihello
+"""
+
+# The lecture's script, with the weights printed after every row instead of its table.
+NOTEBOOK = """
+import json, sys, torch
+from torch import nn
+torch.set_num_threads(1)
+torch.manual_seed(777)
+nn.RNN(4, 2)
+source = torch.tensor([["hielo".index(c) for c in "hihell"]])
+target = torch.tensor(["hielo".index(c) for c in "ihello"])
+inputs = nn.functional.one_hot(source, 5).float()
+rnn, linear = nn.RNN(5, 4, batch_first=True), nn.Linear(4, 5)
+weights = [*rnn.parameters(), *linear.parameters()]
+optimizer = torch.optim.Adam(weights, lr=0.1)
+rows = []
+for epoch in range(15):
+    optimizer.zero_grad()
+    loss = nn.functional.cross_entropy(linear(rnn(inputs)[0][0]), target)
+    loss.backward()
+    rows.append([loss.item(), *(weight.detach().flatten().tolist() for weight in weights)])
+    optimizer.step()
+json.dump(rows, sys.stdout)
+"""
+NAMES = [*(f"encoder.0.forward.{part}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")), "output.weight", "output.bias"]
+
+
+def test_hihell_says_what_the_notebook_prints() -> None:
+    task = hihell_task()
+    rows = []
+    for report in trainer(task).run():
+        if isinstance(report, RowReport):
+            ids = task.batch(0, 0)[0].inputs
+            logits, _ = task.network(ids, task.network.encoder.initial_state(1))
+            rows.append((f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0])))
+    printed = PRINTED.split()
+    assert rows == list(zip(printed[::2], printed[1::2], strict=True))
+
+
+def test_hihells_weights_are_the_notebooks_in_every_row() -> None:
+    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, check=True, timeout=120)
+    expected: list[Any] = json.loads(done.stdout)
+    task = hihell_task()
+    reports = (report for report in trainer(task).run() if isinstance(report, RowReport))
+    for report, (loss, *weights) in zip(reports, expected, strict=True):
+        found = arrays(task.network)
+        assert abs(report.train_loss - loss) < 1e-6
+        for name, values in zip(NAMES, weights, strict=True):
+            assert np.array_equal(found[name].ravel(), np.array(values, np.float32)), (report.epoch, name)
+
+
+def test_hihells_best_row_is_the_last_with_its_own_weights() -> None:
+    reports = list(trainer(hihell_task()).run())
+    assert [report.best for report in reports if isinstance(report, RowReport)] == [True] * 15
+    assert [type(report) for report in reports] == [RowReport, StepReport] * 15
+    assert [report.epoch for report in reports] == [epoch for epoch in range(1, 16) for _ in range(2)]
+    assert [report.last for report in reports if isinstance(report, RowReport)] == [False] * 14 + [True]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_hihell_learns_in_either_precision(precision: Any) -> None:
+    settings = replace(HIHELL, training=replace(HIHELL.training, precision=precision, epochs=30))
+    reports = [report for report in trainer(hihell_task(settings)).run() if isinstance(report, RowReport)]
+    assert reports[-1].train_loss < 0.2
+
+
+def test_the_toy_tagger_ends_right_with_20_seeds() -> None:
+    for seed in range(20):
+        task = toy_task(seed)
+        for _ in trainer(task).run():
+            pass
+        assert said_by(task) == [labels.split() for _, labels in TOY_SENTENCES], seed
+
+
+def said_by(task: Any) -> list[list[str]]:
+    """Labels of the training sentences, from the mean of the random initial states, as at use."""
+    found = []
+    for index in range(2):
+        batch, _ = task.batch(0, index)
+        words: WordInput = task._table.read(batch.words, task.device)
+        scores = task.network(words, task._tensor(batch.lengths), task.network.encoder.initial_state(1))
+        found.append([task.corpus.labels[number] for number in scores[:, 0].argmax(1)])
+    return found
+
+
+def test_the_toy_tagger_draws_a_new_state_for_every_sentence() -> None:
+    task = toy_task(epochs=2)
+    losses = [report.loss for report in trainer(task).run() if isinstance(report, StepReport)]
+    batch, items = task.batch(0, 0)
+    drawn = {task.loss(batch, 0, draw).item() / items for draw in range(5)}
+    assert len(drawn) == 5 and len(set(losses)) == 4
+    assert len({task.loss(batch, 0, 3).item() for _ in range(3)}) == 1  # by its number alone
+
+
+def test_the_toy_tagger_prints_ten_rows() -> None:
+    rows = [report for report in trainer(toy_task()).run() if isinstance(report, RowReport)]
+    assert [row.epoch for row in rows] == list(range(30, 301, 30))
+    rows = [report for report in trainer(toy_task(epochs=65)).run() if isinstance(report, RowReport)]
+    assert [row.epoch for row in rows] == [30, 60, 65]

@@ -1,0 +1,244 @@
+"""Runs stopped and gone on with, from files to finished directory: equal bytes, damaged checkpoints, refused differences."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqtool.config import dump_settings
+from seqtool.errors import ModelError, SeqtoolError, Stopped
+from seqtool.settings import CharSettings, Settings
+from seqtool.storage.run_directory import numbered
+from seqtool.training import session as running
+from seqtool.training.checkpoints import Checkpoint, Checkpoints, read_checkpoint
+from tests.support.shell import seqtool, start
+from tests.support.small_runs import StopAt, char_run, metrics, polls, run, samples, stopping, tagger_run, weights
+
+
+def no_validation(folder: Path) -> CharSettings:
+    settings = char_run(folder, max_steps=16, optimizer="sgd", momentum=0.9)
+    return replace(settings, data=replace(settings.data, split=(1.0, 0.0)))
+
+
+RUNS: dict[str, Callable[[Path], Settings]] = {
+    "char": lambda folder: char_run(folder, eval_every=7, max_steps=20),
+    "tagger": lambda folder: tagger_run(folder, max_steps=14, ema=0.0, schedule="plateau"),
+    "no validation": no_validation,
+}
+
+
+def stop_at(settings: Settings, root: Path, poll: int, **options: Any) -> Path:
+    """Stop a run at a poll; where it lies then."""
+    with stopping(StopAt(poll)), pytest.raises(Stopped):
+        run(settings, root, **options)
+    return root / f"{settings.name}.partial"
+
+
+def assert_same(left: Path, right: Path) -> None:
+    assert weights(left) == weights(right)
+    assert metrics(left) == metrics(right)
+    assert samples(left) == samples(right)
+    assert (left / "evaluation.json").read_bytes() == (right / "evaluation.json").read_bytes()
+    assert sorted(entry.name for entry in left.iterdir()) == sorted(entry.name for entry in right.iterdir())
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_that_is_stopped_again_and_again_ends_in_the_same_bytes(name: str, tmp_path: Path) -> None:
+    settings = RUNS[name](tmp_path)
+    asked = polls(settings, tmp_path / "whole")
+    root = tmp_path / "cut"
+    stop_at(settings, root, 1)
+    for poll in (asked // 2, 2, 4):
+        stop_at(settings, root, poll, resume=True)
+    run(settings, root, resume=True)
+    assert_same(root / "small", tmp_path / "whole" / "small")
+    assert [entry.name for entry in root.iterdir() if entry.name != ".cache"] == ["small"]
+
+
+def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_damaged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = char_run(tmp_path, max_steps=16, eval_every=5, checkpoint_minutes=1e-9)
+    run(settings, tmp_path / "whole")
+    partial = stop_at(settings, tmp_path / "cut", 12)
+    folder = partial / "checkpoints"
+    newest, older = numbered(folder)
+    tensors = folder / f"{newest:06d}" / "tensors.safetensors"
+    tensors.write_bytes(tensors.read_bytes()[:-1])
+    with pytest.raises(SeqtoolError, match="holds a checkpoint"):
+        run(settings, tmp_path / "cut")
+    from seqtool.reports.training import TrainingScreen
+    from seqtool.training.run import TrainOptions, train
+
+    train(settings, TrainOptions(tmp_path / "cut", resume=True), TrainingScreen(as_json=True))
+    said = capsys.readouterr().err
+    assert f"{newest:06d}" in said and "damaged" in said and "using the checkpoint before it" in said
+    assert "going on after step" in said and older
+    assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
+
+
+def test_all_checkpoints_damaged_is_told(tmp_path: Path) -> None:
+    settings = char_run(tmp_path)
+    partial = stop_at(settings, tmp_path, 3)
+    for manifest in partial.glob("checkpoints/*/manifest.json"):
+        manifest.write_bytes(b"{}")
+    with pytest.raises(ModelError, match="format version") as caught:
+        run(settings, tmp_path, resume=True)
+    assert "--overwrite" in caught.value.problems[0].hint
+    run(settings, tmp_path, overwrite=True)
+
+
+def test_what_was_written_after_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
+    settings = char_run(tmp_path, max_steps=14, eval_every=3)
+    run(settings, tmp_path / "whole")
+    partial = stop_at(settings, tmp_path / "cut", 9)
+    with (partial / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 9, "epoch": 1, "seconds": 0.1')  # a crash in the middle of a line
+    (partial / "samples.jsonl").unlink()
+    (partial / ".config.yaml.x.tmp").write_text("left by a crash")
+    (partial / "checkpoints" / "000009.new").mkdir()
+    (partial / "model.new").mkdir()
+    run(settings, tmp_path / "cut", resume=True)
+    assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
+
+
+def test_only_limits_may_differ(tmp_path: Path) -> None:
+    settings = char_run(tmp_path)
+    stop_at(settings, tmp_path, 5)
+    text = Path(settings.data.text[0])
+    other = replace(settings, seed=2, model=replace(settings.model, hidden_size=6), training=replace(settings.training, lr=0.5))
+    with pytest.raises(SeqtoolError) as caught:
+        run(other, tmp_path, resume=True)
+    assert [problem.message.removeprefix("the interrupted run differs in ") for problem in caught.value.problems] == [
+        "model.hidden_size: 5 before, 6 now",
+        "seed: 1 before, 2 now",
+        "training.lr: 0.01 before, 0.5 now",
+    ]
+    kept = text.read_bytes()
+    text.write_bytes(kept + b"sea")
+    with pytest.raises(SeqtoolError, match=r"data\.text: other files, or another content"):
+        run(settings, tmp_path, resume=True)
+    text.write_bytes(kept)
+    moved = text.rename(tmp_path / "moved.txt")  # the same content under another name is the same run
+    limits = replace(settings.training, max_steps=7, max_minutes=5.0, epochs=3, patience=2, checkpoint_minutes=1.0)
+    result = run(replace(settings, data=replace(settings.data, text=(str(moved),)), training=limits), tmp_path, resume=True)
+    assert result.row.step == 7
+
+
+def test_an_extended_run_is_the_longer_run(tmp_path: Path) -> None:
+    settings = char_run(tmp_path, schedule="constant", max_steps=12, eval_every=4)
+    longer = replace(settings, training=replace(settings.training, max_steps=20))
+    run(longer, tmp_path / "whole")
+    stop_at(settings, tmp_path / "cut", 9)
+    run(longer, tmp_path / "cut", resume=True)
+    assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
+
+
+def test_a_limit_before_the_first_row_is_told(tmp_path: Path) -> None:
+    settings = char_run(tmp_path)
+    stop_at(settings, tmp_path, 5)
+    short = replace(settings, training=replace(settings.training, max_steps=2))
+    with pytest.raises(SeqtoolError, match="before its first row"):
+        run(short, tmp_path, resume=True)
+    assert (tmp_path / "small.partial" / "checkpoints").is_dir()
+
+
+def test_nothing_to_resume_starts_afresh_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from seqtool.reports.training import TrainingScreen
+    from seqtool.training.run import TrainOptions, train
+
+    train(char_run(tmp_path, max_steps=3), TrainOptions(tmp_path, resume=True), TrainingScreen())
+    assert "nothing to resume" in capsys.readouterr().err
+
+
+def test_checkpoints_come_by_time_by_epoch_and_on_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    whole = Checkpoints.save
+
+    def save(self: Checkpoints, checkpoint: Checkpoint) -> None:
+        saved.append(checkpoint.numbers["progress"]["step"])
+        whole(self, checkpoint)
+
+    monkeypatch.setattr(Checkpoints, "save", save)
+    settings = char_run(tmp_path, max_steps=40)  # 17 steps an epoch
+    run(settings, tmp_path / "a")
+    assert saved == []
+    monkeypatch.setattr(running, "AT_EPOCHS_AFTER", 0.0)
+    run(settings, tmp_path / "b")
+    assert saved == [17, 34, 40]
+    saved.clear()
+    run(replace(settings, training=replace(settings.training, checkpoint_minutes=1e-9, max_steps=4)), tmp_path / "c")
+    assert saved == [1, 2, 3, 4, 4]
+    saved.clear()
+    stop_at(settings, tmp_path / "d", 6)
+    assert saved == [5]
+
+
+def test_the_best_model_survives(tmp_path: Path) -> None:
+    """The best row lies before the stop, and nothing after it is better; the checkpoint alone knows its weights."""
+    more = {"lr": 0.5, "schedule": "constant", "warmup_steps": 0, "ema": 0.0, "clip_norm": None}
+    settings = char_run(tmp_path, max_steps=24, eval_every=3, **more)
+    asked = polls(settings, tmp_path / "whole")
+    losses = [row["val_loss"] for row in metrics(tmp_path / "whole" / "small")]
+    partial = stop_at(settings, tmp_path / "cut", asked - 1)
+    assert min(losses) in [row["val_loss"] for row in metrics(partial)][:-1]
+    shutil.rmtree(partial / "model")
+    run(settings, tmp_path / "cut", resume=True)
+    assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
+
+
+def test_of_several_seeds_finished_ones_are_not_made_twice(tmp_path: Path) -> None:
+    from seqtool.reports.training import TrainingScreen
+    from seqtool.training.run import TrainOptions, train_all
+
+    settings, screen = tagger_run(tmp_path, max_steps=6), TrainingScreen(quiet=True, as_json=True)
+    whole = train_all(settings, TrainOptions(tmp_path / "whole", seeds=2), screen)
+    asked = polls(settings, tmp_path / "count")
+    with stopping(StopAt(asked + 3)), pytest.raises(Stopped):
+        train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
+    assert (tmp_path / "cut/small/seed-2.partial/checkpoints").is_dir()
+    stamp = (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns
+    with pytest.raises(SeqtoolError, match="holds a checkpoint"):
+        train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
+    results = train_all(settings, TrainOptions(tmp_path / "cut", seeds=2, resume=True), screen)
+    assert (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns == stamp
+    for seed in (1, 2):
+        assert_same(tmp_path / f"cut/small/seed-{seed}", tmp_path / f"whole/small/seed-{seed}")
+    assert [result.to_json()["scores"] for result in results] == [result.to_json()["scores"] for result in whole]
+
+
+def test_a_checkpoint_is_told_apart_from_a_forged_one(tmp_path: Path) -> None:
+    partial = stop_at(char_run(tmp_path, eval_every=2), tmp_path, 6)
+    (folder,) = partial.glob("checkpoints/*")
+    assert read_checkpoint(folder).best is not None
+    (folder / "state.pkl").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"does not belong to a checkpoint: 'state\.pkl'"):
+        read_checkpoint(folder)
+
+
+def test_from_the_shell(tmp_path: Path) -> None:
+    """Ctrl-C's exit code and message, refusal, --resume; one process per step, so this is all that is tried so."""
+    (tmp_path / "small.yaml").write_text(dump_settings(char_run(tmp_path, max_steps=100_000, eval_every=5)))
+    arguments = ("train-char", "small.yaml")
+    started = start(*arguments, cwd=tmp_path)
+    while not (tmp_path / "runs/small.partial/metrics.jsonl").exists():
+        assert started.poll() is None
+        time.sleep(0.05)
+    started.send_signal(signal.SIGINT)
+    _, said = started.communicate(timeout=60)
+    assert started.returncode == 130
+    assert b"go on with: seqtool train-char " in said and said.rstrip().endswith(b"--resume")
+    refused = seqtool(*arguments, cwd=tmp_path)
+    assert refused.code == 2 and "go on with --resume, or start anew with --overwrite" in refused.stderr
+    both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)
+    assert both.code == 2 and "exclude each other" in both.stderr
+    resumed = seqtool(*arguments, "--set", "training.max_steps=6", "--resume", cwd=tmp_path)
+    assert resumed.code == 0 and "going on after step" in resumed.stderr, resumed.stderr
+    assert (tmp_path / "runs/small/model").is_dir()
