@@ -8,7 +8,15 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data", "encodings"}  # tests, and tables rather than code
+LEFT_OUT = {
+    "site-packages",
+    "test",
+    "tests",
+    "idlelib",
+    "lib2to3",
+    "pydoc_data",
+    "encodings",
+}  # tests, and tables rather than code
 
 
 def modules(library: Path) -> Iterator[Path]:

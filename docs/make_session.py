@@ -32,7 +32,9 @@ def main() -> None:
             shown = in_terminal(*shlex.split(line)[1:], cwd=Path(folder), columns=72).stdout
             for row in shown.replace("\r\n", "\n").rstrip("\n").split("\n"):
                 console.print(Text.from_ansi(row.rpartition("\r")[2]), no_wrap=True)
-    drawing = re.sub(r"@font-face \{.*?\}", "", console.export_svg(title="seqtool"), flags=re.DOTALL)  # nothing from other places
+    drawing = re.sub(
+        r"@font-face \{.*?\}", "", console.export_svg(title="seqtool"), flags=re.DOTALL
+    )  # nothing from other places
     Path("docs/session.svg").write_text(drawing, encoding="utf-8")
 
 

@@ -6,7 +6,9 @@ or sample and score. Importing this package costs nothing: what stands in the ta
 
 from seqtool.version import VERSION as __version__
 
-TYPE_CHECKING = False  # as type checkers know it; the module it comes from takes longer to import than all this
+TYPE_CHECKING = (
+    False  # as type checkers know it; the module it comes from takes longer to import than all this
+)
 if TYPE_CHECKING:
     from typing import Any
 
@@ -18,7 +20,14 @@ if TYPE_CHECKING:
     from seqtool.errors import SeqtoolError as SeqtoolError
 
 _API, _TEACH = "seqtool.api.model", "seqtool.api.train"
-_HOMES = {"Model": _API, "Run": _TEACH, "SeqtoolError": "seqtool.errors", "load": _API, "read_config": _TEACH, "train": _TEACH}
+_HOMES = {
+    "Model": _API,
+    "Run": _TEACH,
+    "SeqtoolError": "seqtool.errors",
+    "load": _API,
+    "read_config": _TEACH,
+    "train": _TEACH,
+}
 
 __all__ = ["Model", "Run", "SeqtoolError", "__version__", "load", "read_config", "train"]
 

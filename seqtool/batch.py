@@ -32,7 +32,9 @@ class Tagger:
     >>> dataset.map_batches(Tagger, fn_constructor_args=("/shared/runs/ewt/model",), concurrency=8)  # Ray  # doctest: +SKIP
     """
 
-    def __init__(self, model: str | PathLike[str], column: str = "text", tokens: str = "tokens", labels: str = "labels") -> None:
+    def __init__(
+        self, model: str | PathLike[str], column: str = "text", tokens: str = "tokens", labels: str = "labels"
+    ) -> None:
         """Keep in mind what to do; nothing is loaded yet.
 
         Args:
@@ -66,7 +68,9 @@ class Tagger:
         """The tokens and the labels of sentences; an empty one has none of either."""
         model = _loaded(self.model)
         found = [
-            [token.form for token in model.tokenize(sentence)] if isinstance(sentence, str) else list(map(str, sentence))
+            [token.form for token in model.tokenize(sentence)]
+            if isinstance(sentence, str)
+            else list(map(str, sentence))
             for sentence in sentences
         ]
         filled = iter(model.tag([tokens for tokens in found if tokens]))

@@ -10,17 +10,18 @@ References: Viterbi 1967; Rabiner 1989 (forward-backward); Seshadri and Sundberg
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from seqtool.settings import Scheme
 from seqtool.spans import allowed_transitions
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
-Path = tuple[Array, float]
+Path = tuple["Array", float]
 
-FORBIDDEN = -1e6  # beyond what scores add up to, and small enough to leave a double ten digits after the point
+FORBIDDEN = (
+    -1e6
+)  # beyond what scores add up to, and small enough to leave a double ten digits after the point
 
 
 def constraint_scores(labels: Sequence[str], scheme: Scheme) -> tuple[Array, Array, Array]:
@@ -29,7 +30,9 @@ def constraint_scores(labels: Sequence[str], scheme: Scheme) -> tuple[Array, Arr
     Returns:
         float64: start (L,), transitions (L, L) as [from, to], end (L,); a CRF's own are added to them.
     """
-    start, transitions, end = (np.where(allowed, 0.0, FORBIDDEN) for allowed in allowed_transitions(labels, scheme))
+    start, transitions, end = (
+        np.where(allowed, 0.0, FORBIDDEN) for allowed in allowed_transitions(labels, scheme)
+    )
     return start, transitions, end
 
 
@@ -116,7 +119,9 @@ def nbest(scores: Array, start: Array, transitions: Array, end: Array, n: int) -
     """
     if not len(scores):
         return [(np.zeros(0, np.int64), 0.0)]
-    reached = (start + scores[0].astype(np.float64))[None, :]  # (rank, label): the best few sequences into each label
+    reached = (start + scores[0].astype(np.float64))[
+        None, :
+    ]  # (rank, label): the best few sequences into each label
     origins: list[Array] = []
     for row in scores[1:]:
         ways = (reached[:, :, None] + transitions).reshape(-1, transitions.shape[1])

@@ -51,7 +51,9 @@ class SeqtoolError(Exception):
             self.problems: tuple[Problem, ...] = (Problem(message, place, hint),)
         else:
             self.problems = tuple(message)
-        super().__init__("; ".join(f"{p.place}: {p.message}" if p.place else p.message for p in self.problems))
+        super().__init__(
+            "; ".join(f"{p.place}: {p.message}" if p.place else p.message for p in self.problems)
+        )
 
     def __reduce__(self) -> tuple[type[SeqtoolError], tuple[tuple[Problem, ...]]]:
         """Errors cross process borders (`tag --jobs N`) with all their problems."""

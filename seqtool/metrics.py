@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-import numpy as np
-
 from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.settings import Scheme
 from seqtool.spans import Span, spans_of
+from seqtool.types import Array
 
 __all__ = [
     "HitCounts",
@@ -73,7 +72,7 @@ class Tally:
         return self.right / self.total if self.total else None
 
 
-def token_accuracy(gold: np.ndarray[Any, Any], predicted: np.ndarray[Any, Any], inside: np.ndarray[Any, Any] | None = None) -> Tally:
+def token_accuracy(gold: Array, predicted: Array, inside: Array | None = None) -> Tally:
     """Count right labels in arrays of label numbers of one shape.
 
     Args:
@@ -122,7 +121,9 @@ class SpanCounts(HitCounts):
     """Spans counted as conlleval does: a hit has the same tokens and the same type."""
 
     @classmethod
-    def of(cls, gold: Sequence[str], predicted: Sequence[str], strict: bool = False, scheme: Scheme = "iob2") -> SpanCounts:
+    def of(
+        cls, gold: Sequence[str], predicted: Sequence[str], strict: bool = False, scheme: Scheme = "iob2"
+    ) -> SpanCounts:
         """Count the spans of one sentence; `strict` and `scheme` as for `spans.spans_of`."""
         wanted, found = spans_of(gold, strict, scheme), spans_of(predicted, strict, scheme)
         return cls(len(set(wanted).intersection(found)), len(found), len(wanted))
@@ -143,7 +144,9 @@ class SpanTable:
 
     def __add__(self, other: SpanTable) -> SpanTable:
         names = self.types.keys() | other.types.keys()
-        return SpanTable({name: self.types.get(name, SpanCounts()) + other.types.get(name, SpanCounts()) for name in names})
+        return SpanTable(
+            {name: self.types.get(name, SpanCounts()) + other.types.get(name, SpanCounts()) for name in names}
+        )
 
     @property
     def overall(self) -> SpanCounts:
@@ -152,7 +155,10 @@ class SpanTable:
 
     def to_json(self) -> dict[str, Any]:
         """Overall scores, and those of each type in the order of their names."""
-        return {**self.overall.to_json(), "types": {name: self.types[name].to_json() for name in sorted(self.types)}}
+        return {
+            **self.overall.to_json(),
+            "types": {name: self.types[name].to_json() for name in sorted(self.types)},
+        }
 
 
 @dataclass
@@ -213,7 +219,9 @@ class TaggingCounts:
     @property
     def tokens(self) -> Tally:
         """All tokens."""
-        return Tally(sum(count for (gold, found), count in self.pairs.items() if gold == found), self.pairs.total())
+        return Tally(
+            sum(count for (gold, found), count in self.pairs.items() if gold == found), self.pairs.total()
+        )
 
     def labels(self) -> dict[str, HitCounts]:
         """Counts of each label that occurs as gold or predicted, the most frequent gold label first."""
@@ -245,7 +253,10 @@ class TaggingCounts:
             "known": {"tokens": self.known.total, "accuracy": self.known.accuracy},
             "unknown": {"tokens": self.unknown.total, "accuracy": self.unknown.accuracy},
             "labels": {name: counts.to_json() for name, counts in self.labels().items()},
-            "confusions": [{"gold": gold, "predicted": found, "count": count} for gold, found, count in self.confusions(confusions)],
+            "confusions": [
+                {"gold": gold, "predicted": found, "count": count}
+                for gold, found, count in self.confusions(confusions)
+            ],
             "spans": self.spans.to_json() if marked else None,
             "spans_strict": self.strict_spans.to_json() if marked else None,
         }

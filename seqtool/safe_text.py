@@ -11,7 +11,9 @@ import re
 
 # C0 and DEL, C1, the bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates,
 # and the invisible language tags, which carry whole hidden sentences.
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]")
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
+)
 
 
 def _sign(match: re.Match[str]) -> str:

@@ -17,14 +17,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from seqtool.settings import Scheme
+from seqtool.types import Array
 
 OUTSIDE = "O"
-_SPELLINGS = {"B": "B", "I": "I", "E": "E", "S": "S", "M": "I", "L": "E", "U": "S", "W": "S"}  # BMES, BILOU, BMEWO as BIOES
+_SPELLINGS = {
+    "B": "B",
+    "I": "I",
+    "E": "E",
+    "S": "S",
+    "M": "I",
+    "L": "E",
+    "U": "S",
+    "W": "S",
+}  # BMES, BILOU, BMEWO as BIOES
 _Parsed = tuple[str, str]
 _OUTSIDE: _Parsed = (OUTSIDE, "")
 
@@ -176,7 +186,9 @@ def _segments(found: set[str]) -> bool:
 def malformed(labels: Sequence[str], scheme: Scheme) -> list[int]:
     """Places of the labels that may not follow what stands before them; `len(labels)` where the last may not be last."""
     parsed = [_OUTSIDE, *map(_parse, labels), _OUTSIDE]
-    return [place for place, (left, right) in enumerate(pairwise(parsed)) if not _may_follow(left, right, scheme)]
+    return [
+        place for place, (left, right) in enumerate(pairwise(parsed)) if not _may_follow(left, right, scheme)
+    ]
 
 
 def _may_follow(left: _Parsed, right: _Parsed, scheme: Scheme) -> bool:
@@ -191,7 +203,7 @@ def _may_follow(left: _Parsed, right: _Parsed, scheme: Scheme) -> bool:
     return True
 
 
-def allowed_transitions(labels: Sequence[str], scheme: Scheme) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+def allowed_transitions(labels: Sequence[str], scheme: Scheme) -> tuple[Array, Array, Array]:
     """Which label may come first, which may follow which, and which may come last.
 
     Returns:
@@ -202,6 +214,8 @@ def allowed_transitions(labels: Sequence[str], scheme: Scheme) -> tuple[np.ndarr
         return np.ones(size, bool), np.ones((size, size), bool), np.ones(size, bool)
     parsed = [_parse(label) for label in labels]
     start = np.array([_may_follow(_OUTSIDE, label, scheme) for label in parsed], bool)
-    steps = np.array([[_may_follow(left, right, scheme) for right in parsed] for left in parsed], bool).reshape(size, size)
+    steps = np.array(
+        [[_may_follow(left, right, scheme) for right in parsed] for left in parsed], bool
+    ).reshape(size, size)
     end = np.array([_may_follow(label, _OUTSIDE, scheme) for label in parsed], bool)
     return start, steps, end

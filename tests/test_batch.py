@@ -63,11 +63,16 @@ def test_workers_load_once_and_tag_batch_after_batch(model: Path) -> None:
     for _, (first, second), loads in found:
         assert loads == 1
         assert first.columns["labels"] == LABELS and first.columns["id"] == [1, 2, 3]
-        assert first.columns["tokens"][0] == ["The", "dog", "ate", "the", "apple"] and second.columns["labels"] == LABELS[:1]
+        assert (
+            first.columns["tokens"][0] == ["The", "dog", "ate", "the", "apple"]
+            and second.columns["labels"] == LABELS[:1]
+        )
 
 
 def test_a_dictionary_of_columns_comes_back_as_one_whatever_the_lengths(model: Path) -> None:
-    found = Tagger(model, "sentence", labels="tags")({"sentence": np.array([SENTENCES[0], SENTENCES[0]], object), "id": np.arange(2)})
+    found = Tagger(model, "sentence", labels="tags")(
+        {"sentence": np.array([SENTENCES[0], SENTENCES[0]], object), "id": np.arange(2)}
+    )
     assert list(found) == ["sentence", "id", "tokens", "tags"]
     assert found["tags"].shape == (2,) and found["tags"].tolist() == [LABELS[0]] * 2
     empty = Tagger(model)({"text": []})

@@ -11,10 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqtool.decoding import FORBIDDEN, argmax, constraint_scores, log_partition, log_softmax, marginals, nbest, nbest_independent, viterbi
+from seqtool.decoding import (
+    FORBIDDEN,
+    argmax,
+    constraint_scores,
+    log_partition,
+    log_softmax,
+    marginals,
+    nbest,
+    nbest_independent,
+    viterbi,
+)
 from seqtool.spans import malformed
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Case = tuple[Array, Array, Array, Array]
 
 
@@ -24,7 +34,9 @@ def cases(draw: st.DrawFn, longest: int = 5, most: int = 4) -> Case:
     time, size = draw(st.integers(1, longest)), draw(st.integers(1, most))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     wide = draw(st.sampled_from([1.0, 30.0]))
-    scores, start, steps, end = (generator.normal(size=shape) * wide for shape in ((time, size), size, (size, size), size))
+    scores, start, steps, end = (
+        generator.normal(size=shape) * wide for shape in ((time, size), size, (size, size), size)
+    )
     if draw(st.booleans()):
         scores, start, steps, end = (np.round(part) for part in (scores, start, steps, end))
     share = draw(st.sampled_from([0.0, 0.3]))
@@ -60,7 +72,9 @@ def test_viterbi_finds_the_best_of_all_sequences(case: Case) -> None:
     assert math.isclose(score_of(found, *case), brute(case).max(), rel_tol=1e-12, abs_tol=1e-8)
 
 
-@given(cases(longest=7), st.lists(st.integers(0, 7), min_size=1, max_size=6), st.randoms(use_true_random=False))
+@given(
+    cases(longest=7), st.lists(st.integers(0, 7), min_size=1, max_size=6), st.randoms(use_true_random=False)
+)
 def test_a_batch_is_decoded_as_its_sentences_are(case: Case, lengths: list[int], random: Any) -> None:
     generator = np.random.default_rng(random.randrange(2**32))
     padded = generator.normal(size=(max(lengths), len(lengths), case[0].shape[1])).astype(np.float32)
@@ -78,19 +92,28 @@ def test_a_batch_is_decoded_as_its_sentences_are(case: Case, lengths: list[int],
 def test_without_transitions_viterbi_is_argmax(case: Case) -> None:
     scores, size = case[0], case[0].shape[1]
     nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
-    np.testing.assert_array_equal(viterbi(scores[:, None], np.array([len(scores)]), *nothing)[:, 0], argmax(scores))
+    np.testing.assert_array_equal(
+        viterbi(scores[:, None], np.array([len(scores)]), *nothing)[:, 0], argmax(scores)
+    )
     np.testing.assert_array_equal(argmax(scores[:, None])[:, 0], argmax(scores))
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["iob1", "iob2", "bioes"]), st.integers(1, 12))
-def test_constrained_sequences_are_well_formed_and_the_best_of_those(seed: int, scheme: Any, length: int) -> None:
-    labels = ["O", *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy")]
+def test_constrained_sequences_are_well_formed_and_the_best_of_those(
+    seed: int, scheme: Any, length: int
+) -> None:
+    labels = [
+        "O",
+        *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy"),
+    ]
     scores = np.random.default_rng(seed).normal(size=(length, len(labels))) * 50
     constraints = constraint_scores(labels, scheme)
     numbers = viterbi(scores[:, None], np.array([length]), *constraints)[:, 0]
     assert malformed([labels[number] for number in numbers], scheme) == []
     if length <= 3:
-        legal = [path for path in all_paths(scores) if not malformed([labels[number] for number in path], scheme)]
+        legal = [
+            path for path in all_paths(scores) if not malformed([labels[number] for number in path], scheme)
+        ]
         best = max(scores[np.arange(length), path].sum() for path in legal)
         assert math.isclose(scores[np.arange(length), numbers].sum(), best)
 
@@ -107,7 +130,9 @@ def test_there_is_always_a_sequence_even_where_all_are_forbidden() -> None:
 def test_a_long_sentence_keeps_its_precision(gain: float, expected: list[int]) -> None:
     """A span costs 1 at its B and wins `gain` with each I after it: 0.8 or 1.2 over the sentence."""
     scores = np.tile(np.array([[3.0, 2.0, 3.0 + gain]]), (20_000, 1))
-    found = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[:, 0]
+    found = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[
+        :, 0
+    ]
     assert found[[0, 1, -1]].tolist() == expected
     assert (found[1:] == expected[1]).all()
 
@@ -138,7 +163,10 @@ def test_nbest_lists_the_best_of_all_sequences_in_order(case: Case, n: int) -> N
 def test_nbest_beyond_the_number_of_sequences_lists_them_all(case: Case) -> None:
     scores, size = case[0], case[0].shape[1]
     nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
-    for found in (nbest(scores, *nothing, size ** len(scores) + 5), nbest_independent(scores, size ** len(scores) + 5)):
+    for found in (
+        nbest(scores, *nothing, size ** len(scores) + 5),
+        nbest_independent(scores, size ** len(scores) + 5),
+    ):
         assert sorted(tuple(path) for path, _ in found) == all_paths(scores)
 
 
@@ -157,7 +185,9 @@ def test_independent_nbest_is_nbest_without_transitions(case: Case, n: int) -> N
     expected = np.sort([scores[np.arange(len(scores)), path].sum() for path in all_paths(scores)])[::-1][:n]
     found = nbest_independent(scores, n)
     np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-12)
-    np.testing.assert_allclose([scores[np.arange(len(scores)), path].sum() for path, _ in found], expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        [scores[np.arange(len(scores)), path].sum() for path, _ in found], expected, rtol=1e-12, atol=1e-12
+    )
     assert len({tuple(path) for path, _ in found}) == len(found) == min(n, size ** len(scores))
 
 
@@ -219,5 +249,9 @@ def test_single_token(size: int) -> None:
     start, end = np.arange(size) / 7, -np.arange(size) / 3
     total = (scores + start + end)[0]
     assert viterbi(scores[:, None], np.array([1]), start, np.ones((size, size)), end)[0, 0] == total.argmax()
-    np.testing.assert_allclose(marginals(scores, start, np.ones((size, size)), end)[0], np.exp(total - log_sum(total)))
-    assert [int(path[0]) for path, _ in nbest(scores, start, np.ones((size, size)), end, size)] == np.argsort(-total).tolist()
+    np.testing.assert_allclose(
+        marginals(scores, start, np.ones((size, size)), end)[0], np.exp(total - log_sum(total))
+    )
+    assert [int(path[0]) for path, _ in nbest(scores, start, np.ones((size, size)), end, size)] == np.argsort(
+        -total
+    ).tolist()

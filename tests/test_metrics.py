@@ -20,6 +20,7 @@ from seqeval.scheme import IOB2, IOBES
 from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.metrics import LossCount, SpanCounts, SpanTable, TaggingCounts, Tally, token_accuracy
 from seqtool.settings import Scheme
+from seqtool.types import Array
 
 Sentences = list[list[str]]
 
@@ -30,11 +31,14 @@ def sentence_pairs(prefixes: str) -> st.SearchStrategy[tuple[Sentences, Sentence
     agreeing = labels.map(lambda label: (label, label))
     sentence = st.lists(agreeing | agreeing | st.tuples(labels, labels), min_size=1, max_size=10)
     return st.lists(sentence, min_size=1, max_size=5).map(
-        lambda rows: ([[gold for gold, _ in row] for row in rows], [[found for _, found in row] for row in rows])
+        lambda rows: (
+            [[gold for gold, _ in row] for row in rows],
+            [[found for _, found in row] for row in rows],
+        )
     )
 
 
-def counted(gold: Sentences, predicted: Sentences, scheme: Scheme = "none") -> TaggingCounts:
+def pluralize(gold: Sentences, predicted: Sentences, scheme: Scheme = "none") -> TaggingCounts:
     counts = TaggingCounts(scheme)
     for wanted, found in zip(gold, predicted, strict=True):
         counts.add(wanted, found)
@@ -44,8 +48,15 @@ def counted(gold: Sentences, predicted: Sentences, scheme: Scheme = "none") -> T
 def assert_equals_seqeval(table: SpanTable, gold: Sentences, predicted: Sentences, **mode: Any) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        overall = [score(gold, predicted, zero_division=0, **mode) for score in (precision_score, recall_score, f1_score)]
-        report = classification_report(gold, predicted, output_dict=True, zero_division=0, **mode) if table.types else {}
+        overall = [
+            score(gold, predicted, zero_division=0, **mode)
+            for score in (precision_score, recall_score, f1_score)
+        ]
+        report = (
+            classification_report(gold, predicted, output_dict=True, zero_division=0, **mode)
+            if table.types
+            else {}
+        )
     ours = table.overall
     np.testing.assert_allclose([ours.precision, ours.recall, ours.f1], overall, rtol=1e-12)
     assert {name for name in report if not name.endswith(" avg")} == set(table.types)
@@ -63,36 +74,46 @@ def assert_equals_seqeval(table: SpanTable, gold: Sentences, predicted: Sentence
 
 @given(sentence_pairs("BI"))
 def test_iob2_span_scores_are_seqevals(pair: tuple[Sentences, Sentences]) -> None:
-    counts = counted(*pair, "iob2")
+    counts = pluralize(*pair, "iob2")
     assert_equals_seqeval(counts.spans, *pair)
     assert_equals_seqeval(counts.strict_spans, *pair, mode="strict", scheme=IOB2)
 
 
 @given(sentence_pairs("BIES"))
 def test_bioes_span_scores_are_seqevals(pair: tuple[Sentences, Sentences]) -> None:
-    counts = counted(*pair, "bioes")
+    counts = pluralize(*pair, "bioes")
     assert_equals_seqeval(counts.spans, *pair)
     assert_equals_seqeval(counts.strict_spans, *pair, mode="strict", scheme=IOBES)
 
 
 @given(sentence_pairs("BI"), st.booleans())
 def test_the_fast_count_equals_the_table(pair: tuple[Sentences, Sentences], strict: bool) -> None:
-    counts = counted(*pair, "iob2")
+    counts = pluralize(*pair, "iob2")
     fast = sum((SpanCounts.of(gold, found, strict) for gold, found in zip(*pair, strict=True)), SpanCounts())
     assert fast == (counts.strict_spans if strict else counts.spans).overall
 
 
-@pytest.mark.skipif("SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA does not say where the shared data is")
+@pytest.mark.skipif(
+    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA does not say where the shared data is"
+)
 def test_span_scores_on_wnut_are_seqevals() -> None:
     """The test set, with predictions spoilt at random and independently of what is well-formed."""
-    text = (Path(os.environ["SEQTOOL_DATA"]) / "wnut17" / "emerging.test.annotated").read_text(encoding="utf-8")
-    gold = [[line.split("\t")[1].strip() for line in block.splitlines() if "\t" in line] for block in text.split("\n\n")]
+    text = (Path(os.environ["SEQTOOL_DATA"]) / "wnut17" / "emerging.test.annotated").read_text(
+        encoding="utf-8"
+    )
+    gold = [
+        [line.split("\t")[1].strip() for line in block.splitlines() if "\t" in line]
+        for block in text.split("\n\n")
+    ]
     gold = [labels for labels in gold if labels]
     names = sorted({label for labels in gold for label in labels})
     generator = np.random.default_rng(0)
-    predicted = [[str(generator.choice(names)) if generator.random() < 0.1 else label for label in labels] for labels in gold]
+    predicted = [
+        [str(generator.choice(names)) if generator.random() < 0.1 else label for label in labels]
+        for labels in gold
+    ]
     assert sum(map(len, gold)) > 20_000
-    counts = counted(gold, predicted, "iob2")
+    counts = pluralize(gold, predicted, "iob2")
     assert_equals_seqeval(counts.spans, gold, predicted)
     assert_equals_seqeval(counts.strict_spans, gold, predicted, mode="strict", scheme=IOB2)
     assert counts.spans.overall.f1 != counts.strict_spans.overall.f1
@@ -109,7 +130,7 @@ def test_no_spans_score_zero_and_do_not_divide() -> None:
 @given(sentence_pairs("BI"))
 def test_label_scores_follow_their_definitions(pair: tuple[Sentences, Sentences]) -> None:
     gold, predicted = (list(chain(*side)) for side in pair)
-    counts = counted(*pair)
+    counts = pluralize(*pair)
     assert counts.tokens == Tally(sum(map(str.__eq__, gold, predicted)), len(gold))
     assert counts.sentences == Tally(sum(map(list.__eq__, *pair)), len(pair[0]))
     assert set(counts.labels()) == {*gold, *predicted}
@@ -120,15 +141,19 @@ def test_label_scores_follow_their_definitions(pair: tuple[Sentences, Sentences]
             precision, recall = hits / predicted.count(name), hits / gold.count(name)
             assert math.isclose(scores.f1, 2 * precision * recall / (precision + recall))
     wrong = sorted((wanted, found) for wanted, found in zip(gold, predicted, strict=True) if wanted != found)
-    assert sorted((wanted, found) for wanted, found, count in counts.confusions() for _ in range(count)) == wrong
+    assert (
+        sorted((wanted, found) for wanted, found, count in counts.confusions() for _ in range(count)) == wrong
+    )
     frequencies = [count for _, _, count in counts.confusions()]
     assert frequencies == sorted(frequencies, reverse=True)
 
 
 @given(sentence_pairs("BI"), sentence_pairs("BI"))
-def test_counts_of_parts_add_up_to_counts_of_the_whole(first: tuple[Sentences, Sentences], second: tuple[Sentences, Sentences]) -> None:
-    parts = counted(*first, "iob2") + counted(*second, "iob2")
-    whole = counted(first[0] + second[0], first[1] + second[1], "iob2")
+def test_counts_of_parts_add_up_to_counts_of_the_whole(
+    first: tuple[Sentences, Sentences], second: tuple[Sentences, Sentences]
+) -> None:
+    parts = pluralize(*first, "iob2") + pluralize(*second, "iob2")
+    whole = pluralize(first[0] + second[0], first[1] + second[1], "iob2")
     assert parts == whole
     assert parts.to_json() == whole.to_json()
 
@@ -156,9 +181,22 @@ def test_what_does_not_fit_is_refused() -> None:
 
 def test_json_has_null_where_there_is_nothing_and_is_plain() -> None:
     empty = TaggingCounts().to_json()
-    assert empty["accuracy"] is empty["sentence_accuracy"] is empty["known"]["accuracy"] is empty["spans"] is None
-    counts = counted([["B-x", "I-x"]], [["B-x", "O"]], "iob2").to_json()
-    assert counts["spans"]["types"]["x"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1, "predicted": 1, "hits": 0}
+    assert (
+        empty["accuracy"]
+        is empty["sentence_accuracy"]
+        is empty["known"]["accuracy"]
+        is empty["spans"]
+        is None
+    )
+    counts = pluralize([["B-x", "I-x"]], [["B-x", "O"]], "iob2").to_json()
+    assert counts["spans"]["types"]["x"] == {
+        "precision": 0.0,
+        "recall": 0.0,
+        "f1": 0.0,
+        "support": 1,
+        "predicted": 1,
+        "hits": 0,
+    }
     assert counts["confusions"] == [{"gold": "I-x", "predicted": "O", "count": 1}]
     assert json.loads(json.dumps(counts, allow_nan=False)) == counts
 
@@ -166,7 +204,9 @@ def test_json_has_null_where_there_is_nothing_and_is_plain() -> None:
 def test_token_accuracy_leaves_out_padding_and_counts_unheard_of_labels_as_wrong() -> None:
     gold, predicted = np.array([[0, 1], [2, -1], [-1, -1]]), np.array([[0, 2], [2, -1], [-1, 0]])
     assert token_accuracy(gold, predicted) == Tally(2, 3)
-    inside = np.array([[True, True], [True, True], [False, False]])  # (1, 1) is a token whose label the model lacks
+    inside = np.array(
+        [[True, True], [True, True], [False, False]]
+    )  # (1, 1) is a token whose label the model lacks
     assert token_accuracy(gold, predicted, inside) == Tally(2, 4)
 
 
@@ -188,7 +228,9 @@ def test_the_interval_of_a_share_is_the_one_that_theory_gives() -> None:
     right = np.repeat([1, 0], [800, 200])
     low, high = bootstrap_interval(right, np.ones(1000), seed=1, samples=20_000)
     spread = 1.96 * math.sqrt(0.8 * 0.2 / 1000)
-    assert math.isclose(low, 0.8 - spread, abs_tol=0.0015) and math.isclose(high, 0.8 + spread, abs_tol=0.0015)
+    assert math.isclose(low, 0.8 - spread, abs_tol=0.0015) and math.isclose(
+        high, 0.8 + spread, abs_tol=0.0015
+    )
 
 
 def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
@@ -196,7 +238,9 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
     covered = 0
     for trial in range(200):
         tokens = generator.integers(1, 30, 300)
-        right = generator.binomial(tokens, generator.beta(9, 1, 300))  # sentences differ in difficulty; the mean is 0.9
+        right = generator.binomial(
+            tokens, generator.beta(9, 1, 300)
+        )  # sentences differ in difficulty; the mean is 0.9
         low, high = bootstrap_interval(right, tokens, seed=trial, samples=300)
         covered += low <= 0.9 <= high
     assert 180 <= covered <= 198
@@ -227,7 +271,7 @@ def test_the_paired_test_estimates_the_exact_p_value(spans: bool) -> None:
         a[:, 2] = b[:, 2]
         a[:, 0], b[:, 0] = a.min(1), b.min(1)
 
-    def difference(swapped: np.ndarray[Any, Any]) -> float:
+    def difference(swapped: Array) -> float:
         keep = swapped[:, None] if spans else swapped
         first, second = np.where(keep, b, a).sum(0), np.where(keep, a, b).sum(0)
         if spans:
@@ -235,7 +279,9 @@ def test_the_paired_test_estimates_the_exact_p_value(spans: bool) -> None:
         return abs(float(first - second))
 
     observed = difference(np.zeros(9, bool))
-    exact = np.mean([difference(np.array(swapped)) >= observed - 1e-12 for swapped in product([False, True], repeat=9)])
+    exact = np.mean(
+        [difference(np.array(swapped)) >= observed - 1e-12 for swapped in product([False, True], repeat=9)]
+    )
     assert math.isclose(paired_test(a, b, seed=1, samples=20_000), exact, abs_tol=0.015)
     assert paired_test(a, b, seed=1) == paired_test(a, b, seed=1)
     assert math.isclose(paired_test(a, b, seed=1), paired_test(b, a, seed=1), abs_tol=0.03)
@@ -252,6 +298,9 @@ def test_equal_systems_do_not_differ_and_very_different_ones_do() -> None:
 
 def test_p_values_are_uniform_where_there_is_no_difference() -> None:
     generator = np.random.default_rng(11)
-    values = [paired_test(generator.integers(0, 10, 60), generator.integers(0, 10, 60), seed=trial, samples=200) for trial in range(300)]
+    values = [
+        paired_test(generator.integers(0, 10, 60), generator.integers(0, 10, 60), seed=trial, samples=200)
+        for trial in range(300)
+    ]
     assert 0.02 <= np.mean(np.array(values) <= 0.05) <= 0.09
     assert 0.4 <= np.mean(np.array(values) <= 0.5) <= 0.6

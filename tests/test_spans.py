@@ -26,7 +26,9 @@ def span_sets(draw: st.DrawFn) -> tuple[list[Span], int]:
     """Spans that do not overlap, touching ones among them, and the length of the sequence."""
     spans: list[Span] = []
     place = 0
-    for gap, width, type_ in draw(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(TYPES)), max_size=6)):
+    for gap, width, type_ in draw(
+        st.lists(st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(TYPES)), max_size=6)
+    ):
         spans.append(Span(place + gap, place + gap + width, type_))
         place = spans[-1].end
     return spans, place + draw(st.integers(0, 2))
@@ -51,7 +53,9 @@ def test_spans_survive_every_scheme_but_io(case: tuple[list[Span], int], scheme:
 
 
 @given(span_sets(), st.sampled_from(LOSSLESS), st.sampled_from(LOSSLESS))
-def test_converting_there_and_back_changes_nothing(case: tuple[list[Span], int], first: Scheme, second: Scheme) -> None:
+def test_converting_there_and_back_changes_nothing(
+    case: tuple[list[Span], int], first: Scheme, second: Scheme
+) -> None:
     labels = labels_of(*case, first)
     assert convert(convert(labels, first, second), second, first) == labels
     assert convert(labels, first, second) == labels_of(*case, second)
@@ -65,12 +69,18 @@ def test_io_cannot_tell_touching_spans_apart() -> None:
 @given(span_sets())
 def test_io_keeps_spans_that_do_not_touch(case: tuple[list[Span], int]) -> None:
     spans, length = case
-    apart = [span for span, before in zip(spans, [None, *spans], strict=False) if before is None or span.start > before.end]
+    apart = [
+        span
+        for span, before in zip(spans, [None, *spans], strict=False)
+        if before is None or span.start > before.end
+    ]
     assert spans_of(labels_of(apart, length, "io")) == apart
 
 
 @given(label_lists("BIES"), st.sampled_from(SCHEMES), st.sampled_from(SCHEMES))
-def test_converting_keeps_what_is_outside_and_yields_well_formed_labels(labels: list[str], from_: Scheme, to: Scheme) -> None:
+def test_converting_keeps_what_is_outside_and_yields_well_formed_labels(
+    labels: list[str], from_: Scheme, to: Scheme
+) -> None:
     converted = convert(labels, from_, to)
     assert [label == "O" for label in converted] == [label == "O" for label in labels]
     if from_ == to:
@@ -94,7 +104,11 @@ def test_labels_that_are_no_span_labels_stay() -> None:
 def test_other_spellings_of_bioes_are_read_and_written_as_bioes() -> None:
     bilou, bmes = ["B-x", "I-x", "L-x", "O", "U-y"], ["B-x", "M-x", "E-x", "O", "S-y"]
     assert detect_scheme([bilou]) == detect_scheme([bmes]) == "bioes"
-    assert convert(bilou, "bioes", "bioes") == convert(bmes, "bioes", "bioes") == ["B-x", "I-x", "E-x", "O", "S-y"]
+    assert (
+        convert(bilou, "bioes", "bioes")
+        == convert(bmes, "bioes", "bioes")
+        == ["B-x", "I-x", "E-x", "O", "S-y"]
+    )
     assert spans_of(bilou) == spans_of(bmes) == [Span(0, 3, "x"), Span(4, 5, "y")]
 
 
@@ -121,7 +135,10 @@ def test_spans_that_overlap_or_reach_out_are_refused() -> None:
 
 @given(st.lists(span_sets(), min_size=1, max_size=5), st.sampled_from(LOSSLESS))
 def test_a_scheme_is_found_wherever_it_shows(cases: list[tuple[list[Span], int]], scheme: Scheme) -> None:
-    everything = [*cases, ([Span(0, 3, "per"), Span(3, 4, "per"), Span(5, 6, "per")], 6)]  # each scheme differs on this one
+    everything = [
+        *cases,
+        ([Span(0, 3, "per"), Span(3, 4, "per"), Span(5, 6, "per")], 6),
+    ]  # each scheme differs on this one
     assert detect_scheme([labels_of(spans, length, scheme) for spans, length in everything]) == scheme
     assert detect_scheme([labels_of(spans, length, "io") for spans, length in everything]) == "io"
 
@@ -155,13 +172,18 @@ def test_labels_that_mark_no_spans(labels: str) -> None:
 
 @pytest.mark.parametrize("scheme", LOSSLESS)
 def test_allowed_sequences_are_exactly_those_that_spans_are_written_as(scheme: Scheme) -> None:
-    labels = ["O", *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy")]
+    labels = [
+        "O",
+        *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy"),
+    ]
     start, steps, end = allowed_transitions(labels, scheme)
     index = {label: number for number, label in enumerate(labels)}
     for length in (1, 2, 3):
         for sequence in product(labels, repeat=length):
             numbers = [index[label] for label in sequence]
-            allowed = start[numbers[0]] and all(steps[pair] for pair in pairwise(numbers)) and end[numbers[-1]]
+            allowed = (
+                start[numbers[0]] and all(steps[pair] for pair in pairwise(numbers)) and end[numbers[-1]]
+            )
             assert allowed == (labels_of(spans_of(sequence), length, scheme) == list(sequence)), sequence
             assert allowed == (malformed(sequence, scheme) == [])
 
@@ -218,4 +240,7 @@ def test_every_short_sequence_is_read_as_seqeval_does() -> None:
 
 
 def test_booleans_are_numpy() -> None:
-    assert all(isinstance(part, np.ndarray) and part.dtype == bool for part in allowed_transitions(["O", "B-x"], "iob2"))
+    assert all(
+        isinstance(part, np.ndarray) and part.dtype == bool
+        for part in allowed_transitions(["O", "B-x"], "iob2")
+    )

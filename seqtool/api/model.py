@@ -14,7 +14,7 @@ from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import find_model, runs_root
 
 
@@ -35,7 +35,7 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     place = find_model(None if model is None else str(model), root)
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     return Model(place.name, bundle.task, bundle.manifest, load_model(bundle))
 
 
@@ -70,7 +70,8 @@ class Model:
         if isinstance(sentences, str):
             raise TypeError("expected a list of sentences, found one string; write tag([text])")
         tokens = [
-            [token.form for token in self.tokenize(sentence)] if isinstance(sentence, str) else list(sentence) for sentence in sentences
+            [token.form for token in self.tokenize(sentence)] if isinstance(sentence, str) else list(sentence)
+            for sentence in sentences
         ]
         return self._tagger().tag(tokens)
 
@@ -113,7 +114,11 @@ class Model:
             ConfigError: an argument out of its range.
             ModelError: a tagger, or a model of aligned pairs.
         """
-        return "".join(self.stream(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop))
+        return "".join(
+            self.stream(
+                prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+            )
+        )
 
     def stream(
         self,
@@ -127,7 +132,9 @@ class Model:
         stop: str | None = None,
     ) -> Iterator[str]:
         """As `sample`, piece by piece while it is generated."""
-        return self._character().sample(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
+        return self._character().sample(
+            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+        )
 
     def score(self, text: str, context: str = "") -> TextScores:
         """What a text costs the model: `.mean` nats and `.bits` per symbol, `.perplexity`, and `.losses` of each symbol.
@@ -154,7 +161,9 @@ class Model:
 
     def _tagger(self) -> TaggerModel:
         if not isinstance(self.runtime, TaggerModel):
-            raise ModelError("a character model, not a tagger", place=self.name, hint="it can sample and score")
+            raise ModelError(
+                "a character model, not a tagger", place=self.name, hint="it can sample and score"
+            )
         return self.runtime
 
     def _character(self) -> CharacterModel:

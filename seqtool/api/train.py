@@ -62,9 +62,15 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
         ConfigError: with every mistake in it.
         DataError: a data file that cannot be read.
     """
-    texts = [f"{key}={flow(value)}" for key, value in overrides.items()] if isinstance(overrides, Mapping) else list(overrides)
+    texts = (
+        [f"{key}={flow(value)}" for key, value in overrides.items()]
+        if isinstance(overrides, Mapping)
+        else list(overrides)
+    )
     if isinstance(config, Mapping):
-        return parse_settings(json.dumps(config, default=fspath), name="config", folder=Path.cwd(), overrides=texts)
+        return parse_settings(
+            json.dumps(config, default=fspath), name="config", folder=Path.cwd(), overrides=texts
+        )
     path = Path(config)
     if looks_like_config(path) or path.is_dir():
         return read_settings(path, texts)
@@ -72,7 +78,9 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     from seqtool.tasks.suggest_tagger import suggest_tagger
 
     suggestion = suggest_tagger(path, given=texts) if path.suffix.lower() in ENDINGS else suggest_char(path)
-    return parse_settings(suggestion.yaml, name=f"settings for {path.name}", folder=Path.cwd(), overrides=texts)
+    return parse_settings(
+        suggestion.yaml, name=f"settings for {path.name}", folder=Path.cwd(), overrides=texts
+    )
 
 
 def train(
@@ -114,8 +122,13 @@ def train(
         screen.warn(note)
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     options = TrainOptions(
-        root, overwrite=overwrite, resume=resume, command=("seqtool.train", "" if isinstance(config, Mapping) else fspath(config))
+        root,
+        overwrite=overwrite,
+        resume=resume,
+        command=("seqtool.train", "" if isinstance(config, Mapping) else fspath(config)),
     )
     done = make_run(read.settings, options, screen)
     found = done.to_json()
-    return Run(done.run, found["scores"], found["epoch"], found["step"], found["parameters"], found["seconds"])
+    return Run(
+        done.run, found["scores"], found["epoch"], found["step"], found["parameters"], found["seconds"]
+    )

@@ -34,7 +34,11 @@ def complete_config(incomplete: str) -> list[str]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
         return complete_run(incomplete)
-    paths = [os.path.normpath(entry.path) + ("/" if entry.is_dir() else "") for entry in entries if _may_be_config(entry)]
+    paths = [
+        os.path.normpath(entry.path) + ("/" if entry.is_dir() else "")
+        for entry in entries
+        if _may_be_config(entry)
+    ]
     return [path for path in paths if path.startswith(incomplete)] + complete_run(incomplete)
 
 
@@ -77,4 +81,6 @@ def _choices(kind: Any) -> tuple[str, ...]:
     if kind is bool:
         return ("true", "false")
     members = get_args(kind) if get_origin(kind) is not Literal else (kind,)
-    return tuple(str(value) for member in members if get_origin(member) is Literal for value in get_args(member))
+    return tuple(
+        str(value) for member in members if get_origin(member) is Literal for value in get_args(member)
+    )

@@ -18,14 +18,25 @@ if TYPE_CHECKING:
 Config = Annotated[
     Path,
     typer.Argument(
-        metavar="CONFIG", help="A YAML file, a run's name or directory, or a data file.", autocompletion=complete_config, show_default=False
+        metavar="CONFIG",
+        help="A YAML file, a run's name or directory, or a data file.",
+        autocompletion=complete_config,
+        show_default=False,
     ),
 ]
 Other = Annotated[
-    Path, typer.Argument(metavar="OTHER", help="Another, to compare with.", autocompletion=complete_config, show_default=False)
+    Path,
+    typer.Argument(
+        metavar="OTHER", help="Another, to compare with.", autocompletion=complete_config, show_default=False
+    ),
 ]
 
-app = typer.Typer(cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Look at configs, e.g. seqtool config show configs/ewt.yaml")
+app = typer.Typer(
+    cls=Group,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    help="Look at configs, e.g. seqtool config show configs/ewt.yaml",
+)
 
 
 @command
@@ -48,7 +59,9 @@ def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, 
 
 
 @command
-def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
+def diff(
+    config: Config, other: Other, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False
+) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
     from seqtool.config.describe import differences
     from seqtool.reports.config import difference_rows, side_by_side
@@ -58,13 +71,18 @@ def diff(config: Config, other: Other, overrides: Overrides = None, runs_dir: Ru
     found = differences(_read(config, overrides or [], runs_dir), _read(other, overrides or [], runs_dir))
     if json:
         sides = [(one.key, one.first, one.second) for one in found]
-        values = {key: [None if side is None else {"value": side.to_json(), "from": side.origin} for side in pair] for key, *pair in sides}
+        values = {
+            key: [None if side is None else {"value": side.to_json(), "from": side.origin} for side in pair]
+            for key, *pair in sides
+        }
         write_json({"configs": [str(config), str(other)], "differences": values})
         return
     if not found:
         say("no setting differs")
         return
-    for line in side_by_side([("", visible(str(config)), visible(str(other))), *difference_rows(found, str(Path.cwd()))]):
+    for line in side_by_side(
+        [("", visible(str(config)), visible(str(other))), *difference_rows(found, str(Path.cwd()))]
+    ):
         write_line(line)
 
 
@@ -76,7 +94,13 @@ def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConf
     from seqtool.storage.run_directory import runs_root
 
     path = find_config(config, runs_root(runs_dir))
-    task = None if path.suffix.lower() in (".yaml", ".yml") else "tagger" if path.suffix.lower() in ENDINGS else "char"
+    task = (
+        None
+        if path.suffix.lower() in (".yaml", ".yml")
+        else "tagger"
+        if path.suffix.lower() in ENDINGS
+        else "char"
+    )
     return read_or_suggest(task, path, overrides, [], [], TrainingScreen(quiet=True))
 
 

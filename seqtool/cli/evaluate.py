@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
-    from seqtool.storage.model_directory import Bundle
+    from seqtool.storage.model_directory import StoredModel
     from seqtool.storage.run_directory import ModelPlace
 
 
@@ -30,26 +30,57 @@ class Split(StrEnum):
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A run's name, a run or a model directory.", autocompletion=complete_run, show_default=False),
+    typer.Argument(
+        metavar="MODEL",
+        help="A run's name, a run or a model directory.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
 ]
 Data = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[DATA]...", help="Labelled files, or texts; without any, the run's own held-out data.", show_default=False),
+    typer.Argument(
+        metavar="[DATA]...",
+        help="Labelled files, or texts; without any, the run's own held-out data.",
+        show_default=False,
+    ),
 ]
 SplitOption = Annotated[
-    Split | None, typer.Option("--split", help="Taggers without DATA: which split (default: test, else dev).", show_default=False)
+    Split | None,
+    typer.Option(
+        "--split", help="Taggers without DATA: which split (default: test, else dev).", show_default=False
+    ),
 ]
-Strict = Annotated[bool, typer.Option("--strict", help="Count well-formed spans alone, rather than read them as conlleval does.")]
-Against = Annotated[str | None, typer.Option("--against", metavar="MODEL", help="Another tagger, for a paired test.", show_default=False)]
+Strict = Annotated[
+    bool,
+    typer.Option("--strict", help="Count well-formed spans alone, rather than read them as conlleval does."),
+]
+Against = Annotated[
+    str | None,
+    typer.Option("--against", metavar="MODEL", help="Another tagger, for a paired test.", show_default=False),
+]
 SuspectsFile = Annotated[
     Path | None,
-    typer.Option("--suspects", metavar="FILE", help="Write gold labels that the model contradicts, surest first.", show_default=False),
+    typer.Option(
+        "--suspects",
+        metavar="FILE",
+        help="Write gold labels that the model contradicts, surest first.",
+        show_default=False,
+    ),
 ]
 TrainText = Annotated[
-    Path | None, typer.Option("--train-text", help="Text for n-grams and novelty (default: the run's own).", show_default=False)
+    Path | None,
+    typer.Option(
+        "--train-text", help="Text for n-grams and novelty (default: the run's own).", show_default=False
+    ),
 ]
-Blocks = Annotated[list[int] | None, typer.Option("--block", min=1, help="Block length to score (default: 64, 256).", show_default=False)]
-FitTemperature = Annotated[bool, typer.Option("--fit-temperature", help="Say which temperature would suit the text best.")]
+Blocks = Annotated[
+    list[int] | None,
+    typer.Option("--block", min=1, help="Block length to score (default: 64, 256).", show_default=False),
+]
+FitTemperature = Annotated[
+    bool, typer.Option("--fit-temperature", help="Say which temperature would suit the text best.")
+]
 
 
 @command
@@ -70,20 +101,37 @@ def evaluate(
     from seqtool.errors import SeqtoolError
     from seqtool.inference.load import load_character_model, load_tagger
     from seqtool.reports.console import json_text, write_line
-    from seqtool.storage.model_directory import read_bundle
+    from seqtool.storage.model_directory import read_model
     from seqtool.storage.run_directory import find_model, runs_root
 
     place = find_model(model, runs_root(runs_dir))
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     value: dict[str, Any] = {"model": place.name}
     if bundle.task == "char":
         if strict or against or suspects or split:
-            raise SeqtoolError("--strict, --against, --suspects and --split are for taggers; this is a character model", place=place.name)
-        lines = _character(load_character_model(bundle), place, data or [], train_text, blocks, fit_temperature, runs_dir, value)
+            raise SeqtoolError(
+                "--strict, --against, --suspects and --split are for taggers; this is a character model",
+                place=place.name,
+            )
+        lines = _character(
+            load_character_model(bundle),
+            place,
+            data or [],
+            train_text,
+            blocks,
+            fit_temperature,
+            runs_dir,
+            value,
+        )
     else:
         if train_text or blocks or fit_temperature:
-            raise SeqtoolError("--train-text, --block and --fit-temperature are for character models; this is a tagger", place=place.name)
-        lines = _tagger(load_tagger(bundle), bundle, place, data or [], split, strict, against, suspects, runs_dir, value)
+            raise SeqtoolError(
+                "--train-text, --block and --fit-temperature are for character models; this is a tagger",
+                place=place.name,
+            )
+        lines = _tagger(
+            load_tagger(bundle), bundle, place, data or [], split, strict, against, suspects, runs_dir, value
+        )
     report = list(lines)
     for line in [json_text(value)] if json else report:
         write_line(line)
@@ -91,7 +139,7 @@ def evaluate(
 
 def _tagger(
     model: TaggerModel,
-    bundle: Bundle,
+    bundle: StoredModel,
     place: ModelPlace,
     files: list[Path],
     split: Split | None,
@@ -103,11 +151,11 @@ def _tagger(
 ) -> Iterator[str]:
     from seqtool.cli.model_argument import tagger
     from seqtool.evaluation.tagger import compare, evaluate_tagger
-    from seqtool.evaluation.tagger_data import given_sentences
+    from seqtool.evaluation.tagger_data import gold_sentences
     from seqtool.reports.console import say
     from seqtool.reports.tagger_evaluation import comparison_line, tagger_report
 
-    given = given_sentences(bundle.config, place.run, files, split.value if split else None)
+    given = gold_sentences(bundle.config, place.run, files, split.value if split else None)
     for note in given.notes:
         say(f"note: {note}")
     sentences = given.sentences

@@ -36,11 +36,11 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
             sys.stdout.flush()
         except SeqtoolError as error:
             _flush_quietly()
-            if speaks():
+            if is_main_process():
                 print_problems(error.problems)
             raise typer.Exit(error.exit_code) from None
         except Stopped as stop:
-            if speaks():
+            if is_main_process():
                 say(str(stop))
             raise typer.Exit(128 + stop.signal_number) from None
         except KeyboardInterrupt:
@@ -53,13 +53,15 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
                 raise
             drop_stdout()
             place = str(error.filename or "standard output")
-            print_problems([Problem(f"cannot write: {error.strerror}", place, "free some space, or write elsewhere")])
+            print_problems(
+                [Problem(f"cannot write: {error.strerror}", place, "free some space, or write elsewhere")]
+            )
             raise typer.Exit(ExitCode.USER) from None
 
     return guarded
 
 
-def speaks() -> bool:
+def is_main_process() -> bool:
     """Whether this process talks to the person: of those that torchrun starts together, the first on each machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
@@ -79,7 +81,9 @@ def run(app: typer.Typer) -> int:
     _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8")
+            stream.reconfigure(
+                errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8"
+            )
     try:
         code = app(standalone_mode=False, prog_name="seqtool")
     except KeyboardInterrupt:
@@ -89,7 +93,9 @@ def run(app: typer.Typer) -> int:
             return ExitCode.INTERRUPTED
         if not hasattr(error, "format_message"):  # only the parser's usage errors have one
             raise
-        if type(error).__name__ == "NoArgsIsHelpError":  # a group of commands without one of them: its message is the help
+        if (
+            type(error).__name__ == "NoArgsIsHelpError"
+        ):  # a group of commands without one of them: its message is the help
             print(error.format_message(), file=sys.stderr)
         else:
             print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])

@@ -27,18 +27,34 @@ class Dtype(StrEnum):
 
 Model = Annotated[
     str,
-    typer.Argument(metavar="MODEL", help="A run's name, a run or a model directory.", autocompletion=complete_run, show_default=False),
+    typer.Argument(
+        metavar="MODEL",
+        help="A run's name, a run or a model directory.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
 ]
-To = Annotated[Target | None, typer.Option("--to", help="Write this format, verified before it is kept.", show_default=False)]
+To = Annotated[
+    Target | None,
+    typer.Option("--to", help="Write this format, verified before it is kept.", show_default=False),
+]
 DtypeOption = Annotated[
-    Dtype | None, typer.Option("--dtype", help="Write a smaller model directory, and what it costs.", show_default=False)
+    Dtype | None,
+    typer.Option("--dtype", help="Write a smaller model directory, and what it costs.", show_default=False),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", help="Where to (default: model.onnx in the run; MODEL-float16 beside it).", show_default=False),
+    typer.Option(
+        "--out",
+        help="Where to (default: model.onnx in the run; MODEL-float16 beside it).",
+        show_default=False,
+    ),
 ]
 Data = Annotated[
-    list[Path] | None, typer.Option("--data", help="--dtype: score on this file, not on the run's own data.", show_default=False)
+    list[Path] | None,
+    typer.Option(
+        "--data", help="--dtype: score on this file, not on the run's own data.", show_default=False
+    ),
 ]
 
 
@@ -57,7 +73,9 @@ def export(
     from seqtool.storage.run_directory import find_model, runs_root
 
     if (to is None) == (dtype is None):
-        raise SeqtoolError("give --to or --dtype", hint=f"seqtool export {model} --to onnx, or --dtype float16")
+        raise SeqtoolError(
+            "give --to or --dtype", hint=f"seqtool export {model} --to onnx, or --dtype float16"
+        )
     if data and dtype is None:
         raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on inputs of its own")
     place = find_model(model, runs_root(runs_dir))
@@ -68,11 +86,11 @@ def export(
         done = export_onnx(place, out)
         _print(onnx_lines(done), onnx_json(done), json)
         return
-    from seqtool.export.float16 import make_smaller
-    from seqtool.reports.export import smaller_json, smaller_lines
+    from seqtool.export.float16 import write_float16_copy
+    from seqtool.reports.export import float16_json, float16_lines
 
-    smaller = make_smaller(place, out, data or [], runs_root(runs_dir))
-    _print(smaller_lines(smaller), smaller_json(smaller), json)
+    smaller = write_float16_copy(place, out, data or [], runs_root(runs_dir))
+    _print(float16_lines(smaller), float16_json(smaller), json)
 
 
 def _print(lines: list[str], value: dict[str, object], json: bool) -> None:

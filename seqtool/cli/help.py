@@ -14,7 +14,15 @@ from typer.core import TyperCommand, TyperGroup
 EXAMPLE = ", e.g. "
 ANOTHER = ", or "
 WIDEST_OPTION = 24
-TYPES = {"path": "PATH", "list[Path]": "FILE", "str": "TEXT", "list[str]": "TEXT", "int": "N", "int range": "N", "list[int]": "N"}
+TYPES = {
+    "path": "PATH",
+    "list[Path]": "FILE",
+    "str": "TEXT",
+    "list[str]": "TEXT",
+    "int": "N",
+    "int range": "N",
+    "list[int]": "N",
+}
 TYPES |= {"float": "X", "float range": "X", "list[int range]": "N"}
 
 
@@ -22,7 +30,9 @@ def taken_apart(help_text: str) -> tuple[str, list[str]]:
     """The sentence of a help text's first paragraph, and its examples as whole command lines."""
     sentence, _, examples = " ".join(help_text.partition("\n\n")[0].split()).partition(EXAMPLE)
     lines = [line.strip() for line in examples.split(ANOTHER) if line.strip()]
-    return sentence.rstrip(".") + ".", [line if line.startswith("seqtool ") else f"seqtool {line}" for line in lines]
+    return sentence.rstrip(".") + ".", [
+        line if line.startswith("seqtool ") else f"seqtool {line}" for line in lines
+    ]
 
 
 class _Help:
@@ -48,7 +58,11 @@ class _Help:
     def format_options(self, ctx: Any, formatter: Any) -> None:
         command: Any = self
         for title, kind in (("Arguments", "argument"), ("Options", "option")):
-            records = (param.get_help_record(ctx) for param in command.get_params(ctx) if param.param_type_name == kind)
+            records = (
+                param.get_help_record(ctx)
+                for param in command.get_params(ctx)
+                if param.param_type_name == kind
+            )
             rows = [(_name(name, kind), _meaning(text)) for name, text in filter(None, records)]
             if rows:
                 with formatter.section(title):
@@ -56,7 +70,11 @@ class _Help:
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         command: Any = self
-        names = [param.metavar or param.name.upper() for param in command.get_params(ctx) if param.param_type_name == "argument"]
+        names = [
+            param.metavar or param.name.upper()
+            for param in command.get_params(ctx)
+            if param.param_type_name == "argument"
+        ]
         return ["[OPTIONS]", *names, *(["COMMAND [ARGS]..."] if isinstance(self, TyperGroup) else [])]
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
@@ -80,11 +98,17 @@ class Group(_Help, TyperGroup):
 
 def _name(record: str, kind: str) -> str:
     """`--seeds <int range>` as `--seeds N`; an argument's type is told by its name."""
-    return re.sub(r" <(.*)>$", lambda match: "" if kind == "argument" else f" {TYPES.get(match[1], match[1])}", record)
+    return re.sub(
+        r" <(.*)>$", lambda match: "" if kind == "argument" else f" {TYPES.get(match[1], match[1])}", record
+    )
 
 
 def _meaning(text: str) -> str:
     """Without what a mistake is answered with anyway: that it is required, and its range."""
     sentence, bracket, extras = text.rpartition("  [")
-    kept = [extra for extra in extras.rstrip("]").split("; ") if extra != "required" and not re.search(r"\bx[<>]=?|<=?x\b", extra)]
+    kept = [
+        extra
+        for extra in extras.rstrip("]").split("; ")
+        if extra != "required" and not re.search(r"\bx[<>]=?|<=?x\b", extra)
+    ]
     return text if not bracket else sentence + (f"  [{'; '.join(kept)}]" if kept else "")

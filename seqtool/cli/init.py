@@ -13,15 +13,29 @@ from seqtool.cli.options import AsJson
 
 TASKS = ("char", "tagger")
 
-Task = Annotated[str | None, typer.Argument(metavar="[char|tagger]", help="What to train.", show_default=False)]
-Data = Annotated[
-    Path | None, typer.Argument(metavar="[DATA]", help="A text, or a file of labelled sentences, to suit.", show_default=False)
+Task = Annotated[
+    str | None, typer.Argument(metavar="[char|tagger]", help="What to train.", show_default=False)
 ]
-Dev = Annotated[list[Path] | None, typer.Option("--dev", help="Development files of a tagger.", show_default=False)]
-Test = Annotated[list[Path] | None, typer.Option("--test", help="Test files of a tagger.", show_default=False)]
+Data = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="[DATA]", help="A text, or a file of labelled sentences, to suit.", show_default=False
+    ),
+]
+Dev = Annotated[
+    list[Path] | None, typer.Option("--dev", help="Development files of a tagger.", show_default=False)
+]
+Test = Annotated[
+    list[Path] | None, typer.Option("--test", help="Test files of a tagger.", show_default=False)
+]
 ExampleName = Annotated[
     str | None,
-    typer.Option("--example", help="Write a shipped example's config and data.", autocompletion=complete_example, show_default=False),
+    typer.Option(
+        "--example",
+        help="Write a shipped example's config and data.",
+        autocompletion=complete_example,
+        show_default=False,
+    ),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 
@@ -42,7 +56,9 @@ def init(
 
     _check(task, data, dev, test, example)
     begun = (
-        begin_with_example(example, overwrite=overwrite) if example else begin(str(task), data, dev or [], test or [], overwrite=overwrite)
+        begin_with_example(example, overwrite=overwrite)
+        if example
+        else begin(str(task), data, dev or [], test or [], overwrite=overwrite)
     )
     for note in begun.notes:
         say(note)
@@ -56,7 +72,9 @@ def init(
     say(f"next: {begun.command}")
 
 
-def _check(task: str | None, data: Path | None, dev: list[Path] | None, test: list[Path] | None, example: str | None) -> None:
+def _check(
+    task: str | None, data: Path | None, dev: list[Path] | None, test: list[Path] | None, example: str | None
+) -> None:
     """See that the arguments go together.
 
     Raises:
@@ -66,13 +84,24 @@ def _check(task: str | None, data: Path | None, dev: list[Path] | None, test: li
 
     if example is not None:
         if task is not None or dev or test:
-            raise SeqtoolError("--example writes a config and data of its own", hint=f"seqtool init --example {example}")
+            raise SeqtoolError(
+                "--example writes a config and data of its own", hint=f"seqtool init --example {example}"
+            )
         return
     if task is None:
-        raise SeqtoolError("nothing says what to begin", hint="seqtool init char TEXT, init tagger FILE, or init --example hihell")
+        raise SeqtoolError(
+            "nothing says what to begin",
+            hint="seqtool init char TEXT, init tagger FILE, or init --example hihell",
+        )
     if task not in TASKS:
         guess = "tagger" if task.lower().endswith((".conll", ".conllu", ".jsonl")) else "char"
-        hint = f"seqtool init {guess} {task}" if Path(task).exists() else "seqtool init char TEXT, or seqtool init tagger FILE"
+        hint = (
+            f"seqtool init {guess} {task}"
+            if Path(task).exists()
+            else "seqtool init char TEXT, or seqtool init tagger FILE"
+        )
         raise SeqtoolError(f"expected char or tagger, found {task!r}", hint=hint)
     if (dev or test) and (task == "char" or data is None):
-        raise SeqtoolError("--dev and --test go with a tagger's training file", hint="seqtool init tagger TRAIN --dev DEV")
+        raise SeqtoolError(
+            "--dev and --test go with a tagger's training file", hint="seqtool init tagger TRAIN --dev DEV"
+        )

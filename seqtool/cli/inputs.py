@@ -29,7 +29,9 @@ def open_inputs(texts: Sequence[str] | None, files: Sequence[Path] | None) -> It
 def _opened(texts: Sequence[str] | None, files: Sequence[Path] | None) -> Iterator[tuple[str, BinaryIO]]:
     if not files:
         if texts != ["-"] and sys.stdin.isatty():
-            raise SeqtoolError("nothing to read", hint="give text as an argument, a file with --file, or pipe something in")
+            raise SeqtoolError(
+                "nothing to read", hint="give text as an argument, a file with --file, or pipe something in"
+            )
         yield "standard input", sys.stdin.buffer
         return
     for path in files:
@@ -40,7 +42,9 @@ def _opened(texts: Sequence[str] | None, files: Sequence[Path] | None) -> Iterat
             with path.open("rb") as stream:
                 yield str(path), stream
         except OSError as error:
-            raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path given with --file") from error
+            raise DataError(
+                f"cannot read: {error.strerror}", place=str(path), hint="check the path given with --file"
+            ) from error
 
 
 def text_arguments(texts: Sequence[str] | None) -> list[str]:

@@ -33,7 +33,10 @@ What = Annotated[
     ),
 ]
 TextOption = Annotated[
-    list[str] | None, typer.Option("--text", "-t", help="Follow the network through this text (repeatable).", show_default=False)
+    list[str] | None,
+    typer.Option(
+        "--text", "-t", help="Follow the network through this text (repeatable).", show_default=False
+    ),
 ]
 Units = Annotated[
     list[str] | None,
@@ -53,9 +56,14 @@ Find = Annotated[
         show_default=False,
     ),
 ]
-Top = Annotated[int, typer.Option("--top", min=1, help="With --find: how many units to list; the best three are shown.")]
+Top = Annotated[
+    int, typer.Option("--top", min=1, help="With --find: how many units to list; the best three are shown.")
+]
 StatesFile = Annotated[
-    Path | None, typer.Option("--states", metavar="FILE", help="Write symbols and states to this .npz file.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--states", metavar="FILE", help="Write symbols and states to this .npz file.", show_default=False
+    ),
 ]
 SHOWN_UNITS = 3
 EXCERPT = 400  # characters of a long text that are shown
@@ -100,12 +108,17 @@ def inspect(
 
     is_config = Path(what).suffix.lower() in (".yaml", ".yml")
     if overrides and not is_config:
-        raise SeqtoolError("--set changes a config; a trained model is what it is", hint="give a YAML file, or leave --set out")
+        raise SeqtoolError(
+            "--set changes a config; a trained model is what it is",
+            hint="give a YAML file, or leave --set out",
+        )
     inspected = untrained(Path(what), overrides or ()) if is_config else trained(what, runs_dir)
     asked = _Asked(texts or [], files or [], units or [], find, top, states, runs_root(runs_dir))
     if json:
         if units or states:
-            raise SeqtoolError("--json goes with --find, or alone", hint="--states writes what --units shows as numbers")
+            raise SeqtoolError(
+                "--json goes with --find, or alone", hint="--states writes what --units shows as numbers"
+            )
         _print_json(inspected, asked)
     elif not (units or find or states):
         _print(_lines(inspected, asked))
@@ -134,7 +147,9 @@ def _colour_and_width() -> tuple[bool, int]:
     from seqtool.reports.console import console
 
     screen = console(sys.stdout)
-    return screen.is_terminal and screen.color_system is not None and not screen.no_color, min(screen.width, 200)
+    return screen.is_terminal and screen.color_system is not None and not screen.no_color, min(
+        screen.width, 200
+    )
 
 
 # --- what there is to see ---------------------------------------------------------------------------------------------
@@ -170,13 +185,13 @@ def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]
 
 
 def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...]) -> Iterator[str | Text]:
-    from seqtool.inspection.word_ablation import look_inside
+    from seqtool.inspection.word_ablation import ablate_words
     from seqtool.reports.network_inspection import tagger_walk
     from seqtool.reports.tagger_inspection import effect_lines, marginal_rows
 
     colour, width = _colour_and_width()
     yield from tagger_walk(model, inspected.weights, tokens)
-    inside = look_inside(model, tokens)
+    inside = ablate_words(model, tokens)
     yield ""
     yield from marginal_rows(inside, width=width, colour=colour)
     yield ""
@@ -209,7 +224,9 @@ def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> It
         yield from _coloured(model, text, (0, len(text) if whole else EXCERPT), units, surprisal)
 
 
-def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool) -> Iterator[str | Text]:
+def _found(
+    model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
+) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
     from seqtool.inspection.patterns import pattern_values
     from seqtool.inspection.unit_names import parse_units
@@ -218,7 +235,11 @@ def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], su
 
     assert asked.find is not None
     target = pattern_of_symbols(model, asked.find, text)
-    parts = list(dict.fromkeys(unit.array for unit in parse_units(names, model.settings))) if names else state_parts(model)
+    parts = (
+        list(dict.fromkeys(unit.array for unit in parse_units(names, model.settings)))
+        if names
+        else state_parts(model)
+    )
     ranked = rank_units(model, text, {asked.find: target}, parts)[asked.find]
     yield from ranking_lines(asked.find, ranked[: asked.top], len(target))
     yield ""
@@ -226,14 +247,18 @@ def _found(model: CharacterModel, text: str, asked: _Asked, names: list[str], su
     yield from _coloured(model, text, stretch, [one.unit for one in ranked[:SHOWN_UNITS]], surprisal)
 
 
-def _coloured(model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool) -> Iterator[str | Text]:
+def _coloured(
+    model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool
+) -> Iterator[str | Text]:
     from seqtool.inspection.unit_ranking import read_excerpt
     from seqtool.reports.unit_inspection import reading_summary, unit_rows
 
     colour, width = _colour_and_width()
     reading = read_excerpt(model, text, *stretch, units)
     guess = "aligned" if model.kind == "pairs" else "next"
-    yield from unit_rows(reading, model.vocabulary, units, guess=guess, surprisal=surprisal, width=width, colour=colour)
+    yield from unit_rows(
+        reading, model.vocabulary, units, guess=guess, surprisal=surprisal, width=width, colour=colour
+    )
     if surprisal:
         yield reading_summary(reading)
 
@@ -243,10 +268,17 @@ def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> I
 
     if asked.units or asked.find or asked.states is None:
         message = "--units and --find are for character models; this is a tagger"
-        raise SeqtoolError(message, place=inspected.name, hint="see what it makes of a sentence: --text, and --states for its numbers")
+        raise SeqtoolError(
+            message,
+            place=inspected.name,
+            hint="see what it makes of a sentence: --text, and --states for its numbers",
+        )
     sentences = list(_sentences(inspected, asked))
     if len(sentences) != 1:
-        raise SeqtoolError(f"--states needs one sentence, found {len(sentences)}", hint='give it with --text "The dog ate the apple"')
+        raise SeqtoolError(
+            f"--states needs one sentence, found {len(sentences)}",
+            hint='give it with --text "The dog ate the apple"',
+        )
     from seqtool.inspection.state_arrays import tagger_states, write_npz
 
     arrays = tagger_states(model, sentences[0])
@@ -258,7 +290,12 @@ def _print_json(inspected: Inspected, asked: _Asked) -> None:
     from seqtool.reports.console import write_json
 
     weights = {name: list(array.shape) for name, array in inspected.weights.items()}
-    value: dict[str, Any] = {"name": inspected.name, "config": inspected.config, "manifest": inspected.manifest, "weights": weights}
+    value: dict[str, Any] = {
+        "name": inspected.name,
+        "config": inspected.config,
+        "manifest": inspected.manifest,
+        "weights": weights,
+    }
     if asked.find:
         value["units"] = _json_ranking(inspected, asked)
     write_json(value)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import DataError, ModelError
 from seqtool.reports.console import say
-from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.run_directory import find_model, finished_runs, runs_root
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class UsedCharacterModel:
+class LoadedTextModel:
     """A character model and what a person calls it."""
 
     model: CharacterModel
@@ -29,7 +29,7 @@ class UsedCharacterModel:
 
 
 @dataclass(frozen=True)
-class UsedTagger:
+class LoadedTagger:
     """A tagger and what a person calls it."""
 
     model: TaggerModel
@@ -38,7 +38,7 @@ class UsedTagger:
     config: dict[str, Any]
 
 
-def character_model(reference: str | None, runs_dir: Path | None, kind: str | None = None) -> UsedCharacterModel:
+def character_model(reference: str | None, runs_dir: Path | None, kind: str | None = None) -> LoadedTextModel:
     """The character model that a command means; the newest one is named on stderr.
 
     Raises:
@@ -48,15 +48,17 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
     bundle = _read_bundle(place.model, meanwhile="seqtool.inference.character")
     if bundle.task != "char":
         raise ModelError(
-            "a tagger, not a character model", place=place.name, hint=f"tag text with it: seqtool tag --model {place.name} TEXT"
+            "a tagger, not a character model",
+            place=place.name,
+            hint=f"tag text with it: seqtool tag --model {place.name} TEXT",
         )
     from seqtool.inference.load import load_character_model
 
     _name_newest(reference, place.name)
-    return UsedCharacterModel(load_character_model(bundle), place.name, bundle.manifest)
+    return LoadedTextModel(load_character_model(bundle), place.name, bundle.manifest)
 
 
-def text_model(reference: str | None, runs_dir: Path | None) -> UsedCharacterModel:
+def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
     """A character model of running text or of lines, which can go on with a text and say how likely one is.
 
     Raises:
@@ -64,7 +66,9 @@ def text_model(reference: str | None, runs_dir: Path | None) -> UsedCharacterMod
     """
     root = runs_root(runs_dir)
     if not reference and not os.environ.get("SEQTOOL_MODEL"):
-        kinds = [manifest.get("kind") for _, manifest in finished_runs(root) if manifest.get("task") == "char"]
+        kinds = [
+            manifest.get("kind") for _, manifest in finished_runs(root) if manifest.get("task") == "char"
+        ]
         if kinds and set(kinds) == {"pairs"}:
             raise _aligned(str(root), "the only character models here are of aligned pairs")
     used = character_model(reference, runs_dir, kind="!pairs")
@@ -89,7 +93,7 @@ def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, 
     return model.vocabulary.unknown_symbol(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
 
 
-def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
+def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
     """The tagger that a command means; the newest one is named on stderr.
 
     Raises:
@@ -98,24 +102,28 @@ def tagger(reference: str | None, runs_dir: Path | None) -> UsedTagger:
     place = find_model(reference, runs_root(runs_dir), "tagger")
     bundle = _read_bundle(place.model, meanwhile="seqtool.inference.tagger")
     if bundle.task != "tagger":
-        raise ModelError("a character model, not a tagger", place=place.name, hint="train a tagger: seqtool train-tagger CONFIG")
+        raise ModelError(
+            "a character model, not a tagger",
+            place=place.name,
+            hint="train a tagger: seqtool train-tagger CONFIG",
+        )
     from seqtool.inference.load import load_tagger
 
     _name_newest(reference, place.name)
-    return UsedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
+    return LoadedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
 
 
-def _read_bundle(folder: Path, meanwhile: str) -> Bundle:
+def _read_bundle(folder: Path, meanwhile: str) -> StoredModel:
     """A verified model directory, read and hashed by another thread while this one imports the module that will use it.
 
     Raises:
-        ModelError: as `read_bundle`.
+        ModelError: as `read_model`.
     """
-    outcome: list[Bundle | Exception] = []
+    outcome: list[StoredModel | Exception] = []
 
     def read() -> None:
         try:
-            outcome.append(read_bundle(folder))
+            outcome.append(read_model(folder))
         except Exception as error:  # raised below, in the caller's thread
             outcome.append(error)
 

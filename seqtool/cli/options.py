@@ -20,7 +20,12 @@ class Device(StrEnum):
     MPS = "mps"
 
 
-RunsDir = Annotated[Path | None, typer.Option("--runs-dir", help="Where runs lie (default: $SEQTOOL_RUNS, else runs).", show_default=False)]
+RunsDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--runs-dir", help="Where runs lie (default: $SEQTOOL_RUNS, else runs).", show_default=False
+    ),
+]
 ModelOption = Annotated[
     str | None,
     typer.Option(
@@ -35,16 +40,30 @@ ModelOption = Annotated[
 Overrides = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Override a key of the config (repeatable).", autocompletion=complete_key, show_default=False
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the config (repeatable).",
+        autocompletion=complete_key,
+        show_default=False,
     ),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="The run directory's name.", show_default=False)]
-Seed = Annotated[int | None, typer.Option("--seed", help="Seed of weights, order and masks.", show_default=False)]
+Seed = Annotated[
+    int | None, typer.Option("--seed", help="Seed of weights, order and masks.", show_default=False)
+]
 Seeds = Annotated[
-    int, typer.Option("--seeds", min=1, max=1000, help="Train this many runs with successive seeds and print mean and deviation.")
+    int,
+    typer.Option(
+        "--seeds",
+        min=1,
+        max=1000,
+        help="Train this many runs with successive seeds and print mean and deviation.",
+    ),
 ]
 DeviceOption = Annotated[Device | None, typer.Option("--device", help="Where to train.", show_default=False)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a run of the same name, whatever it holds.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run of the same name, whatever it holds.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run of this name.")]
 InitFrom = Annotated[
     str | None,
@@ -56,8 +75,11 @@ InitFrom = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, errors and nothing else.")]
-Plain = Annotated[bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no colour.")]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no colour.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Files = Annotated[
-    list[Path] | None, typer.Option("--file", "-f", help="Read a file (repeatable; - is standard input).", show_default=False)
+    list[Path] | None,
+    typer.Option("--file", "-f", help="Read a file (repeatable; - is standard input).", show_default=False),
 ]

@@ -10,7 +10,10 @@ from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 Texts = Annotated[
-    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Inputs; without any, lines of standard input.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="[TEXT]...", help="Inputs; without any, lines of standard input.", show_default=False
+    ),
 ]
 
 
@@ -30,7 +33,11 @@ def predict(
 
     used = character_model(model, runs_dir, kind="pairs")
     if used.model.kind != "pairs":
-        raise ModelError("not trained on pairs, so there is nothing to predict", place=used.name, hint="generate text with: seqtool sample")
+        raise ModelError(
+            "not trained on pairs, so there is nothing to predict",
+            place=used.name,
+            hint="generate text with: seqtool sample",
+        )
     for text in input_lines(texts, files):
         predicted = used.model.predict(text)
         write_line(json_text({"text": text, "prediction": predicted}) if json else predicted)

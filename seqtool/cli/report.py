@@ -22,12 +22,20 @@ Runs = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="Where to write the page (default: report.html in the run; of several, here).", show_default=False),
+    typer.Option(
+        "--out",
+        "-o",
+        help="Where to write the page (default: report.html in the run; of several, here).",
+        show_default=False,
+    ),
 ]
 Texts = Annotated[
     list[str] | None,
     typer.Option(
-        "--text", "-t", help="Show the model at work on this text, rather than on held-out data (repeatable).", show_default=False
+        "--text",
+        "-t",
+        help="Show the model at work on this text, rather than on held-out data (repeatable).",
+        show_default=False,
     ),
 ]
 Finds = Annotated[
@@ -61,7 +69,9 @@ def report(
     _need_report_tools()
     from seqtool.reports.html.page import page
 
-    options = ReportOptions([*(texts or []), *(read_text([path]) for path in files or [])], find or [], runs_dir)
+    options = ReportOptions(
+        [*(texts or []), *(read_text([path]) for path in files or [])], find or [], runs_dir
+    )
     write_file(place, page([run_facts(run, options) for run in runs]).encode("utf-8", "backslashreplace"))
     write_json({"report": str(place), "runs": runs}) if json else write_line(str(place))
 
@@ -78,4 +88,6 @@ def _need_report_tools() -> None:
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
     except ModuleNotFoundError as error:
-        raise SeqtoolError(f"the page needs {error.name}, which is not installed", hint="pip install 'seqtool[report]'") from error
+        raise SeqtoolError(
+            f"the page needs {error.name}, which is not installed", hint="pip install 'seqtool[report]'"
+        ) from error

@@ -12,14 +12,33 @@ from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, RunsDir
 
-Names = Annotated[list[str], typer.Argument(metavar="RUN...", help="Names of runs.", autocompletion=complete_any_run, show_default=False)]
-First = Annotated[
-    str, typer.Argument(metavar="RUN", help="A run's name, a run or a model directory.", autocompletion=complete_run, show_default=False)
+Names = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN...", help="Names of runs.", autocompletion=complete_any_run, show_default=False
+    ),
 ]
-Second = Annotated[str, typer.Argument(metavar="OTHER", help="Another, to compare with.", autocompletion=complete_run, show_default=False)]
+First = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run's name, a run or a model directory.",
+        autocompletion=complete_run,
+        show_default=False,
+    ),
+]
+Second = Annotated[
+    str,
+    typer.Argument(
+        metavar="OTHER", help="Another, to compare with.", autocompletion=complete_run, show_default=False
+    ),
+]
 
 app = typer.Typer(
-    cls=Group, rich_markup_mode=None, invoke_without_command=True, help="List runs, e.g. seqtool runs, or runs compare ewt ewt~1"
+    cls=Group,
+    rich_markup_mode=None,
+    invoke_without_command=True,
+    help="List runs, e.g. seqtool runs, or runs compare ewt ewt~1",
 )
 
 
@@ -79,11 +98,18 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
     configs = [entry.path / CONFIG for entry in entries]
     found = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
     if json:
-        sides = {one.key: [None if side is None else side.to_json() for side in (one.first, one.second)] for one in found}
-        write_json({"runs": [{**entry.to_json(), "facts": facts(entry)} for entry in entries], "differences": sides})
+        sides = {
+            one.key: [None if side is None else side.to_json() for side in (one.first, one.second)]
+            for one in found
+        }
+        write_json(
+            {"runs": [{**entry.to_json(), "facts": facts(entry)} for entry in entries], "differences": sides}
+        )
         return
     rows = difference_rows(found, str(Path.cwd()))
-    for line in comparison_lines((run, other), [entry.scores for entry in entries], [facts(entry) for entry in entries], rows):
+    for line in comparison_lines(
+        (run, other), [entry.scores for entry in entries], [facts(entry) for entry in entries], rows
+    ):
         write_line(line)
 
 

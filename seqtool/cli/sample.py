@@ -22,23 +22,52 @@ class Unknown(StrEnum):
     SKIP = "skip"
 
 
-Prompt = Annotated[str | None, typer.Option("--prompt", "-p", help="What the text goes on from.", show_default=False)]
+Prompt = Annotated[
+    str | None, typer.Option("--prompt", "-p", help="What the text goes on from.", show_default=False)
+]
 PromptFile = Annotated[
-    Path | None, typer.Option("--prompt-file", help="The same from a file, all of it; - is standard input.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--prompt-file", help="The same from a file, all of it; - is standard input.", show_default=False
+    ),
 ]
 NoEcho = Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of what is printed.")]
-Length = Annotated[int, typer.Option("--length", "-l", min=0, help="How many symbols to generate at most, beside the prompt.")]
+Length = Annotated[
+    int,
+    typer.Option("--length", "-l", min=0, help="How many symbols to generate at most, beside the prompt."),
+]
 Temperature = Annotated[
-    float, typer.Option("--temperature", "-t", min=0, help="Below 1: more of the likely; above 1: less; 0: always the likeliest.")
+    float,
+    typer.Option(
+        "--temperature",
+        "-t",
+        min=0,
+        help="Below 1: more of the likely; above 1: less; 0: always the likeliest.",
+    ),
 ]
-TopK = Annotated[int | None, typer.Option("--top-k", min=1, help="Choose among the K likeliest symbols.", show_default=False)]
+TopK = Annotated[
+    int | None,
+    typer.Option("--top-k", min=1, help="Choose among the K likeliest symbols.", show_default=False),
+]
 TopP = Annotated[
-    float | None, typer.Option("--top-p", help="Choose among the likeliest symbols of this probability in all.", show_default=False)
+    float | None,
+    typer.Option(
+        "--top-p", help="Choose among the likeliest symbols of this probability in all.", show_default=False
+    ),
 ]
-Seed = Annotated[int, typer.Option("--seed", min=0, help="Another seed, another text; of several samples the first one's.")]
-Number = Annotated[int, typer.Option("--num", "-n", min=1, help="How many samples; a line with --- stands between them.")]
-Stop = Annotated[str | None, typer.Option("--stop", help="End before this text, e.g. $'\\n'.", show_default=False)]
-UnknownOption = Annotated[Unknown, typer.Option("--unknown", help="skip: leave out symbols of the prompt that the model does not know.")]
+Seed = Annotated[
+    int, typer.Option("--seed", min=0, help="Another seed, another text; of several samples the first one's.")
+]
+Number = Annotated[
+    int, typer.Option("--num", "-n", min=1, help="How many samples; a line with --- stands between them.")
+]
+Stop = Annotated[
+    str | None, typer.Option("--stop", help="End before this text, e.g. $'\\n'.", show_default=False)
+]
+UnknownOption = Annotated[
+    Unknown,
+    typer.Option("--unknown", help="skip: leave out symbols of the prompt that the model does not know."),
+]
 
 
 @command
@@ -72,12 +101,20 @@ def sample(
     start = _known(used.model, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
     seeds = range(seed, seed + num)
     samples = [
-        (one, used.model.generate(start, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=one, stop=stop)) for one in seeds
+        (
+            one,
+            used.model.generate(
+                start, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=one, stop=stop
+            ),
+        )
+        for one in seeds
     ]
     if json:
         print_json(start, samples)
     else:
-        print_samples("" if no_echo else start, samples, between="" if used.model.kind == "lines" else "---\n")
+        print_samples(
+            "" if no_echo else start, samples, between="" if used.model.kind == "lines" else "---\n"
+        )
 
 
 def _read_prompt(prompt: str | None, file: Path | None, kind: str) -> str:
@@ -104,5 +141,7 @@ def _known(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
         return prompt
     if not skip:
         raise unknown_symbol(model, prompt, name, hint="--unknown skip leaves it out")
-    say(f"note: left out of the prompt, since the model does not know them: {' '.join(map(model.vocabulary.show, strange))}")
+    say(
+        f"note: left out of the prompt, since the model does not know them: {' '.join(map(model.vocabulary.show, strange))}"
+    )
     return known

@@ -17,9 +17,17 @@ if TYPE_CHECKING:
     from seqtool.reports.scores import ScorePrinter
 
 Texts = Annotated[
-    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts; without any, standard input as one text.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="[TEXT]...", help="Texts; without any, standard input as one text.", show_default=False
+    ),
 ]
-Lines = Annotated[bool, typer.Option("--lines", help="Each line by itself: nats, bits, perplexity and the line, with tabs between.")]
+Lines = Annotated[
+    bool,
+    typer.Option(
+        "--lines", help="Each line by itself: nats, bits, perplexity and the line, with tabs between."
+    ),
+]
 Symbols = Annotated[bool, typer.Option("--symbols", help="Each symbol: itself, a tab, and its bits.")]
 
 
@@ -42,7 +50,9 @@ def score(
 
     used = text_model(model, runs_dir)
     several = len(texts or ()) > 1 or len(files or ()) > 1
-    show = ScorePrinter(used.model.vocabulary, used.model.kind, lines=lines, symbols=symbols, as_json=json, named=several)
+    show = ScorePrinter(
+        used.model.vocabulary, used.model.kind, lines=lines, symbols=symbols, as_json=json, named=several
+    )
     if lines:
         _score_lines(used.model, texts, files, show)
     else:
@@ -60,7 +70,9 @@ def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[
         yield name, decode_whole(stream.read(), name)
 
 
-def _score_lines(model: CharacterModel, texts: list[str] | None, files: list[Path] | None, show: ScorePrinter) -> None:
+def _score_lines(
+    model: CharacterModel, texts: list[str] | None, files: list[Path] | None, show: ScorePrinter
+) -> None:
     """A line for each line; all that came is given out before a read that would block."""
     import sys
 

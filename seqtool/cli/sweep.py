@@ -22,17 +22,37 @@ class Sampler(StrEnum):
 
 @command
 def sweep(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A YAML file, the same for all trials.", show_default=False)],
+    config: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG", help="A YAML file, the same for all trials.", show_default=False),
+    ],
     space: Annotated[
-        Path, typer.Option("--space", help="A YAML file: for each key its choices [a, b] or a range {low: …, high: …}.", show_default=False)
+        Path,
+        typer.Option(
+            "--space",
+            help="A YAML file: for each key its choices [a, b] or a range {low: …, high: …}.",
+            show_default=False,
+        ),
     ],
     trials: Annotated[
         int | None,
-        typer.Option("--trials", min=1, max=100_000, help="How many (default: 20, or all points of a grid).", show_default=False),
+        typer.Option(
+            "--trials",
+            min=1,
+            max=100_000,
+            help="How many (default: 20, or all points of a grid).",
+            show_default=False,
+        ),
     ] = None,
-    sampler: Annotated[Sampler, typer.Option("--sampler", help="tpe learns from earlier trials.")] = Sampler.TPE,
-    prune: Annotated[bool, typer.Option("--prune/--no-prune", help="End trials that are worse than the median of others.")] = True,
-    workers: Annotated[int, typer.Option("--workers", min=1, max=1000, help="Trials at a time on this machine.")] = 1,
+    sampler: Annotated[
+        Sampler, typer.Option("--sampler", help="tpe learns from earlier trials.")
+    ] = Sampler.TPE,
+    prune: Annotated[
+        bool, typer.Option("--prune/--no-prune", help="End trials that are worse than the median of others.")
+    ] = True,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=1000, help="Trials at a time on this machine.")
+    ] = 1,
     storage: Annotated[
         str | None,
         typer.Option(
@@ -42,14 +62,21 @@ def sweep(
         ),
     ] = None,
     sign_every: Annotated[
-        float, typer.Option("--sign-every", min=1, help="Seconds between signs of life; after six without one a trial is taken over.")
+        float,
+        typer.Option(
+            "--sign-every",
+            min=1,
+            help="Seconds between signs of life; after six without one a trial is taken over.",
+        ),
     ] = 10.0,
     overrides: Overrides = None,
     name: Name = None,
     runs_dir: RunsDir = None,
     seed: Seed = None,
     device: DeviceOption = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Forget the sweep of this name and its trials.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Forget the sweep of this name and its trials.")
+    ] = False,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
@@ -60,7 +87,10 @@ def sweep(
     from seqtool.sweep.run import sweep as run_sweep
 
     short_forms = {"name": name, "seed": seed, "training.device": device.value if device else None}
-    given = [*(overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
+    given = [
+        *(overrides or []),
+        *(f"{key}={value}" for key, value in short_forms.items() if value is not None),
+    ]
     options = SweepOptions(
         root=runs_root(runs_dir),
         trials=trials,

@@ -11,7 +11,7 @@ from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
-    from seqtool.cli.model_argument import UsedTagger
+    from seqtool.cli.model_argument import LoadedTagger
     from seqtool.reports.tagged import OutputFormat, Renderer
 
 
@@ -50,10 +50,18 @@ class TokenizerChoice(StrEnum):
 
 
 Texts = Annotated[
-    list[str] | None, typer.Argument(metavar="[TEXT]...", help="Sentences; without any, lines of standard input.", show_default=False)
+    list[str] | None,
+    typer.Argument(
+        metavar="[TEXT]...", help="Sentences; without any, lines of standard input.", show_default=False
+    ),
 ]
 InputOption = Annotated[
-    Input | None, typer.Option("--input-format", help="Layout of the input (default: by a file's ending, else text).", show_default=False)
+    Input | None,
+    typer.Option(
+        "--input-format",
+        help="Layout of the input (default: by a file's ending, else text).",
+        show_default=False,
+    ),
 ]
 OutputOption = Annotated[
     Output | None,
@@ -64,14 +72,29 @@ OutputOption = Annotated[
     ),
 ]
 TextKey = Annotated[
-    str | None, typer.Option("--text-key", help="JSON lines: the field with a string or a list of tokens.", show_default=False)
+    str | None,
+    typer.Option(
+        "--text-key", help="JSON lines: the field with a string or a list of tokens.", show_default=False
+    ),
 ]
-Probs = Annotated[bool, typer.Option("--probs", help="Give the probability of each label (table, tsv, jsonl).")]
-Nbest = Annotated[int, typer.Option("--nbest", min=0, max=1000, help="Give the N best label sequences (as --probs).", show_default=False)]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Tag with this many processes, one thread each.")]
-ErrorsOption = Annotated[Errors, typer.Option("--errors", help="keep: write an error in the place of a bad line and go on.")]
+Probs = Annotated[
+    bool, typer.Option("--probs", help="Give the probability of each label (table, tsv, jsonl).")
+]
+Nbest = Annotated[
+    int,
+    typer.Option(
+        "--nbest", min=0, max=1000, help="Give the N best label sequences (as --probs).", show_default=False
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=256, help="Tag with this many processes, one thread each.")
+]
+ErrorsOption = Annotated[
+    Errors, typer.Option("--errors", help="keep: write an error in the place of a bad line and go on.")
+]
 TokenizerOption = Annotated[
-    TokenizerChoice | None, typer.Option("--tokenizer", help="How raw text is cut (default: as the model says).", show_default=False)
+    TokenizerChoice | None,
+    typer.Option("--tokenizer", help="How raw text is cut (default: as the model says).", show_default=False),
 ]
 
 
@@ -109,7 +132,7 @@ def tag(
     from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
     from seqtool.data.tagging.unlabeled import input_format as format_of
     from seqtool.errors import DataError
-    from seqtool.inference.tag_stream import TaggingStream, Wanted
+    from seqtool.inference.tag_stream import TaggingStream, TagOptions
     from seqtool.reports.console import is_terminal, say
     from seqtool.safe_text import visible_lines
 
@@ -118,13 +141,19 @@ def tag(
     unseen = terminal if output is None else output is Output.TABLE
     unmarked = terminal and output is not None and output is not Output.TABLE  # a table sees to it itself
     write = (lambda text: sys.stdout.write(visible_lines(text))) if unmarked else sys.stdout.write
-    with TaggingStream(used.model, write, say, Wanted(probs, nbest, unseen), jobs) as stream:
+    with TaggingStream(used.model, write, say, TagOptions(probs, nbest, unseen), jobs) as stream:
         for number, text in enumerate(given, 1):
-            stream.add(raw.sentence(text, f"argument {number}"), _renderer(used, output, "text", raw, terminal))
+            stream.add(
+                raw.sentence(text, f"argument {number}"), _renderer(used, output, "text", raw, terminal)
+            )
         for name, binary in inputs:
             kind = format_of(name, input_format.value if input_format else None)
             words = used.config["words"].get("tokens", "words")
-            reader = raw if kind == "text" else FormattedReader(kind, used.config.get("layout", {}), raw, text_key, words)
+            reader = (
+                raw
+                if kind == "text"
+                else FormattedReader(kind, used.config.get("layout", {}), raw, text_key, words)
+            )
             render = None
             for item in reader.read(LineStream(binary, name, stream.flush), keep=errors is Errors.KEEP):
                 if render is None:
@@ -147,10 +176,14 @@ def _check_options(output: Output | None, probs: bool, nbest: int, json: bool = 
     if json and output not in (None, Output.JSONL):
         raise SeqtoolError("--json stands for --format jsonl", hint="give one of them")
     if probs and nbest:
-        raise SeqtoolError("--probs and --nbest exclude each other", hint="--nbest gives the probability of each sequence (table, jsonl)")
+        raise SeqtoolError(
+            "--probs and --nbest exclude each other",
+            hint="--nbest gives the probability of each sequence (table, jsonl)",
+        )
     if (probs or nbest) and output in (Output.CONLL, Output.CONLLU, Output.INLINE):
         raise SeqtoolError(
-            f"--format {output.value} has no place for probabilities or several labels", hint="use --format tsv, jsonl or table"
+            f"--format {output.value} has no place for probabilities or several labels",
+            hint="use --format tsv, jsonl or table",
         )
 
 
@@ -160,11 +193,16 @@ def _check_output(output: Output | None, probs: bool, nbest: int, kind: str, ter
         _check_options(Output(kind), probs, nbest)
 
 
-def _renderer(used: UsedTagger, output: Output | None, kind: str, reader: object, terminal: bool) -> Renderer:
+def _renderer(
+    used: LoadedTagger, output: Output | None, kind: str, reader: object, terminal: bool
+) -> Renderer:
     import os
 
     from seqtool.reports.tagged import renderer
 
-    chosen: OutputFormat = output.value if output else "table" if terminal else "tsv" if kind == "text" else kind  # type: ignore[assignment]
+    usual = "table" if terminal else "tsv" if kind == "text" else kind
+    chosen: OutputFormat = output.value if output else usual  # type: ignore[assignment]
     colour = terminal and not os.environ.get("NO_COLOR")
-    return renderer(chosen, getattr(reader, "form", None), used.model.scheme, used.config.get("layout", {}), colour=colour)
+    return renderer(
+        chosen, getattr(reader, "form", None), used.model.scheme, used.config.get("layout", {}), colour=colour
+    )

@@ -10,17 +10,39 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, DeviceOption, InitFrom, Name, Overrides, Overwrite, Plain, Quiet, Resume, RunsDir, Seed, Seeds
+from seqtool.cli.options import (
+    AsJson,
+    DeviceOption,
+    InitFrom,
+    Name,
+    Overrides,
+    Overwrite,
+    Plain,
+    Quiet,
+    Resume,
+    RunsDir,
+    Seed,
+    Seeds,
+)
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
     from seqtool.reports.training import TrainingScreen
 
 Config = Annotated[
-    Path, typer.Argument(metavar="CONFIG", help="A YAML file (configs/README.md lists its keys), or a data file.", show_default=False)
+    Path,
+    typer.Argument(
+        metavar="CONFIG",
+        help="A YAML file (configs/README.md lists its keys), or a data file.",
+        show_default=False,
+    ),
 ]
-DevFiles = Annotated[list[Path] | None, typer.Option("--dev", help="With a data file: development files.", show_default=False)]
-TestFiles = Annotated[list[Path] | None, typer.Option("--test", help="With a data file: test files.", show_default=False)]
+DevFiles = Annotated[
+    list[Path] | None, typer.Option("--dev", help="With a data file: development files.", show_default=False)
+]
+TestFiles = Annotated[
+    list[Path] | None, typer.Option("--test", help="With a data file: test files.", show_default=False)
+]
 
 
 @dataclass(frozen=True)
@@ -42,8 +64,16 @@ class _Given:
 
     def settings(self) -> list[str]:
         """`--set`, and the options that are short for one."""
-        short_forms = {"name": self.name, "seed": self.seed, "training.device": self.device, "training.init_from": self._start()}
-        return [*(self.overrides or []), *(f"{key}={value}" for key, value in short_forms.items() if value is not None)]
+        short_forms = {
+            "name": self.name,
+            "seed": self.seed,
+            "training.device": self.device,
+            "training.init_from": self._start(),
+        }
+        return [
+            *(self.overrides or []),
+            *(f"{key}={value}" for key, value in short_forms.items() if value is not None),
+        ]
 
     def _start(self) -> str | None:
         """The model to start from, as a config names it."""
@@ -73,7 +103,18 @@ def train_char(
 ) -> None:
     """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
     given = _Given(
-        overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, plain, json
+        overrides,
+        name,
+        runs_dir,
+        seed,
+        seeds,
+        device.value if device else None,
+        overwrite,
+        resume,
+        init_from,
+        quiet,
+        plain,
+        json,
     )
     _train("char", config, given, [], [])
 
@@ -98,7 +139,18 @@ def train_tagger(
 ) -> None:
     """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
     given = _Given(
-        overrides, name, runs_dir, seed, seeds, device.value if device else None, overwrite, resume, init_from, quiet, plain, json
+        overrides,
+        name,
+        runs_dir,
+        seed,
+        seeds,
+        device.value if device else None,
+        overwrite,
+        resume,
+        init_from,
+        quiet,
+        plain,
+        json,
     )
     _train("tagger", config, given, dev or [], test or [])
 
@@ -111,19 +163,28 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
     from seqtool.training.run import TrainOptions, train_all
 
     if given.resume and given.overwrite:
-        raise SeqtoolError("--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew")
-    quiet = given.quiet or not Launch.from_environment().share.is_first
+        raise SeqtoolError(
+            "--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew"
+        )
+    quiet = given.quiet or not Launch.from_environment().shard.is_first
     screen = TrainingScreen(quiet=quiet, as_json=given.json, plain=given.plain)
     read = read_or_suggest(task, config, given.settings(), dev, test, screen)
     read.check_trainable()
     for note in read.notes:
         screen.warn(note)
-    options = TrainOptions(runs_root(given.runs_dir), given.seeds, given.overwrite, given.resume, command=tuple(sys.argv[1:]))
+    options = TrainOptions(
+        runs_root(given.runs_dir), given.seeds, given.overwrite, given.resume, command=tuple(sys.argv[1:])
+    )
     train_all(read.settings, options, screen)
 
 
 def read_or_suggest(
-    task: str | None, config: Path, overrides: list[str], dev: list[Path], test: list[Path], screen: TrainingScreen
+    task: str | None,
+    config: Path,
+    overrides: list[str],
+    dev: list[Path],
+    test: list[Path],
+    screen: TrainingScreen,
 ) -> ReadConfig:
     """The settings of a config, or settings that suit a data file.
 
@@ -139,12 +200,21 @@ def read_or_suggest(
     if looks_like_config(config) or config.is_dir():
         if dev or test:
             raise SeqtoolError(
-                "--dev and --test go with a data file; a config names its own", hint="--set data.dev=FILE changes a config's"
+                "--dev and --test go with a data file; a config names its own",
+                hint="--set data.dev=FILE changes a config's",
             )
         read = read_settings(config, overrides)
         if task and read.settings.task != task:
             other = "train-tagger" if task == "char" else "train-char"
-            raise ConfigError([read.problem("task", f"expected {task}, found {read.settings.task}", f"run: seqtool {other} {config}")])
+            raise ConfigError(
+                [
+                    read.problem(
+                        "task",
+                        f"expected {task}, found {read.settings.task}",
+                        f"run: seqtool {other} {config}",
+                    )
+                ]
+            )
         return read
     from seqtool.tasks.suggest_character import suggest_char
     from seqtool.tasks.suggest_tagger import suggest_tagger
@@ -152,4 +222,6 @@ def read_or_suggest(
     suggestion = suggest_tagger(config, dev, test, overrides) if task == "tagger" else suggest_char(config)
     for note in suggestion.notes:
         screen.say(note)
-    return parse_settings(suggestion.yaml, name=f"settings for {config.name}", folder=Path.cwd(), overrides=overrides)
+    return parse_settings(
+        suggestion.yaml, name=f"settings for {config.name}", folder=Path.cwd(), overrides=overrides
+    )

@@ -18,11 +18,15 @@ from seqtool.settings import CharData, CharSettings, Settings, TaggerData
 
 def contradictions(settings: Settings) -> list[Contradiction]:
     """Everything in the settings that does not go together."""
-    checks: tuple[Callable[[Any], Found], ...] = COMMON + (CHAR if isinstance(settings, CharSettings) else TAGGER)
+    checks: tuple[Callable[[Any], Found], ...] = COMMON + (
+        CHAR if isinstance(settings, CharSettings) else TAGGER
+    )
     return [found for check in checks for found in check(settings)]
 
 
-IDLE: tuple[tuple[str, str, tuple[Any, ...]], ...] = (  # (key, the key that decides, values with which it has an effect)
+IDLE: tuple[
+    tuple[str, str, tuple[Any, ...]], ...
+] = (  # (key, the key that decides, values with which it has an effect)
     ("model.nonlinearity", "model.cell", ("rnn",)),
     ("model.forget_bias", "model.cell", ("lstm",)),
     ("model.embedding_dim", "model.input", ("embedding",)),

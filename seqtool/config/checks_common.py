@@ -33,7 +33,11 @@ def reserved_name(settings: Settings) -> Found:
     """Run directories carry these endings while they are written."""
     for ending in (".partial", ".new", ".old"):
         if settings.name.endswith(ending):
-            yield Contradiction(("name",), f"a name must not end in {ending}, which marks unfinished runs", "choose another name")
+            yield Contradiction(
+                ("name",),
+                f"a name must not end in {ending}, which marks unfinished runs",
+                "choose another name",
+            )
 
 
 def no_end(settings: Settings) -> Found:
@@ -41,15 +45,26 @@ def no_end(settings: Settings) -> Found:
     training = settings.training
     has_data = isinstance(settings, TaggerSettings) or settings.data.text or settings.data.pairs
     if has_data and training.epochs is None and training.max_steps is None and training.max_minutes is None:
-        yield Contradiction(("training",), "nothing says when to stop", "give training.epochs, training.max_steps or training.max_minutes")
+        yield Contradiction(
+            ("training",),
+            "nothing says when to stop",
+            "give training.epochs, training.max_steps or training.max_minutes",
+        )
 
 
 def cosine_without_length(settings: Settings) -> Found:
     """A cosine runs to a known last step; minutes give none."""
     training = settings.training
-    if training.schedule == "cosine" and training.max_minutes is not None and training.epochs is None and training.max_steps is None:
+    if (
+        training.schedule == "cosine"
+        and training.max_minutes is not None
+        and training.epochs is None
+        and training.max_steps is None
+    ):
         yield Contradiction(
-            ("training", "schedule"), "cosine needs to know the last step", "give training.epochs or training.max_steps beside max_minutes"
+            ("training", "schedule"),
+            "cosine needs to know the last step",
+            "give training.epochs or training.max_steps beside max_minutes",
         )
 
 
@@ -69,10 +84,14 @@ def nesterov_without_momentum(settings: Settings) -> Found:
     training = settings.training
     if training.nesterov and training.optimizer != "sgd":
         yield Contradiction(
-            ("training", "nesterov"), f"is for optimizer: sgd, found {training.optimizer}", "delete it, or set training.optimizer: sgd"
+            ("training", "nesterov"),
+            f"is for optimizer: sgd, found {training.optimizer}",
+            "delete it, or set training.optimizer: sgd",
         )
     elif training.nesterov and not training.momentum:
-        yield Contradiction(("training", "nesterov"), "needs momentum", "set training.momentum, usually to 0.9")
+        yield Contradiction(
+            ("training", "nesterov"), "needs momentum", "set training.momentum, usually to 0.9"
+        )
 
 
 def betas_out_of_range(settings: Settings) -> Found:
@@ -80,21 +99,29 @@ def betas_out_of_range(settings: Settings) -> Found:
     for index, beta in enumerate(settings.training.betas):
         if not 0 <= beta < 1:
             yield Contradiction(
-                ("training", "betas", index), f"expected a number of at least 0 and below 1, found {beta:g}", "usual are 0.9 and 0.999"
+                ("training", "betas", index),
+                f"expected a number of at least 0 and below 1, found {beta:g}",
+                "usual are 0.9 and 0.999",
             )
 
 
 def residual_with_one_layer(settings: Settings) -> Found:
     """Residual connections start at the second layer."""
     if settings.model.residual and settings.model.num_layers == 1:
-        yield Contradiction(("model", "residual"), "needs at least two layers", "set model.num_layers to 2 or more, or residual to false")
+        yield Contradiction(
+            ("model", "residual"),
+            "needs at least two layers",
+            "set model.num_layers to 2 or more, or residual to false",
+        )
 
 
 def dropout_between_one_layer(settings: Settings) -> Found:
     """There is nothing between one layer."""
     if settings.model.dropout_between and settings.model.num_layers == 1:
         yield Contradiction(
-            ("model", "dropout_between"), "needs at least two layers", "use model.dropout_output, or set model.num_layers to 2 or more"
+            ("model", "dropout_between"),
+            "needs at least two layers",
+            "use model.dropout_output, or set model.num_layers to 2 or more",
         )
 
 
@@ -106,7 +133,11 @@ def unknown_encoding(settings: Settings) -> Found:
     except (LookupError, ValueError):
         known = False
     if not known:
-        yield Contradiction(("data", "encoding"), f"expected a text encoding, found {quoted(name)}", "usual are utf-8, latin-1 and utf-16")
+        yield Contradiction(
+            ("data", "encoding"),
+            f"expected a text encoding, found {quoted(name)}",
+            "usual are utf-8, latin-1 and utf-16",
+        )
 
 
 def impossible_paths(settings: Settings) -> Found:
@@ -115,7 +146,9 @@ def impossible_paths(settings: Settings) -> Found:
         for index, path in enumerate(getattr(settings.data, name, ())):
             if not path or "\0" in path:
                 yield Contradiction(
-                    ("data", name, index), f"expected a path, found {quoted(path)}", "give the file's name, or leave the key out"
+                    ("data", name, index),
+                    f"expected a path, found {quoted(path)}",
+                    "give the file's name, or leave the key out",
                 )
 
 

@@ -14,7 +14,11 @@ from seqtool.settings import Feature, TaggerSettings
 def split_and_dev(settings: TaggerSettings) -> Found:
     """Either dev files or a held-out share."""
     if settings.data.split and settings.data.dev:
-        yield Contradiction(("data", "split"), "holds out training sentences, but data.dev names files for that", "delete one of the two")
+        yield Contradiction(
+            ("data", "split"),
+            "holds out training sentences, but data.dev names files for that",
+            "delete one of the two",
+        )
 
 
 def bad_separator(settings: TaggerSettings) -> Found:
@@ -22,7 +26,9 @@ def bad_separator(settings: TaggerSettings) -> Found:
     separator = settings.data.separator
     if separator not in ("auto", "tab", "space") and (len(separator) != 1 or separator in "\r\n"):
         yield Contradiction(
-            ("data", "separator"), f"expected auto, tab, space or one character, found {quoted(separator)}", "auto looks at the file"
+            ("data", "separator"),
+            f"expected auto, tab, space or one character, found {quoted(separator)}",
+            "auto looks at the file",
         )
 
 
@@ -33,9 +39,13 @@ def bad_columns(settings: TaggerSettings) -> Found:
         return
     twice = [name for name, count in Counter(data.columns).items() if count > 1 and name != "_"]
     if data.format in ("conllu", "jsonl"):
-        yield Contradiction(("data", "columns"), f"are for format: conll, found {data.format}", "delete data.columns")
+        yield Contradiction(
+            ("data", "columns"), f"are for format: conll, found {data.format}", "delete data.columns"
+        )
     elif "form" not in data.columns:
-        yield Contradiction(("data", "columns"), "one column must be called form: the token's", "name the token's column form")
+        yield Contradiction(
+            ("data", "columns"), "one column must be called form: the token's", "name the token's column form"
+        )
     elif twice:
         yield Contradiction(
             ("data", "columns"),
@@ -57,9 +67,16 @@ def label_outside_columns(settings: TaggerSettings) -> Found:
             )
     elif data.columns and data.label == "form":
         yield Contradiction(
-            ("data", "label"), "form is the token itself", f"choose one of {', '.join(name for name in data.columns if name != 'form')}"
+            ("data", "label"),
+            "form is the token itself",
+            f"choose one of {', '.join(name for name in data.columns if name != 'form')}",
         )
-    elif data.columns and data.label != "auto" and data.label not in data.columns and data.format not in ("conllu", "jsonl"):
+    elif (
+        data.columns
+        and data.label != "auto"
+        and data.label not in data.columns
+        and data.format not in ("conllu", "jsonl")
+    ):
         yield Contradiction(
             ("data", "label"),
             f"expected one of data.columns ({', '.join(data.columns)}), found {quoted(data.label)}",
@@ -70,7 +87,11 @@ def label_outside_columns(settings: TaggerSettings) -> Found:
 def surface_without_conllu(settings: TaggerSettings) -> Found:
     """Only CoNLL-U tells words from surface forms."""
     if settings.data.tokens == "surface" and settings.data.format in ("conll", "jsonl"):
-        yield Contradiction(("data", "tokens"), f"surface is for CoNLL-U, found format: {settings.data.format}", "set data.tokens: words")
+        yield Contradiction(
+            ("data", "tokens"),
+            f"surface is for CoNLL-U, found format: {settings.data.format}",
+            "set data.tokens: words",
+        )
 
 
 def feature_list_checks(settings: TaggerSettings) -> Found:
@@ -87,7 +108,11 @@ def feature_list_checks(settings: TaggerSettings) -> Found:
         for key, message, hint in _feature_mistakes(feature):
             yield Contradiction(("model", "features", index, *key), message, hint)
         if feature in settings.model.features[:index]:
-            yield Contradiction(("model", "features", index), "the same feature stands in the list twice", "delete one of them")
+            yield Contradiction(
+                ("model", "features", index),
+                "the same feature stands in the list twice",
+                "delete one of them",
+            )
 
 
 FEATURE_KEYS = {
@@ -108,14 +133,22 @@ def feature_takes(name: str, key: str) -> bool:
 
 def _feature_mistakes(feature: Feature) -> Iterator[tuple[Path, str, str]]:
     if feature.name == "vectors" and not feature.path:
-        yield (), "vectors need the path of their file", "add path: with a word2vec, GloVe or fastText text file"
+        yield (
+            (),
+            "vectors need the path of their file",
+            "add path: with a word2vec, GloVe or fastText text file",
+        )
     if "\0" in feature.path:
         yield ("path",), f"expected a path, found {quoted(feature.path)}", "give the file's name"
     for name, key in keys(Feature).items():
         if not feature_takes(feature.name, name) and getattr(feature, name) != key.default:
             yield (name,), f"says nothing about a feature called {feature.name}", "delete it"
     if not feature.unknown and feature.min_count > 1 and feature_takes(feature.name, "unknown"):
-        yield ("min_count",), "makes rare values unknown, but unknown: false leaves no row for them", "delete one of the two"
+        yield (
+            ("min_count",),
+            "makes rare values unknown, but unknown: false leaves no row for them",
+            "delete one of the two",
+        )
 
 
 def crf_loss(settings: TaggerSettings) -> Found:
@@ -123,9 +156,17 @@ def crf_loss(settings: TaggerSettings) -> Found:
     if settings.model.decoder != "crf":
         return
     if settings.training.label_smoothing:
-        yield Contradiction(("training", "label_smoothing"), "does not go with decoder: crf", "set it to 0, or model.decoder to viterbi")
+        yield Contradiction(
+            ("training", "label_smoothing"),
+            "does not go with decoder: crf",
+            "set it to 0, or model.decoder to viterbi",
+        )
     if settings.training.class_weights != "none":
-        yield Contradiction(("training", "class_weights"), "does not go with decoder: crf", "set it to none, or model.decoder to viterbi")
+        yield Contradiction(
+            ("training", "class_weights"),
+            "does not go with decoder: crf",
+            "set it to none, or model.decoder to viterbi",
+        )
 
 
 def bad_class_weights(settings: TaggerSettings) -> Found:
@@ -142,14 +183,18 @@ def bad_class_weights(settings: TaggerSettings) -> Found:
             )
     if not weights:
         yield Contradiction(
-            ("training", "class_weights"), "expected a number for each label, found none", "write LABEL: NUMBER lines, or balanced"
+            ("training", "class_weights"),
+            "expected a number for each label, found none",
+            "write LABEL: NUMBER lines, or balanced",
         )
 
 
 def character_keys(settings: TaggerSettings) -> Found:
     """Keys of the shared training section that only character models have a use for."""
     if settings.training.eval_block is not None:
-        yield Contradiction(("training", "eval_block"), "is for running text; sentences are scored whole", "delete it")
+        yield Contradiction(
+            ("training", "eval_block"), "is for running text; sentences are scored whole", "delete it"
+        )
 
 
 TAGGER: tuple[Callable[[TaggerSettings], Found], ...] = (

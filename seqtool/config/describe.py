@@ -57,7 +57,9 @@ def resolved(settings: Settings) -> Settings:
     model = settings.model
     spelt = {name: getattr(model, name.removeprefix("dropout_") + "_dropout") for name in _dropouts(settings)}
     if isinstance(settings, TaggerSettings):
-        return replace(settings, model=replace(settings.model, **spelt, features=feature_list(settings.model)))
+        return replace(
+            settings, model=replace(settings.model, **spelt, features=feature_list(settings.model))
+        )
     return replace(settings, model=replace(settings.model, **spelt))
 
 

@@ -13,7 +13,9 @@ from seqtool.config.schema import INIT_FROM, PATH_KEYS, SECTIONS, TASKS, keys
 from seqtool.config.yaml_tree import NULLS, quoted
 from seqtool.settings import Feature, Settings
 
-PLAIN = re.compile(r"[\w./+][\w./+-]*(?: [\w./+-]+)*", re.ASCII)  # text that YAML reads as itself without quotes
+PLAIN = re.compile(
+    r"[\w./+][\w./+-]*(?: [\w./+-]+)*", re.ASCII
+)  # text that YAML reads as itself without quotes
 MAX_PLAIN_KEY = 200  # YAML asks for a question mark before a long key
 
 
@@ -27,8 +29,14 @@ def dump_settings(settings: Settings, folder: Path | None = None) -> str:
     Returns:
         YAML text that, read from that folder, gives equal settings.
     """
-    place: Callable[[str], str] = (lambda path: relative(path, str(folder))) if folder is not None else (lambda path: path)
-    lines = [f"{name}: {scalar(getattr(settings, name))}" for name in keys(TASKS[settings.task]) if name not in SECTIONS]
+    place: Callable[[str], str] = (
+        (lambda path: relative(path, str(folder))) if folder is not None else (lambda path: path)
+    )
+    lines = [
+        f"{name}: {scalar(getattr(settings, name))}"
+        for name in keys(TASKS[settings.task])
+        if name not in SECTIONS
+    ]
     for section in SECTIONS:
         lines += ["", f"{section}:", *_section(getattr(settings, section), section, place)]
     return "\n".join(lines) + "\n"
@@ -67,7 +75,11 @@ def _key(label: str) -> str:
 
 def flow(value: Any) -> str:
     """A value in YAML's inline form."""
-    return "[" + ", ".join(flow(item) for item in value) + "]" if isinstance(value, tuple | list) else scalar(value)
+    return (
+        "[" + ", ".join(flow(item) for item in value) + "]"
+        if isinstance(value, tuple | list)
+        else scalar(value)
+    )
 
 
 def scalar(value: Any) -> str:

@@ -48,7 +48,9 @@ class ReadConfig:
 
     def problem(self, key: str, message: str, hint: str = "") -> Problem:
         """A problem that points at a key such as `data.alphabet` or `data.pairs[0]`, or at what stands above it."""
-        parts: KeyPath = tuple(int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"[^.\[]+|\[\d+\]", key))
+        parts: KeyPath = tuple(
+            int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"[^.\[]+|\[\d+\]", key)
+        )
         return Mistake(locate(self.tree, parts), f"{key}: {message}", hint).problem()
 
     def check_trainable(self) -> None:
@@ -74,7 +76,9 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     return parse_settings(text, name=name, folder=Path(name).parent, overrides=overrides, path=Path(name))
 
 
-def parse_settings(text: str, *, name: str, folder: Path, overrides: Sequence[str] = (), path: Path | None = None) -> ReadConfig:
+def parse_settings(
+    text: str, *, name: str, folder: Path, overrides: Sequence[str] = (), path: Path | None = None
+) -> ReadConfig:
     """Read a config from text; `name` and `folder` stand for the file's name and folder.
 
     Raises:
@@ -144,7 +148,12 @@ def read_text(path: Path) -> str:
 def _near_file(path: Path) -> str:
     """What the user may have meant by a file that is not there."""
     folders = [folder for folder in (Path("configs"), path.parent) if folder.is_dir()]
-    named = {entry.stem: entry for folder in folders for entry in sorted(folder.iterdir()) if entry.suffix in SUFFIXES and entry.is_file()}
+    named = {
+        entry.stem: entry
+        for folder in folders
+        for entry in sorted(folder.iterdir())
+        if entry.suffix in SUFFIXES and entry.is_file()
+    }
     near = nearest(path.stem, tuple(named))
     if near:
         return f"did you mean {named[near]}?"
@@ -179,12 +188,16 @@ def _task(root: Table) -> tuple[str | None, list[Mistake]]:
     named = data.entries if isinstance(data, Table) else {}
     guess = "tagger" if "train" in named else "char" if "text" in named or "pairs" in named else None
     if entry is None:
-        mistake = Mistake(Mark(root.mark.source), "task: is missing", f"start with task: {guess or 'char or task: tagger'}")
+        mistake = Mistake(
+            Mark(root.mark.source), "task: is missing", f"start with task: {guess or 'char or task: tagger'}"
+        )
     else:
         near = nearest(getattr(entry.value, "text", ""), tuple(TASKS)) or guess
         hint = f"did you mean {near}?" if near else "char learns symbols, tagger labels tokens"
         mark = entry.value.mark if not isinstance(entry.value, Table) else entry.key
-        mistake = Mistake(mark, f"task: expected {' or '.join(TASKS)}, found {describe_node(entry.value)}", hint)
+        mistake = Mistake(
+            mark, f"task: expected {' or '.join(TASKS)}, found {describe_node(entry.value)}", hint
+        )
         root.entries.pop("task")
         guess = near
     return guess or None, [mistake]
@@ -198,7 +211,9 @@ def _provenance(root: Table, task: str) -> dict[str, str]:
     for path in paths:
         node = find(root, path)
         mark = locate(root, path, prefer_key=True) if node else None
-        origins[dotted(path)] = "default" if mark is None else "--set" if mark.source.rank else f"{mark.source.name}:{mark.line}"
+        origins[dotted(path)] = (
+            "default" if mark is None else "--set" if mark.source.rank else f"{mark.source.name}:{mark.line}"
+        )
     return origins
 
 
@@ -207,5 +222,11 @@ def config_error(mistakes: list[Mistake]) -> ConfigError:
     ordered = sorted(mistakes, key=lambda mistake: mistake.mark.order)
     problems = [mistake.problem() for mistake in ordered[:MAX_PROBLEMS]]
     if len(ordered) > MAX_PROBLEMS:
-        problems.append(Problem(f"and {len(ordered) - MAX_PROBLEMS} more mistakes", ordered[0].mark.source.name, "mend these first"))
+        problems.append(
+            Problem(
+                f"and {len(ordered) - MAX_PROBLEMS} more mistakes",
+                ordered[0].mark.source.name,
+                "mend these first",
+            )
+        )
     return ConfigError(problems)

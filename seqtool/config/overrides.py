@@ -30,7 +30,11 @@ def apply_override(root: Table, option: str, rank: int, folder: str) -> list[Mis
 
 def _read_value(source: Source) -> Tree:
     if source.text.encode("utf-8", "replace").decode() != source.text:
-        return Tree(None, [Mistake(Mark(source), "expected UTF-8 text", "look at the bytes of the option")], whole=False)
+        return Tree(
+            None,
+            [Mistake(Mark(source), "expected UTF-8 text", "look at the bytes of the option")],
+            whole=False,
+        )
     return read_tree(source)
 
 
@@ -45,12 +49,20 @@ def _put(table: Table, parts: tuple[str, ...], entry: Entry) -> list[Mistake]:
             whole = ".".join(above)
             return [
                 Mistake(
-                    entry.key, f"{shown('.'.join(parts))}: only {shown(whole)} as a whole can be set", f"write --set {shown(whole)}=VALUE"
+                    entry.key,
+                    f"{shown('.'.join(parts))}: only {shown(whole)} as a whole can be set",
+                    f"write --set {shown(whole)}=VALUE",
                 )
             ]
         table = found.value
     present = table.entries.get(last)
-    if len(parts) == 1 and last in SECTIONS and isinstance(entry.value, Table) and present and isinstance(present.value, Table):
+    if (
+        len(parts) == 1
+        and last in SECTIONS
+        and isinstance(entry.value, Table)
+        and present
+        and isinstance(present.value, Table)
+    ):
         for name, inner in entry.value.entries.items():
             present.value.entries[name] = inner
     else:

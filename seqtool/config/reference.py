@@ -82,7 +82,8 @@ def json_schema() -> dict[str, Any]:
         "required": ["task"],
         "properties": {"task": {"enum": list(TASKS), "description": "which kind of model"}},
         "allOf": [
-            {"if": {"properties": {"task": {"const": task}}}, "then": {"$ref": f"#/$defs/{cls.__name__}"}} for task, cls in TASKS.items()
+            {"if": {"properties": {"task": {"const": task}}}, "then": {"$ref": f"#/$defs/{cls.__name__}"}}
+            for task, cls in TASKS.items()
         ],
         "$defs": _tidy(definitions),
     }
@@ -91,7 +92,11 @@ def json_schema() -> dict[str, Any]:
 def _tidy(node: Any) -> Any:
     """Pydantic's schema without its own titles, which only repeat the keys."""
     if isinstance(node, dict):
-        return {key: _tidy(value) for key, value in node.items() if not (key == "title" and isinstance(value, str))}
+        return {
+            key: _tidy(value)
+            for key, value in node.items()
+            if not (key == "title" and isinstance(value, str))
+        }
     return [_tidy(item) for item in node] if isinstance(node, list | tuple) else node
 
 
@@ -99,31 +104,49 @@ def reference_markdown() -> str:
     """The text of `configs/README.md`."""
     parts = [INTRODUCTION]
     top = {name: key for name, key in keys(TASKS["char"]).items() if name not in SECTIONS}
-    parts.append("## Top level\n\n" + _table(top.values()) + "\n`task` must be given: `char` or `tagger`; `name` is by default the task.\n")
+    parts.append(
+        "## Top level\n\n"
+        + _table(top.values())
+        + "\n`task` must be given: `char` or `tagger`; `name` is by default the task.\n"
+    )
     for task in TASKS:
         for section in ("data", "model"):
             cls = section_class(task, section)
-            parts.append(f"## `{section}:` with `task: {task}`\n\n{cls.__doc__}\n\n{_table(keys(cls).values())}{_note(task, section)}")
+            parts.append(
+                f"## `{section}:` with `task: {task}`\n\n{cls.__doc__}\n\n{_table(keys(cls).values())}{_note(task, section)}"
+            )
     parts.append("### A feature\n\n" + str(Feature.__doc__) + "\n\n" + _table(keys(Feature).values()))
     training = section_class("char", "training")
-    parts.append(f"## `training:`\n\n{training.__doc__}\n\n{_table(keys(training).values())}{_note('', 'training')}")
+    parts.append(
+        f"## `training:`\n\n{training.__doc__}\n\n{_table(keys(training).values())}{_note('', 'training')}"
+    )
     return "\n".join(parts)
 
 
 def _note(task: str, section: str) -> str:
     note = NOTES.get((task, section), "")
     extra = [feature for feature in RICH_FEATURES if feature not in STANDARD_FEATURES]
-    lists = [f"- {_short(feature)}" for feature in STANDARD_FEATURES] + ["# rich adds"] + [f"- {_short(feature)}" for feature in extra]
+    lists = (
+        [f"- {_short(feature)}" for feature in STANDARD_FEATURES]
+        + ["# rich adds"]
+        + [f"- {_short(feature)}" for feature in extra]
+    )
     return f"\n{note.replace('{features}', chr(10).join(lists))}\n" if note else ""
 
 
 def _short(feature: Feature) -> str:
-    shown = {name: getattr(feature, name) for name, key in keys(Feature).items() if key.required or getattr(feature, name) != key.default}
+    shown = {
+        name: getattr(feature, name)
+        for name, key in keys(Feature).items()
+        if key.required or getattr(feature, name) != key.default
+    }
     return "{" + ", ".join(f"{name}: {value}" for name, value in shown.items()) + "}"
 
 
 def _table(rows: Any) -> str:
-    return "| key | values | default | meaning |\n|---|---|---|---|\n" + "".join(f"{line}\n" for line in _rows(rows))
+    return "| key | values | default | meaning |\n|---|---|---|---|\n" + "".join(
+        f"{line}\n" for line in _rows(rows)
+    )
 
 
 def _rows(rows: Any) -> Iterator[str]:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 Path = tuple[str | int, ...]
 TASKS: Mapping[str, type[Any]] = {"char": CharSettings, "tagger": TaggerSettings}
 SECTIONS = ("data", "model", "training")
-PATH_KEYS = frozenset(("text", "val", "train", "dev", "test"))  # of data; a feature has `path`, training has INIT_FROM
+PATH_KEYS = frozenset(
+    ("text", "val", "train", "dev", "test")
+)  # of data; a feature has `path`, training has INIT_FROM
 INIT_FROM = "init_from"
 
 CLOSED = {"extra": "forbid", "allow_inf_nan": False}
@@ -134,7 +136,9 @@ def _step(kind: Any, part: str | int) -> tuple[Any, Mapping[str, Any]]:
 
 def choices(kind: Any) -> tuple[str, ...]:
     """The values that a type lists by name."""
-    return tuple(value for member in members(kind) if get_origin(member) is Literal for value in get_args(member))
+    return tuple(
+        value for member in members(kind) if get_origin(member) is Literal for value in get_args(member)
+    )
 
 
 def describe_type(kind: Any, limits: Mapping[str, Any]) -> str:
@@ -142,7 +146,14 @@ def describe_type(kind: Any, limits: Mapping[str, Any]) -> str:
     if get_origin(kind) is Annotated and any(isinstance(mark, OneOrMany) for mark in get_args(kind)):
         return "a path or a list of paths"
     parts = [_describe_member(member, limits) for member in members(kind) if member is not types.NoneType]
-    named = [*choices(kind), *(part for part, member in zip(parts, members(kind), strict=False) if get_origin(member) is not Literal)]
+    named = [
+        *choices(kind),
+        *(
+            part
+            for part, member in zip(parts, members(kind), strict=False)
+            if get_origin(member) is not Literal
+        ),
+    ]
     return listing(named) + (", or null" if takes_null(kind) else "")
 
 
@@ -155,7 +166,11 @@ def _describe_member(kind: Any, limits: Mapping[str, Any]) -> str:
     if kind in (int, float):
         return ("a whole number" if kind is int else "a number") + _describe_range(limits)
     if kind is str:
-        return "letters, digits, dots, dashes and underscores, the first a letter or digit" if "pattern" in limits else "text"
+        return (
+            "letters, digits, dots, dashes and underscores, the first a letter or digit"
+            if "pattern" in limits
+            else "text"
+        )
     if is_section(kind):
         return "a feature (name, dim, …)" if kind is Feature else "a section of keys"
     if get_origin(kind) is dict:
@@ -166,7 +181,9 @@ def _describe_member(kind: Any, limits: Mapping[str, Any]) -> str:
 
 
 def _describe_range(limits: Mapping[str, Any]) -> str:
-    low = f"of at least {limits['ge']}" if "ge" in limits else f"above {limits['gt']}" if "gt" in limits else ""
+    low = (
+        f"of at least {limits['ge']}" if "ge" in limits else f"above {limits['gt']}" if "gt" in limits else ""
+    )
     high = f"at most {limits['le']}" if "le" in limits else f"below {limits['lt']}" if "lt" in limits else ""
     if "ge" in limits and "le" in limits:
         return f" from {limits['ge']} to {limits['le']}"
@@ -181,5 +198,9 @@ def _describe_tuple(inner: tuple[Any, ...], limits: Mapping[str, Any]) -> str:
     if inner[-1] is not Ellipsis:
         return f"a list of {len(inner)} numbers"
     plural = {str: "texts", float: "numbers", Feature: "features"}.get(inner[0], "pairs [input, target]")
-    few = listing([str(n) for n in range(limits["min_length"], limits["max_length"] + 1)]) + " " if "max_length" in limits else ""
+    few = (
+        listing([str(n) for n in range(limits["min_length"], limits["max_length"] + 1)]) + " "
+        if "max_length" in limits
+        else ""
+    )
     return f"a list of {few}{plural}"

@@ -32,11 +32,30 @@ from seqtool.config.schema import (
 from seqtool.config.yaml_tree import Entry, Items, Mark, Mistake, Node, Scalar, Table, describe_node, shown
 from seqtool.settings import Feature, Settings
 
-TYPE_ERRORS = frozenset(("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required"))
+TYPE_ERRORS = frozenset(
+    ("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required")
+)
 # What is required and missing gets a stand-in, so that checking can go on.
 STAND_INS: dict[Path, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
 FILLERS = frozenset(
-    ("data", "model", "training", "did", "you", "mean", "belongs", "under", "it", "a", "of", "is", "key", "task", "this", "the")
+    (
+        "data",
+        "model",
+        "training",
+        "did",
+        "you",
+        "mean",
+        "belongs",
+        "under",
+        "it",
+        "a",
+        "of",
+        "is",
+        "key",
+        "task",
+        "this",
+        "the",
+    )
 )
 
 
@@ -53,15 +72,25 @@ def build(root: Table, task: str) -> tuple[Settings | None, list[Mistake]]:
     doubtful = _names(mistakes)
     lost = {path[0] for path in mistakes if len(path) == 1}
     for item in contradictions(settings) if settings else ():
-        if item.path[0] not in lost and not doubtful & _words(f"{dotted(item.path)} {item.message} {item.hint}"):
-            found.append(Mistake(locate(root, item.path, prefer_key=len(item.path) < 2), f"{dotted(item.path)}: {item.message}", item.hint))
+        if item.path[0] not in lost and not doubtful & _words(
+            f"{dotted(item.path)} {item.message} {item.hint}"
+        ):
+            found.append(
+                Mistake(
+                    locate(root, item.path, prefer_key=len(item.path) < 2),
+                    f"{dotted(item.path)}: {item.message}",
+                    item.hint,
+                )
+            )
     return settings, found
 
 
 def _names(mistakes: dict[Path, Mistake]) -> set[str]:
     """The keys that are wrong already, or were meant by one that is unknown; a contradiction that names one may be an echo."""
     names = {str(part) for path in mistakes for part in path[1:2] or path}
-    return names.union(*(_words(mistake.hint) for mistake in mistakes.values() if mistake.message.endswith("unknown key")))
+    return names.union(
+        *(_words(mistake.hint) for mistake in mistakes.values() if mistake.message.endswith("unknown key"))
+    )
 
 
 def _words(text: str) -> set[str]:
@@ -84,7 +113,10 @@ def plain(node: Node, path: Path, task: str, mistakes: dict[Path, Mistake]) -> A
     if isinstance(node, Items):
         return [plain(value, (*path, index), task, mistakes) for index, value in enumerate(node.values)]
     if node.is_empty:
-        mistakes.setdefault(path, Mistake(node.mark, f"{dotted(path)}: has no value", 'write a value, or "" for an empty text'))
+        mistakes.setdefault(
+            path,
+            Mistake(node.mark, f"{dotted(path)}: has no value", 'write a value, or "" for an empty text'),
+        )
     if node.is_null and takes_null(type_at(task, path)[0]):
         return None
     return absolute(node.text, node.mark.source.folder) if _is_path(path) else node.text
@@ -97,10 +129,14 @@ def _empty(entry: Entry, path: Path, task: str, mistakes: dict[Path, Mistake]) -
         mistakes[path] = Mistake(entry.key, unknown, hint)
     elif is_section(kind):
         mistakes[path] = Mistake(
-            entry.key, f"{dotted(path)}: the section is empty", f"write keys under it (the next lines, indented), or delete {path[-1]}:"
+            entry.key,
+            f"{dotted(path)}: the section is empty",
+            f"write keys under it (the next lines, indented), or delete {path[-1]}:",
         )
     else:
-        hint = "write a value after the colon, or delete the line" + (' ("" is an empty text)' if str in members(kind) else "")
+        hint = "write a value after the colon, or delete the line" + (
+            ' ("" is an empty text)' if str in members(kind) else ""
+        )
         mistakes[path] = Mistake(entry.key, f"{dotted(path)}: has no value", hint)
 
 
@@ -148,7 +184,9 @@ def _distinct(root: Table, task: str, errors: list[Any]) -> Iterator[tuple[Path,
     found: dict[Path, str] = {}
     for error in errors:
         path = _walk(root, error["loc"], error["type"])
-        while error["type"] in TYPE_ERRORS and type_at(task, path)[0] is Any:  # a key that happens to be called like a branch
+        while (
+            error["type"] in TYPE_ERRORS and type_at(task, path)[0] is Any
+        ):  # a key that happens to be called like a branch
             path = path[:-1]
         found.setdefault(path, error["type"])
     for path, kind in found.items():
@@ -182,13 +220,19 @@ def _mistake(root: Table, path: Path, kind: str, task: str) -> Mistake:
     node = find(root, path)
     found = describe_node(node) if node else "nothing"
     expected = describe_type(wanted, limits)
-    return Mistake(locate(root, path), f"{name}: expected {expected}, found {found}", _value_hint(wanted, node))
+    return Mistake(
+        locate(root, path), f"{name}: expected {expected}, found {found}", _value_hint(wanted, node)
+    )
 
 
 def _missing_hint(path: Path) -> str:
     if path == ("data",):
         return "a tagger needs a section data: with train: and the training file"
-    return "name the training file: train: my.conllu" if path == ("data", "train") else "give the feature its name: {name: form, dim: 64}"
+    return (
+        "name the training file: train: my.conllu"
+        if path == ("data", "train")
+        else "give the feature its name: {name: form, dim: 64}"
+    )
 
 
 def _value_hint(wanted: Any, node: Node | None) -> str:
@@ -198,7 +242,12 @@ def _value_hint(wanted: Any, node: Node | None) -> str:
     if near:
         return f"did you mean {near}?"
     number = _as_float(node.text)
-    if int in members(wanted) and number is not None and number.is_integer() and not node.text.lstrip("+-").isdecimal():
+    if (
+        int in members(wanted)
+        and number is not None
+        and number.is_integer()
+        and not node.text.lstrip("+-").isdecimal()
+    ):
         return f"write {int(number)}"
     if float in members(wanted) and "," in node.text and _as_float(node.text.replace(",", ".")) is not None:
         return f"write {node.text.replace(',', '.')}, with a point"
@@ -220,13 +269,19 @@ def _unknown_key(path: Path, task: str) -> tuple[str, str]:
 
 def _key_hint(above: Path, name: str, task: str) -> str:
     owner = type_at(task, above)[0] if above else TASKS[task]
-    owner = next((member for member in members(owner) if is_section(member)), Feature if "features" in above else None)
+    owner = next(
+        (member for member in members(owner) if is_section(member)), Feature if "features" in above else None
+    )
     if owner is None:
         return ""
     here = "" if not above else f" under {above[0]}"
     for section in ("", *SECTIONS):
         if name in keys(section_class(task, section) if section else TASKS[task]):
-            return f"{name} belongs under {section}" if section else f"{name} belongs at the top level, not{here}"
+            return (
+                f"{name} belongs under {section}"
+                if section
+                else f"{name} belongs at the top level, not{here}"
+            )
     for other in (key for key in TASKS if key != task):
         for section in SECTIONS:
             if name in keys(section_class(other, section)):
@@ -234,10 +289,18 @@ def _key_hint(above: Path, name: str, task: str) -> str:
     near = nearest(name, tuple(keys(owner)))
     if near:
         return f"did you mean {near}?"
-    elsewhere = [(section, near) for section in SECTIONS if (near := nearest(name, tuple(keys(section_class(task, section)))))]
+    elsewhere = [
+        (section, near)
+        for section in SECTIONS
+        if (near := nearest(name, tuple(keys(section_class(task, section)))))
+    ]
     if elsewhere:
         return f"did you mean {elsewhere[0][1]}? it belongs under {elsewhere[0][0]}"
-    return "the keys are " + ", ".join(keys(owner)) if len(keys(owner)) < 15 else "configs/README.md lists the keys"
+    return (
+        "the keys are " + ", ".join(keys(owner))
+        if len(keys(owner)) < 15
+        else "configs/README.md lists the keys"
+    )
 
 
 # --- small helpers ----------------------------------------------------------------------------------------------------
@@ -277,7 +340,12 @@ def locate(root: Table, path: Path, *, prefer_key: bool = False) -> Mark:
             continue
         part = path[length - 1]
         whole = length < len(path) or isinstance(node, Table)
-        if isinstance(parent, Table) and isinstance(part, str) and part in parent.entries and (prefer_key or whole):
+        if (
+            isinstance(parent, Table)
+            and isinstance(part, str)
+            and part in parent.entries
+            and (prefer_key or whole)
+        ):
             return parent.entries[part].key
         return node.mark
     return Mark(root.mark.source)

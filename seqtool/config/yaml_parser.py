@@ -14,7 +14,18 @@ from typing import Any
 
 import yaml
 
-from seqtool.config.yaml_tree import LINE_BREAKS, Entry, Items, Mark, Mistake, Node, Scalar, Source, Table, shown
+from seqtool.config.yaml_tree import (
+    LINE_BREAKS,
+    Entry,
+    Items,
+    Mark,
+    Mistake,
+    Node,
+    Scalar,
+    Source,
+    Table,
+    shown,
+)
 from seqtool.errors import Problem
 
 MAX_BYTES = 1_000_000
@@ -108,22 +119,44 @@ class _Builder:
         mark = self.mark(event)
         if isinstance(event, yaml.AliasEvent):
             self.whole = False
-            self.refuse(mark, f"aliases (*{shown(event.anchor or '')}) are not allowed", "write the value out in full")
+            self.refuse(
+                mark, f"aliases (*{shown(event.anchor or '')}) are not allowed", "write the value out in full"
+            )
             return Scalar(mark, "", plain=False)
         if event.anchor is not None:
-            self.refuse(mark, f"anchors (&{shown(event.anchor)}) are not allowed", "write the value out wherever it is needed")
+            self.refuse(
+                mark,
+                f"anchors (&{shown(event.anchor)}) are not allowed",
+                "write the value out wherever it is needed",
+            )
         if event.tag is not None:
-            self.refuse(mark, f"tags ({shown(event.tag)}) are not allowed", "write the value without a tag; the key says what type it has")
+            self.refuse(
+                mark,
+                f"tags ({shown(event.tag)}) are not allowed",
+                "write the value without a tag; the key says what type it has",
+            )
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event, mark)
         if depth > MAX_DEPTH:
-            raise Unreadable(Mistake(mark, f"nested more than {MAX_DEPTH} levels deep", "no key needs that; look for a bracket too many"))
-        return self.items(mark, depth) if isinstance(event, yaml.SequenceStartEvent) else self.table(mark, depth)
+            raise Unreadable(
+                Mistake(
+                    mark,
+                    f"nested more than {MAX_DEPTH} levels deep",
+                    "no key needs that; look for a bracket too many",
+                )
+            )
+        return (
+            self.items(mark, depth) if isinstance(event, yaml.SequenceStartEvent) else self.table(mark, depth)
+        )
 
     def scalar(self, event: Any, mark: Mark) -> Scalar:
         """A value; half a surrogate pair, which only an escape can bring, is refused."""
         if SURROGATE.search(event.value):
-            self.refuse(mark, "half of a surrogate pair is not a character", 'write the character itself, or "\\U" and its eight digits')
+            self.refuse(
+                mark,
+                "half of a surrogate pair is not a character",
+                'write the character itself, or "\\U" and its eight digits',
+            )
             return Scalar(mark, "?", plain=False)
         return Scalar(mark, event.value, plain=not event.style)
 
@@ -142,7 +175,9 @@ class _Builder:
             value = self.node(next(self.events), depth + 1)
             if not isinstance(key, Scalar):
                 self.refuse(
-                    key.mark, "a key must be text, not a list or a mapping", "if this was meant as a value, put a key and a colon before it"
+                    key.mark,
+                    "a key must be text, not a list or a mapping",
+                    "if this was meant as a value, put a key and a colon before it",
                 )
             elif key.plain and key.text == "<<":
                 self.whole = False
@@ -152,7 +187,9 @@ class _Builder:
             elif key.text in table.entries:
                 first = table.entries[key.text].key
                 self.refuse(
-                    key.mark, f"the key {shown(key.text)} is given twice", f"it already stands in line {first.line}; delete one of the two"
+                    key.mark,
+                    f"the key {shown(key.text)} is given twice",
+                    f"it already stands in line {first.line}; delete one of the two",
                 )
             else:
                 table.entries[key.text] = Entry(key.mark, value)
@@ -175,12 +212,18 @@ class _Builder:
 
 SYNTAX_HINTS = (
     (r"tab character", "indent with spaces, not with tabs"),
-    (r"unknown escape|escape code|did not find expected hex", "between double quotes write \\\\ for a backslash, or use single quotes"),
+    (
+        r"unknown escape|escape code|did not find expected hex",
+        "between double quotes write \\\\ for a backslash, or use single quotes",
+    ),
     (
         r"mapping values are not allowed",
         "a key stands in line with its neighbours, with a space after its colon; other text with a colon needs quotes",
     ),
-    (r"could not find expected ':'", "a key needs a colon and a space after it; text that starts with a bracket needs quotes"),
+    (
+        r"could not find expected ':'",
+        "a key needs a colon and a space after it; text that starts with a bracket needs quotes",
+    ),
     (r"expected ',' or|expected the node content", "a bracket is not closed, or a comma is missing"),
     (r"end of stream|quoted scalar", "a quotation mark is not closed"),
     (r"cannot start any token", "put text that starts with this character between quotes"),
@@ -205,7 +248,11 @@ def _error_mark(source: Source, mark: Any, opening: Any) -> Mark:
     mark = mark or opening
     if mark is None:
         return Mark(source)
-    rest = [source.lines[mark.line][mark.column :], *source.lines[mark.line + 1 :]] if mark.line < len(source.lines) else []
+    rest = (
+        [source.lines[mark.line][mark.column :], *source.lines[mark.line + 1 :]]
+        if mark.line < len(source.lines)
+        else []
+    )
     if any(line.strip() for line in rest):
         return Mark(source, mark.line + 1, mark.column + 1)
     if opening is not None:
@@ -218,7 +265,9 @@ def decode(data: bytes, name: str) -> str | Problem:
     """Bytes of a config as text, or why they are none."""
     if len(data) > MAX_BYTES:
         return Problem(
-            f"expected a config of at most {MAX_BYTES:,} bytes, found more", name, "long data goes into files that the config names"
+            f"expected a config of at most {MAX_BYTES:,} bytes, found more",
+            name,
+            "long data goes into files that the config names",
         )
     try:
         return data.decode("utf-8-sig")

@@ -46,7 +46,11 @@ class Mark:
     @property
     def place(self) -> str:
         """`file:line:column`, or the option."""
-        return f"{self.source.name}:{self.line}:{self.column}" if self.line and not self.source.rank else self.source.name
+        return (
+            f"{self.source.name}:{self.line}:{self.column}"
+            if self.line and not self.source.rank
+            else self.source.name
+        )
 
     @property
     def shown(self) -> SourceLine | None:
@@ -125,13 +129,19 @@ Node = Scalar | Items | Table
 
 def quoted(text: str) -> str:
     """Text between double quotes as YAML writes it, on one line, printable."""
-    return '"' + "".join(char if char.isprintable() and char not in '"\\' else _escape(char) for char in text) + '"'
+    return (
+        '"'
+        + "".join(char if char.isprintable() and char not in '"\\' else _escape(char) for char in text)
+        + '"'
+    )
 
 
 def _escape(char: str) -> str:
     short = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
     code = ord(char)
-    return short.get(char) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}")
+    return short.get(char) or (
+        f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}" if code < 65536 else f"\\U{code:08x}"
+    )
 
 
 def describe_node(node: Node) -> str:

@@ -9,13 +9,11 @@ from __future__ import annotations
 import mmap
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from seqtool.data.sharding import WHOLE, Columns, Share
-
-Array = np.ndarray[Any, Any]
+from seqtool.data.sharding import WHOLE, Columns, Shard
+from seqtool.types import Array
 
 STRETCH = 50  # batches of a shuffled order that are sorted by length together
 NOISE = 0.1  # by how much of its length a sentence may be misplaced when sorting, so that neighbours change
@@ -44,7 +42,7 @@ class TextStreams:
         note: what was lowered, in one line; else empty.
     """
 
-    def __init__(self, symbols: Array, batch_size: int, window: int, seed: int, share: Share = WHOLE) -> None:
+    def __init__(self, symbols: Array, batch_size: int, window: int, seed: int, shard: Shard = WHOLE) -> None:
         """Args: symbols: (length,) of any unsigned type, at least 2; may be memory-mapped."""
         if len(symbols) < 2:
             raise ValueError(f"a text of {len(symbols)} symbols has no symbol with another after it")
@@ -53,11 +51,13 @@ class TextStreams:
         pairs = len(symbols) - 1  # a symbol and the one to predict
         self.window = min(window, pairs)
         self.batch_size = min(batch_size, pairs // self.window)
-        self.columns = Columns(np.array(share.stretch(self.batch_size), np.int64), self.batch_size)
+        self.columns = Columns(np.array(shard.stretch(self.batch_size), np.int64), self.batch_size)
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
         self._stream = self.steps_per_epoch * self.window  # length of one
         self._slack = pairs - self.batch_size * self._stream
-        self._places = np.arange(self.window + 1)[:, None] + self.columns.places * self._stream  # of a window that starts at 0
+        self._places = (
+            np.arange(self.window + 1)[:, None] + self.columns.places * self._stream
+        )  # of a window that starts at 0
         self._first = -1, 0  # an epoch and where its first stream starts
         held = self.batch_size * max(PAGES, self.window * symbols.itemsize)  # at most, by one batch
         self._release_every = max(1, RELEASED // held)
@@ -71,7 +71,9 @@ class TextStreams:
         if index % self._release_every == 0:
             release(self.symbols)
         start = self._start(epoch) + index * self.window
-        text = np.asarray(self.symbols)[self._places + start].astype(np.int64)  # a memory map's own indexing is slow
+        text = np.asarray(self.symbols)[self._places + start].astype(
+            np.int64
+        )  # a memory map's own indexing is slow
         return text[:-1], text[1:]
 
     def _start(self, epoch: int) -> int:
@@ -117,12 +119,18 @@ class SequenceBatches:
     """Lines or aligned pairs: sequences of similar length together when shuffled, else in the given order."""
 
     def __init__(
-        self, inputs: Sequence[Array], targets: Sequence[Array], batch_size: int, seed: int, shuffle: bool, share: Share = WHOLE
+        self,
+        inputs: Sequence[Array],
+        targets: Sequence[Array],
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+        shard: Shard = WHOLE,
     ) -> None:
         """Args: inputs, targets: of equal lengths; a sequence that has an array `lengths` is not asked one by one."""
         self.inputs = inputs
         self.targets = targets
-        self.share = share
+        self.shard = shard
         self._lengths = _lengths(inputs)
         self._order = _Order(self._lengths, batch_size, None, seed, shuffle)
 
@@ -133,7 +141,7 @@ class SequenceBatches:
     def batch(self, epoch: int, index: int) -> SequenceBatch:
         """One step's sequences."""
         whole = self._order.batches(epoch)[index]
-        columns, places = _taken(whole, self._lengths, self.share)
+        columns, places = _taken(whole, self._lengths, self.shard)
         lengths = self._lengths[places]
         shape = (int(lengths.max()), len(places))
         inputs, targets = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
@@ -143,11 +151,11 @@ class SequenceBatches:
         return SequenceBatch(inputs, targets, lengths, columns, int(self._lengths[whole].sum()))
 
 
-def _taken(whole: Array, lengths: Array, share: Share) -> tuple[Columns, Array]:
+def _taken(whole: Array, lengths: Array, shard: Shard) -> tuple[Columns, Array]:
     """A rank's columns of a batch that is in any order, and what stands in them; one rank takes it as it is."""
-    if share.size == 1:
+    if shard.size == 1:
         return Columns(np.arange(len(whole)), len(whole)), whole
-    dealt = share.columns(len(whole))
+    dealt = shard.columns(len(whole))
     columns = Columns(np.argsort(-lengths[whole], kind="stable")[dealt.places], len(whole), dealt.idle)
     return columns, whole[columns.places]
 
@@ -195,10 +203,10 @@ class SentenceBatches:
         batch_words: int | None,
         seed: int,
         shuffle: bool,
-        share: Share = WHOLE,
+        shard: Shard = WHOLE,
     ) -> None:
         """Args: batch_words: instead of batch_size, which is then not used; a longer sentence is a batch of its own."""
-        self.share = share
+        self.shard = shard
         self._lengths = _lengths(words)
         self._starts = np.concatenate([[0], np.cumsum(self._lengths)])[:-1]
         self._words = np.concatenate([*words, np.zeros(0, np.int64)]).astype(np.int64)
@@ -213,7 +221,7 @@ class SentenceBatches:
         """One step's sentences."""
         whole = self._order.batches(epoch)[index]
         whole = whole[np.argsort(-self._lengths[whole], kind="stable")]
-        columns = self.share.columns(len(whole))
+        columns = self.shard.columns(len(whole))
         order = whole[columns.places]
         lengths = self._lengths[order]
         time = np.arange(lengths[0])[:, None]
@@ -230,7 +238,9 @@ class SentenceBatches:
 class _Order:
     """The batches of each epoch, as places of sequences; every sequence stands in exactly one."""
 
-    def __init__(self, lengths: Array, batch_size: int, batch_words: int | None, seed: int, shuffle: bool) -> None:
+    def __init__(
+        self, lengths: Array, batch_size: int, batch_words: int | None, seed: int, shuffle: bool
+    ) -> None:
         self.lengths = lengths
         self.batch_size = batch_size
         self.batch_words = batch_words
@@ -243,7 +253,10 @@ class _Order:
         key = epoch if self.shuffle else 0
         if self._made is None or self._made[0] != key:
             draw = _generator(self.seed, key)
-            self._made = key, self._by_number(draw) if self.batch_words is None else self._by_words(draw, self.batch_words)
+            self._made = (
+                key,
+                self._by_number(draw) if self.batch_words is None else self._by_words(draw, self.batch_words),
+            )
         return self._made[1]
 
     def _by_number(self, draw: np.random.Generator) -> list[Array]:
@@ -253,7 +266,11 @@ class _Order:
             return _cut(np.arange(count), size)
         order = draw.permutation(count)
         parts = [order[start : start + size * STRETCH] for start in range(0, count, size * STRETCH)]
-        found = [batch for part in parts for batch in _cut(part[np.argsort(self.lengths[part], kind="stable")], size)]
+        found = [
+            batch
+            for part in parts
+            for batch in _cut(part[np.argsort(self.lengths[part], kind="stable")], size)
+        ]
         return [found[place] for place in draw.permutation(len(found))]
 
     def _by_words(self, draw: np.random.Generator, words: int) -> list[Array]:

@@ -40,15 +40,31 @@ def _matches(pattern: str) -> list[Path]:
 
 def _trouble(path: str, matches: Sequence[Path], source: str) -> list[Problem]:
     """What is wrong with a path, if anything."""
-    get = f"where to get it: {source}" if source else "paths in a YAML file are relative to that file, those of --set to the current folder"
+    get = (
+        f"where to get it: {source}"
+        if source
+        else "paths in a YAML file are relative to that file, those of --set to the current folder"
+    )
     if not matches:
         return [Problem("expected files, found none that match the pattern", path, get)]
     if len(matches) > 1 or matches[0].is_file():
         return []
     if matches[0].is_dir():
-        return [Problem("expected a file, found a folder", path, f"name a file in it, or all of them: {path.rstrip('/')}/*")]
+        return [
+            Problem(
+                "expected a file, found a folder",
+                path,
+                f"name a file in it, or all of them: {path.rstrip('/')}/*",
+            )
+        ]
     if matches[0].exists():
-        return [Problem("expected a file, found a pipe or device", path, "data is read more than once: write it to a file first")]
+        return [
+            Problem(
+                "expected a file, found a pipe or device",
+                path,
+                "data is read more than once: write it to a file first",
+            )
+        ]
     return [Problem("expected a file, found nothing of that name", path, get)]
 
 

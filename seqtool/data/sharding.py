@@ -6,15 +6,14 @@ Every rank works out the whole batch's order, so that no rank need be told, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 @dataclass(frozen=True)
-class Share:
+class Shard:
     """The share of rank number `rank` (from 0) of `size`."""
 
     rank: int = 0
@@ -42,7 +41,7 @@ class Share:
         return Columns(places if len(places) else np.zeros(1, np.int64), width, idle=not len(places))
 
 
-WHOLE = Share()
+WHOLE = Shard()
 
 
 @dataclass(frozen=True)

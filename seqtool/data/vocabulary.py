@@ -11,8 +11,8 @@ from typing import Any, Literal
 import numpy as np
 
 from seqtool.errors import DataError
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Unit = Literal["char", "byte"]
 
 LISTED = 80  # how many symbols of an alphabet a message lists
@@ -37,17 +37,27 @@ class SymbolVocabulary:
         counts: how often each was seen in the training text.
     """
 
-    def __init__(self, symbols: Sequence[str], unit: Unit = "char", unknown: int | None = None, counts: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        symbols: Sequence[str],
+        unit: Unit = "char",
+        unknown: int | None = None,
+        counts: Sequence[int] = (),
+    ) -> None:
         self.symbols = tuple(symbols)
         self.unit = unit
         self.unknown = unknown
         self.counts = tuple(counts)
-        self._codes = np.array([ord(symbol) if len(symbol) == 1 else 0xFFFD for symbol in self.symbols], np.uint32)
+        self._codes = np.array(
+            [ord(symbol) if len(symbol) == 1 else 0xFFFD for symbol in self.symbols], np.uint32
+        )
         self.table = self._numbers_by_code()
 
     def _numbers_by_code(self) -> Array:
         """The number of each code point; the last entry stands for all that are beyond."""
-        table = np.full(int(self._codes.max(initial=0)) + 2, -1 if self.unknown is None else self.unknown, np.int64)
+        table = np.full(
+            int(self._codes.max(initial=0)) + 2, -1 if self.unknown is None else self.unknown, np.int64
+        )
         single = [number for number, symbol in enumerate(self.symbols) if len(symbol) == 1]
         table[self._codes[single]] = single
         return table
@@ -83,9 +93,17 @@ class SymbolVocabulary:
 
     def unknown_symbol(self, symbol: str, where: str = "", place: str = "", hint: str = "") -> DataError:
         """The error about a symbol that is not in the alphabet. Args: where: goes into the sentence; hint: after the alphabet."""
-        name = f"byte 0x{ord(symbol):02X}" if self.unit == "byte" else f"symbol '{show_symbol(symbol)}' (U+{ord(symbol):04X})"
+        name = (
+            f"byte 0x{ord(symbol):02X}"
+            if self.unit == "byte"
+            else f"symbol '{show_symbol(symbol)}' (U+{ord(symbol):04X})"
+        )
         alphabet = f"the alphabet is: {self.listing()}"
-        return DataError(f"{name}{where} is not in the alphabet", place=place, hint=f"{alphabet}; {hint}" if hint else alphabet)
+        return DataError(
+            f"{name}{where} is not in the alphabet",
+            place=place,
+            hint=f"{alphabet}; {hint}" if hint else alphabet,
+        )
 
     def show(self, symbol: str) -> str:
         """A symbol as a message shows it; bytes beyond ASCII by their number."""
@@ -112,11 +130,15 @@ class SymbolVocabulary:
         unknown = base.unknown
         if unknown is None and self.unknown is not None:
             unknown = symbols.index(self.symbols[self.unknown])
-        return SymbolVocabulary(symbols, self.unit, unknown, [sum(count.get(symbol, 0) for count in counts) for symbol in symbols])
+        return SymbolVocabulary(
+            symbols, self.unit, unknown, [sum(count.get(symbol, 0) for count in counts) for symbol in symbols]
+        )
 
     def to_json(self) -> dict[str, Any]:
         """What `vocab.json` holds."""
-        symbols: list[Any] = list(self.symbols) if self.unit == "char" else [ord(symbol) for symbol in self.symbols]
+        symbols: list[Any] = (
+            list(self.symbols) if self.unit == "char" else [ord(symbol) for symbol in self.symbols]
+        )
         return {"symbols": symbols, "unknown": self.unknown, "counts": list(self.counts)}
 
     @classmethod

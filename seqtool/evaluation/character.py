@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,8 +23,7 @@ from seqtool.evaluation.text_scores import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.storage.run_directory import ModelPlace
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,9 @@ class TextRequest:
     temperature: bool = False
 
 
-def evaluate_character(model: CharacterModel, place: ModelPlace, root: Path, request: TextRequest) -> tuple[str, TextEvaluation]:
+def evaluate_character(
+    model: CharacterModel, place: ModelPlace, root: Path, request: TextRequest
+) -> tuple[str, TextEvaluation]:
     """The name of the text, and the report on it.
 
     Raises:
@@ -53,7 +53,9 @@ def evaluate_character(model: CharacterModel, place: ModelPlace, root: Path, req
     """
     if model.kind == "pairs":
         raise ModelError(
-            "a model of aligned pairs has no text to be scored on", place=place.name, hint="see what it makes of one: seqtool predict"
+            "a model of aligned pairs has no text to be scored on",
+            place=place.name,
+            hint="see what it makes of one: seqtool predict",
         )
     corpus = _corpus(place, root, needed=not request.files)
     if request.files:
@@ -61,7 +63,11 @@ def evaluate_character(model: CharacterModel, place: ModelPlace, root: Path, req
     else:
         assert corpus is not None
         part = held_out(model, corpus, place.run)
-    evaluation = evaluate_lines(model, part.lines) if model.kind == "lines" else evaluate_text(model, part.ids, request.blocks)
+    evaluation = (
+        evaluate_lines(model, part.lines)
+        if model.kind == "lines"
+        else evaluate_text(model, part.ids, request.blocks)
+    )
     train = _train_part(model, corpus, request.train_file)
     if train is not None:
         evaluation = compared(model, evaluation, part, train)
@@ -91,7 +97,12 @@ def compared(model: CharacterModel, evaluation: TextEvaluation, part: Part, trai
     looked_at = NGRAM_TEXT if len(train.ids) > NGRAM_TEXT else None
     train = replace(train, ids=train.ids[:looked_at])
     ngrams = ngram_losses(joined(part), joined(train), len(model.vocabulary))
-    return replace(evaluation, ngrams=ngrams, novelty=novelty(model, train.decoded(model.vocabulary)), looked_at=looked_at)
+    return replace(
+        evaluation,
+        ngrams=ngrams,
+        novelty=novelty(model, train.decoded(model.vocabulary)),
+        looked_at=looked_at,
+    )
 
 
 def joined(part: Part) -> Array:
@@ -108,7 +119,9 @@ def _temperature(model: CharacterModel, part: Part, corpus: CharCorpus | None) -
         SeqtoolError: a model of lines.
     """
     if model.kind == "lines":
-        raise SeqtoolError("--fit-temperature is for running text; this is a model of lines", hint="leave the option out")
+        raise SeqtoolError(
+            "--fit-temperature is for running text; this is a model of lines", hint="leave the option out"
+        )
     val = None if corpus is None or part.name == "val" else part_of(model, corpus, "val")
     if val is None:
         return fit_temperature(model, part.ids, "this very text")

@@ -28,7 +28,8 @@ def run_settings(run: Path | None, why: str) -> Settings:
     """
     if run is None or not (run / "config.yaml").is_file():
         raise SeqtoolError(
-            f"{why}, and this model lies in no run whose config would name it", hint="name a file: seqtool evaluate MODEL FILE"
+            f"{why}, and this model lies in no run whose config would name it",
+            hint="name a file: seqtool evaluate MODEL FILE",
         )
     from seqtool.config import read_settings
 
@@ -44,7 +45,9 @@ def held_out_text(run: Path | None, root: Path) -> str:
     corpus = run_corpus(run, root, "no text is named")
     part = corpus.test if corpus.test is not None else corpus.val
     if part is None:
-        raise SeqtoolError("the run held no text out", place=str(run), hint="name a text: seqtool evaluate MODEL FILE")
+        raise SeqtoolError(
+            "the run held no text out", place=str(run), hint="name a text: seqtool evaluate MODEL FILE"
+        )
     return _text(corpus, part)
 
 
@@ -80,7 +83,11 @@ def read_text(files: Sequence[Path]) -> str:
             parts.append(path.read_bytes().decode("utf-8-sig"))
         except UnicodeDecodeError as error:
             message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
-            raise DataError(message, place=str(path), hint="convert it first, for example with iconv") from None
+            raise DataError(
+                message, place=str(path), hint="convert it first, for example with iconv"
+            ) from None
         except OSError as error:
-            raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
+            raise DataError(
+                f"cannot read: {error.strerror}", place=str(path), hint="check the path"
+            ) from None
     return "".join(parts)

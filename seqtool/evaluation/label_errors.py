@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqtool.evaluation.tagger import suspects
-from seqtool.evaluation.tagger_data import GivenSentences
+from seqtool.evaluation.tagger_data import GoldSentences
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.atomic import write_file
 
 HEADER = ("probability", "gold_probability", "place", "token", "gold", "predicted")
 
 
-def write_suspects(path: Path, model: TaggerModel, given: GivenSentences) -> int:
+def write_suspects(path: Path, model: TaggerModel, given: GoldSentences) -> int:
     """Write the list with tabs between columns, and give its length.
 
     Raises:
@@ -24,6 +24,17 @@ def write_suspects(path: Path, model: TaggerModel, given: GivenSentences) -> int
     for one in found:
         place = places[one.sentence][one.token]
         form = one.form.replace("\t", " ")
-        lines.append("\t".join([f"{one.probability:.4f}", f"{one.gold_probability:.4f}", place, form, one.gold, one.predicted]))
+        lines.append(
+            "\t".join(
+                [
+                    f"{one.probability:.4f}",
+                    f"{one.gold_probability:.4f}",
+                    place,
+                    form,
+                    one.gold,
+                    one.predicted,
+                ]
+            )
+        )
     write_file(path, ("\n".join(lines) + "\n").encode())
     return len(found)

@@ -6,11 +6,9 @@ many different ways trusts the shorter context more.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 class NgramModel:
@@ -31,7 +29,9 @@ class NgramModel:
         self.symbols = symbols
         self.order = order
         self._counts: list[tuple[Array, Array]] = []  # of n-grams: sorted codes, counts
-        self._contexts: list[tuple[Array, Array, Array]] = []  # sorted codes, how often gone on from, in how many ways
+        self._contexts: list[
+            tuple[Array, Array, Array]
+        ] = []  # sorted codes, how often gone on from, in how many ways
         for size in range(1, order + 1):
             codes, counts = np.unique(_codes(ids, size, symbols), return_counts=True)
             contexts, starts = np.unique(codes // symbols, return_index=True)
@@ -43,12 +43,12 @@ class NgramModel:
         probabilities = np.full(len(ids), 1.0 / self.symbols)
         for size in range(1, self.order + 1):
             codes = _codes(ids, size, self.symbols)
-            counted = _look_up(codes, *self._counts[size - 1])
+            pluralize = _look_up(codes, *self._counts[size - 1])
             contexts, totals, kinds = self._contexts[size - 1]
             places = codes // self.symbols
             total, ways = _look_up(places, contexts, totals), _look_up(places, contexts, kinds)
             shorter = probabilities[size - 1 :]
-            mixed = (counted + ways * shorter) / np.maximum(total + ways, 1)
+            mixed = (pluralize + ways * shorter) / np.maximum(total + ways, 1)
             probabilities[size - 1 :] = np.where(total > 0, mixed, shorter)
         found: Array = -np.log(probabilities[1:])
         return found

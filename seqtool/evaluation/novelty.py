@@ -33,7 +33,11 @@ class Novelty:
 
     def to_json(self) -> dict[str, Any]:
         """All of it; n-grams by text keys, as JSON has them."""
-        ngrams = None if self.seen_ngrams is None else {str(size): share for size, share in self.seen_ngrams.items()}
+        ngrams = (
+            None
+            if self.seen_ngrams is None
+            else {str(size): share for size, share in self.seen_ngrams.items()}
+        )
         return asdict(self) | {"longest_copy_symbols": len(self.longest_copy), "seen_ngrams": ngrams}
 
 
@@ -58,4 +62,8 @@ def novelty_of_lines(lines: list[str], train_text: str) -> Novelty:
 
 def novelty_of_text(sample: str, train_text: str) -> Novelty:
     """What of a sample stands in the training text."""
-    return Novelty(len(sample), longest_copy(sample, train_text), {size: share_seen(sample, train_text, size) for size in NGRAM_SIZES})
+    return Novelty(
+        len(sample),
+        longest_copy(sample, train_text),
+        {size: share_seen(sample, train_text, size) for size in NGRAM_SIZES},
+    )

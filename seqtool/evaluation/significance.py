@@ -7,12 +7,11 @@ Sentences are the unit that is drawn, since the tokens of one are not independen
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 _CELLS = 1 << 21  # how many numbers are drawn at a time: bounds memory, not the result
 
@@ -34,7 +33,9 @@ def bootstrap_interval(
     return _bootstrap(np.column_stack([numerators, denominators]), _ratio, seed, samples, level)
 
 
-def bootstrap_f1(counts: ArrayLike, seed: int, samples: int = 1000, level: float = 0.95) -> tuple[float, float]:
+def bootstrap_f1(
+    counts: ArrayLike, seed: int, samples: int = 1000, level: float = 0.95
+) -> tuple[float, float]:
     """Percentile interval of F1 for counts (sentences, 3): hits, predicted and gold spans of each sentence."""
     return _bootstrap(np.asarray(counts).reshape(-1, 3), _f1, seed, samples, level)
 
@@ -70,7 +71,9 @@ def paired_test(a: ArrayLike, b: ArrayLike, seed: int, samples: int = 10_000) ->
     return (reached + 1) / (samples + 1)
 
 
-def _bootstrap(counts: Array, score: Callable[[Array], Array], seed: int, samples: int, level: float) -> tuple[float, float]:
+def _bootstrap(
+    counts: Array, score: Callable[[Array], Array], seed: int, samples: int, level: float
+) -> tuple[float, float]:
     if not len(counts):
         return 0.0, 1.0
     generator = np.random.default_rng(seed)

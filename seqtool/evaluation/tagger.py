@@ -16,6 +16,7 @@ from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, pa
 from seqtool.inference.tagger import TaggerModel
 from seqtool.metrics import SpanCounts, TaggingCounts
 from seqtool.spans import convert
+from seqtool.types import Array
 
 AT_A_TIME = 1000  # sentences that are tagged together
 WORST = 10
@@ -46,9 +47,9 @@ class TaggerEvaluation:
     """
 
     counts: TaggingCounts
-    right: np.ndarray[Any, Any]
-    lengths: np.ndarray[Any, Any]
-    span_hits: np.ndarray[Any, Any]
+    right: Array
+    lengths: Array
+    span_hits: Array
     worst: tuple[WorstSentence, ...]
     unknown_labels: dict[str, int]
 
@@ -73,13 +74,21 @@ class TaggerEvaluation:
             value["f1_interval_95"] = list(self.f1_interval())
         value["unknown_labels"] = self.unknown_labels
         value["worst"] = [
-            {"place": one.place, "wrong": one.wrong, "tokens": one.tokens, "gold": one.gold, "predicted": one.predicted}
+            {
+                "place": one.place,
+                "wrong": one.wrong,
+                "tokens": one.tokens,
+                "gold": one.gold,
+                "predicted": one.predicted,
+            }
             for one in self.worst
         ]
         return value
 
 
-def evaluate_tagger(model: TaggerModel, sentences: Sequence[Sentence], *, strict: bool = False) -> TaggerEvaluation:
+def evaluate_tagger(
+    model: TaggerModel, sentences: Sequence[Sentence], *, strict: bool = False
+) -> TaggerEvaluation:
     """Tag sentences and count.
 
     Args:
@@ -102,7 +111,11 @@ def evaluate_tagger(model: TaggerModel, sentences: Sequence[Sentence], *, strict
             if label not in have:
                 unknown[label] = unknown.get(label, 0) + 1
         if hits < len(predicted):
-            worst.append(WorstSentence(sentence.place, sentence.tokens, sentence.labels, tuple(predicted), len(predicted) - hits))
+            worst.append(
+                WorstSentence(
+                    sentence.place, sentence.tokens, sentence.labels, tuple(predicted), len(predicted) - hits
+                )
+            )
             if len(worst) > 20 * WORST:
                 worst = _worst(worst)
     return TaggerEvaluation(
@@ -152,7 +165,9 @@ def compare(first: TaggerEvaluation, second: TaggerEvaluation) -> Comparison:
         p_value = paired_test(first.span_hits, second.span_hits, SEED)
         return Comparison("f1", first.counts.spans.overall.f1, second.counts.spans.overall.f1, p_value)
     p_value = paired_test(first.right, second.right, SEED)
-    return Comparison("accuracy", first.counts.tokens.accuracy or 0.0, second.counts.tokens.accuracy or 0.0, p_value)
+    return Comparison(
+        "accuracy", first.counts.tokens.accuracy or 0.0, second.counts.tokens.accuracy or 0.0, p_value
+    )
 
 
 class Suspect(NamedTuple):
@@ -176,9 +191,15 @@ def suspects(model: TaggerModel, sentences: Sequence[Sentence]) -> list[Suspect]
         tokens = [sentence.tokens for sentence in part]
         answers = zip(part, model.tag_with_probabilities(tokens), model.probabilities(tokens), strict=True)
         for index, (sentence, (labels, chosen), table) in enumerate(answers, start):
-            inner = sentence.labels if model.scheme == "none" else convert(sentence.labels, model.scheme, model.inner_scheme)
+            inner = (
+                sentence.labels
+                if model.scheme == "none"
+                else convert(sentence.labels, model.scheme, model.inner_scheme)
+            )
             for place, (gold, label) in enumerate(zip(sentence.labels, labels, strict=True)):
                 if gold != label:
                     own = float(table[place, numbers[inner[place]]]) if inner[place] in numbers else 0.0
-                    found.append(Suspect(float(chosen[place]), own, index, place, sentence.tokens[place], gold, label))
+                    found.append(
+                        Suspect(float(chosen[place]), own, index, place, sentence.tokens[place], gold, label)
+                    )
     return sorted(found, key=lambda one: (-one.probability, one.gold_probability, one.sentence, one.token))

@@ -18,7 +18,7 @@ from seqtool.spans import convert, detect_scheme
 
 
 @dataclass(frozen=True)
-class GivenSentences:
+class GoldSentences:
     """Sentences with gold labels, and where they come from.
 
     Attributes:
@@ -41,9 +41,14 @@ class GivenSentences:
                     yield [block.place_of(token) for token in range(len(block.tokens))]
 
 
-def given_sentences(
-    config: Mapping[str, Any], run: Path | None, files: Sequence[Path], split: SplitName | None, *, or_train: bool = False
-) -> GivenSentences:
+def gold_sentences(
+    config: Mapping[str, Any],
+    run: Path | None,
+    files: Sequence[Path],
+    split: SplitName | None,
+    *,
+    or_train: bool = False,
+) -> GoldSentences:
     """Sentences to evaluate on.
 
     Args:
@@ -58,16 +63,20 @@ def given_sentences(
     return _of_files(config, files) if files else _of_run(run, split, or_train)
 
 
-def _of_files(config: Mapping[str, Any], files: Sequence[Path]) -> GivenSentences:
+def _of_files(config: Mapping[str, Any], files: Sequence[Path]) -> GoldSentences:
     chosen, notes = [], []
     for path in files:
         if not path.is_file():
-            raise DataError("there is no such file", place=str(path), hint="name a labelled file, or none for the run's own")
+            raise DataError(
+                "there is no such file",
+                place=str(path),
+                hint="name a labelled file, or none for the run's own",
+            )
         data, note = layout_of_file(path, config.get("layout", {}))
         chosen.append((path, replace(data, tokens=config["words"].get("tokens", "words"))))
         notes += [note] if note else []
     sentences, note = _in_scheme(_read(chosen), config["scheme"])
-    return GivenSentences(sentences, tuple(chosen), _listed(files), (*notes, *([note] if note else [])))
+    return GoldSentences(sentences, tuple(chosen), _listed(files), (*notes, *([note] if note else [])))
 
 
 def _in_scheme(sentences: tuple[Sentence, ...], scheme: Scheme) -> tuple[tuple[Sentence, ...], str]:
@@ -75,14 +84,18 @@ def _in_scheme(sentences: tuple[Sentence, ...], scheme: Scheme) -> tuple[tuple[S
     found = detect_scheme(sentence.labels for sentence in sentences)
     if "none" in (found, scheme) or found == scheme:
         return sentences, ""
-    converted = tuple(replace(sentence, labels=tuple(convert(sentence.labels, found, scheme))) for sentence in sentences)
+    converted = tuple(
+        replace(sentence, labels=tuple(convert(sentence.labels, found, scheme))) for sentence in sentences
+    )
     return (
         converted,
-        f"the gold labels look like {found}, and are read as the {scheme} that the model was trained on" if converted != sentences else "",
+        f"the gold labels look like {found}, and are read as the {scheme} that the model was trained on"
+        if converted != sentences
+        else "",
     )
 
 
-def _of_run(run: Path | None, split: SplitName | None, or_train: bool) -> GivenSentences:
+def _of_run(run: Path | None, split: SplitName | None, or_train: bool) -> GoldSentences:
     settings = run_settings(run, "no file is named")
     assert isinstance(settings, TaggerSettings)
     data = settings.data
@@ -93,17 +106,23 @@ def _of_run(run: Path | None, split: SplitName | None, or_train: bool) -> GivenS
     if named:
         paths = expand(named, data.source)
         chosen = [(path, data) for path in paths]
-        return GivenSentences(_read(chosen), tuple(chosen), _listed(paths))
+        return GoldSentences(_read(chosen), tuple(chosen), _listed(paths))
     if holds_out:
         chosen = [(path, data) for path in expand(data.train, data.source)]
         _, held = hold_out(_read(chosen), data.split, settings.seed)
-        return GivenSentences(held, tuple(chosen), f"what seed {settings.seed} held out of {_listed([path for path, _ in chosen])}")
+        return GoldSentences(
+            held,
+            tuple(chosen),
+            f"what seed {settings.seed} held out of {_listed([path for path, _ in chosen])}",
+        )
     hint = "name a labelled file: seqtool evaluate MODEL FILE"
     raise SeqtoolError(f"the run's config names no {split or 'test or dev'} file", place=str(run), hint=hint)
 
 
 def _read(files: Sequence[tuple[Path, TaggerData]]) -> tuple[Sentence, ...]:
-    return tuple(sentence for path, data in files for sentence in read_split("evaluation", [path], data).sentences)
+    return tuple(
+        sentence for path, data in files for sentence in read_split("evaluation", [path], data).sentences
+    )
 
 
 def _listed(files: Sequence[Path]) -> str:

@@ -14,8 +14,7 @@ from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation.evaluation_data import read_text
 from seqtool.inference.character import BOUNDARY, CharacterModel
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,9 @@ def read_files(model: CharacterModel, files: Sequence[Path]) -> Part:
     text = read_text(files)
     if model.kind == "lines":
         lines = [line for line in text.replace("\r\n", BOUNDARY).split(BOUNDARY) if line]
-        return Part(name, np.zeros(0, np.int64), [_encoded(model, BOUNDARY + line + BOUNDARY, name) for line in lines])
+        return Part(
+            name, np.zeros(0, np.int64), [_encoded(model, BOUNDARY + line + BOUNDARY, name) for line in lines]
+        )
     return Part(name, _encoded(model, text, name))
 
 
@@ -61,7 +62,9 @@ def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> Part | None
     if part is None:
         return None
     if corpus.kind != "text":
-        return Part(name, np.zeros(0, np.int64), [_translated(model, corpus, line) for line in LinesWithEnds(part)])
+        return Part(
+            name, np.zeros(0, np.int64), [_translated(model, corpus, line) for line in LinesWithEnds(part)]
+        )
     return Part(name, _translated(model, corpus, part))
 
 
@@ -86,7 +89,9 @@ def held_out(model: CharacterModel, corpus: CharCorpus, run: Path | None) -> Par
     """
     part = part_of(model, corpus, "test") or part_of(model, corpus, "val")
     if part is None:
-        raise SeqtoolError("the run held no text out", place=str(run), hint="name a text: seqtool evaluate MODEL FILE")
+        raise SeqtoolError(
+            "the run held no text out", place=str(run), hint="name a text: seqtool evaluate MODEL FILE"
+        )
     return part
 
 
@@ -94,7 +99,11 @@ def _translated(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
     """Numbers of the corpus as numbers of the model: the same, unless the files have changed since it was trained."""
     if corpus.vocabulary.symbols == model.vocabulary.symbols:
         return ids
-    table = model.vocabulary.encode("".join(corpus.vocabulary.symbols)) if model.vocabulary.unit == "char" else None
+    table = (
+        model.vocabulary.encode("".join(corpus.vocabulary.symbols))
+        if model.vocabulary.unit == "char"
+        else None
+    )
     if table is None:
         table = _bytes(model.vocabulary, bytes(map(ord, corpus.vocabulary.symbols)), "the run's data")
     found: Array = table[np.asarray(ids)]

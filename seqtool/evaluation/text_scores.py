@@ -20,9 +20,13 @@ from seqtool.evaluation.ngrams import NgramModel
 from seqtool.evaluation.novelty import Novelty
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.text_scoring import block_parts, carried_parts, sequence_losses
+from seqtool.types import Array
 
 CONTEXTS = (1, 2, 5, 10, 20, 50, 100, 200)
-SHORT, LONG = 10, 200  # tiles in which contexts are looked at: short ones are exact, so that there are many of each length
+SHORT, LONG = (
+    10,
+    200,
+)  # tiles in which contexts are looked at: short ones are exact, so that there are many of each length
 NEAR = 0.1  # longer contexts are means over lengths down to a tenth less, so that chance does not rule
 TILES = 2000  # of the long kind that are looked at, spread evenly over the text; ten times as many of the short kind
 TILES_AT_ONCE = 256
@@ -32,7 +36,6 @@ NGRAM_TEXT = 20_000_000  # symbols of a training text whose n-grams fit in memor
 CLASSES = ("letters", "digits", "space", "newline", "punctuation", "other")
 LINES = 1000  # lines that are scored together
 TEMPERATURES = np.exp(np.linspace(math.log(0.7), math.log(1.4), 29))
-Array = np.ndarray[Any, Any]
 Parts = Iterable[tuple[Array, Array]]
 
 
@@ -88,11 +91,17 @@ class TextEvaluation:
         return {
             "symbols": self.symbols,
             "unknown_share": self.unknown,
-            "carried": {"nats": self.carried, "bits_per_char": self.carried / math.log(2), "bits_per_byte": self.bits_per_byte},
+            "carried": {
+                "nats": self.carried,
+                "bits_per_char": self.carried / math.log(2),
+                "bits_per_byte": self.bits_per_byte,
+            },
             "blocks": {str(size): nats for size, nats in self.blocks.items()},
             "classes": {name: {"nats": nats, "count": count} for name, (nats, count) in self.classes.items()},
             "contexts": {str(length): nats for length, nats in self.contexts.items()},
-            "ngrams": None if self.ngrams is None else {str(order): nats for order, nats in self.ngrams.items()},
+            "ngrams": None
+            if self.ngrams is None
+            else {str(order): nats for order, nats in self.ngrams.items()},
             "fitted_temperature": None if self.temperature is None else vars(self.temperature),
             "novelty": None if self.novelty is None else self.novelty.to_json(),
             "train_symbols_looked_at": self.looked_at,
@@ -105,7 +114,10 @@ class TextEvaluation:
 
 
 def evaluate_text(
-    model: CharacterModel, ids: Array, blocks: Sequence[int] = (64, 256), known_blocks: Mapping[int, float] | None = None
+    model: CharacterModel,
+    ids: Array,
+    blocks: Sequence[int] = (64, 256),
+    known_blocks: Mapping[int, float] | None = None,
 ) -> TextEvaluation:
     """Score running text by both protocols, class by class and context by context.
 
@@ -116,7 +128,10 @@ def evaluate_text(
     """
     carried = _tally(model, ids, carried_parts(model, ids))
     known = known_blocks or {}
-    by_block = {size: known[size] if size in known else _tally(model, ids, block_parts(model, ids, size)).mean for size in blocks}
+    by_block = {
+        size: known[size] if size in known else _tally(model, ids, block_parts(model, ids, size)).mean
+        for size in blocks
+    }
     return _evaluation(model, carried, by_block, _context_losses(model, ids))
 
 
@@ -134,7 +149,9 @@ def evaluate_lines(model: CharacterModel, lines: Sequence[Array]) -> TextEvaluat
     return _evaluation(model, tally, {}, {})
 
 
-def _evaluation(model: CharacterModel, tally: SymbolTally, blocks: dict[int, float], contexts: dict[int, float]) -> TextEvaluation:
+def _evaluation(
+    model: CharacterModel, tally: SymbolTally, blocks: dict[int, float], contexts: dict[int, float]
+) -> TextEvaluation:
     unknown = model.vocabulary.unknown
     return TextEvaluation(
         symbols=tally.count,
@@ -165,7 +182,10 @@ class SymbolTally:
     def add(self, ids: Array, losses: Array) -> SymbolTally:
         """Count in what some symbols cost."""
         size = len(self.counts)
-        return SymbolTally(self.nats + np.bincount(ids, weights=losses, minlength=size), self.counts + np.bincount(ids, minlength=size))
+        return SymbolTally(
+            self.nats + np.bincount(ids, weights=losses, minlength=size),
+            self.counts + np.bincount(ids, minlength=size),
+        )
 
     @property
     def count(self) -> int:
@@ -180,7 +200,10 @@ class SymbolTally:
     def by_class(self, symbols: Sequence[str]) -> dict[str, tuple[float, int]]:
         """Mean nats and count of each class that occurs."""
         kinds = np.array([CLASSES.index(symbol_class(symbol)) for symbol in symbols])
-        parts = {name: SymbolTally(self.nats[kinds == number], self.counts[kinds == number]) for number, name in enumerate(CLASSES)}
+        parts = {
+            name: SymbolTally(self.nats[kinds == number], self.counts[kinds == number])
+            for number, name in enumerate(CLASSES)
+        }
         return {name: (part.mean, part.count) for name, part in parts.items() if part.count}
 
 
@@ -209,7 +232,9 @@ def symbol_class(symbol: str) -> str:
     if len(symbol) != 1:
         return "other"
     kind = unicodedata.category(symbol)[0]
-    return {"L": "letters", "M": "letters", "N": "digits", "P": "punctuation", "S": "punctuation"}.get(kind, "other")
+    return {"L": "letters", "M": "letters", "N": "digits", "P": "punctuation", "S": "punctuation"}.get(
+        kind, "other"
+    )
 
 
 # --- context, n-grams, temperature ------------------------------------------------------------------------------------
@@ -217,9 +242,15 @@ def symbol_class(symbol: str) -> str:
 
 def _context_losses(model: CharacterModel, ids: Array) -> dict[int, float]:
     """Mean nats of the symbols that so many symbols were read before, all from the initial state."""
-    short, long = (_by_length(model, ids, tile, tiles) for tile, tiles in ((SHORT, 10 * TILES), (LONG, TILES)))
+    short, long = (
+        _by_length(model, ids, tile, tiles) for tile, tiles in ((SHORT, 10 * TILES), (LONG, TILES))
+    )
     exact = {length: float(short[length - 1]) for length in CONTEXTS if length <= min(SHORT, len(short))}
-    wide = {length: slice(length - 1 - int(NEAR * length), length) for length in CONTEXTS if SHORT < length <= len(long)}
+    wide = {
+        length: slice(length - 1 - int(NEAR * length), length)
+        for length in CONTEXTS
+        if SHORT < length <= len(long)
+    }
     return exact | {length: float(long[lengths].mean()) for length, lengths in wide.items()}
 
 
@@ -231,7 +262,9 @@ def _by_length(model: CharacterModel, ids: Array, tile: int, tiles: int) -> Arra
     nats = np.zeros(tile)
     width = max(1, min(TILES_AT_ONCE, SCORES // (tile * len(model.vocabulary))))
     for first in range(0, tiles, width):
-        text = np.asarray(ids[starts[first : first + width] + np.arange(tile + 1)[:, None]], np.int64)  # (tile + 1, tiles)
+        text = np.asarray(
+            ids[starts[first : first + width] + np.arange(tile + 1)[:, None]], np.int64
+        )  # (tile + 1, tiles)
         scores = log_softmax(model.forward(text[:-1])[0])
         nats -= np.take_along_axis(scores, text[1:, :, None], axis=2)[:, :, 0].sum(1)
         release(ids)
@@ -241,10 +274,16 @@ def _by_length(model: CharacterModel, ids: Array, tile: int, tiles: int) -> Arra
 def ngram_losses(ids: Array, train: Array, symbols: int) -> dict[int, float]:
     """Mean nats of n-gram models of a training text over the same symbols, by order."""
     orders = [order for order in ORDERS if symbols**order < 2**63]
-    return {order: float(NgramModel(train, symbols, order).losses(ids).mean()) for order in orders} if len(ids) > 1 else {}
+    return (
+        {order: float(NgramModel(train, symbols, order).losses(ids).mean()) for order in orders}
+        if len(ids) > 1
+        else {}
+    )
 
 
-def fit_temperature(model: CharacterModel, ids: Array, fitted_on: str, other: Array | None = None, limit: int = 50_000) -> Temperature:
+def fit_temperature(
+    model: CharacterModel, ids: Array, fitted_on: str, other: Array | None = None, limit: int = 50_000
+) -> Temperature:
     """The temperature that suits the beginning of a text best; Args: other: a text that is then scored with it."""
 
     def nats_of(text: Array) -> Any:

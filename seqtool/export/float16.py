@@ -11,7 +11,7 @@ import numpy as np
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.model_directory import Bundle, read_bundle, write_bundle
+from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from seqtool.storage.run_directory import ModelPlace
 
 SCORED = 200_000  # symbols of a text that are scored; more would keep the user waiting
@@ -20,7 +20,7 @@ WRITTEN_ANEW = ("files", "format_version", "parameters", "sha256", "task")
 
 
 @dataclass(frozen=True)
-class Smaller:
+class Float16Copy:
     """A model and its smaller copy.
 
     Attributes:
@@ -36,36 +36,48 @@ class Smaller:
     data: str
 
 
-def make_smaller(place: ModelPlace, out: Path | None, files: list[Path], root: Path) -> Smaller:
+def write_float16_copy(place: ModelPlace, out: Path | None, files: list[Path], root: Path) -> Float16Copy:
     """Write a model directory with float16 weights: `NAME-float16` beside the run, or `out`.
 
     Raises:
         ModelError: if the model has float16 weights already, or a weight that float16 cannot hold.
         SeqtoolError: if data that the user named cannot be read.
     """
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     if all(array.dtype == np.float16 for array in bundle.weights.values()):
         raise ModelError("its weights are float16 already", place=place.name)
     with np.errstate(over="ignore"):
         weights = {name: array.astype(np.float16) for name, array in bundle.weights.items()}
     for name, array in weights.items():
         if not np.isfinite(array).all():
-            raise ModelError(f"{name}: a weight is too large for float16", place=place.name, hint="keep the model as it is")
+            raise ModelError(
+                f"{name}: a weight is too large for float16", place=place.name, hint="keep the model as it is"
+            )
     base = place.run or place.model
     path = out or base.with_name(f"{base.name}-float16")
     if path.exists() and (not (path / "manifest.json").is_file() or path.resolve() == place.model.resolve()):
-        raise SeqtoolError("there is something else already", place=str(path), hint="choose another place with --out")
+        raise SeqtoolError(
+            "there is something else already", place=str(path), hint="choose another place with --out"
+        )
     scores, data = _scores(place, (bundle, replace(bundle, weights=weights)), files, root)
     facts = {name: value for name, value in bundle.manifest.items() if name not in WRITTEN_ANEW}
-    write_bundle(path, bundle.config, bundle.vocab, weights, {**facts, "dtype": "float16", "made_from": bundle.manifest["sha256"]})
-    return Smaller(path, (_size(bundle), _size(read_bundle(path))), scores, data)
+    write_model(
+        path,
+        bundle.config,
+        bundle.vocab,
+        weights,
+        {**facts, "dtype": "float16", "made_from": bundle.manifest["sha256"]},
+    )
+    return Float16Copy(path, (_size(bundle), _size(read_model(path))), scores, data)
 
 
-def _size(bundle: Bundle) -> int:
+def _size(bundle: StoredModel) -> int:
     return sum(int(file["bytes"]) for file in bundle.manifest["files"].values())
 
 
-def _scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path], root: Path) -> tuple[dict[str, tuple[float, float]], str]:
+def _scores(
+    place: ModelPlace, bundles: tuple[StoredModel, StoredModel], files: list[Path], root: Path
+) -> tuple[dict[str, tuple[float, float]], str]:
     """Both models on the same data: those named, or the run's own held-out data where they are at hand."""
     score = _tagger_scores if bundles[0].task == "tagger" else _character_scores
     try:
@@ -79,11 +91,16 @@ def _scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path]
     return {name: (before[name], after[name]) for name in before}, data
 
 
-def _tagger_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path], root: Path) -> _Scored:  # noqa: ARG001
+def _tagger_scores(
+    place: ModelPlace,
+    bundles: tuple[StoredModel, StoredModel],
+    files: list[Path],
+    root: Path,  # noqa: ARG001
+) -> _Scored:
     from seqtool.evaluation.tagger import evaluate_tagger
-    from seqtool.evaluation.tagger_data import given_sentences
+    from seqtool.evaluation.tagger_data import gold_sentences
 
-    given = given_sentences(bundles[0].config, place.run, files, None, or_train=True)
+    given = gold_sentences(bundles[0].config, place.run, files, None, or_train=True)
     found = []
     for bundle in bundles:
         model = load_model(bundle)
@@ -94,7 +111,9 @@ def _tagger_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: lis
     return found[0], found[1], given.title
 
 
-def _character_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: list[Path], root: Path) -> _Scored:
+def _character_scores(
+    place: ModelPlace, bundles: tuple[StoredModel, StoredModel], files: list[Path], root: Path
+) -> _Scored:
     from seqtool.evaluation.evaluation_data import held_out_text, read_text, run_settings
     from seqtool.inference.character import CharacterModel
 
@@ -104,7 +123,11 @@ def _character_scores(place: ModelPlace, bundles: tuple[Bundle, Bundle], files: 
         before, after = ({"accuracy": _right(model, pairs)} for model in models)
         return before, after, "the pairs it was trained on"
     text = (read_text(files) if files else held_out_text(place.run, root))[:SCORED]
-    before, after = ({"nats": float(model.score(text).losses.mean())} for model in models if isinstance(model, CharacterModel))
+    before, after = (
+        {"nats": float(model.score(text).losses.mean())}
+        for model in models
+        if isinstance(model, CharacterModel)
+    )
     return before, after, ", ".join(map(str, files)) or "the text that the run held out"
 
 

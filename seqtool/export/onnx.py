@@ -13,7 +13,7 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.atomic import write_file, writing
-from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.run_directory import ModelPlace
 
 LARGEST = 1_900_000_000  # bytes of weights; a file holds two gigabytes at most
@@ -46,39 +46,55 @@ def export_onnx(place: ModelPlace, out: Path | None) -> Onnx:
         SeqtoolError: if onnx is not installed, the model cannot be read, or the exported one does not give the same.
     """
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
-        raise SeqtoolError("exporting needs onnx and onnxruntime", hint="install them: pip install 'seqtool[onnx]'")
+        raise SeqtoolError(
+            "exporting needs onnx and onnxruntime", hint="install them: pip install 'seqtool[onnx]'"
+        )
     from seqtool.export.onnx_verify import SHAPES, Exported, check_character, check_tagger
 
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     model = load_model(bundle)
     proto = onnx_model(bundle, model)
     content = proto.SerializeToString()
     exported = Exported(content)
-    difference = check_character(model, exported) if isinstance(model, CharacterModel) else check_tagger(model, exported)
+    difference = (
+        check_character(model, exported)
+        if isinstance(model, CharacterModel)
+        else check_tagger(model, exported)
+    )
     path = out or (place.run or place.model.parent) / "model.onnx"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, content)
-    inputs, outputs = ({value.name: _shape(value) for value in values} for values in (proto.graph.input, proto.graph.output))
+    inputs, outputs = (
+        {value.name: _shape(value) for value in values} for values in (proto.graph.input, proto.graph.output)
+    )
     return Onnx(path, len(content), inputs, outputs, SHAPES, difference)
 
 
-def onnx_model(bundle: Bundle, model: CharacterModel | TaggerModel) -> Any:
+def onnx_model(bundle: StoredModel, model: CharacterModel | TaggerModel) -> Any:
     """The ONNX model of a model directory, with what is needed round the network in its metadata."""
     from seqtool.export.onnx_models import character_graph, tagger_graph
 
     size = sum(4 * array.size for array in bundle.weights.values())
     if size > LARGEST:
-        raise SeqtoolError(f"{size:,} bytes of weights, more than an ONNX file holds", hint="train a smaller network")
+        raise SeqtoolError(
+            f"{size:,} bytes of weights, more than an ONNX file holds", hint="train a smaller network"
+        )
     if isinstance(model, CharacterModel):
-        graph, facts = character_graph(model.settings, len(model.vocabulary), bundle.weights), _character_facts(bundle, model)
+        graph, facts = (
+            character_graph(model.settings, len(model.vocabulary), bundle.weights),
+            _character_facts(bundle, model),
+        )
     else:
-        graph, facts = tagger_graph(model.settings, len(model.labels), bundle.weights), _tagger_facts(bundle, model)
+        graph, facts = (
+            tagger_graph(model.settings, len(model.labels), bundle.weights),
+            _tagger_facts(bundle, model),
+        )
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
     return graph.model(str(bundle.manifest.get("name") or bundle.task), texts)
 
 
-def _character_facts(bundle: Bundle, model: CharacterModel) -> dict[str, Any]:
+def _character_facts(bundle: StoredModel, model: CharacterModel) -> dict[str, Any]:
     from seqtool.export.onnx_models import start_values, state_names
 
     names = state_names(model.settings)
@@ -87,12 +103,20 @@ def _character_facts(bundle: Bundle, model: CharacterModel) -> dict[str, Any]:
         for layer, row in enumerate(names)
         for name in row
     }
-    symbols = {"symbols": bundle.vocab["symbols"], "unknown": bundle.vocab.get("unknown"), **bundle.config["symbols"]}
+    symbols = {
+        "symbols": bundle.vocab["symbols"],
+        "unknown": bundle.vocab.get("unknown"),
+        **bundle.config["symbols"],
+    }
     return {"task": "char", "kind": model.kind, **symbols, "initial_state": starts}
 
 
-def _tagger_facts(bundle: Bundle, model: TaggerModel) -> dict[str, Any]:
-    sequence = {"start": model.start.tolist(), "transitions": model.transitions.tolist(), "end": model.end.tolist()}
+def _tagger_facts(bundle: StoredModel, model: TaggerModel) -> dict[str, Any]:
+    sequence = {
+        "start": model.start.tolist(),
+        "transitions": model.transitions.tolist(),
+        "end": model.end.tolist(),
+    }
     scheme = {"scheme": model.scheme, "inner_scheme": model.inner_scheme, "decoder": model.settings.decoder}
     return {
         "task": "tagger",

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from seqtool.types import Array
+
 OPSET = 17
 IR_VERSION = 8  # of the file; what runtimes from 2022 on read
-
-Array = np.ndarray[Any, Any]
 
 
 class Graph:
@@ -40,7 +40,9 @@ class Graph:
         values = np.asarray(array) if isinstance(array, np.ndarray) else np.array(array, np.int64)
         name = name or self.fresh("constant")
         if name not in self._constants:
-            self._constants[name] = numpy_helper.from_array(np.ascontiguousarray(values).reshape(values.shape), name)
+            self._constants[name] = numpy_helper.from_array(
+                np.ascontiguousarray(values).reshape(values.shape), name
+            )
         return name
 
     def add(self, operator: str, *inputs: str, outputs: Sequence[str] = (), **attributes: Any) -> str:
@@ -62,7 +64,9 @@ class Graph:
 
         from seqtool.version import VERSION
 
-        graph = helper.make_graph(self._nodes, name, self._inputs, self._outputs, list(self._constants.values()))
+        graph = helper.make_graph(
+            self._nodes, name, self._inputs, self._outputs, list(self._constants.values())
+        )
         model = helper.make_model(
             graph,
             opset_imports=[helper.make_opsetid("", OPSET)],

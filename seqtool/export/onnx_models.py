@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.tagging.word_encoder import END
-from seqtool.export.onnx_graph import Array, Graph
+from seqtool.export.onnx_graph import Graph
 from seqtool.inference.encoder import RANDOM_MEAN
 from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, feature_list
+from seqtool.types import Array
 
 GATES = {"rnn": (0,), "lstm": (0, 3, 1, 2), "gru": (1, 0, 2)}  # ONNX's gates by their place in torch's order
 FLOAT, INTEGER = np.float32, np.int64
@@ -23,7 +24,10 @@ Weights = Mapping[str, Array]
 
 def state_names(model: RecurrentModel) -> list[list[str]]:
     """The parts of each layer's state: h.0, c.0, h.1 …"""
-    return [[f"{part}.{layer}" for part in ("hc" if model.cell == "lstm" else "h")] for layer in range(model.num_layers)]
+    return [
+        [f"{part}.{layer}" for part in ("hc" if model.cell == "lstm" else "h")]
+        for layer in range(model.num_layers)
+    ]
 
 
 def character_graph(model: CharModel, symbols: int, weights: Weights) -> Graph:
@@ -57,13 +61,23 @@ def _character_output(graph: Graph, model: CharModel, weights: Weights, x: str) 
 def tagger_graph(model: TaggerModel, labels: int, weights: Weights) -> Graph:
     """Numbers of words' features and lengths of sentences in; scores of labels out, before any decoding."""
     graph = Graph()
-    lengths = graph.add("Cast", graph.input("lengths", INTEGER, ["batch"]), to=6)  # int32, as the operators want it
+    lengths = graph.add(
+        "Cast", graph.input("lengths", INTEGER, ["batch"]), to=6
+    )  # int32, as the operators want it
     x = _words(graph, model, weights)
     directions = ["forward", "backward"] if model.bidirectional else ["forward"]
     batch = graph.add("Shape", lengths)
     for layer, names in enumerate(state_names(model)):
         starts = [_start(graph, model, weights, layer, directions, name[0], batch) for name in names]
-        y, _ = _layer(graph, model, weights, [f"encoder.{layer}.{direction}" for direction in directions], x, starts, lengths)
+        y, _ = _layer(
+            graph,
+            model,
+            weights,
+            [f"encoder.{layer}.{direction}" for direction in directions],
+            x,
+            starts,
+            lengths,
+        )
         x = graph.add("Add", y, x) if model.residual and layer else y
     scores = graph.add("MatMul", x, graph.constant(_float(weights["output.weight"]).T))
     scores = graph.add("Add", scores, graph.constant(_float(weights["output.bias"])))
@@ -75,7 +89,13 @@ def tagger_graph(model: TaggerModel, labels: int, weights: Weights) -> Graph:
 
 
 def _layer(
-    graph: Graph, model: RecurrentModel, weights: Weights, names: list[str], x: str, states: list[str], lengths: str = ""
+    graph: Graph,
+    model: RecurrentModel,
+    weights: Weights,
+    names: list[str],
+    x: str,
+    states: list[str],
+    lengths: str = "",
 ) -> tuple[str, list[str]]:
     """One layer in all its directions: y (time, batch, directions * hidden) and the states after the last step."""
     y, after = _recurrent(graph, model, weights, names, x, states, lengths)
@@ -84,15 +104,31 @@ def _layer(
 
 
 def _recurrent(
-    graph: Graph, model: RecurrentModel, weights: Weights, names: list[str], x: str, states: list[str], lengths: str
+    graph: Graph,
+    model: RecurrentModel,
+    weights: Weights,
+    names: list[str],
+    x: str,
+    states: list[str],
+    lengths: str,
 ) -> tuple[str, list[str]]:
     """ONNX's own operator; each name is that of a direction's weights without their last part."""
     kind = model.cell
-    matrices = [np.stack([_gates(weights[f"{name}.weight_{side}"], kind) for name in names]) for side in ("ih", "hh")]
-    biases = [np.concatenate([_gates(weights[f"{name}.bias_{side}"], kind) for side in ("ih", "hh")]) for name in names]
-    attributes: dict[str, Any] = {"hidden_size": matrices[1].shape[2], "direction": "bidirectional" if len(names) == 2 else "forward"}
+    matrices = [
+        np.stack([_gates(weights[f"{name}.weight_{side}"], kind) for name in names]) for side in ("ih", "hh")
+    ]
+    biases = [
+        np.concatenate([_gates(weights[f"{name}.bias_{side}"], kind) for side in ("ih", "hh")])
+        for name in names
+    ]
+    attributes: dict[str, Any] = {
+        "hidden_size": matrices[1].shape[2],
+        "direction": "bidirectional" if len(names) == 2 else "forward",
+    }
     if kind == "gru":
-        attributes["linear_before_reset"] = 1  # the reset gate scales what the recurrent matrix gives, bias included
+        attributes["linear_before_reset"] = (
+            1  # the reset gate scales what the recurrent matrix gives, bias included
+        )
     if kind == "rnn":
         attributes["activations"] = [model.nonlinearity.capitalize()] * len(names)
     y, *after = (graph.fresh(name) for name in ("y", "h", "c")[: 3 if kind == "lstm" else 2])
@@ -106,17 +142,35 @@ def _gates(weight: Array, kind: str) -> Array:
     return np.concatenate([np.split(_float(weight), len(GATES[kind]))[place] for place in GATES[kind]])
 
 
-def _start(graph: Graph, model: RecurrentModel, weights: Weights, layer: int, directions: list[str], part: str, batch: str) -> str:
+def _start(
+    graph: Graph,
+    model: RecurrentModel,
+    weights: Weights,
+    layer: int,
+    directions: list[str],
+    part: str,
+    batch: str,
+) -> str:
     """The state before the first word, the same for every sentence: (directions, batch, hidden)."""
-    shape = graph.add("Concat", graph.constant([len(directions)]), batch, graph.constant([model.hidden_size]), axis=0)
-    return graph.add("Expand", graph.constant(start_values(model, weights, layer, directions, part)[:, None]), shape)
+    shape = graph.add(
+        "Concat", graph.constant([len(directions)]), batch, graph.constant([model.hidden_size]), axis=0
+    )
+    return graph.add(
+        "Expand", graph.constant(start_values(model, weights, layer, directions, part)[:, None]), shape
+    )
 
 
-def start_values(model: RecurrentModel, weights: Weights, layer: int, directions: list[str], part: str) -> Array:
+def start_values(
+    model: RecurrentModel, weights: Weights, layer: int, directions: list[str], part: str
+) -> Array:
     """A layer's state before the first symbol: (directions, hidden)."""
     if model.initial_state == "learned":
-        return np.stack([_float(weights[f"initial_state.{layer}.{direction}.{part}"]) for direction in directions])
-    return np.full((len(directions), model.hidden_size), RANDOM_MEAN if model.initial_state == "random" else 0, FLOAT)
+        return np.stack(
+            [_float(weights[f"initial_state.{layer}.{direction}.{part}"]) for direction in directions]
+        )
+    return np.full(
+        (len(directions), model.hidden_size), RANDOM_MEAN if model.initial_state == "random" else 0, FLOAT
+    )
 
 
 # --- words ------------------------------------------------------------------------------------------------------------
@@ -145,7 +199,9 @@ def _words(graph: Graph, model: TaggerModel, weights: Weights) -> str:
 def _look_up(graph: Graph, feature: Feature, weight: Array, ids: str, column: int) -> str:
     table = _float(weight)
     if not (feature.unknown or feature.name == "vectors"):
-        table = np.concatenate([table, table.mean(0, keepdims=True)])  # -1, a value never seen, finds it as the last row
+        table = np.concatenate(
+            [table, table.mean(0, keepdims=True)]
+        )  # -1, a value never seen, finds it as the last row
     numbers = graph.add("Gather", ids, graph.constant(np.array(column, INTEGER)), axis=2)
     return graph.add("Gather", graph.constant(table), numbers)
 
@@ -163,10 +219,14 @@ def _characters(graph: Graph) -> tuple[str, str, str]:
     return flat, graph.add("Max", lengths, graph.constant(np.array(1, INTEGER))), shape
 
 
-def _convolution(graph: Graph, feature: Feature, weights: Weights, prefix: str, characters: str, lengths: str) -> str:
+def _convolution(
+    graph: Graph, feature: Feature, weights: Weights, prefix: str, characters: str, lengths: str
+) -> str:
     """Convolution, maximum over a word's own positions, ReLU: (words, dim)."""
     width = feature.width
-    more = graph.constant(np.array([0, 0, 0, width - 1], INTEGER))  # a word shorter than the filter is lengthened by end marks
+    more = graph.constant(
+        np.array([0, 0, 0, width - 1], INTEGER)
+    )  # a word shorter than the filter is lengthened by end marks
     padded = graph.add("Pad", characters, more, graph.constant(np.array(END, INTEGER)))
     x = graph.add("Gather", graph.constant(_float(weights[f"{prefix}embedding.weight"])), padded)
     x = graph.add("Transpose", x, perm=[0, 2, 1])
@@ -175,15 +235,30 @@ def _convolution(graph: Graph, feature: Feature, weights: Weights, prefix: str, 
     zero, one = (graph.constant(np.array(value, INTEGER)) for value in (0, 1))
     columns = graph.add("Squeeze", graph.add("Shape", characters, start=1), graph.constant([0]))
     places = graph.add("Unsqueeze", graph.add("Range", zero, columns, one), graph.constant([0]))
-    last = graph.add("Sub", graph.add("Max", lengths, graph.constant(np.array(width, INTEGER))), graph.constant(np.array(width, INTEGER)))
+    last = graph.add(
+        "Sub",
+        graph.add("Max", lengths, graph.constant(np.array(width, INTEGER))),
+        graph.constant(np.array(width, INTEGER)),
+    )
     inside = graph.add("LessOrEqual", places, graph.add("Unsqueeze", last, graph.constant([1])))
-    masked = graph.add("Where", graph.add("Unsqueeze", inside, graph.constant([1])), x, graph.constant(np.array(-3e38, FLOAT)))
+    masked = graph.add(
+        "Where",
+        graph.add("Unsqueeze", inside, graph.constant([1])),
+        x,
+        graph.constant(np.array(-3e38, FLOAT)),
+    )
     return graph.add("Relu", graph.add("ReduceMax", masked, axes=[2], keepdims=0))
 
 
-def _character_lstm(graph: Graph, feature: Feature, weights: Weights, prefix: str, characters: str, lengths: str) -> str:
+def _character_lstm(
+    graph: Graph, feature: Feature, weights: Weights, prefix: str, characters: str, lengths: str
+) -> str:
     """The last states of both directions side by side: (words, 2 * dim)."""
-    x = graph.add("Gather", graph.constant(_float(weights[f"{prefix}embedding.weight"])), graph.add("Transpose", characters, perm=[1, 0]))
+    x = graph.add(
+        "Gather",
+        graph.constant(_float(weights[f"{prefix}embedding.weight"])),
+        graph.add("Transpose", characters, perm=[1, 0]),
+    )
     model = RecurrentModel(cell="lstm", hidden_size=feature.dim)
     names = [f"{prefix}forward", f"{prefix}backward"]
     _, after = _recurrent(graph, model, weights, names, x, [], graph.add("Cast", lengths, to=6))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 
@@ -12,10 +11,10 @@ from seqtool.export.onnx_models import state_names
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.encoder import State
 from seqtool.inference.tagger import TaggerModel
+from seqtool.types import Array
 
 SHAPES = ((1, 1), (2, 7), (5, 3), (3, 40))  # (batch, length)
 TOLERANCE = 1e-5  # times the larger of 1 and the value: what DESIGN allows between two forward passes
-Array = np.ndarray[Any, Any]
 Arrays = dict[str, Array]
 
 
@@ -53,7 +52,9 @@ def check_character(model: CharacterModel, exported: Exported) -> float:
     for batch, length in SHAPES:
         state = model.initial_state(batch)
         inputs = {
-            name: np.ascontiguousarray(part) for row, parts in zip(names, state, strict=True) for name, part in zip(row, parts, strict=True)
+            name: np.ascontiguousarray(part)
+            for row, parts in zip(names, state, strict=True)
+            for name, part in zip(row, parts, strict=True)
         }
         for _ in range(2):
             ids = _written(model, state, draw.integers(0, len(model.vocabulary), (1, batch)), length, draw)
@@ -67,7 +68,9 @@ def check_character(model: CharacterModel, exported: Exported) -> float:
     return worst
 
 
-def _written(model: CharacterModel, state: State, first: Array, length: int, draw: np.random.Generator) -> Array:
+def _written(
+    model: CharacterModel, state: State, first: Array, length: int, draw: np.random.Generator
+) -> Array:
     """Symbols (length, batch) that the model draws, from the first ones on."""
     rows = [first]
     while len(rows) < length:

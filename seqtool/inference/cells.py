@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from seqtool.settings import RecurrentModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Parts = tuple[Array, ...]  # the state of a layer: (h,) or (h, c), each (directions, batch, hidden)
 
 # Gates in the order in which they lie inside, each with its place in torch's order; sigmoid gates first.

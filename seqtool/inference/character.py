@@ -15,10 +15,15 @@ from seqtool.inference import model_config as settings_of
 from seqtool.inference.encoder import Encoder, State, TableGates, Watch
 from seqtool.inference.packed_sequences import Packing
 from seqtool.inference.sampling import Choice, Piece, TextStream
-from seqtool.inference.text_scoring import ONE_PASS, TextScores, carried_forward, carried_losses, sequence_losses
+from seqtool.inference.text_scoring import (
+    ONE_PASS,
+    TextScores,
+    carried_forward,
+    carried_losses,
+    sequence_losses,
+)
 from seqtool.inference.word_features import gate_table
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 BOUNDARY = "\n"  # stands before and after every line of a model of lines
 _CHUNK = 1 << 22  # scores held at a time when a text is predicted
@@ -34,7 +39,9 @@ class CharacterModel:
         settings: of the network.
     """
 
-    def __init__(self, config: Mapping[str, Any], vocabulary: SymbolVocabulary, weights: Mapping[str, Array]) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], vocabulary: SymbolVocabulary, weights: Mapping[str, Array]
+    ) -> None:
         self.settings = settings_of.character(config["model"])
         self.kind: str = config["kind"]
         self.vocabulary = vocabulary
@@ -43,7 +50,9 @@ class CharacterModel:
         cell = self._encoder.cells[0]
         embedding = weights.get("embedding.weight")
         # What the first layer's gates get from a symbol depends on the symbol alone.
-        self._table = cell.inputs[0][:, None] + cell.bias if embedding is None else gate_table(cell, _float(embedding))
+        self._table = (
+            cell.inputs[0][:, None] + cell.bias if embedding is None else gate_table(cell, _float(embedding))
+        )
         self._output: tuple[Array, ...] = ()
         if self.settings.output == "linear":
             last = weights["embedding.weight"] if self.settings.tied else weights["output.weight"]
@@ -52,7 +61,9 @@ class CharacterModel:
             self._bias = _float(weights["output.bias"])
 
     @classmethod
-    def from_parts(cls, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]) -> CharacterModel:
+    def from_parts(
+        cls, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]
+    ) -> CharacterModel:
         """A model from what a model directory holds; `load.load_model` checks that as well."""
         return cls(config, SymbolVocabulary.from_json(dict(vocab), config["symbols"]["unit"]), weights)
 
@@ -88,7 +99,9 @@ class CharacterModel:
         state = state or self.initial_state(batch)
         if not steps:
             return np.zeros((0, batch, self._width), np.float32), state
-        y, state = self._encoder.run(TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state)
+        y, state = self._encoder.run(
+            TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state
+        )
         return self._logits(y).reshape(steps, batch, -1), state
 
     def packed(self, ids: Array, packing: Packing) -> Array:
@@ -118,7 +131,10 @@ class CharacterModel:
 
     def _needs_output(self) -> None:
         if not self._output:
-            raise ModelError("the network has no output layer, so it has no scores for symbols", hint="look at its states: seqtool inspect")
+            raise ModelError(
+                "the network has no output layer, so it has no scores for symbols",
+                hint="look at its states: seqtool inspect",
+            )
 
     # --- predicting and generating ------------------------------------------------------------------------------------
 
@@ -154,7 +170,9 @@ class CharacterModel:
         stop: str | None = None,
     ) -> Iterator[str]:
         """Text that goes on from a prompt, piece by piece. Arguments and errors as for `generate`."""
-        pieces = self.generate(prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop)
+        pieces = self.generate(
+            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+        )
         return (piece.text for piece in pieces if piece.text)
 
     def generate(
@@ -187,11 +205,16 @@ class CharacterModel:
         """
         self._needs_output()
         if self.kind == "pairs":
-            raise ModelError("a model of aligned pairs does not go on with a text", hint="see what it makes of one: seqtool predict")
+            raise ModelError(
+                "a model of aligned pairs does not go on with a text",
+                hint="see what it makes of one: seqtool predict",
+            )
         choice = Choice(temperature, top_k, top_p)
         if length < 0:
             raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")
-        return self._generate(self._prompt(prompt), length, choice, np.random.default_rng(seed), self._stream(stop))
+        return self._generate(
+            self._prompt(prompt), length, choice, np.random.default_rng(seed), self._stream(stop)
+        )
 
     def _prompt(self, prompt: str) -> Array:
         """Numbers of what is read before the first symbol is drawn; at least one."""
@@ -206,10 +229,14 @@ class CharacterModel:
     def readable(self, text: str) -> tuple[str, list[str]]:
         """A text without the characters that the model does not know, and those, each once. An unknown symbol stands for any."""
         text = self.normalized(text)
-        strange = [character for character in dict.fromkeys(text) if (self.vocabulary.numbers(character) < 0).any()]
+        strange = [
+            character for character in dict.fromkeys(text) if (self.vocabulary.numbers(character) < 0).any()
+        ]
         return text.translate(dict.fromkeys(map(ord, strange))), strange
 
-    def _generate(self, prompt: Array, length: int, choice: Choice, generator: np.random.Generator, stream: TextStream) -> Iterator[Piece]:
+    def _generate(
+        self, prompt: Array, length: int, choice: Choice, generator: np.random.Generator, stream: TextStream
+    ) -> Iterator[Piece]:
         steppers = self._encoder.start(self._after(prompt[:-1]))
         number = int(prompt[-1])
         for _ in range(length):
@@ -252,7 +279,9 @@ class CharacterModel:
         if self.kind == "lines":
             lines = self.score_lines(text.removesuffix(BOUNDARY).split(BOUNDARY))
             symbols = tuple(symbol for line in lines for symbol in line.symbols)
-            return TextScores(symbols, np.concatenate([line.losses for line in lines]), sum(line.bytes for line in lines))
+            return TextScores(
+                symbols, np.concatenate([line.losses for line in lines]), sum(line.bytes for line in lines)
+            )
         before, ids = self.encode(context), self.encode(text)
         whole = np.concatenate([before, ids])
         losses = carried_losses(self, whole, streams=1 if len(whole) <= ONE_PASS else None)
@@ -270,7 +299,10 @@ class CharacterModel:
         sequences = [self.encode(before + line + behind) for line in lines]
         losses = sequence_losses(self, sequences)
         first = len(before)
-        return [self._scores(line + behind, ids[first:], found) for line, ids, found in zip(lines, sequences, losses, strict=True)]
+        return [
+            self._scores(line + behind, ids[first:], found)
+            for line, ids, found in zip(lines, sequences, losses, strict=True)
+        ]
 
     def needs_likelihood(self) -> None:
         """See that the model says how likely a text is.
@@ -281,14 +313,19 @@ class CharacterModel:
         self._needs_output()
         if self.kind == "pairs":
             raise ModelError(
-                "a model of aligned pairs does not say how likely a text is", hint="see what it makes of a text: seqtool predict"
+                "a model of aligned pairs does not say how likely a text is",
+                hint="see what it makes of a text: seqtool predict",
             )
 
     def _scores(self, text: str, ids: Array, losses: Array) -> TextScores:
         """Losses with their symbols: those of a text, or all but its first."""
         scored = ids[len(ids) - len(losses) :]
-        size = len(self.normalized(text)[0 if len(scored) == len(ids) else 1 :].encode("utf-8", "surrogatepass"))
-        return TextScores(self._symbols(scored), losses, len(scored) if self.vocabulary.unit == "byte" else size)
+        size = len(
+            self.normalized(text)[0 if len(scored) == len(ids) else 1 :].encode("utf-8", "surrogatepass")
+        )
+        return TextScores(
+            self._symbols(scored), losses, len(scored) if self.vocabulary.unit == "byte" else size
+        )
 
     def symbol_losses(self, text: str, context: str = "") -> Array:
         """Nats of each symbol; see `score`."""
@@ -311,11 +348,15 @@ class CharacterModel:
         """
         return carried_forward(self, self.encode(text), wanted)
 
-    def watched(self, ids: Array, state: State, wanted: Collection[str] | None) -> tuple[dict[str, Array], State]:
+    def watched(
+        self, ids: Array, state: State, wanted: Collection[str] | None
+    ) -> tuple[dict[str, Array], State]:
         """States and scores of symbol numbers (time, batch): arrays (time, batch, …) by name, and the state after them."""
         steps, batch = ids.shape
         watch = Watch(wanted)
-        y, state = self._encoder.run(TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state, watch)
+        y, state = self._encoder.run(
+            TableGates(self._table, ids.reshape(-1)), Packing.equal(steps, batch), state, watch
+        )
         if wanted is None or "logits" in wanted:
             watch.found["logits"] = self._logits(y)
         return {name: values.reshape(steps, batch, -1) for name, values in watch.found.items()}, state

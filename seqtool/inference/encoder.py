@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
 from seqtool.inference.cells import Cell, Parts, Stepper
 from seqtool.inference.packed_sequences import Packing
 from seqtool.settings import RecurrentModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 State = tuple[Parts, ...]  # for every layer its parts, each (directions, batch, hidden)
 
 _BLOCK = 1 << 18  # numbers in a block of gates: a megabyte, which stays in a core's cache
@@ -54,7 +54,9 @@ class TableGates:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.float32)
         out = self._buffer[:size].reshape(*index.shape, -1)
-        np.take(self._table, index, axis=0, out=out, mode="clip")  # another mode would copy by way of a buffer
+        np.take(
+            self._table, index, axis=0, out=out, mode="clip"
+        )  # another mode would copy by way of a buffer
         return out
 
 
@@ -116,13 +118,24 @@ class Encoder:
     residual: bool
 
     @classmethod
-    def from_weights(cls, model: RecurrentModel, weights: Mapping[str, Array], bidirectional: bool = False) -> Encoder:
+    def from_weights(
+        cls, model: RecurrentModel, weights: Mapping[str, Array], bidirectional: bool = False
+    ) -> Encoder:
         """The stack from weights as a model directory names them."""
         directions = ["forward", "backward"] if bidirectional else ["forward"]
         cells, starts = [], []
         for layer in range(model.num_layers):
-            cells.append(Cell.from_weights(model, weights, [f"encoder.{layer}.{direction}" for direction in directions]))
-            starts.append(tuple(_start(model, weights, layer, directions, part) for part in ("hc" if model.cell == "lstm" else "h")))
+            cells.append(
+                Cell.from_weights(
+                    model, weights, [f"encoder.{layer}.{direction}" for direction in directions]
+                )
+            )
+            starts.append(
+                tuple(
+                    _start(model, weights, layer, directions, part)
+                    for part in ("hc" if model.cell == "lstm" else "h")
+                )
+            )
         return cls(tuple(cells), tuple(starts), model.residual)
 
     @property
@@ -132,10 +145,18 @@ class Encoder:
 
     def initial_state(self, batch: int) -> State:
         """The state before the first symbol of `batch` sequences."""
-        return tuple(tuple(np.broadcast_to(part[:, None], (len(part), batch, part.shape[1])) for part in parts) for parts in self.starts)
+        return tuple(
+            tuple(np.broadcast_to(part[:, None], (len(part), batch, part.shape[1])) for part in parts)
+            for parts in self.starts
+        )
 
     def run(
-        self, gates: Gates, packing: Packing, state: State | None = None, watch: Watch | None = None, output: Array | None = None
+        self,
+        gates: Gates,
+        packing: Packing,
+        state: State | None = None,
+        watch: Watch | None = None,
+        output: Array | None = None,
     ) -> tuple[Array, State]:
         """Run all layers over packed sequences.
 
@@ -186,7 +207,9 @@ class Encoder:
         return y
 
 
-def _start(model: RecurrentModel, weights: Mapping[str, Array], layer: int, directions: Sequence[str], part: str) -> Array:
+def _start(
+    model: RecurrentModel, weights: Mapping[str, Array], layer: int, directions: Sequence[str], part: str
+) -> Array:
     if model.initial_state == "learned":
         stacked = np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions])
         learned: Array = stacked.astype(np.float32, copy=False)
@@ -195,7 +218,9 @@ def _start(model: RecurrentModel, weights: Mapping[str, Array], layer: int, dire
     return np.full((len(directions), model.hidden_size), value, np.float32)
 
 
-def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, watch: Watch | None, output: Array | None) -> Array:
+def _run_layer(
+    layer: int, stepper: Stepper, gates: Gates, packing: Packing, watch: Watch | None, output: Array | None
+) -> Array:
     """One layer over all sequences: y (total, directions * hidden), or what the output makes of it: (total, labels)."""
     cell = stepper.cell
     weights = None if output is None else output.reshape(cell.directions, cell.hidden, -1)
@@ -216,7 +241,9 @@ def _run_layer(layer: int, stepper: Stepper, gates: Gates, packing: Packing, wat
             stepper.step(block[:, start:stop])
             done[:, start:stop] = stepper.h
             if watch is not None:
-                watch.note(layer, stepper, _places(packing, low + start, low + stop, cell.directions), packing.total)
+                watch.note(
+                    layer, stepper, _places(packing, low + start, low + stop, cell.directions), packing.total
+                )
         for direction, places in enumerate(_places(packing, low, high, cell.directions)):
             found = done[direction, : high - low]
             if weights is None:

@@ -11,7 +11,8 @@ from seqtool.errors import ModelError
 from seqtool.inference import model_config as settings_of
 from seqtool.inference.weight_shapes import Shapes, character_shapes, tagger_shapes
 from seqtool.settings import Scheme, feature_list
-from seqtool.storage.model_directory import Bundle
+from seqtool.storage.model_directory import StoredModel
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
@@ -22,7 +23,7 @@ _HINT = "copy the whole model directory again, or train it again"
 Json = Mapping[str, Any]
 
 
-def load_model(bundle: Bundle) -> CharacterModel | TaggerModel:
+def load_model(bundle: StoredModel) -> CharacterModel | TaggerModel:
     """A model that is ready to be used.
 
     Raises:
@@ -31,7 +32,7 @@ def load_model(bundle: Bundle) -> CharacterModel | TaggerModel:
     return load_character_model(bundle) if bundle.task == "char" else load_tagger(bundle)
 
 
-def load_character_model(bundle: Bundle) -> CharacterModel:
+def load_character_model(bundle: StoredModel) -> CharacterModel:
     """A character model; errors as `load_model`."""
     from seqtool.inference.character import CharacterModel
 
@@ -48,7 +49,7 @@ def load_character_model(bundle: Bundle) -> CharacterModel:
     return CharacterModel.from_parts(config, vocab, bundle.weights)
 
 
-def load_tagger(bundle: Bundle) -> TaggerModel:
+def load_tagger(bundle: StoredModel) -> TaggerModel:
     """A tagger; errors as `load_model`."""
     from seqtool.inference.tagger import TaggerModel
 
@@ -64,7 +65,7 @@ def load_tagger(bundle: Bundle) -> TaggerModel:
     return TaggerModel.from_parts(config, vocab, bundle.weights)
 
 
-def check_weights(weights: Mapping[str, np.ndarray[Any, Any]], shapes: Shapes) -> None:
+def check_weights(weights: Mapping[str, Array], shapes: Shapes) -> None:
     """See that weights are those of a network.
 
     Raises:
@@ -72,14 +73,20 @@ def check_weights(weights: Mapping[str, np.ndarray[Any, Any]], shapes: Shapes) -
     """
     for name in sorted(shapes.keys() | weights.keys()):
         if name not in weights:
-            raise ModelError(f"{name}: expected shape {shapes[name]}, found no such array", place=_WEIGHTS, hint=_HINT)
+            raise ModelError(
+                f"{name}: expected shape {shapes[name]}, found no such array", place=_WEIGHTS, hint=_HINT
+            )
         if name not in shapes:
             raise ModelError(f"{name}: not an array of this network", place=_WEIGHTS, hint=_HINT)
         array = weights[name]
         if array.shape != shapes[name]:
-            raise ModelError(f"{name}: expected shape {shapes[name]}, found {array.shape}", place=_WEIGHTS, hint=_HINT)
+            raise ModelError(
+                f"{name}: expected shape {shapes[name]}, found {array.shape}", place=_WEIGHTS, hint=_HINT
+            )
         if array.dtype not in (np.float32, np.float16):
-            raise ModelError(f"{name}: expected float32 or float16, found {array.dtype}", place=_WEIGHTS, hint=_HINT)
+            raise ModelError(
+                f"{name}: expected float32 or float16, found {array.dtype}", place=_WEIGHTS, hint=_HINT
+            )
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=_WEIGHTS, hint="train the model again")
 
@@ -101,7 +108,9 @@ def _check_symbols(vocab: Json, unit: str) -> None:
     symbols = vocab.get("symbols")
     kind: type = str if unit == "char" else int
     if not isinstance(symbols, list) or not symbols or not all(type(symbol) is kind for symbol in symbols):
-        raise ModelError(f"symbols: expected a list of {'strings' if kind is str else 'bytes'}", place=_VOCAB, hint=_HINT)
+        raise ModelError(
+            f"symbols: expected a list of {'strings' if kind is str else 'bytes'}", place=_VOCAB, hint=_HINT
+        )
     if unit == "byte" and not all(0 <= symbol < 256 for symbol in symbols):
         raise ModelError("symbols: expected bytes from 0 to 255", place=_VOCAB, hint=_HINT)
     if len(set(symbols)) != len(symbols):
@@ -110,7 +119,9 @@ def _check_symbols(vocab: Json, unit: str) -> None:
         raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
     unknown = vocab.get("unknown")
     if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
-        raise ModelError(f"unknown: expected the number of a symbol, found {unknown!r}", place=_VOCAB, hint=_HINT)
+        raise ModelError(
+            f"unknown: expected the number of a symbol, found {unknown!r}", place=_VOCAB, hint=_HINT
+        )
 
 
 def _check_words(vocab: Json, over_characters: list[bool]) -> None:
@@ -123,14 +134,26 @@ def _check_words(vocab: Json, over_characters: list[bool]) -> None:
     if not _counts(counts):
         raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
     if len(forms) != len(counts):
-        raise ModelError(f"counts: expected one for each of {len(forms):,} forms, found {len(counts):,}", place=_VOCAB, hint=_HINT)
+        raise ModelError(
+            f"counts: expected one for each of {len(forms):,} forms, found {len(counts):,}",
+            place=_VOCAB,
+            hint=_HINT,
+        )
     features = vocab.get("features")
     if not isinstance(features, list) or len(features) != len(over_characters):
-        raise ModelError(f"features: expected {len(over_characters)} lists of values", place=_VOCAB, hint=_HINT)
+        raise ModelError(
+            f"features: expected {len(over_characters)} lists of values", place=_VOCAB, hint=_HINT
+        )
     for index, (values, character) in enumerate(zip(features, over_characters, strict=True)):
         if not (values is None if character else _strings(values)):
-            raise ModelError(f"features.{index}: expected {'null' if character else 'a list of strings'}", place=_VOCAB, hint=_HINT)
-    if (any(over_characters) or vocab.get("characters") is not None) and not _strings(vocab.get("characters")):
+            raise ModelError(
+                f"features.{index}: expected {'null' if character else 'a list of strings'}",
+                place=_VOCAB,
+                hint=_HINT,
+            )
+    if (any(over_characters) or vocab.get("characters") is not None) and not _strings(
+        vocab.get("characters")
+    ):
         raise ModelError("characters: expected a list of strings", place=_VOCAB, hint=_HINT)
 
 

@@ -34,7 +34,10 @@ def tagger_features(value: Mapping[str, Any]) -> tuple[Feature, ...]:
     given = value.get("features")
     if not isinstance(given, list | tuple) or not given:
         raise ModelError("model.features: expected a list of features", place=PLACE)
-    return tuple(item if isinstance(item, Feature) else _read(Feature, item, f"model.features.{at}") for at, item in enumerate(given))
+    return tuple(
+        item if isinstance(item, Feature) else _read(Feature, item, f"model.features.{at}")
+        for at, item in enumerate(given)
+    )
 
 
 def _read(cls: type[T], value: Any, where: str) -> T:
@@ -43,7 +46,11 @@ def _read(cls: type[T], value: Any, where: str) -> T:
     hints = _hints(cls)  # type: ignore[arg-type]
     for name, item in value.items():
         if name not in hints:
-            raise ModelError(f"{where}.{name}: unknown key", place=PLACE, hint="the model was written by another version of seqtool")
+            raise ModelError(
+                f"{where}.{name}: unknown key",
+                place=PLACE,
+                hint="the model was written by another version of seqtool",
+            )
         if not _fits(item, hints[name]):
             raise ModelError(f"{where}.{name}: not a value that it can have: {item!r}", place=PLACE)
     for field in fields(cls):  # type: ignore[arg-type]

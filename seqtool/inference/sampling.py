@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import codecs
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from seqtool.errors import ConfigError
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 class Piece(NamedTuple):
@@ -41,11 +40,15 @@ class Choice:
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
-            raise ConfigError(f"expected a temperature of 0 or more, found {self.temperature}", place="temperature")
+            raise ConfigError(
+                f"expected a temperature of 0 or more, found {self.temperature}", place="temperature"
+            )
         if self.top_k is not None and self.top_k < 1:
             raise ConfigError(f"expected 1 or more symbols to choose from, found {self.top_k}", place="top-k")
         if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigError(f"expected a probability above 0 and up to 1, found {self.top_p}", place="top-p")
+            raise ConfigError(
+                f"expected a probability above 0 and up to 1, found {self.top_p}", place="top-p"
+            )
 
     def probabilities(self, scores: Array) -> Array:
         """The probability with which each symbol is chosen, from scores (symbols,)."""
@@ -75,7 +78,9 @@ class Choice:
         """One symbol. A number is drawn each time, even if there is no choice, so that symbols stay in step with draws."""
         sums = np.cumsum(self.probabilities(scores))
         place = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
-        return min(place, int(np.searchsorted(sums, sums[-1])))  # rounding must not reach a symbol of probability 0
+        return min(
+            place, int(np.searchsorted(sums, sums[-1]))
+        )  # rounding must not reach a symbol of probability 0
 
 
 class TextStream:

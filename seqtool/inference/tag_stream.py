@@ -28,7 +28,7 @@ Found = list[tuple[list[str], list[float] | None, list[tuple[list[str], float]] 
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TagOptions:
     """What is wanted beside the best labels."""
 
     probabilities: bool = False
@@ -47,7 +47,12 @@ class TaggingStream:
     """
 
     def __init__(
-        self, model: TaggerModel, write: Callable[[str], object], say: Callable[[str], None], wanted: Wanted, jobs: int = 1
+        self,
+        model: TaggerModel,
+        write: Callable[[str], object],
+        say: Callable[[str], None],
+        wanted: TagOptions,
+        jobs: int = 1,
     ) -> None:
         self.problems = 0
         self._model = model
@@ -60,17 +65,23 @@ class TaggingStream:
         self._pool = _pool(model, jobs) if jobs > 1 else None
         self._jobs = jobs
         self._named: set[str] = set()
-        self._names_unseen = any(not feature.unknown and feature.name in ("form", "lower") for feature in model.encoder.features)
+        self._names_unseen = any(
+            not feature.unknown and feature.name in ("form", "lower") for feature in model.encoder.features
+        )
         self._known_ends = cache(model.encoder.endings)
         self._warned = False
 
     def __enter__(self) -> TaggingStream:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Give out what came before a mistake, too; a reader that has gone or Ctrl-C end the work at once."""
         try:
-            if kind is None or (error is not None and isinstance(error, Exception) and not isinstance(error, BrokenPipeError)):
+            if kind is None or (
+                error is not None and isinstance(error, Exception) and not isinstance(error, BrokenPipeError)
+            ):
                 self.flush()
         finally:
             if self._pool is not None:
@@ -131,16 +142,20 @@ class TaggingStream:
                 if len(self._named) > NAMED_UNSEEN:
                     self._say("note: further unseen words are not named")
                     return
-                self._say(f"note: {token!r} is not in the training data; the mean of all words stands in for it")
+                self._say(
+                    f"note: {token!r} is not in the training data; the mean of all words stands in for it"
+                )
 
     def _check_ends(self, item: Item) -> None:
         odd = ends_oddly(item.tokens, self._known_ends)
         if odd is not None:
             self._warned = True
-            self._say(f"warning: {odd!r} ends in punctuation as no word of the training data does; set punctuation apart with spaces")
+            self._say(
+                f"warning: {odd!r} ends in punctuation as no word of the training data does; set punctuation apart with spaces"
+            )
 
 
-def find(model: TaggerModel, sentences: Sequence[Sequence[str]], wanted: Wanted) -> Found:
+def find(model: TaggerModel, sentences: Sequence[Sequence[str]], wanted: TagOptions) -> Found:
     """Labels of sentences, with what else is wanted."""
     if wanted.nbest:
         lists = [model.nbest(sentence, wanted.nbest) for sentence in sentences]
@@ -171,5 +186,5 @@ def _start_worker(model: TaggerModel) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
 
 
-def _work(sentences: Sequence[Sequence[str]], wanted: Wanted) -> Found:
+def _work(sentences: Sequence[Sequence[str]], wanted: TagOptions) -> Found:
     return find(_worker[0], sentences, wanted)

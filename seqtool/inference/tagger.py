@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.tagging.word_encoder import WordEncoder
-from seqtool.decoding import argmax, constraint_scores, log_partition, log_softmax, marginals, nbest, nbest_independent, viterbi
+from seqtool.decoding import (
+    argmax,
+    constraint_scores,
+    log_partition,
+    log_softmax,
+    marginals,
+    nbest,
+    nbest_independent,
+    viterbi,
+)
 from seqtool.inference import model_config as settings_of
 from seqtool.inference.encoder import Encoder, TableGates, Watch
 from seqtool.inference.packed_sequences import Packing
@@ -17,8 +26,8 @@ from seqtool.inference.word_features import WordVectors
 from seqtool.inference.word_gate_cache import WordCache, WordGates
 from seqtool.settings import Scheme
 from seqtool.spans import convert
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Sentence = Sequence[str]
 
 BATCH_SENTENCES = 256
@@ -65,7 +74,13 @@ class TaggerModel:
         start, transitions, end: scores of label sequences; zeros for the softmax decoder.
     """
 
-    def __init__(self, config: Mapping[str, Any], labels: Sequence[str], encoder: WordEncoder, weights: Mapping[str, Array]) -> None:
+    def __init__(
+        self,
+        config: Mapping[str, Any],
+        labels: Sequence[str],
+        encoder: WordEncoder,
+        weights: Mapping[str, Array],
+    ) -> None:
         self.settings = settings_of.tagger(config["model"])
         self.labels = tuple(labels)
         self.scheme: Scheme = config["scheme"]
@@ -73,14 +88,18 @@ class TaggerModel:
         self.tokenizer: str | None = config.get("tokenizer")
         self.encoder = encoder
         self._recurrent = Encoder.from_weights(self.settings, weights, self.settings.bidirectional)
-        self._cache = WordCache(encoder, WordVectors.from_weights(self.settings, weights), self._recurrent.cells[0])
+        self._cache = WordCache(
+            encoder, WordVectors.from_weights(self.settings, weights), self._recurrent.cells[0]
+        )
         self._output = np.ascontiguousarray(weights["output.weight"].T, np.float32)
         self._bias = weights["output.bias"].astype(np.float32)
         self.start, self.transitions, self.end = self._sequence_scores(weights)
         self._names = np.array(self.labels, object)
 
     @classmethod
-    def from_parts(cls, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]) -> TaggerModel:
+    def from_parts(
+        cls, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]
+    ) -> TaggerModel:
         """A tagger from what a model directory holds; `load.load_model` checks that as well."""
         features = settings_of.tagger_features(config["model"])
         encoder = WordEncoder.from_json(features, vocab, config["words"]["normalize"])
@@ -89,7 +108,11 @@ class TaggerModel:
     def _sequence_scores(self, weights: Mapping[str, Array]) -> tuple[Array, Array, Array]:
         start, transitions, end = constraint_scores(self.labels, self.inner_scheme)
         if self.settings.decoder == "crf":
-            return start + weights["crf.start"], transitions + weights["crf.transitions"], end + weights["crf.end"]
+            return (
+                start + weights["crf.start"],
+                transitions + weights["crf.transitions"],
+                end + weights["crf.end"],
+            )
         if self.settings.decoder == "softmax":
             return np.zeros_like(start), np.zeros_like(transitions), np.zeros_like(end)
         return start, transitions, end
@@ -129,7 +152,9 @@ class TaggerModel:
         packing = batch.packing
         padded = np.zeros((len(packing.offsets) - 1, packing.batch, len(self.labels)))
         padded[packing.steps, packing.columns] = batch.scores
-        found: Array = viterbi(padded, packing.lengths, self.start, self.transitions, self.end)[packing.steps, packing.columns]
+        found: Array = viterbi(padded, packing.lengths, self.start, self.transitions, self.end)[
+            packing.steps, packing.columns
+        ]
         return found
 
     def _outer(self, labels: list[str]) -> list[str]:
@@ -140,10 +165,16 @@ class TaggerModel:
         """The best labels, and the probability of each: a CRF's marginal, else that of the token by itself."""
         found: list[tuple[list[str], Array]] = [([], np.zeros(0)) for _ in sentences]
         for batch in self._batches(sentences):
-            best, scores, starts = batch.flattened(self._best(batch)), batch.flattened(batch.scores), batch.starts
+            best, scores, starts = (
+                batch.flattened(self._best(batch)),
+                batch.flattened(batch.scores),
+                batch.starts,
+            )
             for place, number in enumerate(batch.numbers.tolist()):
                 inside = slice(starts[place], starts[place + 1])
-                chosen = self._label_probabilities(scores[inside])[np.arange(starts[place + 1] - starts[place]), best[inside]]
+                chosen = self._label_probabilities(scores[inside])[
+                    np.arange(starts[place + 1] - starts[place]), best[inside]
+                ]
                 found[number] = self._outer(self._names[best[inside]].tolist()), chosen
         return found
 
@@ -170,7 +201,10 @@ class TaggerModel:
             paths = nbest_independent(log_softmax(scores), count)
         else:
             whole = log_partition(scores, self.start, self.transitions, self.end)
-            paths = [(path, score - whole) for path, score in nbest(scores, self.start, self.transitions, self.end, count)]
+            paths = [
+                (path, score - whole)
+                for path, score in nbest(scores, self.start, self.transitions, self.end, count)
+            ]
         found: dict[tuple[str, ...], float] = {}
         for path, score in paths:
             found.setdefault(tuple(self._outer(self._names[path].tolist())), score)
@@ -227,6 +261,8 @@ class TaggerModel:
         with self._cache.looked_up(tokens) as found:
             if found is not None:
                 table, rows = found
-                return self._recurrent.run(TableGates(table, rows[flat], back), packing, None, watch, self._output)[0]
+                return self._recurrent.run(
+                    TableGates(table, rows[flat], back), packing, None, watch, self._output
+                )[0]
         gates = WordGates(self._cache, tokens, flat, back)
         return self._recurrent.run(gates, packing, None, watch, self._output)[0]

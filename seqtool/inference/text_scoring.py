@@ -9,18 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.decoding import log_softmax
 from seqtool.inference.encoder import State
 from seqtool.inference.packed_sequences import Packing
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
 
-Array = np.ndarray[Any, Any]
 Parts = Iterator[tuple[Array, Array]]
 
 ONE_PASS = 10_000  # symbols that are read in one single pass where nothing else is said
@@ -126,7 +126,9 @@ def block_parts(model: CharacterModel, ids: Array, block: int) -> Parts:
         inside = positions < count
         state = model.initial_state(blocks)
         for rows in _ranges(block, blocks * len(model.vocabulary)):
-            logits, state = model.forward(np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64), state)
+            logits, state = model.forward(
+                np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64), state
+            )
             places = positions[rows][inside[rows]]
             yield places, -_chosen(logits[inside[rows]], ids[places + 1])
 
@@ -162,9 +164,13 @@ def carried_forward(model: CharacterModel, ids: Array, wanted: Collection[str] |
     return arrays
 
 
-def carried_pieces(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> Iterator[tuple[Array, dict[str, Array]]]:
+def carried_pieces(
+    model: CharacterModel, ids: Array, wanted: Collection[str] | None
+) -> Iterator[tuple[Array, dict[str, Array]]]:
     """As `carried_forward`, a part of the text at a time: positions (count,) and arrays (count, …) by name."""
-    for positions, found, inside in _read(model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted):
+    for positions, found, inside in _read(
+        model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted
+    ):
         yield positions[inside], {name: values[inside] for name, values in found.items()}
 
 
@@ -204,7 +210,10 @@ def _at(ids: Array, positions: Array) -> Array:
 
 def _first_anew(warmed: State, fresh: State) -> State:
     return tuple(
-        tuple(np.concatenate([start[:, :1], part[:, 1:]], axis=1) for part, start in zip(parts, starts, strict=True))
+        tuple(
+            np.concatenate([start[:, :1], part[:, 1:]], axis=1)
+            for part, start in zip(parts, starts, strict=True)
+        )
         for parts, starts in zip(warmed, fresh, strict=True)
     )
 

@@ -39,7 +39,9 @@ def tagger_shapes(model: TaggerModel, vocab: Mapping[str, Any]) -> Shapes:
         width += wide
     if model.projection:
         shapes |= {"projection.weight": (model.projection, width), "projection.bias": (model.projection,)}
-        shapes |= {f"norm.{part}": (model.projection,) for part in ("weight", "bias")} if model.layer_norm else {}
+        shapes |= (
+            {f"norm.{part}": (model.projection,) for part in ("weight", "bias")} if model.layer_norm else {}
+        )
         width = model.projection
     directions = ["forward", "backward"] if model.bidirectional else ["forward"]
     shapes |= _encoder(model, width, directions)
@@ -58,11 +60,16 @@ def _feature(prefix: str, feature: Feature, vocab: Mapping[str, Any], index: int
     elif feature.name == "char_lstm":
         shapes = {"embedding.weight": (len(vocab["characters"]) + MARKS, feature.char_dim)}
         for direction in ("forward", "backward"):
-            shapes |= {f"{direction}.{part}": shape for part, shape in _cell(4, feature.char_dim, feature.dim).items()}
+            shapes |= {
+                f"{direction}.{part}": shape
+                for part, shape in _cell(4, feature.char_dim, feature.dim).items()
+            }
     else:
         unknown = feature.unknown or feature.name == "vectors"
         shapes = {"weight": (len(vocab["features"][index]) + unknown, feature.dim)}
-    return {prefix + name: shape for name, shape in shapes.items()}, feature.dim * (2 if feature.name == "char_lstm" else 1)
+    return {prefix + name: shape for name, shape in shapes.items()}, feature.dim * (
+        2 if feature.name == "char_lstm" else 1
+    )
 
 
 def _encoder(model: RecurrentModel, entering: int, directions: list[str]) -> Shapes:
@@ -73,11 +80,18 @@ def _encoder(model: RecurrentModel, entering: int, directions: list[str]) -> Sha
             shapes |= {f"encoder.{layer}.{direction}.{part}": shape for part, shape in parts.items()}
             if model.initial_state == "learned":
                 states = "hc" if model.cell == "lstm" else "h"
-                shapes |= {f"initial_state.{layer}.{direction}.{part}": (model.hidden_size,) for part in states}
+                shapes |= {
+                    f"initial_state.{layer}.{direction}.{part}": (model.hidden_size,) for part in states
+                }
         entering = len(directions) * model.hidden_size
     return shapes
 
 
 def _cell(gates: int, entering: int, hidden: int) -> Shapes:
     rows = gates * hidden
-    return {"weight_ih": (rows, entering), "weight_hh": (rows, hidden), "bias_ih": (rows,), "bias_hh": (rows,)}
+    return {
+        "weight_ih": (rows, entering),
+        "weight_hh": (rows, hidden),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
+    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -13,8 +13,7 @@ from seqtool.inference.cells import Cell
 from seqtool.inference.encoder import Encoder, TableGates
 from seqtool.inference.packed_sequences import Packing
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, feature_list
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 CHARACTER_FEATURES = ("char_cnn", "char_lstm")
 END = 2  # number of the mark behind a word's last character
@@ -64,8 +63,13 @@ class CharacterConvolution:
     def from_weights(cls, weights: Mapping[str, Array], prefix: str) -> CharacterConvolution:
         """Args: prefix: of the weights' names."""
         embedding = weights[f"{prefix}embedding.weight"].astype(np.float32, copy=False)
-        filters = weights[f"{prefix}conv.weight"].astype(np.float32, copy=False)  # (dim, char_dim, filter width)
-        return cls(embedding @ filters.transpose(2, 1, 0), weights[f"{prefix}conv.bias"].astype(np.float32, copy=False))
+        filters = weights[f"{prefix}conv.weight"].astype(
+            np.float32, copy=False
+        )  # (dim, char_dim, filter width)
+        return cls(
+            embedding @ filters.transpose(2, 1, 0),
+            weights[f"{prefix}conv.bias"].astype(np.float32, copy=False),
+        )
 
     def vectors(self, characters: Array, lengths: Array) -> Array:
         """See `CharacterFeature`. Only places that lie within a word are worked out; the ReLU can wait for the maximum."""
@@ -151,7 +155,11 @@ class Projection:
         if not model.projection:
             return None
         weight = np.ascontiguousarray(weights["projection.weight"].T, np.float32)
-        norm = (weights["norm.weight"].astype(np.float32), weights["norm.bias"].astype(np.float32)) if model.layer_norm else None
+        norm = (
+            (weights["norm.weight"].astype(np.float32), weights["norm.bias"].astype(np.float32))
+            if model.layer_norm
+            else None
+        )
         return cls(weight, weights["projection.bias"].astype(np.float32), norm)
 
     def __call__(self, x: Array) -> Array:

@@ -12,11 +12,15 @@ import numpy as np
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.inference.cells import Cell
 from seqtool.inference.word_features import WordVectors, gate_table
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
-
-CACHE_BYTES = 12 << 20  # 2,457 words of the standard tagger, 2 x LSTM 160; eight times as many made it no faster on English
-LEAST_WORDS, MOST_WORDS = 64, 1 << 15  # the bookkeeping of more words would cost a small network more than it saves
+CACHE_BYTES = (
+    12 << 20
+)  # 2,457 words of the standard tagger, 2 x LSTM 160; eight times as many made it no faster on English
+LEAST_WORDS, MOST_WORDS = (
+    64,
+    1 << 15,
+)  # the bookkeeping of more words would cost a small network more than it saves
 _PORTION = 1024  # words that are worked out at a time: bounds memory
 
 
@@ -31,7 +35,9 @@ class WordCache:
         capacity: the number of words it can hold.
     """
 
-    def __init__(self, encoder: WordEncoder, vectors: WordVectors, cell: Cell, size: int = CACHE_BYTES) -> None:
+    def __init__(
+        self, encoder: WordEncoder, vectors: WordVectors, cell: Cell, size: int = CACHE_BYTES
+    ) -> None:
         """Args: size: in bytes."""
         self.encoder = encoder
         self.vectors = vectors
@@ -108,7 +114,10 @@ class WordCache:
 
     def read(self, words: Sequence[str]) -> Array:
         """What the first layer reads of words, without the cache: (words, width)."""
-        parts = [self.vectors(self.encoder.encode(words[start : start + _PORTION])) for start in range(0, len(words), _PORTION)]
+        parts = [
+            self.vectors(self.encoder.encode(words[start : start + _PORTION]))
+            for start in range(0, len(words), _PORTION)
+        ]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
@@ -129,7 +138,9 @@ class WordGates:
     def block(self, first: int, last: int) -> Array:
         """See `encoder.Gates`."""
         directions = range(len(self._places))
-        return np.stack([self._gates(direction, self._places[direction][first:last].tolist()) for direction in directions])
+        return np.stack(
+            [self._gates(direction, self._places[direction][first:last].tolist()) for direction in directions]
+        )
 
     def _gates(self, direction: int, places: Sequence[int]) -> Array:
         words = [self._words[place] for place in places]

@@ -15,7 +15,10 @@ from seqtool.storage.atomic import write_file, writing
 from seqtool.tasks.suggest_character import SCHEMA, SCHEMA_FILE, Suggestion, suggest_char
 from seqtool.tasks.suggest_tagger import suggest_tagger
 
-PLACEHOLDERS = {"char": ("text.txt", "text", "text"), "tagger": ("train.conll", "train", "tagger")}  # file, key, the config's name
+PLACEHOLDERS = {
+    "char": ("text.txt", "text", "text"),
+    "tagger": ("train.conll", "train", "tagger"),
+}  # file, key, the config's name
 TEMPLATES = {
     "char": """\
 # A character model of running text.
@@ -78,7 +81,7 @@ training:
 
 
 @dataclass(frozen=True)
-class Begun:
+class InitResult:
     """What `init` did.
 
     Attributes:
@@ -94,7 +97,7 @@ class Begun:
     command: str
 
 
-def begin_with_example(name: str, *, overwrite: bool = False) -> Begun:
+def begin_with_example(name: str, *, overwrite: bool = False) -> InitResult:
     """Write a shipped example's config and data into the current folder.
 
     Raises:
@@ -106,10 +109,12 @@ def begin_with_example(name: str, *, overwrite: bool = False) -> Begun:
         hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
         raise SeqtoolError("no shipped example has this name", place=f"--example {name}", hint=hint)
     found = example(name)
-    return Begun(f"configs/{name}.yaml", _write(found.files, overwrite), (), found.command)
+    return InitResult(f"configs/{name}.yaml", _write(found.files, overwrite), (), found.command)
 
 
-def begin(task: str, data: Path | None, dev: Sequence[Path], test: Sequence[Path], *, overwrite: bool = False) -> Begun:
+def begin(
+    task: str, data: Path | None, dev: Sequence[Path], test: Sequence[Path], *, overwrite: bool = False
+) -> InitResult:
     """Write the settings that training straight from a data file uses, or a template where there is none yet.
 
     Raises:
@@ -125,7 +130,7 @@ def begin(task: str, data: Path | None, dev: Sequence[Path], test: Sequence[Path
     config = f"{stem}.yaml"
     schema = json.dumps(json_schema(), indent=2).encode() + b"\n"
     written = _write({config: suggestion.yaml.encode(), SCHEMA_FILE: schema}, overwrite)
-    return Begun(config, written, notes, f"seqtool train-{task} {config}")
+    return InitResult(config, written, notes, f"seqtool train-{task} {config}")
 
 
 def _name_in(yaml: str) -> str:
@@ -137,7 +142,11 @@ def _write(files: Mapping[str, bytes], overwrite: bool) -> tuple[str, ...]:
     wanted = {path: content for path, content in files.items() if _content(Path(path)) != content}
     for path in wanted:
         if Path(path).exists() and not overwrite and not path.endswith("schema.json"):
-            raise SeqtoolError("there is such a file already, and it differs", place=path, hint="move it away, or replace it: --overwrite")
+            raise SeqtoolError(
+                "there is such a file already, and it differs",
+                place=path,
+                hint="move it away, or replace it: --overwrite",
+            )
     for path, content in wanted.items():
         with writing(Path(path)):
             Path(path).parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import find_model, read_lines, runs_root
 
 if TYPE_CHECKING:
@@ -47,9 +47,18 @@ def trained(reference: str, runs_dir: Path | None) -> Inspected:
         ModelError: if there is none, or if it is damaged.
     """
     place = find_model(reference, runs_root(runs_dir))
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     rows = list(read_lines(place.run / "metrics.jsonl")) if place.run else []
-    return Inspected(place.name, bundle.config, bundle.vocab, bundle.weights, load_model(bundle), bundle.manifest, rows, place.run)
+    return Inspected(
+        place.name,
+        bundle.config,
+        bundle.vocab,
+        bundle.weights,
+        load_model(bundle),
+        bundle.manifest,
+        rows,
+        place.run,
+    )
 
 
 def untrained(path: Path, overrides: Sequence[str] = ()) -> Inspected:
@@ -73,9 +82,15 @@ def untrained(path: Path, overrides: Sequence[str] = ()) -> Inspected:
         from seqtool.tasks.prepare import prepare
 
         prepared = prepare(settings, runs_root() / ".cache")
-        config, vocab, weights = prepared.config, prepared.vocab, untrained_arrays(prepared.settings, prepared)
+        config, vocab, weights = (
+            prepared.config,
+            prepared.vocab,
+            untrained_arrays(prepared.settings, prepared),
+        )
     model = (
-        CharacterModel.from_parts(config, vocab, weights) if config["task"] == "char" else TaggerModel.from_parts(config, vocab, weights)
+        CharacterModel.from_parts(config, vocab, weights)
+        if config["task"] == "char"
+        else TaggerModel.from_parts(config, vocab, weights)
     )
     return Inspected(f"{path} (untrained)", config, vocab, weights, model)
 
@@ -90,8 +105,16 @@ def _without_data(read: ReadConfig) -> tuple[dict[str, Any], dict[str, Any]]:
     settings = read.settings
     assert isinstance(settings, CharSettings)
     if not settings.data.alphabet:
-        raise ConfigError([read.problem("data", "there is neither data nor an alphabet", "give data.alphabet: helo, for example")])
-    return char_config(settings, "text"), SymbolVocabulary(tuple(settings.data.alphabet), unit=settings.data.unit).to_json()
+        raise ConfigError(
+            [
+                read.problem(
+                    "data", "there is neither data nor an alphabet", "give data.alphabet: helo, for example"
+                )
+            ]
+        )
+    return char_config(settings, "text"), SymbolVocabulary(
+        tuple(settings.data.alphabet), unit=settings.data.unit
+    ).to_json()
 
 
 def text_to_read(inspected: Inspected, texts: Sequence[str], files: Sequence[Path], root: Path) -> str:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
 
 from seqtool.errors import SeqtoolError
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 REGEX = "regex:"
 _OPENING, _CLOSING = "([{", ")]}"
@@ -29,7 +27,11 @@ def pattern_values(name: str, text: str) -> Array:
     if name.startswith(REGEX):
         return _inside_matches(name.removeprefix(REGEX), text)
     if name not in PATTERNS:
-        raise SeqtoolError(f"{name!r}: there is no such pattern", place="--find", hint=f"one of {', '.join(PATTERNS)}, regex:EXPRESSION")
+        raise SeqtoolError(
+            f"{name!r}: there is no such pattern",
+            place="--find",
+            hint=f"one of {', '.join(PATTERNS)}, regex:EXPRESSION",
+        )
     return np.array(PATTERNS[name](text), np.float64)
 
 
@@ -93,7 +95,9 @@ def _inside_matches(expression: str, text: str) -> Array:
     try:
         compiled = re.compile(expression, re.MULTILINE)
     except re.error as error:
-        raise SeqtoolError(f"{expression!r}: {error}", place="--find", hint="it is read by Python's re, with MULTILINE") from None
+        raise SeqtoolError(
+            f"{expression!r}: {error}", place="--find", hint="it is read by Python's re, with MULTILINE"
+        ) from None
     values = np.zeros(len(text))
     for match in compiled.finditer(text):
         values[match.start() : match.end()] = 1

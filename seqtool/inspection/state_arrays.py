@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -16,8 +15,7 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.inspection.text_trace import read, read_symbols
 from seqtool.inspection.unit_names import PARTS, Unit
 from seqtool.storage.atomic import writing
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 
 def character_states(model: CharacterModel, text: str, units: Sequence[Unit] = ()) -> dict[str, Array]:
@@ -27,9 +25,15 @@ def character_states(model: CharacterModel, text: str, units: Sequence[Unit] = (
         DataError: an unknown symbol.
     """
     layers = range(model.settings.num_layers)
-    names = {unit.array for unit in units} or {f"encoder.{layer}.{part}" for layer in layers for part in PARTS[model.settings.cell]}
+    names = {unit.array for unit in units} or {
+        f"encoder.{layer}.{part}" for layer in layers for part in PARTS[model.settings.cell]
+    }
     reading = read(model, text, names)
-    arrays = {"symbols": np.array(reading.symbols, "U1"), "ids": read_symbols(model, text), "bits": reading.bits}
+    arrays = {
+        "symbols": np.array(reading.symbols, "U1"),
+        "ids": read_symbols(model, text),
+        "bits": reading.bits,
+    }
     if units:
         return arrays | {unit.name: reading.states[unit.array][:, unit.index] for unit in units}
     return arrays | reading.states
@@ -38,7 +42,11 @@ def character_states(model: CharacterModel, text: str, units: Sequence[Unit] = (
 def tagger_states(model: TaggerModel, tokens: Sequence[str]) -> dict[str, Array]:
     """`tokens`, `labels` and their `probabilities`, and all states of a sentence."""
     (probabilities,) = model.probabilities([tokens])
-    arrays = {"tokens": np.array(list(tokens), np.str_), "labels": np.array(model.labels, np.str_), "probabilities": probabilities}
+    arrays = {
+        "tokens": np.array(list(tokens), np.str_),
+        "labels": np.array(model.labels, np.str_),
+        "probabilities": probabilities,
+    }
     return arrays | model.states(tokens)
 
 

@@ -9,22 +9,20 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from seqtool.decoding import log_softmax
 from seqtool.inference.character import BOUNDARY, CharacterModel
 from seqtool.inference.text_scoring import carried_pieces
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 GUESSES = 5
 _LINES = 128  # lines of a model of lines that are read together
 
 
 @dataclass(frozen=True)
-class Reading:
+class Trace:
     """What was found at each symbol of a text.
 
     Attributes:
@@ -41,11 +39,13 @@ class Reading:
     bits: Array
     states: dict[str, Array]
 
-    def last(self, count: int) -> Reading:
+    def last(self, count: int) -> Trace:
         """The end of it."""
         start = len(self.symbols) - count
         states = {name: values[start:] for name, values in self.states.items()}
-        return Reading(self.symbols[start:], self.guesses[start:], self.probabilities[start:], self.bits[start:], states)
+        return Trace(
+            self.symbols[start:], self.guesses[start:], self.probabilities[start:], self.bits[start:], states
+        )
 
 
 def read_symbols(model: CharacterModel, text: str) -> Array:
@@ -59,7 +59,9 @@ def read_symbols(model: CharacterModel, text: str) -> Array:
     return model.encode(text)
 
 
-def pieces(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> Iterator[tuple[Array, dict[str, Array]]]:
+def pieces(
+    model: CharacterModel, ids: Array, wanted: Collection[str] | None
+) -> Iterator[tuple[Array, dict[str, Array]]]:
     """States and scores after each symbol, a part of the text at a time: positions (count,) and arrays (count, …) by name."""
     if model.kind != "lines":
         yield from carried_pieces(model, ids, wanted)
@@ -77,7 +79,7 @@ def pieces(model: CharacterModel, ids: Array, wanted: Collection[str] | None) ->
         yield positions[inside], {name: values[inside] for name, values in found.items()}
 
 
-def read(model: CharacterModel, text: str, wanted: Collection[str] = ()) -> Reading:
+def read(model: CharacterModel, text: str, wanted: Collection[str] = ()) -> Trace:
     """Read a text.
 
     Args:
@@ -102,7 +104,7 @@ def read(model: CharacterModel, text: str, wanted: Collection[str] = ()) -> Read
         for name, values in found.items():
             states.setdefault(name, np.empty((len(ids), values.shape[1]), np.float32))[positions] = values
     symbols = tuple(map(model.vocabulary.symbols.__getitem__, ids.tolist()))
-    return Reading(symbols, guesses, probabilities, _surprisal(model, ids, bits[:-1]), states)
+    return Trace(symbols, guesses, probabilities, _surprisal(model, ids, bits[:-1]), states)
 
 
 def _surprisal(model: CharacterModel, ids: Array, bits: Array) -> Array:

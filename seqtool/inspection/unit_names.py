@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from seqtool.errors import SeqtoolError
 from seqtool.settings import RecurrentModel
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 PARTS = {"rnn": "h", "lstm": "hcifog", "gru": "hrzn"}
 SHOWN = 8  # units of a part that is named without numbers
@@ -85,7 +83,9 @@ def _mistake(name: str, message: str, model: RecurrentModel) -> SeqtoolError:
     parts = ", ".join(f"{part} ({MEANINGS[part]})" for part in PARTS[model.cell])
     layers = f" in {model.num_layers} layers" if model.num_layers > 1 else ""
     return SeqtoolError(
-        f"{name!r}: {message}", place="--units", hint=f"this network has {model.hidden_size} units{layers}, each with {parts}"
+        f"{name!r}: {message}",
+        place="--units",
+        hint=f"this network has {model.hidden_size} units{layers}, each with {parts}",
     )
 
 

@@ -14,10 +14,9 @@ import numpy as np
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import BOUNDARY, CharacterModel
 from seqtool.inspection.patterns import pattern_values
-from seqtool.inspection.text_trace import Reading, pieces, read, read_symbols
+from seqtool.inspection.text_trace import Trace, pieces, read, read_symbols
 from seqtool.inspection.unit_names import Unit
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 LONGEST = 100_000  # symbols of a text that units are ranked on
 CONTEXT = 1000  # characters that are read before an excerpt
@@ -52,11 +51,17 @@ def pattern_of_symbols(model: CharacterModel, name: str, text: str) -> Array:
         values = np.repeat(values, [len(character.encode("utf-8", "surrogatepass")) for character in text])
     if not len(values) or np.ptp(values) == 0:
         hint = "give a text that has it with --text or --file"
-        raise SeqtoolError(f"{name}: the text is the same all over in this respect, so no unit can follow it", place="--find", hint=hint)
+        raise SeqtoolError(
+            f"{name}: the text is the same all over in this respect, so no unit can follow it",
+            place="--find",
+            hint=hint,
+        )
     return values
 
 
-def rank_units(model: CharacterModel, text: str, targets: Mapping[str, Array], parts: Sequence[str]) -> dict[str, list[RankedUnit]]:
+def rank_units(
+    model: CharacterModel, text: str, targets: Mapping[str, Array], parts: Sequence[str]
+) -> dict[str, list[RankedUnit]]:
     """The units of some parts by how well they follow each target, the best first.
 
     Args:
@@ -74,7 +79,9 @@ def rank_units(model: CharacterModel, text: str, targets: Mapping[str, Array], p
     for positions, found in pieces(model, ids, set(parts)):
         for part in parts:
             x = found[part].astype(np.float64)
-            x -= starts.setdefault(part, x.mean(0))  # near the mean, so that little is lost in the difference below
+            x -= starts.setdefault(
+                part, x.mean(0)
+            )  # near the mean, so that little is lost in the difference below
             for place, more in enumerate((x.sum(0), np.einsum("tu,tu->u", x, x), x.T @ y[positions])):
                 sums[part][place] = sums[part][place] + more
     correlations = {part: _correlations(sums[part], len(ids)) for part in parts}
@@ -94,7 +101,10 @@ def _ranked(correlations: Mapping[str, Array], column: int) -> list[RankedUnit]:
     units = []
     for part, values in correlations.items():
         layer, letter = int(part.split(".")[1]), part.rpartition(".")[2]
-        units += [RankedUnit(Unit(layer, letter, index), float(value)) for index, value in enumerate(values[:, column].tolist())]
+        units += [
+            RankedUnit(Unit(layer, letter, index), float(value))
+            for index, value in enumerate(values[:, column].tolist())
+        ]
     return sorted(units, key=lambda one: (-abs(one.correlation), one.unit))
 
 
@@ -107,7 +117,7 @@ def excerpt(values: Array, text: str, length: int) -> tuple[int, int]:
     return start, min(len(text), start + length)
 
 
-def read_excerpt(model: CharacterModel, text: str, start: int, end: int, units: Sequence[Unit]) -> Reading:
+def read_excerpt(model: CharacterModel, text: str, start: int, end: int, units: Sequence[Unit]) -> Trace:
     """A reading of a stretch of a text, what stands before it having been read too."""
     before = text[max(0, start - CONTEXT) : start] if model.kind != "lines" else ""
     reading = read(model, before + text[start:end], {unit.array for unit in units})

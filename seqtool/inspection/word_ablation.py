@@ -8,19 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from seqtool.inference.tagger import TaggerModel
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 LONGEST = 80  # tokens; a sentence is tagged once for every word of it
 
 
 @dataclass(frozen=True)
-class TaggedInside:
+class WordAblation:
     """A sentence, every label's probability at every token, and the effects of leaving words out.
 
     Attributes:
@@ -41,17 +39,23 @@ class TaggedInside:
     instead: Array | None
 
 
-def look_inside(model: TaggerModel, tokens: Sequence[str]) -> TaggedInside:
+def ablate_words(model: TaggerModel, tokens: Sequence[str]) -> WordAblation:
     """Tag a sentence, and tag it again without each of its words."""
     count = len(tokens)
     (table,) = model.probabilities([tokens])
     best = table.argmax(1)
     effects = instead = None
     if 1 < count <= LONGEST:
-        without = model.probabilities([[*tokens[:left_out], *tokens[left_out + 1 :]] for left_out in range(count)])
+        without = model.probabilities(
+            [[*tokens[:left_out], *tokens[left_out + 1 :]] for left_out in range(count)]
+        )
         effects, instead = np.zeros((count, count)), np.tile(best[:, None], count)
         for left_out, probabilities in enumerate(without):
             rows = np.delete(np.arange(count), left_out)
-            effects[rows, left_out] = table[rows, best[rows]] - probabilities[np.arange(count - 1), best[rows]]
+            effects[rows, left_out] = (
+                table[rows, best[rows]] - probabilities[np.arange(count - 1), best[rows]]
+            )
             instead[rows, left_out] = probabilities.argmax(1)
-    return TaggedInside(tuple(tokens), tuple(model.labels[number] for number in best), model.labels, table, effects, instead)
+    return WordAblation(
+        tuple(tokens), tuple(model.labels[number] for number in best), model.labels, table, effects, instead
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,8 +12,9 @@ from seqtool.errors import ModelError
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.tagger import Allowed, TaggerNetwork
 from seqtool.settings import CharSettings, TaggerSettings
+from seqtool.types import Array
 
-Arrays = dict[str, np.ndarray[Any, Any]]
+Arrays = dict[str, Array]
 _DRAWS = 1 << 20  # thrown away at a time
 
 
@@ -37,17 +37,22 @@ def build_tagger_network(
     characters: int,
     labels: int,
     allowed: Allowed,
-    vectors: Mapping[int, np.ndarray[Any, Any]] | None = None,
+    vectors: Mapping[int, Array] | None = None,
 ) -> TaggerNetwork:
     """A tagger with freshly drawn weights; its arguments are those of `TaggerNetwork`."""
     seed_draws(settings.seed, settings.training.seed_skip)
-    tables = {index: torch.from_numpy(np.asarray(table, np.float32)) for index, table in (vectors or {}).items()}
+    tables = {
+        index: torch.from_numpy(np.asarray(table, np.float32)) for index, table in (vectors or {}).items()
+    }
     return TaggerNetwork(settings.model, rows, characters, labels, allowed, tables)
 
 
 def stored_parameters(network: nn.Module) -> dict[str, nn.Parameter]:
     """Every parameter by its name in a model directory: torch's own, but that initial states stand at the top."""
-    return {name.replace("encoder.start.", "initial_state.", 1): parameter for name, parameter in network.named_parameters()}
+    return {
+        name.replace("encoder.start.", "initial_state.", 1): parameter
+        for name, parameter in network.named_parameters()
+    }
 
 
 def arrays(network: nn.Module) -> Arrays:
@@ -58,7 +63,7 @@ def arrays(network: nn.Module) -> Arrays:
     }
 
 
-def load_arrays(network: nn.Module, weights: Mapping[str, np.ndarray[Any, Any]]) -> None:
+def load_arrays(network: nn.Module, weights: Mapping[str, Array]) -> None:
     """Put stored weights into a network.
 
     Raises:
@@ -66,7 +71,9 @@ def load_arrays(network: nn.Module, weights: Mapping[str, np.ndarray[Any, Any]])
     """
     parameters = stored_parameters(network)
     for name in sorted(parameters.keys() ^ weights.keys()):
-        raise ModelError(f"the weights do not fit the network: {name} is {'missing' if name in parameters else 'not among its own'}")
+        raise ModelError(
+            f"the weights do not fit the network: {name} is {'missing' if name in parameters else 'not among its own'}"
+        )
     for name, parameter in parameters.items():
         if tuple(parameter.shape) != weights[name].shape:
             raise ModelError(

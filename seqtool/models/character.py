@@ -65,5 +65,7 @@ class CharacterNetwork(nn.Module):
         """The output layer: (…, hidden) to (…, symbols); without one, the states themselves."""
         if isinstance(self.output, TiedOutput):
             assert self.embedding is not None
-            return functional.linear(y if self.bridge is None else self.bridge(y), self.embedding.weight, self.output.bias)
+            return functional.linear(
+                y if self.bridge is None else self.bridge(y), self.embedding.weight, self.output.bias
+            )
         return y if self.output is None else self.output(y)

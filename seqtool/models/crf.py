@@ -13,6 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seqtool.types import Array
+
 FORBIDDEN = -1e4  # its exponential is 0, and adding it up over a sentence stays within any range
 
 
@@ -23,10 +25,12 @@ class Crf(nn.Module):
     allowed_transitions: Tensor
     allowed_end: Tensor
 
-    def __init__(self, allowed: tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]) -> None:
+    def __init__(self, allowed: tuple[Array, Array, Array]) -> None:
         """Args: allowed: booleans for the first label (L,), from label to label (L, L), the last label (L,)."""
         super().__init__()
-        start, transitions, end = (torch.where(torch.from_numpy(np.asarray(part)), 0.0, FORBIDDEN) for part in allowed)
+        start, transitions, end = (
+            torch.where(torch.from_numpy(np.asarray(part)), 0.0, FORBIDDEN) for part in allowed
+        )
         self.register_buffer("allowed_start", start, persistent=False)
         self.register_buffer("allowed_transitions", transitions, persistent=False)
         self.register_buffer("allowed_end", end, persistent=False)
@@ -91,7 +95,9 @@ class LogPartition(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: Any, scores: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, scores: Tensor, lengths: Tensor, start: Tensor, transitions: Tensor, end: Tensor
+    ) -> Tensor:
         """Scores (time, batch, labels), lengths (batch,), start (L,), transitions (L, L) as [from, to], end (L,) to (batch,)."""
         step = transitions.exp()
         alpha = start + scores[0]
@@ -114,7 +120,13 @@ class LogPartition(torch.autograd.Function):
         weight = gradient.unsqueeze(1)
         single = (alphas + betas - total.unsqueeze(1)).exp() * inside * weight  # (time, batch, labels)
         last = single.gather(0, (lengths - 1).view(1, -1, 1).expand(1, -1, len(end))).sum((0, 1))
-        return single, None, single[0].sum(0), _pairs(alphas, scores + betas, total, step, inside * weight), last
+        return (
+            single,
+            None,
+            single[0].sum(0),
+            _pairs(alphas, scores + betas, total, step, inside * weight),
+            last,
+        )
 
 
 def _through(alpha: Tensor, step: Tensor) -> Tensor:

@@ -55,6 +55,8 @@ def _cudnn_layout(direction: Direction) -> None:
 def one_buffer(weights: list[nn.Parameter]) -> Tensor:
     """Let weights be views of one buffer, one after the other; their values stay."""
     buffer = torch.cat([weight.detach().reshape(-1) for weight in weights])
-    for weight, part in zip(weights, torch.split(buffer, [weight.numel() for weight in weights]), strict=True):
+    for weight, part in zip(
+        weights, torch.split(buffer, [weight.numel() for weight in weights]), strict=True
+    ):
         weight.data = part.view_as(weight)
     return buffer

@@ -17,8 +17,12 @@ from seqtool.settings import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 DIRECTIONS = ("forward", "backward")
-RANDOM_MEAN = 0.5  # of U(0,1): what stands in, outside training, for an initial state that is drawn anew each time
-State = tuple[tuple[Tensor, ...], ...]  # for every layer, in it for every direction: (h,) or (h, c), each (batch, hidden)
+RANDOM_MEAN = (
+    0.5  # of U(0,1): what stands in, outside training, for an initial state that is drawn anew each time
+)
+State = tuple[
+    tuple[Tensor, ...], ...
+]  # for every layer, in it for every direction: (h,) or (h, c), each (batch, hidden)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,9 @@ class Direction(nn.Module):
                 self.bias_ih[hidden : 2 * hidden] = model.forget_bias
                 self.bias_hh[hidden : 2 * hidden] = 0.0
 
-    def forward(self, x: Tensor, state: tuple[Tensor, ...], recurrent_mask: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, x: Tensor, state: tuple[Tensor, ...], recurrent_mask: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run over a whole sequence.
 
         Args:
@@ -79,7 +85,14 @@ class Direction(nn.Module):
         weight_hh = self.weight_hh if recurrent_mask is None else self.weight_hh * recurrent_mask
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         start = [part.unsqueeze(0) for part in state]
-        form = (True, 1, 0.0, self.training, False, False)  # biases, layers, dropout, training, bidirectional, batch first
+        form = (
+            True,
+            1,
+            0.0,
+            self.training,
+            False,
+            False,
+        )  # biases, layers, dropout, training, bidirectional, batch first
         if self.cell == "lstm":
             y, h, c = torch._VF.lstm(x, start, weights, *form)
             return y, (h[0], c[0])
@@ -91,7 +104,9 @@ class Direction(nn.Module):
 def add_directions(module: nn.Module, directions: list[Direction]) -> None:
     """Make directions submodules named `forward` and `backward`: the names of weights, which every module's own method also bears."""
     for name, direction in zip(DIRECTIONS, directions, strict=False):
-        module._modules[name] = direction  # `add_module` would refuse the name; methods are found before submodules
+        module._modules[name] = (
+            direction  # `add_module` would refuse the name; methods are found before submodules
+        )
 
 
 class Layer(nn.Module):
@@ -134,7 +149,10 @@ class InitialState(nn.Module):
             return tuple(tuple(part.expand(batch, -1).contiguous() for part in start) for start in parts)
         shape = (2 if self.model.cell == "lstm" else 1, batch, self.model.hidden_size)
         if self.model.initial_state == "random" and draw is not None:
-            return tuple(tuple(moved(torch.rand(shape, generator=draw).to(like.dtype), like.device)) for _ in range(self.count))
+            return tuple(
+                tuple(moved(torch.rand(shape, generator=draw).to(like.dtype), like.device))
+                for _ in range(self.count)
+            )
         value = RANDOM_MEAN if self.model.initial_state == "random" else 0.0
         return tuple(tuple(like.new_full(shape, value)) for _ in range(self.count))
 
@@ -172,7 +190,9 @@ class RecurrentStack(nn.Module):
         """
         return self.start(batch, self.layers[0].directions[0].weight_hh, draw)  # type: ignore[no-any-return]
 
-    def forward(self, x: Tensor, state: State, masks: Masks | None = None, back_index: Tensor | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, x: Tensor, state: State, masks: Masks | None = None, back_index: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Run the stack over padded sequences.
 
         Args:
@@ -198,7 +218,14 @@ class RecurrentStack(nn.Module):
         return x, tuple(after)
 
     @staticmethod
-    def _layer(layer: Layer, x: Tensor, state: State, masks: Masks, back_index: Tensor | None, after: list[tuple[Tensor, ...]]) -> Tensor:
+    def _layer(
+        layer: Layer,
+        x: Tensor,
+        state: State,
+        masks: Masks,
+        back_index: Tensor | None,
+        after: list[tuple[Tensor, ...]],
+    ) -> Tensor:
         """All directions of a layer side by side; their last states are appended to `after`."""
         outputs = []
         for number, direction in enumerate(layer.directions):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
-import numpy as np
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -14,8 +12,9 @@ from seqtool.models.crf import Crf
 from seqtool.models.recurrent import Masks, RecurrentStack, State, reversal
 from seqtool.models.word_features import WordFeatures, WordInput
 from seqtool.settings import TaggerModel, feature_list
+from seqtool.types import Array
 
-Allowed = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any], np.ndarray[Any, Any]]
+Allowed = tuple[Array, Array, Array]
 
 
 class TaggerNetwork(nn.Module):
@@ -46,7 +45,9 @@ class TaggerNetwork(nn.Module):
         """
         super().__init__()
         self.model = model
-        self.features = WordFeatures(feature_list(model), rows, characters, vectors or {}, model.initial_scale)
+        self.features = WordFeatures(
+            feature_list(model), rows, characters, vectors or {}, model.initial_scale
+        )
         width = model.projection or self.features.width
         self.projection = nn.Linear(self.features.width, model.projection) if model.projection else None
         self.norm = nn.LayerNorm(model.projection) if model.projection and model.layer_norm else None
@@ -54,7 +55,14 @@ class TaggerNetwork(nn.Module):
         self.output = nn.Linear(self.encoder.width, labels)
         self.crf = Crf(allowed) if model.decoder == "crf" else None
 
-    def forward(self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None = None, seen: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        words: WordInput,
+        lengths: Tensor,
+        state: State,
+        masks: Masks | None = None,
+        seen: Tensor | None = None,
+    ) -> Tensor:
         """Label scores (time, batch, labels) of padded sentences with lengths (batch,).
 
         The input mask (batch, features' width) lies on the features, before the dense layer, so that a feature's absence is learned.

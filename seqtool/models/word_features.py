@@ -43,15 +43,23 @@ class LookUp(nn.Module):
     drawn: if that is small, a rare value says little rather than something random.
     """
 
-    def __init__(self, feature: Feature, rows: int, vectors: Tensor | None = None, scale: float = 1.0) -> None:
+    def __init__(
+        self, feature: Feature, rows: int, vectors: Tensor | None = None, scale: float = 1.0
+    ) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.randn(rows, feature.dim) * scale if vectors is None else vectors.to(torch.float32, copy=True))
+        self.weight = nn.Parameter(
+            torch.randn(rows, feature.dim) * scale
+            if vectors is None
+            else vectors.to(torch.float32, copy=True)
+        )
         self.weight.requires_grad_(not (feature.name == "vectors" and feature.frozen))
         self.has_unknown_row = feature.unknown or feature.name == "vectors"
 
     def forward(self, ids: Tensor) -> Tensor:
         """Rows of the table (…, dim) for ids (…); the mean of all rows for -1."""
-        if self.has_unknown_row or (not ids.is_cuda and bool((ids >= 0).all())):  # asking a GPU would mean to wait for it
+        if self.has_unknown_row or (
+            not ids.is_cuda and bool((ids >= 0).all())
+        ):  # asking a GPU would mean to wait for it
             return functional.embedding(ids, self.weight)
         return functional.embedding(ids + 1, torch.cat([self.weight.mean(0, keepdim=True), self.weight]))
 
@@ -71,7 +79,9 @@ class CharacterConvolution(nn.Module):
         x = self.embedding(characters.clamp(min=0)).transpose(1, 2)
         y = functional.relu(self.conv(x))  # (words, dim, positions)
         outside = torch.arange(y.shape[2], device=y.device) >= (lengths - self.width + 1).unsqueeze(1)
-        return y.masked_fill(outside.unsqueeze(1), 0.0).amax(2)  # after ReLU a 0 is never more than the maximum
+        return y.masked_fill(outside.unsqueeze(1), 0.0).amax(
+            2
+        )  # after ReLU a 0 is never more than the maximum
 
 
 def _at_least(characters: Tensor, lengths: Tensor, width: int) -> tuple[Tensor, Tensor]:
@@ -112,7 +122,12 @@ class WordFeatures(nn.Module):
     """
 
     def __init__(
-        self, features: Sequence[Feature], rows: Sequence[int], characters: int, vectors: Mapping[int, Tensor], scale: float = 1.0
+        self,
+        features: Sequence[Feature],
+        rows: Sequence[int],
+        characters: int,
+        vectors: Mapping[int, Tensor],
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
         self.parts: list[LookUp | CharacterConvolution | CharacterRecurrence] = []
@@ -136,5 +151,7 @@ class WordFeatures(nn.Module):
                 column += 1
             else:
                 assert words.distinct is not None
-                found.append(functional.embedding(words.distinct, part(words.characters, words.character_lengths)))
+                found.append(
+                    functional.embedding(words.distinct, part(words.characters, words.character_lengths))
+                )
         return torch.cat(found, dim=2)

@@ -29,7 +29,7 @@ class Malformed:
 
 
 @dataclass(frozen=True)
-class Look:
+class DataCheck:
     """What was seen in the data.
 
     Attributes:
@@ -60,7 +60,10 @@ class Look:
         seen = {"task": self.task, "notes": self.notes, "warnings": self.warnings, "counts": self.counts}
         if self.task == "char":
             return seen
-        repeated = {name: {"sentences": sentences, "repeated": count} for name, (sentences, count) in self.repeated.items()}
+        repeated = {
+            name: {"sentences": sentences, "repeated": count}
+            for name, (sentences, count) in self.repeated.items()
+        }
         malformed = {name: asdict(found) for name, found in self.malformed.items()}
         spans = {"scheme": self.scheme, "spans": self.spans, "malformed": malformed}
         return {**seen, "unknown": unknown, "repeated": repeated, **spans}
@@ -84,7 +87,9 @@ class Look:
         yield from verdict(self.warnings)
 
 
-def distribution(what: str, counts: Counter[str], other: Counter[str] | None = None, name: str = "dev") -> Iterator[str]:
+def distribution(
+    what: str, counts: Counter[str], other: Counter[str] | None = None, name: str = "dev"
+) -> Iterator[str]:
     """How often each label or symbol occurs, with a bar; beside it the same of other data."""
     total = counts.total() or 1
     width = max([len(what), *(len(visible(label)) for label, _ in counts.most_common(SHOWN))])
@@ -104,7 +109,9 @@ def unknown_rate(name: str, tokens: int, unknown: int) -> str:
 
 def span_types(name: str, counts: Counter[str]) -> str:
     """How many spans of each type a split has."""
-    listed = ", ".join(f"{visible(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN))
+    listed = ", ".join(
+        f"{visible(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN)
+    )
     return f"{name}: {counts.total():,} spans" + (f" ({listed})" if listed else "")
 
 
@@ -121,4 +128,8 @@ def verdict(warnings: Sequence[str]) -> Iterator[str]:
     yield ""
     for warning in warnings:
         yield f"warning: {warning}"
-    yield "nothing looks wrong" if not warnings else f"{len(warnings)} {'warning' if len(warnings) == 1 else 'warnings'}"
+    yield (
+        "nothing looks wrong"
+        if not warnings
+        else f"{len(warnings)} {'warning' if len(warnings) == 1 else 'warnings'}"
+    )

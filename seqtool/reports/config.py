@@ -54,7 +54,9 @@ def _side(setting: Setting | None, folder: str) -> str:
 def _value(setting: Setting, folder: str) -> str:
     value = setting.value
     if isinstance(value, tuple) and value and isinstance(value[0], Feature):
-        return f"{len(value)} feature{'' if len(value) == 1 else 's'}: " + ", ".join(f"{one.name} {one.dim}" for one in value)
+        return f"{len(value)} feature{'' if len(value) == 1 else 's'}: " + ", ".join(
+            f"{one.name} {one.dim}" for one in value
+        )
     if isinstance(value, dict):
         return ", ".join(f"{key}: {weight}" for key, weight in value.items())
     if isinstance(value, tuple) and all(isinstance(item, str) for item in value):

@@ -31,7 +31,14 @@ def console(stream: IO[str]) -> Console:
     from rich.console import Console
 
     terminal = is_terminal(stream)
-    return Console(file=stream, markup=False, emoji=False, highlight=False, force_terminal=terminal, soft_wrap=not terminal)
+    return Console(
+        file=stream,
+        markup=False,
+        emoji=False,
+        highlight=False,
+        force_terminal=terminal,
+        soft_wrap=not terminal,
+    )
 
 
 def say(message: str) -> None:

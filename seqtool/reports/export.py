@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from seqtool.reports.runs import score, size
 
 if TYPE_CHECKING:
-    from seqtool.export.float16 import Smaller
+    from seqtool.export.float16 import Float16Copy
     from seqtool.export.onnx import Onnx
 
 
@@ -30,16 +30,30 @@ def _values(what: str, values: Mapping[str, Sequence[str | int]]) -> list[str]:
 def onnx_json(done: Onnx) -> dict[str, object]:
     """The same for a program."""
     verified = {"shapes": done.shapes, "share_of_tolerance": done.difference}
-    return {"file": str(done.path), "bytes": done.size, "inputs": done.inputs, "outputs": done.outputs, "verified": verified}
+    return {
+        "file": str(done.path),
+        "bytes": done.size,
+        "inputs": done.inputs,
+        "outputs": done.outputs,
+        "verified": verified,
+    }
 
 
-def smaller_lines(done: Smaller) -> list[str]:
+def float16_lines(done: Float16Copy) -> list[str]:
     """Size and scores before and after."""
     before, after = done.sizes
-    scores = [f"  {name:<9}  {score(name, first)} -> {score(name, second)}" for name, (first, second) in done.scores.items()]
-    return [str(done.path), f"  size       {size(before)} -> {size(after)}", *scores, f"  data       {done.data}"]
+    scores = [
+        f"  {name:<9}  {score(name, first)} -> {score(name, second)}"
+        for name, (first, second) in done.scores.items()
+    ]
+    return [
+        str(done.path),
+        f"  size       {size(before)} -> {size(after)}",
+        *scores,
+        f"  data       {done.data}",
+    ]
 
 
-def smaller_json(done: Smaller) -> dict[str, object]:
+def float16_json(done: Float16Copy) -> dict[str, object]:
     """The same for a program."""
     return {"model": str(done.path), "bytes": done.sizes, "scores": done.scores, "data": done.data}

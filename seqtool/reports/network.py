@@ -49,12 +49,20 @@ def _word_input(config: Mapping[str, Any], shapes: Shapes) -> list[Part]:
             what = f"{rows} values -> {dim}"
         else:
             characters = shapes[f"{prefix}embedding.weight"][0]
-            what = f"{characters} characters -> {feature['dim'] * (2 if feature['name'] == 'char_lstm' else 1)}"
+            what = (
+                f"{characters} characters -> {feature['dim'] * (2 if feature['name'] == 'char_lstm' else 1)}"
+            )
         parts.append((name, what, _count(shapes, prefix)))
     if "projection.weight" in shapes:
         width, total = shapes["projection.weight"]
         norm = ", layer norm" if "norm.weight" in shapes else ""
-        parts.append(("projection", f"linear {total} -> {width}{norm}, GELU", _count(shapes, "projection.") + _count(shapes, "norm.")))
+        parts.append(
+            (
+                "projection",
+                f"linear {total} -> {width}{norm}, GELU",
+                _count(shapes, "projection.") + _count(shapes, "norm."),
+            )
+        )
     return parts
 
 
@@ -68,7 +76,9 @@ def _encoder(model: Mapping[str, Any], shapes: Shapes) -> list[Part]:
         residual = ", residual" if model["residual"] and layer else ""
         start = "" if model["initial_state"] == "zeros" else f", {model['initial_state']} initial state"
         count = _count(shapes, f"encoder.{layer}.") + _count(shapes, f"initial_state.{layer}.")
-        parts.append((f"layer {layer + 1}", f"{cell} {entering} -> {width}{directions}{residual}{start}", count))
+        parts.append(
+            (f"layer {layer + 1}", f"{cell} {entering} -> {width}{directions}{residual}{start}", count)
+        )
     return parts
 
 
@@ -77,15 +87,29 @@ def _output(config: Mapping[str, Any], vocab: Mapping[str, Any], shapes: Shapes)
         return []
     width = shapes["output.bias"][0]
     if "output.weight" not in shapes:
-        bridge = f"linear {shapes['bridge.weight'][1]} -> {shapes['bridge.weight'][0]}, " if "bridge.weight" in shapes else ""
-        return [("output", f"{bridge}the embedding again -> {width} symbols", _count(shapes, "output.") + _count(shapes, "bridge."))]
+        bridge = (
+            f"linear {shapes['bridge.weight'][1]} -> {shapes['bridge.weight'][0]}, "
+            if "bridge.weight" in shapes
+            else ""
+        )
+        return [
+            (
+                "output",
+                f"{bridge}the embedding again -> {width} symbols",
+                _count(shapes, "output.") + _count(shapes, "bridge."),
+            )
+        ]
     what = f"linear {shapes['output.weight'][1]} -> {width}"
     if config["task"] == "tagger":
         what += f" labels: {shorten(' '.join(visible(label) for label in vocab['labels']), 40)}"
     parts: list[Part] = [("output", what, _count(shapes, "output."))]
     if config["task"] == "tagger" and config["model"]["decoder"] != "softmax":
         parts.append(
-            ("decoder", {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}[config["model"]["decoder"]], _count(shapes, "crf."))
+            (
+                "decoder",
+                {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}[config["model"]["decoder"]],
+                _count(shapes, "crf."),
+            )
         )
     return parts
 

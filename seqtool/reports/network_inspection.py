@@ -18,15 +18,21 @@ from seqtool.reports.text_chart import chart
 from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import feature_list
+from seqtool.types import Array
 
 SMALL = 200  # parameters below which weights and the first step are shown
 SHOWN_UNITS = 8
 SHOWN_TOKENS = 60
-Array = np.ndarray[Any, Any]
-GATES = {"rnn": ("h",), "lstm": ("i", "f", "g", "o"), "gru": ("r", "z", "n")}  # in the order in which torch stacks them
+GATES = {
+    "rnn": ("h",),
+    "lstm": ("i", "f", "g", "o"),
+    "gru": ("r", "z", "n"),
+}  # in the order in which torch stacks them
 
 
-def overview(name: str, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]) -> Iterator[str]:
+def overview(
+    name: str, config: Mapping[str, Any], vocab: Mapping[str, Any], weights: Mapping[str, Array]
+) -> Iterator[str]:
     """What the network is."""
     shapes = {key: array.shape for key, array in weights.items()}
     yield name
@@ -41,26 +47,34 @@ def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping
     """Vocabulary, data, scores and how the model came to be."""
     yield ""
     if config["task"] == "char":
-        symbols = " ".join(visible(chr(symbol) if isinstance(symbol, int) else symbol) for symbol in vocab["symbols"])
+        symbols = " ".join(
+            visible(chr(symbol) if isinstance(symbol, int) else symbol) for symbol in vocab["symbols"]
+        )
         yield f"  symbols    {len(vocab['symbols'])}: {shorten(symbols, 80)}"
     else:
         yield f"  words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training"
         yield f"  labels     {len(vocab['labels'])}: {shorten(' '.join(map(visible, vocab['labels'])), 80)}"
         f1 = config.get("tokenizer_f1")
-        yield f"  tokeniser  {config.get('tokenizer') or 'none: needs tokens'}" + (f" (token F1 {f1:.4f} in training)" if f1 else "")
+        yield f"  tokeniser  {config.get('tokenizer') or 'none: needs tokens'}" + (
+            f" (token F1 {f1:.4f} in training)" if f1 else ""
+        )
     if not manifest:
         return
     size = sum(file["bytes"] for file in manifest["files"].values())
     yield f"  size       {f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.1f} kB'} on disk, {manifest['parameters']:,} parameters"
     for file, sha256 in manifest.get("data", {}).items():
         yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in _scores(manifest).items() if value is not None)
+    scores = ", ".join(
+        f"{name} {value:.4f}" for name, value in _scores(manifest).items() if value is not None
+    )
     if scores:
         yield f"  scores     {scores} (epoch {manifest['epoch']}, step {manifest['step']:,})"
     if "seconds" in manifest:
         how = f"{clock(manifest['seconds'])} on {manifest['device']}, {manifest['threads']} threads, seed {manifest['seed']}"
         yield f"  trained    {how}"
-        yield "  versions   " + ", ".join(f"{name} {version}" for name, version in manifest["versions"].items())
+        yield "  versions   " + ", ".join(
+            f"{name} {version}" for name, version in manifest["versions"].items()
+        )
         yield "  command    seqtool " + visible(" ".join(manifest["command"]))
 
 
@@ -71,7 +85,9 @@ def _scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def training_curve(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Losses over the epochs, and the course of the score where there is one."""
     for names in (("train_loss", "val_loss"), ("val_accuracy", "val_f1")):
-        curves = {name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None] for name in names}
+        curves = {
+            name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None] for name in names
+        }
         lines = chart({name: points for name, points in curves.items() if points})
         if lines:
             yield ""
@@ -113,18 +129,24 @@ def character_walk(model: CharacterModel, weights: Mapping[str, Array], text: st
         yield from _first_step(model, weights, int(ids[0]), symbols[0], text)
 
 
-def _state_table(model: CharacterModel, symbols: Sequence[str], hidden: Array, scores: Array | None) -> Iterator[str]:
+def _state_table(
+    model: CharacterModel, symbols: Sequence[str], hidden: Array, scores: Array | None
+) -> Iterator[str]:
     units = min(hidden.shape[1], SHOWN_UNITS)
     onehot = model.settings.input == "onehot" and len(model.vocabulary) <= SHOWN_UNITS
     columns = len(model.vocabulary)
     guess = "aligned" if model.kind == "pairs" else "next"
-    head = f"  symbol{'  one-hot'.ljust(2 + 2 * columns) if onehot else ''}  " + " ".join(f"{f'h{unit + 1}':>8}" for unit in range(units))
+    head = f"  symbol{'  one-hot'.ljust(2 + 2 * columns) if onehot else ''}  " + " ".join(
+        f"{f'h{unit + 1}':>8}" for unit in range(units)
+    )
     yield head + (f"  {guess} (probability)" if scores is not None else "")
     for place, symbol in enumerate(symbols):
         row = f"  {visible(symbol):<6}"
         if onehot:
             number = model.vocabulary.symbols.index(symbol)
-            row += "  " + " ".join("1" if column == number else "0" for column in range(columns)).ljust(max(2 * columns, 7))
+            row += "  " + " ".join("1" if column == number else "0" for column in range(columns)).ljust(
+                max(2 * columns, 7)
+            )
         row += "  " + " ".join(f"{value:8.4f}" for value in hidden[place, :units])
         if scores is not None:
             probabilities = np.exp(scores[place] - scores[place].max())
@@ -144,18 +166,28 @@ def _weights(weights: Mapping[str, Array]) -> Iterator[str]:
             yield "    " + " ".join(f"{value:8.4f}" for value in row)
 
 
-def _first_step(model: CharacterModel, weights: Mapping[str, Array], number: int, symbol: str, text: str) -> Iterator[str]:
+def _first_step(
+    model: CharacterModel, weights: Mapping[str, Array], number: int, symbol: str, text: str
+) -> Iterator[str]:
     """The first layer's first step in numbers, gate by gate."""
     cell = model.settings.cell
-    w_ih, w_hh, b_ih, b_hh = (weights[f"encoder.0.forward.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
-    x = np.eye(w_ih.shape[1], dtype=np.float32)[number] if model.settings.input == "onehot" else weights["embedding.weight"][number]
+    w_ih, w_hh, b_ih, b_hh = (
+        weights[f"encoder.0.forward.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    x = (
+        np.eye(w_ih.shape[1], dtype=np.float32)[number]
+        if model.settings.input == "onehot"
+        else weights["embedding.weight"][number]
+    )
     start = model.initial_state()[0]
     h0 = start[0][0, 0]
     states = model.states(text, {f"encoder.0.{name}" for name in (*GATES[cell], "h", "c")})
     found = {name.rpartition(".")[2]: array[0] for name, array in states.items()}
     yield ""
     yield f"the first step, in numbers: {visible(symbol)!r}"
-    yield f"  x = {_vector(x)}   h0 = {_vector(h0)}" + (f"   c0 = {_vector(start[1][0, 0])}" if cell == "lstm" else "")
+    yield f"  x = {_vector(x)}   h0 = {_vector(h0)}" + (
+        f"   c0 = {_vector(start[1][0, 0])}" if cell == "lstm" else ""
+    )
     size = model.settings.hidden_size
     for index, gate in enumerate(GATES[cell]):
         rows = slice(index * size, (index + 1) * size)
@@ -179,7 +211,13 @@ def _gate_equation(cell: str, gate: str, nonlinearity: str) -> str:
 
 
 def _vector(values: Array) -> str:
-    return "[" + ", ".join(f"{value:.4f}".rstrip("0").rstrip(".") if value in (0, 1) else f"{value:.4f}" for value in values) + "]"
+    return (
+        "["
+        + ", ".join(
+            f"{value:.4f}".rstrip("0").rstrip(".") if value in (0, 1) else f"{value:.4f}" for value in values
+        )
+        + "]"
+    )
 
 
 # --- a tagger reads a sentence ----------------------------------------------------------------------------------------

@@ -30,7 +30,9 @@ _POINTS = 400  # of a curve; more are taken together two by two
 class ProgressLine:
     """Tells how far the work is, at the foot of the terminal that shows the table, else on stderr."""
 
-    def __init__(self, table_console: Console | None = None, *, enabled: bool = True, plain: bool = False) -> None:
+    def __init__(
+        self, table_console: Console | None = None, *, enabled: bool = True, plain: bool = False
+    ) -> None:
         self._enabled = enabled
         self._terminal = not plain and (table_console is not None or is_terminal(sys.stderr))
         self._console = table_console
@@ -85,7 +87,9 @@ class ProgressLine:
         width = min(_WIDTH, size.columns - 1)
         share = min(1.0, done / total) if total else 0.0
         filled = int(share * _BAR)
-        bar = Text.assemble(("━" * filled, "magenta"), ("─" * (_BAR - filled), "dim"), f" {share:>4.0%}  {left}")
+        bar = Text.assemble(
+            ("━" * filled, "magenta"), ("─" * (_BAR - filled), "dim"), f" {share:>4.0%}  {left}"
+        )
         lines = [bar, Text(text)]
         if size.lines >= 2 * _FRAME_HEIGHT:
             lines += [Text(line, style="dim") for line in chart(self._curves, width - 10, _CURVE_HEIGHT)]

@@ -21,7 +21,14 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
     """A line for each run under a line of headings; numbers stand under each other."""
     rows = [("run", "task", "score", "size", "age")]
     rows += [
-        (shorten(visible(one.name), WIDEST_NAME), one.task or "-", _score(one), size(one.size), ago(now - one.modified)) for one in entries
+        (
+            shorten(visible(one.name), WIDEST_NAME),
+            one.task or "-",
+            _score(one),
+            size(one.size),
+            ago(now - one.modified),
+        )
+        for one in entries
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(5)]
     for name, task, score, bytes_, age in rows:

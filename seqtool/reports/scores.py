@@ -27,7 +27,16 @@ class ScorePrinter:
         named: say before each text where it came from.
     """
 
-    def __init__(self, vocabulary: SymbolVocabulary, kind: str, *, lines: bool, symbols: bool, as_json: bool, named: bool) -> None:
+    def __init__(
+        self,
+        vocabulary: SymbolVocabulary,
+        kind: str,
+        *,
+        lines: bool,
+        symbols: bool,
+        as_json: bool,
+        named: bool,
+    ) -> None:
         self._vocabulary = vocabulary
         self._lines = lines
         self._symbols = symbols
@@ -49,7 +58,10 @@ class ScorePrinter:
         if self._named:
             yield visible(name)
         if self._symbols:
-            yield from (self._row([bits, symbol] if self._terminal else [symbol, bits]) for symbol, bits in self._symbol_bits(scores))
+            yield from (
+                self._row([bits, symbol] if self._terminal else [symbol, bits])
+                for symbol, bits in self._symbol_bits(scores)
+            )
         elif self._lines:
             if self._first and self._terminal:
                 yield self._row(["nats", "bits", "perplexity", f"line ({self._note})"])
@@ -68,7 +80,11 @@ class ScorePrinter:
         return "  ".join([*(f"{cell:>{_WIDTH}}" for cell in cells[:-1]), visible(cells[-1])])
 
     def _json(self, name: str, text: str, scores: TextScores) -> str:
-        found: dict[str, Any] = {"name": name, **({"text": text} if self._lines else {}), "unit": self._vocabulary.unit}
+        found: dict[str, Any] = {
+            "name": name,
+            **({"text": text} if self._lines else {}),
+            "unit": self._vocabulary.unit,
+        }
         found |= {
             "characters": scores.count,
             "nats_per_char": scores.mean,

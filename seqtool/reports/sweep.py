@@ -44,7 +44,13 @@ class TrialRow:
         """As a row of the table."""
         value = "-" if self.value is None else f"{self.value:.4f}"
         seconds = "-" if self.seconds is None else clock(self.seconds)
-        return [str(self.place), self.state, value, *(short(self.values.get(key, "-")) for key in keys), seconds]
+        return [
+            str(self.place),
+            self.state,
+            value,
+            *(short(self.values.get(key, "-")) for key in keys),
+            seconds,
+        ]
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,13 @@ class Summary:
         """What `--json` prints."""
         counts = {state: sum(row.state == state for row in self.rows) for state in ENDED}
         best = {**asdict(self.best), "config": self.config}
-        facts = {"name": self.name, "storage": self.storage, "counts": counts, "best": best, "importance": dict(self.importance)}
+        facts = {
+            "name": self.name,
+            "storage": self.storage,
+            "counts": counts,
+            "best": best,
+            "importance": dict(self.importance),
+        }
         return {**facts, "trials": [asdict(row) for row in self.rows]}
 
 
@@ -135,7 +147,9 @@ class SweepScreen:
         ended = sum(row.state in ENDED for row in rows)
         table = Table(title=f"{ended} of {len(rows)} trials", title_justify="left", box=None, pad_edge=False)
         for column in self._columns():
-            table.add_column(column, justify="right" if column != "state" else "left", overflow="ellipsis", no_wrap=True)
+            table.add_column(
+                column, justify="right" if column != "state" else "left", overflow="ellipsis", no_wrap=True
+            )
         known = [row for row in rows if row.state != "waiting"][-SHOWN:]
         for row in known:
             style = {"running": "bold", "pruned": "dim", "failed": "red"}.get(row.state, "")

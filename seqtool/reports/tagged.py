@@ -46,7 +46,14 @@ class Tagged:
 Renderer = Callable[[Tagged], str]
 
 
-def renderer(output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, layout: Mapping[str, Any], *, colour: bool) -> Renderer:
+def renderer(
+    output: OutputFormat,
+    form: SentenceFormat | None,
+    scheme: Scheme,
+    layout: Mapping[str, Any],
+    *,
+    colour: bool,
+) -> Renderer:
     """How sentences are written.
 
     Args:
@@ -145,13 +152,20 @@ def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, Any]:
         fields["offsets"] = offsets
     if scheme != "none":
         fields["spans"] = [
-            {"start": span.start, "end": span.end, "type": span.type, "text": _span_text(item, offsets, span.start, span.end)}
+            {
+                "start": span.start,
+                "end": span.end,
+                "type": span.type,
+                "text": _span_text(item, offsets, span.start, span.end),
+            }
             for span in spans_of(tagged.labels, scheme=scheme)
         ]
     if tagged.probabilities is not None:
         fields["probabilities"] = [round(probability, 6) for probability in tagged.probabilities]
     if tagged.nbest is not None:
-        fields["nbest"] = [{"labels": labels, "log_probability": round(score, 6)} for labels, score in tagged.nbest]
+        fields["nbest"] = [
+            {"labels": labels, "log_probability": round(score, 6)} for labels, score in tagged.nbest
+        ]
     return fields
 
 
@@ -193,17 +207,31 @@ def _table(tagged: Tagged, colour: bool) -> str:
     if not tokens:
         return ""
     columns = [labels for labels, _ in tagged.nbest] if tagged.nbest is not None else [tagged.labels]
-    heads = [f"p={math.exp(score):.3f}" for _, score in tagged.nbest] if tagged.nbest is not None else ["label"]
+    heads = (
+        [f"p={math.exp(score):.3f}" for _, score in tagged.nbest] if tagged.nbest is not None else ["label"]
+    )
     if tagged.probabilities is not None:
-        columns, heads = [*columns, [f"{value:.3f}" for value in tagged.probabilities]], [*heads, "probability"]
+        columns, heads = (
+            [*columns, [f"{value:.3f}" for value in tagged.probabilities]],
+            [*heads, "probability"],
+        )
     token_width = max(5, *(_width(token) + mark for token, mark in zip(tokens, unseen, strict=True)))
-    widths = [max(len(head), *(len(cell) for cell in cells)) for head, cells in zip(heads, columns, strict=True)]
-    header = "  ".join([f"{'token':<{token_width}}", *(f"{head:<{width}}" for head, width in zip(heads, widths, strict=True))])
+    widths = [
+        max(len(head), *(len(cell) for cell in cells)) for head, cells in zip(heads, columns, strict=True)
+    ]
+    header = "  ".join(
+        [
+            f"{'token':<{token_width}}",
+            *(f"{head:<{width}}" for head, width in zip(heads, widths, strict=True)),
+        ]
+    )
     lines = [paint(header.rstrip(), _BOLD)]
     for token, new, *cells in zip(tokens, unseen, *columns, strict=True):
         shown = paint(token, _YELLOW) + paint("*", _DIM) if new else token
         gap = " " * (token_width - _width(token) - new)
-        rest = "  ".join(f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+        rest = "  ".join(
+            f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)
+        ).rstrip()
         lines.append(f"{shown}{_LEFT_TO_RIGHT if _right_to_left(token) else ''}{gap}  {rest}")
     return "\n".join(lines) + "\n\n"
 
@@ -219,4 +247,6 @@ def _width(text: str) -> int:
 
 def _right_to_left(token: str) -> bool:
     """Whether a token would pull what follows it to its own side."""
-    return not token.isascii() and any(unicodedata.bidirectional(character) in ("R", "AL") for character in token)
+    return not token.isascii() and any(
+        unicodedata.bidirectional(character) in ("R", "AL") for character in token
+    )

@@ -85,7 +85,10 @@ def _confusions(confusions: Sequence[tuple[str, str, int]]) -> Iterator[str]:
 def _side_by_side(tokens: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Iterator[str]:
     """Tokens, gold and predicted labels under each other, folded to the page; a right label is not said twice."""
     found = ["." if wanted == label else label for wanted, label in zip(gold, predicted, strict=True)]
-    columns = [[shorten(visible(text), WIDEST_TOKEN) for text in one] for one in zip(tokens, gold, found, strict=True)]
+    columns = [
+        [shorten(visible(text), WIDEST_TOKEN) for text in one]
+        for one in zip(tokens, gold, found, strict=True)
+    ]
     widths = [max(map(_cells, one)) + 2 for one in columns]
     start = 0
     while start < len(columns):
@@ -95,7 +98,8 @@ def _side_by_side(tokens: Sequence[str], gold: Sequence[str], predicted: Sequenc
             stop += 1
         for row, name in enumerate(("token", "gold", "predicted")):
             texts = (
-                one[row] + " " * (width - _cells(one[row])) for one, width in zip(columns[start:stop], widths[start:stop], strict=True)
+                one[row] + " " * (width - _cells(one[row]))
+                for one, width in zip(columns[start:stop], widths[start:stop], strict=True)
             )
             yield f"  {name:<9}  {''.join(texts)}".rstrip()
         start = stop

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +13,8 @@ from seqtool.safe_text import shorten, visible
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from seqtool.inspection.word_ablation import TaggedInside
+    from seqtool.inspection.word_ablation import WordAblation
 
-Array = np.ndarray[Any, Any]
 TOKEN_WIDTH = 16
 CELL = 6
 LEAST = 0.005  # a label that is never likelier is not shown
@@ -24,14 +23,14 @@ LEAST_EFFECT = 0.005
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def likely_labels(inside: TaggedInside, limit: int) -> list[int]:
+def likely_labels(inside: WordAblation, limit: int) -> list[int]:
     """Numbers of the labels worth a column, the likeliest over all first, in the model's order."""
     likely = np.flatnonzero(inside.probabilities.max(0) >= LEAST)
     best = likely[np.argsort(-inside.probabilities.sum(0)[likely], kind="stable")][:limit]
     return sorted(best.tolist())
 
 
-def marginal_rows(inside: TaggedInside, *, width: int, colour: bool) -> Iterator[Text]:
+def marginal_rows(inside: WordAblation, *, width: int, colour: bool) -> Iterator[Text]:
     """A heat strip: a row for each token, a column for each label that is likely anywhere."""
     from rich.text import Text
 
@@ -58,7 +57,7 @@ def marginal_rows(inside: TaggedInside, *, width: int, colour: bool) -> Iterator
         yield Text(f"({hidden} labels that are less likely are not shown)")
 
 
-def effect_lines(inside: TaggedInside) -> Iterator[str]:
+def effect_lines(inside: WordAblation) -> Iterator[str]:
     """For each token its label and the words that matter most to it."""
     if inside.effects is None or inside.instead is None:
         yield "left-out words: only for sentences of 2 to 80 words"

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 MARKS = "·●+x"
 
 
-def chart(curves: Mapping[str, Sequence[tuple[float, float]]], width: int = 60, height: int = 10) -> list[str]:
+def chart(
+    curves: Mapping[str, Sequence[tuple[float, float]]], width: int = 60, height: int = 10
+) -> list[str]:
     """Curves over each other, as lines of text, with their ranges and a legend.
 
     Args:

@@ -48,9 +48,15 @@ def _contexts(evaluation: TextEvaluation) -> Iterator[str]:
     """Loss against context, each length beside the n-gram that sees as much."""
     ngrams = evaluation.ngrams
     if evaluation.contexts:
-        yield "  by length of context      nats" + ("" if ngrams is None else "     interpolated n-gram of the training text")
+        yield "  by length of context      nats" + (
+            "" if ngrams is None else "     interpolated n-gram of the training text"
+        )
         for length, nats in evaluation.contexts.items():
-            beside = "" if ngrams is None or length + 1 not in ngrams else f"     {length + 1}-gram {ngrams[length + 1]:.4f}"
+            beside = (
+                ""
+                if ngrams is None or length + 1 not in ngrams
+                else f"     {length + 1}-gram {ngrams[length + 1]:.4f}"
+            )
             yield f"    {length:<20} {nats:9.4f}{beside}"
     if ngrams is None:
         yield "  n-gram baselines: not available (they need the training text: --train-text)"
@@ -77,7 +83,9 @@ def novelty_lines(found: Novelty | None) -> Iterator[str]:
         yield f"    new   {_listed(found.new_lines)}"
         yield f"    seen  {_listed(found.seen_lines)}"
     else:
-        shares = ", ".join(f"{share:.1%} of {size}-grams" for size, share in found.seen_ngrams.items() if share is not None)
+        shares = ", ".join(
+            f"{share:.1%} of {size}-grams" for size, share in found.seen_ngrams.items() if share is not None
+        )
         yield f"  novelty of a sample of {found.symbols:,}: seen in the training text are {shares}"
         yield f"  longest copied stretch, {len(found.longest_copy)}: {shorten(visible(found.longest_copy), 80)}"
 

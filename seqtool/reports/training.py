@@ -69,7 +69,9 @@ class TrainingScreen:
         self.say(title)
         width = max((len(what) for _, what, _ in parts), default=0)
         for part, what, parameters in parts:
-            self.say(f"  {part:<10} {what:<{width}} {parameters:>12,}" if parameters else f"  {part:<10} {what}")
+            self.say(
+                f"  {part:<10} {what:<{width}} {parameters:>12,}" if parameters else f"  {part:<10} {what}"
+            )
 
     def begin(self) -> None:
         """A new run: its table has its own columns."""
@@ -93,7 +95,9 @@ class TrainingScreen:
             if self._terminal:
                 self._terminal_row(values, prediction, columns)
             else:
-                self._plain_row([*values.values(), *([prediction.plain()] if prediction is not None else [])], columns)
+                self._plain_row(
+                    [*values.values(), *([prediction.plain()] if prediction is not None else [])], columns
+                )
         self._columns = columns
 
     def _plain_row(self, cells: list[str], columns: tuple[str, ...]) -> None:
@@ -110,21 +114,31 @@ class TrainingScreen:
             self._reader_left = True
             drop_stdout()
 
-    def _terminal_row(self, values: Mapping[str, str], prediction: Prediction | None, columns: tuple[str, ...]) -> None:
+    def _terminal_row(
+        self, values: Mapping[str, str], prediction: Prediction | None, columns: tuple[str, ...]
+    ) -> None:
         """A row as wide as the terminal; what does not fit stands below it, each value with its name."""
         from rich.text import Text
 
         assert self._console is not None
         widths = {name: max(len(name), len(text), 6) for name, text in values.items()}
         fitting = _fitting(widths, self._console.width)
-        inside = len(fitting) == len(values) and self._console.width - _width(widths.values()) >= PREDICTION_FROM
+        inside = (
+            len(fitting) == len(values) and self._console.width - _width(widths.values()) >= PREDICTION_FROM
+        )
         if columns != self._columns:
             header = "  ".join(name.rjust(widths[name]) for name in fitting)
             more = "  prediction" if prediction is not None and inside else ""
             self._console.print(Text(header + more, style="bold"), crop=True, no_wrap=True)
         line = Text("  ".join(values[name].rjust(widths[name]) for name in fitting))
         rest = [f"{name} {text}" for name, text in values.items() if name not in fitting]
-        lines = [line, *(Text(BELOW + below, style="dim") for below in _lines_of(rest, self._console.width - len(BELOW)))]
+        lines = [
+            line,
+            *(
+                Text(BELOW + below, style="dim")
+                for below in _lines_of(rest, self._console.width - len(BELOW))
+            ),
+        ]
         if prediction is not None:
             if not inside:
                 lines.append(Text(BELOW))

@@ -10,16 +10,20 @@ from seqtool.reports.training import TrainingScreen
 from seqtool.reports.training_rows import clock
 from seqtool.tasks.final_evaluation import FinalEvaluation
 from seqtool.tasks.prepare import Prepared
-from seqtool.tasks.previews import Examples, example_sentence
-from seqtool.training.session import Running
+from seqtool.tasks.previews import Preview, preview_sentence
+from seqtool.training.session import TrainingSession
 
 
 def resuming_command(command: Sequence[str]) -> str:
     """What goes on with an interrupted run that these arguments started."""
-    return shlex.join(["seqtool", *command, *([] if "--resume" in command else ["--resume"])]) if command else "--resume"
+    return (
+        shlex.join(["seqtool", *command, *([] if "--resume" in command else ["--resume"])])
+        if command
+        else "--resume"
+    )
 
 
-def tell_differences(final: Path, kept: Path | None, differ: Sequence[str], screen: TrainingScreen) -> None:
+def show_differences(final: Path, kept: Path | None, differ: Sequence[str], screen: TrainingScreen) -> None:
     """Say how the run differs from the one that stood in its place, and where that is now."""
     if kept is not None:
         screen.say(f"an earlier run of this name differs: kept as {kept}")
@@ -29,14 +33,19 @@ def tell_differences(final: Path, kept: Path | None, differ: Sequence[str], scre
         screen.say(f"  {line}")
 
 
-def tell_the_end(running: Running, evaluation: FinalEvaluation, seconds: float, of_several: bool) -> None:
+def show_result(
+    running: TrainingSession, evaluation: FinalEvaluation, seconds: float, of_several: bool
+) -> None:
     """The final result, where the model lies, and the next command to try."""
     prepared, screen, row = running.prepared, running.screen, running.best.row
     assert row is not None
-    rows = Examples(prepared).side_by_side(running.best.weights)
+    rows = Preview(prepared).side_by_side(running.best.weights)
     if rows and not of_several:
         screen.side_by_side("the example with the kept model:", rows)
-    scores = ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items()) or f"loss {row.train_loss:.3f}"
+    scores = (
+        ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items())
+        or f"loss {row.train_loss:.3f}"
+    )
     screen.say(f"best row: epoch {row.epoch}, {scores}; {clock(seconds)} in all")
     screen.say(f"model: {running.run.model}")
     for line in evaluation.lines():
@@ -48,7 +57,7 @@ def tell_the_end(running: Running, evaluation: FinalEvaluation, seconds: float, 
 def _next_command(prepared: Prepared) -> str:
     corpus = prepared.corpus
     if prepared.config["task"] == "tagger":
-        return f'seqtool tag "{" ".join(example_sentence(corpus).tokens)}"'  # type: ignore[arg-type]
+        return f'seqtool tag "{" ".join(preview_sentence(corpus).tokens)}"'  # type: ignore[arg-type]
     if corpus.kind == "pairs":  # type: ignore[union-attr]
         return f"seqtool predict {corpus.pairs[0][0]}"  # type: ignore[union-attr]
     return "seqtool sample"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from seqtool.training.engine.events import RowReport
+    from seqtool.training.engine.events import RowEvent
 
 
 def clock(seconds: float) -> str:
@@ -32,7 +32,7 @@ def simple_row(epoch: int, loss: float, accuracy: float | None) -> dict[str, str
     return row
 
 
-def character_row(row: RowReport, block: int, left: float | None) -> dict[str, str]:
+def character_row(row: RowEvent, block: int, left: float | None) -> dict[str, str]:
     """A row of a character model with validation: nats and bits per symbol, by the name of the protocol.
 
     Args:
@@ -55,7 +55,9 @@ def character_row(row: RowReport, block: int, left: float | None) -> dict[str, s
     return cells | speed | {"time": clock(row.seconds), "left": "-" if left is None else clock(left)}
 
 
-def tagger_row(epoch: int, train_loss: float, scores: Mapping[str, float], lr: float, rate: float, seconds: float) -> dict[str, str]:
+def tagger_row(
+    epoch: int, train_loss: float, scores: Mapping[str, float], lr: float, rate: float, seconds: float
+) -> dict[str, str]:
     """A row of a tagger with validation."""
     row = {
         "epoch": str(epoch),

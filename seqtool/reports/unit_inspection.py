@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqtool.inspection.text_trace import Reading
+from seqtool.inspection.text_trace import Trace
 from seqtool.inspection.unit_names import Unit, shades
 from seqtool.reports.colors import Colour, diverging, is_dark, surprise
 from seqtool.safe_text import visible
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from seqtool.data.vocabulary import SymbolVocabulary
     from seqtool.inspection.unit_ranking import RankedUnit
 
-Array = np.ndarray[Any, Any]
 LEVELS = "▁▂▃▄▅▆▇█"
 MARGIN = 9
 BREAK = "↵"
@@ -59,7 +59,14 @@ def shown_guess(symbol: str, unit: str) -> str:
 
 
 def unit_rows(
-    reading: Reading, vocabulary: SymbolVocabulary, units: Sequence[Unit], *, guess: str, surprisal: bool, width: int, colour: bool
+    reading: Trace,
+    vocabulary: SymbolVocabulary,
+    units: Sequence[Unit],
+    *,
+    guess: str,
+    surprisal: bool,
+    width: int,
+    colour: bool,
 ) -> Iterator[Text]:
     """The text line by line, cut to a width: surprisal and units as coloured rows, and the guesses for what comes next.
 
@@ -70,7 +77,10 @@ def unit_rows(
     from rich.text import Text
 
     shown = shown_symbols(reading.symbols, vocabulary.unit)
-    next_ones = [[shown_guess(vocabulary.symbols[number], vocabulary.unit) for number in row] for row in reading.guesses.tolist()]
+    next_ones = [
+        [shown_guess(vocabulary.symbols[number], vocabulary.unit) for number in row]
+        for row in reading.guesses.tolist()
+    ]
     rows: list[tuple[str, Array, list[Colour]]] = []
     if surprisal:
         bits = np.nan_to_num(reading.bits)
@@ -78,7 +88,10 @@ def unit_rows(
     for unit in units:
         values = shades(unit, reading.states[unit.array][:, unit.index])
         rows.append((unit.name, values, [diverging(value) for value in values.tolist()]))
-    widths = [max(1, cell_len(one), *(cell_len(guess) for guess in below)) for one, below in zip(shown, next_ones, strict=True)]
+    widths = [
+        max(1, cell_len(one), *(cell_len(guess) for guess in below))
+        for one, below in zip(shown, next_ones, strict=True)
+    ]
     for line in _lines(reading.symbols, widths, max(8, width - MARGIN)):
         if not colour:
             yield Text(" " * MARGIN + "".join(_padded(shown[place], widths[place]) for place in line))
@@ -91,10 +104,15 @@ def unit_rows(
                     text.append(_padded(LEVELS[min(7, int((float(values[place]) + 1) * 4))], widths[place]))
             yield text
         for rank in range(reading.guesses.shape[1]):
-            text = Text(f"{guess if not rank else '':>{MARGIN - 2}}  ", style="dim" if colour and rank else "")
+            text = Text(
+                f"{guess if not rank else '':>{MARGIN - 2}}  ", style="dim" if colour and rank else ""
+            )
             for place in line:
                 probability = float(reading.probabilities[place, rank])
-                text.append(_padded(next_ones[place][rank], widths[place]), style="bold" if colour and probability > 0.5 else "")
+                text.append(
+                    _padded(next_ones[place][rank], widths[place]),
+                    style="bold" if colour and probability > 0.5 else "",
+                )
             yield text
         if surprisal and (summary := _bits(reading.bits[line])):
             yield Text(" " * MARGIN + summary, style="dim" if colour else "")
@@ -134,7 +152,7 @@ def _on(colour: Colour) -> str:
     return f"{'#ffffff' if is_dark(colour) else '#000000'} on {background}"
 
 
-def reading_summary(reading: Reading) -> str:
+def reading_summary(reading: Trace) -> str:
     """How surprising the whole text was."""
     found = reading.bits[~np.isnan(reading.bits)]
     if not len(found):

@@ -16,22 +16,32 @@ from seqtool.errors import ModelError
 from seqtool.storage.verified_directory import (
     MANIFEST,
     Arrays,
-    Form,
+    DirectoryFormat,
     Json,
     canonical_json,
     pack_arrays,
     parse_object,
-    read_seal,
-    read_sealed,
+    read_verified,
+    read_verified_manifest,
     strict_json,
     unpack_arrays,
-    write_sealed,
+    write_verified,
 )
 
-__all__ = ["FILES", "FORMAT_VERSION", "MANIFEST", "Bundle", "canonical_json", "read_bundle", "read_manifest", "strict_json", "write_bundle"]
+__all__ = [
+    "FILES",
+    "FORMAT_VERSION",
+    "MANIFEST",
+    "StoredModel",
+    "canonical_json",
+    "read_manifest",
+    "read_model",
+    "strict_json",
+    "write_model",
+]
 
 FORMAT_VERSION = 2
-MODEL = Form(
+MODEL = DirectoryFormat(
     noun="model",
     version=FORMAT_VERSION,
     limits={"config.json": 4 << 20, "vocab.json": 1 << 30, "weights.safetensors": 32 << 30},
@@ -43,7 +53,7 @@ Weights = Arrays
 
 
 @dataclass(frozen=True)
-class Bundle:
+class StoredModel:
     """A model in memory, as it lies on disk.
 
     Attributes:
@@ -64,7 +74,7 @@ class Bundle:
         return str(self.manifest["task"])
 
 
-def write_bundle(folder: Path, config: Json, vocab: Json, weights: Weights, facts: Mapping[str, Any]) -> None:
+def write_model(folder: Path, config: Json, vocab: Json, weights: Weights, facts: Mapping[str, Any]) -> None:
     """Commit a model directory as a whole.
 
     Args:
@@ -80,27 +90,34 @@ def write_bundle(folder: Path, config: Json, vocab: Json, weights: Weights, fact
         "weights.safetensors": pack_arrays(weights),
     }
     parameters = int(sum(array.size for array in weights.values()))
-    write_sealed(folder, MODEL, contents, {**facts, "task": config["task"], "parameters": parameters})
+    write_verified(folder, MODEL, contents, {**facts, "task": config["task"], "parameters": parameters})
 
 
-def read_bundle(folder: Path) -> Bundle:
+def read_model(folder: Path) -> StoredModel:
     """Read and verify a model directory.
 
     Raises:
         ModelError: if it is missing, incomplete, of another format version, or if any byte of it is not what was written.
     """
-    manifest, contents = read_sealed(folder, MODEL)
+    manifest, contents = read_verified(folder, MODEL)
     config = parse_object(folder / "config.json", contents["config.json"], MODEL)
     if config.get("task") != manifest.get("task") or config.get("task") not in ("char", "tagger"):
-        raise ModelError("config.json and manifest.json name different tasks", place=str(folder), hint=MODEL.mend)
+        raise ModelError(
+            "config.json and manifest.json name different tasks", place=str(folder), hint=MODEL.mend
+        )
     vocab = parse_object(folder / "vocab.json", contents["vocab.json"], MODEL)
-    return Bundle(config, vocab, unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL), manifest)
+    return StoredModel(
+        config,
+        vocab,
+        unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL),
+        manifest,
+    )
 
 
 def read_manifest(folder: Path) -> Json:
     """The verified manifest alone: what a model is, without its weights.
 
     Raises:
-        ModelError: as `read_bundle`.
+        ModelError: as `read_model`.
     """
-    return read_seal(folder, MODEL)
+    return read_verified_manifest(folder, MODEL)

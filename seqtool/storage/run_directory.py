@@ -47,7 +47,9 @@ class ModelPlace:
         return str(self.run or self.model)
 
 
-def find_model(reference: str | None, root: Path, task: str | None = None, kind: str | None = None) -> ModelPlace:
+def find_model(
+    reference: str | None, root: Path, task: str | None = None, kind: str | None = None
+) -> ModelPlace:
     """The model that a reference names: a run directory, a model directory or a run's name.
 
     Args:
@@ -66,10 +68,16 @@ def find_model(reference: str | None, root: Path, task: str | None = None, kind:
         what = {"char": "character model", "tagger": "tagger"}.get(task or "", "model")
         if kind == "pairs":
             what = "aligned character model (trained on pairs)"
-        command = "train-tagger configs/toy_tagger.yaml" if task == "tagger" else "train-char configs/hihell.yaml"
+        command = (
+            "train-tagger configs/toy_tagger.yaml" if task == "tagger" else "train-char configs/hihell.yaml"
+        )
         if kind == "!pairs":
             what, command = "character model of running text or of lines", "train-char FILE.txt"
-        raise ModelError(f"no trained {what} here", place=str(root), hint=f"train one first: seqtool {command}; or name one with --model")
+        raise ModelError(
+            f"no trained {what} here",
+            place=str(root),
+            hint=f"train one first: seqtool {command}; or name one with --model",
+        )
     return fitting[0]
 
 
@@ -90,7 +98,11 @@ def _named(reference: str, root: Path) -> ModelPlace:
             return ModelPlace(base / MODEL, base)
     names = sorted(place.run.name for place, _ in finished_runs(root) if place.run)
     unfinished = (root / (reference + PARTIAL)).is_dir()
-    hint = f"the run {reference} is unfinished: go on with --resume" if unfinished else f"runs here: {', '.join(names) or 'none'}"
+    hint = (
+        f"the run {reference} is unfinished: go on with --resume"
+        if unfinished
+        else f"runs here: {', '.join(names) or 'none'}"
+    )
     raise ModelError("no model directory, run directory or run of this name", place=reference, hint=hint)
 
 
@@ -102,10 +114,19 @@ def finished_runs(root: Path) -> list[tuple[ModelPlace, dict[str, Any]]]:
         if folder.name.endswith((PARTIAL, ".new", ".old")) or not manifest_path.is_file():
             continue
         try:
-            found.append((manifest_path.stat().st_mtime_ns, ModelPlace(folder / MODEL, folder), read_manifest(manifest_path.parent)))
+            found.append(
+                (
+                    manifest_path.stat().st_mtime_ns,
+                    ModelPlace(folder / MODEL, folder),
+                    read_manifest(manifest_path.parent),
+                )
+            )
         except (ModelError, OSError):
             continue
-    return [(place, manifest) for _, place, manifest in sorted(found, key=lambda item: (-item[0], str(item[1].model)))]
+    return [
+        (place, manifest)
+        for _, place, manifest in sorted(found, key=lambda item: (-item[0], str(item[1].model)))
+    ]
 
 
 # --- one run being made -----------------------------------------------------------------------------------------------
@@ -138,7 +159,7 @@ class RunDirectory:
         """Whether an interrupted run can be gone on with."""
         return bool(numbered(self.checkpoints))
 
-    def refuse_to_lose(self, *, overwrite: bool, resume: bool) -> None:
+    def check_can_start(self, *, overwrite: bool, resume: bool) -> None:
         """See that nothing is lost by starting.
 
         Raises:
@@ -160,10 +181,12 @@ class RunDirectory:
         with writing(self.path):
             self._take_lock()
         try:
-            self.refuse_to_lose(overwrite=overwrite, resume=resume)
+            self.check_can_start(overwrite=overwrite, resume=resume)
             with writing(self.path):
                 recover(self.final, inherit_runs)
-                shutil.rmtree(self.final / CHECKPOINTS, ignore_errors=True)  # of a run that was killed while it took its place
+                shutil.rmtree(
+                    self.final / CHECKPOINTS, ignore_errors=True
+                )  # of a run that was killed while it took its place
                 (self.final / LOCK).unlink(missing_ok=True)
                 self._tidy() if resume else self._empty()
         except BaseException:
@@ -198,7 +221,11 @@ class RunDirectory:
                 lock.seek(0)
                 owner = lock.read(500).strip() or "another process"
                 lock.close()
-                raise SeqtoolError(f"held by {owner}", place=str(self.path), hint="wait for it, or train under another --name") from error
+                raise SeqtoolError(
+                    f"held by {owner}",
+                    place=str(self.path),
+                    hint="wait for it, or train under another --name",
+                ) from error
             if path.exists() and os.fstat(lock.fileno()).st_ino == path.stat().st_ino:
                 break
             lock.close()  # the run it belonged to finished in this very moment: its file is gone, take the new one
@@ -255,7 +282,10 @@ def same_experiment(first: Path, second: Path) -> bool:
     try:
         if (first / "config.yaml").read_bytes() != (second / "config.yaml").read_bytes():
             return False
-        return bool(read_manifest(present(first / MODEL)).get("data") == read_manifest(present(second / MODEL)).get("data"))
+        return bool(
+            read_manifest(present(first / MODEL)).get("data")
+            == read_manifest(present(second / MODEL)).get("data")
+        )
     except (OSError, ModelError):
         return False
 
@@ -263,7 +293,10 @@ def same_experiment(first: Path, second: Path) -> bool:
 def inherit_runs(previous: Path, run: Path) -> None:
     """Move the runs inside a replaced run (several seeds, a sweep's trials) into the one that took its place."""
     for entry in previous.iterdir():
-        is_run = entry.is_dir() and entry.name.removesuffix(".old").removesuffix(".new") not in (MODEL, CHECKPOINTS)
+        is_run = entry.is_dir() and entry.name.removesuffix(".old").removesuffix(".new") not in (
+            MODEL,
+            CHECKPOINTS,
+        )
         if is_run and not (run / entry.name).exists():
             entry.rename(run / entry.name)
     sync(run)

@@ -16,7 +16,13 @@ from seqtool.storage.run_directory import LOCK, MODEL, PARTIAL, find_model
 
 State = Literal["finished", "running", "unfinished", "damaged"]
 SHOWN_SCORES = ("val_f1", "val_accuracy", "val_loss", "train_loss")  # the first that a run has is its score
-MARKS = ("config.yaml", "metrics.jsonl", MODEL, LOCK, MANIFEST)  # what tells a run's directory (or a model's) from any other
+MARKS = (
+    "config.yaml",
+    "metrics.jsonl",
+    MODEL,
+    LOCK,
+    MANIFEST,
+)  # what tells a run's directory (or a model's) from any other
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ class RunEntry:
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints."""
-        facts = {name: self.manifest.get(name) for name in ("kind", "parameters", "epoch", "step", "seed", "seconds")}
+        facts = {
+            name: self.manifest.get(name)
+            for name in ("kind", "parameters", "epoch", "step", "seed", "seconds")
+        }
         place = {"name": self.name, "path": str(self.path), "state": self.state, "task": self.task or None}
         return {**place, "scores": self.scores, **facts, "bytes": self.size, "modified": self.modified}
 
@@ -72,7 +81,11 @@ def _entries(root: Path) -> Iterator[RunEntry]:
             continue
         if is_run(folder):
             yield _entry(folder, folder.name)
-        inner = (child for child in sorted(folder.iterdir()) if child.is_dir() and child.name != MODEL and is_run(child))
+        inner = (
+            child
+            for child in sorted(folder.iterdir())
+            if child.is_dir() and child.name != MODEL and is_run(child)
+        )
         yield from (_entry(child, f"{folder.name}/{child.name}") for child in inner)
 
 
@@ -143,11 +156,22 @@ def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
 
 
 def _removable(name: str, root: Path) -> Path:
-    folder = next((path for path in (root / name, Path(name)) if path.is_dir() and not path.is_symlink() and _under(path, root)), None)
+    folder = next(
+        (
+            path
+            for path in (root / name, Path(name))
+            if path.is_dir() and not path.is_symlink() and _under(path, root)
+        ),
+        None,
+    )
     if folder is None or not (is_run(folder) or _holds_runs_alone(folder)):
         names = [entry.name for entry in list_runs(root)]
         unfinished = f"{name}{PARTIAL}"
-        hint = f"the unfinished run is {unfinished}" if unfinished in names else f"runs here: {', '.join(names) or 'none'}"
+        hint = (
+            f"the unfinished run is {unfinished}"
+            if unfinished in names
+            else f"runs here: {', '.join(names) or 'none'}"
+        )
         raise SeqtoolError("no run of this name", place=name, hint=hint)
     busy = [path for path in (folder, *folder.iterdir()) if path.is_dir() and is_held(path)]
     if busy:
@@ -177,7 +201,14 @@ def run_entry(reference: str, root: Path) -> RunEntry:
     place = find_model(reference, root)
     folder = place.run or place.model
     manifest_file = present(place.model) / MANIFEST
-    return RunEntry(reference, folder, "finished", read_manifest(present(place.model)), folder_size(folder), manifest_file.stat().st_mtime)
+    return RunEntry(
+        reference,
+        folder,
+        "finished",
+        read_manifest(present(place.model)),
+        folder_size(folder),
+        manifest_file.stat().st_mtime,
+    )
 
 
 def facts(entry: RunEntry) -> dict[str, Any]:

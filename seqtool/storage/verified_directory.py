@@ -22,19 +22,20 @@ from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import commit_directory, present
+from seqtool.types import Array
 
 if TYPE_CHECKING:
-    import numpy as np  # imported where it is used: a file is read while numpy is being loaded
+    pass  # imported where it is used: a file is read while numpy is being loaded
 
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 4 << 20
 DEEPEST = 100  # levels of JSON
-Arrays = dict[str, "np.ndarray[Any, Any]"]
+Arrays = dict[str, Array]
 Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Form:
+class DirectoryFormat:
     """What one kind of sealed directory holds.
 
     Attributes:
@@ -57,10 +58,14 @@ class Form:
 
 def canonical_json(value: Any) -> bytes:
     """JSON in the one form that is hashed: sorted keys, no spaces, no NaN, UTF-8."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode("utf-8", "surrogatepass")
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    ).encode("utf-8", "surrogatepass")
 
 
-def write_sealed(folder: Path, form: Form, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+def write_verified(
+    folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], facts: Mapping[str, Any]
+) -> None:
     """Commit a directory as a whole.
 
     Args:
@@ -84,7 +89,7 @@ def write_sealed(folder: Path, form: Form, contents: Mapping[str, bytes], facts:
 # --- reading ----------------------------------------------------------------------------------------------------------
 
 
-def read_sealed(folder: Path, form: Form) -> tuple[Json, dict[str, bytearray]]:
+def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     """The manifest, and the bytes of every other file.
 
     Raises:
@@ -110,7 +115,7 @@ def _identity(folder: Path) -> tuple[int, ...]:
     return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
 
 
-def _read(folder: Path, form: Form) -> tuple[Json, dict[str, bytearray]]:
+def _read(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     try:
         names = {entry.name for entry in folder.iterdir()}
     except OSError as error:
@@ -120,53 +125,67 @@ def _read(folder: Path, form: Form) -> tuple[Json, dict[str, bytearray]]:
     if unexpected:
         message = f"a file that does not belong to a {form.noun}: {unexpected[0]!r}"
         raise ModelError(message, place=str(folder), hint=f"remove it, or {form.mend}")
-    manifest = read_seal(folder, form)
+    manifest = read_verified_manifest(folder, form)
     return manifest, {name: _verified(folder / name, manifest["files"][name], form) for name in form.limits}
 
 
-def read_seal(folder: Path, form: Form) -> Json:
+def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
     """The verified manifest alone.
 
     Raises:
-        ModelError: as `read_sealed`.
+        ModelError: as `read_verified`.
     """
     path = folder / MANIFEST
     content = _read_limited(path, MANIFEST_LIMIT, form)
     manifest = parse_object(path, content, form)
     if manifest.get("format_version") != form.version:
         found = repr(manifest.get("format_version"))[:40]
-        raise ModelError(f"expected format version {form.version}, found {found}", place=str(path), hint=form.other_version)
+        raise ModelError(
+            f"expected format version {form.version}, found {found}", place=str(path), hint=form.other_version
+        )
     claimed = manifest.get("sha256")
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
     if claimed != hashed or content != canonical_json(manifest):  # other digits can be the same number
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
-        raise ModelError(f"the manifest does not list the files of a {form.noun}", place=str(path), hint=form.mend)
+        raise ModelError(
+            f"the manifest does not list the files of a {form.noun}", place=str(path), hint=form.mend
+        )
     return manifest
 
 
-def _verified(path: Path, expected: Any, form: Form) -> bytearray:
+def _verified(path: Path, expected: Any, form: DirectoryFormat) -> bytearray:
     content = _read_limited(path, form.limits[path.name], form)
     if not isinstance(expected, dict) or expected.get("sha256") != _sha256(content):
         raise _damaged(path, form)
     return content
 
 
-def _read_limited(path: Path, limit: int, form: Form) -> bytearray:
+def _read_limited(path: Path, limit: int, form: DirectoryFormat) -> bytearray:
     """A plain file's bytes, not through a link and never more than its limit."""
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
         link = path.is_symlink()
         hint = f"a {form.noun} directory holds plain files only" if link else form.mend
-        raise ModelError(f"cannot read: {'a symbolic link' if link else error.strerror}", place=str(path), hint=hint) from error
+        raise ModelError(
+            f"cannot read: {'a symbolic link' if link else error.strerror}", place=str(path), hint=hint
+        ) from error
     try:
         with os.fdopen(descriptor, "rb") as file:
             facts = os.fstat(file.fileno())
             if not stat.S_ISREG(facts.st_mode):
-                raise ModelError("not a plain file", place=str(path), hint=f"a {form.noun} directory holds plain files only")
+                raise ModelError(
+                    "not a plain file",
+                    place=str(path),
+                    hint=f"a {form.noun} directory holds plain files only",
+                )
             if facts.st_size > limit:
-                raise ModelError(f"{facts.st_size:,} bytes, more than the {limit:,} allowed", place=str(path), hint=form.mend)
+                raise ModelError(
+                    f"{facts.st_size:,} bytes, more than the {limit:,} allowed",
+                    place=str(path),
+                    hint=form.mend,
+                )
             content = bytearray(facts.st_size + 1)  # one more, to see whether it has grown
             del content[file.readinto(content) :]
             return content
@@ -178,7 +197,7 @@ def _sha256(content: bytes | bytearray) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _damaged(path: Path, form: Form) -> ModelError:
+def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
     return ModelError("damaged: its SHA-256 is not the one in the manifest", place=str(path), hint=form.mend)
 
 
@@ -189,7 +208,7 @@ _OPENS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
-def parse_object(path: Path, content: bytes | bytearray, form: Form) -> Json:
+def parse_object(path: Path, content: bytes | bytearray, form: DirectoryFormat) -> Json:
     """A JSON object.
 
     Raises:
@@ -198,7 +217,9 @@ def parse_object(path: Path, content: bytes | bytearray, form: Form) -> Json:
     try:
         value = strict_json(content)
     except ValueError as error:
-        raise ModelError(f"not the JSON that a {form.noun} holds: {error}", place=str(path), hint=form.mend) from error
+        raise ModelError(
+            f"not the JSON that a {form.noun} holds: {error}", place=str(path), hint=form.mend
+        ) from error
     if not isinstance(value, dict):
         raise ModelError("expected a JSON object", place=str(path), hint=form.mend)
     return value
@@ -210,10 +231,14 @@ def strict_json(content: bytes | bytearray) -> Any:
     Raises:
         ValueError: with the reason.
     """
-    if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:  # brackets in strings do not count
+    if (
+        _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST
+    ):  # brackets in strings do not count
         raise ValueError(f"nested too deep, more than {DEEPEST} levels")
     try:
-        return json.loads(content.decode("utf-8", "surrogatepass"), parse_constant=_refuse, parse_float=_finite)
+        return json.loads(
+            content.decode("utf-8", "surrogatepass"), parse_constant=_refuse, parse_float=_finite
+        )
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
@@ -235,7 +260,7 @@ def _finite(text: str) -> float:
 # --- arrays -----------------------------------------------------------------------------------------------------------
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
+def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
     """Arrays as the bytes of a safetensors file. It carries no metadata, whose order is random."""
     import numpy as np
     from safetensors.numpy import save
@@ -246,7 +271,7 @@ def pack_arrays(arrays: Mapping[str, np.ndarray[Any, Any]]) -> bytes:
 _KINDS = {"F32": "<f4", "F16": "<f2"}
 
 
-def unpack_arrays(path: Path, content: bytearray, form: Form) -> Arrays:
+def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
     """Arrays from the bytes of a safetensors file, finite and of a floating type.
 
     They stay where they were read: the library would copy them, which is a twentieth of the time that `tag` takes to start.
@@ -262,14 +287,16 @@ def unpack_arrays(path: Path, content: bytearray, form: Form) -> Arrays:
         header = strict_json(content[8 : 8 + size])
         arrays = {name: _array(name, entry, data) for name, entry in header.items() if name != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"not a safetensors file: {str(error)[:200]}", place=str(path), hint=form.mend) from error
+        raise ModelError(
+            f"not a safetensors file: {str(error)[:200]}", place=str(path), hint=form.mend
+        ) from error
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=str(path), hint="train the model again")
     return arrays
 
 
-def _array(name: str, entry: Json, data: memoryview) -> np.ndarray[Any, Any]:
+def _array(name: str, entry: Json, data: memoryview) -> Array:
     """One array, given its entry in the header and the bytes behind that.
 
     Raises:
@@ -279,8 +306,16 @@ def _array(name: str, entry: Json, data: memoryview) -> np.ndarray[Any, Any]:
 
     if entry["dtype"] not in _KINDS:
         raise ValueError(f"{name}: expected F32 or F16, found {entry['dtype']}")
-    kind, shape, (first, last) = np.dtype(_KINDS[entry["dtype"]]), tuple(map(operator.index, entry["shape"])), entry["data_offsets"]
-    if min(shape, default=0) < 0 or not 0 <= first <= last <= len(data) or math.prod(shape) * kind.itemsize != last - first:
+    kind, shape, (first, last) = (
+        np.dtype(_KINDS[entry["dtype"]]),
+        tuple(map(operator.index, entry["shape"])),
+        entry["data_offsets"],
+    )
+    if (
+        min(shape, default=0) < 0
+        or not 0 <= first <= last <= len(data)
+        or math.prod(shape) * kind.itemsize != last - first
+    ):
         raise ValueError(f"{name}: its bytes do not fit its shape")
-    array: np.ndarray[Any, Any] = np.frombuffer(data[first:last], kind).reshape(shape)
+    array: Array = np.frombuffer(data[first:last], kind).reshape(shape)
     return array

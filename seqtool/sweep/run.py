@@ -26,9 +26,20 @@ from seqtool.settings import Settings
 from seqtool.storage.atomic import write_file
 from seqtool.storage.run_directory import PARTIAL
 from seqtool.sweep.space import Dimension, read_space
-from seqtool.sweep.study import Plan, Sampler, join_study, open_storage, open_study, places, planned, put_back, quiet_optuna, suggested
+from seqtool.sweep.study import (
+    Plan,
+    Sampler,
+    join_study,
+    open_storage,
+    open_study,
+    places,
+    planned,
+    put_back,
+    quiet_optuna,
+    suggested,
+)
 from seqtool.tasks.prepare import Prepared, prepare
-from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.torchrun import usual_threads
 from seqtool.training.provenance import experiment
 from seqtool.training.run import CACHE, TrainOptions, train
@@ -86,13 +97,17 @@ class Work:
             ConfigError: if its values do not go together.
         """
         given = [*self.overrides, *(f"{key}={text}" for key, text in values.items())]
-        return parse_settings(self.text, name=self.config, folder=Path(self.config).parent, overrides=given).settings
+        return parse_settings(
+            self.text, name=self.config, folder=Path(self.config).parent, overrides=given
+        ).settings
 
 
 # --- the command ------------------------------------------------------------------------------------------------------
 
 
-def sweep(config: Path, space: Path, overrides: Sequence[str], options: SweepOptions, screen: SweepScreen) -> Summary:
+def sweep(
+    config: Path, space: Path, overrides: Sequence[str], options: SweepOptions, screen: SweepScreen
+) -> Summary:
     """Open or join a study, train its trials, and tell the best.
 
     Raises:
@@ -108,7 +123,12 @@ def sweep(config: Path, space: Path, overrides: Sequence[str], options: SweepOpt
             _forget(work)
         work.folder.mkdir(parents=True, exist_ok=True)
         study = open_study(open_storage(work.storage, work.sign_every), work.name, work.plan)
-        screen.begin(work.name, shown(work.storage), [dimension.key for dimension in dimensions], _metric(read.settings))
+        screen.begin(
+            work.name,
+            shown(work.storage),
+            [dimension.key for dimension in dimensions],
+            _metric(read.settings),
+        )
         try:
             with _workers(work, options.workers) as workers:
                 _watch(study, workers, screen, stop)
@@ -123,7 +143,13 @@ def _laid_over(config: Path, overrides: tuple[str, ...], more: Sequence[str]) ->
     return read_settings(config, [*overrides, *more])
 
 
-def _work(config: Path, overrides: tuple[str, ...], read: ReadConfig, dimensions: tuple[Dimension, ...], options: SweepOptions) -> Work:
+def _work(
+    config: Path,
+    overrides: tuple[str, ...],
+    read: ReadConfig,
+    dimensions: tuple[Dimension, ...],
+    options: SweepOptions,
+) -> Work:
     read.check_trainable()
     settings = read.settings
     prepared = prepare(settings, options.root / CACHE)
@@ -137,7 +163,18 @@ def _work(config: Path, overrides: tuple[str, ...], read: ReadConfig, dimensions
     storage = options.storage or f"sqlite:///{(options.root / settings.name / DATABASE).absolute()}"
     threads = usual_threads(options.workers)
     name, root = settings.name, options.root
-    return Work(str(config), read.text, overrides, name, root, storage, plan, options.prune, options.sign_every, threads)
+    return Work(
+        str(config),
+        read.text,
+        overrides,
+        name,
+        root,
+        storage,
+        plan,
+        options.prune,
+        options.sign_every,
+        threads,
+    )
 
 
 def _check_validation(prepared: Prepared) -> None:
@@ -145,8 +182,14 @@ def _check_validation(prepared: Prepared) -> None:
     corpus = prepared.corpus
     held_out = getattr(corpus, "dev", None) or getattr(corpus, "val", None)
     if held_out is None or len(held_out) < (2 if prepared.config["kind"] == "text" else 1):
-        hint = "give data.dev or data.split" if prepared.config["task"] == "tagger" else "give data.val or data.split"
-        raise ConfigError("a sweep compares trials on validation data, and there are none", place="data", hint=hint)
+        hint = (
+            "give data.dev or data.split"
+            if prepared.config["task"] == "tagger"
+            else "give data.val or data.split"
+        )
+        raise ConfigError(
+            "a sweep compares trials on validation data, and there are none", place="data", hint=hint
+        )
 
 
 def shown(storage: str) -> str:
@@ -174,7 +217,9 @@ def _forget(work: Work) -> None:
 def _workers(work: Work, count: int) -> Iterator[list[BaseProcess]]:
     """Worker processes; on leaving, those that still work are asked to stop, and waited for."""
     context = get_context("spawn")
-    workers: list[BaseProcess] = [context.Process(target=run_worker, args=(work, number), daemon=False) for number in range(count)]
+    workers: list[BaseProcess] = [
+        context.Process(target=run_worker, args=(work, number), daemon=False) for number in range(count)
+    ]
     for worker in workers:
         worker.start()
     try:
@@ -217,11 +262,16 @@ def _finished(study: Study, work: Work, screen: SweepScreen) -> Summary:
     rows = [_row(place, trial) for place, trial in places(study).items()]
     left = sum(row.state in ("waiting", "running") for row in rows)
     if left:
-        raise SeqtoolError(f"the workers ended before {left} of {len(rows)} trials were done", hint="look above; the same command goes on")
+        raise SeqtoolError(
+            f"the workers ended before {left} of {len(rows)} trials were done",
+            hint="look above; the same command goes on",
+        )
     done = [row for row in rows if row.state == "done" and row.value is not None]
     if not done:
         reason = next((row.reason for row in rows if row.reason), "all were pruned")
-        raise SeqtoolError(f"no trial succeeded: {reason}", hint="look at the space: its values may not suit the config")
+        raise SeqtoolError(
+            f"no trial succeeded: {reason}", hint="look at the space: its values may not suit the config"
+        )
     best = (max if work.plan.maximise else min)(done, key=lambda row: row.value or 0.0)
     settings = replace(work.settings(best.values), name=f"{work.name}-best")
     write_file(work.folder / BEST, dump_settings(settings, work.folder).encode())
@@ -263,7 +313,9 @@ def _work_on(work: Work, number: int) -> None:
     import optuna
 
     study = join_study(open_storage(work.storage, work.sign_every), work.name, number)
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4) if work.prune else optuna.pruners.NopPruner()
+    study.pruner = (
+        optuna.pruners.MedianPruner(n_startup_trials=4) if work.prune else optuna.pruners.NopPruner()
+    )
     while True:
         states = {trial.state.name for trial in places(study).values()}
         if "WAITING" in states:
@@ -325,20 +377,20 @@ def _trained(work: Work, trial: Trial, values: dict[str, str]) -> float:
     return score(result.row)
 
 
-def score(row: RowReport) -> float:
+def score(row: RowEvent) -> float:
     """What trials are compared by: span F1, accuracy or, for characters, the loss."""
     if "val_bits_per_char" in row.scores:
         return row.scores["val_loss"]
     return row.scores.get("val_f1", row.scores["val_accuracy"])
 
 
-def _hearing(trial: Trial) -> Callable[[RowReport], None]:
+def _hearing(trial: Trial) -> Callable[[RowEvent], None]:
     """Tell the study of every row, and end the run where it is no longer worth its time."""
     import optuna
 
     rows = 0
 
-    def hear(row: RowReport) -> None:
+    def hear(row: RowEvent) -> None:
         nonlocal rows
         rows += 1
         trial.report(score(row), rows)

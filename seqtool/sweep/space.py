@@ -18,7 +18,18 @@ from seqtool.config.load import ReadConfig, config_error, read_text
 from seqtool.config.schema import SECTIONS, members, type_at
 from seqtool.config.validate import nearest
 from seqtool.config.yaml_parser import read_tree
-from seqtool.config.yaml_tree import Entry, Items, Mark, Mistake, Node, Scalar, Source, Table, describe_node, quoted
+from seqtool.config.yaml_tree import (
+    Entry,
+    Items,
+    Mark,
+    Mistake,
+    Node,
+    Scalar,
+    Source,
+    Table,
+    describe_node,
+    quoted,
+)
 from seqtool.errors import ConfigError
 
 RANGE_KEYS = ("low", "high", "step", "log")
@@ -76,7 +87,11 @@ def read_space(path: Path, lay_over: Callable[[Sequence[str]], ReadConfig]) -> t
     mistakes = list(tree.mistakes)
     found: dict[str, Dimension] = {}
     if tree.root is not None and not isinstance(tree.root, Table):
-        mistakes.append(Mistake(tree.root.mark, f"expected keys to search over, found {describe_node(tree.root)}", EXAMPLE))
+        mistakes.append(
+            Mistake(
+                tree.root.mark, f"expected keys to search over, found {describe_node(tree.root)}", EXAMPLE
+            )
+        )
     for key, entry in _entries(tree.root) if isinstance(tree.root, Table) else ():
         if key in found:
             mistakes.append(Mistake(entry.key, f"{key}: is given twice", "delete one of the two"))
@@ -86,7 +101,11 @@ def read_space(path: Path, lay_over: Callable[[Sequence[str]], ReadConfig]) -> t
         if dimension is not None:
             found[key] = dimension
     if not found and not mistakes:
-        raise ConfigError("expected keys to search over, found none", place=str(path), hint=f"for example training.lr: {EXAMPLE}")
+        raise ConfigError(
+            "expected keys to search over, found none",
+            place=str(path),
+            hint=f"for example training.lr: {EXAMPLE}",
+        )
     if mistakes:
         raise config_error(mistakes)
     return tuple(found.values())
@@ -106,13 +125,21 @@ def _dimension(
 ) -> tuple[list[Mistake], Dimension | None]:
     node = entry.value
     if key in ("name", "task"):
-        return [Mistake(entry.key, f"{key}: cannot be searched over", "name a key of data, model or training, or seed")], None
+        return [
+            Mistake(
+                entry.key, f"{key}: cannot be searched over", "name a key of data, model or training, or seed"
+            )
+        ], None
     if isinstance(node, Items) and node.values:
         values = [(_text(value), value.mark) for value in node.values]
-        return _refused(key, entry, values, lay_over), Dimension(key, tuple(dict.fromkeys(text for text, _ in values)))
+        return _refused(key, entry, values, lay_over), Dimension(
+            key, tuple(dict.fromkeys(text for text, _ in values))
+        )
     if not isinstance(node, Table):
         mark = entry.key if isinstance(node, Scalar) and node.is_empty else node.mark
-        return [Mistake(mark, f"{key}: expected choices or a range, found {describe_node(node)}", EXAMPLE)], None
+        return [
+            Mistake(mark, f"{key}: expected choices or a range, found {describe_node(node)}", EXAMPLE)
+        ], None
     kind, _ = type_at(task, tuple(key.split(".")))
     numbers = [member for member in (int, float) if member in members(kind)]
     unknown = _refused(key, entry, [("1", entry.key)], lay_over) if not numbers else []
@@ -120,12 +147,17 @@ def _dimension(
         return [Mistake(entry.key, unknown[0].message, unknown[0].hint)], None
     mistakes, dimension = _range(key, node, whole=float not in numbers)
     if dimension is not None and not mistakes:
-        ends = [(number_text(end), node.entries[name].value.mark) for name, end in (("low", dimension.low), ("high", dimension.high))]
+        ends = [
+            (number_text(end), node.entries[name].value.mark)
+            for name, end in (("low", dimension.low), ("high", dimension.high))
+        ]
         mistakes = _refused(key, entry, ends, lay_over)
     return mistakes, dimension
 
 
-def _refused(key: str, entry: Entry, values: list[tuple[str, Mark]], lay_over: Callable[[Sequence[str]], ReadConfig]) -> list[Mistake]:
+def _refused(
+    key: str, entry: Entry, values: list[tuple[str, Mark]], lay_over: Callable[[Sequence[str]], ReadConfig]
+) -> list[Mistake]:
     """What the config's own checks have against some values."""
     found = []
     for text, mark in values:
@@ -163,7 +195,12 @@ def _range(key: str, table: Table, *, whole: bool) -> tuple[list[Mistake], Dimen
         value = _value(entry.value, name, whole=whole)
         if value is None:
             expected = "true or false" if name == "log" else "a whole number" if whole else "a number"
-            mistakes.append(Mistake(entry.value.mark, f"{key}: expected {expected} for {name}, found {describe_node(entry.value)}"))
+            mistakes.append(
+                Mistake(
+                    entry.value.mark,
+                    f"{key}: expected {expected} for {name}, found {describe_node(entry.value)}",
+                )
+            )
         else:
             values[name] = value
     missing = [name for name in ("low", "high") if name not in table.entries]
@@ -171,7 +208,9 @@ def _range(key: str, table: Table, *, whole: bool) -> tuple[list[Mistake], Dimen
         mistakes.append(Mistake(table.mark, f"{key}: the range has no {' and no '.join(missing)}", EXAMPLE))
     if mistakes:
         return mistakes, None
-    made = Dimension(key, (), values["low"], values["high"], values.get("step"), bool(values.get("log", False)))
+    made = Dimension(
+        key, (), values["low"], values["high"], values.get("step"), bool(values.get("log", False))
+    )
     return _senseless(made, table), made
 
 
@@ -192,13 +231,29 @@ def _value(node: Node, name: str, *, whole: bool) -> Number | bool | None:
 def _senseless(made: Dimension, table: Table) -> list[Mistake]:
     entries, found = table.entries, []
     if made.low >= made.high:
-        found.append(Mistake(entries["high"].value.mark, f"{made.key}: expected high above low", "give the smaller number as low"))
+        found.append(
+            Mistake(
+                entries["high"].value.mark,
+                f"{made.key}: expected high above low",
+                "give the smaller number as low",
+            )
+        )
     if made.log and made.low <= 0:
-        found.append(Mistake(entries["low"].value.mark, f"{made.key}: a logarithmic range starts above 0", "raise low, or delete log"))
+        found.append(
+            Mistake(
+                entries["low"].value.mark,
+                f"{made.key}: a logarithmic range starts above 0",
+                "raise low, or delete log",
+            )
+        )
     if made.step is not None and made.step <= 0:
         found.append(Mistake(entries["step"].value.mark, f"{made.key}: expected a step above 0"))
     if made.step is not None and made.log:
         found.append(
-            Mistake(entries["step"].key, f"{made.key}: a logarithmic range has no step", "delete step or log, or list the choices")
+            Mistake(
+                entries["step"].key,
+                f"{made.key}: a logarithmic range has no step",
+                "delete step or log, or list the choices",
+            )
         )
     return found

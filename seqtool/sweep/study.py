@@ -67,7 +67,9 @@ def quiet_optuna() -> Iterator[None]:
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise SeqtoolError("a sweep needs optuna, which is not installed", hint="pip install 'seqtool[sweep]'") from error
+        raise SeqtoolError(
+            "a sweep needs optuna, which is not installed", hint="pip install 'seqtool[sweep]'"
+        ) from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -87,13 +89,17 @@ def open_storage(url: str, sign_every: float) -> Any:
 
     try:
         for _ in range(TRIES - 1):
-            with suppress(SQLAlchemyError, RuntimeError):  # another process is making the tables in this very moment
+            with suppress(
+                SQLAlchemyError, RuntimeError
+            ):  # another process is making the tables in this very moment
                 return _storage(url, max(1, math.ceil(sign_every)))
             time.sleep(0.3)
         return _storage(url, max(1, math.ceil(sign_every)))
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError) as error:
         hint = "give a database URL as SQLAlchemy takes it, such as sqlite:///sweep.db or postgresql://user@host/name"
-        raise SeqtoolError(f"the storage cannot be opened: {str(error).splitlines()[0][:200]}", place="--storage", hint=hint) from error
+        raise SeqtoolError(
+            f"the storage cannot be opened: {str(error).splitlines()[0][:200]}", place="--storage", hint=hint
+        ) from error
 
 
 def _storage(url: str, sign_every: int) -> Any:
@@ -117,7 +123,9 @@ def open_study(storage: Any, name: str, plan: Plan) -> Study:
     import optuna
 
     try:
-        study = optuna.create_study(study_name=name, storage=storage, direction="maximize" if plan.maximise else "minimize")
+        study = optuna.create_study(
+            study_name=name, storage=storage, direction="maximize" if plan.maximise else "minimize"
+        )
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=name, storage=storage)
         known = _known_plan(study)
@@ -133,21 +141,33 @@ def join_study(storage: Any, name: str, seed: int) -> Study:
     """A study that has been opened, for a worker."""
     import optuna
 
-    return optuna.load_study(study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=seed))
+    return optuna.load_study(
+        study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=seed)
+    )
 
 
 def _known_plan(study: Study) -> dict[str, Any]:
     deadline = time.monotonic() + MADE_WITHIN
     while "plan" not in study.user_attrs:
         if time.monotonic() > deadline:
-            raise SeqtoolError("the sweep was left before it had begun", place=study.study_name, hint="start anew with --overwrite")
+            raise SeqtoolError(
+                "the sweep was left before it had begun",
+                place=study.study_name,
+                hint="start anew with --overwrite",
+            )
         time.sleep(0.2)
     known: dict[str, Any] = study.user_attrs["plan"]
     return known
 
 
 def _check_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for part, what in (("space", "space"), ("sampler", "--sampler"), ("seed", "seed"), ("base", "settings"), ("maximise", "score")):
+    for part, what in (
+        ("space", "space"),
+        ("sampler", "--sampler"),
+        ("seed", "seed"),
+        ("base", "settings"),
+        ("maximise", "score"),
+    ):
         if known.get(part) != wanted[part]:
             raise SeqtoolError(
                 f"the sweep of this name has another {what.removeprefix('--')}",
@@ -166,7 +186,14 @@ def _fill(study: Study, plan: Plan, first: int) -> None:
 # --- which values -----------------------------------------------------------------------------------------------------
 
 
-def planned(base: dict[str, Any], space: tuple[Dimension, ...], sampler: Sampler, trials: int | None, seed: int, maximise: bool) -> Plan:
+def planned(
+    base: dict[str, Any],
+    space: tuple[Dimension, ...],
+    sampler: Sampler,
+    trials: int | None,
+    seed: int,
+    maximise: bool,
+) -> Plan:
     """A plan; never with more trials than the space has points, and of a grid with just as many unless fewer are wanted.
 
     Raises:
@@ -176,10 +203,18 @@ def planned(base: dict[str, Any], space: tuple[Dimension, ...], sampler: Sampler
         for dimension in space:
             if not dimension.grid:
                 hint = f"give {dimension.key} a step or choices, or use --sampler random"
-                raise ConfigError(f"a grid needs steps, the range of {dimension.key} has none", place="--sampler grid", hint=hint)
+                raise ConfigError(
+                    f"a grid needs steps, the range of {dimension.key} has none",
+                    place="--sampler grid",
+                    hint=hint,
+                )
     points = math.prod(len(dimension.grid) or LARGEST_GRID for dimension in space)
     if sampler == "grid" and (trials or points) > LARGEST_GRID:
-        raise ConfigError(f"the grid has {points:,} points", place="--sampler grid", hint="give --trials, or use --sampler random or tpe")
+        raise ConfigError(
+            f"the grid has {points:,} points",
+            place="--sampler grid",
+            hint="give --trials, or use --sampler random or tpe",
+        )
     wanted = trials or (points if sampler == "grid" else USUAL_TRIALS)
     return Plan(base, space, sampler, min(wanted, points), seed, maximise)
 
@@ -187,7 +222,10 @@ def planned(base: dict[str, Any], space: tuple[Dimension, ...], sampler: Sampler
 def _points(plan: Plan) -> Iterator[dict[str, Any]]:
     """The values of every trial of a grid or a random search, none of them twice; of TPE none."""
     if plan.sampler == "grid":
-        yield from (_point(plan.space, texts) for texts in itertools.product(*(dimension.grid for dimension in plan.space)))
+        yield from (
+            _point(plan.space, texts)
+            for texts in itertools.product(*(dimension.grid for dimension in plan.space))
+        )
     elif plan.sampler == "random":
         draw, seen = np.random.default_rng(plan.seed), set[tuple[str, ...]]()
         for _ in range(100 * plan.trials):
@@ -199,7 +237,10 @@ def _points(plan: Plan) -> Iterator[dict[str, Any]]:
 
 def _point(space: Sequence[Dimension], texts: Sequence[str]) -> dict[str, Any]:
     pairs = zip(space, texts, strict=True)
-    return {dimension.key: text if dimension.choices else type(dimension.low)(float(text)) for dimension, text in pairs}
+    return {
+        dimension.key: text if dimension.choices else type(dimension.low)(float(text))
+        for dimension, text in pairs
+    }
 
 
 def _drawn(dimension: Dimension, draw: np.random.Generator) -> str:
@@ -208,7 +249,9 @@ def _drawn(dimension: Dimension, draw: np.random.Generator) -> str:
     low, high = (math.log(end) if dimension.log else end for end in (dimension.low, dimension.high))
     value = float(draw.uniform(low, high))
     value = math.exp(value) if dimension.log else value
-    return number_text(round(value) if isinstance(dimension.low, int) else min(max(value, dimension.low), dimension.high))
+    return number_text(
+        round(value) if isinstance(dimension.low, int) else min(max(value, dimension.low), dimension.high)
+    )
 
 
 def suggested(trial: Trial, plan: Plan) -> Values:
@@ -243,7 +286,9 @@ def put_back(study: Study, trial: FrozenTrial) -> None:
             params=trial.params,
             distributions=trial.distributions,
             user_attrs={**trial.user_attrs, "again": trial.user_attrs.get("again", 0) + 1},
-            system_attrs={name: value for name, value in trial.system_attrs.items() if name == "fixed_params"},
+            system_attrs={
+                name: value for name, value in trial.system_attrs.items() if name == "fixed_params"
+            },
         )
     )
 

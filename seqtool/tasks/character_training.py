@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,6 +23,7 @@ from seqtool.training.engine.ranks import ALONE, Ranks, own
 from seqtool.training.engine.rng import generator, stack_masks, training_state
 from seqtool.training.engine.task import Stop, check_divisible, evaluating, leaving_together
 from seqtool.training.engine.validation import blocks_loss, carried_loss, sequences_loss, summed_cross_entropy
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.text.corpus import CharCorpus
@@ -42,7 +42,12 @@ class CharacterTask:
     """Batches, losses and evaluations of a character model."""
 
     def __init__(
-        self, network: CharacterNetwork, corpus: CharCorpus, settings: CharSettings, device: torch.device, ranks: Ranks = ALONE
+        self,
+        network: CharacterNetwork,
+        corpus: CharCorpus,
+        settings: CharSettings,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.network = flattened(network.to(device)).train()
         self.ranks = ranks
@@ -56,12 +61,16 @@ class CharacterTask:
         self._streams: TextStreams | None = None
         self._sequences: SequenceBatches | None = None
         if self.is_text:
-            self._streams = TextStreams(corpus.train, training.batch_size, training.window, settings.seed, ranks.share)
+            self._streams = TextStreams(
+                corpus.train, training.batch_size, training.window, settings.seed, ranks.shard
+            )
             check_divisible(self._streams.batch_size, ranks, "streams")
         else:
             check_divisible(training.batch_size, ranks, "sequences")
             sides = corpus.train.inputs, corpus.train.targets
-            self._sequences = SequenceBatches(*sides, training.batch_size, settings.seed, training.shuffle, ranks.share)
+            self._sequences = SequenceBatches(
+                *sides, training.batch_size, settings.seed, training.shuffle, ranks.shard
+            )
 
     # --- training -----------------------------------------------------------------------------------------------------
 
@@ -77,12 +86,14 @@ class CharacterTask:
         if self._streams is not None:
             inputs, targets = self._streams.batch(epoch, index)
             columns = self._streams.columns
-            return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), len(targets) * columns.width
+            return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), len(
+                targets
+            ) * columns.width
         assert self._sequences is not None
         made = self._sequences.batch(epoch, index)
         return CharacterBatch(self._tensor(made.inputs), self._tensor(made.targets), made.columns), made.items
 
-    def _tensor(self, array: np.ndarray[Any, Any]) -> Tensor:
+    def _tensor(self, array: Array) -> Tensor:
         return moved(torch.from_numpy(array), self.device)
 
     def loss(self, batch: CharacterBatch, index: int, draw: int) -> Tensor:
@@ -116,14 +127,16 @@ class CharacterTask:
         """Losses on the validation data, in nats per symbol."""
         val: Any = self.corpus.val
         block = self.settings.training.eval_block or self.settings.training.window
-        blocks, right, share = LossCount(), Tally(), self.ranks.share
+        blocks, right, shard = LossCount(), Tally(), self.ranks.shard
         with evaluating(self.network), leaving_together(self.ranks, should_stop) as stop:
             if self.is_text:
-                loss = carried_loss(self.network, val, self.device, stop, share=share)
-                blocks = blocks_loss(self.network, val, block, self.device, stop, share)
+                loss = carried_loss(self.network, val, self.device, stop, shard=shard)
+                blocks = blocks_loss(self.network, val, block, self.device, stop, shard)
             else:
-                loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, stop, share)
-        total, count, *more = self.ranks.sums(loss.total, loss.count, blocks.total, blocks.count, right.right, right.total)
+                loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, stop, shard)
+        total, count, *more = self.ranks.sums(
+            loss.total, loss.count, blocks.total, blocks.count, right.right, right.total
+        )
         scores = _scores(LossCount(total, int(count)))
         if self.is_text:
             return scores | {"val_loss_blocks": more[0] / more[1]}
@@ -139,8 +152,12 @@ class CharacterTask:
         """The state of all streams between two windows; each tensor (batch, hidden)."""
         if self._state is None or self._streams is None:
             return {}
-        named = {f"{layer}.{part}": tensor for layer, parts in enumerate(self._state) for part, tensor in enumerate(parts)}
-        return {name: self.ranks.gathered(tensor, self._streams.columns) for name, tensor in named.items()}
+        named = {
+            f"{layer}.{part}": tensor
+            for layer, parts in enumerate(self._state)
+            for part, tensor in enumerate(parts)
+        }
+        return {name: self.ranks.gather(tensor, self._streams.columns) for name, tensor in named.items()}
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what `carried_state` gave.
@@ -155,10 +172,15 @@ class CharacterTask:
         parts = range(2 if self.settings.model.cell == "lstm" else 1)
         names = {f"{layer}.{part}": None for layer in range(self.settings.model.num_layers) for part in parts}
         if names.keys() != tensors.keys() or any(tuple(tensor.shape) != shape for tensor in tensors.values()):
-            raise ModelError("the checkpoint's carried state does not fit the network", hint="use an earlier checkpoint")
+            raise ModelError(
+                "the checkpoint's carried state does not fit the network", hint="use an earlier checkpoint"
+            )
         assert self._streams is not None
         layers, columns = range(self.settings.model.num_layers), self._streams.columns
-        self._state = tuple(tuple(own(tensors[f"{layer}.{part}"], columns).to(self.device) for part in parts) for layer in layers)
+        self._state = tuple(
+            tuple(own(tensors[f"{layer}.{part}"], columns).to(self.device) for part in parts)
+            for layer in layers
+        )
 
 
 def _scorable(corpus: CharCorpus) -> bool:

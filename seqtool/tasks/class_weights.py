@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
 from seqtool.errors import ConfigError
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 _OUTER = {"S": "B", "E": "I"}  # marks that only the inner scheme has, and what the files have in their place
 
 
-def class_weights(wanted: str | Mapping[str, float], labels: Sequence[str], counts: Array, spans: bool) -> Array | None:
+def class_weights(
+    wanted: str | Mapping[str, float], labels: Sequence[str], counts: Array, spans: bool
+) -> Array | None:
     """A weight for each label, with a mean of 1 over the training tokens; None where all count the same.
 
     Args:
@@ -28,7 +29,9 @@ def class_weights(wanted: str | Mapping[str, float], labels: Sequence[str], coun
     """
     if wanted == "none":
         return None
-    weights = 1 / np.sqrt(np.maximum(counts, 1.0)) if isinstance(wanted, str) else _named(wanted, labels, spans)
+    weights = (
+        1 / np.sqrt(np.maximum(counts, 1.0)) if isinstance(wanted, str) else _named(wanted, labels, spans)
+    )
     total = float((weights * counts).sum())
     if total <= 0:
         raise ConfigError(

@@ -53,7 +53,9 @@ class FinalEvaluation:
                 yield from novelty_lines(text.novelty)
 
 
-def evaluate_at_the_end(prepared: Prepared, weights: dict[str, Any], scores: Mapping[str, float] | None = None) -> FinalEvaluation:
+def evaluate_at_the_end(
+    prepared: Prepared, weights: dict[str, Any], scores: Mapping[str, float] | None = None
+) -> FinalEvaluation:
     """Evaluate the kept model on development and test data, or on the training sentences where there are no others.
 
     Args:
@@ -62,7 +64,9 @@ def evaluate_at_the_end(prepared: Prepared, weights: dict[str, Any], scores: Map
     corpus = prepared.corpus
     if isinstance(corpus, TaggedCorpus):
         model = TaggerModel.from_parts(prepared.config, prepared.vocab, weights)
-        parts = {name: part for name, part in (("dev", corpus.dev), ("test", corpus.test)) if part} or {"train": corpus.train}
+        parts = {name: part for name, part in (("dev", corpus.dev), ("test", corpus.test)) if part} or {
+            "train": corpus.train
+        }
         return FinalEvaluation(taggers={name: evaluate_tagger(model, part) for name, part in parts.items()})
     if corpus.kind == "pairs":
         return FinalEvaluation()
@@ -80,7 +84,9 @@ def _text_report(
         return None
     if corpus.kind == "lines":
         report = evaluate_lines(model, part.lines)
-        return replace(report, novelty=novelty(model, _train_text(model, corpus))) if name == "val" else report
+        return (
+            replace(report, novelty=novelty(model, _train_text(model, corpus))) if name == "val" else report
+        )
     training = prepared.settings.training
     block = training.eval_block or training.window
     known = {block: scores["val_loss_blocks"]} if name == "val" and "val_loss_blocks" in scores else {}

@@ -11,7 +11,7 @@ from seqtool.settings import CharSettings, Settings, TaggerSettings
 from seqtool.spans import allowed_transitions
 from seqtool.tasks.prepare import Prepared
 from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.init_from import carried_over
+from seqtool.training.init_from import transferred_weights
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +39,7 @@ def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
         SeqtoolError: if torch is not installed.
         ConfigError: if the device is not to be had.
     """
-    need_torch()
+    require_torch()
     from seqtool.models.build import arrays, load_arrays
     from seqtool.training.engine.device import choose_device, set_up_torch
 
@@ -50,18 +50,20 @@ def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
     task = make(prepared, device, ranks)
     if prepared.start is not None:
         fresh = arrays(task.network)
-        load_arrays(task.network, carried_over(fresh, prepared.start, prepared.config, prepared.vocab))
-    ranks.spread(task.network.parameters())
+        load_arrays(task.network, transferred_weights(fresh, prepared.start, prepared.config, prepared.vocab))
+    ranks.broadcast_tensors(task.network.parameters())
     return BuiltTask(task, device, threads)
 
 
-def untrained_arrays(settings: Settings, prepared: Prepared | None = None, symbols: int = 0) -> dict[str, Any]:
+def untrained_arrays(
+    settings: Settings, prepared: Prepared | None = None, symbols: int = 0
+) -> dict[str, Any]:
     """Freshly drawn weights by name, of a character network over `symbols` symbols or of what has been prepared.
 
     Raises:
         SeqtoolError: if torch is not installed.
     """
-    need_torch()
+    require_torch()
     from seqtool.models.build import arrays, build_character_network
 
     if prepared is not None and isinstance(prepared.corpus, CharCorpus):
@@ -72,7 +74,7 @@ def untrained_arrays(settings: Settings, prepared: Prepared | None = None, symbo
     return arrays(_tagger_network(prepared))
 
 
-def need_torch() -> None:
+def require_torch() -> None:
     """See, without importing it, that torch is installed.
 
     Raises:

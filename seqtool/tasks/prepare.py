@@ -16,8 +16,8 @@ from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import ConfigError
 from seqtool.settings import CharSettings, Settings, TaggerModel, TaggerSettings, feature_list
-from seqtool.storage.model_directory import Bundle
-from seqtool.training.init_from import check_start, read_start
+from seqtool.storage.model_directory import StoredModel
+from seqtool.training.init_from import check_same_network, read_initial_model
 
 Progress = Callable[[str, int, int], None]
 
@@ -37,7 +37,7 @@ class Prepared:
     config: dict[str, Any]
     vocab: dict[str, Any]
     corpus: CharCorpus | TaggedCorpus
-    start: Bundle | None = None
+    start: StoredModel | None = None
 
 
 def prepare(settings: Settings, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
@@ -48,17 +48,19 @@ def prepare(settings: Settings, cache: Path | None = None, progress: Progress | 
         DataError: if a file is missing or not what it was said to be.
         SeqtoolError: if the model to start from is another network than the settings describe.
     """
-    start = read_start(settings)
+    start = read_initial_model(settings)
     if isinstance(settings, CharSettings):
         prepared = _prepare_char(settings, cache, progress, start)
     else:
         prepared = _prepare_tagger(settings, progress, start)
     if start is not None:
-        check_start(start, prepared.config, settings.training.init_from)
+        check_same_network(start, prepared.config, settings.training.init_from)
     return prepared
 
 
-def _prepare_char(settings: CharSettings, cache: Path | None, progress: Progress | None, start: Bundle | None) -> Prepared:
+def _prepare_char(
+    settings: CharSettings, cache: Path | None, progress: Progress | None, start: StoredModel | None
+) -> Prepared:
     if not (settings.data.text or settings.data.pairs):
         raise ConfigError(
             "this config has no data to train on",
@@ -80,7 +82,9 @@ def char_config(settings: CharSettings, kind: str) -> dict[str, Any]:
     }
 
 
-def _prepare_tagger(settings: TaggerSettings, progress: Progress | None, start: Bundle | None) -> Prepared:
+def _prepare_tagger(
+    settings: TaggerSettings, progress: Progress | None, start: StoredModel | None
+) -> Prepared:
     base = None if start is None else KnownWords(tuple(start.vocab["labels"]), form_counts(start.vocab))
     corpus = load_tagged_corpus(settings.data, settings.model, settings.seed, progress, base)
     model = resolved_model(settings.model, corpus.inner_scheme)

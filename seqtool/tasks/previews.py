@@ -18,7 +18,7 @@ LONGEST_EXAMPLE = 12
 Weights = dict[str, Any]
 
 
-class Examples:
+class Preview:
     """Decodes the same example in every row."""
 
     def __init__(self, prepared: Prepared) -> None:
@@ -28,7 +28,7 @@ class Examples:
         """What a network with these weights says."""
         corpus = self.prepared.corpus
         if isinstance(corpus, TaggedCorpus):
-            sentence = example_sentence(corpus)
+            sentence = preview_sentence(corpus)
             labels = self._tagger(weights).tag([sentence.tokens])[0]
             return Prediction(tuple(labels), sentence.labels, " ")
         model = CharacterModel.from_parts(self.prepared.config, self.prepared.vocab, weights)
@@ -39,7 +39,10 @@ class Examples:
 
     def _sample(self, model: CharacterModel, corpus: CharCorpus) -> str:
         if corpus.kind == "lines":
-            lines = ["".join(model.sample("", 40, temperature=0.8, seed=seed)).strip("\n") for seed in range(SAMPLED_LINES)]
+            lines = [
+                "".join(model.sample("", 40, temperature=0.8, seed=seed)).strip("\n")
+                for seed in range(SAMPLED_LINES)
+            ]
             return " · ".join(lines)
         start = "\n" if "\n" in corpus.vocabulary.symbols else str(corpus.vocabulary.decode([0]))
         return "".join(model.sample(start, SAMPLE_LENGTH, temperature=0.8, seed=self.prepared.settings.seed))
@@ -52,7 +55,9 @@ class Examples:
         sentences = corpus.train[:SCORED_SENTENCES]
         tagged = self._tagger(weights).tag([sentence.tokens for sentence in sentences])
         right = sum(
-            a == b for labels, sentence in zip(tagged, sentences, strict=True) for a, b in zip(labels, sentence.labels, strict=True)
+            a == b
+            for labels, sentence in zip(tagged, sentences, strict=True)
+            for a, b in zip(labels, sentence.labels, strict=True)
         )
         return right / sum(len(sentence.tokens) for sentence in sentences)
 
@@ -61,7 +66,7 @@ class Examples:
         corpus = self.prepared.corpus
         if not isinstance(corpus, TaggedCorpus):
             return []
-        sentences = corpus.train if len(corpus.train) <= 2 else [example_sentence(corpus)]
+        sentences = corpus.train if len(corpus.train) <= 2 else [preview_sentence(corpus)]
         tagged = self._tagger(weights).tag([sentence.tokens for sentence in sentences])
         return [
             row
@@ -73,7 +78,7 @@ class Examples:
         return TaggerModel.from_parts(self.prepared.config, self.prepared.vocab, weights)
 
 
-def example_sentence(corpus: TaggedCorpus) -> Sentence:
+def preview_sentence(corpus: TaggedCorpus) -> Sentence:
     """A sentence short enough for a row: of the development data where there are some."""
     sentences = corpus.dev or corpus.train
     fitting = (sentence for sentence in sentences if 4 <= len(sentence.tokens) <= LONGEST_EXAMPLE)

@@ -19,7 +19,11 @@ from seqtool.errors import DataError
 
 LOOKED_AT = 4 << 20  # bytes of a text that are looked at
 # Texts of less than so many characters: hidden size, streams, window, and the characters that a minute is enough for.
-SIZES = ((50_000, 128, 8, 32, 3_000_000), (400_000, 192, 16, 64, 4_500_000), (float("inf"), 256, 16, 64, 4_500_000))
+SIZES = (
+    (50_000, 128, 8, 32, 3_000_000),
+    (400_000, 192, 16, 64, 4_500_000),
+    (float("inf"), 256, 16, 64, 4_500_000),
+)
 UTF8 = "utf-8"
 MARKS = (  # UTF-32's first: it begins like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -66,8 +70,15 @@ def refuse_missing(path: Path) -> None:
     if path.exists():
         return
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, names, n=1) or [name for name in names if Path(name).suffix == path.suffix][:1]
-    hint = f"did you mean {path.parent / near[0]}?" if near else "give the path of a text, of labelled sentences, or of a YAML file"
+    near = (
+        get_close_matches(path.name, names, n=1)
+        or [name for name in names if Path(name).suffix == path.suffix][:1]
+    )
+    hint = (
+        f"did you mean {path.parent / near[0]}?"
+        if near
+        else "give the path of a text, of labelled sentences, or of a YAML file"
+    )
     raise DataError("there is no such file", place=str(path), hint=hint)
 
 
@@ -122,7 +133,11 @@ class _Plan:
     @property
     def length(self) -> str:
         """How long, in words."""
-        return f"{self.steps:,} steps (less than one pass)" if self.cut_short else f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        return (
+            f"{self.steps:,} steps (less than one pass)"
+            if self.cut_short
+            else f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
+        )
 
     @property
     def time(self) -> str:
@@ -142,11 +157,15 @@ def _look_at(text: Path) -> _Seen:
         with text.open("rb") as stream:
             data = stream.read(LOOKED_AT)
     except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", place=str(text), hint="give the path of a text file") from None
+        raise DataError(
+            f"cannot read: {error.strerror}", place=str(text), hint="give the path of a text file"
+        ) from None
     unit, encoding, sample = _as_text(data)
     if not sample.strip():
         found = "nothing but white space" if data else "an empty file"
-        raise DataError(f"expected a text, found {found}", place=str(text), hint="give a file with some text in it")
+        raise DataError(
+            f"expected a text, found {found}", place=str(text), hint="give a file with some text in it"
+        )
     if len(sample) < FEWEST:
         message = f"expected a text of at least {FEWEST} symbols, found {len(sample)}"
         raise DataError(message, place=str(text), hint="give a longer text")
@@ -164,7 +183,9 @@ def _plan(seen: _Seen) -> _Plan:
     symbols = LINE_BATCH * LINE_LENGTH if seen.lines_apart else batch * window
     cut_short = budget < 0.7 * train
     steps = max(1, round((budget if cut_short else epochs * train) / symbols))
-    return _Plan(hidden, batch, window, epochs, steps, cut_short, held_out, min(0.4, round(0.05 * epochs / 4, 2)))
+    return _Plan(
+        hidden, batch, window, epochs, steps, cut_short, held_out, min(0.4, round(0.05 * epochs / 4, 2))
+    )
 
 
 def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
@@ -178,7 +199,11 @@ def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
         "",
         "data:",
         f"  text: {scalar(str(text))}",
-        *(["  per_line: true          # a list: every line is a sequence of its own"] if seen.lines_apart else []),
+        *(
+            ["  per_line: true          # a list: every line is a sequence of its own"]
+            if seen.lines_apart
+            else []
+        ),
         *(["  unit: byte"] if seen.unit == "byte" else []),
         *([f"  encoding: {seen.encoding}"] if seen.encoding != UTF8 else []),
         *(["  min_count: 3            # rarer symbols become the unknown symbol"] if seen.rare > 20 else []),
@@ -189,10 +214,16 @@ def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
         f"  hidden_size: {plan.hidden}",
         f"  embedding_dim: {plan.hidden // 4}",
         f"  dropout: {plan.dropout:g}          # more, the more often the text is seen",
-        *([] if seen.lines_apart else ["  state_reset: 0.05       # now and then a text starts from nothing, as at use"]),
+        *(
+            []
+            if seen.lines_apart
+            else ["  state_reset: 0.05       # now and then a text starts from nothing, as at use"]
+        ),
         "",
         "training:",
-        f"  max_steps: {plan.steps}         # less than one pass: more are better" if plan.cut_short else f"  epochs: {plan.epochs}",
+        f"  max_steps: {plan.steps}         # less than one pass: more are better"
+        if plan.cut_short
+        else f"  epochs: {plan.epochs}",
         f"  batch_size: {LINE_BATCH if seen.lines_apart else plan.batch}",
         *([] if seen.lines_apart else [f"  window: {plan.window}"]),
         f"  eval_every: {plan.eval_every}",
@@ -224,4 +255,8 @@ def _as_text(data: bytes) -> tuple[str, str, str]:
 def _is_list(sample: str) -> bool:
     """Whether lines are short entries rather than broken text."""
     lengths = [len(line) for line in sample.splitlines()]
-    return len(lengths) >= 200 and statistics.quantiles(lengths, n=20)[-1] <= 30 and sample.count(" ") < len(lengths)
+    return (
+        len(lengths) >= 200
+        and statistics.quantiles(lengths, n=20)[-1] <= 30
+        and sample.count(" ") < len(lengths)
+    )

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
-from seqtool.data.formats.guess_layout import guess_layout, said_layout
-from seqtool.data.tagging.sentences import Sentence, counted, read_split
+from seqtool.data.formats.guess_layout import guess_layout, layout_summary
+from seqtool.data.tagging.sentences import Sentence, pluralize, read_split
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 from seqtool.tasks.suggest_character import SCHEMA, Suggestion, refuse_missing, run_name
@@ -45,7 +45,7 @@ class _Seen:
     @property
     def size(self) -> str:
         """In words."""
-        return f"{counted(len(self.sentences), 'sentence')}, {counted(self.words, 'word')}, {self.forms:,} distinct"
+        return f"{pluralize(len(self.sentences), 'sentence')}, {pluralize(self.words, 'word')}, {self.forms:,} distinct"
 
     @property
     def outside(self) -> float:
@@ -55,7 +55,12 @@ class _Seen:
     @property
     def labels(self) -> list[str]:
         """Distinct labels, the most frequent first."""
-        return [label for label, _ in Counter(label for sentence in self.sentences for label in sentence.labels).most_common()]
+        return [
+            label
+            for label, _ in Counter(
+                label for sentence in self.sentences for label in sentence.labels
+            ).most_common()
+        ]
 
 
 @dataclass(frozen=True)
@@ -79,7 +84,9 @@ class _Chosen:
         words = max(1, seen.words)
         small = words < 60_000
         batch = min(max(10 * round(words / 2000), 50), 1000)
-        few = words < FEW_WORDS  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
+        few = (
+            words < FEW_WORDS
+        )  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
         enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
         epochs = max(min(14 if small else 10, max(2, round(BUDGET / words))), min(enough, 200))
         return cls(
@@ -87,17 +94,23 @@ class _Chosen:
             scale=0.3 if few else 0.1,
             output=0.4 if few else 0.2,
             hidden=128 if few else 160,
-            hiding=0.15 if seen.scheme == "none" else 0.05,  # of spans few words are within, and those are what is to be learnt
+            hiding=0.15
+            if seen.scheme == "none"
+            else 0.05,  # of spans few words are within, and those are what is to be learnt
             lr=0.004 if small else 0.003,
             replacement=0.5 if few else 0.25,
             epochs=epochs,
             batch=batch,
             warmup=min(200, max(1, epochs * words // batch // 9)),
-            weighted=seen.scheme != "none" and seen.outside > MOSTLY and not crf,  # whose loss is one of whole sentences
+            weighted=seen.scheme != "none"
+            and seen.outside > MOSTLY
+            and not crf,  # whose loss is one of whole sentences
         )
 
 
-def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] = (), given: Sequence[str] = ()) -> Suggestion:
+def suggest_tagger(
+    train: Path, dev: Sequence[Path] = (), test: Sequence[Path] = (), given: Sequence[str] = ()
+) -> Suggestion:
     """Settings of a tagger that take about a minute on two cores.
 
     Args:
@@ -111,7 +124,11 @@ def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] =
         refuse_missing(path)
     data, odd = guess_layout(train, _known(train, given))
     split = read_split("train", [train], data)
-    scheme = detect_scheme(sentence.labels for sentence in split.sentences) if data.scheme == "auto" else data.scheme
+    scheme = (
+        detect_scheme(sentence.labels for sentence in split.sentences)
+        if data.scheme == "auto"
+        else data.scheme
+    )
     seen = _Seen(data, split.sentences, scheme)
     chosen = _Chosen.for_data(seen, "model.decoder=crf" in given)
     held_out = not dev and not data.dev and len(seen.sentences) >= FEWEST_TO_SPLIT
@@ -122,7 +139,9 @@ def suggest_tagger(train: Path, dev: Sequence[Path] = (), test: Sequence[Path] =
 def _known(train: Path, given: Sequence[str]) -> TaggerData:
     """What the user's own settings say of the data."""
     text = f"task: tagger\ndata:\n  train: {scalar(str(train))}\ntraining:\n  epochs: 1\n"
-    read = parse_settings(text, name="--set", folder=Path.cwd(), overrides=[item for item in given if item.startswith("data.")])
+    read = parse_settings(
+        text, name="--set", folder=Path.cwd(), overrides=[item for item in given if item.startswith("data.")]
+    )
     assert isinstance(read.settings, TaggerSettings)
     return read.settings.data
 
@@ -131,21 +150,32 @@ def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen
     """What was found out, one thing a line."""
     data, labels = seen.data, seen.labels
     yield f"{train.name}: {seen.size}"
-    yield f"  layout     {said_layout(data)}"
-    shown = ", ".join(labels[:LABELS_SHOWN]) + (f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else "")
+    yield f"  layout     {layout_summary(data)}"
+    shown = ", ".join(labels[:LABELS_SHOWN]) + (
+        f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
+    )
     yield f"  labels     {shown}"
     yield f"  scheme     {'they mark no spans' if seen.scheme == 'none' else f'{seen.scheme}, learnt as bioes'}"
     if not dev:
-        few = f"no validation: {counted(len(seen.sentences), 'sentence')}, too few to hold some out"
+        few = f"no validation: {pluralize(len(seen.sentences), 'sentence')}, too few to hold some out"
         yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
     features = "rich features (with a character CNN)" if chosen.rich else "standard features"
     yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
 
 
-def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool) -> Iterator[str]:
+def _yaml(
+    train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool
+) -> Iterator[str]:
     yield SCHEMA
     yield f"# A tagger for {train.name}: {seen.size}."
-    yield from ("task: tagger", f"name: {run_name(train)}", "seed: 1", "", "data:", f"  train: {scalar(str(train))}")
+    yield from (
+        "task: tagger",
+        f"name: {run_name(train)}",
+        "seed: 1",
+        "",
+        "data:",
+        f"  train: {scalar(str(train))}",
+    )
     yield from (f"  {name}: {_paths(paths)}" for name, paths in (("dev", dev), ("test", test)) if paths)
     if held_out:
         yield "  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
@@ -163,8 +193,20 @@ def _yaml(train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, c
     yield f"  word_dropout: {chosen.hiding:<9} # words hidden wholly, so that their neighbours learn to tell their labels"
     yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
     yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
-    yield from ("", "training:", f"  epochs: {chosen.epochs}", f"  batch_words: {chosen.batch}", "  optimizer: adamw", f"  lr: {chosen.lr}")
-    yield from ("  betas: [0.9, 0.98]", "  schedule: cosine", f"  warmup_steps: {chosen.warmup}", "  clip_norm: 5.0")
+    yield from (
+        "",
+        "training:",
+        f"  epochs: {chosen.epochs}",
+        f"  batch_words: {chosen.batch}",
+        "  optimizer: adamw",
+        f"  lr: {chosen.lr}",
+    )
+    yield from (
+        "  betas: [0.9, 0.98]",
+        "  schedule: cosine",
+        f"  warmup_steps: {chosen.warmup}",
+        "  clip_norm: 5.0",
+    )
     if chosen.weighted:
         yield "  class_weights: {O: 0.3} # nearly all words stand outside of spans, which would be overlooked"
 
@@ -179,8 +221,8 @@ def _layout(data: TaggerData) -> Iterator[str]:
         yield f"  separator: {scalar(data.separator)}"
     if data.columns:
         yield f"  columns: [{', '.join(data.columns)}]"
-    counted = data.format == "conll" and not data.columns
-    yield f"  label: {scalar(data.label):<16}" + ("# the column, counted from 1" if counted else "")
+    pluralize = data.format == "conll" and not data.columns
+    yield f"  label: {scalar(data.label):<16}" + ("# the column, counted from 1" if pluralize else "")
 
 
 def _paths(paths: Sequence[Path]) -> str:

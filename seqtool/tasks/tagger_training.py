@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -22,15 +22,14 @@ from seqtool.spans import convert
 from seqtool.tasks.class_weights import class_weights
 from seqtool.tasks.word_table import Replacement, WordTable
 from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.rng import seen_words, stack_masks, training_state
+from seqtool.training.engine.rng import stack_masks, training_state, word_dropout_mask
 from seqtool.training.engine.task import Stop, check_divisible, evaluating, leave_if, leaving_together
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.corpus import Sentence, TaggedCorpus
 
 EVALUATION_WORDS = 4000  # in a batch of evaluation
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,12 @@ class TaggingTask:
     """Batches, losses and evaluations of a tagger."""
 
     def __init__(
-        self, network: TaggerNetwork, corpus: TaggedCorpus, settings: TaggerSettings, device: torch.device, ranks: Ranks = ALONE
+        self,
+        network: TaggerNetwork,
+        corpus: TaggedCorpus,
+        settings: TaggerSettings,
+        device: torch.device,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.network = flattened(network.to(device)).train()
         self.ranks = ranks
@@ -61,9 +65,13 @@ class TaggingTask:
         sizes = training.batch_size, training.batch_words
         if training.batch_words is None:
             check_divisible(training.batch_size, ranks, "sentences")
-        self._batches = SentenceBatches(train.words, train.labels, *sizes, settings.seed, training.shuffle, ranks.share)
+        self._batches = SentenceBatches(
+            train.words, train.labels, *sizes, settings.seed, training.shuffle, ranks.shard
+        )
         self._replacement = Replacement(settings.model, settings.seed)
-        counts = np.bincount(np.concatenate([*train.labels, np.zeros(0, np.int64)]), minlength=len(corpus.labels))
+        counts = np.bincount(
+            np.concatenate([*train.labels, np.zeros(0, np.int64)]), minlength=len(corpus.labels)
+        )
         weights = class_weights(training.class_weights, corpus.labels, counts, corpus.inner_scheme != "none")
         self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
         self._dev: Numbered | None = None
@@ -71,7 +79,8 @@ class TaggingTask:
     def _number(self, sentences: Sequence[Sentence]) -> Numbered:
         table, words = WordTable.of(sentences, self.corpus.encoder, self.settings.model.word_replacement)
         labels = [
-            np.array([self._numbers.get(label, -1) for label in self.corpus.inner_labels(sentence)], np.int64) for sentence in sentences
+            np.array([self._numbers.get(label, -1) for label in self.corpus.inner_labels(sentence)], np.int64)
+            for sentence in sentences
         ]
         return Numbered(table, words, labels)
 
@@ -91,7 +100,10 @@ class TaggingTask:
         seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)
         if self._replacement.acts:
-            replaced = moved(self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns), self.device)
+            replaced = moved(
+                self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns),
+                self.device,
+            )
             words = replace(words, ids=words.ids.masked_fill_(replaced, 0))
         masks = stack_masks(encoder, columns.width, self.network.features.width, seed, draw, columns)
         lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
@@ -104,13 +116,17 @@ class TaggingTask:
         dropout = self.settings.model.word_dropout
         if not dropout:
             return None
-        seen = seen_words(batch.longest, batch.columns.width, dropout, self.settings.seed, draw, batch.columns)
+        seen = word_dropout_mask(
+            batch.longest, batch.columns.width, dropout, self.settings.seed, draw, batch.columns
+        )
         return moved(seen[: len(batch.words)], self.device)
 
     def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor, batch: SentenceBatch) -> Tensor:
         if self.network.crf is not None:
             inside = np.arange(len(batch.labels))[:, None] < batch.lengths
-            return self.network.crf.loss(scores, labels, lengths, gaps=bool(((batch.labels < 0) & inside).any()))
+            return self.network.crf.loss(
+                scores, labels, lengths, gaps=bool(((batch.labels < 0) & inside).any())
+            )
         return functional.cross_entropy(
             scores.flatten(0, 1),
             labels.flatten(),
@@ -134,14 +150,17 @@ class TaggingTask:
         total, count, hits, tokens, *found = self.ranks.sums(
             loss.total, loss.count, right.right, right.total, spans.hits, spans.predicted, spans.gold
         )
-        scores = {"val_loss": LossCount(total, int(count)).mean or 0.0, "val_accuracy": Tally(int(hits), int(tokens)).accuracy or 0.0}
+        scores = {
+            "val_loss": LossCount(total, int(count)).mean or 0.0,
+            "val_accuracy": Tally(int(hits), int(tokens)).accuracy or 0.0,
+        }
         if self.corpus.inner_scheme != "none":
             scores["val_f1"] = SpanCounts(*map(int, found)).f1
         return scores
 
     def _evaluate_share(self, dev: Numbered, should_stop: Stop) -> tuple[LossCount, Tally, SpanCounts]:
         """What is counted on this rank's sentences."""
-        batches = SentenceBatches(dev.words, dev.labels, 1, EVALUATION_WORDS, 0, False, self.ranks.share)
+        batches = SentenceBatches(dev.words, dev.labels, 1, EVALUATION_WORDS, 0, False, self.ranks.shard)
         loss, right, spans = LossCount(), Tally(), SpanCounts()
         for index in range(batches.steps(0)):
             leave_if(should_stop)
@@ -163,8 +182,12 @@ class TaggingTask:
         if self.network.crf is not None:
             loss = self.network.crf.loss(scores, labels, lengths)
         else:
-            loss = functional.cross_entropy(scores.flatten(0, 1), labels.flatten(), reduction="sum", ignore_index=-1)
-        return LossCount(loss.item(), int((made.labels >= 0).sum())), self._decode(scores.cpu().numpy(), made.lengths)
+            loss = functional.cross_entropy(
+                scores.flatten(0, 1), labels.flatten(), reduction="sum", ignore_index=-1
+            )
+        return LossCount(loss.item(), int((made.labels >= 0).sum())), self._decode(
+            scores.cpu().numpy(), made.lengths
+        )
 
     def _decode(self, scores: Array, lengths: Array) -> Array:
         if self.settings.model.decoder == "softmax":
@@ -182,7 +205,10 @@ class TaggingTask:
         counts = SpanCounts()
         for column, place in enumerate(made.order):
             inner = [self.corpus.labels[number] for number in found[: made.lengths[column], column]]
-            counts += SpanCounts.of(list(self.corpus.dev[place].labels), convert(inner, self.corpus.inner_scheme, self.corpus.scheme))
+            counts += SpanCounts.of(
+                list(self.corpus.dev[place].labels),
+                convert(inner, self.corpus.inner_scheme, self.corpus.scheme),
+            )
         return counts
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:

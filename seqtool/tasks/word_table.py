@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,12 +16,11 @@ from seqtool.models.word_features import CHARACTER_FEATURES, WordInput
 from seqtool.settings import TaggerModel, feature_list
 from seqtool.training.engine.ranks import own
 from seqtool.training.engine.rng import generator
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.corpus import Sentence
     from seqtool.data.tagging.word_encoder import WordEncoder
-
-Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -40,10 +39,15 @@ class WordTable:
     replaced: Array
 
     @classmethod
-    def of(cls, sentences: Sequence[Sentence], encoder: WordEncoder, strength: float) -> tuple[WordTable, list[Array]]:
+    def of(
+        cls, sentences: Sequence[Sentence], encoder: WordEncoder, strength: float
+    ) -> tuple[WordTable, list[Array]]:
         """The table of all words of some sentences, and each sentence as places in it."""
         places: dict[str, int] = {}
-        words = [np.array([places.setdefault(token, len(places)) for token in sentence.tokens], np.int64) for sentence in sentences]
+        words = [
+            np.array([places.setdefault(token, len(places)) for token in sentence.tokens], np.int64)
+            for sentence in sentences
+        ]
         encoded = encoder.encode(list(places))
         counts = np.array([encoder.count(word) for word in places], np.float64)
         replaced = strength / (strength + counts) if strength else np.zeros(len(places))
@@ -57,7 +61,10 @@ class WordTable:
         distinct, places = np.unique(words, return_inverse=True)
         lengths = self.character_lengths[distinct]
         characters = np.ascontiguousarray(self.characters[distinct, : lengths.max()])
-        parts = (moved(torch.from_numpy(part), device) for part in (characters, lengths, places.reshape(words.shape)))
+        parts = (
+            moved(torch.from_numpy(part), device)
+            for part in (characters, lengths, places.reshape(words.shape))
+        )
         return WordInput(ids, *parts)
 
 
@@ -71,11 +78,15 @@ class Replacement:
     def __init__(self, model: TaggerModel, seed: int) -> None:
         self.seed = seed
         lookups = [feature for feature in feature_list(model) if feature.name not in CHARACTER_FEATURES]
-        self._forms = torch.tensor([feature.name in ("form", "lower") and feature.unknown for feature in lookups])
+        self._forms = torch.tensor(
+            [feature.name in ("form", "lower") and feature.unknown for feature in lookups]
+        )
         self._vectors = torch.tensor([feature.name == "vectors" for feature in lookups])
         self.acts = bool(model.word_replacement and (self._forms | self._vectors).any())
 
-    def mask(self, probabilities: Array, draw: int, longest: int | None = None, columns: Columns | None = None) -> Tensor:
+    def mask(
+        self, probabilities: Array, draw: int, longest: int | None = None, columns: Columns | None = None
+    ) -> Tensor:
         """Which of the numbers (time, batch, look-up features) become 0, given probabilities (time, batch).
 
         Args:

@@ -16,19 +16,19 @@ from seqtool.errors import ModelError
 from seqtool.storage.run_directory import numbered
 from seqtool.storage.verified_directory import (
     Arrays,
-    Form,
+    DirectoryFormat,
     Json,
     canonical_json,
     pack_arrays,
     parse_object,
-    read_sealed,
+    read_verified,
     unpack_arrays,
-    write_sealed,
+    write_verified,
 )
-from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.events import RowEvent
 
 LOGS = ("metrics.jsonl", "samples.jsonl")
-FORM = Form(
+FORMAT = DirectoryFormat(
     noun="checkpoint",
     version=1,
     limits={"state.json": 64 << 20, "tensors.safetensors": 128 << 30, **dict.fromkeys(LOGS, 4 << 30)},
@@ -55,7 +55,7 @@ class Checkpoint:
     made_with: Json
     numbers: Json
     tensors: Arrays
-    best: RowReport | None
+    best: RowEvent | None
     best_weights: Arrays
     logs: Mapping[str, bytes]
 
@@ -74,9 +74,13 @@ class Checkpoints:
         Raises:
             SeqtoolError: if it cannot be written; the earlier ones are then untouched.
         """
-        contents = {"state.json": _state(checkpoint), "tensors.safetensors": _tensors(checkpoint), **checkpoint.logs}
+        contents = {
+            "state.json": _state(checkpoint),
+            "tensors.safetensors": _tensors(checkpoint),
+            **checkpoint.logs,
+        }
         number = self._last + 1
-        write_sealed(self._path(number), FORM, contents, {})
+        write_verified(self._path(number), FORMAT, contents, {})
         self._last, self._whole = number, [number, *self._whole][:KEPT]
         for other in numbered(self.folder):
             if other not in self._whole:
@@ -112,7 +116,9 @@ def _state(checkpoint: Checkpoint) -> bytes:
 
 
 def _tensors(checkpoint: Checkpoint) -> bytes:
-    return pack_arrays({**checkpoint.tensors, **{_BEST + name: array for name, array in checkpoint.best_weights.items()}})
+    return pack_arrays(
+        {**checkpoint.tensors, **{_BEST + name: array for name, array in checkpoint.best_weights.items()}}
+    )
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -121,28 +127,36 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         ModelError: if any byte of it is not what was written.
     """
-    _, contents = read_sealed(folder, FORM)
-    state = parse_object(folder / "state.json", contents["state.json"], FORM)
+    _, contents = read_verified(folder, FORMAT)
+    state = parse_object(folder / "state.json", contents["state.json"], FORMAT)
     objects = [state.get(name) for name in ("experiment", "made_with", "numbers")]
-    if state.keys() != {"experiment", "made_with", "numbers", "best"} or not all(isinstance(item, dict) for item in objects):
-        raise ModelError("not the state that this version writes", place=str(folder), hint=FORM.mend)
-    arrays = unpack_arrays(folder / "tensors.safetensors", contents["tensors.safetensors"], FORM)
+    if state.keys() != {"experiment", "made_with", "numbers", "best"} or not all(
+        isinstance(item, dict) for item in objects
+    ):
+        raise ModelError("not the state that this version writes", place=str(folder), hint=FORMAT.mend)
+    arrays = unpack_arrays(folder / "tensors.safetensors", contents["tensors.safetensors"], FORMAT)
     return Checkpoint(
         **{name: state[name] for name in ("experiment", "made_with", "numbers")},
         tensors={name: array for name, array in arrays.items() if not name.startswith(_BEST)},
         best=_row(state["best"], folder),
-        best_weights={name.removeprefix(_BEST): array for name, array in arrays.items() if name.startswith(_BEST)},
+        best_weights={
+            name.removeprefix(_BEST): array for name, array in arrays.items() if name.startswith(_BEST)
+        },
         logs={name: bytes(contents[name]) for name in LOGS},
     )
 
 
-def _row(value: object, folder: Path) -> RowReport | None:
+def _row(value: object, folder: Path) -> RowEvent | None:
     if value is None:
         return None
-    types = {field.name: field.type for field in fields(RowReport)}
-    if isinstance(value, dict) and value.keys() == types.keys() and all(_fits(value[name], types[name]) for name in types):
-        return RowReport(**value)
-    raise ModelError("the best row is not what this version writes", place=str(folder), hint=FORM.mend)
+    types = {field.name: field.type for field in fields(RowEvent)}
+    if (
+        isinstance(value, dict)
+        and value.keys() == types.keys()
+        and all(_fits(value[name], types[name]) for name in types)
+    ):
+        return RowEvent(**value)
+    raise ModelError("the best row is not what this version writes", place=str(folder), hint=FORMAT.mend)
 
 
 def _fits(value: object, type_: object) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from seqtool.data.tagging.corpus import TaggedCorpus
 from seqtool.data.tagging.sentences import Sentence
 from seqtool.data.text.corpus import CharCorpus
-from seqtool.reports.check import Look, Malformed
+from seqtool.reports.check import DataCheck, Malformed
 from seqtool.settings import Scheme, TaggerSettings
 from seqtool.spans import malformed, spans_of
 from seqtool.tasks.prepare import prepare
@@ -24,7 +24,7 @@ SCALING = ("adam", "adamw", "rmsprop")
 ENDLESS = 1 << 40  # epochs, where another limit ends the run
 
 
-def check(read: ReadConfig, cache: Path) -> Look:
+def check(read: ReadConfig, cache: Path) -> DataCheck:
     """What will be trained on and what looks wrong.
 
     Raises:
@@ -37,10 +37,10 @@ def check(read: ReadConfig, cache: Path) -> Look:
     if isinstance(corpus, TaggedCorpus):
         assert isinstance(prepared.settings, TaggerSettings)
         return _tagged(corpus, (*warnings, *suspicious(prepared.settings, corpus)))
-    return Look("char", tuple(corpus.notes), warnings, {"train": _symbols(corpus)})
+    return DataCheck("char", tuple(corpus.notes), warnings, {"train": _symbols(corpus)})
 
 
-def _tagged(corpus: TaggedCorpus, warnings: tuple[str, ...]) -> Look:
+def _tagged(corpus: TaggedCorpus, warnings: tuple[str, ...]) -> DataCheck:
     every = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
     parts = {name: sentences for name, sentences in every.items() if sentences}
     known = {sentence.tokens for sentence in corpus.train}
@@ -51,7 +51,7 @@ def _tagged(corpus: TaggedCorpus, warnings: tuple[str, ...]) -> Look:
             unknown[name] = (len(tokens), sum(not corpus.encoder.is_known(token) for token in tokens))
             repeated[name] = (len(sentences), sum(sentence.tokens in known for sentence in sentences))
     marked = parts if corpus.scheme != "none" else {}
-    return Look(
+    return DataCheck(
         "tagger",
         tuple(corpus.notes),
         warnings,
@@ -59,7 +59,10 @@ def _tagged(corpus: TaggedCorpus, warnings: tuple[str, ...]) -> Look:
         unknown,
         repeated,
         corpus.scheme,
-        {name: Counter(span.type for one in sentences for span in spans_of(one.labels)) for name, sentences in marked.items()},
+        {
+            name: Counter(span.type for one in sentences for span in spans_of(one.labels))
+            for name, sentences in marked.items()
+        },
         {name: _malformed(sentences, corpus.scheme) for name, sentences in marked.items()},
     )
 
@@ -70,7 +73,9 @@ def _malformed(sentences: tuple[Sentence, ...], scheme: Scheme) -> Malformed:
         return Malformed(0)
     first, places = wrong[0]
     around = slice(max(0, places[0] - 2), places[0] + 2)
-    shown = tuple(f"{token}/{label}" for token, label in zip(first.tokens[around], first.labels[around], strict=True))
+    shown = tuple(
+        f"{token}/{label}" for token, label in zip(first.tokens[around], first.labels[around], strict=True)
+    )
     return Malformed(sum(len(found) for _, found in wrong), first.place, shown)
 
 
@@ -91,8 +96,12 @@ def suspicious(settings: TaggerSettings, corpus: TaggedCorpus) -> Iterator[str]:
     if corpus.inner_scheme != "none" and settings.model.decoder == "softmax":
         yield "the labels mark spans, which decoder: softmax does not keep well-formed; viterbi and crf do"
     words = sum(len(sentence.tokens) for sentence in corpus.train)
-    in_epoch = max(1, words // training.batch_words if training.batch_words else len(corpus.train) // training.batch_size)
-    steps = min(limit for limit in (training.max_steps, in_epoch * (training.epochs or ENDLESS)) if limit is not None)
+    in_epoch = max(
+        1, words // training.batch_words if training.batch_words else len(corpus.train) // training.batch_size
+    )
+    steps = min(
+        limit for limit in (training.max_steps, in_epoch * (training.epochs or ENDLESS)) if limit is not None
+    )
     if steps < FEW_UPDATES:
         yield f"only about {steps} updates in all: a smaller batch_words or batch_size, or more epochs, gives more"
     if training.warmup_steps >= steps:

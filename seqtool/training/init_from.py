@@ -16,7 +16,7 @@ from seqtool.data.vocabulary import show_symbol
 from seqtool.errors import ModelError, Problem, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.settings import Settings
-from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.verified_directory import Arrays
 
 Json = Mapping[str, Any]
@@ -25,12 +25,20 @@ Keys = dict[str, dict[int, list[Any]]]  # array -> axis -> what each place on it
 # What may be another than in the model: it shapes no array, or only how it was first drawn.
 FREE = frozenset(("dropout", "dropout_input", "dropout_between", "dropout_output", "weight_dropout"))
 FREE |= frozenset(
-    ("state_reset", "word_replacement", "word_dropout", "forget_bias", "features.min_count", "features.path", "features.frozen")
+    (
+        "state_reset",
+        "word_replacement",
+        "word_dropout",
+        "forget_bias",
+        "features.min_count",
+        "features.path",
+        "features.frozen",
+    )
 )
 LISTED = 12  # new symbols or labels that are named
 
 
-def read_start(settings: Settings) -> Bundle | None:
+def read_initial_model(settings: Settings) -> StoredModel | None:
     """The model that the settings start from, verified; None where they start from nothing.
 
     Raises:
@@ -38,19 +46,29 @@ def read_start(settings: Settings) -> Bundle | None:
     """
     if not settings.training.init_from:
         return None
-    bundle = read_bundle(Path(settings.training.init_from))
+    bundle = read_model(Path(settings.training.init_from))
     if bundle.task != settings.task:
         found = {"char": "a character model", "tagger": "a tagger"}[bundle.task]
-        raise ModelError(f"cannot start from {found}", place=settings.training.init_from, hint=f"name a model of task {settings.task}")
+        raise ModelError(
+            f"cannot start from {found}",
+            place=settings.training.init_from,
+            hint=f"name a model of task {settings.task}",
+        )
     load_model(bundle)  # whether its parts belong together
     unit = "char" if settings.task == "tagger" else settings.data.unit
     if bundle.task == "char" and bundle.config["symbols"]["unit"] != unit:
-        message = f"the model's symbols are {bundle.config['symbols']['unit']}s, those of the settings {unit}s"
-        raise ModelError(message, place=settings.training.init_from, hint=f"set data.unit: {bundle.config['symbols']['unit']}")
+        message = (
+            f"the model's symbols are {bundle.config['symbols']['unit']}s, those of the settings {unit}s"
+        )
+        raise ModelError(
+            message,
+            place=settings.training.init_from,
+            hint=f"set data.unit: {bundle.config['symbols']['unit']}",
+        )
     return bundle
 
 
-def check_start(start: Bundle, config: Json, place: str) -> None:
+def check_same_network(start: StoredModel, config: Json, place: str) -> None:
     """See that the model is the network that the settings describe.
 
     Raises:
@@ -58,7 +76,11 @@ def check_start(start: Bundle, config: Json, place: str) -> None:
     """
     before, now = dict(_described(start.config)), dict(_described(config))
     problems = [
-        Problem(f"the model to start from has {key} {before.get(key)}, the settings {now.get(key)}", place, "let the settings say the same")
+        Problem(
+            f"the model to start from has {key} {before.get(key)}, the settings {now.get(key)}",
+            place,
+            "let the settings say the same",
+        )
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
@@ -77,10 +99,14 @@ def _described(config: Json) -> Iterator[tuple[str, Any]]:
             continue
         yield "model.features", [feature["name"] for feature in value]
         for place, feature in enumerate(value):
-            yield from ((f"model.features.{place}.{key}", item) for key, item in feature.items() if f"features.{key}" not in FREE)
+            yield from (
+                (f"model.features.{place}.{key}", item)
+                for key, item in feature.items()
+                if f"features.{key}" not in FREE
+            )
 
 
-def start_notes(start: Bundle, vocab: Json, place: str) -> Iterator[str]:
+def init_from_notes(start: StoredModel, vocab: Json, place: str) -> Iterator[str]:
     """What a person is told of the vocabularies, one line each."""
     yield f"starts from {place}"
     names = {"symbols": "symbols"} if "symbols" in vocab else {"labels": "labels", "forms": "words"}
@@ -88,7 +114,11 @@ def start_notes(start: Bundle, vocab: Json, place: str) -> Iterator[str]:
         old, new = ([_name(item) for item in given[key]] for given in (start.vocab, vocab))
         known = set(old)
         added = [name for name in new if name not in known]
-        listed = f": {' '.join(added[:LISTED])}{' …' if len(added) > LISTED else ''}" if added and key != "forms" else ""
+        listed = (
+            f": {' '.join(added[:LISTED])}{' …' if len(added) > LISTED else ''}"
+            if added and key != "forms"
+            else ""
+        )
         yield f"{noun}: {len(old):,} of the model, {len(added):,} new{listed}"
 
 
@@ -96,14 +126,17 @@ def _name(item: Any) -> str:
     return show_symbol(item) if isinstance(item, str) else f"0x{item:02X}"
 
 
-def carried_over(fresh: Arrays, start: Bundle, config: Json, vocab: Json) -> Arrays:
+def transferred_weights(fresh: Arrays, start: StoredModel, config: Json, vocab: Json) -> Arrays:
     """The model's weights in the places that they have in the new vocabulary, and freshly drawn ones in the others."""
     old_keys, new_keys = _keys(start.config, start.vocab), _keys(config, vocab)
     carried = {}
     for name, array in fresh.items():
         carried[name] = array.copy()
         old = start.weights[name]
-        pairs = [_common(old_keys.get(name, {}).get(axis), new_keys.get(name, {}).get(axis), size) for axis, size in enumerate(old.shape)]
+        pairs = [
+            _common(old_keys.get(name, {}).get(axis), new_keys.get(name, {}).get(axis), size)
+            for axis, size in enumerate(old.shape)
+        ]
         carried[name][np.ix_(*(new for _, new in pairs))] = old[np.ix_(*(before for before, _ in pairs))]
     return carried
 
@@ -122,14 +155,20 @@ def _keys(config: Json, vocab: Json) -> Keys:
     if "symbols" in vocab:
         symbols = list(vocab["symbols"])
         first = "encoder.0.forward.weight_ih"
-        entering: Keys = {first: {1: symbols}} if config["model"]["input"] == "onehot" else {"embedding.weight": {0: symbols}}
+        entering: Keys = (
+            {first: {1: symbols}}
+            if config["model"]["input"] == "onehot"
+            else {"embedding.weight": {0: symbols}}
+        )
         return {**entering, "output.weight": {0: symbols}, "output.bias": {0: symbols}}
     labels = list(vocab["labels"])
     keys: Keys = {name: {0: labels} for name in ("output.weight", "output.bias", "crf.start", "crf.end")}
     keys["crf.transitions"] = {0: labels, 1: labels}
     for index, feature in enumerate(config["model"]["features"]):
         if feature["name"].startswith("char_"):
-            keys[f"features.{index}.embedding.weight"] = {0: [None, 1, 2, *vocab["characters"]]}  # unknown, begin, end
+            keys[f"features.{index}.embedding.weight"] = {
+                0: [None, 1, 2, *vocab["characters"]]
+            }  # unknown, begin, end
         else:
             unknown = [None] if feature["unknown"] or feature["name"] == "vectors" else []
             keys[f"features.{index}.weight"] = {0: [*unknown, *vocab["features"][index]]}

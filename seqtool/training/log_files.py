@@ -11,9 +11,9 @@ from typing import Any
 
 from seqtool.reports.training import Prediction
 from seqtool.storage.atomic import write_file, writing
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from seqtool.tasks.prepare import Prepared
-from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.events import RowEvent
 
 SAVE_EVERY = 30.0  # seconds; better rows that follow each other faster are written together
 
@@ -26,7 +26,10 @@ class JsonLines:
 
     def add(self, value: Mapping[str, Any]) -> None:
         """Append one object."""
-        finite = {key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in value.items()}
+        finite = {
+            key: None if isinstance(item, float) and not math.isfinite(item) else item
+            for key, item in value.items()
+        }
         with writing(self.path), self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
 
@@ -43,7 +46,7 @@ class JsonLines:
             self.path.unlink(missing_ok=True)
 
 
-def row_values(row: RowReport) -> dict[str, Any]:
+def row_values(row: RowEvent) -> dict[str, Any]:
     """A row as `metrics.jsonl` holds it."""
     return {
         "step": row.step,
@@ -63,7 +66,7 @@ class RunFiles:
         self._metrics = JsonLines(folder / "metrics.jsonl")
         self._samples = JsonLines(folder / "samples.jsonl")
 
-    def row(self, row: RowReport, prediction: Prediction | None) -> None:
+    def row(self, row: RowEvent, prediction: Prediction | None) -> None:
         """Note a row and what was predicted in it."""
         self._metrics.add(row_values(row))
         if prediction is not None:
@@ -93,12 +96,12 @@ class BestModel:
         self.folder = folder
         self.prepared = prepared
         self.facts = dict(facts)
-        self.row: RowReport | None = None
+        self.row: RowEvent | None = None
         self.weights: dict[str, Any] = {}
         self._unsaved = False
         self._saved_at = time.monotonic()
 
-    def keep(self, row: RowReport, weights: dict[str, Any]) -> None:
+    def keep(self, row: RowEvent, weights: dict[str, Any]) -> None:
         """Take a better row's weights."""
         self.row, self.weights, self._unsaved = row, weights, True
         if time.monotonic() - self._saved_at >= SAVE_EVERY:
@@ -114,5 +117,11 @@ class BestModel:
             return
         scores = {"train_loss": self.row.train_loss, **self.row.scores}
         best = {"epoch": self.row.epoch, "step": self.row.step, "scores": scores}
-        write_bundle(self.folder, self.prepared.config, self.prepared.vocab, self.weights, {**self.facts, **best, **more})
+        write_model(
+            self.folder,
+            self.prepared.config,
+            self.prepared.vocab,
+            self.weights,
+            {**self.facts, **best, **more},
+        )
         self._unsaved, self._saved_at = False, time.monotonic()

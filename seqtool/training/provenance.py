@@ -22,7 +22,9 @@ from seqtool.version import VERSION
 
 Json = dict[str, Any]
 
-MAY_DIFFER = frozenset(f"training.{name}" for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes"))
+MAY_DIFFER = frozenset(
+    f"training.{name}" for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes")
+)
 _CONTENT = "content of the files"
 _WIDEST = 40  # characters of a value that are shown
 
@@ -53,11 +55,24 @@ def made_with(device: str, threads: int, precision: str, ranks: int = 1) -> Json
     import numpy
     import torch
 
-    versions = {"seqtool": VERSION, "torch": torch.__version__, "numpy": numpy.__version__, "python": platform.python_version()}
-    return {"device": device, "threads": threads, "precision": precision, "world_size": ranks, "versions": versions}
+    versions = {
+        "seqtool": VERSION,
+        "torch": torch.__version__,
+        "numpy": numpy.__version__,
+        "python": platform.python_version(),
+    }
+    return {
+        "device": device,
+        "threads": threads,
+        "precision": precision,
+        "world_size": ranks,
+        "versions": versions,
+    }
 
 
-def differences(before: Mapping[str, Any], now: Mapping[str, Any], but_for: Collection[str] = ()) -> list[str]:
+def differences(
+    before: Mapping[str, Any], now: Mapping[str, Any], but_for: Collection[str] = ()
+) -> list[str]:
     """What is not the same, a line each: `training.lr: 0.003 before, 0.002 now`."""
     old, new = dict(_flat(before)), dict(_flat(now))
     lines = []
@@ -86,7 +101,9 @@ def _shown(values: Mapping[str, Any], key: str) -> str:
     return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
 
 
-def differences_from_earlier(earlier: Path, prepared: Prepared, circumstances: Mapping[str, Any]) -> list[str]:
+def differences_from_earlier(
+    earlier: Path, prepared: Prepared, circumstances: Mapping[str, Any]
+) -> list[str]:
     """How a run differs from the finished one that stands where it will stand; empty where there is none, or nothing differs."""
     try:
         manifest = read_manifest(present(earlier / MODEL))

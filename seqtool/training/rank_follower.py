@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from seqtool.errors import Stopped
 from seqtool.settings import Settings
-from seqtool.tasks.network import build_task, need_torch
+from seqtool.tasks.network import build_task, require_torch
 from seqtool.tasks.prepare import prepare
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
@@ -38,18 +38,18 @@ def ranks_of(settings: Settings, launch: Launch) -> Iterator[Ranks]:
     Raises:
         SeqtoolError: if they cannot meet.
     """
-    if launch.share.size == 1:
+    if launch.shard.size == 1:
         yield ALONE
         return
-    need_torch()
+    require_torch()
     from seqtool.training.engine.device import choose_device
-    from seqtool.training.engine.distributed import joined
+    from seqtool.training.engine.distributed import process_group
 
-    with joined(launch, choose_device(settings.training.device, launch.local)) as ranks:
+    with process_group(launch, choose_device(settings.training.device, launch.local)) as ranks:
         yield ranks
 
 
-def in_turn(ranks: Ranks, work: Callable[[], T]) -> T:
+def first_rank_first(ranks: Ranks, work: Callable[[], T]) -> T:
     """Work that leaves something in a cache: first by one process of each machine, then by the others, which find it there."""
     made = [work()] if ranks.local.rank == 0 else []
     ranks.any(False)
@@ -60,38 +60,38 @@ def in_turn(ranks: Ranks, work: Callable[[], T]) -> T:
 
 
 @dataclass(frozen=True)
-class Beginning:
+class SharedState:
     """A trainer's state, as a checkpoint holds it; empty for a run from its first step."""
 
     numbers: Mapping[str, Any]
     tensors: Arrays
 
 
-def tell_beginning(ranks: Ranks, numbers: Mapping[str, Any], tensors: Arrays) -> None:
+def broadcast_state(ranks: Ranks, numbers: Mapping[str, Any], tensors: Arrays) -> None:
     """The first rank's word to the others."""
-    if ranks.share.size == 1:
+    if ranks.shard.size == 1:
         return
     from safetensors.numpy import save
 
     head = json.dumps(numbers).encode()
-    ranks.told(len(head).to_bytes(8, "little") + head + save(dict(tensors)))
+    ranks.broadcast(len(head).to_bytes(8, "little") + head + save(dict(tensors)))
 
 
-def tell_no_run(ranks: Ranks) -> None:
+def broadcast_no_run(ranks: Ranks) -> None:
     """The first rank's word to the others where there is nothing left to train."""
-    if ranks.share.size > 1:
-        ranks.told(NEVER)
+    if ranks.shard.size > 1:
+        ranks.broadcast(NEVER)
 
 
-def hear_beginning(ranks: Ranks) -> Beginning | None:
+def receive_state(ranks: Ranks) -> SharedState | None:
     """The first rank's word; None if it does not train."""
     from safetensors.numpy import load
 
-    said = ranks.told(None)
+    said = ranks.broadcast(None)
     if said is None or said == NEVER:
         return None
     size = int.from_bytes(said[:8], "little")
-    return Beginning(json.loads(said[8 : 8 + size]), load(said[8 + size :]))
+    return SharedState(json.loads(said[8 : 8 + size]), load(said[8 + size :]))
 
 
 # --- a follower -------------------------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ def follow(settings: Settings, cache: Path, ranks: Ranks) -> None:
 
     with stop_signals() as stop:
         with stop.interrupting():
-            prepared = in_turn(ranks, lambda: prepare(settings, cache))
-            beginning = hear_beginning(ranks)
+            prepared = first_rank_first(ranks, lambda: prepare(settings, cache))
+            beginning = receive_state(ranks)
             if beginning is None:
                 return
             trainer = Trainer(build_task(prepared, ranks).task, prepared.settings.training, stop)

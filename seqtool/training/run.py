@@ -12,23 +12,29 @@ from typing import Any
 from seqtool.config import dump_settings
 from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
 from seqtool.reports.training import TrainingScreen
-from seqtool.reports.training_end import resuming_command, tell_differences, tell_the_end
+from seqtool.reports.training_end import resuming_command, show_differences, show_result
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file
 from seqtool.storage.model_directory import canonical_json, read_manifest
 from seqtool.storage.run_directory import MODEL, RunDirectory
 from seqtool.tasks.final_evaluation import FinalEvaluation, evaluate_at_the_end
-from seqtool.tasks.network import need_torch
+from seqtool.tasks.network import require_torch
 from seqtool.tasks.prepare import Prepared, prepare
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
-from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
-from seqtool.training.init_from import start_notes
+from seqtool.training.init_from import init_from_notes
 from seqtool.training.log_files import BestModel
 from seqtool.training.provenance import MAY_DIFFER, differences, differences_from_earlier, experiment
-from seqtool.training.rank_follower import follow, in_turn, ranks_of, tell_beginning, tell_no_run
-from seqtool.training.session import Running
+from seqtool.training.rank_follower import (
+    broadcast_no_run,
+    broadcast_state,
+    first_rank_first,
+    follow,
+    ranks_of,
+)
+from seqtool.training.session import TrainingSession
 from seqtool.training.signals import StopFlag, stop_signals
 
 CACHE = ".cache"  # encoded texts, under the runs root
@@ -43,7 +49,7 @@ class TrainOptions:
     overwrite: bool = False
     resume: bool = False
     command: tuple[str, ...] = ()
-    on_row: Callable[[RowReport], None] | None = None  # hears of every row, and ends the run by raising
+    on_row: Callable[[RowEvent], None] | None = None  # hears of every row, and ends the run by raising
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,7 @@ class RunResult:
     """A finished run: where it lies, and the scores of its kept model."""
 
     run: Path
-    row: RowReport
+    row: RowEvent
     seconds: float
     parameters: int
     test_scores: dict[str, float]
@@ -90,15 +96,20 @@ def train_all(settings: Settings, options: TrainOptions, screen: TrainingScreen)
     return [result]
 
 
-def _train_seeds(settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks) -> list[RunResult]:
+def _train_seeds(
+    settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks
+) -> list[RunResult]:
     inner = replace(options, root=options.root / settings.name)
-    several = [replace(settings, seed=seed, name=f"seed-{seed}") for seed in range(settings.seed, settings.seed + options.seeds)]
+    several = [
+        replace(settings, seed=seed, name=f"seed-{seed}")
+        for seed in range(settings.seed, settings.seed + options.seeds)
+    ]
     if not ranks.is_first:
         for one in several:
             follow(one, inner.root / CACHE, ranks)
         return []
     for one in several:  # told before the first of them is trained
-        RunDirectory(inner.root, one.name).refuse_to_lose(overwrite=options.overwrite, resume=options.resume)
+        RunDirectory(inner.root, one.name).check_can_start(overwrite=options.overwrite, resume=options.resume)
     results = []
     for one in several:
         screen.say(f"seed {one.seed}")
@@ -119,19 +130,24 @@ def _summarise(results: list[RunResult], screen: TrainingScreen) -> None:
 
 
 def train(
-    settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks = ALONE, *, of_several: bool = False
+    settings: Settings,
+    options: TrainOptions,
+    screen: TrainingScreen,
+    ranks: Ranks = ALONE,
+    *,
+    of_several: bool = False,
 ) -> RunResult:
     """Train one run and put it in its place."""
     started = time.perf_counter()
     run = RunDirectory(options.root, settings.name)
-    run.refuse_to_lose(overwrite=options.overwrite, resume=options.resume)
+    run.check_can_start(overwrite=options.overwrite, resume=options.resume)
     with stop_signals() as stop:
         try:
             with stop.interrupting():
-                prepared = in_turn(ranks, lambda: _prepared(settings, options, screen))
+                prepared = first_rank_first(ranks, lambda: _prepared(settings, options, screen))
                 if of_several and options.resume and (done := _finished(run.final, prepared)) is not None:
                     screen.say(f"{run.final} is finished already")
-                    tell_no_run(ranks)
+                    broadcast_no_run(ranks)
                     return done
                 running = _start(prepared, run, options, screen, stop, ranks)
             evaluation = _to_the_end(running, options, stop)
@@ -144,8 +160,8 @@ def train(
             run.release()
             raise
     result = _result(run.final, running.best, evaluation, seconds)
-    tell_differences(run.final, kept, differ, screen)
-    tell_the_end(running, evaluation, seconds, of_several)
+    show_differences(run.final, kept, differ, screen)
+    show_result(running, evaluation, seconds, of_several)
     return result
 
 
@@ -161,15 +177,33 @@ def _finished(final: Path, prepared: Prepared) -> RunResult | None:
         if manifest["data"] != dict(prepared.corpus.files):
             return None
         scores = dict(manifest["scores"])
-        row = RowReport(manifest["step"], manifest["epoch"], manifest["seconds"], 0, scores.pop("train_loss"), 0, 0, True, True, scores)
+        row = RowEvent(
+            manifest["step"],
+            manifest["epoch"],
+            manifest["seconds"],
+            0,
+            scores.pop("train_loss"),
+            0,
+            0,
+            True,
+            True,
+            scores,
+        )
         return RunResult(final, row, row.seconds, manifest["parameters"], manifest["test_scores"])
     except (ModelError, OSError, KeyError):
         return None
 
 
-def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen: TrainingScreen, stop: StopFlag, ranks: Ranks) -> Running:
+def _start(
+    prepared: Prepared,
+    run: RunDirectory,
+    options: TrainOptions,
+    screen: TrainingScreen,
+    stop: StopFlag,
+    ranks: Ranks,
+) -> TrainingSession:
     """Take the run's directory, build the network, and take up an interrupted run where that is wanted."""
-    need_torch()
+    require_torch()
     resume = options.resume and run.has_checkpoint()
     if options.resume and not resume:
         screen.say(f"nothing to resume in {run.path}: starting afresh")
@@ -179,11 +213,11 @@ def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen:
     if checkpoint is not None:
         _check_same(checkpoint, prepared, run)
     write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
-    tell_beginning(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
-    running = Running(prepared, run, _facts(prepared, options), screen, stop, store, ranks)
+    broadcast_state(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
+    running = TrainingSession(prepared, run, _facts(prepared, options), screen, stop, store, ranks)
     running.on_row = options.on_row
     if checkpoint is not None:
-        running.go_on_from(checkpoint)
+        running.resume_from(checkpoint)
         screen.say(f"going on after step {running.step:,}")
         for line in differences(checkpoint.made_with, running.circumstances):
             screen.warn(f"{line}: the end may differ in its last bits from that of a run left alone")
@@ -192,11 +226,13 @@ def _start(prepared: Prepared, run: RunDirectory, options: TrainOptions, screen:
 
 def _prepared(settings: Settings, options: TrainOptions, screen: TrainingScreen) -> Prepared:
     """Read the data, and tell what was found."""
-    prepared = prepare(settings, options.root / CACHE, lambda label, done, total: screen.progress(done, total, {"": label}))
+    prepared = prepare(
+        settings, options.root / CACHE, lambda label, done, total: screen.progress(done, total, {"": label})
+    )
     for note in prepared.corpus.notes:
         screen.say(note)
     if prepared.start is not None:
-        for line in start_notes(prepared.start, prepared.vocab, settings.training.init_from):
+        for line in init_from_notes(prepared.start, prepared.vocab, settings.training.init_from):
             screen.say(line)
     for warning in prepared.corpus.warnings:
         screen.warn(warning)
@@ -212,23 +248,34 @@ def _check_same(checkpoint: Checkpoint, prepared: Prepared, run: RunDirectory) -
     found = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
     if found:
         hint = "give the interrupted run's settings and data to go on with it, or start anew with --overwrite"
-        raise SeqtoolError([Problem(f"the interrupted run differs in {line}", str(run.path), hint) for line in found])
+        raise SeqtoolError(
+            [Problem(f"the interrupted run differs in {line}", str(run.path), hint) for line in found]
+        )
 
 
 def _facts(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
     """What the manifest says of how the model came to be, beside the circumstances."""
     settings = prepared.settings
     kind, files = prepared.config["kind"], dict(prepared.corpus.files)
-    facts = {"name": settings.name, "kind": kind, "data": files, "command": list(options.command), "seed": settings.seed}
+    facts = {
+        "name": settings.name,
+        "kind": kind,
+        "data": files,
+        "command": list(options.command),
+        "seed": settings.seed,
+    }
     if prepared.start is not None:
-        facts["init_from"] = {"model": settings.training.init_from, "sha256": prepared.start.manifest["sha256"]}
+        facts["init_from"] = {
+            "model": settings.training.init_from,
+            "sha256": prepared.start.manifest["sha256"],
+        }
     return facts
 
 
 # --- the end ----------------------------------------------------------------------------------------------------------
 
 
-def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> FinalEvaluation:
+def _to_the_end(running: TrainingSession, options: TrainOptions, stop: StopFlag) -> FinalEvaluation:
     """Train, and evaluate the kept model.
 
     Raises:
@@ -238,7 +285,9 @@ def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> Fina
     try:
         running.train()
         with stop.interrupting():
-            evaluation = evaluate_at_the_end(running.prepared, running.best.weights, running.best.row.scores if running.best.row else None)
+            evaluation = evaluate_at_the_end(
+                running.prepared, running.best.weights, running.best.row.scores if running.best.row else None
+            )
         running.part(checkpoint=False)
         return evaluation
     except Diverged:
@@ -252,7 +301,7 @@ def _to_the_end(running: Running, options: TrainOptions, stop: StopFlag) -> Fina
         raise Stopped(stopped.signal_number, message) from None
 
 
-def _write_the_end(running: Running, evaluation: FinalEvaluation, seconds: float) -> None:
+def _write_the_end(running: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> None:
     running.best.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
     write_file(running.run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
 

@@ -15,9 +15,9 @@ from seqtool.settings import CharSettings, Settings
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.tasks.network import BuiltTask, build_task
 from seqtool.tasks.prepare import Prepared
-from seqtool.tasks.previews import Examples
+from seqtool.tasks.previews import Preview
 from seqtool.training.checkpoints import LOGS, Checkpoint, Checkpoints
-from seqtool.training.engine.events import Report, RowReport, StepReport
+from seqtool.training.engine.events import Report, RowEvent, StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.log_files import BestModel, RunFiles
 from seqtool.training.provenance import experiment, made_with
@@ -27,7 +27,7 @@ PROGRESS_EVERY = 0.2  # seconds
 AT_EPOCHS_AFTER = 10.0  # seconds since the last checkpoint after which the end of an epoch brings one
 
 
-class Running:
+class TrainingSession:
     """Trains one run, and can be asked for a checkpoint whenever the trainer is not in the middle of a step.
 
     Attributes:
@@ -51,12 +51,14 @@ class Running:
 
         built = build_task(prepared, ranks)  # torch from here on
         self.prepared, self.run, self.screen = prepared, run, screen
-        self.circumstances = made_with(str(built.device), built.threads, prepared.settings.training.precision, ranks.share.size)
+        self.circumstances = made_with(
+            str(built.device), built.threads, prepared.settings.training.precision, ranks.shard.size
+        )
         self.best = BestModel(run.model, prepared, {**facts, **self.circumstances})
         self._built, self._stop, self._ranks = built, stop, ranks
-        self._files, self._examples, self._store = RunFiles(run.path), Examples(prepared), store
+        self._files, self._examples, self._store = RunFiles(run.path), Preview(prepared), store
         self._trainer = Trainer(built.task, prepared.settings.training, stop)
-        self.on_row: Callable[[RowReport], None] | None = None
+        self.on_row: Callable[[RowEvent], None] | None = None
         self._last_shown, self._saved_at = 0.0, time.monotonic()
         self.seconds_before = 0.0
         _introduce(prepared, built, screen, ranks)
@@ -64,18 +66,18 @@ class Running:
     @property
     def step(self) -> int:
         """Updates made."""
-        return self._trainer.progress.step
+        return self._trainer.state.step
 
     # --- going on -----------------------------------------------------------------------------------------------------
 
-    def go_on_from(self, checkpoint: Checkpoint) -> None:
+    def resume_from(self, checkpoint: Checkpoint) -> None:
         """Take up a run where a checkpoint left it.
 
         Raises:
             ModelError: if it is not one of a run like this.
         """
         self._trainer.load_state(checkpoint.tensors, checkpoint.numbers)
-        self.seconds_before = self._trainer.progress.seconds
+        self.seconds_before = self._trainer.state.seconds
         self._files.restore(checkpoint.logs)
         if checkpoint.best is not None:
             self.best.keep(checkpoint.best, checkpoint.best_weights)
@@ -112,8 +114,13 @@ class Running:
     def _checkpoint_is_due(self, report: Report) -> bool:
         if not self._trainer.can_save:
             return False
-        waited, minutes = time.monotonic() - self._saved_at, self.prepared.settings.training.checkpoint_minutes
-        ends = isinstance(report, RowReport) or (report.position == report.batches and not self._trainer.progress.row_due)
+        waited, minutes = (
+            time.monotonic() - self._saved_at,
+            self.prepared.settings.training.checkpoint_minutes,
+        )
+        ends = isinstance(report, RowEvent) or (
+            report.position == report.batches and not self._trainer.state.row_due
+        )
         return waited >= min(minutes * 60, AT_EPOCHS_AFTER if ends else minutes * 60)
 
     # --- training -----------------------------------------------------------------------------------------------------
@@ -128,7 +135,7 @@ class Running:
         """
         self.screen.begin()
         for report in self._trainer.run():
-            if isinstance(report, StepReport):
+            if isinstance(report, StepEvent):
                 self._hear_of_step(report)
             else:
                 self._hear_of_row(report)
@@ -138,22 +145,27 @@ class Running:
         if self._trainer.ended == "stop":
             raise Stopped(self._stop.signal_number or signal.SIGTERM)
         if self._trainer.ended == "patience":
-            self.screen.say(f"no progress in {self.prepared.settings.training.patience} evaluations: stopped early")
+            self.screen.say(
+                f"no progress in {self.prepared.settings.training.patience} evaluations: stopped early"
+            )
         if self.best.row is None:
             raise SeqtoolError(
-                "the run ended before its first row", hint="raise training.epochs or training.max_steps and go on with --resume"
+                "the run ended before its first row",
+                hint="raise training.epochs or training.max_steps and go on with --resume",
             )
 
-    def _hear_of_step(self, report: StepReport) -> None:
+    def _hear_of_step(self, report: StepEvent) -> None:
         now = time.monotonic()
         if now - self._last_shown >= PROGRESS_EVERY:
             self._last_shown = now
             values = {"epoch": str(report.epoch), "loss": number(report.loss), "lr": f"{report.lr:.1e}"}
             self.screen.point("loss", report.epoch - 1 + report.position / report.batches, report.loss)
-            done, total = (report.step, report.total_steps) if report.total_steps else (report.position, report.batches)
+            done, total = (
+                (report.step, report.total_steps) if report.total_steps else (report.position, report.batches)
+            )
             self.screen.progress(done, total, values)
 
-    def _hear_of_row(self, report: RowReport) -> None:
+    def _hear_of_row(self, report: RowEvent) -> None:
         from seqtool.models.build import arrays
 
         weights = arrays(self._built.task.network)
@@ -168,7 +180,7 @@ class Running:
         if self.on_row is not None:
             self.on_row(report)
 
-    def _left(self, row: RowReport) -> float | None:
+    def _left(self, row: RowEvent) -> float | None:
         """Seconds to the end, at the pace so far, evaluations included; None where no limit tells."""
         total, minutes = self._trainer.total_steps, self.prepared.settings.training.max_minutes
         by_steps = None if total is None else row.seconds / max(1, row.step) * (total - row.step)
@@ -182,12 +194,16 @@ def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen, ran
     from seqtool.models.build import arrays
 
     shapes = {name: array.shape for name, array in arrays(built.task.network).items()}
-    screen.network(network_title(prepared.config, shapes), network_parts(prepared.config, prepared.vocab, shapes))
-    together = f", {ranks.share.size} ranks" if ranks.share.size > 1 else ""
+    screen.network(
+        network_title(prepared.config, shapes), network_parts(prepared.config, prepared.vocab, shapes)
+    )
+    together = f", {ranks.shard.size} ranks" if ranks.shard.size > 1 else ""
     screen.say(f"  device     {built.device}, {built.threads} threads{together}")
 
 
-def _cells(settings: Settings, row: RowReport, accuracy: float | None, left: float | None) -> Mapping[str, str]:
+def _cells(
+    settings: Settings, row: RowEvent, accuracy: float | None, left: float | None
+) -> Mapping[str, str]:
     if not row.scores:
         return simple_row(row.epoch, row.train_loss, accuracy)
     if isinstance(settings, CharSettings):

@@ -12,7 +12,7 @@ import pytest
 
 import seqtool
 from seqtool.inference.load import load_character_model, load_tagger
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from tests.support.stored_models import store_character_model, store_tagger
 
 
@@ -40,7 +40,7 @@ def test_a_model_is_found_by_path_name_or_as_the_newest(runs: Path, monkeypatch:
 def test_sentences_are_tokens_or_text(runs: Path) -> None:
     model = seqtool.load(runs / "tagger")
     tokens = [["The", "dog", "."], [], ["apple"]]
-    expected = load_tagger(read_bundle(runs / "tagger/model")).tag(tokens)
+    expected = load_tagger(read_model(runs / "tagger/model")).tag(tokens)
     assert model.tag(tokens) == expected
     assert model.tag(tuple(map(tuple, tokens))) == expected
     assert model.tag(["The dog.", "", "apple"]) == expected
@@ -53,12 +53,14 @@ def test_sentences_are_tokens_or_text(runs: Path) -> None:
 
 
 def test_texts_are_sampled_and_scored(runs: Path) -> None:
-    model, plain = seqtool.load(runs / "text"), load_character_model(read_bundle(runs / "text/model"))
+    model, plain = seqtool.load(runs / "text"), load_character_model(read_model(runs / "text/model"))
     given = {"temperature": 0.8, "top_k": 4, "top_p": 0.9, "seed": 5, "stop": "h"}
     expected = "".join(plain.sample("ab", 30, **given))  # type: ignore[arg-type]
     assert model.sample("ab", 30, **given) == "".join(model.stream("ab", 30, **given)) == expected  # type: ignore[arg-type]
     assert model.score("abc", "d").total == plain.score("abc", "d").total
-    assert seqtool.load(runs / "pairs").predict("abc") == load_character_model(read_bundle(runs / "pairs/model")).predict("abc")
+    assert seqtool.load(runs / "pairs").predict("abc") == load_character_model(
+        read_model(runs / "pairs/model")
+    ).predict("abc")
 
 
 def test_each_kind_says_what_it_is_not(runs: Path) -> None:
@@ -91,6 +93,9 @@ def test_everything_public_is_listed_typed_and_described() -> None:
             assert inspect.getdoc(function)
             signature = inspect.signature(function)
             assert signature.return_annotation is not inspect.Signature.empty
-            assert all(one.annotation is not inspect.Parameter.empty for one in list(signature.parameters.values())[1:])
+            assert all(
+                one.annotation is not inspect.Parameter.empty
+                for one in list(signature.parameters.values())[1:]
+            )
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = seqtool.nothing

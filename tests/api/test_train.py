@@ -15,7 +15,13 @@ from seqtool.api import train as teach
 from seqtool.errors import ConfigError, SeqtoolError
 from tests.support.shell import PROJECT
 
-PAIRS = {"task": "char", "name": "tiny", "data": {"pairs": [["ab", "ba"]]}, "model": {"hidden_size": 4}, "training": {"epochs": 2}}
+PAIRS = {
+    "task": "char",
+    "name": "tiny",
+    "data": {"pairs": [["ab", "ba"]]},
+    "model": {"hidden_size": 4},
+    "training": {"epochs": 2},
+}
 
 
 def test_the_examples_in_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,7 +46,12 @@ def test_a_mapping_trains_as_a_file_would(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_a_tagger_and_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    overrides = {"training.epochs": 2, "training.shuffle": True, "data.columns": ("form", "pos"), "name": "toy"}
+    overrides = {
+        "training.epochs": 2,
+        "training.shuffle": True,
+        "data.columns": ("form", "pos"),
+        "name": "toy",
+    }
     run = seqtool.train(PROJECT / "configs/toy_tagger.yaml", overrides, runs_dir=tmp_path, quiet=True)
     assert capsys.readouterr() == ("", "")
     assert run.model.task == "tagger"
@@ -65,14 +76,16 @@ def test_mistakes_are_one_error_with_all_of_them() -> None:
             assert len(error.problems) == 2
             raise ConfigError("; ".join(problem.hint for problem in error.problems)) from None
     with pytest.raises(ConfigError, match="nothing to train on"):
-        seqtool.train("configs/hello.yaml" if Path("configs/hello.yaml").exists() else PROJECT / "configs/hello.yaml")
+        seqtool.train(
+            "configs/hello.yaml" if Path("configs/hello.yaml").exists() else PROJECT / "configs/hello.yaml"
+        )
 
 
 def test_the_front_is_lazy_and_names_what_it_has() -> None:
-    code = (
-        "import sys, seqtool; print(sorted(name for name in ('numpy', 'torch', 'pydantic', 'yaml') if name in sys.modules), dir(seqtool))"
+    code = "import sys, seqtool; print(sorted(name for name in ('numpy', 'torch', 'pydantic', 'yaml') if name in sys.modules), dir(seqtool))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert done.stdout.startswith("[] ")
     assert all(f"'{name}'" in done.stdout for name in seqtool.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):

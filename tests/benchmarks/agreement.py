@@ -15,7 +15,17 @@ from pathlib import Path
 
 import torch
 
-from tests.support.agreement import CASES, DECODERS, TOLERANCE, Agreement, Text, both, compare, network_settings, trained
+from tests.support.agreement import (
+    CASES,
+    DECODERS,
+    TOLERANCE,
+    Agreement,
+    Text,
+    both,
+    compare,
+    network_settings,
+    trained,
+)
 
 HIDDEN = 48
 
@@ -40,8 +50,12 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     given = parser.parse_args()
     text = Text.of(Path(os.environ["SEQTOOL_DATA"]) / "ud_english_ewt")
-    print(f"{platform.machine()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; {sum(map(len, text.sentences)):,} words a tagger")
-    print(f"{'':<36} {'deviation':>9}  {'other':>5}  {'wrong':>5}  (deviation promised <= {TOLERANCE}, wrong labels 0)")
+    print(
+        f"{platform.machine()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; {sum(map(len, text.sentences)):,} words a tagger"
+    )
+    print(
+        f"{'':<36} {'deviation':>9}  {'other':>5}  {'wrong':>5}  (deviation promised <= {TOLERANCE}, wrong labels 0)"
+    )
     found: dict[str, list[Agreement]] = {}
     for run in given.runs:
         print(line(run.name, compare(*trained(run / "model"), text)), flush=True)
@@ -51,7 +65,9 @@ def main() -> None:
         print(line(str(case), one), flush=True)
     for decoder in filter(found.__contains__, DECODERS):
         of_it = found[decoder]
-        print(line(f"{decoder}: {len(of_it)} taggers", together(of_it)) + f"  {together(of_it).tokens:,} labels")
+        print(
+            line(f"{decoder}: {len(of_it)} taggers", together(of_it)) + f"  {together(of_it).tokens:,} labels"
+        )
 
 
 if __name__ == "__main__":

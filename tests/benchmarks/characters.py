@@ -34,12 +34,17 @@ from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine import rng as randomness
 from seqtool.training.engine import validation as protocols
 from seqtool.training.engine.device import keep_freed_memory
-from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.trainer import Trainer
 
 SYMBOLS = 65
 # Hidden size, layers, embedding, streams, window, dropout, as in the shipped configs: a short run wants no dropout.
-CPU_SHAPES = [(256, 1, 64, 16, 64, 0.0), (320, 1, 64, 16, 64, 0.0), (384, 1, 96, 32, 96, 0.0), (512, 1, 96, 32, 128, 0.25)]
+CPU_SHAPES = [
+    (256, 1, 64, 16, 64, 0.0),
+    (320, 1, 64, 16, 64, 0.0),
+    (384, 1, 96, 32, 96, 0.0),
+    (512, 1, 96, 32, 128, 0.25),
+]
 GPU_SHAPES = [(256, 1, 64, 16, 64, 0.0), (512, 1, 96, 32, 128, 0.25), (1840, 3, 400, 128, 200, 0.1)]
 Shape = tuple[int, int, int, int, int, float]
 PROMISED_RATIO, PROMISED_SHARE = 1.05, 0.55
@@ -57,18 +62,29 @@ class Ours:
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
         hidden, layers, embedding, streams, window, dropout = shape
-        model = CharModel(hidden_size=hidden, num_layers=layers, embedding_dim=embedding, dropout=dropout, state_reset=0.05)
+        model = CharModel(
+            hidden_size=hidden, num_layers=layers, embedding_dim=embedding, dropout=dropout, state_reset=0.05
+        )
         precision: Any = "bfloat16" if device.type == "cuda" else "float32"
-        training = Training(max_steps=10**6, batch_size=streams, window=window, clip_norm=1.0, precision=precision, eval_every=10**6)
+        training = Training(
+            max_steps=10**6,
+            batch_size=streams,
+            window=window,
+            clip_norm=1.0,
+            precision=precision,
+            eval_every=10**6,
+        )
         settings = CharSettings(model=model, training=training)
         text = np.random.default_rng(0).integers(0, SYMBOLS, 64 * streams * window + 1).astype(np.uint8)
         corpus: Any = SimpleNamespace(kind="text", train=text, val=text[:100])
-        self.trainer = Trainer(CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training)
+        self.trainer = Trainer(
+            CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training
+        )
         self.reports = self.trainer.run()
 
     def step(self) -> None:
         """One update."""
-        assert isinstance(next(self.reports), StepReport)
+        assert isinstance(next(self.reports), StepEvent)
 
 
 class Bare:
@@ -77,7 +93,9 @@ class Bare:
     def __init__(self, shape: Shape, device: torch.device) -> None:
         hidden, layers, embedding, self.streams, self.window, _ = shape
         self.device = device
-        self.parts = nn.ModuleList([nn.Embedding(SYMBOLS, embedding), nn.LSTM(embedding, hidden, layers), nn.Linear(hidden, SYMBOLS)])
+        self.parts = nn.ModuleList(
+            [nn.Embedding(SYMBOLS, embedding), nn.LSTM(embedding, hidden, layers), nn.Linear(hidden, SYMBOLS)]
+        )
         self.parts.to(device)
         self.optimizer = torch.optim.AdamW(self.parts.parameters(), fused=True)
         self.text = torch.randint(0, SYMBOLS, (self.window + 1, self.streams), device=device)
@@ -109,7 +127,11 @@ MATRIX = 1024
 
 def clock() -> float:
     """Seconds: of the processor where one thread works, else of the wall."""
-    return time.process_time() if torch.get_num_threads() == 1 and not torch.cuda.is_available() else time.perf_counter()
+    return (
+        time.process_time()
+        if torch.get_num_threads() == 1 and not torch.cuda.is_available()
+        else time.perf_counter()
+    )
 
 
 def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> float:
@@ -140,13 +162,18 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
         return run
 
     network: Any = trainer.task.network
+    entering = trainer.task._entering_state  # type: ignore[attr-defined]
     with (
         mock.patch.object(trainer.task, "batch", timed("slicing windows", trainer.task.batch)),
         mock.patch.object(tasks, "stack_masks", timed("drawing masks", randomness.stack_masks)),
-        mock.patch.object(trainer.task, "_entering_state", timed("resetting states", trainer.task._entering_state)),  # type: ignore[attr-defined]
-        mock.patch.object(network.encoder, "forward", timed("recurrent layers, forward", network.encoder.forward)),
+        mock.patch.object(trainer.task, "_entering_state", timed("resetting states", entering)),
+        mock.patch.object(
+            network.encoder, "forward", timed("recurrent layers, forward", network.encoder.forward)
+        ),
         mock.patch.object(network, "scores", timed("output layer, forward", network.scores)),
-        mock.patch.object(tasks, "summed_cross_entropy", timed("cross-entropy, forward", protocols.summed_cross_entropy)),
+        mock.patch.object(
+            tasks, "summed_cross_entropy", timed("cross-entropy, forward", protocols.summed_cross_entropy)
+        ),
         mock.patch.object(torch.Tensor, "backward", timed("backward, all of it", torch.Tensor.backward)),
         mock.patch.object(trainer, "_gradient_norm", timed("gradient norm", trainer._gradient_norm)),
         mock.patch.object(trainer, "_clip", timed("clipping", trainer._clip)),
@@ -168,16 +195,26 @@ def compare(shape: Shape, device: torch.device, rounds: int) -> None:
         bare.step()
         runs.append((seconds(ours.step, device, steps), seconds(bare.step, device, steps), product_time))
     ratio = statistics.median(mine / peer for mine, peer, _ in runs)
-    share = statistics.median(operations(shape) / mine / (2 * MATRIX**3 / product_time) for mine, _, product_time in runs)
-    best_share = operations(shape) / min(run[0] for run in runs) / (2 * MATRIX**3 / min(run[2] for run in runs))
+    share = statistics.median(
+        operations(shape) / mine / (2 * MATRIX**3 / product_time) for mine, _, product_time in runs
+    )
+    best_share = (
+        operations(shape) / min(run[0] for run in runs) / (2 * MATRIX**3 / min(run[2] for run in runs))
+    )
     mine, peer, product_time = (statistics.median(column) for column in zip(*runs, strict=True))
     hidden, layers, embedding, streams, window, dropout = shape
     symbols = streams * window
-    print(f"LSTM {layers} x {hidden}, embedding {embedding}, {streams} streams, window {window}, dropout {dropout:g}")
-    print(f"  seqtool / bare loop    {mine * 1e3:8.1f} ms / {peer * 1e3:8.1f} ms = {ratio:.3f}  (promised <= {PROMISED_RATIO})")
+    print(
+        f"LSTM {layers} x {hidden}, embedding {embedding}, {streams} streams, window {window}, dropout {dropout:g}"
+    )
+    print(
+        f"  seqtool / bare loop    {mine * 1e3:8.1f} ms / {peer * 1e3:8.1f} ms = {ratio:.3f}  (promised <= {PROMISED_RATIO})"
+    )
     print(f"  symbols a second       {symbols / mine:10,.0f} / {symbols / peer:10,.0f}")
     rates = f"{operations(shape) / mine / 1e9:,.0f} of {2 * MATRIX**3 / product_time / 1e9:,.0f} GFLOP/s"
-    print(f"  share of matrix rate   {share:.3f} median, {best_share:.3f} fastest: {rates}  (promised >= {PROMISED_SHARE})")
+    print(
+        f"  share of matrix rate   {share:.3f} median, {best_share:.3f} fastest: {rates}  (promised >= {PROMISED_SHARE})"
+    )
     tell_parts(ours, device)
 
 
@@ -196,7 +233,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=21)
-    parser.add_argument("--plain-memory", action="store_true", help="let the C library give memory back at every step")
+    parser.add_argument(
+        "--plain-memory", action="store_true", help="let the C library give memory back at every step"
+    )
     given = parser.parse_args()
     device = torch.device(given.device)
     if device.type == "cuda" and not torch.cuda.is_available():
@@ -204,8 +243,14 @@ def main() -> None:
     torch.set_num_threads(given.threads)
     if not given.plain_memory:
         keep_freed_memory()
-    where = torch.cuda.get_device_name() if device.type == "cuda" else f"{platform.machine()}, {given.threads} threads"
-    print(f"{where}, Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
+    where = (
+        torch.cuda.get_device_name()
+        if device.type == "cuda"
+        else f"{platform.machine()}, {given.threads} threads"
+    )
+    print(
+        f"{where}, Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}"
+    )
     for shape in GPU_SHAPES if device.type == "cuda" else CPU_SHAPES:
         compare(shape, device, given.rounds)
 

@@ -40,11 +40,16 @@ def write_text(path: Path, size: int) -> None:
     """Lines of words of random letters, at least `size` bytes; letters are the rarer the later they stand in the list."""
     draw = np.random.default_rng(1)
     weights = 1 / np.arange(1, len(LETTERS) + 1)
-    words = ["".join(draw.choice(list(LETTERS), draw.integers(1, 10), p=weights / weights.sum())) for _ in range(20_000)]
+    words = [
+        "".join(draw.choice(list(LETTERS), draw.integers(1, 10), p=weights / weights.sum()))
+        for _ in range(20_000)
+    ]
     with path.open("wb") as file:
         while file.tell() < size:
             chosen = draw.integers(len(words), size=100_000)
-            piece = "".join(words[word] + ("\n" if place % 12 == 0 else " ") for place, word in enumerate(chosen.tolist()))
+            piece = "".join(
+                words[word] + ("\n" if place % 12 == 0 else " ") for place, word in enumerate(chosen.tolist())
+            )
             file.write(piece.encode())
 
 
@@ -55,7 +60,9 @@ def encode(text: Path) -> None:
         stored, _, _ = encode_files({"text": [text]}, TextForm(), None, TextCache(Path(folder)))
         wall, busy = time.perf_counter() - wall, time.process_time() - busy
     size = text.stat().st_size / MEGABYTE
-    print(f"encoding {size:,.0f} MB, {len(stored.arrays['text']):,} characters, {len(stored.symbols)} different")
+    print(
+        f"encoding {size:,.0f} MB, {len(stored.arrays['text']):,} characters, {len(stored.symbols)} different"
+    )
     print(f"  by the clock           {wall:6.1f} s  {size / wall:6.1f} MB/s  (promised >= {PROMISED_RATE})")
     print(f"  by the processor       {busy:6.1f} s  {size / busy:6.1f} MB/s", flush=True)
 
@@ -69,7 +76,9 @@ def peak_memory(command: list[str], folder: Path) -> tuple[float, float]:
         child.returncode = os.waitstatus_to_exitcode(status)
     if child.returncode:
         sys.exit((folder / "said.txt").read_text())
-    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / MEGABYTE, time.perf_counter() - started
+    return usage.ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    ) / MEGABYTE, time.perf_counter() - started
 
 
 def train(text: Path) -> None:
@@ -89,7 +98,9 @@ def main() -> None:
         text = Path(name) / "text.txt"
         if shutil.disk_usage(name).free < 4 * given.megabytes * MEGABYTE:
             parser.exit(2, f"error: {name} has no room for four times {given.megabytes:,} MB (set TMPDIR)\n")
-        print(f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, {time.strftime('%Y-%m-%d')}")
+        print(
+            f"{platform.machine()}, Python {platform.python_version()}, numpy {np.__version__}, {time.strftime('%Y-%m-%d')}"
+        )
         write_text(text, given.megabytes * MEGABYTE)
         train(text)
         encode(text)

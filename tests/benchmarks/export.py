@@ -21,8 +21,8 @@ sys.path.insert(0, str(PROJECT))
 
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
 from seqtool.evaluation.evaluation_data import held_out_text  # noqa: E402
-from seqtool.evaluation.tagger_data import given_sentences  # noqa: E402
-from seqtool.export.float16 import SCORED, make_smaller  # noqa: E402
+from seqtool.evaluation.tagger_data import gold_sentences  # noqa: E402
+from seqtool.export.float16 import SCORED, write_float16_copy  # noqa: E402
 from seqtool.export.onnx import export_onnx  # noqa: E402
 from seqtool.export.onnx_models import state_names  # noqa: E402
 from seqtool.export.onnx_verify import Exported, tagger_inputs  # noqa: E402
@@ -31,10 +31,10 @@ from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
 from seqtool.inference.text_scoring import carried_losses  # noqa: E402
 from seqtool.reports.runs import size  # noqa: E402
-from seqtool.storage.model_directory import read_bundle  # noqa: E402
+from seqtool.storage.model_directory import read_model  # noqa: E402
 from seqtool.storage.run_directory import ModelPlace, runs_root  # noqa: E402
+from seqtool.types import Array  # noqa: E402
 
-Array = np.ndarray[Any, Any]
 SENTENCES, STEPS = 64, 500  # a call of onnxruntime
 Row = tuple[str, str]  # a form's score, and how far it is from the first
 
@@ -47,14 +47,21 @@ def onnx_labels(model: TaggerModel, exported: Exported, sentences: list[list[str
         inputs = tagger_inputs(model, some)
         scores = exported(inputs)["scores"].astype(np.float64)
         best = viterbi(scores, inputs["lengths"], model.start, model.transitions, model.end)
-        found.extend(model._outer([model.labels[number] for number in best[: len(one), row]]) for row, one in enumerate(some))
+        found.extend(
+            model._outer([model.labels[number] for number in best[: len(one), row]])
+            for row, one in enumerate(some)
+        )
     return found
 
 
 def onnx_losses(model: CharacterModel, exported: Exported, text: str) -> Array:
     """Nats of each symbol but the first, in one pass, the states handed on from call to call."""
     ids, names, losses = model.encode(text), state_names(model.settings), []
-    states = {name: part for row, parts in zip(names, model.initial_state(), strict=True) for name, part in zip(row, parts, strict=True)}
+    states = {
+        name: part
+        for row, parts in zip(names, model.initial_state(), strict=True)
+        for name, part in zip(row, parts, strict=True)
+    }
     for start in range(0, len(ids) - 1, STEPS):
         following = ids[start + 1 : start + STEPS + 1]
         found = exported({"ids": ids[start : start + len(following), None].astype(np.int64), **states})
@@ -64,13 +71,14 @@ def onnx_losses(model: CharacterModel, exported: Exported, text: str) -> Array:
 
 
 def tagger_rows(run: Path, models: list[TaggerModel], exported: Exported) -> list[Row]:
-    given = given_sentences(read_bundle(run / "model").config, run, [], None).sentences
+    given = gold_sentences(read_model(run / "model").config, run, [], None).sentences
     tokens, gold = [list(one.tokens) for one in given], [label for one in given for label in one.labels]
     several = [*(model.tag(tokens) for model in models), onnx_labels(models[0], exported, tokens)]
     found = [list(chain.from_iterable(labels)) for labels in several]
     differ = [sum(map(str.__ne__, labels, found[0])) for labels in found]
     return [
-        (f"accuracy {share(labels, gold):.3%}", f"{count} of {len(gold):,} labels") for labels, count in zip(found, differ, strict=True)
+        (f"accuracy {share(labels, gold):.3%}", f"{count} of {len(gold):,} labels")
+        for labels, count in zip(found, differ, strict=True)
     ]
 
 
@@ -80,20 +88,27 @@ def share(labels: list[str], gold: list[str]) -> float:
 
 def character_rows(run: Path, models: list[CharacterModel], exported: Exported) -> list[Row]:
     text = held_out_text(run, runs_root(None))[:SCORED]
-    found = [carried_losses(model, model.encode(text), streams=1) for model in models] + [onnx_losses(models[0], exported, text)]
-    return [(f"{losses.mean():.6f} nats", f"{np.abs(losses - found[0]).max():.1e} nats at most") for losses in found]
+    found = [carried_losses(model, model.encode(text), streams=1) for model in models] + [
+        onnx_losses(models[0], exported, text)
+    ]
+    return [
+        (f"{losses.mean():.6f} nats", f"{np.abs(losses - found[0]).max():.1e} nats at most")
+        for losses in found
+    ]
 
 
 def main() -> None:
     for run in map(Path, sys.argv[1:]):
         place = ModelPlace(run / "model", run)
         with tempfile.TemporaryDirectory() as folder:
-            half = make_smaller(place, Path(folder) / "half", [], runs_root(None))
+            half = write_float16_copy(place, Path(folder) / "half", [], runs_root(None))
             onnx = export_onnx(place, Path(folder) / "model.onnx")
-            models: list[Any] = [load_model(read_bundle(path)) for path in (place.model, half.path)]
+            models: list[Any] = [load_model(read_model(path)) for path in (place.model, half.path)]
             exported = Exported(onnx.path.read_bytes())
         rows = (tagger_rows if isinstance(models[0], TaggerModel) else character_rows)(run, models, exported)
-        for form, space, (score, differs) in zip(("float32", "float16", "onnxruntime"), (*half.sizes, onnx.size), rows, strict=True):
+        for form, space, (score, differs) in zip(
+            ("float32", "float16", "onnxruntime"), (*half.sizes, onnx.size), rows, strict=True
+        ):
             print(f"{run.name:<12} {form:<12} {size(space):>8}   {score}   other than float32: {differs}")
 
 

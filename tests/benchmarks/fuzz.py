@@ -34,8 +34,19 @@ def main() -> int:
 def _one(name: str, executions: int, by_properties: bool) -> int:
     began = time.monotonic()
     command = [sys.executable, __file__, name, str(executions), *(["--hypothesis"] if by_properties else [])]
-    done = subprocess.run(command, capture_output=True, text=True, errors="replace", env={**os.environ, "PYTHONHASHSEED": "0"}, check=False)
-    said = f"{executions:,} executions" if done.returncode == 0 else "BROKEN\n" + done.stdout[-3000:] + done.stderr[-3000:]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        env={**os.environ, "PYTHONHASHSEED": "0"},
+        check=False,
+    )
+    said = (
+        f"{executions:,} executions"
+        if done.returncode == 0
+        else "BROKEN\n" + done.stdout[-3000:] + done.stderr[-3000:]
+    )
     print(f"{name:<20} {said}, {time.monotonic() - began:.0f} s", flush=True)
     return int(done.returncode != 0)
 
@@ -47,7 +58,10 @@ def _with_atheris(name: str, executions: int) -> None:
         for module in [module for module in sys.modules if module.startswith(("seqtool", "tests.fuzz"))]:
             del sys.modules[module]
         from tests.support.fuzz_targets import try_target
-    atheris.Setup([sys.argv[0], f"-runs={executions}", "-max_len=400", "-verbosity=0"], lambda data: try_target(name, data))
+    atheris.Setup(
+        [sys.argv[0], f"-runs={executions}", "-max_len=400", "-verbosity=0"],
+        lambda data: try_target(name, data),
+    )
     atheris.Fuzz()
 
 

@@ -23,25 +23,33 @@ from torch import nn
 from seqtool.models.build import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks.character_training import CharacterTask
-from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.trainer import Trainer
 
 SYMBOLS, EMBEDDING, BATCH, WINDOW = 96, 128, 128, 256
-PEAKS = {"H100": (67e12, 989e12), "H200": (67e12, 989e12), "A100": (19.5e12, 312e12)}  # float32 and bfloat16, as their maker says
+PEAKS = {
+    "H100": (67e12, 989e12),
+    "H200": (67e12, 989e12),
+    "A100": (19.5e12, 312e12),
+}  # float32 and bfloat16, as their maker says
 PROMISED = 0.95
 
 
 def ours(hidden: int, precision: Any, steps: int, device: torch.device) -> float:
     """Characters per second of seqtool's loop."""
-    training = Training(max_steps=steps + 20, batch_size=BATCH, window=WINDOW, clip_norm=1.0, precision=precision)
+    training = Training(
+        max_steps=steps + 20, batch_size=BATCH, window=WINDOW, clip_norm=1.0, precision=precision
+    )
     model = CharModel(hidden_size=hidden, embedding_dim=EMBEDDING, dropout=0.2, state_reset=0.05)
     settings = CharSettings(model=model, training=training)
     text = np.random.default_rng(0).integers(0, SYMBOLS, 20_000_000).astype(np.uint8)
     corpus: Any = SimpleNamespace(kind="text", train=text, val=None)
-    trainer = Trainer(CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training)
+    trainer = Trainer(
+        CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training
+    )
     began = 0.0
     for report in trainer.run():
-        if isinstance(report, StepReport) and report.step == 20:
+        if isinstance(report, StepEvent) and report.step == 20:
             torch.cuda.synchronize()
             began = time.perf_counter()
     torch.cuda.synchronize()
@@ -105,12 +113,17 @@ def main() -> None:
     loops: tuple[Callable[[int, Any, int, torch.device], float], ...] = (ours, bare)
     for place, precision in enumerate(("float32", "bfloat16")):
         for hidden in given.sizes:
-            runs = [[loop(hidden, precision, given.steps, device) for loop in loops] for _ in range(given.rounds)]
+            runs = [
+                [loop(hidden, precision, given.steps, device) for loop in loops] for _ in range(given.rounds)
+            ]
             ratio = statistics.median(first / second for first, second in runs)
             mine, peer = (statistics.median(column) for column in zip(*runs, strict=True))
             share = f"{mine * operations(hidden) / peaks[place]:6.1%} of the chip's rate" if peaks else ""
             verdict = "ok" if ratio >= PROMISED else "TOO SLOW"
-            print(f"{precision:<9} LSTM {hidden:<5} {mine:>12,.0f} / {peer:>12,.0f} chars/s = {ratio:5.3f}  {verdict}  {share}", flush=True)
+            print(
+                f"{precision:<9} LSTM {hidden:<5} {mine:>12,.0f} / {peer:>12,.0f} chars/s = {ratio:5.3f}  {verdict}  {share}",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -50,7 +50,9 @@ def reports(run: Path) -> None:
         size = page.stat().st_size
     peer = best(process("-c", "import jinja2, numpy, typer, matplotlib.figure"))
     promise = f"(promised <= 5 s; {size / 1e3:,.0f} kB)"
-    print(f"report {run.name:<12} / bare imports      {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  {promise}")
+    print(
+        f"report {run.name:<12} / bare imports      {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  {promise}"
+    )
 
 
 def ranking() -> None:
@@ -64,7 +66,9 @@ def ranking() -> None:
     x = torch.randn(LENGTH // STREAMS, STREAMS, EMBEDDING)
     with torch.inference_mode():
         peer = best(lambda: lstm(x))
-    print(f"ranking, LSTM {HIDDEN}   / torch, reading    {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  (promised <= 20 s)")
+    print(
+        f"ranking, LSTM {HIDDEN}   / torch, reading    {took:6.2f} s / {peer:5.2f} s = {took / peer:5.2f}  (promised <= 20 s)"
+    )
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqtool.data.sharding import Share
+from seqtool.data.sharding import Shard
 from seqtool.models.build import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks.character_training import CharacterTask
-from seqtool.training.engine.events import StepReport
+from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
 from seqtool.training.engine.trainer import Trainer
@@ -40,10 +40,12 @@ def rate(ranks: Ranks, threads: int, batch: int = 32) -> float:
     settings = CharSettings(model=MODEL, training=training)
     text = np.random.default_rng(0).integers(0, SYMBOLS, 500_000).astype(np.uint8)
     corpus: Any = SimpleNamespace(kind="text", train=text, val=None)
-    task = CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, torch.device("cpu"), ranks)
+    task = CharacterTask(
+        build_character_network(settings, SYMBOLS), corpus, settings, torch.device("cpu"), ranks
+    )
     began = 0.0
     for report in Trainer(task, replace(training)).run():
-        if isinstance(report, StepReport) and report.step == WARM_UP:
+        if isinstance(report, StepEvent) and report.step == WARM_UP:
             began = time.perf_counter()
     return STEPS * batch * 100 / (time.perf_counter() - began)
 
@@ -52,9 +54,9 @@ def as_rank(rank: int, size: int, port: int, path: str) -> None:
     """What each of several ranks does."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    from seqtool.training.engine.distributed import joined
+    from seqtool.training.engine.distributed import process_group
 
-    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+    with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
         found = rate(ranks, 1)
     if rank == 0:
         Path(path).write_text(str(found))
@@ -73,11 +75,18 @@ def main() -> None:
     parser.add_argument("--ranks", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     given = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}"
+    )
     for _ in range(given.rounds):
         one, threads, ranks = rate(ALONE, 1), rate(ALONE, given.ranks), together(given.ranks)
-        print(f"1 thread {one:8,.0f}   {given.ranks} threads {threads:8,.0f} ({threads / one:.2f} x)", end="   ")
-        print(f"{given.ranks} ranks {ranks:8,.0f} ({ranks / one:.2f} x, {ranks / threads:.2f} of threads) chars/s", flush=True)
+        print(
+            f"1 thread {one:8,.0f}   {given.ranks} threads {threads:8,.0f} ({threads / one:.2f} x)", end="   "
+        )
+        print(
+            f"{given.ranks} ranks {ranks:8,.0f} ({ranks / one:.2f} x, {ranks / threads:.2f} of threads) chars/s",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -46,7 +46,9 @@ def seconds(command: list[str]) -> float:
 
 def peak_megabytes(command: list[str], given: bytes = b"") -> float:
     """Peak resident memory of one process."""
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     assert process.stdin is not None
     process.stdin.write(given)
     process.stdin.close()
@@ -60,13 +62,19 @@ def cold(run: str, spacy: list[str] | None) -> None:
     """Starting, tagging one sentence, and ending."""
     ours = [*SEQTOOL, "tag", "--model", run, SENTENCE]
     numpy = [sys.executable, "-c", "import numpy"]
-    rounds = [(seconds(ours), seconds(numpy), seconds(spacy) if spacy else 0.0) for _ in range(ROUNDS + 1)][1:]
+    rounds = [(seconds(ours), seconds(numpy), seconds(spacy) if spacy else 0.0) for _ in range(ROUNDS + 1)][
+        1:
+    ]
     tag, bare, peer = (statistics.median(column) for column in zip(*rounds, strict=True))
     above = statistics.median(one - other for one, other, _ in rounds)
-    line("cold tag, above import numpy", f"{tag:.3f} - {bare:.3f} = {above:.3f} s", "<= 0.25 s", above <= 0.25)
+    line(
+        "cold tag, above import numpy", f"{tag:.3f} - {bare:.3f} = {above:.3f} s", "<= 0.25 s", above <= 0.25
+    )
     if spacy:
         ratio = statistics.median(one / other for one, _, other in rounds)
-        line("cold tag / spaCy load and tag", f"{tag:.3f} / {peer:.3f} s = {ratio:.3f}", "<= 0.2", ratio <= 0.2)
+        line(
+            "cold tag / spaCy load and tag", f"{tag:.3f} / {peer:.3f} s = {ratio:.3f}", "<= 0.2", ratio <= 0.2
+        )
     peak = peak_megabytes(ours)
     line("peak memory of cold tag", f"{peak:.0f} MB", "< 100 MB", peak < 100)
     long = (" ".join(islice(cycle(f"word{number}" for number in range(5000)), 100_000)) + "\n").encode()
@@ -97,7 +105,11 @@ def throughput(run: str, test: Path, spacy: list[str] | None) -> None:
         return total / (time.process_time() - start)
 
     def peer() -> float:
-        return float(subprocess.run(spacy or [], check=True, capture_output=True, text=True).stdout) if spacy else 1.0
+        return (
+            float(subprocess.run(spacy or [], check=True, capture_output=True, text=True).stdout)
+            if spacy
+            else 1.0
+        )
 
     rounds = [(ours(), peer()) for _ in range(ROUNDS)]
     rate, other = (statistics.median(column) for column in zip(*rounds, strict=True))
@@ -166,7 +178,12 @@ def sampling() -> None:
     rounds = [(rate(ours, length), rate(stepped, length)) for _ in range(ROUNDS)]
     one, other = (statistics.median(column) for column in zip(*rounds, strict=True))
     ratio = statistics.median(a / b for a, b in rounds)
-    line("sample / stepped in torch, characters/s", f"{one:,.0f} / {other:,.0f} = {ratio:.2f}", ">= 3", ratio >= 3)
+    line(
+        "sample / stepped in torch, characters/s",
+        f"{one:,.0f} / {other:,.0f} = {ratio:.2f}",
+        ">= 3",
+        ratio >= 3,
+    )
 
 
 def rate(work: Callable[[], None], count: int) -> float:
@@ -179,12 +196,17 @@ def rate(work: Callable[[], None], count: int) -> float:
 def stream(run: str, test: Path, words: int) -> None:
     """Resident memory while an endless stream of ever new sentences is tagged, and how `| head -1` ends it."""
     sentences = words_of(test)
-    process = subprocess.Popen([*SEQTOOL, "tag", "--model", run, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        [*SEQTOOL, "tag", "--model", run, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
+    )
     assert process.stdin is not None
     draw, sent, early = np.random.default_rng(0), 0, 0.0
     while sent < words:
         chosen = [sentences[number] for number in draw.integers(0, len(sentences), 500)]
-        text = "".join(" ".join(sentence).replace("\n", " ") + f" new{sent + place}\n" for place, sentence in enumerate(chosen))
+        text = "".join(
+            " ".join(sentence).replace("\n", " ") + f" new{sent + place}\n"
+            for place, sentence in enumerate(chosen)
+        )
         process.stdin.write(text.encode())
         sent += len(text.split())
         if not early and sent >= words / 10:
@@ -192,9 +214,18 @@ def stream(run: str, test: Path, words: int) -> None:
     late = resident(process.pid)
     process.stdin.close()
     assert process.wait() == 0
-    line(f"resident after {words // 10:,} and {words:,} words", f"{early:.1f} and {late:.1f} MB", "within 10 %", late <= 1.1 * early)
-    command = f"yes '{SENTENCE}' | {' '.join(SEQTOOL)} tag --model {run} - 2>&1 | head -1; echo ${{PIPESTATUS[1]}}"
-    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.split("\n")
+    line(
+        f"resident after {words // 10:,} and {words:,} words",
+        f"{early:.1f} and {late:.1f} MB",
+        "within 10 %",
+        late <= 1.1 * early,
+    )
+    command = (
+        f"yes '{SENTENCE}' | {' '.join(SEQTOOL)} tag --model {run} - 2>&1 | head -1; echo ${{PIPESTATUS[1]}}"
+    )
+    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
     line("| head -1", f"{found[0]!r}, exit code {found[1]}", "quiet, 0", found[1:] == ["0", ""])
 
 
@@ -208,14 +239,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("run")
     parser.add_argument("--spacy", metavar="PYTHON")
-    parser.add_argument("--spacy-model", metavar="FOLDER", help="where its tagger is, or is put once it is trained")
+    parser.add_argument(
+        "--spacy-model", metavar="FOLDER", help="where its tagger is, or is put once it is trained"
+    )
     parser.add_argument("--stream", metavar="WORDS", type=int, default=0)
     given = parser.parse_args()
     os.environ["PYTHONPATH"] = str(PROJECT)
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode, ours as the peer
     folder = Path(os.environ["SEQTOOL_DATA"]) / "ud_english_ewt"
     test = folder / "en_ewt-ud-test.conllu"
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+    )
     with tempfile.TemporaryDirectory() as name:
         peer, model = None, ""
         if given.spacy:

@@ -27,7 +27,9 @@ PROJECT = HERE.parent.parent
 SEQTOOL = [sys.executable, "-m", "seqtool"]
 DATA = Path(os.environ.get("SEQTOOL_DATA", "data"))
 EWT = tuple(DATA / f"ud_english_ewt/en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test"))
-WNUT = tuple(DATA / "wnut17" / name for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated"))
+WNUT = tuple(
+    DATA / "wnut17" / name for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated")
+)
 SEEDS = (1, 2, 3)
 GROUPS = {
     "LSTM": ("mkldnn_rnn", "aten::lstm"),
@@ -50,11 +52,23 @@ class Run:
 def process(command: Sequence[str], cwd: Path) -> tuple[float, float, str, str]:
     """Clock and processor seconds of a command, and what it wrote on stdout and stderr."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(PROJECT)})
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(PROJECT)},
+    )
     seconds, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     if done.returncode:
         sys.exit(f"{' '.join(command)}\n{done.stderr}")
-    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, done.stdout, done.stderr
+    return (
+        seconds,
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
+        done.stdout,
+        done.stderr,
+    )
 
 
 def train(folder: Path, *arguments: str | Path) -> Run:
@@ -66,13 +80,19 @@ def train(folder: Path, *arguments: str | Path) -> Run:
 
 def files(paths: Sequence[Path]) -> list[str]:
     """A config's data, named anew."""
-    return [part for name, path in zip(("train", "dev", "test"), paths, strict=True) for part in ("--set", f"data.{name}={path}")]
+    return [
+        part
+        for name, path in zip(("train", "dev", "test"), paths, strict=True)
+        for part in ("--set", f"data.{name}={path}")
+    ]
 
 
 @cache
 def ewt_runs(folder: Path) -> tuple[Run, ...]:
     """The shipped config with three seeds."""
-    return tuple(train(folder, PROJECT / "configs/ewt.yaml", *files(EWT), "--seed", str(seed)) for seed in SEEDS)
+    return tuple(
+        train(folder, PROJECT / "configs/ewt.yaml", *files(EWT), "--seed", str(seed)) for seed in SEEDS
+    )
 
 
 def mean(runs: Sequence[Run], score: str) -> float:
@@ -85,7 +105,10 @@ def tell(name: str, value: float, promised: str, runs: Sequence[Run]) -> None:
     clock = "/".join(f"{run.seconds:.0f}" for run in runs)
     busy = "/".join(f"{run.busy:.0f}" for run in runs)
     each = " ".join(f"{100 * run.scores.get('test_f1', run.scores['test_accuracy']):.2f}" for run in runs)
-    print(f"{name:<38} {value:6.2f} (wanted {promised})  clock {clock} s, busy {busy} s, 2 cores  [{each}]", flush=True)
+    print(
+        f"{name:<38} {value:6.2f} (wanted {promised})  clock {clock} s, busy {busy} s, 2 cores  [{each}]",
+        flush=True,
+    )
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------
@@ -99,7 +122,9 @@ def ewt(folder: Path) -> None:
 
 def small(name: str, folder: Path, stem: str, wanted: str) -> None:
     """A smaller treebank, with the settings that seqtool chooses by itself."""
-    train_file, dev, test = (DATA / folder_name(stem) / f"{stem}-ud-{part}.conllu" for part in ("train", "dev", "test"))
+    train_file, dev, test = (
+        DATA / folder_name(stem) / f"{stem}-ud-{part}.conllu" for part in ("train", "dev", "test")
+    )
     runs = [train(folder, train_file, "--dev", dev, "--test", test)]
     tell(name, mean(runs, "test_accuracy"), wanted, runs)
 
@@ -111,21 +136,39 @@ def folder_name(stem: str) -> str:
 
 def wnut17(folder: Path) -> None:
     """Names in social media."""
-    runs = [train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), "--seed", str(seed)) for seed in SEEDS]
+    runs = [
+        train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), "--seed", str(seed)) for seed in SEEDS
+    ]
     tell("WNUT-17 span F1, mean of 3 seeds", mean(runs, "test_f1"), ">= 20.0", runs)
 
 
 def crf(folder: Path) -> None:
     """What a CRF costs in an epoch beside softmax, three epochs of each in turn."""
     paces: dict[str, list[float]] = {"crf": [], "softmax": []}
-    one_epoch = ("--set", "training.epochs=1", "--set", "training.class_weights=none", "--set", "training.label_smoothing=0")
+    one_epoch = (
+        "--set",
+        "training.epochs=1",
+        "--set",
+        "training.class_weights=none",
+        "--set",
+        "training.label_smoothing=0",
+    )
     for _ in range(3):
         for decoder, found in paces.items():
-            run = train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), *one_epoch, "--set", f"model.decoder={decoder}")
+            run = train(
+                folder,
+                PROJECT / "configs/wnut17.yaml",
+                *files(WNUT),
+                *one_epoch,
+                "--set",
+                f"model.decoder={decoder}",
+            )
             found.append(run.busy)
     one_step = ("--set", "training.max_steps=1", "--set", "training.warmup_steps=0", *one_epoch[2:])
     start = train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), *one_step).busy
-    ratio = statistics.median((a - start) / (b - start) for a, b in zip(paces["crf"], paces["softmax"], strict=True))
+    ratio = statistics.median(
+        (a - start) / (b - start) for a, b in zip(paces["crf"], paces["softmax"], strict=True)
+    )
     print(f"CRF epoch / softmax epoch              {ratio:6.2f} (wanted <= 1.5)", flush=True)
 
 
@@ -137,17 +180,23 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
     from seqtool.config import read_settings
     from seqtool.tasks.network import build_task
     from seqtool.tasks.prepare import prepare
-    from seqtool.training.engine.events import StepReport
+    from seqtool.training.engine.events import StepEvent
     from seqtool.training.engine.trainer import Trainer
 
-    prepared = prepare(read_settings(PROJECT / "configs/ewt.yaml", [f"data.train={EWT[0]}", "data.dev=[]", "data.test=[]"]).settings)
+    prepared = prepare(
+        read_settings(
+            PROJECT / "configs/ewt.yaml", [f"data.train={EWT[0]}", "data.dev=[]", "data.test=[]"]
+        ).settings
+    )
     built = build_task(prepared)
-    running = Trainer(built.task, replace(prepared.settings.training, epochs=None, max_steps=10_000, schedule="constant")).run()
+    running = Trainer(
+        built.task, replace(prepared.settings.training, epochs=None, max_steps=10_000, schedule="constant")
+    ).run()
 
     def walk(count: int) -> tuple[int, float, float]:
         words, start, busy = 0, time.perf_counter(), time.process_time()
         for report in running:
-            words += report.items if isinstance(report, StepReport) else 0
+            words += report.items if isinstance(report, StepEvent) else 0
             count -= 1
             if not count:
                 break
@@ -156,15 +205,27 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
     walk(20)
     found = [(*walk(40), matrix_rate(torch)) for _ in range(5)]
     words, seconds, busy, rate = sorted(found, key=lambda one: one[0] / one[1])[-1]
-    weights = sum(weight.numel() for name, weight in built.task.network.named_parameters() if weight.dim() == 2 and "features" not in name)
-    used = 6 * weights * words / seconds / 1e9  # a product and a sum for each weight, forward and twice backward
-    print(f"steps: {words / seconds:,.0f} words/s on {built.threads} threads (wanted >= 35,000); {words / busy:,.0f} per busy second")
-    print(f"       {used:.0f} of the {rate:.0f} GFLOP/s that products of 1024 x 1024 matrices reach: {used / rate:.0%}")
+    weights = sum(
+        weight.numel()
+        for name, weight in built.task.network.named_parameters()
+        if weight.dim() == 2 and "features" not in name
+    )
+    used = (
+        6 * weights * words / seconds / 1e9
+    )  # a product and a sum for each weight, forward and twice backward
+    print(
+        f"steps: {words / seconds:,.0f} words/s on {built.threads} threads (wanted >= 35,000); {words / busy:,.0f} per busy second"
+    )
+    print(
+        f"       {used:.0f} of the {rate:.0f} GFLOP/s that products of 1024 x 1024 matrices reach: {used / rate:.0%}"
+    )
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         walk(40)
     spent: dict[str, float] = dict.fromkeys((*GROUPS, "all else"), 0.0)
     for event in profiled.key_averages():
-        group = next((name for name, parts in GROUPS.items() if any(part in event.key for part in parts)), "all else")
+        group = next(
+            (name for name, parts in GROUPS.items() if any(part in event.key for part in parts)), "all else"
+        )
         spent[group] += event.self_cpu_time_total
     whole = sum(spent.values())
     print("       " + ", ".join(f"{name} {share / whole:.0%}" for name, share in spent.items()), flush=True)
@@ -183,9 +244,13 @@ def matrix_rate(torch: Any) -> float:
 
 def two_columns(path: Path, target: Path) -> Path:
     """A CoNLL-U file's words and parts of speech, as the peers read them."""
-    rows = (line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#"))
+    rows = (
+        line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
+    )
     kept = (row for row in rows if len(row) < 10 or row[0].isdigit())
-    target.write_text("".join(f"{row[1]}\t{row[3]}\n" if len(row) == 10 else "\n" for row in kept), encoding="utf-8")
+    target.write_text(
+        "".join(f"{row[1]}\t{row[3]}\n" if len(row) == 10 else "\n" for row in kept), encoding="utf-8"
+    )
     return target
 
 
@@ -198,13 +263,17 @@ def peer(name: str, python: str, folder: Path) -> None:
     accuracy = 100 * float(out.split("test accuracy ")[1].split(",")[0])
     runs = ewt_runs(folder)
     ours, work = statistics.mean(run.seconds for run in runs), statistics.mean(run.busy for run in runs)
-    print(f"seqtool / {name}: clock {ours / clock:.3f}, busy {work / busy:.3f}; {mean(runs, 'test_accuracy') - accuracy:+.2f} points")
+    print(
+        f"seqtool / {name}: clock {ours / clock:.3f}, busy {work / busy:.3f}; {mean(runs, 'test_accuracy') - accuracy:+.2f} points"
+    )
 
 
 PARTS: dict[str, Callable[[Path], None]] = {
     "ewt": ewt,
     "uyghur": lambda folder: small("Uyghur UPOS, a file in place of a config", folder, "ug_udt", ">= 89.4"),
-    "sequoia": lambda folder: small("Sequoia UPOS, a file in place of a config", folder, "fr_sequoia", ">= 97.9"),
+    "sequoia": lambda folder: small(
+        "Sequoia UPOS, a file in place of a config", folder, "fr_sequoia", ">= 97.9"
+    ),
     "wnut17": wnut17,
     "crf": crf,
     "steps": steps,
@@ -215,7 +284,10 @@ PARTS: dict[str, Callable[[Path], None]] = {
 
 def main() -> None:
     wanted = sys.argv[1:] or list(PARTS)
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}", flush=True)
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}",
+        flush=True,
+    )
     with tempfile.TemporaryDirectory() as name:
         for part in wanted:
             PARTS[part](Path(name))

@@ -42,7 +42,8 @@ def bare_typer(folder: Path, commands: int) -> Path:
     """A Typer application that does nothing, with as many commands as seqtool has."""
     path = folder / "bare.py"
     body = "\n".join(
-        f'@app.command("command-{i}")\ndef command{i}(text: str, number: int = 1, flag: bool = False) -> None: ...' for i in range(commands)
+        f'@app.command("command-{i}")\ndef command{i}(text: str, number: int = 1, flag: bool = False) -> None: ...'
+        for i in range(commands)
     )
     path.write_text(BARE_TYPER.format(commands=body))
     return path
@@ -64,8 +65,15 @@ def main() -> None:
         bare = bare_typer(folder, len(COMMANDS))
         peers = HERE / "peers"
         pairs = [
-            Pair("--help / bare Typer --help", [*SEQTOOL, "--help"], [sys.executable, str(bare), "--help"], 1.3),
-            Pair("--version / bare Typer --help", [*SEQTOOL, "--version"], [sys.executable, str(bare), "--help"], 1.3),
+            Pair(
+                "--help / bare Typer --help", [*SEQTOOL, "--help"], [sys.executable, str(bare), "--help"], 1.3
+            ),
+            Pair(
+                "--version / bare Typer --help",
+                [*SEQTOOL, "--version"],
+                [sys.executable, str(bare), "--help"],
+                1.3,
+            ),
             Pair(
                 "train-char hihell / notebook",
                 [*SEQTOOL, "train-char", str(PROJECT / "configs/hihell.yaml")],
@@ -79,14 +87,20 @@ def main() -> None:
                 1.0,
             ),
         ]
-        print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
+        print(
+            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+        )
         for pair in pairs:
             runs = [(seconds(pair.ours, folder), seconds(pair.peer, folder)) for _ in range(8)][1:]
             ratio = statistics.median(ours / peer for ours, peer in runs)
             ours, peer = (statistics.median(column) for column in zip(*runs, strict=True))
             verdict = "ok" if ratio <= pair.promised else "TOO SLOW"
-            print(f"{pair.name:<32} {ours:6.3f} s / {peer:6.3f} s = {ratio:5.3f}  (promised <= {pair.promised})  {verdict}")
-        print(f"peak memory of a child: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB")
+            print(
+                f"{pair.name:<32} {ours:6.3f} s / {peer:6.3f} s = {ratio:5.3f}  (promised <= {pair.promised})  {verdict}"
+            )
+        print(
+            f"peak memory of a child: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB"
+        )
 
 
 if __name__ == "__main__":

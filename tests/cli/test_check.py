@@ -16,7 +16,9 @@ def config(folder: Path, more: str = "", train: str = TRAIN, dev: str = DEV) -> 
     (folder / "t.conll").write_text(train)
     (folder / "d.conll").write_text(dev)
     path = folder / "c.yaml"
-    path.write_text(f"task: tagger\ndata:\n  train: t.conll\n  dev: d.conll\ntraining:\n  epochs: 200\n  batch_size: 1\n{more}")
+    path.write_text(
+        f"task: tagger\ndata:\n  train: t.conll\n  dev: d.conll\ntraining:\n  epochs: 200\n  batch_size: 1\n{more}"
+    )
     return path
 
 
@@ -25,8 +27,14 @@ def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
     assert found.code == 0
     out = found.stdout
     assert "train: 2 sentences, 6 words" in out and "dev: 2 sentences, 6 words" in out
-    rows = {line.split()[0]: line.split()[1:4] for line in found.lines if line.startswith("  ") and "%" in line}
-    assert rows["O"] == ["2", "33.3%", "2"] and rows["B-PER"] == ["1", "16.7%", "1"] and rows["I-PER"] == ["2", "33.3%", "1"]
+    rows = {
+        line.split()[0]: line.split()[1:4] for line in found.lines if line.startswith("  ") and "%" in line
+    }
+    assert (
+        rows["O"] == ["2", "33.3%", "2"]
+        and rows["B-PER"] == ["1", "16.7%", "1"]
+        and rows["I-PER"] == ["2", "33.3%", "1"]
+    )
     assert "dev: 16.7% of 6 words are not in train" in out
     assert "dev: 1 of 2 sentences also occur in train" in out
     assert "train: 3 spans (PER 2, LOC 1)" in out and "dev: 3 spans (PER 1, LOC 1, ORG 1)" in out
@@ -66,7 +74,11 @@ def test_nothing_wrong_is_said_too(tmp_path: Path) -> None:
 def test_a_data_file_in_place_of_a_config(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"w{n} X\nv{n} Y\n\n" for n in range(30)))
     found = inside("check", "names.txt", cwd=tmp_path)
-    assert found.code == 0 and "dev: 3 sentences, 6 words" in found.stdout and "tokens in column 1, labels in column 2" in found.stderr
+    assert (
+        found.code == 0
+        and "dev: 3 sentences, 6 words" in found.stdout
+        and "tokens in column 1, labels in column 2" in found.stderr
+    )
     (tmp_path / "prose.txt").write_text("It was a day.\n\nAnd then it was another one.\n" * 40)
     assert "symbols" in inside("check", "prose.txt", cwd=tmp_path).stdout
 

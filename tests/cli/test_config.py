@@ -23,11 +23,15 @@ def test_what_is_shown_reads_as_the_resolved_settings(path: Path) -> None:
     assert parse_settings(done.stdout, name="shown", folder=PROJECT).settings == resolved(read.settings)
     for one in settings_of(read):
         name = one.key.rpartition(".")[2]
-        assert any(line.strip().startswith(f"{name}:") and line.endswith(f"  # {one.origin}") for line in done.lines)
+        assert any(
+            line.strip().startswith(f"{name}:") and line.endswith(f"  # {one.origin}") for line in done.lines
+        )
 
 
 def test_origins(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("task: tagger\ndata:\n  train: t.conll\nmodel:\n  dropout: 0.4\n  dropout_output: 0.1\n")
+    (tmp_path / "a.yaml").write_text(
+        "task: tagger\ndata:\n  train: t.conll\nmodel:\n  dropout: 0.4\n  dropout_output: 0.1\n"
+    )
     done = inside("config", "show", "a.yaml", "--set", "training.epochs=3", "--json", cwd=tmp_path)
     value = json.loads(done.stdout)
     assert (value["version"], value["config"], value["task"]) == (1, "a.yaml", "tagger")
@@ -38,7 +42,9 @@ def test_origins(tmp_path: Path) -> None:
     assert found["model.dropout_input"] == {"value": 0.4, "from": "dropout, a.yaml:5"}
     assert found["model.dropout_output"] == {"value": 0.1, "from": "a.yaml:6"}
     assert found["model.features"]["from"] == "preset standard, default"
-    assert [feature["name"] for feature in found["model.features"]["value"]] == [feature.name for feature in STANDARD_FEATURES]
+    assert [feature["name"] for feature in found["model.features"]["value"]] == [
+        feature.name for feature in STANDARD_FEATURES
+    ]
 
 
 def test_a_data_file_shows_what_is_chosen_for_it(tmp_path: Path) -> None:
@@ -59,7 +65,9 @@ def test_a_run_is_known_by_its_name(tmp_path: Path) -> None:
 
 
 def test_notes_about_settings_without_effect_are_on_stderr(tmp_path: Path) -> None:
-    (tmp_path / "a.yaml").write_text("task: char\ndata: {alphabet: ab}\nmodel: {cell: lstm, nonlinearity: relu}\n")
+    (tmp_path / "a.yaml").write_text(
+        "task: char\ndata: {alphabet: ab}\nmodel: {cell: lstm, nonlinearity: relu}\n"
+    )
     done = inside("config", "show", "a.yaml", cwd=tmp_path)
     assert done.code == 0
     assert done.stderr.startswith("note: ")
@@ -73,7 +81,9 @@ def test_differences() -> None:
     assert "model.dropout" in rows
     assert "model.dropout_input" not in rows  # follows from dropout in both
     assert "model.cell" not in rows
-    value = json.loads(inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT).stdout)
+    value = json.loads(
+        inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT).stdout
+    )
     assert set(value["differences"]) == set(rows)
     assert value["differences"]["model.dropout"] == [
         {"value": 0.4, "from": f"configs/ewt.yaml:{line_of('dropout: 0.4', 'configs/ewt.yaml')}"},
@@ -101,7 +111,8 @@ def test_configs_of_different_tasks_and_equal_ones() -> None:
 def test_lists_and_weights_are_told_in_words(tmp_path: Path) -> None:
     head = "task: tagger\ndata: {train: a.conll}\n"
     (tmp_path / "a.yaml").write_text(
-        head + "training: {epochs: 1, class_weights: {X: 2, Y: 1}}\nmodel: {features: [{name: form, dim: 3}]}\n"
+        head
+        + "training: {epochs: 1, class_weights: {X: 2, Y: 1}}\nmodel: {features: [{name: form, dim: 3}]}\n"
     )
     (tmp_path / "b.yaml").write_text(head + "training: {epochs: 1}\n")
     done = inside("config", "diff", "a.yaml", "b.yaml", cwd=tmp_path)
@@ -114,7 +125,9 @@ def test_lists_and_weights_are_told_in_words(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         pytest.param(["show", "gone.yaml"], "gone.yaml  there is no such file", id="no file"),
-        pytest.param(["show", "configs/hihell.yaml", "--set", "training.lrr=1"], "did you mean lr?", id="misspelt key"),
+        pytest.param(
+            ["show", "configs/hihell.yaml", "--set", "training.lrr=1"], "did you mean lr?", id="misspelt key"
+        ),
         pytest.param(["show"], "Missing argument 'CONFIG'", id="no argument"),
         pytest.param(["diff", "configs/hihell.yaml"], "Missing argument 'OTHER'", id="one config"),
         pytest.param(["sho"], "No such command 'sho'", id="misspelt command"),

@@ -25,20 +25,42 @@ CASES = {
     "no such command": Case("trane-char x.yaml", ("No such command 'trane-char'", "seqtool --help")),
     "nothing to train": Case("train-char", ("Missing argument 'CONFIG'", "seqtool train-char --help")),
     "no such config": Case(
-        "train-char hihel.yaml", ("hihel.yaml  there is no such file", "did you mean hihell.yaml?"), {"hihell.yaml": "x"}
+        "train-char hihel.yaml",
+        ("hihel.yaml  there is no such file", "did you mean hihell.yaml?"),
+        {"hihell.yaml": "x"},
     ),
-    "the other command's config": Case(f"train-tagger {HIHELL}", ("task: expected tagger, found char", "seqtool train-char")),
+    "the other command's config": Case(
+        f"train-tagger {HIHELL}", ("task: expected tagger, found char", "seqtool train-char")
+    ),
     "an option without value": Case(f"train-char {HIHELL} --set training.lr", ("expected key=value",)),
-    "a key of --set": Case(f"train-char {HIHELL} --set training.lrr=1", ("training.lrr: unknown key", "did you mean lr?")),
-    "a value of --set": Case(f"train-char {HIHELL} --set training.lr=-1", ("training.lr: expected a number above 0 and", "found -1")),
-    "seed out of range": Case(f"train-char {HIHELL} --seed -1", ("seed: expected a whole number of at least 0",)),
+    "a key of --set": Case(
+        f"train-char {HIHELL} --set training.lrr=1", ("training.lrr: unknown key", "did you mean lr?")
+    ),
+    "a value of --set": Case(
+        f"train-char {HIHELL} --set training.lr=-1",
+        ("training.lr: expected a number above 0 and", "found -1"),
+    ),
+    "seed out of range": Case(
+        f"train-char {HIHELL} --seed -1", ("seed: expected a whole number of at least 0",)
+    ),
     "all mistakes at once": Case(
         "train-tagger c.yaml",
-        ("c.yaml:1:1  tsk: unknown key", "did you mean task?", "data.labl", "model.cell: expected rnn, lstm or gru", "^^^^", "5 mistakes"),
-        {"c.yaml": "tsk: tagger\ndata: {train: x, labl: upos}\nmodel: {cell: lstn}\ntraining: {epochs: many}\n"},
+        (
+            "c.yaml:1:1  tsk: unknown key",
+            "did you mean task?",
+            "data.labl",
+            "model.cell: expected rnn, lstm or gru",
+            "^^^^",
+            "5 mistakes",
+        ),
+        {
+            "c.yaml": "tsk: tagger\ndata: {train: x, labl: upos}\nmodel: {cell: lstn}\ntraining: {epochs: many}\n"
+        },
     ),
     "an empty section": Case(
-        "train-char c.yaml", ("c.yaml:2:1", "write keys under it", "or delete training:"), {"c.yaml": "task: char\ntraining:\n"}
+        "train-char c.yaml",
+        ("c.yaml:2:1", "write keys under it", "or delete training:"),
+        {"c.yaml": "task: char\ntraining:\n"},
     ),
     "an anchor": Case("train-char c.yaml", ("anchors (&a) are not allowed",), {"c.yaml": "task: &a char\n"}),
     "a duplicate key": Case(
@@ -56,9 +78,13 @@ CASES = {
         ("t.tsv:2", "utf-8", "0xe9", "data.encoding: latin-1"),
         {"c.yaml": CONFIG.format(file="t.tsv"), "t.tsv": b"a\tX\ncaf\xe9\tX\n"},
     ),
-    "an empty file": Case("train-tagger c.yaml", ("t.tsv",), {"c.yaml": CONFIG.format(file="t.tsv"), "t.tsv": ""}),
+    "an empty file": Case(
+        "train-tagger c.yaml", ("t.tsv",), {"c.yaml": CONFIG.format(file="t.tsv"), "t.tsv": ""}
+    ),
     "a wrong number of columns": Case(
-        "train-tagger c.yaml", ("t.tsv:3", "2 columns"), {"c.yaml": CONFIG.format(file="t.tsv"), "t.tsv": "a\tX\nb\tY\nc\n"}
+        "train-tagger c.yaml",
+        ("t.tsv:3", "2 columns"),
+        {"c.yaml": CONFIG.format(file="t.tsv"), "t.tsv": "a\tX\nb\tY\nc\n"},
     ),
     "a pair of unequal lengths": Case(
         "train-char c.yaml",
@@ -67,7 +93,8 @@ CASES = {
     ),
     "no model yet": Case("tag hello", ("no trained tagger here", "train one first")),
     "no such model": Case(
-        "tag --model nonsuch hello", ("nonsuch  no model directory, run directory or run of this name", "runs here: none")
+        "tag --model nonsuch hello",
+        ("nonsuch  no model directory, run directory or run of this name", "runs here: none"),
     ),
     "no such input": Case("tag --file nonsuch.txt", ("no trained tagger here",)),
     "no such device": Case(f"train-char {HIHELL} --device tpu", ("tpu", "--help")),

@@ -39,7 +39,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, epochs in (("good", 15), ("bad", 1)):
         lr = "training.lr=0.02" if name == "good" else "training.lr=1e-5"
         trained = inside(
-            "train-tagger", "c.yaml", "--name", name, "--set", f"training.epochs={epochs}", "--set", lr, "--json", "-q", cwd=path
+            "train-tagger",
+            "c.yaml",
+            "--name",
+            name,
+            "--set",
+            f"training.epochs={epochs}",
+            "--set",
+            lr,
+            "--json",
+            "-q",
+            cwd=path,
         )
         assert trained.code == 0, trained.stderr
     return path
@@ -65,7 +75,9 @@ def test_the_json_has_every_score(folder: Path) -> None:
     assert value["accuracy"] == pytest.approx(12 / 15) and value["sentence_accuracy"] == pytest.approx(0.5)
     assert value["known"] == {"tokens": 14, "accuracy": pytest.approx(12 / 14)}
     assert value["unknown"] == {"tokens": 1, "accuracy": 0.0}
-    assert value["labels"]["B-LOC"]["support"] == 4 and value["labels"]["B-LOC"]["recall"] == pytest.approx(3 / 4)
+    assert value["labels"]["B-LOC"]["support"] == 4 and value["labels"]["B-LOC"]["recall"] == pytest.approx(
+        3 / 4
+    )
     low, high = value["accuracy_interval_95"]
     assert low < 0.8 < high
     low, high = value["f1_interval_95"]
@@ -77,7 +89,9 @@ def test_the_json_has_every_score(folder: Path) -> None:
 
 def test_conllevals_reading_and_the_strict_one(folder: Path) -> None:
     value = report(folder, "good")
-    assert value["spans"]["support"] == 7 and value["spans_strict"]["support"] == 6  # I-LOC after O begins no strict span
+    assert (
+        value["spans"]["support"] == 7 and value["spans_strict"]["support"] == 6
+    )  # I-LOC after O begins no strict span
     assert value["spans"]["types"].keys() == {"PER", "LOC", "ORG"}
     lenient, strict = plain(folder, "good").stdout, plain(folder, "good", "--strict").stdout
     assert "conlleval's reading" in lenient and "(strict;" in strict
@@ -87,7 +101,9 @@ def test_conllevals_reading_and_the_strict_one(folder: Path) -> None:
 
 def test_the_report_shows_what_is_wrong(folder: Path) -> None:
     out = plain(folder, "good").stdout
-    assert "accuracy   80.00% of 15 words  (95 % interval " in out and "sentences  50.00% of 4 all right" in out
+    assert (
+        "accuracy   80.00% of 15 words  (95 % interval " in out and "sentences  50.00% of 4 all right" in out
+    )
     assert "unknown    0.00% of 1 words that it had not" in out
     assert "the model does not have the label B-ORG; its 1 tokens count as wrong" in out
     assert "largest confusions: gold, predicted, count" in out
@@ -132,7 +148,16 @@ def test_equal_seeds_give_equal_bits(folder: Path) -> None:
 
 
 def test_what_a_seed_held_out_is_evaluated_again(folder: Path) -> None:
-    given = ("--set", "data.dev=[]", "--set", "data.test=[]", "--set", "data.split=0.2", "--set", "training.epochs=3")
+    given = (
+        "--set",
+        "data.dev=[]",
+        "--set",
+        "data.test=[]",
+        "--set",
+        "data.split=0.2",
+        "--set",
+        "training.epochs=3",
+    )
     assert inside("train-tagger", "c.yaml", "--name", "held", *given, "-q", cwd=folder).code == 0
     stored = json.loads((folder / "runs/held/evaluation.json").read_text())
     value = report(folder, "held", "--suspects", "held.tsv")
@@ -142,14 +167,28 @@ def test_what_a_seed_held_out_is_evaluated_again(folder: Path) -> None:
 
 OTHERS = {
     "four columns": (TRAIN.replace("\t", "\tx\ty\t"), "f.txt", "tokens in column 1, labels in column 4"),
-    "counted tokens": ("1\tAnna\tB-PER\n2\tsaw\tO\n\n1\tBob\tB-PER\n", "f.tsv", "tokens in column 2, labels in column 3"),
-    "JSON lines": ('{"words": ["Anna", "saw"], "tags": ["B-PER", "O"]}\n', "f.jsonl", "labels in field 'tags'"),
-    "BIOES": ("Anna\tS-PER\nsaw\tO\nRome\tB-LOC\nCity\tE-LOC\n\n", "f.conll", "read as the iob2 that the model was trained on"),
+    "counted tokens": (
+        "1\tAnna\tB-PER\n2\tsaw\tO\n\n1\tBob\tB-PER\n",
+        "f.tsv",
+        "tokens in column 2, labels in column 3",
+    ),
+    "JSON lines": (
+        '{"words": ["Anna", "saw"], "tags": ["B-PER", "O"]}\n',
+        "f.jsonl",
+        "labels in field 'tags'",
+    ),
+    "BIOES": (
+        "Anna\tS-PER\nsaw\tO\nRome\tB-LOC\nCity\tE-LOC\n\n",
+        "f.conll",
+        "read as the iob2 that the model was trained on",
+    ),
 }
 
 
 @pytest.mark.parametrize(("text", "name", "note"), OTHERS.values(), ids=OTHERS)
-def test_a_file_of_another_layout_or_scheme_is_read_and_said_so(folder: Path, text: str, name: str, note: str) -> None:
+def test_a_file_of_another_layout_or_scheme_is_read_and_said_so(
+    folder: Path, text: str, name: str, note: str
+) -> None:
     (folder / name).write_text(text)
     found = inside("evaluate", "good", name, cwd=folder)
     assert found.code == 0 and note in found.stderr
@@ -176,7 +215,19 @@ def test_mistakes_are_told_in_one_error(folder: Path, arguments: tuple[str, ...]
 
 def test_parts_of_speech_have_no_spans(tmp_path: Path) -> None:
     (tmp_path / "t.conll").write_text("".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(20)))
-    assert inside("train-tagger", "t.conll", "--set", "training.epochs=2", "--set", "model.hidden_size=4", "-q", cwd=tmp_path).code == 0
+    assert (
+        inside(
+            "train-tagger",
+            "t.conll",
+            "--set",
+            "training.epochs=2",
+            "--set",
+            "model.hidden_size=4",
+            "-q",
+            cwd=tmp_path,
+        ).code
+        == 0
+    )
     value = report(tmp_path, "t", "t.conll")
     assert value["spans"] is None and "f1_interval_95" not in value
     assert "span F1" not in plain(tmp_path, "t", "t.conll").stdout

@@ -39,7 +39,10 @@ def ended(app: Any, monkeypatch: pytest.MonkeyPatch, stdout: Any = None) -> tupl
     ("raised", "code", "said"),
     [
         pytest.param(
-            DataError("it is empty", place="a.txt", hint="fill it"), 2, "error: a.txt  it is empty\n hint: fill it\n", id="user's mistake"
+            DataError("it is empty", place="a.txt", hint="fill it"),
+            2,
+            "error: a.txt  it is empty\n hint: fill it\n",
+            id="user's mistake",
         ),
         pytest.param(Diverged("the loss is no number"), 3, "error: the loss is no number\n", id="diverged"),
         pytest.param(Stopped(15, "saved"), 143, "saved\n", id="SIGTERM"),
@@ -53,11 +56,17 @@ def ended(app: Any, monkeypatch: pytest.MonkeyPatch, stdout: Any = None) -> tupl
         ),
     ],
 )
-def test_what_is_expected_ends_with_its_code(raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_expected_ends_with_its_code(
+    raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert ending(raised, monkeypatch) == (code, said)
 
 
-@pytest.mark.parametrize("raised", [RuntimeError("a bug"), PermissionError(errno.EACCES, "Permission denied")], ids=["bug", "not the disk"])
+@pytest.mark.parametrize(
+    "raised",
+    [RuntimeError("a bug"), PermissionError(errno.EACCES, "Permission denied")],
+    ids=["bug", "not the disk"],
+)
 def test_a_bug_keeps_its_traceback(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(type(raised)):
         ending(raised, monkeypatch)
@@ -81,8 +90,12 @@ class Gone(io.StringIO):
         raise BrokenPipeError
 
 
-@pytest.mark.parametrize(("raised", "code"), [(None, 0), (DataError("wrong"), 2)], ids=["all well", "a mistake beside it"])
-def test_a_pipe_closed_before_the_last_flush(raised: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("raised", "code"), [(None, 0), (DataError("wrong"), 2)], ids=["all well", "a mistake beside it"]
+)
+def test_a_pipe_closed_before_the_last_flush(
+    raised: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     dropped = []
 
     def drop() -> None:

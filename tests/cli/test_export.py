@@ -14,13 +14,13 @@ import pytest
 from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.export import onnx_models as onnx_networks
-from seqtool.export.float16 import make_smaller
+from seqtool.export.float16 import write_float16_copy
 from seqtool.export.onnx import export_onnx, onnx_model
 from seqtool.export.onnx_verify import SHAPES, Exported, check_character, check_tagger, tagger_inputs
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
-from seqtool.storage.model_directory import Bundle, read_bundle, write_bundle
+from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from seqtool.storage.run_directory import ModelPlace
 from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
 from tests.support.shell import inside
@@ -43,9 +43,21 @@ CHARACTERS = {
 }
 TAGGERS = {
     "lstm": TaggerModel(features=FEATURES, hidden_size=6, projection=8),
-    "one way gru": TaggerModel(features=FEATURES[:2], cell="gru", hidden_size=5, projection=0, bidirectional=False, decoder="softmax"),
-    "deep rnn": TaggerModel(features=FEATURES, cell="rnn", hidden_size=4, num_layers=2, residual=True, projection=6, layer_norm=False),
-    "learned gru": TaggerModel(features=FEATURES, cell="gru", hidden_size=4, num_layers=2, initial_state="learned", projection=0),
+    "one way gru": TaggerModel(
+        features=FEATURES[:2], cell="gru", hidden_size=5, projection=0, bidirectional=False, decoder="softmax"
+    ),
+    "deep rnn": TaggerModel(
+        features=FEATURES,
+        cell="rnn",
+        hidden_size=4,
+        num_layers=2,
+        residual=True,
+        projection=6,
+        layer_norm=False,
+    ),
+    "learned gru": TaggerModel(
+        features=FEATURES, cell="gru", hidden_size=4, num_layers=2, initial_state="learned", projection=0
+    ),
     "crf": TaggerModel(features=FEATURES, hidden_size=5, initial_state="random", decoder="crf"),
     "char_cnn": TaggerModel(features=(FEATURES[0], CNN, FEATURES[1], WIDE_CNN), hidden_size=5),
     "char_lstm alone": TaggerModel(features=(LSTM,), hidden_size=5),
@@ -53,12 +65,12 @@ TAGGERS = {
 }
 
 
-def bundle_of(parts: Parts) -> Bundle:
+def bundle_of(parts: Parts) -> StoredModel:
     config, vocab, weights = parts
-    return Bundle(json.loads(json.dumps(config)), vocab, weights, {"task": config["task"], "name": "x"})
+    return StoredModel(json.loads(json.dumps(config)), vocab, weights, {"task": config["task"], "name": "x"})
 
 
-def exported(bundle: Bundle) -> tuple[Exported, Any]:
+def exported(bundle: StoredModel) -> tuple[Exported, Any]:
     proto = onnx_model(bundle, load_model(bundle))
     return Exported(proto.SerializeToString()), proto
 
@@ -114,24 +126,43 @@ def test_what_is_needed_for_decoding_stands_in_the_file(name: str) -> None:
     sentences = random_sentences([3, 9, 1, 5])
     inputs = tagger_inputs(model, sentences)
     scores = network(inputs)["scores"].astype(np.float64)
-    best = viterbi(scores, inputs["lengths"], *(np.array(sequence[part]) for part in ("start", "transitions", "end")))
-    found = [model._outer([labels[number] for number in best[: len(sentence), column]]) for column, sentence in enumerate(sentences)]
+    best = viterbi(
+        scores, inputs["lengths"], *(np.array(sequence[part]) for part in ("start", "transitions", "end"))
+    )
+    found = [
+        model._outer([labels[number] for number in best[: len(sentence), column]])
+        for column, sentence in enumerate(sentences)
+    ]
     assert found == model.tag(sentences)
 
 
 def test_what_is_needed_for_symbols_stands_in_the_file() -> None:
     bundle = bundle_of(character_parts(CHARACTERS["gru"], "abé", unknown=2))
     facts = {prop.key: prop.value for prop in exported(bundle)[1].metadata_props}
-    assert (json.loads(facts["symbols"]), facts["unit"], facts["unknown"], facts["kind"]) == (["a", "b", "é"], "char", "2", "text")
+    assert (json.loads(facts["symbols"]), facts["unit"], facts["unknown"], facts["kind"]) == (
+        ["a", "b", "é"],
+        "char",
+        "2",
+        "text",
+    )
     start = json.loads(facts["initial_state"])["h.0"]
     assert np.allclose(start, bundle.weights["initial_state.0.forward.h"])
 
 
 @pytest.fixture
 def runs(tmp_path: Path) -> Iterator[Path]:
-    for name, parts in (("char", character_parts(CHARACTERS["lstm"], "ab")), ("tagger", tagger_parts(TAGGERS["crf"]))):
+    for name, parts in (
+        ("char", character_parts(CHARACTERS["lstm"], "ab")),
+        ("tagger", tagger_parts(TAGGERS["crf"])),
+    ):
         config, vocab, weights = parts
-        write_bundle(tmp_path / "runs" / name / "model", config, vocab, weights, {"kind": config["kind"], "scores": {"train_loss": 1.0}})
+        write_model(
+            tmp_path / "runs" / name / "model",
+            config,
+            vocab,
+            weights,
+            {"kind": config["kind"], "scores": {"train_loss": 1.0}},
+        )
         (tmp_path / "runs" / name / "config.yaml").write_text("task: char\n")
     yield tmp_path
 
@@ -141,9 +172,17 @@ def test_the_command(runs: Path) -> None:
     assert (done.code, done.stderr) == (0, "")
     assert done.lines[0].startswith("runs/char/model.onnx  ")
     assert "  input   ids                (time, batch)" in done.lines
-    assert done.lines[-1].startswith("verified in onnxruntime on batch x length 1 x 1, 2 x 7, 5 x 3, 3 x 40: at most ")
-    assert Exported((runs / "runs/char/model.onnx").read_bytes()).outputs == ["h.0.next", "c.0.next", "logits"]
-    value = json.loads(inside("export", "runs/tagger/model", "--to", "onnx", "--out", "x/y.onnx", "--json", cwd=runs).stdout)
+    assert done.lines[-1].startswith(
+        "verified in onnxruntime on batch x length 1 x 1, 2 x 7, 5 x 3, 3 x 40: at most "
+    )
+    assert Exported((runs / "runs/char/model.onnx").read_bytes()).outputs == [
+        "h.0.next",
+        "c.0.next",
+        "logits",
+    ]
+    value = json.loads(
+        inside("export", "runs/tagger/model", "--to", "onnx", "--out", "x/y.onnx", "--json", cwd=runs).stdout
+    )
     assert (value["version"], value["file"]) == (1, "x/y.onnx")
     assert value["inputs"] == {"lengths": ["batch"], "features": ["time", "batch", 5]}
     assert value["bytes"] == (runs / "x/y.onnx").stat().st_size
@@ -164,12 +203,24 @@ def test_a_network_that_does_not_agree_is_not_kept(runs: Path, monkeypatch: pyte
     [
         pytest.param(["char"], "give --to or --dtype", id="nothing wanted"),
         pytest.param(["char", "--to", "onnx", "--dtype", "float16"], "give --to or --dtype", id="both"),
-        pytest.param(["char", "--to", "onnx", "--data", "a.txt"], "--data goes with --dtype", id="data for onnx"),
+        pytest.param(
+            ["char", "--to", "onnx", "--data", "a.txt"], "--data goes with --dtype", id="data for onnx"
+        ),
         pytest.param(["char", "--to", "torchscript"], "Invalid value for '--to'", id="another format"),
         pytest.param(["gone", "--to", "onnx"], "runs here: char, tagger", id="no such model"),
-        pytest.param(["char", "--dtype", "float16", "--out", "runs/char/model"], "there is something else already", id="onto itself"),
-        pytest.param(["char", "--dtype", "float16", "--out", "runs"], "there is something else already", id="onto another folder"),
-        pytest.param(["char", "--dtype", "float16", "--data", "gone.txt"], "gone.txt  cannot read", id="no such data"),
+        pytest.param(
+            ["char", "--dtype", "float16", "--out", "runs/char/model"],
+            "there is something else already",
+            id="onto itself",
+        ),
+        pytest.param(
+            ["char", "--dtype", "float16", "--out", "runs"],
+            "there is something else already",
+            id="onto another folder",
+        ),
+        pytest.param(
+            ["char", "--dtype", "float16", "--data", "gone.txt"], "gone.txt  cannot read", id="no such data"
+        ),
     ],
 )
 def test_mistakes_are_answered(arguments: list[str], message: str, runs: Path) -> None:
@@ -177,7 +228,7 @@ def test_mistakes_are_answered(arguments: list[str], message: str, runs: Path) -
     assert (done.code, done.stdout) == (2, "")
     assert message in done.stderr
     assert (runs / "runs/char/config.yaml").is_file()
-    assert read_bundle(runs / "runs/char/model").weights["output.bias"].dtype == np.float32
+    assert read_model(runs / "runs/char/model").weights["output.bias"].dtype == np.float32
     assert not (runs / "runs/char-float16").exists()
 
 
@@ -195,27 +246,36 @@ def test_half_the_bytes(runs: Path) -> None:
     assert done.lines[0] == "runs/char-float16"
     assert done.lines[1].startswith("  size ")
     assert done.lines[2].startswith("  nats ")
-    before, after = (read_bundle(runs / "runs" / name) for name in ("char/model", "char-float16"))
+    before, after = (read_model(runs / "runs" / name) for name in ("char/model", "char-float16"))
     assert {array.dtype for array in after.weights.values()} == {np.dtype(np.float16)}
     assert after.manifest["made_from"] == before.manifest["sha256"]
     assert after.manifest["scores"] == before.manifest["scores"]
     assert any(line.startswith("char-float16") for line in inside("runs", cwd=runs).lines)
     again = inside("export", "char-float16", "--dtype", "float16", cwd=runs)
     assert (again.code, "float16 already" in again.stderr) == (2, True)
-    assert inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0  # replaces its own
+    assert (
+        inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0
+    )  # replaces its own
 
 
 def test_scores_before_and_after(runs: Path) -> None:
     (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
-    value = json.loads(inside("export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs).stdout)
+    value = json.loads(
+        inside("export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs).stdout
+    )
     assert set(value) == {"version", "model", "bytes", "scores", "data"}
     assert set(value["scores"]) == {"accuracy", "f1"}
     assert value["bytes"][1] < value["bytes"][0]
     done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
     assert "  data       not scored: " in done.stdout
-    (runs / "runs/tagger/config.yaml").write_text("task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n")
+    (runs / "runs/tagger/config.yaml").write_text(
+        "task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n"
+    )
     done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
-    assert "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data" in done.stdout
+    assert (
+        "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data"
+        in done.stdout
+    )
 
 
 def test_the_runs_own_data_are_scored_on(runs: Path) -> None:
@@ -225,15 +285,20 @@ def test_the_runs_own_data_are_scored_on(runs: Path) -> None:
         (runs / "runs/tagger/config.yaml").write_text(f"{head}data: {data}\n")
         assert "t.conll" in inside("export", "tagger", "--dtype", "float16", cwd=runs).lines[-1]
     config, vocab, weights = character_parts(CHARACTERS["rnn"], "ab", kind="pairs")
-    write_bundle(runs / "runs/pairs/model", config, vocab, weights, {})
-    (runs / "runs/pairs/config.yaml").write_text("task: char\ntraining: {epochs: 1}\ndata: {pairs: [[ab, ba]]}\n")
-    assert inside("export", "pairs", "--dtype", "float16", cwd=runs).lines[-1] == "  data       the pairs it was trained on"
+    write_model(runs / "runs/pairs/model", config, vocab, weights, {})
+    (runs / "runs/pairs/config.yaml").write_text(
+        "task: char\ntraining: {epochs: 1}\ndata: {pairs: [[ab, ba]]}\n"
+    )
+    assert (
+        inside("export", "pairs", "--dtype", "float16", cwd=runs).lines[-1]
+        == "  data       the pairs it was trained on"
+    )
 
 
 def test_a_weight_too_large_for_float16(runs: Path) -> None:
     config, vocab, weights = character_parts(replace(CHARACTERS["rnn"]), "ab")
     weights["output.bias"][0] = 1e6
-    write_bundle(runs / "large", config, vocab, weights, {})
+    write_model(runs / "large", config, vocab, weights, {})
     with pytest.raises(SeqtoolError, match="too large for float16"):
-        make_smaller(ModelPlace(runs / "large", None), None, [], runs / "runs")
+        write_float16_copy(ModelPlace(runs / "large", None), None, [], runs / "runs")
     assert not (runs / "large-float16").exists()

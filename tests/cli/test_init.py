@@ -50,7 +50,10 @@ def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.Mon
 
 def test_dev_and_test_files_are_named(folder: Path) -> None:
     (folder / "d.conll").write_text(SENTENCES)
-    assert inside("init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder).code == 0
+    assert (
+        inside("init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder).code
+        == 0
+    )
     text = (folder / "my-words.yaml").read_text()
     assert "  dev: d.conll\n  test: d.conll\n" in text
     assert "split" not in text
@@ -95,14 +98,40 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
     ("arguments", "message", "hint"),
     [
         pytest.param([], "nothing says what to begin", "seqtool init char TEXT", id="nothing"),
-        pytest.param(["my words.conll"], "expected char or tagger", "seqtool init tagger my words.conll", id="no task"),
-        pytest.param(["notes.txt"], "expected char or tagger", "seqtool init char notes.txt", id="no task, a text"),
+        pytest.param(
+            ["my words.conll"], "expected char or tagger", "seqtool init tagger my words.conll", id="no task"
+        ),
+        pytest.param(
+            ["notes.txt"], "expected char or tagger", "seqtool init char notes.txt", id="no task, a text"
+        ),
         pytest.param(["taggr"], "expected char or tagger", "seqtool init char TEXT, or", id="misspelt task"),
-        pytest.param(["--example", "hihel"], "no shipped example", "did you mean hihell?", id="misspelt example"),
-        pytest.param(["--example", "zzz"], "no shipped example", "there are chunking, enwik8, ewt", id="no such example"),
-        pytest.param(["char", "--example", "hihell"], "of its own", "seqtool init --example hihell", id="task and example"),
-        pytest.param(["char", "notes.txt", "--dev", "notes.txt"], "--dev and --test go with", "init tagger", id="dev of a text"),
-        pytest.param(["char", "gone.txt"], "gone.txt  there is no such file", "did you mean notes.txt?", id="no such file"),
+        pytest.param(
+            ["--example", "hihel"], "no shipped example", "did you mean hihell?", id="misspelt example"
+        ),
+        pytest.param(
+            ["--example", "zzz"],
+            "no shipped example",
+            "there are chunking, enwik8, ewt",
+            id="no such example",
+        ),
+        pytest.param(
+            ["char", "--example", "hihell"],
+            "of its own",
+            "seqtool init --example hihell",
+            id="task and example",
+        ),
+        pytest.param(
+            ["char", "notes.txt", "--dev", "notes.txt"],
+            "--dev and --test go with",
+            "init tagger",
+            id="dev of a text",
+        ),
+        pytest.param(
+            ["char", "gone.txt"],
+            "gone.txt  there is no such file",
+            "did you mean notes.txt?",
+            id="no such file",
+        ),
         pytest.param(["tagger", "notes.txt"], "notes.txt", "", id="no labels"),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqtool.settings import CharModel
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 from tests.support.shell import inside
 
@@ -20,9 +20,15 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from seqtool.settings import TaggerModel
 
     folder = tmp_path_factory.mktemp("inspect")
-    write_bundle(folder / "runs/char/model", *character_parts(CharModel(hidden_size=5, embedding_dim=3), "\n ab"), {"kind": "text"})
-    write_bundle(
-        folder / "runs/tagger/model", *tagger_parts(TaggerModel(features=FEATURES[:1], hidden_size=4, decoder="crf")), {"kind": "tagger"}
+    write_model(
+        folder / "runs/char/model",
+        *character_parts(CharModel(hidden_size=5, embedding_dim=3), "\n ab"),
+        {"kind": "text"},
+    )
+    write_model(
+        folder / "runs/tagger/model",
+        *tagger_parts(TaggerModel(features=FEATURES[:1], hidden_size=4, decoder="crf")),
+        {"kind": "tagger"},
     )
     (folder / "text.txt").write_text("ab a\nba b\n")
     return folder
@@ -32,9 +38,11 @@ def test_json_says_what_the_model_directory_says_and_ranks_units(here: Path) -> 
     plain = json.loads(inside("inspect", "char", "--json", cwd=here).stdout)
     assert plain["weights"]["encoder.0.forward.weight_hh"] == [20, 5]
     assert "units" not in plain
-    ranked = json.loads(inside("inspect", "char", "--find", "spaces", "--file", "text.txt", "--top", "3", "--json", cwd=here).stdout)[
-        "units"
-    ]
+    ranked = json.loads(
+        inside(
+            "inspect", "char", "--find", "spaces", "--file", "text.txt", "--top", "3", "--json", cwd=here
+        ).stdout
+    )["units"]
     strengths = [abs(one["correlation"]) for one in ranked]
     assert len(ranked) == 3 and strengths == sorted(strengths, reverse=True)
 
@@ -51,7 +59,10 @@ def test_units_surprisal_and_states_of_a_text(here: Path) -> None:
     assert shown.code == 0
     assert any(line.lstrip().startswith("h1 ") for line in shown.lines)
     assert shown.lines[-1].split()[1:4] == ["bits", "in", "all,"]
-    assert inside("inspect", "char", "--text", "ab ba", "--units", "h1", "--states", "one.npz", cwd=here).code == 0
+    assert (
+        inside("inspect", "char", "--text", "ab ba", "--units", "h1", "--states", "one.npz", cwd=here).code
+        == 0
+    )
     assert len(np.load(here / "one.npz")["ids"]) == 5
 
 
@@ -63,11 +74,25 @@ def test_states_of_a_sentence(here: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        pytest.param(("char", "--set", "model.hidden_size=3"), "--set changes a config", id="--set on a model"),
-        pytest.param(("char", "--units", "h1", "--json"), "--json goes with --find, or alone", id="units as json"),
-        pytest.param(("tagger", "--find", "spaces", "--json"), "--find is for character models", id="ranking of a tagger"),
-        pytest.param(("tagger", "--text", "a", "--find", "spaces"), "are for character models; this is a tagger", id="units of a tagger"),
-        pytest.param(("tagger", "--states", "x.npz"), "--states needs one sentence, found 0", id="states of nothing"),
+        pytest.param(
+            ("char", "--set", "model.hidden_size=3"), "--set changes a config", id="--set on a model"
+        ),
+        pytest.param(
+            ("char", "--units", "h1", "--json"), "--json goes with --find, or alone", id="units as json"
+        ),
+        pytest.param(
+            ("tagger", "--find", "spaces", "--json"),
+            "--find is for character models",
+            id="ranking of a tagger",
+        ),
+        pytest.param(
+            ("tagger", "--text", "a", "--find", "spaces"),
+            "are for character models; this is a tagger",
+            id="units of a tagger",
+        ),
+        pytest.param(
+            ("tagger", "--states", "x.npz"), "--states needs one sentence, found 0", id="states of nothing"
+        ),
         pytest.param(("gone",), "no model directory, run directory or run of this name", id="no such run"),
     ],
 )

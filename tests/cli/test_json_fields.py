@@ -21,9 +21,14 @@ ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
 BRIEF = "--set training.epochs=1 --quiet --json"
 
 COMMANDS = {
-    "`train-char`, `train-tagger`": [f"train-char text.txt --name a {BRIEF}", f"train-tagger spans.conll --dev spans.conll {BRIEF}"],
+    "`train-char`, `train-tagger`": [
+        f"train-char text.txt --name a {BRIEF}",
+        f"train-tagger spans.conll --dev spans.conll {BRIEF}",
+    ],
     "`train-… --seeds N`": [f"train-char configs/hihell.yaml --name several --seeds 2 {BRIEF}"],
-    "`sweep`": ["sweep configs/toy_tagger.yaml --space space.yaml --trials 1 --set data.split=0.4 --set training.epochs=1 --name s --json"],
+    "`sweep`": [
+        "sweep configs/toy_tagger.yaml --space space.yaml --trials 1 --set data.split=0.4 --set training.epochs=1 --name s --json"
+    ],
     "`predict`": ["predict --model hihell hihell --json"],
     "`sample`": ["sample --model text --length 3 --json"],
     "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
@@ -56,7 +61,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
     (folder / "text.txt").write_text("the cat sat on the mat\n" * 60)
     (folder / "space.yaml").write_text("training.lr: [0.1, 0.01]\n")
-    (folder / "spans.conll").write_text("".join(f"{name}\tB-PER\n{verb}\tO\n\n" for name, verb in product("ABCD", ("sings", "runs"))))
+    (folder / "spans.conll").write_text(
+        "".join(f"{name}\tB-PER\n{verb}\tO\n\n" for name, verb in product("ABCD", ("sings", "runs")))
+    )
     for command, file in (
         ("train-char", "configs/hihell.yaml"),
         ("train-tagger", "configs/toy_tagger.yaml"),
@@ -100,7 +107,9 @@ def test_every_command_prints_json(tmp_path: Path) -> None:
     """But for `schema`, which is JSON; and every one has its row."""
     root: Any = typer.main.get_command(app)
     groups = {group: root.commands[group].commands for group in ("config", "runs")}
-    paths = [[name] for name in root.commands] + [[group, name] for group, commands in groups.items() for name in commands]
+    paths = [[name] for name in root.commands] + [
+        [group, name] for group, commands in groups.items() for name in commands
+    ]
     for path in paths:
         assert "--json" in inside(*path, "--help", cwd=tmp_path).stdout or path in (["schema"], ["config"])
         assert path[-1] in TABLE

@@ -15,7 +15,10 @@ ROWS = (
     "1.658 llllol · 1.500 llllll · 1.387 llllll · 1.260 ililll · 1.152 ililll · 1.047 ililll · 0.926 ililll · 0.808 ililll · "
     "0.698 ehello · 0.601 ehello · 0.522 ehello · 0.455 ehello · 0.397 ehello · 0.348 ehello · 0.312 ihello"
 )
-TABLE = ["epoch\tloss\tprediction", *("\t".join([str(epoch), *row.split()]) for epoch, row in enumerate(ROWS.split(" · "), 1))]
+TABLE = [
+    "epoch\tloss\tprediction",
+    *("\t".join([str(epoch), *row.split()]) for epoch, row in enumerate(ROWS.split(" · "), 1)),
+]
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +49,9 @@ def test_what_surrounds_it_is_told_on_stderr(trained: Result) -> None:
 def test_the_run_holds_what_it_promises(trained: Result, folder: Path) -> None:
     run = folder / "runs/hihell"
     assert trained.code == 0
-    assert {"config.yaml", "metrics.jsonl", "samples.jsonl", "evaluation.json", "model"} <= {entry.name for entry in run.iterdir()}
+    assert {"config.yaml", "metrics.jsonl", "samples.jsonl", "evaluation.json", "model"} <= {
+        entry.name for entry in run.iterdir()
+    }
     assert sorted(entry.name for entry in (run / "model").iterdir()) == [
         "config.json",
         "manifest.json",
@@ -55,10 +60,15 @@ def test_the_run_holds_what_it_promises(trained: Result, folder: Path) -> None:
     ]
     manifest = json.loads((run / "model/manifest.json").read_text())
     assert (manifest["epoch"], manifest["seed"], manifest["device"]) == (15, 777, "cpu")
-    assert f"{manifest['scores']['train_loss']:.3f}" == "0.312"  # the notebook's row 15, not the state one update later
+    assert (
+        f"{manifest['scores']['train_loss']:.3f}" == "0.312"
+    )  # the notebook's row 15, not the state one update later
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     samples = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
-    rows = [f"{row['epoch']}\t{row['train_loss']:.3f}\t{sample['text']}" for row, sample in zip(metrics, samples, strict=True)]
+    rows = [
+        f"{row['epoch']}\t{row['train_loss']:.3f}\t{sample['text']}"
+        for row, sample in zip(metrics, samples, strict=True)
+    ]
     assert rows == TABLE[1:]
     assert {"step", "epoch", "seconds", "lr", "train_loss"} <= metrics[0].keys()
 
@@ -75,15 +85,21 @@ def test_an_unseen_symbol_is_named_with_the_alphabet(trained: Result, folder: Pa
     assert trained.code == 0
     found = seqtool("predict", "--model", "hihell", "hixell", cwd=folder)
     assert (found.code, found.stdout) == (2, "")
-    assert found.stderr == ("error: symbol 'x' (U+0078) at position 3 is not in the alphabet\n hint: the alphabet is: h i e l o\n")
+    assert found.stderr == (
+        "error: symbol 'x' (U+0078) at position 3 is not in the alphabet\n hint: the alphabet is: h i e l o\n"
+    )
 
 
-def test_the_resolved_config_repeats_the_run_byte_for_byte(trained: Result, folder: Path, tmp_path: Path) -> None:
+def test_the_resolved_config_repeats_the_run_byte_for_byte(
+    trained: Result, folder: Path, tmp_path: Path
+) -> None:
     assert trained.code == 0
     again = seqtool("train-char", folder / "runs/hihell/config.yaml", cwd=tmp_path)
     assert again.lines == TABLE
     for name in ("model/weights.safetensors", "model/vocab.json", "model/config.json", "config.yaml"):
-        assert (tmp_path / "runs/hihell" / name).read_bytes() == (folder / "runs/hihell" / name).read_bytes(), name
+        assert (tmp_path / "runs/hihell" / name).read_bytes() == (
+            folder / "runs/hihell" / name
+        ).read_bytes(), name
 
 
 def test_a_terminal_tells_right_from_wrong_by_colour(tmp_path: Path) -> None:
@@ -99,10 +115,25 @@ def test_a_terminal_tells_right_from_wrong_by_colour(tmp_path: Path) -> None:
 
 
 def test_json_is_one_object_and_the_rows_go_to_stderr(tmp_path: Path) -> None:
-    found = seqtool("train-char", HIHELL, "--json", "--runs-dir", "elsewhere", "--name", "one", "--seed", "5", cwd=tmp_path)
+    found = seqtool(
+        "train-char",
+        HIHELL,
+        "--json",
+        "--runs-dir",
+        "elsewhere",
+        "--name",
+        "one",
+        "--seed",
+        "5",
+        cwd=tmp_path,
+    )
     (line,) = found.lines
     value = json.loads(line)
-    assert (value["run"], value["model"], value["epoch"]) == ("elsewhere/one", "elsewhere/one/model", value["epoch"])
+    assert (value["run"], value["model"], value["epoch"]) == (
+        "elsewhere/one",
+        "elsewhere/one/model",
+        value["epoch"],
+    )
     assert value["parameters"] == 69
     assert set(value["scores"]) == {"train_loss"}
     assert "epoch\tloss\tprediction" in found.stderr
@@ -134,7 +165,9 @@ def test_another_pair_works_or_says_which_key_to_change(tmp_path: Path) -> None:
     refused = seqtool("train-char", HIHELL, "--set", other, cwd=tmp_path)
     assert refused.code == 2
     assert 'the symbol "a" is not in data.alphabet' in refused.stderr
-    works = seqtool("train-char", HIHELL, "--set", other, "--set", "data.alphabet=halo", "--quiet", cwd=tmp_path)
+    works = seqtool(
+        "train-char", HIHELL, "--set", other, "--set", "data.alphabet=halo", "--quiet", cwd=tmp_path
+    )
     assert works.lines[-1].endswith("\talloh")
 
 
@@ -171,6 +204,12 @@ def test_a_config_without_data_cannot_be_trained(tmp_path: Path) -> None:
 def test_a_run_is_looked_at(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     shown = seqtool("inspect", "hihell", "--text", "hihell", cwd=folder)
-    for expected in ("69 parameters", "symbols    5: h i e l o", "train_loss 0.3120 (epoch 15, step 15)", "train_loss over epochs"):
+    for expected in (
+        "69 parameters",
+        "symbols    5: h i e l o",
+        "train_loss 0.3120 (epoch 15, step 15)",
+        "train_loss over epochs",
+    ):
         assert expected in shown.stdout
-    assert seqtool("inspect", folder / "runs/hihell/model", cwd="/").stdout.count("train_loss over epochs") == 1  # type: ignore[arg-type]
+    shown = seqtool("inspect", folder / "runs/hihell/model", cwd=Path("/"))
+    assert shown.stdout.count("train_loss over epochs") == 1

@@ -16,7 +16,11 @@ import pytest
 
 from tests.support.shell import PROJECT, Result, environment, inside
 
-WORDS = (("The", "A", "This", "My"), ("dog", "cat", "child", "horse", "bird"), ("sleeps", "sings", "reads", "runs"))
+WORDS = (
+    ("The", "A", "This", "My"),
+    ("dog", "cat", "child", "horse", "bird"),
+    ("sleeps", "sings", "reads", "runs"),
+)
 LABELS = ("DET", "NOUN", "VERB")
 FAST = ("--set", "training.epochs=12", "--quiet")
 
@@ -24,7 +28,10 @@ FAST = ("--set", "training.epochs=12", "--quiet")
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     """A folder with nothing but the user's own file: token, tab, label."""
-    rows = ["".join(f"{word}\t{label}\n" for word, label in zip(words, LABELS, strict=True)) for words in product(*WORDS)]
+    rows = [
+        "".join(f"{word}\t{label}\n" for word, label in zip(words, LABELS, strict=True))
+        for words in product(*WORDS)
+    ]
     (tmp_path / "my.conll").write_text("\n".join(rows))
     return tmp_path
 
@@ -48,16 +55,28 @@ def test_from_nothing_to_a_tagged_sentence_in_three_commands(home: Path) -> None
 
 def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None:
     # a wrong path
-    answered(inside("train-tagger", "mine.conll", cwd=home), "mine.conll  there is no such file", "did you mean my.conll?")
+    answered(
+        inside("train-tagger", "mine.conll", cwd=home),
+        "mine.conll  there is no such file",
+        "did you mean my.conll?",
+    )
     # the settings written down first, and a key misspelt
     assert inside("init", "tagger", "my.conll", cwd=home).code == 0
     config = home / "my.yaml"
     good = config.read_text()
     config.write_text(good.replace("hidden_size", "hidden_sise"))
-    answered(inside("train-tagger", "my.yaml", cwd=home), "my.yaml:", "hidden_sise", "did you mean hidden_size?")
+    answered(
+        inside("train-tagger", "my.yaml", cwd=home), "my.yaml:", "hidden_sise", "did you mean hidden_size?"
+    )
     # a value of the wrong kind, and one out of its range: both at once
-    config.write_text(good.replace("lr: 0.004", "lr: fast").replace("bidirectional: true", "bidirectional: perhaps"))
-    answered(inside("train-tagger", "my.yaml", cwd=home), "training.lr: expected a number", "model.bidirectional: expected true or false")
+    config.write_text(
+        good.replace("lr: 0.004", "lr: fast").replace("bidirectional: true", "bidirectional: perhaps")
+    )
+    answered(
+        inside("train-tagger", "my.yaml", cwd=home),
+        "training.lr: expected a number",
+        "model.bidirectional: expected true or false",
+    )
     # a column that is not there
     config.write_text(good.replace("  split:", "  label: 3\n  split:"))
     answered(inside("train-tagger", "my.yaml", cwd=home), "column", " hint: ")
@@ -66,7 +85,14 @@ def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None
     answered(inside("train-char", "my.yaml", cwd=home), "run: seqtool train-tagger my.yaml")
     # now it works, on the very file that was mended
     assert inside("train-tagger", "my.yaml", *FAST, cwd=home).code == 0
-    assert inside("tag", "A bird sings", cwd=home).stdout.split() == ["A", "DET", "bird", "NOUN", "sings", "VERB"]
+    assert inside("tag", "A bird sings", cwd=home).stdout.split() == [
+        "A",
+        "DET",
+        "bird",
+        "NOUN",
+        "sings",
+        "VERB",
+    ]
 
 
 def test_no_development_file_is_no_mistake(home: Path) -> None:
@@ -82,14 +108,18 @@ def test_tabs_or_blanks_are_found_out_and_can_be_said(home: Path) -> None:
     assert "2 columns separated by" in seen.stdout
     assert seen.lines[-1] == "nothing looks wrong"
     answered(
-        inside("check", "blanks.conll", "--set", "data.separator=tab", cwd=home), "blanks.conll", "`data.separator` says what separates"
+        inside("check", "blanks.conll", "--set", "data.separator=tab", cwd=home),
+        "blanks.conll",
+        "`data.separator` says what separates",
     )
     assert inside("check", "blanks.conll", "--set", "data.separator=space", cwd=home).code == 0
 
 
 def test_the_wrong_column_shows_in_what_check_prints(home: Path) -> None:
     """The first column is made the label: its words are listed as labels, and the right one is one option away."""
-    wrong = inside("check", "my.conll", "--set", "data.columns=[pos, form]", "--set", "data.label=pos", cwd=home)
+    wrong = inside(
+        "check", "my.conll", "--set", "data.columns=[pos, form]", "--set", "data.label=pos", cwd=home
+    )
     assert "  sleeps " in wrong.stdout or "  The " in wrong.stdout
     assert "  NOUN " in inside("check", "my.conll", "--set", "data.label=2", cwd=home).stdout
 
@@ -145,7 +175,9 @@ def test_many_small_files_are_one_text(tmp_path: Path) -> None:
     ],
     ids=["empty", "a mark alone", "white space", "two symbols", "a folder", "a pipe", "standard input"],
 )
-def test_what_is_no_text_is_answered_and_leaves_nothing(name: str, content: bytes | None, parts: tuple[str, ...], tmp_path: Path) -> None:
+def test_what_is_no_text_is_answered_and_leaves_nothing(
+    name: str, content: bytes | None, parts: tuple[str, ...], tmp_path: Path
+) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     if name == "pipe.txt":

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqtool.reports.runs import ago, size
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.run_list import list_runs, remove_runs
 from tests.support.shell import Result, inside
@@ -22,14 +22,26 @@ def make_run(folder: Path, age: float, hidden: int = 4, task: str = "char", **fa
     """A run as training leaves it; its network is of no matter here."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG.format(name=folder.name.partition(".")[0], hidden=hidden))
-    write_bundle(folder / "model", {"task": task}, {}, {"w": np.zeros((hidden, 3), np.float32)}, {"kind": "text", **facts})
+    write_model(
+        folder / "model",
+        {"task": task},
+        {},
+        {"w": np.zeros((hidden, 3), np.float32)},
+        {"kind": "text", **facts},
+    )
     os.utime(folder / "model/manifest.json", (1e9 - age, 1e9 - age))
 
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     root = tmp_path / "runs"
-    make_run(root / "old", 900, scores={"val_loss": 2.0, "train_loss": 1.5}, test_scores={"test_loss": 2.1}, seconds=61.2)
+    make_run(
+        root / "old",
+        900,
+        scores={"val_loss": 2.0, "train_loss": 1.5},
+        test_scores={"test_loss": 2.1},
+        seconds=61.2,
+    )
     make_run(root / "new", 10, hidden=8, scores={"val_loss": 1.75, "train_loss": 1.5}, seconds=61.2)
     make_run(root / "names/seed-1", 100, task="tagger", scores={"val_accuracy": 0.95, "val_f1": 0.5})
     make_run(root / "names/seed-2", 200, task="tagger", scores={"val_accuracy": 0.95})
@@ -52,7 +64,9 @@ def test_the_list(root: Path) -> None:
     done = call(root)
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split()[0]: line.split("  ") for line in done.lines}
-    newest_first = [name for name in rows if name in ("old", "old/seed-1", "new", "names/seed-1", "names/seed-2")]
+    newest_first = [
+        name for name in rows if name in ("old", "old/seed-1", "new", "names/seed-1", "names/seed-2")
+    ]
     assert newest_first == ["new", "names/seed-1", "names/seed-2", "old", "old/seed-1"]
     cells = {name: [cell.strip() for cell in row if cell] for name, row in rows.items()}
     assert cells["old"][1:3] == ["char", "loss 2.0000"]
@@ -69,7 +83,12 @@ def test_the_list_as_json(root: Path) -> None:
     assert (value["version"], value["root"]) == (1, "runs")
     old = next(run for run in value["runs"] if run["name"] == "old")
     assert old["scores"] == {"val_loss": 2.0, "train_loss": 1.5, "test_loss": 2.1}
-    assert (old["task"], old["state"], old["parameters"], old["modified"]) == ("char", "finished", 12, 1e9 - 900)
+    assert (old["task"], old["state"], old["parameters"], old["modified"]) == (
+        "char",
+        "finished",
+        12,
+        1e9 - 900,
+    )
     assert old["bytes"] == sum(path.stat().st_size for path in (root / "old").rglob("*") if path.is_file())
 
 
@@ -82,7 +101,11 @@ def test_without_runs(tmp_path: Path) -> None:
 def test_taking_away(root: Path) -> None:
     done = call(root, "rm", "old", "names/seed-1", "started.partial")
     assert done.code == 0
-    assert [line.split(",")[0] for line in done.lines] == ["removed old", "removed names/seed-1", "removed started.partial"]
+    assert [line.split(",")[0] for line in done.lines] == [
+        "removed old",
+        "removed names/seed-1",
+        "removed started.partial",
+    ]
     assert {entry.name for entry in list_runs(root)} == {"new", "names/seed-2", "going.partial", "broken"}
     assert json.loads(call(root, "rm", "names", "--json").stdout)["removed"][0]["name"] == "names"
     assert not list(root.glob(".removed*"))
@@ -156,12 +179,22 @@ def test_a_model_directory_alone_compares_too(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (123_456, "123 kB"), (999_600, "1.0 MB"), (2.5e12, "2.5 TB"), (3e16, "30000 TB")],
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (123_456, "123 kB"),
+        (999_600, "1.0 MB"),
+        (2.5e12, "2.5 TB"),
+        (3e16, "30000 TB"),
+    ],
 )
 def test_sizes(count: float, text: str) -> None:
     assert size(count) == text
 
 
-@pytest.mark.parametrize(("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")])
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")]
+)
 def test_ages(seconds: float, text: str) -> None:
     assert ago(seconds) == text

@@ -10,7 +10,7 @@ import pytest
 
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_character_model
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from tests.support.shell import Result, in_terminal, inside, seqtool, start
 from tests.support.stored_models import store_character_model, store_tagger
 
@@ -28,7 +28,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model(here: Path, name: str = "text") -> CharacterModel:
-    return load_character_model(read_bundle(here / "runs" / name / "model"))
+    return load_character_model(read_model(here / "runs" / name / "model"))
 
 
 def sample(here: Path, *arguments: str | Path, name: str = "text", stdin: str | None = None) -> Result:
@@ -80,7 +80,10 @@ def test_json_gives_prompt_text_seed_and_log_probability(here: Path) -> None:
 def test_a_stop_ends_the_text_before_it(here: Path) -> None:
     free = sample(here, "--prompt", "a", "--no-echo", "--length", "200").stdout
     stop = free[10:12]
-    assert sample(here, "--prompt", "a", "--no-echo", "--length", "200", "--stop", stop).stdout == free[: free.index(stop)] + "\n"
+    assert (
+        sample(here, "--prompt", "a", "--no-echo", "--length", "200", "--stop", stop).stdout
+        == free[: free.index(stop)] + "\n"
+    )
 
 
 def test_an_unknown_symbol_in_a_prompt_is_named_or_skipped(here: Path) -> None:
@@ -96,7 +99,9 @@ def test_an_unknown_symbol_in_a_prompt_is_named_or_skipped(here: Path) -> None:
 
 def test_a_model_of_bytes_gives_text(here: Path) -> None:
     expected = "".join(model(here, "bytes").sample("é", 60))
-    assert sample(here, "--prompt", "é", "--length", "60", "--no-echo", name="bytes").stdout.rstrip("\n") == expected.rstrip("\n")
+    assert sample(here, "--prompt", "é", "--length", "60", "--no-echo", name="bytes").stdout.rstrip(
+        "\n"
+    ) == expected.rstrip("\n")
 
 
 def test_other_models_point_to_their_own_commands(here: Path, tmp_path: Path) -> None:

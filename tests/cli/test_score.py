@@ -10,7 +10,7 @@ import pytest
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from tests.support.shell import Result, in_terminal, inside, seqtool, start
 from tests.support.stored_models import store_character_model
 
@@ -28,7 +28,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model(here: Path, name: str = "text") -> CharacterModel:
-    return load_character_model(read_bundle(here / "runs" / name / "model"))
+    return load_character_model(read_model(here / "runs" / name / "model"))
 
 
 def score(here: Path, *arguments: str | Path, name: str = "text", stdin: str | bytes | None = None) -> Result:
@@ -54,7 +54,10 @@ def test_a_text_is_scored_in_nats_bits_and_perplexity(here: Path) -> None:
         },
         abs=1e-4,
     )
-    assert done.lines[-1] == "characters          5 (a character is a Unicode code point; the first of a text is read, not scored)"
+    assert (
+        done.lines[-1]
+        == "characters          5 (a character is a Unicode code point; the first of a text is read, not scored)"
+    )
     assert score(here, "-", stdin="abc de").stdout == score(here, stdin="abc de").stdout == done.stdout
 
 
@@ -80,16 +83,22 @@ def test_lines_are_scored_each_by_itself(here: Path) -> None:
     assert [row[-1] for row in rows] == ["abc", "", "de h"]
     for row in (rows[0], rows[2]):
         expected = model(here).score(row[-1], "\n")
-        assert [float(cell) for cell in row[:3]] == pytest.approx([expected.mean, expected.bits, expected.perplexity], abs=1e-4)
+        assert [float(cell) for cell in row[:3]] == pytest.approx(
+            [expected.mean, expected.bits, expected.perplexity], abs=1e-4
+        )
     assert rows[1] == ["-", "-", "-", ""]
 
 
 def test_a_model_of_lines_scores_their_ends_too(here: Path) -> None:
-    found = [json.loads(line) for line in score(here, "--lines", "--json", name="lines", stdin="abc\r\nd\n").lines]
+    found = [
+        json.loads(line) for line in score(here, "--lines", "--json", name="lines", stdin="abc\r\nd\n").lines
+    ]
     assert [one["characters"] for one in found] == [4, 2]
     whole = json.loads(score(here, "--json", name="lines", stdin="abc\r\nd\n").stdout)
     assert whole["characters"] == 6
-    assert whole["nats_per_char"] * 6 == pytest.approx(sum(one["nats_per_char"] * one["characters"] for one in found))
+    assert whole["nats_per_char"] * 6 == pytest.approx(
+        sum(one["nats_per_char"] * one["characters"] for one in found)
+    )
 
 
 def test_symbols_come_with_their_bits(here: Path) -> None:
@@ -135,7 +144,9 @@ def test_a_terminal_gets_columns(here: Path) -> None:
     assert len({row.rindex(text) for row, text in zip(rows[1:], ("abc", "de"), strict=False)}) == 1
 
 
-@pytest.mark.parametrize("command", [("score", "--lines", "--model", "text"), ("predict", "--model", "pairs")], ids=lambda c: c[0])
+@pytest.mark.parametrize(
+    "command", [("score", "--lines", "--model", "text"), ("predict", "--model", "pairs")], ids=lambda c: c[0]
+)
 def test_a_co_process_gets_a_line_for_a_line(here: Path, command: tuple[str, ...]) -> None:
     process = start(*command, cwd=here)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
@@ -158,6 +169,9 @@ def test_predict_takes_arguments_files_and_pipes(here: Path) -> None:
     (here / "in.txt").write_text("abc\nhh\n")
     assert inside("predict", "--file", "in.txt", cwd=here).lines == expected
     found = [json.loads(line) for line in inside("predict", "--json", "abc", "hh", cwd=here).lines]
-    assert found == [{"version": 1, "text": text, "prediction": made} for text, made in zip(("abc", "hh"), expected, strict=True)]
+    assert found == [
+        {"version": 1, "text": text, "prediction": made}
+        for text, made in zip(("abc", "hh"), expected, strict=True)
+    ]
     wrong = inside("predict", "--model", "text", "abc", cwd=here)
     assert wrong.code == 2 and "seqtool sample" in wrong.stderr

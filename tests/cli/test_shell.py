@@ -64,7 +64,10 @@ def test_two_names_one_program(tmp_path: Path) -> None:
     script = "import sys; sys.argv[0] = 'seqtool'; from seqtool.__main__ import main; main()"
     for arguments, code in ((["--version"], 0), (["runs", "rm", "gone"], 2)):
         ways = [[*SEQTOOL, *arguments], [sys.executable, "-c", script, *arguments]]
-        done = [subprocess.run(way, cwd=tmp_path, capture_output=True, check=False, env=environment()) for way in ways]
+        done = [
+            subprocess.run(way, cwd=tmp_path, capture_output=True, check=False, env=environment())
+            for way in ways
+        ]
         assert [one.returncode for one in done] == [code, code]
         assert done[0].stdout == done[1].stdout
         assert done[0].stderr == done[1].stderr
@@ -125,10 +128,19 @@ def test_runs_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_keys_and_their_values_are_completed() -> None:
     every = {name for task in TASKS for name in keys(TASKS[task]) if name not in SECTIONS}
-    every |= {f"{section}.{name}" for task in TASKS for section in SECTIONS for name in keys(section_class(task, section))}
+    every |= {
+        f"{section}.{name}"
+        for task in TASKS
+        for section in SECTIONS
+        for name in keys(section_class(task, section))
+    }
     assert set(config_keys()) == every
     assert complete_key("training.lr") == ["training.lr="]
-    assert complete_key("training.optimizer=ad") == ["training.optimizer=adam", "training.optimizer=adamw", "training.optimizer=adagrad"]
+    assert complete_key("training.optimizer=ad") == [
+        "training.optimizer=adam",
+        "training.optimizer=adamw",
+        "training.optimizer=adagrad",
+    ]
     assert complete_key("model.bidirectional=") == ["model.bidirectional=true", "model.bidirectional=false"]
     assert complete_key("training.lr=") == []
     assert complete_key("nonsense=") == []
@@ -160,7 +172,9 @@ def shell(program: str, folder: Path, *command: str) -> str:
     if shutil.which(command[0]) is None:
         pytest.skip(f"no {command[0]} here")
     variables = environment(PATH=f"{program}:{os.environ['PATH']}", HOME=str(folder))
-    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, check=True, timeout=60).stdout
+    return subprocess.run(
+        command, cwd=folder, env=variables, capture_output=True, text=True, check=True, timeout=60
+    ).stdout
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES)
@@ -178,7 +192,9 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 @pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
 def test_fish(line: str, expected: list[str], folder: Path, program: str) -> None:
     script = f"_SEQTOOL_COMPLETE=source_fish seqtool | source; complete -C '{line}'"
-    assert [found.split("\t")[0] for found in shell(program, folder, "fish", "-c", script).splitlines()] == expected
+    assert [
+        found.split("\t")[0] for found in shell(program, folder, "fish", "-c", script).splitlines()
+    ] == expected
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
@@ -208,7 +224,12 @@ finally: print(json.dumps([name for name in ('torch', 'numpy', 'pydantic', 'yaml
 def loaded(cwd: Path, *arguments: str, **variables: str) -> list[str]:
     """Which of the heavy packages a command imports."""
     done = subprocess.run(
-        [sys.executable, "-c", LOADED, *arguments], cwd=cwd, capture_output=True, text=True, check=False, env=environment(**variables)
+        [sys.executable, "-c", LOADED, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(**variables),
     )
     found: list[str] = json.loads(done.stderr.splitlines()[-1])
     return found
@@ -216,7 +237,11 @@ def loaded(cwd: Path, *arguments: str, **variables: str) -> list[str]:
 
 def test_completion_and_help_are_light(folder: Path) -> None:
     for line in ("seqtool train-char --set t", "seqtool tag --model t"):
-        words = {"COMP_WORDS": line, "COMP_CWORD": str(len(line.split()) - 1), "_SEQTOOL_COMPLETE": "complete_bash"}
+        words = {
+            "COMP_WORDS": line,
+            "COMP_CWORD": str(len(line.split()) - 1),
+            "_SEQTOOL_COMPLETE": "complete_bash",
+        }
         assert loaded(folder, **words) == []
     assert loaded(folder, "tag", "--help") == []
 

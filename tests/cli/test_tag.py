@@ -15,7 +15,7 @@ import pytest
 
 from seqtool.inference.load import load_tagger
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from tests.support.shell import SEQTOOL, Result, environment, in_terminal, inside, seqtool, start
 from tests.support.stored_models import store_tagger
 
@@ -46,7 +46,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def model(here: Path, name: str = "words") -> TaggerModel:
-    return load_tagger(read_bundle(here / "runs" / name / "model"))
+    return load_tagger(read_model(here / "runs" / name / "model"))
 
 
 def tag(here: Path, *arguments: str | Path, name: str = "words", stdin: str | bytes | None = None) -> Result:
@@ -56,7 +56,15 @@ def tag(here: Path, *arguments: str | Path, name: str = "words", stdin: str | by
 
 def bash(here: Path, command: str) -> subprocess.CompletedProcess[str]:
     """A command line with pipes and redirections."""
-    return subprocess.run(["bash", "-c", command], cwd=here, capture_output=True, text=True, timeout=60, env=environment(), check=False)
+    return subprocess.run(
+        ["bash", "-c", command],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=environment(),
+        check=False,
+    )
 
 
 def write(here: Path, name: str, text: str | bytes) -> Path:
@@ -98,18 +106,29 @@ def test_columns_come_back_with_the_last_filled_in_or_appended(here: Path) -> No
 
 def test_a_label_named_by_conllu_has_its_place_in_columns_too(here: Path, tmp_path: Path) -> None:
     """Another format than the training file's: a column's name says nothing there."""
-    layout: dict[str, object] = {"label": "upos", "columns": [], "width": None, "text_key": "tokens", "label_key": "labels"}
+    layout: dict[str, object] = {
+        "label": "upos",
+        "columns": [],
+        "width": None,
+        "text_key": "tokens",
+        "label_key": "labels",
+    }
     store_tagger(tmp_path / "runs/upos", layout=layout)
     path = write(tmp_path, "in.conll", "The\tX\ndog\tX\n")
     first, second = labels(here, "The", "dog")
     assert inside("tag", "--file", path, cwd=tmp_path).stdout == f"The\t{first}\ndog\t{second}\n"
     store_tagger(tmp_path / "runs/named", layout={**layout, "label": "ner", "columns": ["form", "ner"]})
     path = write(tmp_path, "in.conllu", "1\tThe\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
-    assert inside("tag", "--model", "named", "--file", path, cwd=tmp_path).lines[0].split("\t")[3] == labels(here, "The")[0]
+    assert (
+        inside("tag", "--model", "named", "--file", path, cwd=tmp_path).lines[0].split("\t")[3]
+        == labels(here, "The")[0]
+    )
 
 
 def test_json_lines_keep_every_other_byte(here: Path) -> None:
-    given = '{"id": 1.50, "tokens": ["The", "dog"],  "x": {"labels": [ ]}}\n\n{"text": "Dogs read.", "z": null}\n'
+    given = (
+        '{"id": 1.50, "tokens": ["The", "dog"],  "x": {"labels": [ ]}}\n\n{"text": "Dogs read.", "z": null}\n'
+    )
     lines = tag(here, "--file", write(here, "in.jsonl", given)).lines
     assert len(lines) == 3
     assert lines[0].startswith('{"id": 1.50, "tokens": ["The", "dog"],  "x": {"labels": [ ]}, "labels": ')
@@ -171,11 +190,15 @@ def test_probabilities_and_n_best_lists_are_the_models_own(here: Path, name: str
     tokens = ["The", "dog", "ate"]
     ((best, chosen),) = model(here, name).tag_with_probabilities([tokens])
     rows = [line.split("\t") for line in tag(here, " ".join(tokens), "--probs", name=name).lines[:3]]
-    assert rows == [[token, label, f"{p:.4f}"] for token, label, p in zip(tokens, best, chosen.tolist(), strict=True)]
+    assert rows == [
+        [token, label, f"{p:.4f}"] for token, label, p in zip(tokens, best, chosen.tolist(), strict=True)
+    ]
     paths = model(here, name).nbest(tokens, 3)
     found = json.loads(tag(here, " ".join(tokens), "--nbest", "3", "--format", "jsonl", name=name).stdout)
     assert [one["labels"] for one in found["nbest"]] == [path for path, _ in paths]
-    assert [one["log_probability"] for one in found["nbest"]] == pytest.approx([score for _, score in paths], abs=1e-5)
+    assert [one["log_probability"] for one in found["nbest"]] == pytest.approx(
+        [score for _, score in paths], abs=1e-5
+    )
 
 
 @pytest.mark.parametrize(
@@ -200,11 +223,18 @@ def test_what_cannot_be_is_said_once(here: Path, arguments: tuple[str, ...], sai
 
 
 def test_kept_errors_stand_in_their_places_and_are_counted(here: Path) -> None:
-    path = write(here, "bad.jsonl", b'{"tokens": ["The"]}\nnonsense\n{"tokens": ["dog"]}\n{"tokens": ["\xff"]}\n')
+    path = write(
+        here, "bad.jsonl", b'{"tokens": ["The"]}\nnonsense\n{"tokens": ["dog"]}\n{"tokens": ["\xff"]}\n'
+    )
     kept = tag(here, "--file", path, "--errors", "keep")
     found = [json.loads(line) for line in kept.lines]
     assert kept.code == 2
-    assert [sorted(one) for one in found] == [["labels", "tokens"], ["error"], ["labels", "tokens"], ["error"]]
+    assert [sorted(one) for one in found] == [
+        ["labels", "tokens"],
+        ["error"],
+        ["labels", "tokens"],
+        ["error"],
+    ]
     assert "bad.jsonl:2:1" in found[1]["error"] and "bad.jsonl:4" in found[3]["error"]
     assert "2 sentences could not be read" in kept.stderr
     stopped = tag(here, "--file", path)
@@ -240,7 +270,9 @@ def test_a_form_is_looked_up_in_nfc_and_given_back_as_it_was(here: Path) -> None
     composed, decomposed = (unicodedata.normalize(form, "naïve dog") for form in ("NFC", "NFD"))
     first, second = (tag(here, text).stdout for text in (composed, decomposed))
     assert decomposed.split()[0] in second and composed != decomposed
-    assert [line.split("\t")[1:] for line in first.splitlines()] == [line.split("\t")[1:] for line in second.splitlines()]
+    assert [line.split("\t")[1:] for line in first.splitlines()] == [
+        line.split("\t")[1:] for line in second.splitlines()
+    ]
 
 
 @pytest.mark.parametrize("text", ["می\u200cروم", "क्\u200dष", "e\u0301a\u0308"], ids=["ZWNJ", "ZWJ", "marks"])
@@ -265,11 +297,15 @@ def test_a_table_aligns_wide_and_right_to_left_words(here: Path) -> None:
 
 def test_surface_tokens_go_back_to_their_words(tmp_path: Path) -> None:
     store_tagger(tmp_path / "runs/fr", words={"normalize": "nfc", "tokens": "surface"})
-    given = "1-2\tdu\t_\t_\t_\t_\t_\t_\t_\t_\n1\tde\t_\t_\t_\t_\t_\t_\t_\t_\n2\tle\t_\t_\t_\t_\t_\t_\t_\t_\n\n"
+    given = (
+        "1-2\tdu\t_\t_\t_\t_\t_\t_\t_\t_\n1\tde\t_\t_\t_\t_\t_\t_\t_\t_\n2\tle\t_\t_\t_\t_\t_\t_\t_\t_\n\n"
+    )
     found = inside("tag", "--file", write(tmp_path, "fr.conllu", given), "--format", "tsv", cwd=tmp_path)
     assert found.lines[0].split("\t")[0] == "du"
     back = inside("tag", "--file", tmp_path / "fr.conllu", cwd=tmp_path).lines
-    assert back[0].split("\t")[3] == found.lines[0].split("\t")[1]  # a label that is no join of two stands in the `n-m` line
+    assert (
+        back[0].split("\t")[3] == found.lines[0].split("\t")[1]
+    )  # a label that is no join of two stands in the `n-m` line
 
 
 # --- processes, pipes, terminals --------------------------------------------------------------------------------------
@@ -286,10 +322,16 @@ def test_several_processes_give_the_same_in_the_same_order(here: Path) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "line", "count"),
-    [((), b"The dog\n", 3), (("--input-format", "jsonl"), b'{"tokens": ["dog"]}\n', 1), (("--input-format", "conll"), b"dog\tX\n\n", 2)],
+    [
+        ((), b"The dog\n", 3),
+        (("--input-format", "jsonl"), b'{"tokens": ["dog"]}\n', 1),
+        (("--input-format", "conll"), b"dog\tX\n\n", 2),
+    ],
     ids=["text", "jsonl", "conll"],
 )
-def test_a_co_process_gets_its_answer_at_once(here: Path, arguments: tuple[str, ...], line: bytes, count: int) -> None:
+def test_a_co_process_gets_its_answer_at_once(
+    here: Path, arguments: tuple[str, ...], line: bytes, count: int
+) -> None:
     process = start("tag", "--model", "words", *arguments, cwd=here)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     for _ in range(3):
@@ -337,7 +379,9 @@ def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
 def test_control_characters_reach_a_pipe_but_no_terminal(here: Path) -> None:
     text = "The \x1b[31mdog"
     assert "\x1b[31mdog" in tag(here, text, "--tokenizer", "whitespace").stdout
-    shown = in_terminal("tag", "--model", "words", "--tokenizer", "whitespace", text, cwd=here, NO_COLOR="1").stdout
+    shown = in_terminal(
+        "tag", "--model", "words", "--tokenizer", "whitespace", text, cwd=here, NO_COLOR="1"
+    ).stdout
     assert "\x1b" not in shown and "␛[31mdog" in shown
 
 

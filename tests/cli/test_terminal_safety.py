@@ -61,5 +61,16 @@ def test_a_full_standard_output_is_one_line(folder: Path) -> None:
     from tests.support.shell import SEQTOOL, environment
 
     with full.open("wb") as out:
-        done = subprocess.run([*SEQTOOL, "tag", "the dog"], cwd=folder, stdout=out, stderr=subprocess.PIPE, env=environment(), check=False)
-    assert done.returncode == 2 and b"cannot write: No space left on device" in done.stderr and b"Traceback" not in done.stderr
+        done = subprocess.run(
+            [*SEQTOOL, "tag", "the dog"],
+            cwd=folder,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env=environment(),
+            check=False,
+        )
+    assert (
+        done.returncode == 2
+        and b"cannot write: No space left on device" in done.stderr
+        and b"Traceback" not in done.stderr
+    )

@@ -32,7 +32,11 @@ training: {epochs: 2, batch_size: 4, window: 20, eval_block: 25, device: cpu}
 def verse(lines: int, seed: int = 0) -> str:
     """Sentences of a small grammar."""
     draw = random.Random(seed)
-    parts = ("the old sea", "a bird", "my heart"), ("sings of", "turns to", "forgets"), ("rain.", "the hills.", "1 song!")
+    parts = (
+        ("the old sea", "a bird", "my heart"),
+        ("sings of", "turns to", "forgets"),
+        ("rain.", "the hills.", "1 song!"),
+    )
     return "".join(" ".join(draw.choice(part) for part in parts).capitalize() + "\n" for _ in range(lines))
 
 
@@ -42,7 +46,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "verse.txt").write_text(verse(120))
     (folder / "verse.yaml").write_text(TEXT)
     names = random.Random(1)
-    (folder / "names.txt").write_text("\n".join("".join(names.choices("abcdeilmnor", k=names.randint(3, 8))) for _ in range(400)))
+    (folder / "names.txt").write_text(
+        "\n".join("".join(names.choices("abcdeilmnor", k=names.randint(3, 8))) for _ in range(400))
+    )
     return folder
 
 
@@ -61,7 +67,9 @@ def evaluated(trained: Result, folder: Path) -> dict[str, Any]:
 # --- what is printed --------------------------------------------------------------------------------------------------
 
 
-def test_a_row_has_both_losses_in_nats_and_bits_by_the_name_of_the_protocol(trained: Result, folder: Path) -> None:
+def test_a_row_has_both_losses_in_nats_and_bits_by_the_name_of_the_protocol(
+    trained: Result, folder: Path
+) -> None:
     header, *rows = trained.lines
     assert header.replace("\t", " ") == COLUMNS.replace("|", " ")
     metrics = [json.loads(line) for line in (folder / "runs/verse/metrics.jsonl").read_text().splitlines()]
@@ -84,7 +92,13 @@ def test_a_narrow_terminal_loses_no_number(folder: Path) -> None:
     shown = in_terminal("train-char", "verse.yaml", "--name", "narrow", cwd=folder, columns=60)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.stdout)
     assert shown.code == 0
-    for value in (r"blocks 25 \d\.\d{4}", r"lr \d\.\de-\d\d", r"grad \d\.\d\d", r"chars/s [\d,]+", r"left \S+"):
+    for value in (
+        r"blocks 25 \d\.\d{4}",
+        r"lr \d\.\de-\d\d",
+        r"grad \d\.\d\d",
+        r"chars/s [\d,]+",
+        r"left \S+",
+    ):
         assert re.search(value, plain), plain
 
 
@@ -104,14 +118,31 @@ def test_evaluate_agrees_with_training(evaluated: dict[str, Any], folder: Path) 
 
 def test_the_report_for_people(evaluated: dict[str, Any], folder: Path) -> None:
     told = inside("evaluate", "verse", "--fit-temperature", cwd=folder).stdout
-    for words in ("runs/verse on the val text", "carried", "blocks 64", "blocks 256", "letters", "newline", "punctuation", "digits"):
+    for words in (
+        "runs/verse on the val text",
+        "carried",
+        "blocks 64",
+        "blocks 256",
+        "letters",
+        "newline",
+        "punctuation",
+        "digits",
+    ):
         assert words in told
-    for words in ("bits per byte", "unknown to the model", "6-gram", "fitted on this very text", "longest copied stretch"):
+    for words in (
+        "bits per byte",
+        "unknown to the model",
+        "6-gram",
+        "fitted on this very text",
+        "longest copied stretch",
+    ):
         assert words in told
     assert evaluated
 
 
-def test_a_model_alone_says_what_is_not_available_until_it_is_told_the_text(evaluated: dict[str, Any], folder: Path) -> None:
+def test_a_model_alone_says_what_is_not_available_until_it_is_told_the_text(
+    evaluated: dict[str, Any], folder: Path
+) -> None:
     (folder / "alone").mkdir()
     for path in (folder / "runs/verse/model").iterdir():
         (folder / "alone" / path.name).write_bytes(path.read_bytes())
@@ -131,7 +162,9 @@ def test_names_are_a_list_and_samples_are_told_apart(folder: Path) -> None:
     done = inside("train-char", "names.txt", *SMALL, "--set", "training.epochs=2", cwd=folder)
     assert done.code == 0, done.stderr
     assert "chosen: lines, LSTM of" in done.stderr
-    assert re.search(r"novelty: of 200 sampled lines \d+ are new, \d+ stand in the training text", done.stderr)
+    assert re.search(
+        r"novelty: of 200 sampled lines \d+ are new, \d+ stand in the training text", done.stderr
+    )
     assert done.lines[0].split("\t")[4:6] == ["val", "val bits"]
     told = inside("evaluate", "names", "--json", cwd=folder)
     found = json.loads(told.stdout)
@@ -147,7 +180,16 @@ def test_names_are_a_list_and_samples_are_told_apart(folder: Path) -> None:
 
 
 def test_a_text_file_trains_a_model_that_suits_it(folder: Path) -> None:
-    done = inside("train-char", "verse.txt", *SMALL, "--set", "training.max_steps=3", "--set", "training.warmup_steps=0", cwd=folder)
+    done = inside(
+        "train-char",
+        "verse.txt",
+        *SMALL,
+        "--set",
+        "training.max_steps=3",
+        "--set",
+        "training.warmup_steps=0",
+        cwd=folder,
+    )
     assert done.code == 0, done.stderr
     size = len((folder / "verse.txt").read_text())
     assert f"verse.txt: about {size:,} characters" in done.stderr
@@ -156,7 +198,16 @@ def test_a_text_file_trains_a_model_that_suits_it(folder: Path) -> None:
 
 def test_a_binary_file_is_read_as_bytes_and_said_so(folder: Path) -> None:
     (folder / "noise.bin").write_bytes(random.Random(3).randbytes(5000))
-    done = inside("train-char", "noise.bin", *SMALL, "--set", "training.max_steps=2", "--set", "training.warmup_steps=0", cwd=folder)
+    done = inside(
+        "train-char",
+        "noise.bin",
+        *SMALL,
+        "--set",
+        "training.max_steps=2",
+        "--set",
+        "training.warmup_steps=0",
+        cwd=folder,
+    )
     assert done.code == 0, done.stderr
     assert "bytes (the file is no UTF-8 text)" in done.stderr
     assert inside("evaluate", "noise", cwd=folder).stdout.count("bits per byte") == 1
@@ -164,10 +215,15 @@ def test_a_binary_file_is_read_as_bytes_and_said_so(folder: Path) -> None:
 
 def test_rare_symbols_become_the_unknown_one_and_its_share_is_told(folder: Path) -> None:
     (folder / "rare.txt").write_text(verse(100) + "é" + verse(60, 2) + "ñ" + verse(40, 3))
-    (folder / "rare.yaml").write_text(TEXT.replace("verse.txt", "rare.txt, min_count: 3").replace("verse", "rare"))
+    (folder / "rare.yaml").write_text(
+        TEXT.replace("verse.txt", "rare.txt, min_count: 3").replace("verse", "rare")
+    )
     done = inside("train-char", "rare.yaml", cwd=folder)
     assert done.code == 0, done.stderr
-    assert re.search(r"the unknown symbol, .+, stands for \d+ rare symbols \(data.min_count\), 0\.\d+% of train", done.stderr)
+    assert re.search(
+        r"the unknown symbol, .+, stands for \d+ rare symbols \(data.min_count\), 0\.\d+% of train",
+        done.stderr,
+    )
     (folder / "strange.txt").write_text("A bird sings of 漢字.\n" * 5)
     found = json.loads(inside("evaluate", "rare", "strange.txt", "--json", cwd=folder).stdout)
     assert found["unknown_share"] == pytest.approx(10 / 99)
@@ -175,11 +231,26 @@ def test_rare_symbols_become_the_unknown_one_and_its_share_is_told(folder: Path)
 
 def test_a_vocabulary_that_surprises_is_said_before_training(folder: Path) -> None:
     draw = random.Random(0)
-    (folder / "han.txt").write_text("".join(chr(draw.randrange(0x4E00, 0x6E00)) for _ in range(6000)), encoding="utf-8")
-    done = inside("train-char", "verse.yaml", "--set", "data.text=han.txt", "--set", "training.max_steps=1", "--name", "han", cwd=folder)
+    (folder / "han.txt").write_text(
+        "".join(chr(draw.randrange(0x4E00, 0x6E00)) for _ in range(6000)), encoding="utf-8"
+    )
+    done = inside(
+        "train-char",
+        "verse.yaml",
+        "--set",
+        "data.text=han.txt",
+        "--set",
+        "training.max_steps=1",
+        "--name",
+        "han",
+        cwd=folder,
+    )
     warning, network = done.stderr.index("symbols, "), done.stderr.index("LSTM character model")
     assert done.code == 0 and warning < network
-    assert re.search(r"warning: [\d,]+ symbols, [\d,]+ of them seen less than 5 times in train; `data.min_count: 5`", done.stderr)
+    assert re.search(
+        r"warning: [\d,]+ symbols, [\d,]+ of them seen less than 5 times in train; `data.min_count: 5`",
+        done.stderr,
+    )
 
 
 @pytest.mark.parametrize(
@@ -194,7 +265,9 @@ def test_a_vocabulary_that_surprises_is_said_before_training(folder: Path) -> No
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_answered(arguments: list[str], said: str, evaluated: dict[str, Any], folder: Path) -> None:
+def test_mistakes_are_answered(
+    arguments: list[str], said: str, evaluated: dict[str, Any], folder: Path
+) -> None:
     (folder / "empty.txt").touch()
     done = inside(*arguments, cwd=folder)
     assert evaluated and done.code == 2
@@ -207,11 +280,20 @@ def test_mistakes_are_answered(arguments: list[str], said: str, evaluated: dict[
 def test_the_standard_library_becomes_a_text(tmp_path: Path) -> None:
     target = tmp_path / "data/python_source.txt"
     done = subprocess.run(
-        [sys.executable, PROJECT / "configs/python_source.py", target], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, PROJECT / "configs/python_source.py", target],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     text = target.read_text(encoding="utf-8")
     assert re.search(r"[\d,]+ modules, [\d,]+ bytes", done.stdout)
-    assert len(text) > 1_000_000 and "# json/decoder.py\n" in text and "class JSONDecoder" in text and "/test/" not in text[:10_000]
+    assert (
+        len(text) > 1_000_000
+        and "# json/decoder.py\n" in text
+        and "class JSONDecoder" in text
+        and "/test/" not in text[:10_000]
+    )
 
 
 # --- the shipped configs ----------------------------------------------------------------------------------------------
@@ -219,7 +301,13 @@ def test_the_standard_library_becomes_a_text(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["shakespeare", "shakespeare_best", "python_source", "names", "enwik8"])
 def test_a_shipped_config_trains_on_other_text_in_small(name: str, folder: Path) -> None:
-    small = ["model.hidden_size=8", "model.embedding_dim=8", "training.max_steps=2", "training.warmup_steps=0", "training.batch_size=4"]
+    small = [
+        "model.hidden_size=8",
+        "model.embedding_dim=8",
+        "training.max_steps=2",
+        "training.warmup_steps=0",
+        "training.batch_size=4",
+    ]
     small += ["data.text=verse.txt", "training.window=20", "training.device=cpu"]
     given = [part for setting in small for part in ("--set", setting)]
     done = inside("train-char", PROJECT / f"configs/{name}.yaml", *given, cwd=folder)

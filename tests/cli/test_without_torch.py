@@ -79,6 +79,14 @@ def test_python_callers_need_none_either(here: Path) -> None:
 
     code = "import json, seqtool; m = seqtool.load('text'); print(json.dumps([m.sample('a', 4), m.score('abc').bits]))"
     variables = environment(PYTHONPATH=f"{here / 'site'}:{PROJECT}")
-    done = subprocess.run([sys.executable, "-c", code], cwd=here, capture_output=True, text=True, timeout=60, env=variables, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env=variables,
+        check=True,
+    )
     text, bits = json.loads(done.stdout)
     assert len(text) == 4 and bits > 0

@@ -16,16 +16,54 @@ from seqtool.config import dump_settings, json_schema, parse_settings, read_sett
 from seqtool.config.checks import contradictions
 from seqtool.config.paths import relative
 from seqtool.config.schema import choices, keys
-from seqtool.settings import CharData, CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings import (
+    CharData,
+    CharModel,
+    CharSettings,
+    Feature,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 
 CHARACTERS = st.characters(exclude_categories=["Cs"])
-TRAPS = ["no", "null", "~", "1e3", "a:", "#x", "-", "'", '"', "\\", "{", "[", "é", "<<", "*a", "&a", "!x", "%", "@", "...", "---", "😀"]
-TEXT = st.text(CHARACTERS, max_size=12) | st.sampled_from([*TRAPS, "", "- x", "a: b", "a\nb", " a ", "\u2028", "\x07", "\ufeff", "a" * 70])
-PATHS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8).flatmap(
-    lambda name: st.sampled_from([f"/here/runs/x/{name}", f"/here/{name}", f"/far/away/{name}", f"/here/runs/x/a/{name}"])
+TRAPS = [
+    "no",
+    "null",
+    "~",
+    "1e3",
+    "a:",
+    "#x",
+    "-",
+    "'",
+    '"',
+    "\\",
+    "{",
+    "[",
+    "é",
+    "<<",
+    "*a",
+    "&a",
+    "!x",
+    "%",
+    "@",
+    "...",
+    "---",
+    "😀",
+]
+TEXT = st.text(CHARACTERS, max_size=12) | st.sampled_from(
+    [*TRAPS, "", "- x", "a: b", "a\nb", " a ", "\u2028", "\x07", "\ufeff", "a" * 70]
+)
+PATHS = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1, max_size=8
+).flatmap(
+    lambda name: st.sampled_from(
+        [f"/here/runs/x/{name}", f"/here/{name}", f"/far/away/{name}", f"/here/runs/x/a/{name}"]
+    )
 )
 
 
@@ -46,13 +84,17 @@ def values(cls: type[Any], **given_: st.SearchStrategy[Any]) -> st.SearchStrateg
     """Objects of a section; keys that are not spelt out go by their type."""
     strategies: dict[str, st.SearchStrategy[Any]] = {}
     for name, key in keys(cls).items():
-        kinds = {part.__name__ for part in getattr(key.type, "__args__", (key.type,)) if isinstance(part, type)}
+        kinds = {
+            part.__name__ for part in getattr(key.type, "__args__", (key.type,)) if isinstance(part, type)
+        }
         if name in given_:
             strategies[name] = given_[name]
         elif choices(key.type):
             strategies[name] = st.sampled_from(choices(key.type))
         elif kinds & {"int", "float"}:
-            strategies[name] = numbers(key.field.metadata, "int" in kinds) | (st.none() if "NoneType" in kinds else st.nothing())
+            strategies[name] = numbers(key.field.metadata, "int" in kinds) | (
+                st.none() if "NoneType" in kinds else st.nothing()
+            )
         elif kinds == {"bool"}:
             strategies[name] = st.booleans()
         elif kinds == {"str"}:
@@ -65,9 +107,14 @@ def values(cls: type[Any], **given_: st.SearchStrategy[Any]) -> st.SearchStrateg
 SHARE = st.floats(0, 0.5)
 PAIR = TEXT.flatmap(lambda a: st.tuples(st.just(a), st.text(CHARACTERS, min_size=len(a), max_size=len(a))))
 PAIRS = st.lists(PAIR, max_size=3).map(tuple)
-ALPHABET = st.lists(CHARACTERS, min_size=1, max_size=9, unique=True).flatmap(lambda a: st.sampled_from(["".join(a), tuple(a)]))
+ALPHABET = st.lists(CHARACTERS, min_size=1, max_size=9, unique=True).flatmap(
+    lambda a: st.sampled_from(["".join(a), tuple(a)])
+)
 LABELS = TEXT | st.text("ab é", min_size=1500, max_size=1500)
-TRAINING: dict[str, Any] = {"betas": st.tuples(SHARE, SHARE), "init_from": st.just("") | PATHS.map(os.path.normpath)}
+TRAINING: dict[str, Any] = {
+    "betas": st.tuples(SHARE, SHARE),
+    "init_from": st.just("") | PATHS.map(os.path.normpath),
+}
 CHAR = values(
     CharSettings,
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
@@ -96,8 +143,12 @@ TAGGER = values(
         encoding=st.just("latin-1"),
         columns=st.just(()) | st.lists(TEXT, unique=True, max_size=3).map(lambda names: (*names, "form")),
     ),
-    model=values(TaggerModel, features=st.sampled_from(["standard", "rich"]) | st.lists(FEATURE, max_size=2).map(tuple)),
-    training=values(Training, class_weights=st.just("balanced") | st.dictionaries(LABELS, SHARE, max_size=3), **TRAINING),
+    model=values(
+        TaggerModel, features=st.sampled_from(["standard", "rich"]) | st.lists(FEATURE, max_size=2).map(tuple)
+    ),
+    training=values(
+        Training, class_weights=st.just("balanced") | st.dictionaries(LABELS, SHARE, max_size=3), **TRAINING
+    ),
 )
 
 
@@ -166,7 +217,13 @@ def test_the_lecture_configs_say_what_the_lecture_does() -> None:
     assert (hihell.data.pairs, hihell.data.alphabet, hihell.seed) == ((("hihell", "ihello"),), "hielo", 777)
     assert (hihell.model.cell, hihell.model.input, hihell.model.hidden_size) == ("rnn", "onehot", 4)
     training = hihell.training
-    assert (training.epochs, training.optimizer, training.lr, training.seed_skip, training.shuffle) == (15, "adam", 0.1, 16, False)
+    assert (training.epochs, training.optimizer, training.lr, training.seed_skip, training.shuffle) == (
+        15,
+        "adam",
+        0.1,
+        16,
+        False,
+    )
     toy = read_settings(ROOT / "configs/toy_tagger.yaml").settings
     assert isinstance(toy, TaggerSettings)
     assert toy.model.features == (Feature(name="form", dim=6, unknown=False),)

@@ -1,5 +1,4 @@
 """Every mistake a config can hold: its sentence, its place, its caret and its hint. One case, one line."""
-# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -29,7 +28,10 @@ def screen(text: str, *overrides: str) -> str:
     for problem in problems(text, *overrides):
         lines.append(f"{problem.place}  {problem.message}")
         if problem.source:
-            lines += [f"| {problem.source.text}", "| " + " " * (problem.source.column - 1) + "^" * problem.source.width]
+            lines += [
+                f"| {problem.source.text}",
+                "| " + " " * (problem.source.column - 1) + "^" * problem.source.width,
+            ]
         if problem.hint:
             lines.append(f"hint: {problem.hint}")
     return "\n".join(lines)
@@ -210,14 +212,19 @@ SENSE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "option", "message", "hint"), [pytest.param(*case[1:], id=case[0]) for case in SCHEMA + SENSE])
+@pytest.mark.parametrize(
+    ("text", "option", "message", "hint"), [pytest.param(*case[1:], id=case[0]) for case in SCHEMA + SENSE]
+)
 def test_one_mistake_one_sentence(text: str, option: str, message: str, hint: str) -> None:
     """A space before a second key starts a second option."""
     first, *rest = option.split(" model.")
     overrides = (first, *(f"model.{part}" for part in rest))
     found = problems(text, *overrides)
     assert [problem.message for problem in found] == [message]
-    assert found[0].place == next((f"--set {option}" for option in overrides if message.startswith(option.split("=")[0])), found[0].place)
+    assert found[0].place == next(
+        (f"--set {option}" for option in overrides if message.startswith(option.split("=")[0])),
+        found[0].place,
+    )
     assert hint in found[0].hint
     assert found[0].hint or ": expected" in message
 
@@ -264,7 +271,9 @@ def test_structure(text: str, expected: str) -> None:
         pytest.param("training.lr=[1", "not valid YAML: did not find expected ',' or ']'", id="open bracket"),
         pytest.param("training.lr=&a 1", "anchors (&a) are not allowed", id="anchor"),
         pytest.param(
-            "training.lr.x=1", "training.lr: expected a number above 0 and at most 1000, found a section of keys", id="below a value"
+            "training.lr.x=1",
+            "training.lr: expected a number above 0 and at most 1000, found a section of keys",
+            id="below a value",
         ),
     ],
 )
@@ -275,7 +284,9 @@ def test_options_that_are_wrong(option: str, message: str) -> None:
 
 
 def test_a_feature_cannot_be_set_alone() -> None:
-    found = problems(TAGGER.replace("training", "model: {features: [{name: form}]}\ntraining"), "model.features.0.dim=3")
+    found = problems(
+        TAGGER.replace("training", "model: {features: [{name: form}]}\ntraining"), "model.features.0.dim=3"
+    )
     assert found[0].message == "model.features.0.dim: only model.features as a whole can be set"
 
 

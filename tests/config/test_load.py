@@ -48,7 +48,9 @@ def test_pairs_are_text_however_yaml_reads_them() -> None:
     assert char(text).data.pairs == (("no", "on"), ("123", "1e3"), ("null", "true"))
 
 
-def test_paths_are_relative_to_the_file_and_options_to_the_current_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_paths_are_relative_to_the_file_and_options_to_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/me")
     (tmp_path / "configs").mkdir()
@@ -89,7 +91,10 @@ def test_where_each_value_came_from() -> None:
 def test_the_last_option_wins_and_weights_can_be_set_one_by_one() -> None:
     text = "task: tagger\ndata: {train: t}\ntraining: {epochs: 1}"
     read = parse_settings(
-        text, name="c", folder=Path("/"), overrides=["seed=3", "seed=4", "training.class_weights.a.b=2", "training.class_weights.NN=3"]
+        text,
+        name="c",
+        folder=Path("/"),
+        overrides=["seed=3", "seed=4", "training.class_weights.a.b=2", "training.class_weights.NN=3"],
     )
     assert read.settings.seed == 4
     assert read.settings.training.class_weights == {"a.b": 2.0, "NN": 3.0}
@@ -116,9 +121,19 @@ def test_a_config_without_data_is_not_trainable() -> None:
 @pytest.mark.parametrize(
     ("option", "note"),
     [
-        pytest.param("training={optimizer: sgd, betas: [0.9, 0.98]}", "training.betas has no effect with optimizer: sgd", id="betas"),
-        pytest.param("model.nonlinearity=relu", "model.nonlinearity has no effect with cell: lstm", id="nonlinearity"),
-        pytest.param("data.val=/here/t.txt", "data.val names a file that data.text names too: /here/t.txt", id="same file"),
+        pytest.param(
+            "training={optimizer: sgd, betas: [0.9, 0.98]}",
+            "training.betas has no effect with optimizer: sgd",
+            id="betas",
+        ),
+        pytest.param(
+            "model.nonlinearity=relu", "model.nonlinearity has no effect with cell: lstm", id="nonlinearity"
+        ),
+        pytest.param(
+            "data.val=/here/t.txt",
+            "data.val names a file that data.text names too: /here/t.txt",
+            id="same file",
+        ),
     ],
 )
 def test_settings_without_effect_are_named(option: str, note: str) -> None:
@@ -174,7 +189,9 @@ def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_json_is_read_as_well(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
-    path.write_text('{"task": "char",\n "data": {"pairs": [["ab", "ba"]], "alphabet": null},\n "training": {"epochs": 1, "lr": 1e-3}}')
+    path.write_text(
+        '{"task": "char",\n "data": {"pairs": [["ab", "ba"]], "alphabet": null},\n "training": {"epochs": 1, "lr": 1e-3}}'
+    )
     assert read_settings(path).settings.training.lr == 1e-3
 
 

@@ -1,5 +1,4 @@
 """The YAML reader: what it refuses, where it points, and that no text makes it slow or crash."""
-# ruff: noqa: E501
 
 from __future__ import annotations
 
@@ -31,7 +30,9 @@ def merge_bomb() -> str:
 
 def anchor_bomb() -> str:
     """A billion laughs."""
-    return "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True))
+    return "a: &a [x, x]\n" + "".join(
+        f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+    )
 
 
 @pytest.mark.parametrize("loader", LOADERS)
@@ -50,13 +51,17 @@ def test_bombs_are_answered_at_once(text: str, loader: type[object], monkeypatch
     monkeypatch.setattr(yaml_reader, "LOADER", loader)
     read_tree(Source("warm", "a: 1"))
     best = float("inf")
-    for _ in range(3):  # the best of three, in time of the processor: a busy machine is not the reader's fault
+    for _ in range(
+        3
+    ):  # the best of three, in time of the processor: a busy machine is not the reader's fault
         start = time.process_time()
         with pytest.raises(ConfigError):
             parse_settings(text, name="bomb.yaml", folder=Path())
         best = min(best, time.process_time() - start)
     if sys.gettrace() is None:  # coverage and debuggers make Python's own lines many times slower
-        assert best < (0.5 if loader is yaml.SafeLoader else 0.05)  # the parser in plain Python looks 1,000 characters ahead
+        assert best < (
+            0.5 if loader is yaml.SafeLoader else 0.05
+        )  # the parser in plain Python looks 1,000 characters ahead
 
 
 REFUSED = [
@@ -90,14 +95,20 @@ def test_what_is_refused(text: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED)
-def test_the_parser_in_plain_python_refuses_the_same(text: str, expected: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_parser_in_plain_python_refuses_the_same(
+    text: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(yaml_reader, "LOADER", yaml.SafeLoader)
     assert len(read_tree(Source("f", text)).mistakes) == len(expected)
 
 
 @pytest.mark.parametrize("loader", LOADERS)
-@pytest.mark.parametrize("text", ['a: "\\ud800"', 'a: "\\U99999999"'], ids=["half a surrogate pair", "beyond Unicode"])
-def test_escapes_that_are_no_character(text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "text", ['a: "\\ud800"', 'a: "\\U99999999"'], ids=["half a surrogate pair", "beyond Unicode"]
+)
+def test_escapes_that_are_no_character(
+    text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(yaml_reader, "LOADER", loader)
     (mistake,) = read_tree(Source("f", text)).mistakes
     assert "not valid YAML: " in mistake.message or "half of a surrogate pair" in mistake.message
@@ -108,12 +119,22 @@ def test_scalars_keep_their_text_and_place() -> None:
     assert isinstance(root, Table)
     values = root.entries["b"].value
     assert isinstance(values, Items)
-    assert [(v.text, v.plain) for v in values.values if isinstance(v, Scalar)] == [("no", True), ("yes", False), ("1e-3", True)]
-    assert [(v.mark.line, v.mark.column, v.mark.width) for v in values.values] == [(2, 5, 2), (2, 9, 5), (2, 16, 4)]
+    assert [(v.text, v.plain) for v in values.values if isinstance(v, Scalar)] == [
+        ("no", True),
+        ("yes", False),
+        ("1e-3", True),
+    ]
+    assert [(v.mark.line, v.mark.column, v.mark.width) for v in values.values] == [
+        (2, 5, 2),
+        (2, 9, 5),
+        (2, 16, 4),
+    ]
     assert (root.entries["c"].key.line, root.entries["c"].key.column) == (3, 1)
 
 
-@pytest.mark.parametrize("breaks", ["\n", "\r\n", "\r", "\x85", "\u2028"], ids=["lf", "crlf", "cr", "nel", "ls"])
+@pytest.mark.parametrize(
+    "breaks", ["\n", "\r\n", "\r", "\x85", "\u2028"], ids=["lf", "crlf", "cr", "nel", "ls"]
+)
 def test_lines_are_counted_as_the_parser_counts_them(breaks: str) -> None:
     mistake = read_tree(Source("f", f"# é{breaks}b: 1{breaks}ä: &x 1")).mistakes[0]
     assert mistake.mark.place == "f:3:4"
@@ -129,8 +150,12 @@ def test_depth_up_to_the_limit_is_read() -> None:
     ("data", "place", "message"),
     [
         pytest.param(b"a: 1\nb: \xff\n", "f:2", "expected UTF-8, found the byte 0xff", id="not UTF-8"),
-        pytest.param("task: char".encode("utf-16"), "f:1", "expected UTF-8, found the byte 0xff", id="UTF-16"),
-        pytest.param(b"#" * 1_000_001, "f", "expected a config of at most 1,000,000 bytes, found more", id="too large"),
+        pytest.param(
+            "task: char".encode("utf-16"), "f:1", "expected UTF-8, found the byte 0xff", id="UTF-16"
+        ),
+        pytest.param(
+            b"#" * 1_000_001, "f", "expected a config of at most 1,000,000 bytes, found more", id="too large"
+        ),
     ],
 )
 def test_bytes_that_are_no_config(data: bytes, place: str, message: str) -> None:
@@ -152,9 +177,7 @@ def test_quoted_text_reads_back(text: str) -> None:
     assert quoted(text).isprintable() or any(not char.isprintable() for char in text)
 
 
-WORDS = (
-    "tagger data: model: training: [ ] { } , ' \" &a *a <<: !!str ? # null ~ features: pairs: alphabet: train: name dim é 0x1 1e999 .nan -1"
-)
+WORDS = "tagger data: model: training: [ ] { } , ' \" &a *a <<: !!str ? # null ~ features: pairs: alphabet: train: name dim é 0x1 1e999 .nan -1"
 GAPS = [
     "task: char",
     " ",
@@ -182,13 +205,22 @@ YAML_BITS = st.lists(st.sampled_from([*WORDS.split(), *GAPS]), max_size=30).map(
 @example("task: char\ndata: {alphabet: ab}\n", ["data.alphabet=\ud800"])
 @example("data:", ["\x1b="])
 @example('"\\ud800"', [])
-@example("task: char\ndata: {text: x}\ntraining: {epochs: 1, lr: " + "9" * 5000 + ", seed_skip: " + "9" * 5000 + "}", [])
+@example(
+    "task: char\ndata: {text: x}\ntraining: {epochs: 1, lr: "
+    + "9" * 5000
+    + ", seed_skip: "
+    + "9" * 5000
+    + "}",
+    [],
+)
 def test_no_text_raises_anything_but_a_config_error(text: str, overrides: list[str]) -> None:
     try:
         read = parse_settings(text, name="f", folder=Path(), overrides=overrides)
     except ConfigError as error:
         assert error.problems
-        assert all(problem.message and problem.message.isprintable() and problem.place for problem in error.problems)
+        assert all(
+            problem.message and problem.message.isprintable() and problem.place for problem in error.problems
+        )
     else:
         assert read.settings.task in ("char", "tagger")
 

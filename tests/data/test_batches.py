@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.batches import SentenceBatches, SequenceBatches, TextStreams
-from seqtool.data.sharding import Share
+from seqtool.data.sharding import Shard
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 LENGTHS = st.lists(st.integers(1, 12), max_size=40)
 SEEDS = st.integers(0, 2**63 - 1)
 
@@ -22,13 +22,19 @@ SEEDS = st.integers(0, 2**63 - 1)
 
 
 @given(st.integers(2, 400), st.integers(1, 9), st.integers(1, 30), SEEDS, st.integers(0, 5))
-def test_streams_go_on_from_window_to_window(length: int, batch: int, window: int, seed: int, epoch: int) -> None:
+def test_streams_go_on_from_window_to_window(
+    length: int, batch: int, window: int, seed: int, epoch: int
+) -> None:
     text = np.arange(length, dtype=np.uint16)
     streams = TextStreams(text, batch, window, seed)
     steps = [streams.batch(epoch, index) for index in range(streams.steps_per_epoch)]
     inputs = np.concatenate([step[0] for step in steps])
     targets = np.concatenate([step[1] for step in steps])
-    assert all(part.shape == (streams.window, streams.batch_size) and part.dtype == np.int64 for step in steps for part in step)
+    assert all(
+        part.shape == (streams.window, streams.batch_size) and part.dtype == np.int64
+        for step in steps
+        for part in step
+    )
     np.testing.assert_array_equal(targets, inputs + 1)  # the text counts up, so the next symbol is one more
     assert (np.diff(inputs, axis=0) == 1).all()
     assert (np.diff(inputs[0]) == len(inputs)).all()  # streams touch
@@ -41,7 +47,10 @@ def test_streams_go_on_from_window_to_window(length: int, batch: int, window: in
 def test_every_part_is_seen_sooner_or_later() -> None:
     streams = TextStreams(np.arange(100, dtype=np.uint8), 3, 7, 1)
     seen = {
-        int(target) for epoch in range(60) for index in range(streams.steps_per_epoch) for target in streams.batch(epoch, index)[1].flat
+        int(target)
+        for epoch in range(60)
+        for index in range(streams.steps_per_epoch)
+        for target in streams.batch(epoch, index)[1].flat
     }
     assert seen == set(range(1, 100))
 
@@ -74,7 +83,9 @@ def sequences(lengths: list[int]) -> tuple[list[Array], list[Array]]:
 
 
 @given(LENGTHS, st.integers(1, 9), SEEDS, st.booleans(), st.integers(0, 3))
-def test_every_sequence_stands_in_one_batch(lengths: list[int], size: int, seed: int, shuffle: bool, epoch: int) -> None:
+def test_every_sequence_stands_in_one_batch(
+    lengths: list[int], size: int, seed: int, shuffle: bool, epoch: int
+) -> None:
     batches = SequenceBatches(*sequences(lengths), size, seed, shuffle)
     found = []
     for index in range(batches.steps(epoch)):
@@ -100,7 +111,9 @@ def test_lines_of_like_length_stand_together() -> None:
 
 
 @given(LENGTHS, st.integers(1, 9), st.none() | st.integers(1, 40), SEEDS, st.booleans(), st.integers(0, 3))
-def test_every_sentence_stands_in_one_batch(lengths: list[int], size: int, words: int | None, seed: int, shuffle: bool, epoch: int) -> None:
+def test_every_sentence_stands_in_one_batch(
+    lengths: list[int], size: int, words: int | None, seed: int, shuffle: bool, epoch: int
+) -> None:
     forms, labels = sequences(lengths)
     batches = SentenceBatches(forms, labels, size, words, seed, shuffle)
     found: list[int] = []
@@ -119,14 +132,25 @@ def test_every_sentence_stands_in_one_batch(lengths: list[int], size: int, words
 
 def test_the_order_of_the_file_is_kept() -> None:
     batches = SentenceBatches(*sequences([3, 5, 2, 4, 1]), 1, None, 1, False)
-    assert [batches.batch(epoch, index).order.tolist() for epoch in (0, 1) for index in range(5)] == [[0], [1], [2], [3], [4]] * 2
+    assert [batches.batch(epoch, index).order.tolist() for epoch in (0, 1) for index in range(5)] == [
+        [0],
+        [1],
+        [2],
+        [3],
+        [4],
+    ] * 2
     batches = SentenceBatches(*sequences([3, 5, 2, 4, 1]), 2, None, 1, False)
     assert [batches.batch(0, index).order.tolist() for index in range(3)] == [[1, 0], [3, 2], [4]]
 
 
 def test_evaluation_takes_the_longest_first() -> None:
     batches = SentenceBatches(*sequences([3, 5, 2, 4, 1, 3]), 1, 8, 1, False)
-    assert [batches.batch(0, index).order.tolist() for index in range(batches.steps(0))] == [[1], [3, 0], [5, 2], [4]]
+    assert [batches.batch(0, index).order.tolist() for index in range(batches.steps(0))] == [
+        [1],
+        [3, 0],
+        [5, 2],
+        [4],
+    ]
 
 
 def test_padding_is_little_and_company_changes() -> None:
@@ -182,7 +206,7 @@ def test_a_batch_depends_on_seed_epoch_and_index_alone(make: Any) -> None:
 def test_shares_of_a_batch_are_balanced_and_make_up_the_whole(size: int) -> None:
     forms, labels = sequences(LENGTHS_OF_MANY)
     whole = SentenceBatches(forms, labels, 8, 100, 1, True)
-    parts = [SentenceBatches(forms, labels, 8, 100, 1, True, Share(rank, size)) for rank in range(size)]
+    parts = [SentenceBatches(forms, labels, 8, 100, 1, True, Shard(rank, size)) for rank in range(size)]
     for index in range(whole.steps(0)):
         batch, shares = whole.batch(0, index), [part.batch(0, index) for part in parts]
         assert all(share.items == batch.items and share.longest == len(batch.words) for share in shares)
@@ -198,7 +222,7 @@ def test_shares_of_a_batch_are_balanced_and_make_up_the_whole(size: int) -> None
 def test_streams_are_shared_without_reading_those_of_others() -> None:
     text = np.arange(999, dtype=np.uint16)
     whole = TextStreams(text, 5, 10, 1)
-    parts = [TextStreams(text, 5, 10, 1, Share(rank, 3)) for rank in range(3)]
+    parts = [TextStreams(text, 5, 10, 1, Shard(rank, 3)) for rank in range(3)]
     assert {part.steps_per_epoch for part in parts} == {whole.steps_per_epoch}
     for side in (0, 1):
         together = np.concatenate([part.batch(1, 2)[side] for part in parts], axis=1)

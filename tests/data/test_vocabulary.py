@@ -49,14 +49,22 @@ def test_the_unknown_symbol_stands_for_all_others(text: str, more: str) -> None:
 def test_json_brings_back_the_same(unit: Unit, unknown: int | None) -> None:
     vocabulary = SymbolVocabulary("\né\x1aa", unit, unknown, (3, 1, 0, 9))
     again = SymbolVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())), unit)
-    assert (again.symbols, again.unit, again.unknown, again.counts) == (vocabulary.symbols, unit, unknown, (3, 1, 0, 9))
+    assert (again.symbols, again.unit, again.unknown, again.counts) == (
+        vocabulary.symbols,
+        unit,
+        unknown,
+        (3, 1, 0, 9),
+    )
     assert again.encode("aa\n").tolist() == [3, 3, 0]
     assert pickle.loads(pickle.dumps(again)).encode("a").tolist() == [3]
     assert "é" in again and "x" not in again and len(again) == 4
 
 
 def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
-    base, more = SymbolVocabulary("ab", counts=(3, 2)), SymbolVocabulary(["b", UNKNOWN["char"], "c"], unknown=1, counts=(1, 1, 5))
+    base, more = (
+        SymbolVocabulary("ab", counts=(3, 2)),
+        SymbolVocabulary(["b", UNKNOWN["char"], "c"], unknown=1, counts=(1, 1, 5)),
+    )
     both = more.extending(base)
     assert both.symbols == ("a", "b", UNKNOWN["char"], "c")
     assert (both.counts, both.unknown) == ((3, 3, 1, 5), 2)
@@ -66,16 +74,42 @@ def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
 @pytest.mark.parametrize(
     ("symbols", "unit", "text", "message", "hint"),
     [
-        ("helo", "char", "hexe", "symbol 'x' (U+0078) at position 3 is not in the alphabet", "the alphabet is: h e l o"),
-        (" \n", "char", " \t", "symbol '\\t' (U+0009) at position 2 is not in the alphabet", "the alphabet is: space \\n"),
-        ("a", "char", "😀", "symbol '😀' (U+1F600) at position 1 is not in the alphabet", "the alphabet is: a"),
+        (
+            "helo",
+            "char",
+            "hexe",
+            "symbol 'x' (U+0078) at position 3 is not in the alphabet",
+            "the alphabet is: h e l o",
+        ),
+        (
+            " \n",
+            "char",
+            " \t",
+            "symbol '\\t' (U+0009) at position 2 is not in the alphabet",
+            "the alphabet is: space \\n",
+        ),
+        (
+            "a",
+            "char",
+            "😀",
+            "symbol '😀' (U+1F600) at position 1 is not in the alphabet",
+            "the alphabet is: a",
+        ),
         ("a\xe9", "byte", "aé", "byte 0xC3 at position 2 is not in the alphabet", "the alphabet is: a 0xE9"),
-        ("".join(map(chr, range(0x4E00, 0x4E64))), "char", "a", "symbol 'a' (U+0061) at position 1 is not in the alphabet", "and 20 more"),
+        (
+            "".join(map(chr, range(0x4E00, 0x4E64))),
+            "char",
+            "a",
+            "symbol 'a' (U+0061) at position 1 is not in the alphabet",
+            "and 20 more",
+        ),
         ("", "char", "a", "symbol 'a' (U+0061) at position 1 is not in the alphabet", "the alphabet is: "),
     ],
     ids=["letter", "white space", "beyond the table", "byte", "long alphabet", "no alphabet"],
 )
-def test_a_symbol_that_is_not_in_the_alphabet_is_named(symbols: str, unit: Unit, text: str, message: str, hint: str) -> None:
+def test_a_symbol_that_is_not_in_the_alphabet_is_named(
+    symbols: str, unit: Unit, text: str, message: str, hint: str
+) -> None:
     with pytest.raises(DataError) as caught:
         SymbolVocabulary(symbols, unit).encode(text)
     assert caught.value.problems[0].message == message

@@ -21,7 +21,14 @@ from seqtool.evaluation.character import TextRequest, evaluate_character
 from seqtool.evaluation.ngrams import NgramModel, longest_copy, share_seen
 from seqtool.evaluation.novelty import novelty_of_lines, novelty_of_text
 from seqtool.evaluation.text_data import read_files
-from seqtool.evaluation.text_scores import SymbolTally, evaluate_lines, evaluate_text, fit_temperature, ngram_losses, symbol_class
+from seqtool.evaluation.text_scores import (
+    SymbolTally,
+    evaluate_lines,
+    evaluate_text,
+    fit_temperature,
+    ngram_losses,
+    symbol_class,
+)
 from seqtool.inference.character import CharacterModel
 from seqtool.reports.text_evaluation import text_report
 from seqtool.settings import CharModel
@@ -60,10 +67,16 @@ def test_both_protocols_and_the_classes_are_those_of_single_steps() -> None:
     assert found.symbols == 699
     assert found.carried == pytest.approx(sum(single) / 699, abs=1e-6)
     for size in (64, 100):
-        tiles = [nats for start in range(0, 699, size) for nats in nats_one_by_one(network, text[start : start + size + 1])]
+        tiles = [
+            nats
+            for start in range(0, 699, size)
+            for nats in nats_one_by_one(network, text[start : start + size + 1])
+        ]
         assert found.blocks[size] == pytest.approx(sum(tiles) / 699, abs=1e-6)
     for kind, (nats, count) in found.classes.items():
-        of_kind = [loss for loss, symbol in zip(single, text[1:], strict=True) if symbol_class(symbol) == kind]
+        of_kind = [
+            loss for loss, symbol in zip(single, text[1:], strict=True) if symbol_class(symbol) == kind
+        ]
         assert nats == pytest.approx(sum(of_kind) / len(of_kind), abs=1e-6)
         assert count == len(of_kind)
     assert set(found.classes) == {"newline", "space", "letters", "digits", "punctuation"}
@@ -89,7 +102,9 @@ def test_contexts_are_symbols_read_from_nothing() -> None:
     for length in (1, 2, 5, 10):
         assert found[length] == pytest.approx(np.mean([nats[length - 1] for nats in short]), abs=1e-6)
     for length, near in ((20, range(17, 20)), (100, range(89, 100)), (200, range(179, 200))):
-        assert found[length] == pytest.approx(np.mean([nats[place] for nats in long for place in near]), abs=1e-6)
+        assert found[length] == pytest.approx(
+            np.mean([nats[place] for nats in long for place in near]), abs=1e-6
+        )
 
 
 def test_few_tiles_of_a_long_text_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,10 +124,14 @@ def test_a_short_text_has_the_contexts_that_fit(length: int) -> None:
 
 
 def test_bits_per_byte_count_the_bytes_of_utf8_and_unknown_symbols_are_counted() -> None:
-    network = character_model(CharModel(hidden_size=5, embedding_dim=4), [*"ab é", "\N{REPLACEMENT CHARACTER}"], unknown=4)
+    network = character_model(
+        CharModel(hidden_size=5, embedding_dim=4), [*"ab é", "\N{REPLACEMENT CHARACTER}"], unknown=4
+    )
     found = evaluate_text(network, network.encode("aé é bz"), ())
     assert found.unknown == pytest.approx(1 / 6)
-    assert found.bytes_per_symbol == pytest.approx((2 + 1 + 2 + 1 + 1 + 3) / 6)  # U+FFFD, which stands for the z, has three
+    assert found.bytes_per_symbol == pytest.approx(
+        (2 + 1 + 2 + 1 + 1 + 3) / 6
+    )  # U+FFFD, which stands for the z, has three
     assert found.bits_per_byte == pytest.approx(found.carried / math.log(2) / found.bytes_per_symbol)
 
 
@@ -148,18 +167,29 @@ def test_a_file_of_lines_is_read_line_by_line(tmp_path: Path) -> None:
 def probability(text: str, context: str, symbol: str, symbols: int) -> float:
     """Witten-Bell by its definition, straight from the text."""
     shorter = probability(text, context[1:], symbol, symbols) if context else 1 / symbols
-    places = [place for place in range(len(text)) if text.startswith(context, place) and place + len(context) < len(text)]
+    places = [
+        place
+        for place in range(len(text))
+        if text.startswith(context, place) and place + len(context) < len(text)
+    ]
     going_on = Counter(text[place + len(context)] for place in places)
     total, kinds = sum(going_on.values()), len(going_on)
     return (going_on[symbol] + kinds * shorter) / (total + kinds) if total else shorter
 
 
-@given(st.text(alphabet="abc", min_size=1, max_size=30), st.text(alphabet="abcd", min_size=2, max_size=12), st.integers(1, 4))
+@given(
+    st.text(alphabet="abc", min_size=1, max_size=30),
+    st.text(alphabet="abcd", min_size=2, max_size=12),
+    st.integers(1, 4),
+)
 def test_ngrams_are_witten_bells(train: str, text: str, order: int) -> None:
     numbers = {symbol: number for number, symbol in enumerate("abcd")}
     trained, asked = (np.array([numbers[symbol] for symbol in side]) for side in (train, text))
     found = NgramModel(trained, 4, order).losses(asked)
-    expected = [-math.log(probability(train, text[max(0, place - order + 1) : place], text[place], 4)) for place in range(1, len(text))]
+    expected = [
+        -math.log(probability(train, text[max(0, place - order + 1) : place], text[place], 4))
+        for place in range(1, len(text))
+    ]
     assert found == pytest.approx(expected, rel=1e-9)
 
 
@@ -252,13 +282,18 @@ def test_a_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> N
     assert f"2-gram {found.ngrams[2]:.4f}" in told and "6-gram" in told and "longest copied stretch" in told
 
 
-def test_that_only_the_beginning_of_a_long_training_text_is_looked_at_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_that_only_the_beginning_of_a_long_training_text_is_looked_at_is_told(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for name, seed in (("text", 0), ("train", 1)):
         (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
     said = "n-grams and novelty go by the first 150 symbols of the training text"
     _, whole = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
-    assert said not in "\n".join(text_report(whole, "char")) and whole.to_json()["train_symbols_looked_at"] is None
+    assert (
+        said not in "\n".join(text_report(whole, "char"))
+        and whole.to_json()["train_symbols_looked_at"] is None
+    )
     monkeypatch.setattr(character_evaluation, "NGRAM_TEXT", 150)
     _, cut = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
     ids = [model().encode(text_of(400, seed)) for seed in (0, 1)]
@@ -268,7 +303,9 @@ def test_that_only_the_beginning_of_a_long_training_text_is_looked_at_is_told(mo
 
 
 def test_bytes_are_read_as_they_are(tmp_path: Path) -> None:
-    network = character_model(CharModel(hidden_size=5, embedding_dim=4), [*map(chr, range(128, 256)), *"ab"], unit="byte")
+    network = character_model(
+        CharModel(hidden_size=5, embedding_dim=4), [*map(chr, range(128, 256)), *"ab"], unit="byte"
+    )
     (tmp_path / "a.bin").write_bytes(b"\xff\x80ab\xfe")
     assert read_files(network, [tmp_path / "a.bin"]).ids.tolist() == [127, 0, 128, 129, 126]
     (tmp_path / "b.bin").write_bytes(b"ab\x00")

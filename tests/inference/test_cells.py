@@ -15,8 +15,8 @@ from seqtool.inference.encoder import DenseGates, Encoder, TableGates, Watch
 from seqtool.inference.packed_sequences import Packing
 from seqtool.inference.word_features import gate_table
 from seqtool.settings import RecurrentModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 CELLS = [("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu")]
 HIDDEN, INPUT = 6, 5
 LENGTHS = (7, 7, 4, 1)
@@ -43,21 +43,31 @@ def stored(stack: torch.nn.RNNBase) -> dict[str, Array]:
 def states(torch_state: Any, cell: str, layers: int, directions: int) -> list[list[Array]]:
     """torch's final state as (h[, c]) of each layer, each (directions, batch, hidden)."""
     parts = torch_state if cell == "lstm" else (torch_state,)
-    return [[part.detach().numpy().reshape(layers, directions, -1, HIDDEN)[layer] for part in parts] for layer in range(layers)]
+    return [
+        [part.detach().numpy().reshape(layers, directions, -1, HIDDEN)[layer] for part in parts]
+        for layer in range(layers)
+    ]
 
 
 @pytest.mark.parametrize(("cell", "layers", "bidirectional"), list(product(CELLS, [1, 3], [False, True])))
-def test_stacks_over_sequences_of_different_lengths_are_torchs(cell: tuple[Any, Any], layers: int, bidirectional: bool) -> None:
+def test_stacks_over_sequences_of_different_lengths_are_torchs(
+    cell: tuple[Any, Any], layers: int, bidirectional: bool
+) -> None:
     """torch reads each sequence alone, so that no padding is involved; we read them packed."""
     stack = torch_stack(*cell, layers, bidirectional)
     model = RecurrentModel(cell=cell[0], nonlinearity=cell[1], hidden_size=HIDDEN, num_layers=layers)
     encoder = Encoder.from_weights(model, stored(stack), bidirectional)
-    sequences = [np.random.default_rng(number).standard_normal((length, INPUT)).astype(np.float32) for number, length in enumerate(LENGTHS)]
+    sequences = [
+        np.random.default_rng(number).standard_normal((length, INPUT)).astype(np.float32)
+        for number, length in enumerate(LENGTHS)
+    ]
     packing = Packing.of(np.array(LENGTHS))
     x = np.concatenate(sequences)[packing.flat(np.cumsum(LENGTHS) - LENGTHS)]
     back = packing.back if bidirectional else None
     dense, state = encoder.run(DenseGates(encoder.cells[0], x, back), packing)
-    table, _ = encoder.run(TableGates(gate_table(encoder.cells[0], x), np.arange(packing.total), back), packing)
+    table, _ = encoder.run(
+        TableGates(gate_table(encoder.cells[0], x), np.arange(packing.total), back), packing
+    )
     np.testing.assert_allclose(table, dense, atol=1e-6)
     for number, sequence in enumerate(sequences):
         y, last = stack(torch.from_numpy(sequence[:, None]))
@@ -69,26 +79,35 @@ def test_stacks_over_sequences_of_different_lengths_are_torchs(cell: tuple[Any, 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_sequence_in_pieces_and_symbol_by_symbol_ends_as_in_one(cell: tuple[Any, Any]) -> None:
-    model = RecurrentModel(cell=cell[0], nonlinearity=cell[1], hidden_size=HIDDEN, num_layers=2, residual=True)
+    model = RecurrentModel(
+        cell=cell[0], nonlinearity=cell[1], hidden_size=HIDDEN, num_layers=2, residual=True
+    )
     encoder = Encoder.from_weights(model, stored(torch_stack(*cell, 2, False)))
     x = np.random.default_rng(1).standard_normal((9, 3, INPUT)).astype(np.float32)  # (time, batch, input)
 
     def run(part: Array, state: Any = None) -> Any:
-        return encoder.run(DenseGates(encoder.cells[0], part.reshape(-1, INPUT)), Packing.equal(len(part), 3), state)
+        return encoder.run(
+            DenseGates(encoder.cells[0], part.reshape(-1, INPUT)), Packing.equal(len(part), 3), state
+        )
 
     whole, _ = run(x)
     first, state = run(x[:4])
     kept = [part.copy() for parts in state for part in parts]
     second, _ = run(x[4:], state)
     np.testing.assert_allclose(np.concatenate([first, second]), whole, atol=1e-6)
-    assert all((part == before).all() for part, before in zip((part for parts in state for part in parts), kept, strict=True))
+    assert all(
+        (part == before).all()
+        for part, before in zip((part for parts in state for part in parts), kept, strict=True)
+    )
     steppers = encoder.start(encoder.initial_state(3))
     stepped = [encoder.advance(steppers, encoder.cells[0].input_gates(symbol[None])).copy() for symbol in x]
     np.testing.assert_allclose(np.concatenate(stepped), whole, atol=1e-6)
 
 
 def test_a_long_sequence_is_read_in_blocks_and_comes_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    encoder = Encoder.from_weights(RecurrentModel(hidden_size=HIDDEN, num_layers=2), stored(torch_stack("lstm", "tanh", 2, True)), True)
+    encoder = Encoder.from_weights(
+        RecurrentModel(hidden_size=HIDDEN, num_layers=2), stored(torch_stack("lstm", "tanh", 2, True)), True
+    )
     packing = Packing.of(np.array([40, 12, 3]))
     x = np.random.default_rng(1).standard_normal((packing.total, INPUT)).astype(np.float32)
     whole, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.back), packing)
@@ -111,10 +130,15 @@ def test_gates_are_those_of_the_equations() -> None:
         watch = Watch()
         encoder.run(DenseGates(encoder.cells[0], x), Packing.equal(6, 1), None, watch)
         shown = {name.removeprefix("encoder.0."): values for name, values in watch.found.items()}
-        w, u, b, v = (weights[f"encoder.0.forward.{part}"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"))
+        w, u, b, v = (
+            weights[f"encoder.0.forward.{part}"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+        )
         h = c = np.zeros(HIDDEN)
         for step in range(6):
-            entering, recurrent = np.split(w @ x[step] + b, len(w) // HIDDEN), np.split(u @ h + v, len(w) // HIDDEN)
+            entering, recurrent = (
+                np.split(w @ x[step] + b, len(w) // HIDDEN),
+                np.split(u @ h + v, len(w) // HIDDEN),
+            )
             if cell == "lstm":
                 i, f, o = (sigmoid(entering[place] + recurrent[place]) for place in (0, 1, 3))
                 g = np.tanh(entering[2] + recurrent[2])
@@ -138,14 +162,18 @@ def test_backward_states_stand_at_their_own_tokens() -> None:
     x = np.random.default_rng(5).standard_normal((packing.total, INPUT)).astype(np.float32)
     watch = Watch({"encoder.0.forward.h", "encoder.0.backward.h"})
     y, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.back), packing, None, watch)
-    np.testing.assert_array_equal(np.concatenate([watch.found["encoder.0.forward.h"], watch.found["encoder.0.backward.h"]], axis=1), y)
+    np.testing.assert_array_equal(
+        np.concatenate([watch.found["encoder.0.forward.h"], watch.found["encoder.0.backward.h"]], axis=1), y
+    )
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
 def test_packing_by_its_definition(unsorted: list[int]) -> None:
     lengths = sorted(unsorted, reverse=True)
     packing = Packing.of(np.array(lengths))
-    order = [(step, column) for step in range(lengths[0]) for column, length in enumerate(lengths) if step < length]
+    order = [
+        (step, column) for step in range(lengths[0]) for column, length in enumerate(lengths) if step < length
+    ]
     assert packing.total == sum(lengths)
     assert list(zip(packing.steps.tolist(), packing.columns.tolist(), strict=True)) == order
     places = {pair: place for place, pair in enumerate(order)}
@@ -154,4 +182,7 @@ def test_packing_by_its_definition(unsorted: list[int]) -> None:
     for rows in (1, 4, 100):
         blocks = packing.blocks(rows)
         assert [step for first, last in blocks for step in range(first, last)] == list(range(lengths[0]))
-        assert all(last - first == 1 or packing.offsets[last] - packing.offsets[first] <= rows for first, last in blocks)
+        assert all(
+            last - first == 1 or packing.offsets[last] - packing.offsets[first] <= rows
+            for first, last in blocks
+        )

@@ -18,9 +18,9 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.sampling import Choice, TextStream
 from seqtool.inference.text_scoring import WARM_UP, block_losses, carried_losses
 from seqtool.settings import CharModel
+from seqtool.types import Array
 from tests.support.random_models import character_model
 
-Array = np.ndarray[Any, Any]
 SYMBOLS = "\nabcdefg"
 SETTINGS = CharModel(hidden_size=12, embedding_dim=5, num_layers=2)
 
@@ -52,7 +52,10 @@ def test_a_step_leaves_the_state_it_was_given_alone() -> None:
     first, _ = model.step(np.array([3]), state)
     second, _ = model.step(np.array([3]), state)
     np.testing.assert_array_equal(first, second)
-    assert all((part == before).all() for part, before in zip((part for parts in state for part in parts), kept, strict=True))
+    assert all(
+        (part == before).all()
+        for part, before in zip((part for parts in state for part in parts), kept, strict=True)
+    )
 
 
 def test_nothing_to_read_changes_nothing() -> None:
@@ -108,7 +111,9 @@ def test_the_log_probability_is_the_one_that_scoring_finds() -> None:
     for choice in choices:
         pieces = list(model.generate("ab", 40, seed=3, **choice))
         text = "".join(piece.text for piece in pieces)
-        assert math.isclose(-sum(piece.log_probability for piece in pieces), model.score(text, "ab").total, rel_tol=1e-5)
+        assert math.isclose(
+            -sum(piece.log_probability for piece in pieces), model.score(text, "ab").total, rel_tol=1e-5
+        )
 
 
 def test_temperature_zero_is_the_best_symbol_each_time() -> None:
@@ -127,7 +132,9 @@ def test_a_line_ends_with_its_end_which_counts_but_is_not_shown() -> None:
         assert "\n" not in name
         assert len(pieces) == len(name) + 1
         scores = model.score("a" + name)
-        assert math.isclose(-sum(piece.log_probability for piece in pieces), scores.losses[1:].sum(), rel_tol=1e-5)
+        assert math.isclose(
+            -sum(piece.log_probability for piece in pieces), scores.losses[1:].sum(), rel_tol=1e-5
+        )
 
 
 @pytest.mark.parametrize("stop", ["a", "ab", "aab", "\n\n"])
@@ -282,7 +289,9 @@ def test_blocks_start_from_the_initial_state(block: int, monkeypatch: pytest.Mon
     model = make()
     ids = model.encode(random_text(300))
     starts = range(0, len(ids) - 1, block)
-    expected = np.concatenate([losses_by_definition(model, ids[start : start + block + 1]) for start in starts])
+    expected = np.concatenate(
+        [losses_by_definition(model, ids[start : start + block + 1]) for start in starts]
+    )
     np.testing.assert_allclose(block_losses(model, ids, block), expected, atol=1e-5)
     monkeypatch.setattr("seqtool.inference.text_scoring._SCORES", 100)
     np.testing.assert_allclose(block_losses(model, ids, block), expected, atol=1e-5)

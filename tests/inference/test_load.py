@@ -16,22 +16,31 @@ from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import Bundle, read_bundle, write_bundle
-from tests.support.random_models import FEATURES, SPAN_LABELS, Parts, character_parts, random_sentences, tagger_parts
+from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from tests.support.random_models import (
+    FEATURES,
+    SPAN_LABELS,
+    Parts,
+    character_parts,
+    random_sentences,
+    tagger_parts,
+)
 from tests.support.shell import environment
 
-TAGGER = TaggerSettings(features=(*FEATURES, Feature(name="char_cnn", dim=3)), projection=6, hidden_size=5, decoder="crf")
+TAGGER = TaggerSettings(
+    features=(*FEATURES, Feature(name="char_cnn", dim=3)), projection=6, hidden_size=5, decoder="crf"
+)
 CHARACTER = CharModel(hidden_size=5, embedding_dim=4, tied=True, initial_state="learned")
 
 
-def bundle(parts: Parts) -> Bundle:
+def bundle(parts: Parts) -> StoredModel:
     config, vocab, weights = parts
-    return Bundle(config, vocab, weights, {"task": config["task"]})
+    return StoredModel(config, vocab, weights, {"task": config["task"]})
 
 
-def stored(parts: Parts, folder: Path) -> Bundle:
-    write_bundle(folder / "model", *parts, {})
-    return read_bundle(folder / "model")
+def stored(parts: Parts, folder: Path) -> StoredModel:
+    write_model(folder / "model", *parts, {})
+    return read_model(folder / "model")
 
 
 def test_a_stored_tagger_tags_as_before(tmp_path: Path) -> None:
@@ -39,7 +48,9 @@ def test_a_stored_tagger_tags_as_before(tmp_path: Path) -> None:
     model = load_model(stored(parts, tmp_path))
     assert isinstance(model, TaggerModel)
     sentences = random_sentences([5, 3])
-    for ours, before in zip(model.scores(sentences), TaggerModel.from_parts(*parts).scores(sentences), strict=True):
+    for ours, before in zip(
+        model.scores(sentences), TaggerModel.from_parts(*parts).scores(sentences), strict=True
+    ):
         np.testing.assert_array_equal(ours, before)
 
 
@@ -55,7 +66,9 @@ def test_half_precision_is_taken_and_worked_on_in_single(tmp_path: Path) -> None
     config, vocab, weights = tagger_parts(TAGGER)
     half = {name: array.astype(np.float16) for name, array in weights.items()}
     model = load_model(stored((config, vocab, half), tmp_path))
-    again = TaggerModel.from_parts(config, vocab, {name: array.astype(np.float32) for name, array in half.items()})
+    again = TaggerModel.from_parts(
+        config, vocab, {name: array.astype(np.float32) for name, array in half.items()}
+    )
     assert isinstance(model, TaggerModel)
     found, expected = model.scores([["The", "dog"]])[0], again.scores([["The", "dog"]])[0]
     assert found.dtype == np.float32
@@ -63,10 +76,16 @@ def test_half_precision_is_taken_and_worked_on_in_single(tmp_path: Path) -> None
 
 
 GONE = object()
-Change = tuple[str, object, str]  # a path into config (c), vocab (v) or weights (w), the value it gets, and what is said of it
+Change = tuple[
+    str, object, str
+]  # a path into config (c), vocab (v) or weights (w), the value it gets, and what is said of it
 
 WRONG_TAGGERS: list[Change] = [
-    ("w/encoder.0.backward.weight_hh", GONE, r"encoder\.0\.backward\.weight_hh: expected shape \(20, 5\), found no such array"),
+    (
+        "w/encoder.0.backward.weight_hh",
+        GONE,
+        r"encoder\.0\.backward\.weight_hh: expected shape \(20, 5\), found no such array",
+    ),
     ("w/extra.weight", np.zeros(2, np.float32), r"extra\.weight: not an array of this network"),
     ("w/output.bias", np.zeros(3, np.float32), r"output\.bias: expected shape \(6,\), found \(3,\)"),
     ("w/output.bias", np.zeros(6), r"output\.bias: expected float32 or float16, found float64"),
@@ -100,7 +119,11 @@ WRONG_TAGGERS: list[Change] = [
     ("c/model/features/1", 3, r"model\.features\.1: expected a JSON object"),
 ]
 WRONG_CHARACTER_MODELS: list[Change] = [
-    ("w/initial_state.0.forward.c", GONE, r"initial_state\.0\.forward\.c: expected shape \(5,\), found no such array"),
+    (
+        "w/initial_state.0.forward.c",
+        GONE,
+        r"initial_state\.0\.forward\.c: expected shape \(5,\), found no such array",
+    ),
     ("w/bridge.weight", GONE, r"bridge\.weight: expected shape \(4, 5\), found no such array"),
     ("c/model/tied", False, r"bridge\.weight: not an array of this network"),
     ("c/model/input", "onehot", r"model\.tied: there is no embedding"),
@@ -117,7 +140,7 @@ WRONG_CHARACTER_MODELS: list[Change] = [
 ]
 
 
-def changed(parts: Parts, path: str, value: object) -> Bundle:
+def changed(parts: Parts, path: str, value: object) -> StoredModel:
     """A bundle with one thing put in another's place."""
     at: Any = dict(zip("cvw", parts, strict=True))
     *way, last = path.split("/")
@@ -161,5 +184,7 @@ def test_the_runtime_needs_neither_torch_nor_pydantic_nor_yaml() -> None:
         "import sys, seqtool.inference.load, seqtool.inference.text_scoring, seqtool.metrics;"
         "print(*{name.split('.')[0] for name in sys.modules} & {'torch', 'pydantic', 'yaml', 'typer', 'rich', 'scipy'})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
     assert done.stdout.strip() == ""

@@ -14,29 +14,40 @@ from seqtool.inference.tagger import BATCH_SENTENCES, TaggerModel
 from seqtool.settings import Feature
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.spans import convert, malformed
+from seqtool.types import Array
 from tests.support.random_models import FEATURES, SPAN_LABELS, WORDS, random_sentences, tagger
 
-Array = np.ndarray[Any, Any]
 DECODERS = ("softmax", "viterbi", "crf")
 
 
 def make(decoder: Any = "crf", scheme: str = "iob2", **given: Any) -> TaggerModel:
-    return tagger(TaggerSettings(features=FEATURES, projection=6, hidden_size=5, decoder=decoder, **given), scheme=scheme)
+    return tagger(
+        TaggerSettings(features=FEATURES, projection=6, hidden_size=5, decoder=decoder, **given),
+        scheme=scheme,
+    )
 
 
 def path_scores(model: TaggerModel, scores: Array) -> dict[tuple[int, ...], float]:
     """Score of every label sequence, by definition."""
     found = {}
     for path in product(range(len(model.labels)), repeat=len(scores)):
-        total = model.start[path[0]] + model.end[path[-1]] + sum(scores[time, label] for time, label in enumerate(path))
-        found[path] = float(total + sum(model.transitions[path[time - 1], path[time]] for time in range(1, len(path))))
+        total = (
+            model.start[path[0]]
+            + model.end[path[-1]]
+            + sum(scores[time, label] for time, label in enumerate(path))
+        )
+        found[path] = float(
+            total + sum(model.transitions[path[time - 1], path[time]] for time in range(1, len(path)))
+        )
     return found
 
 
 @pytest.mark.parametrize("decoder", DECODERS)
 def test_sentences_get_the_labels_they_get_alone_in_their_order(decoder: str) -> None:
     model = make(decoder)
-    sentences = random_sentences([*np.random.default_rng(3).integers(0, 12, 2 * BATCH_SENTENCES + 9).tolist(), 300])
+    sentences = random_sentences(
+        [*np.random.default_rng(3).integers(0, 12, 2 * BATCH_SENTENCES + 9).tolist(), 300]
+    )
     together = model.tag(sentences)
     assert [len(labels) for labels in together] == [len(sentence) for sentence in sentences]
     assert together == [model.tag([sentence])[0] for sentence in sentences]
@@ -52,7 +63,9 @@ def test_nothing_to_tag(decoder: str) -> None:
     assert model.tag_with_probabilities([[]])[0][0] == []
 
 
-@pytest.mark.parametrize(("decoder", "scheme"), [("viterbi", "iob2"), ("crf", "bioes"), ("crf", "iob1"), ("viterbi", "io")])
+@pytest.mark.parametrize(
+    ("decoder", "scheme"), [("viterbi", "iob2"), ("crf", "bioes"), ("crf", "iob1"), ("viterbi", "io")]
+)
 def test_labels_are_well_formed_in_the_scheme_of_the_files(decoder: str, scheme: Any) -> None:
     for labels in make(decoder, scheme).tag(random_sentences([8] * 40)):
         assert not malformed(labels, scheme)
@@ -66,7 +79,9 @@ def test_the_best_sequences_and_their_probabilities_are_those_of_all_sequences(d
     whole = float(np.logaddexp.reduce(list(every.values())))
     best = sorted(every, key=every.__getitem__, reverse=True)[:7]
     found = model.nbest(sentence, 7)
-    assert [labels for labels, _ in found] == [convert([SPAN_LABELS[number] for number in path], "bioes", "iob2") for path in best]
+    assert [labels for labels, _ in found] == [
+        convert([SPAN_LABELS[number] for number in path], "bioes", "iob2") for path in best
+    ]
     for (_, log_probability), path in zip(found, best, strict=True):
         assert math.isclose(log_probability, every[path] - whole, abs_tol=1e-6)
     assert found[0][0] == model.tag([sentence])[0]
@@ -100,9 +115,13 @@ def test_the_probability_of_a_label_is_that_of_the_label_given(decoder: str) -> 
     model = make(decoder, "bioes")
     sentences = random_sentences([5, 0, 3])
     best, tables = model.tag(sentences), model.probabilities(sentences)
-    for (labels, chosen), same, table in zip(model.tag_with_probabilities(sentences), best, tables, strict=True):
+    for (labels, chosen), same, table in zip(
+        model.tag_with_probabilities(sentences), best, tables, strict=True
+    ):
         assert labels == same
-        np.testing.assert_allclose(chosen, [table[time, SPAN_LABELS.index(label)] for time, label in enumerate(labels)])
+        np.testing.assert_allclose(
+            chosen, [table[time, SPAN_LABELS.index(label)] for time, label in enumerate(labels)]
+        )
 
 
 def test_states_stand_at_their_tokens() -> None:
@@ -110,7 +129,9 @@ def test_states_stand_at_their_tokens() -> None:
     shown = model.states(["The", "dog", "ate"])
     assert shown["encoder.1.backward.c"].shape == (3, 5)
     y = np.concatenate([shown["encoder.1.forward.h"], shown["encoder.1.backward.h"]], axis=1)
-    np.testing.assert_allclose(y @ model._output + model._bias, model.scores([["The", "dog", "ate"]])[0], atol=1e-6)
+    np.testing.assert_allclose(
+        y @ model._output + model._bias, model.scores([["The", "dog", "ate"]])[0], atol=1e-6
+    )
     assert model.states(["The"], {"encoder.0.forward.f"}).keys() == {"encoder.0.forward.f"}
 
 
@@ -122,7 +143,9 @@ def test_known_words_are_those_of_the_training_data() -> None:
 
 def test_an_unseen_word_without_unknown_row_is_the_mean_of_all_words() -> None:
     """The toy tagger's way: its gates are the mean of all words' gates, the first layer's input being linear."""
-    model = tagger(TaggerSettings(features=(Feature(name="form", dim=6, unknown=False),), projection=0, hidden_size=5))
+    model = tagger(
+        TaggerSettings(features=(Feature(name="form", dim=6, unknown=False),), projection=0, hidden_size=5)
+    )
     with model._cache.looked_up([*WORDS, "cat"]) as found:
         assert found is not None
         gates = found[0][found[1]]

@@ -24,11 +24,25 @@ from seqtool.models.tagger import TaggerNetwork
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as TaggerModelSettings
 from seqtool.spans import allowed_transitions
-from tests.support.agreement import CASES, TOLERANCE, Case, Text, both, compare, network_settings, torch_scores
+from seqtool.types import Array
+from tests.support.agreement import (
+    CASES,
+    TOLERANCE,
+    Case,
+    Text,
+    both,
+    compare,
+    network_settings,
+    torch_scores,
+)
 from tests.support.random_models import FEATURES, SPAN_LABELS, character_parts, random_sentences, tagger_parts
 
-Array = np.ndarray[Any, Any]
-CELLS: list[dict[str, Any]] = [{"cell": "lstm"}, {"cell": "gru"}, {"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}]
+CELLS: list[dict[str, Any]] = [
+    {"cell": "lstm"},
+    {"cell": "gru"},
+    {"cell": "rnn"},
+    {"cell": "rnn", "nonlinearity": "relu"},
+]
 STACKS: list[dict[str, Any]] = [
     {"num_layers": layers, "residual": residual, "initial_state": start}
     for layers, residual, start in [
@@ -73,7 +87,9 @@ def test_character_models(cell: dict[str, Any], entering: dict[str, Any]) -> Non
         randomise(network)
         config, vocab, _ = character_parts(settings.model, SYMBOLS)
         weights = arrays(network)
-        assert {name: array.shape for name, array in weights.items()} == character_shapes(settings.model, len(SYMBOLS))
+        assert {name: array.shape for name, array in weights.items()} == character_shapes(
+            settings.model, len(SYMBOLS)
+        )
         model = CharacterModel.from_parts(config, vocab, weights)
         with torch.no_grad():
             expected, last = network(torch.from_numpy(ids), network.encoder.initial_state(3))
@@ -133,7 +149,9 @@ def torch_tagger(model: TaggerModelSettings, like: TaggerModel) -> TaggerNetwork
     settings = TaggerSettings(data=TaggerData(train=("x",)), model=model)
     rows = [like.encoder.rows(index) for index in range(len(like.encoder.features))]
     allowed = allowed_transitions(SPAN_LABELS, "bioes")
-    network = build_tagger_network(settings, rows, len(like.encoder.characters or ()) + 3, len(SPAN_LABELS), allowed)
+    network = build_tagger_network(
+        settings, rows, len(like.encoder.characters or ()) + 3, len(SPAN_LABELS), allowed
+    )
     randomise(network)
     return network
 
@@ -153,7 +171,9 @@ def ewt() -> Text:
     return Text.of(EWT)
 
 
-@pytest.mark.skipif(not (os.environ.get("SEQTOOL_DATA") and EWT.is_dir()), reason="SEQTOOL_DATA does not name the real data")
+@pytest.mark.skipif(
+    not (os.environ.get("SEQTOOL_DATA") and EWT.is_dir()), reason="SEQTOOL_DATA does not name the real data"
+)
 @pytest.mark.parametrize("case", CHOSEN, ids=str)
 def test_taggers_on_real_sentences(case: Case, ewt: Text) -> None:
     assert len(ewt.sentences) == 2001
@@ -175,7 +195,9 @@ def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[i
 
 
 def test_the_lectures_cell_ends_in_the_state_that_the_notebook_prints() -> None:
-    settings = CharSettings(seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none"))
+    settings = CharSettings(
+        seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none")
+    )
     config, vocab, _ = character_parts(settings.model, "helo")
     model = CharacterModel.from_parts(config, vocab, arrays(build_character_network(settings, 4)))
     assert np.round(model.states("hello")["encoder.0.h"][-1], 4).tolist() == pytest.approx([-0.7762, 0.8319])

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
 
-from seqtool.inference.word_features import CharacterConvolution, CharacterRecurrence, LookUp, Projection, gelu
+from seqtool.inference.word_features import (
+    CharacterConvolution,
+    CharacterRecurrence,
+    LookUp,
+    Projection,
+    gelu,
+)
 from seqtool.settings import Feature, TaggerModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 LENGTHS = np.array([2, 7, 3, 66, 4, 3])
 
 
@@ -30,10 +34,15 @@ def test_the_character_convolution_is_torchs_over_each_word_alone(width: int) ->
     torch.manual_seed(1)
     embedding, conv = torch.nn.Embedding(7, 4), torch.nn.Conv1d(4, 6, width)
     parameters = [*embedding.named_parameters("x.embedding"), *conv.named_parameters("x.conv")]
-    ours = CharacterConvolution.from_weights({name: parameter.detach().numpy() for name, parameter in parameters}, "x.")
+    ours = CharacterConvolution.from_weights(
+        {name: parameter.detach().numpy() for name, parameter in parameters}, "x."
+    )
     found = ours.vectors(characters(), LENGTHS)
     for word, length, vector in zip(characters(), LENGTHS.tolist(), found, strict=True):
-        ids = [*word[:length].tolist(), *[2] * (width - length)]  # a short word is filled up with its end mark
+        ids = [
+            *word[:length].tolist(),
+            *[2] * (width - length),
+        ]  # a short word is filled up with its end mark
         expected = functional.relu(conv(embedding(torch.tensor(ids)).T[None])).amax(2)[0]
         np.testing.assert_allclose(vector, expected.detach().numpy(), atol=1e-5)
 
@@ -41,7 +50,9 @@ def test_the_character_convolution_is_torchs_over_each_word_alone(width: int) ->
 def test_words_shorter_than_the_filter_alone_are_filled_up_too() -> None:
     draw = np.random.default_rng(0)
     shapes = {"x.embedding.weight": (5, 3), "x.conv.weight": (4, 3, 6), "x.conv.bias": (4,)}
-    ours = CharacterConvolution.from_weights({name: draw.standard_normal(shape) for name, shape in shapes.items()}, "x.")
+    ours = CharacterConvolution.from_weights(
+        {name: draw.standard_normal(shape) for name, shape in shapes.items()}, "x."
+    )
     short = ours.vectors(np.array([[1, 4, 2]]), np.array([3]))
     np.testing.assert_allclose(short, ours.vectors(np.array([[1, 4, 2, 2, 2, 2]]), np.array([6])))
 
@@ -52,7 +63,9 @@ def test_the_character_lstm_is_torchs_last_states_of_each_word_alone() -> None:
     weights = {"x.embedding.weight": embedding.weight.detach().numpy()}
     for name, parameter in lstm.named_parameters():
         direction = "backward" if name.endswith("_reverse") else "forward"
-        weights[f"x.{direction}.{name.removesuffix('_reverse').removesuffix('_l0')}"] = parameter.detach().numpy()
+        weights[f"x.{direction}.{name.removesuffix('_reverse').removesuffix('_l0')}"] = (
+            parameter.detach().numpy()
+        )
     ours = CharacterRecurrence.from_weights(Feature(name="char_lstm", dim=5, char_dim=4), weights, "x.")
     found = ours.vectors(characters(), LENGTHS)
     for word, length, vector in zip(characters(), LENGTHS.tolist(), found, strict=True):
@@ -66,7 +79,9 @@ def test_an_unseen_value_has_the_mean_of_all_rows_where_there_is_no_unknown_row(
     without = LookUp.from_weights(Feature(name="form", unknown=False), table).vectors(ids)
     np.testing.assert_allclose(without, np.stack([table[2], table.mean(0), table[0]]))
     for feature in (Feature(name="form"), Feature(name="vectors", unknown=False, path="x")):
-        np.testing.assert_array_equal(LookUp.from_weights(feature, table).vectors(np.array([0, 3])), table[[0, 3]])
+        np.testing.assert_array_equal(
+            LookUp.from_weights(feature, table).vectors(np.array([0, 3])), table[[0, 3]]
+        )
 
 
 @pytest.mark.parametrize("norm", [True, False])
@@ -75,9 +90,13 @@ def test_the_dense_layer_is_torchs(norm: bool) -> None:
     linear, layer_norm = torch.nn.Linear(7, 5), torch.nn.LayerNorm(5)
     torch.nn.init.normal_(layer_norm.weight)
     torch.nn.init.normal_(layer_norm.bias)
-    weights = {f"projection.{name}": parameter.detach().numpy() for name, parameter in linear.named_parameters()}
+    weights = {
+        f"projection.{name}": parameter.detach().numpy() for name, parameter in linear.named_parameters()
+    }
     if norm:
-        weights |= {f"norm.{name}": parameter.detach().numpy() for name, parameter in layer_norm.named_parameters()}
+        weights |= {
+            f"norm.{name}": parameter.detach().numpy() for name, parameter in layer_norm.named_parameters()
+        }
     ours = Projection.from_weights(TaggerModel(projection=5, layer_norm=norm), weights)
     assert ours is not None
     x = torch.randn(9, 7) * 3
@@ -88,7 +107,9 @@ def test_the_dense_layer_is_torchs(norm: bool) -> None:
 
 def test_gelu_far_out() -> None:
     x = np.array([-60.0, -1.0, 0.0, 1.0, 60.0], np.float32)
-    np.testing.assert_allclose(gelu(x.copy()), functional.gelu(torch.from_numpy(x), approximate="tanh").numpy(), atol=1e-6)
+    np.testing.assert_allclose(
+        gelu(x.copy()), functional.gelu(torch.from_numpy(x), approximate="tanh").numpy(), atol=1e-6
+    )
 
 
 def test_no_dense_layer_without_a_projection() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +11,8 @@ import pytest
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.word_gate_cache import LEAST_WORDS, WordCache, WordGates
 from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.types import Array
 from tests.support.random_models import FEATURES, tagger
-
-Array = np.ndarray[Any, Any]
 
 
 @pytest.fixture
@@ -68,7 +66,9 @@ def test_an_endless_stream_uses_the_same_rows_again(model: TaggerModel) -> None:
     assert cache._table is table
 
 
-def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(
+    model: TaggerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = small(model)
     expected = gates(cache, words(0, 10))
     with monkeypatch.context() as patched:
@@ -111,7 +111,9 @@ def test_threads_may_share_it(model: TaggerModel) -> None:
         draw = np.random.default_rng(seed)
         for _ in range(30):
             numbers = draw.integers(0, 400, 40).tolist()
-            if not np.allclose(gates(cache, [f"word{number}" for number in numbers]), expected[numbers], atol=1e-6):
+            if not np.allclose(
+                gates(cache, [f"word{number}" for number in numbers]), expected[numbers], atol=1e-6
+            ):
                 return False
         return True
 
@@ -119,7 +121,9 @@ def test_threads_may_share_it(model: TaggerModel) -> None:
         assert all(pool.map(work, range(8)))
 
 
-def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(
+    model: TaggerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cache = small(model)
     gates(cache, words(0, 10))
     for _ in range(3):
@@ -137,7 +141,9 @@ def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(model:
     assert worked_out == words(64, 80)
 
 
-def test_batches_are_made_smaller_until_their_words_fit_in(model: TaggerModel, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_are_made_smaller_until_their_words_fit_in(
+    model: TaggerModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sentences = [words(first, first + 20) for first in range(0, 400, 20)]
     expected = model.scores(sentences)
     model._cache = small(model)

@@ -16,13 +16,12 @@ from seqtool.inspection.state_arrays import character_states, tagger_states, wri
 from seqtool.inspection.text_trace import read
 from seqtool.inspection.unit_names import Unit, parse_units, shades
 from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, read_excerpt, state_parts
-from seqtool.inspection.word_ablation import look_inside
+from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.unit_inspection import LEVELS, MARGIN, shown_symbols, unit_rows
 from seqtool.settings import CharModel
 from seqtool.settings import TaggerModel as TaggerSettings
 from tests.support.random_models import FEATURES, character_model, character_parts, tagger
 
-Array = np.ndarray[Any, Any]
 SYMBOLS = '\n ()AB"abcd'
 LSTM = CharModel(hidden_size=6, embedding_dim=4, num_layers=2)
 
@@ -54,7 +53,9 @@ def planted() -> CharacterModel:
 )
 def test_planted_units_are_found_with_their_sign(pattern: str, unit: str, correlation: float) -> None:
     model, text = planted(), random_text(2000)
-    ranked = rank_units(model, text, {pattern: pattern_of_symbols(model, pattern, text)}, state_parts(model))[pattern]
+    ranked = rank_units(model, text, {pattern: pattern_of_symbols(model, pattern, text)}, state_parts(model))[
+        pattern
+    ]
     assert ranked[0].unit.name == unit
     assert ranked[0].correlation == pytest.approx(correlation, abs=1e-6)
 
@@ -62,12 +63,16 @@ def test_planted_units_are_found_with_their_sign(pattern: str, unit: str, correl
 @pytest.mark.parametrize("length", [300, 11_000], ids=["one pass", "streams"])
 def test_ranking_agrees_with_brute_force(length: int) -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(length)
-    patterns = {name: pattern_of_symbols(model, name, text) for name in ("line-position", "capitals", "quotes")}
+    patterns = {
+        name: pattern_of_symbols(model, name, text) for name in ("line-position", "capitals", "quotes")
+    }
     parts = [f"encoder.{layer}.{part}" for layer in (0, 1) for part in "hcifog"]
     found = rank_units(model, text, patterns, parts)
     states = model.states(text)
     for name, target in patterns.items():
-        assert [abs(one.correlation) for one in found[name]] == sorted((abs(one.correlation) for one in found[name]), reverse=True)
+        assert [abs(one.correlation) for one in found[name]] == sorted(
+            (abs(one.correlation) for one in found[name]), reverse=True
+        )
         assert len(found[name]) == 2 * 6 * 6
         for one in found[name]:
             expected = np.corrcoef(states[one.unit.array][:, one.unit.index].astype(np.float64), target)[0, 1]
@@ -106,7 +111,10 @@ def test_bytes_have_the_value_of_their_character() -> None:
     assert pattern_of_symbols(model, "capitals", "aÉb").tolist() == [0, 1, 1, 0]
 
 
-@pytest.mark.parametrize(("name", "part"), [("quote", "no such pattern"), ("regex:(", "unterminated"), ("quotes", "the same all over")])
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [("quote", "no such pattern"), ("regex:(", "unterminated"), ("quotes", "the same all over")],
+)
 def test_what_no_unit_can_follow_is_said(name: str, part: str) -> None:
     with pytest.raises(SeqtoolError, match=part):
         pattern_of_symbols(character_model(LSTM, SYMBOLS), name, "abc")
@@ -122,11 +130,15 @@ def test_names_of_units() -> None:
     assert [unit.name for unit in parse_units(["2.h"], LSTM)] == [f"2.h{number}" for number in range(1, 7)]
 
 
-@pytest.mark.parametrize("name", ["", "x1", "h0", "h7", "h3-2", "3.h1", "0.h1", "h1-", "r1", "1", "h-1", "h١"])
+@pytest.mark.parametrize(
+    "name", ["", "x1", "h0", "h7", "h3-2", "3.h1", "0.h1", "h1-", "r1", "1", "h-1", "h١"]
+)
 def test_what_is_no_unit_is_refused(name: str) -> None:
     with pytest.raises(SeqtoolError) as error:
         parse_units([name], LSTM)
-    assert error.value.problems[0].place == "--units" and "6 units in 2 layers" in error.value.problems[0].hint
+    assert (
+        error.value.problems[0].place == "--units" and "6 units in 2 layers" in error.value.problems[0].hint
+    )
 
 
 def test_gates_keep_their_meaning_and_states_fill_their_range() -> None:
@@ -153,7 +165,9 @@ def test_guesses_are_the_best_of_each_step() -> None:
     reading, logits = read(model, text), model.states(text, {"logits"})["logits"]
     assert reading.guesses.tolist() == np.argsort(-logits, axis=1)[:, :5].tolist()
     whole = np.exp(logits.astype(np.float64))
-    np.testing.assert_allclose(reading.probabilities, -np.sort(-whole / whole.sum(1, keepdims=True))[:, :5], rtol=1e-5)
+    np.testing.assert_allclose(
+        reading.probabilities, -np.sort(-whole / whole.sum(1, keepdims=True))[:, :5], rtol=1e-5
+    )
 
 
 def test_a_model_of_lines_reads_each_by_itself() -> None:
@@ -161,7 +175,11 @@ def test_a_model_of_lines_reads_each_by_itself() -> None:
     together = read(model, "ab\nccc\na", {"encoder.1.h"})
     alone = [read(model, line, {"encoder.1.h"}) for line in ("ab", "ccc", "a")]
     assert "".join(together.symbols) == "ab\nccc\na\n"
-    np.testing.assert_allclose(together.states["encoder.1.h"], np.concatenate([one.states["encoder.1.h"] for one in alone]), atol=1e-6)
+    np.testing.assert_allclose(
+        together.states["encoder.1.h"],
+        np.concatenate([one.states["encoder.1.h"] for one in alone]),
+        atol=1e-6,
+    )
     np.testing.assert_allclose(together.bits, np.concatenate([one.bits for one in alone]), atol=1e-5)
 
 
@@ -210,7 +228,7 @@ def test_a_taggers_states_come_back_too(tmp_path: Path) -> None:
 
 def test_effects_are_those_of_tagging_without_the_word() -> None:
     model, tokens = small_tagger(), ["The", "dog", "ate", "the", "apple"]
-    inside = look_inside(model, tokens)
+    inside = ablate_words(model, tokens)
     assert inside.effects is not None and inside.instead is not None
     (whole,) = model.probabilities([tokens])
     for left_out in range(5):
@@ -218,10 +236,12 @@ def test_effects_are_those_of_tagging_without_the_word() -> None:
         (without,) = model.probabilities([[tokens[place] for place in rest]])
         for row, place in enumerate(rest):
             best = int(whole[place].argmax())
-            assert inside.effects[place, left_out] == pytest.approx(whole[place, best] - without[row, best], abs=1e-6)
+            assert inside.effects[place, left_out] == pytest.approx(
+                whole[place, best] - without[row, best], abs=1e-6
+            )
             assert inside.instead[place, left_out] == without[row].argmax()
     assert not np.diag(inside.effects).any()
-    assert look_inside(model, ["dog"]).effects is None
+    assert ablate_words(model, ["dog"]).effects is None
 
 
 # --- on a terminal ----------------------------------------------------------------------------------------------------
@@ -233,7 +253,12 @@ def test_rows_hold_the_whole_text_and_fit(width: int) -> None:
     text = random_text(300)
     units = parse_units(["h1", "2.c2"], LSTM)
     reading = read(model, text, {unit.array for unit in units})
-    rows = [row.plain for row in unit_rows(reading, model.vocabulary, units, guess="next", surprisal=True, width=width, colour=False)]
+    rows = [
+        row.plain
+        for row in unit_rows(
+            reading, model.vocabulary, units, guess="next", surprisal=True, width=width, colour=False
+        )
+    ]
     assert max(map(len, rows)) <= width
     levels = "".join(row[MARGIN:] for row in rows if row.lstrip().startswith("2.c2"))
     expected = shades(units[1], reading.states["encoder.1.c"][:, 1])
@@ -242,5 +267,11 @@ def test_rows_hold_the_whole_text_and_fit(width: int) -> None:
 
 
 def test_bytes_are_shown_as_the_characters_they_make() -> None:
-    assert shown_symbols([chr(byte) for byte in "aé\n".encode() + b"\xff"], "byte") == ["a", "é", "·", "↵", "·"]
+    assert shown_symbols([chr(byte) for byte in "aé\n".encode() + b"\xff"], "byte") == [
+        "a",
+        "é",
+        "·",
+        "↵",
+        "·",
+    ]
     assert shown_symbols(["\x1b", "é", "\n"], "char") == ["␛", "é", "↵"]

@@ -34,7 +34,11 @@ def random_crf(seed: int, labels: int = LABELS, share: float = 0.8, scale: float
 
 
 def sequence_score(crf: Crf, scores: Tensor, path: tuple[int, ...]) -> Tensor:
-    start, steps, end = crf.start + crf.allowed_start, crf.transitions + crf.allowed_transitions, crf.end + crf.allowed_end
+    start, steps, end = (
+        crf.start + crf.allowed_start,
+        crf.transitions + crf.allowed_transitions,
+        crf.end + crf.allowed_end,
+    )
     total = start[path[0]] + end[path[-1]]
     total = total + torch.stack([scores[time, label] for time, label in enumerate(path)]).sum()
     return total + sum(steps[a, b] for a, b in pairwise(path))
@@ -52,7 +56,9 @@ def test_the_partition_function_is_the_sum_over_all_sequences(seed: int, scale: 
     scores = torch.randn(4, 3, LABELS, dtype=torch.double) * scale
     found = crf.log_partition(scores, LENGTHS)
     for column, length in enumerate(LENGTHS.tolist()):
-        assert found[column].item() == pytest.approx(by_enumeration(crf, scores[:, column], length).item(), rel=1e-9, abs=1e-9)
+        assert found[column].item() == pytest.approx(
+            by_enumeration(crf, scores[:, column], length).item(), rel=1e-9, abs=1e-9
+        )
 
 
 def test_training_and_decoding_sum_over_the_same_sequences() -> None:
@@ -71,7 +77,9 @@ def test_training_and_decoding_sum_over_the_same_sequences() -> None:
     full = scores.clone().requires_grad_()
     crf.log_partition(full, torch.tensor([9])).sum().backward()  # type: ignore[no-untyped-call]
     assert full.grad is not None  # the gradient of the partition function is the marginals
-    np.testing.assert_allclose(full.grad[:, 0].numpy(), decoding.marginals(scores[:, 0].numpy(), *parts), atol=1e-10)
+    np.testing.assert_allclose(
+        full.grad[:, 0].numpy(), decoding.marginals(scores[:, 0].numpy(), *parts), atol=1e-10
+    )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -98,7 +106,9 @@ def test_the_loss_is_minus_the_log_probability_of_the_labels(seed: int) -> None:
     expected = 0.0
     for column, length in enumerate(LENGTHS.tolist()):
         path = tuple(labels[:length, column].tolist())
-        expected += (by_enumeration(crf, scores[:, column], length) - sequence_score(crf, scores[:, column], path)).item()
+        expected += (
+            by_enumeration(crf, scores[:, column], length) - sequence_score(crf, scores[:, column], path)
+        ).item()
     assert crf.loss(scores, labels, LENGTHS).item() == pytest.approx(expected, rel=1e-9)
 
 
@@ -111,7 +121,10 @@ def test_an_unknown_label_counts_as_any() -> None:
     for column in (1, 2):
         length = int(LENGTHS[column])
         path = [[label] for label in labels[:length, column].tolist()]
-        expected += (by_enumeration(crf, scores[:, column], length) - by_enumeration(crf, scores[:, column], length, path)).item()
+        expected += (
+            by_enumeration(crf, scores[:, column], length)
+            - by_enumeration(crf, scores[:, column], length, path)
+        ).item()
     assert crf.loss(scores, labels, LENGTHS).item() == pytest.approx(expected, rel=1e-9)
 
 
@@ -139,4 +152,6 @@ def test_padding_does_not_reach_the_loss() -> None:
     crf, labels = random_crf(5), gold(5)
     scores = torch.randn(4, 3, LABELS, dtype=torch.double)
     other = scores.masked_fill((labels < 0).unsqueeze(2), 50.0)
-    assert crf.loss(scores, labels, LENGTHS).item() == pytest.approx(crf.loss(other, labels, LENGTHS).item(), rel=1e-12)
+    assert crf.loss(scores, labels, LENGTHS).item() == pytest.approx(
+        crf.loss(other, labels, LENGTHS).item(), rel=1e-12
+    )

@@ -11,12 +11,26 @@ from torch import nn
 from torch.nn import functional
 
 from seqtool.errors import ModelError
-from seqtool.models.build import arrays, build_character_network, build_tagger_network, load_arrays, seed_draws
+from seqtool.models.build import (
+    arrays,
+    build_character_network,
+    build_tagger_network,
+    load_arrays,
+    seed_draws,
+)
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import Masks
 from seqtool.models.tagger import TaggerNetwork
 from seqtool.models.word_features import WordInput
-from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings import (
+    CharModel,
+    CharSettings,
+    Feature,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+)
 
 
 def character_network(seed: int = 1, **model: Any) -> CharacterNetwork:
@@ -27,7 +41,9 @@ def tagger_network(seed: int = 1, **given: Any) -> TaggerNetwork:
     features = (Feature(name="form", dim=4), Feature(name="suffix", dim=3))
     model = TaggerModel(**{"features": features, "hidden_size": 5, "projection": 6, **given})
     allowed: Any = (np.ones(3, bool), np.ones((3, 3), bool), np.ones(3, bool))
-    return build_tagger_network(TaggerSettings(seed=seed, data=TaggerData(train=("x",)), model=model), [9, 7], 0, 3, allowed)
+    return build_tagger_network(
+        TaggerSettings(seed=seed, data=TaggerData(train=("x",)), model=model), [9, 7], 0, 3, allowed
+    )
 
 
 @pytest.mark.parametrize("skip", [0, 1, 16, 1000])
@@ -44,16 +60,30 @@ def test_the_notebooks_unused_cell_draws_16_numbers() -> None:
     torch.manual_seed(777)
     nn.RNN(4, 2)
     rnn, linear = nn.RNN(5, 4), nn.Linear(4, 5)
-    settings = CharSettings(seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=4), training=Training(epochs=1, seed_skip=16))
+    settings = CharSettings(
+        seed=777,
+        model=CharModel(cell="rnn", input="onehot", hidden_size=4),
+        training=Training(epochs=1, seed_skip=16),
+    )
     ours = build_character_network(settings, 5)
-    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), [*rnn.parameters(), *linear.parameters()], strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(ours.parameters(), [*rnn.parameters(), *linear.parameters()], strict=True)
+    )
 
 
 def test_the_notebooks_tagger_is_drawn_from_the_embedding_upwards() -> None:
     torch.manual_seed(777)
     theirs = [*nn.Embedding(9, 6).parameters(), *nn.LSTM(6, 6).parameters(), *nn.Linear(6, 3).parameters()]
     features = (Feature(name="form", dim=6, unknown=False),)
-    model = TaggerModel(features=features, hidden_size=6, projection=0, bidirectional=False, forget_bias=None, decoder="softmax")
+    model = TaggerModel(
+        features=features,
+        hidden_size=6,
+        projection=0,
+        bidirectional=False,
+        forget_bias=None,
+        decoder="softmax",
+    )
     settings = TaggerSettings(seed=777, data=TaggerData(train=("x",)), model=model)
     allowed: Any = (np.ones(3, bool), np.ones((3, 3), bool), np.ones(3, bool))
     ours = build_tagger_network(settings, [9], 0, 3, allowed)
@@ -70,7 +100,9 @@ def test_the_notebooks_tagger_is_drawn_from_the_embedding_upwards() -> None:
         ({"output": "none"}, {"embedding.weight"}),
     ],
 )
-def test_character_weights_bear_the_names_of_a_model_directory(model: dict[str, Any], names: set[str]) -> None:
+def test_character_weights_bear_the_names_of_a_model_directory(
+    model: dict[str, Any], names: set[str]
+) -> None:
     found = {name for name in arrays(character_network(**model)) if not name.startswith("encoder.")}
     assert found == names
 
@@ -83,7 +115,11 @@ def test_tagger_weights_bear_the_names_of_a_model_directory() -> None:
         *(f"{part}.{kind}" for part in ("projection", "norm", "output") for kind in ("weight", "bias")),
         *(f"crf.{part}" for part in ("start", "transitions", "end")),
     }
-    assert {name.rpartition(".")[0] for name in arrays(tagger_network(projection=0)) if name.startswith("encoder.")} == encoder
+    assert {
+        name.rpartition(".")[0]
+        for name in arrays(tagger_network(projection=0))
+        if name.startswith("encoder.")
+    } == encoder
     assert not any(name.startswith(("norm", "projection")) for name in arrays(tagger_network(projection=0)))
     assert not any(name.startswith("norm") for name in arrays(tagger_network(layer_norm=False)))
 
@@ -128,7 +164,9 @@ def test_tied_scores_are_products_with_the_embedding(width: int) -> None:
     h = y if network.bridge is None else y @ network.bridge.weight.T
     assert network.embedding is not None
     weights = dict(network.named_parameters())
-    assert torch.allclose(network.scores(y), h @ network.embedding.weight.T + weights["output.bias"], atol=1e-6)
+    assert torch.allclose(
+        network.scores(y), h @ network.embedding.weight.T + weights["output.bias"], atol=1e-6
+    )
     network.scores(y).sum().backward()  # type: ignore[no-untyped-call]
     assert (network.bridge is None) is (width == 5)
 
@@ -144,9 +182,9 @@ def test_dense_layer_norm_and_gelu_are_those_of_the_paper() -> None:
     x = torch.randn(2, 3, 7)
     weights = {name: torch.from_numpy(array).double() for name, array in arrays(network).items()}
     y = x.double() @ weights["projection.weight"].T + weights["projection.bias"]
-    y = (y - y.mean(2, keepdim=True)) / (y.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt() * weights["norm.weight"] + weights[
-        "norm.bias"
-    ]
+    y = (y - y.mean(2, keepdim=True)) / (y.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt() * weights[
+        "norm.weight"
+    ] + weights["norm.bias"]
     expected = 0.5 * y * (1 + torch.tanh((2 / torch.pi) ** 0.5 * (y + 0.044715 * y**3)))
     assert torch.allclose(network._project(x).double(), expected, atol=1e-5)
 
@@ -170,7 +208,10 @@ def test_of_a_hidden_word_the_tagger_sees_nothing() -> None:
     found = network(WordInput(ids), lengths, state, None, seen)
     assert torch.equal(found, network(WordInput(other), lengths, state, None, seen))
     assert not torch.equal(found, network(WordInput(ids), lengths, state))
-    assert torch.equal(network(WordInput(ids), lengths, state, None, torch.ones(3, 1, 1)), network(WordInput(ids), lengths, state))
+    assert torch.equal(
+        network(WordInput(ids), lengths, state, None, torch.ones(3, 1, 1)),
+        network(WordInput(ids), lengths, state),
+    )
 
 
 def test_a_sentence_is_scored_the_same_in_any_batch() -> None:
@@ -179,7 +220,11 @@ def test_a_sentence_is_scored_the_same_in_any_batch() -> None:
     lengths = torch.tensor([5, 4, 2])
     together = network(WordInput(ids), lengths, network.encoder.initial_state(3))
     for column, length in enumerate(lengths.tolist()):
-        alone = network(WordInput(ids[:length, column : column + 1]), torch.tensor([length]), network.encoder.initial_state(1))
+        alone = network(
+            WordInput(ids[:length, column : column + 1]),
+            torch.tensor([length]),
+            network.encoder.initial_state(1),
+        )
         assert torch.allclose(alone[:, 0], together[:length, column], atol=1e-5)
 
 

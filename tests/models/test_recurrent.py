@@ -13,9 +13,14 @@ from torch import Tensor, nn
 from seqtool.models.build import stored_parameters
 from seqtool.models.recurrent import Direction, Masks, RecurrentStack, reorder, reversal
 from seqtool.settings import RecurrentModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
-CELLS: list[dict[str, Any]] = [{"cell": "rnn"}, {"cell": "rnn", "nonlinearity": "relu"}, {"cell": "gru"}, {"cell": "lstm"}]
+CELLS: list[dict[str, Any]] = [
+    {"cell": "rnn"},
+    {"cell": "rnn", "nonlinearity": "relu"},
+    {"cell": "gru"},
+    {"cell": "lstm"},
+]
 LENGTHS = torch.tensor([5, 3, 1])
 
 
@@ -23,7 +28,9 @@ def sigmoid(x: Array) -> Array:
     return 1 / (1 + np.exp(-x))
 
 
-def cell_step(model: RecurrentModel, w: dict[str, Array], x: Array, h: Array, c: Array) -> tuple[Array, Array]:
+def cell_step(
+    model: RecurrentModel, w: dict[str, Array], x: Array, h: Array, c: Array
+) -> tuple[Array, Array]:
     """One step of one sequence, as the textbooks have it (the GRU with torch's reset after the product)."""
     a, b = w["weight_ih"] @ x + w["bias_ih"], w["weight_hh"] @ h + w["bias_hh"]
     if model.cell == "rnn":
@@ -37,7 +44,9 @@ def cell_step(model: RecurrentModel, w: dict[str, Array], x: Array, h: Array, c:
     return sigmoid(o) * np.tanh(c), c
 
 
-def read(model: RecurrentModel, w: dict[str, Array], sequence: Array, h: Array, c: Array) -> tuple[Array, Array, Array]:
+def read(
+    model: RecurrentModel, w: dict[str, Array], sequence: Array, h: Array, c: Array
+) -> tuple[Array, Array, Array]:
     outputs = []
     for x in sequence:
         h, c = cell_step(model, w, x, h, c)
@@ -53,7 +62,9 @@ def by_hand(stack: RecurrentStack, sequence: Array, start: list[tuple[Array, Arr
         outputs = []
         for number, direction in enumerate(["forward", "backward"][:both]):
             prefix = f"{layer}.{direction}."
-            w = {name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)}
+            w = {
+                name.removeprefix(prefix): value for name, value in weights.items() if name.startswith(prefix)
+            }
             given = sequence[::-1] if number else sequence
             y = read(stack.model, w, given, *start[layer * both + number])[0]
             outputs.append(y[::-1] if number else y)
@@ -64,15 +75,22 @@ def by_hand(stack: RecurrentStack, sequence: Array, start: list[tuple[Array, Arr
 
 def small_stack(input_size: int = 3, bidirectional: bool = False, **given: Any) -> RecurrentStack:
     torch.manual_seed(1)
-    return RecurrentStack(RecurrentModel(hidden_size=4, **given), input_size, bidirectional=bidirectional).double()
+    return RecurrentStack(
+        RecurrentModel(hidden_size=4, **given), input_size, bidirectional=bidirectional
+    ).double()
 
 
 def random_state(stack: RecurrentStack, batch: int) -> Any:
     return tuple(tuple(torch.randn_like(part) for part in parts) for parts in stack.initial_state(batch))
 
 
-@pytest.mark.parametrize(("cell", "bidirectional", "shape"), list(product(CELLS, [False, True], [(1, False), (2, False), (3, True)])))
-def test_the_stack_follows_the_equations(cell: dict[str, Any], bidirectional: bool, shape: tuple[int, bool]) -> None:
+@pytest.mark.parametrize(
+    ("cell", "bidirectional", "shape"),
+    list(product(CELLS, [False, True], [(1, False), (2, False), (3, True)])),
+)
+def test_the_stack_follows_the_equations(
+    cell: dict[str, Any], bidirectional: bool, shape: tuple[int, bool]
+) -> None:
     stack = small_stack(bidirectional=bidirectional, num_layers=shape[0], residual=shape[1], **cell)
     x, state = torch.randn(5, 3, 3, dtype=torch.double), random_state(stack, 3)
     back = reversal(LENGTHS, 5) if bidirectional else None
@@ -91,7 +109,11 @@ def test_a_sequence_may_be_read_in_parts(cell: dict[str, Any]) -> None:
     first, between = stack(x[:3], state)
     second, ended = stack(x[3:], between)
     assert torch.allclose(whole, torch.cat([first, second]), atol=1e-12)
-    assert all(torch.allclose(a, b, atol=1e-12) for x, y in zip(last, ended, strict=True) for a, b in zip(x, y, strict=True))
+    assert all(
+        torch.allclose(a, b, atol=1e-12)
+        for x, y in zip(last, ended, strict=True)
+        for a, b in zip(x, y, strict=True)
+    )
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -99,7 +121,9 @@ def test_a_carried_state_follows_the_equations(cell: dict[str, Any]) -> None:
     stack = small_stack(**cell)
     x, state = torch.randn(4, 1, 3, dtype=torch.double), random_state(stack, 1)
     _, last = stack(x, state)
-    w = {name.removeprefix("0.forward."): weight.detach().numpy() for name, weight in stack.named_parameters()}
+    w = {
+        name.removeprefix("0.forward."): weight.detach().numpy() for name, weight in stack.named_parameters()
+    }
     _, h, c = read(stack.model, w, x[:, 0].numpy(), state[0][0][0].numpy(), state[0][-1][0].numpy())
     np.testing.assert_allclose(last[0][0][0].detach().numpy(), h, atol=1e-12)
     if stack.model.cell == "lstm":
@@ -130,7 +154,9 @@ def test_weights_are_drawn_as_torch_draws_them(cell: dict[str, Any], bidirection
     torch.manual_seed(5)
     theirs = kinds[cell["cell"]](3, 4, 2, bidirectional=bidirectional)
     torch.manual_seed(5)
-    ours = RecurrentStack(RecurrentModel(hidden_size=4, num_layers=2, forget_bias=None, **cell), 3, bidirectional=bidirectional)
+    ours = RecurrentStack(
+        RecurrentModel(hidden_size=4, num_layers=2, forget_bias=None, **cell), 3, bidirectional=bidirectional
+    )
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
 
 
@@ -148,11 +174,15 @@ def test_the_forget_gates_bias_is_what_was_asked_for(value: float) -> None:
 
 def test_weights_bear_the_names_of_a_model_directory() -> None:
     network = nn.Module()
-    network.encoder = RecurrentStack(RecurrentModel(num_layers=2, hidden_size=3, initial_state="learned"), 2, bidirectional=True)
+    network.encoder = RecurrentStack(
+        RecurrentModel(num_layers=2, hidden_size=3, initial_state="learned"), 2, bidirectional=True
+    )
     parts = ["weight_ih", "weight_hh", "bias_ih", "bias_hh"]
     places = [f"{layer}.{direction}" for layer in range(2) for direction in ("forward", "backward")]
     expected = {f"encoder.{place}.{part}" for place in places for part in parts}
-    assert set(stored_parameters(network)) == expected | {f"initial_state.{place}.{part}" for place in places for part in "hc"}
+    assert set(stored_parameters(network)) == expected | {
+        f"initial_state.{place}.{part}" for place in places for part in "hc"
+    }
     assert {name for name in network.state_dict() if "start" not in name} == expected
 
 
@@ -198,7 +228,11 @@ def test_weight_dropout_takes_weights_from_the_recurrent_matrix(cell: dict[str, 
     mask = (torch.rand(weight.shape) < 0.5).double() * 2
     dropped, _ = stack(x, state, Masks(recurrent=(mask,)))
     dropped.sum().backward()
-    assert weight.grad is not None and bool((weight.grad[mask == 0] == 0).all()) and bool((weight.grad != 0).any())
+    assert (
+        weight.grad is not None
+        and bool((weight.grad[mask == 0] == 0).all())
+        and bool((weight.grad != 0).any())
+    )
     plain, _ = stack(x, state)
     with torch.no_grad():
         weight.mul_(mask)
@@ -211,7 +245,9 @@ def test_initial_states() -> None:
     assert all(bool((part == 0).all()) for part in zeros[0])
     stack = small_stack(initial_state="random", num_layers=2)
     assert all(bool((part == 0.5).all()) for parts in stack.initial_state(2) for part in parts)
-    drawn = torch.stack([part for parts in stack.initial_state(500, torch.Generator().manual_seed(1)) for part in parts])
+    drawn = torch.stack(
+        [part for parts in stack.initial_state(500, torch.Generator().manual_seed(1)) for part in parts]
+    )
     assert len(torch.unique(drawn)) > 7_900
     assert 0 <= drawn.min() < 0.01 and 0.99 < drawn.max() < 1
     assert drawn.mean().item() == pytest.approx(0.5, abs=0.02)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from seqtool.models.tagger import TaggerNetwork
-from seqtool.models.word_features import CharacterConvolution, CharacterRecurrence, LookUp, WordFeatures, WordInput
+from seqtool.models.word_features import (
+    CharacterConvolution,
+    CharacterRecurrence,
+    LookUp,
+    WordFeatures,
+    WordInput,
+)
 from seqtool.settings import Feature, TaggerModel
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 WORDS = [[1, 3, 4, 5, 6, 2], [1, 7, 2], [1, 2], [1, 3, 3, 2]]
 LENGTHS = torch.tensor([len(word) for word in WORDS])
 CHARACTERS = torch.tensor([word + [-1] * (6 - len(word)) for word in WORDS])
@@ -106,7 +110,9 @@ def test_features_stand_side_by_side_in_the_order_of_the_settings() -> None:
     other, _ = word_input([2, 0, 3, 1])
     assert torch.allclose(features(other), found, atol=1e-6)
     assert {name.split(".")[0] for name, _ in features.named_parameters()} == {"0", "1", "2", "3"}
-    assert {"2.forward.weight_ih", "2.backward.bias_hh", "0.conv.bias", "1.weight"} <= {name for name, _ in features.named_parameters()}
+    assert {"2.forward.weight_ih", "2.backward.bias_hh", "0.conv.bias", "1.weight"} <= {
+        name for name, _ in features.named_parameters()
+    }
 
 
 def test_gradients_are_those_found_by_small_changes() -> None:
@@ -116,10 +122,17 @@ def test_gradients_are_those_found_by_small_changes() -> None:
     assert torch.autograd.gradcheck(lambda *_: features(given), tuple(features.parameters()))
 
 
-@pytest.mark.parametrize(("given", "projection", "scale"), [(None, 8, 0.1), (None, 0, 1.0), (0.3, 8, 0.3), (0.3, 0, 0.3), (0.0, 8, 0.0)])
-def test_first_embeddings_are_small_before_a_projection(given: float | None, projection: int, scale: float) -> None:
+@pytest.mark.parametrize(
+    ("given", "projection", "scale"),
+    [(None, 8, 0.1), (None, 0, 1.0), (0.3, 8, 0.3), (0.3, 0, 0.3), (0.0, 8, 0.0)],
+)
+def test_first_embeddings_are_small_before_a_projection(
+    given: float | None, projection: int, scale: float
+) -> None:
     """0.1 by default, so that rare words say little; torch's own 1 without a projection, as in the notebook."""
-    model = TaggerModel(features=(Feature(name="form", dim=50),), hidden_size=4, projection=projection, embedding_scale=given)
+    model = TaggerModel(
+        features=(Feature(name="form", dim=50),), hidden_size=4, projection=projection, embedding_scale=given
+    )
     torch.manual_seed(0)
     network = TaggerNetwork(model, [400], 0, 2, (np.ones(2, bool), np.ones((2, 2), bool), np.ones(2, bool)))
     (part,) = network.features.parts

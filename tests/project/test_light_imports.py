@@ -52,7 +52,9 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run_python(code: str, *arguments: str, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     """A fresh interpreter."""
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment(**extra), check=False)
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment(**extra), check=False
+    )
 
 
 @pytest.mark.parametrize("name", LIGHT)

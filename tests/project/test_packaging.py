@@ -21,14 +21,20 @@ BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, 'b
 
 
 def tracked() -> list[Path]:
-    listed = subprocess.run(["git", "ls-files", "-coz", "--exclude-standard"], cwd=PROJECT, capture_output=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"], cwd=PROJECT, capture_output=True, check=False
+    )
     if listed.returncode:
         pytest.skip("no clone")
-    return [PROJECT / name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).is_file()]
+    return [
+        PROJECT / name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).is_file()
+    ]
 
 
 def build(kind: str, source: Path, out: Path) -> Path:
-    done = subprocess.run([sys.executable, "-c", BUILD, kind, str(out)], cwd=source, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD, kind, str(out)], cwd=source, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return out / done.stdout.splitlines()[-1]
 
@@ -68,7 +74,12 @@ def test_an_installed_wheel_has_the_examples_and_works_from_any_folder(wheel: Pa
     )
     variables = {**os.environ, "PYTHONPATH": str(installed)}
     done = subprocess.run(
-        [sys.executable, "-c", code, str(installed)], cwd=tmp_path, capture_output=True, text=True, check=False, env=variables
+        [sys.executable, "-c", code, str(installed)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=variables,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["configs/toy_tagger.yaml", "configs/schema.json", "data/toy.conll"]
@@ -78,7 +89,9 @@ def test_an_installed_wheel_has_the_examples_and_works_from_any_folder(wheel: Pa
 def test_one_version(wheel: Path) -> None:
     assert wheel.name == f"seqtool-{VERSION}-py3-none-any.whl"
     assert f"\n## {VERSION}" in (PROJECT / "CHANGELOG.md").read_text()
-    elsewhere = [path for path in tracked() if path.suffix in (".py", ".toml") and f'"{VERSION}"' in path.read_text()]
+    elsewhere = [
+        path for path in tracked() if path.suffix in (".py", ".toml") and f'"{VERSION}"' in path.read_text()
+    ]
     assert elsewhere == [PROJECT / "seqtool/version.py"]
 
 
@@ -88,9 +101,15 @@ def test_no_file_over_a_megabyte() -> None:
 
 def test_every_requirement_is_pinned_for_the_tests() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
-    wanted = project["dependencies"] + [line for lines in project["optional-dependencies"].values() for line in lines]
+    wanted = project["dependencies"] + [
+        line for lines in project["optional-dependencies"].values() for line in lines
+    ]
     names = {re.split(r"[\[<>=~! ]", line)[0].lower() for line in wanted} - {"seqtool"}
-    pinned = {line.split("==")[0].lower() for line in (PROJECT / "constraints.txt").read_text().splitlines() if "==" in line}
+    pinned = {
+        line.split("==")[0].lower()
+        for line in (PROJECT / "constraints.txt").read_text().splitlines()
+        if "==" in line
+    }
     assert names <= pinned
 
 
@@ -98,13 +117,21 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
     ("code", "says", "expected"),
     [
         pytest.param(0, "No known vulnerabilities found", (0, "audited: no known"), id="nothing found"),
-        pytest.param(1, "Found 1 known vulnerability in 1 package", (1, "Found 1 known"), id="a vulnerability"),
-        pytest.param(1, "ConnectionError: no route", (0, "not audited: the advisory service"), id="no network"),
+        pytest.param(
+            1, "Found 1 known vulnerability in 1 package", (1, "Found 1 known"), id="a vulnerability"
+        ),
+        pytest.param(
+            1, "ConnectionError: no route", (0, "not audited: the advisory service"), id="no network"
+        ),
     ],
 )
-def test_the_audit_fails_for_a_vulnerability_and_for_nothing_else(code: int, says: str, expected: tuple[int, str], tmp_path: Path) -> None:
+def test_the_audit_fails_for_a_vulnerability_and_for_nothing_else(
+    code: int, says: str, expected: tuple[int, str], tmp_path: Path
+) -> None:
     fake = tmp_path / "python"
     fake.write_text(f'#!/bin/sh\n[ "$1" = -c ] && exit 0\necho "{says}"\nexit {code}\n')
     fake.chmod(0o755)
-    done = subprocess.run([str(PROJECT / ".ci/audit"), str(fake)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(PROJECT / ".ci/audit"), str(fake)], capture_output=True, text=True, check=False
+    )
     assert (done.returncode, expected[1] in done.stdout + done.stderr) == (expected[0], True)

@@ -37,14 +37,20 @@ NOT_FOR_THE_COMPARISON = [
     (r"at most \d+%", "at most P%"),
     (r"\s+", " "),
 ]
-WORDS = (("The", "A", "This", "My"), ("dog", "cat", "child", "horse", "bird"), ("sleeps", "sings", "reads", "runs"))
+WORDS = (
+    ("The", "A", "This", "My"),
+    ("dog", "cat", "child", "horse", "bird"),
+    ("sleeps", "sings", "reads", "runs"),
+)
 SENTENCES = "".join(f"{a}\tDET\n{b}\tNOUN\n{c}\tVERB\n\n" for a, b, c in product(*WORDS))
 
 
 def blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
     """The console blocks of a document: commands with the lines shown under them."""
     found = []
-    for text in re.findall(r"^```console\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+    for text in re.findall(
+        r"^```console\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    ):
         commands: list[tuple[str, list[str]]] = []
         for line in text.splitlines():
             if line.startswith("$ "):
@@ -82,7 +88,12 @@ def folder(request: pytest.FixtureRequest, shop: Path, tmp_path: Path) -> Path:
     return here
 
 
-@pytest.mark.parametrize(("document", "folder"), [(path, path) for path in DOCUMENTS], ids=lambda path: path.name, indirect=["folder"])
+@pytest.mark.parametrize(
+    ("document", "folder"),
+    [(path, path) for path in DOCUMENTS],
+    ids=lambda path: path.name,
+    indirect=["folder"],
+)
 def test_what_is_shown_is_what_comes(document: Path, folder: Path) -> None:
     for block in blocks(document):
         for command, shown in block:
@@ -90,7 +101,9 @@ def test_what_is_shown_is_what_comes(document: Path, folder: Path) -> None:
             wrong = any(line.startswith(("error:", "exit code")) for line in shown)
             assert code == 0 or wrong, f"{command}\n{output}"
             if shown:
-                assert matches(normal(shown), normal(output.splitlines())), f"{document.name}: {command}\n{output}"
+                assert matches(normal(shown), normal(output.splitlines())), (
+                    f"{document.name}: {command}\n{output}"
+                )
 
 
 def run(command: str, folder: Path) -> tuple[int, str]:
@@ -101,7 +114,11 @@ def run(command: str, folder: Path) -> tuple[int, str]:
         return done.code, done.stdout
     function = f'seqtool() {{ "{sys.executable}" -m seqtool "$@"; }}; '
     shell = subprocess.run(
-        ["bash", "-c", f"{function}{{ {command}; }} 2>&1"], cwd=folder, env=environment(), capture_output=True, check=False
+        ["bash", "-c", f"{function}{{ {command}; }} 2>&1"],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        check=False,
     )
     return shell.returncode, shell.stdout.decode()
 
@@ -140,7 +157,10 @@ def test_the_report_on_a_text_looks_as_shown() -> None:
     text = (PROJECT / "README.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```\n(\S+ on the val text of its run\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     model = character_model(CharModel(hidden_size=9, embedding_dim=4), "\n abc,")
-    parts = [Part("val", model.encode("a cab, a bac\nab c" * 30)), Part("train", model.encode("b cab a, b\nac" * 90))]
+    parts = [
+        Part("val", model.encode("a cab, a bac\nab c" * 30)),
+        Part("train", model.encode("b cab a, b\nac" * 90)),
+    ]
     found = compared(model, evaluate_text(model, parts[0].ids), *parts)
     report = ["runs/shakespeare on the val text of its run", *text_report(found, "char")]
     assert [_form(line) for line in shown.splitlines()] == [_form(line) for line in report]
@@ -160,7 +180,9 @@ def mentioned(document: Path) -> Iterator[str]:
     for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         if kind in ("sh", "bash"):
             yield from re.findall(r"\bseqtool [a-z][^\n;&|]*", body)
-    yield from re.findall(r"`(seqtool [a-z-][^`\n]*)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE))
+    yield from re.findall(
+        r"`(seqtool [a-z-][^`\n]*)`", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.MULTILINE)
+    )
 
 
 CONFIG_FILES = sorted((PROJECT / "configs").glob("*.yaml"))
@@ -206,8 +228,14 @@ def test_links_lead_somewhere() -> None:
 
 def test_what_is_measured_can_be_repeated() -> None:
     """Each row of the table of peers names a script or a config that is there; `the same` is the row's above."""
-    text = (PROJECT / "README.md").read_text(encoding="utf-8").split("## Against its peers")[1].split("\n## ")[0]
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")][1:]
+    text = (
+        (PROJECT / "README.md").read_text(encoding="utf-8").split("## Against its peers")[1].split("\n## ")[0]
+    )
+    rows = [
+        [cell.strip() for cell in line.split("|")[1:-1]]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ][1:]
     assert len(rows) > 20
     for what, ours, _, ratio, repeat in rows:
         if what.startswith("**"):

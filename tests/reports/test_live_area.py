@@ -16,7 +16,7 @@ import pytest
 
 from seqtool.reports.live_area import LiveArea
 from seqtool.settings import CharModel
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from tests.support.random_models import character_parts, tagger_parts
 from tests.support.shell import PROJECT, environment, in_terminal
 
@@ -63,7 +63,9 @@ def tmux(folder: Path) -> Iterator[list[str]]:
 def shown(command: list[str], *, everything: bool = False) -> list[str]:
     """The lines on the screen, or of the whole transcript."""
     whole = ["-S", "-"] if everything else []
-    done = subprocess.run([*command, "capture-pane", "-p", *whole], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "capture-pane", "-p", *whole], check=True, capture_output=True, text=True
+    )
     return [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
 
 
@@ -76,8 +78,12 @@ def wait_for(command: list[str], text: str, seconds: float = 30) -> list[str]:
 
 
 @pytest.mark.skipif(TMUX is None, reason="needs tmux")
-@pytest.mark.parametrize(("columns", "colour"), [(80, True), (200, False)], ids=["80, colour", "200, NO_COLOR"])
-def test_the_live_view_survives_resizing_and_leaves_a_clean_transcript(tmp_path: Path, columns: int, colour: bool) -> None:
+@pytest.mark.parametrize(
+    ("columns", "colour"), [(80, True), (200, False)], ids=["80, colour", "200, NO_COLOR"]
+)
+def test_the_live_view_survives_resizing_and_leaves_a_clean_transcript(
+    tmp_path: Path, columns: int, colour: bool
+) -> None:
     (tmp_path / "script.py").write_text(SCRIPT)
     variables = {name: value for name, value in environment().items() if name not in ("COLUMNS", "TMUX")}
     setting = "" if colour else "NO_COLOR=1 "
@@ -108,7 +114,11 @@ def test_a_frame_is_one_write_over_the_earlier_one() -> None:
     first = stream.getvalue()
     area.draw(["three"], [5])
     second = stream.getvalue()[len(first) :]
-    assert "\x1b[2A" not in first and second.startswith("\x1b[?2026h\x1b[?7l\r\x1b[2A") and "three\x1b[K\n\x1b[J" in second
+    assert (
+        "\x1b[2A" not in first
+        and second.startswith("\x1b[?2026h\x1b[?7l\r\x1b[2A")
+        and "three\x1b[K\n\x1b[J" in second
+    )
     with area.aside():
         stream.write("said\n")
     assert stream.getvalue().index("said") < stream.getvalue().rindex("three")
@@ -131,12 +141,12 @@ def test_plain_on_a_terminal_is_what_a_pipe_gets(tmp_path: Path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("inspect")
     model = CharModel(hidden_size=12, embedding_dim=4)
-    write_bundle(root / "runs/char/model", *character_parts(model, "\n abcdefgh\x1bAB(<>)"), {"kind": "text"})
+    write_model(root / "runs/char/model", *character_parts(model, "\n abcdefgh\x1bAB(<>)"), {"kind": "text"})
     from seqtool.settings import Feature
     from seqtool.settings import TaggerModel as TaggerSettings
 
     settings = TaggerSettings(features=(Feature(name="form", dim=4),), hidden_size=5, decoder="crf")
-    write_bundle(root / "runs/tagger/model", *tagger_parts(settings), {"kind": "tagger"})
+    write_model(root / "runs/tagger/model", *tagger_parts(settings), {"kind": "tagger"})
     return root
 
 
@@ -157,7 +167,9 @@ def test_units_on_a_terminal(runs: Path, columns: int, colour: bool) -> None:
 
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_taggers_mind_on_a_terminal(runs: Path, columns: int) -> None:
-    result = in_terminal("inspect", "tagger", "--text", "The dog ate \x1b[31m the apple", cwd=runs, columns=columns)
+    result = in_terminal(
+        "inspect", "tagger", "--text", "The dog ate \x1b[31m the apple", cwd=runs, columns=columns
+    )
     lines = ESCAPE.sub("", result.stdout).replace("\r", "").splitlines()
     assert result.code == 0 and "48;" in result.stdout
     strip = lines.index(next(line for line in lines if line.startswith("probability")))

@@ -94,7 +94,9 @@ def test_a_file_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
         pytest.param({"model": b"1", "model.new": b"2"}, b"1", id="cut while the new one was written"),
     ],
 )
-def test_recover_ends_an_exchange_that_was_cut_short(tmp_path: Path, entries: dict[str, bytes], expected: bytes) -> None:
+def test_recover_ends_an_exchange_that_was_cut_short(
+    tmp_path: Path, entries: dict[str, bytes], expected: bytes
+) -> None:
     for name, text in entries.items():
         (tmp_path / name).mkdir()
         fill_with(text)(tmp_path / name)

@@ -15,7 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.errors import ModelError
-from seqtool.storage.model_directory import FILES, MANIFEST, MODEL, canonical_json, read_bundle, read_manifest, write_bundle
+from seqtool.storage.model_directory import (
+    FILES,
+    MANIFEST,
+    MODEL,
+    canonical_json,
+    read_manifest,
+    read_model,
+    write_model,
+)
 from seqtool.storage.verified_directory import pack_arrays, unpack_arrays
 
 CONFIG = {"task": "char", "model": {"cell": "rnn"}}
@@ -23,27 +31,38 @@ VOCAB = {"symbols": ["a", "\u202e", "\ud800"], "unknown": None}
 
 
 def weights(value: float = 0.5) -> dict[str, Any]:
-    return {"output.weight": np.full((3, 2), value, np.float32), "output.bias": np.arange(3, dtype=np.float32)}
+    return {
+        "output.weight": np.full((3, 2), value, np.float32),
+        "output.bias": np.arange(3, dtype=np.float32),
+    }
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    write_bundle(tmp_path / "model", CONFIG, VOCAB, weights(), {"kind": "text", "scores": {"loss": 1.5}})
+    write_model(tmp_path / "model", CONFIG, VOCAB, weights(), {"kind": "text", "scores": {"loss": 1.5}})
     return tmp_path / "model"
 
 
 def test_round_trip(model: Path) -> None:
-    bundle = read_bundle(model)
+    bundle = read_model(model)
     assert bundle.config == CONFIG
     assert bundle.vocab == VOCAB
-    assert {name: array.tolist() for name, array in bundle.weights.items()} == {name: array.tolist() for name, array in weights().items()}
+    assert {name: array.tolist() for name, array in bundle.weights.items()} == {
+        name: array.tolist() for name, array in weights().items()
+    }
     assert bundle.task == "char"
     assert bundle.manifest["parameters"] == 9
     assert bundle.manifest["scores"] == {"loss": 1.5}
 
 
 def test_equal_models_are_equal_bytes(model: Path, tmp_path: Path) -> None:
-    write_bundle(tmp_path / "again", CONFIG, VOCAB, dict(reversed(weights().items())), {"scores": {"loss": 1.5}, "kind": "text"})
+    write_model(
+        tmp_path / "again",
+        CONFIG,
+        VOCAB,
+        dict(reversed(weights().items())),
+        {"scores": {"loss": 1.5}, "kind": "text"},
+    )
     for name in (MANIFEST, *FILES):
         assert (tmp_path / "again" / name).read_bytes() == (model / name).read_bytes()
 
@@ -60,9 +79,9 @@ def test_every_damage_is_found(model: Path) -> None:
                 damaged[generator.randrange(len(damaged))] ^= 1 << generator.randrange(8)
             (model / name).write_bytes(damaged)
             with pytest.raises(ModelError):
-                read_bundle(model)
+                read_model(model)
         (model / name).write_bytes(whole)
-    read_bundle(model)
+    read_model(model)
 
 
 def test_digits_that_are_read_as_the_same_number_are_found(model: Path) -> None:
@@ -71,7 +90,7 @@ def test_digits_that_are_read_as_the_same_number_are_found(model: Path) -> None:
     (model / MANIFEST).write_bytes(written.replace(b'"loss":1.5', b'"loss":1.50'))
     assert written != (model / MANIFEST).read_bytes()
     with pytest.raises(ModelError, match="damaged"):
-        read_bundle(model)
+        read_model(model)
 
 
 def forge(model: Path, name: str, content: bytes) -> None:
@@ -100,14 +119,16 @@ def forge(model: Path, name: str, content: bytes) -> None:
 def test_forged_files_are_refused(model: Path, name: str, content: bytes, reason: str) -> None:
     forge(model, name, content)
     with pytest.raises(ModelError, match=reason):
-        read_bundle(model)
+        read_model(model)
 
 
-@pytest.mark.parametrize(("value", "reason"), [(np.nan, "not finite"), (np.inf, "not finite")], ids=["nan", "inf"])
+@pytest.mark.parametrize(
+    ("value", "reason"), [(np.nan, "not finite"), (np.inf, "not finite")], ids=["nan", "inf"]
+)
 def test_weights_must_be_finite(tmp_path: Path, value: float, reason: str) -> None:
-    write_bundle(tmp_path / "model", CONFIG, VOCAB, weights(value), {})
+    write_model(tmp_path / "model", CONFIG, VOCAB, weights(value), {})
     with pytest.raises(ModelError, match=reason):
-        read_bundle(tmp_path / "model")
+        read_model(tmp_path / "model")
 
 
 ARRAYS: dict[str, Any] = {
@@ -129,16 +150,24 @@ def test_arrays_are_those_that_the_library_reads_and_can_be_written_to() -> None
 
 
 SOME_JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=4), lambda part: st.lists(part, max_size=4), max_leaves=6
+    st.none() | st.booleans() | st.integers() | st.text(max_size=4),
+    lambda part: st.lists(part, max_size=4),
+    max_leaves=6,
 )
 SIZES = st.lists(st.integers(-2, 2**70) | SOME_JSON, max_size=3)
 ENTRIES = st.fixed_dictionaries(
     {},
-    optional={"dtype": st.sampled_from(["F32", "F16", "I64"]) | SOME_JSON, "shape": SIZES | SOME_JSON, "data_offsets": SIZES | SOME_JSON},
+    optional={
+        "dtype": st.sampled_from(["F32", "F16", "I64"]) | SOME_JSON,
+        "shape": SIZES | SOME_JSON,
+        "data_offsets": SIZES | SOME_JSON,
+    },
 )
 
 
-@given(st.dictionaries(st.text(max_size=3), ENTRIES | SOME_JSON, max_size=3) | SOME_JSON, st.binary(max_size=40))
+@given(
+    st.dictionaries(st.text(max_size=3), ENTRIES | SOME_JSON, max_size=3) | SOME_JSON, st.binary(max_size=40)
+)
 def test_any_other_header_is_an_error_or_arrays_within_the_file(header: object, data: bytes) -> None:
     text = json.dumps(header).encode()
     content = bytearray(len(text).to_bytes(8, "little") + text + data)
@@ -152,16 +181,16 @@ def test_any_other_header_is_an_error_or_arrays_within_the_file(header: object, 
 def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
     (model / "extra.pkl").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"extra\.pkl"):
-        read_bundle(model)
+        read_model(model)
     (model / "extra.pkl").unlink()
     (model / "vocab.json").rename(tmp_path / "elsewhere.json")
     (model / "vocab.json").symlink_to(tmp_path / "elsewhere.json")
     with pytest.raises(ModelError, match="symbolic link"):
-        read_bundle(model)
+        read_model(model)
     (model / "vocab.json").unlink()
     os.mkfifo(model / "vocab.json")
     with pytest.raises(ModelError, match="not a plain file"):
-        read_bundle(model)
+        read_model(model)
 
 
 def test_another_format_version_is_named(model: Path) -> None:
@@ -173,4 +202,4 @@ def test_another_format_version_is_named(model: Path) -> None:
 
 def test_the_old_model_serves_while_the_new_one_takes_its_place(model: Path) -> None:
     model.rename(model.with_name("model.old"))
-    assert read_bundle(model).config == CONFIG
+    assert read_model(model).config == CONFIG

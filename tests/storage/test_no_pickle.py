@@ -68,15 +68,27 @@ def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
     named = COMMANDS.format(out=tmp_path, project=PROJECT)
     commands = named + "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, commands], cwd=tmp_path, capture_output=True, text=True, env=environment(), timeout=300, check=False
+        [sys.executable, "-c", SCRIPT, commands],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        timeout=300,
+        check=False,
     )
     assert "0 events []" in done.stderr, done.stderr
-    failed = [line for line in done.stderr.splitlines() if line[:2].strip().isdigit() and line[:2] != "0 " and "events" not in line]
+    failed = [
+        line
+        for line in done.stderr.splitlines()
+        if line[:2].strip().isdigit() and line[:2] != "0 " and "events" not in line
+    ]
     assert not failed, (failed, done.stderr)
 
 
 def test_the_hook_notices() -> None:
     code = "import pickle; pickle.loads(pickle.dumps(print))"
     script = SCRIPT.split("from seqtool")[0] + f"commands.append('x')\n{code}\nprint(len(found))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.strip() == "1"

@@ -9,16 +9,24 @@ import pytest
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.atomic import old_name, recover
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory, find_model, finished_runs, inherit_runs
 
 
-def finished(root: Path, name: str, config: str = "a", data: str = "d", *, overwrite: bool = False, kind: str = "text") -> Path | None:
+def finished(
+    root: Path, name: str, config: str = "a", data: str = "d", *, overwrite: bool = False, kind: str = "text"
+) -> Path | None:
     """Make a run of that name, as training does; where an earlier one was moved."""
     run = RunDirectory(root, name)
     run.start(overwrite=overwrite)
     (run.path / "config.yaml").write_text(config)
-    write_bundle(run.model, {"task": "char", "kind": kind}, {}, {"w": np.zeros(1, np.float32)}, {"data": {"x": data}, "kind": kind})
+    write_model(
+        run.model,
+        {"task": "char", "kind": kind},
+        {},
+        {"w": np.zeros(1, np.float32)},
+        {"data": {"x": data}, "kind": kind},
+    )
     return run.finish(overwrite=overwrite)
 
 
@@ -86,7 +94,10 @@ def test_the_newest_fitting_run_is_meant(tmp_path: Path, monkeypatch: pytest.Mon
     finished(tmp_path, "first", kind="pairs")
     finished(tmp_path, "second")
     finished(tmp_path / "second", "seed-1", kind="pairs")
-    assert [place.name for place, _ in finished_runs(tmp_path)] == [str(tmp_path / "second"), str(tmp_path / "first")]
+    assert [place.name for place, _ in finished_runs(tmp_path)] == [
+        str(tmp_path / "second"),
+        str(tmp_path / "first"),
+    ]
     assert find_model(None, tmp_path).run == tmp_path / "second"
     assert find_model(None, tmp_path, "char", "pairs").run == tmp_path / "first"  # never a run inside another
     assert find_model(None, tmp_path, "char", "!pairs").run == tmp_path / "second"

@@ -13,7 +13,7 @@ import pytest
 
 from seqtool.config import dump_settings
 from seqtool.errors import DataError, Diverged, SeqtoolError, Stopped
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.training import run as training_job
 from seqtool.training.signals import StopFlag, stop_signals
@@ -21,17 +21,23 @@ from tests.support.shell import seqtool, start
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, text_file
 
 
-def test_a_diverged_run_keeps_the_last_good_model_and_no_nan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_diverged_run_keeps_the_last_good_model_and_no_nan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from seqtool.tasks.character_training import CharacterTask
 
     real = CharacterTask.loss
     monkeypatch.setattr(
-        CharacterTask, "loss", lambda self, batch, index, draw: real(self, batch, index, draw) * (float("nan") if draw == 7 else 1)
+        CharacterTask,
+        "loss",
+        lambda self, batch, index, draw: real(self, batch, index, draw) * (float("nan") if draw == 7 else 1),
     )
-    with pytest.raises(Diverged, match=r"the loss is no longer finite at step 8 \(epoch 1, batch 8\)") as caught:
+    with pytest.raises(
+        Diverged, match=r"the loss is no longer finite at step 8 \(epoch 1, batch 8\)"
+    ) as caught:
         run(char_run(tmp_path, eval_every=3), tmp_path)
     assert caught.value.exit_code == 3
-    kept = read_bundle(tmp_path / "small.partial" / "model")
+    kept = read_model(tmp_path / "small.partial" / "model")
     assert kept.manifest["step"] in (3, 6)
     for line in (tmp_path / "small.partial" / "metrics.jsonl").read_text().splitlines():
         json.loads(line, parse_constant=pytest.fail)
@@ -52,7 +58,7 @@ def test_a_lock_of_a_dead_process_is_nobodys(tmp_path: Path) -> None:
     (tmp_path / "small.partial").mkdir()
     (tmp_path / "small.partial" / "lock").write_text("process 1 on elsewhere\n")
     run(char_run(tmp_path, max_steps=3), tmp_path)
-    assert read_bundle(tmp_path / "small" / "model").manifest["step"] <= 3
+    assert read_model(tmp_path / "small" / "model").manifest["step"] <= 3
     assert not (tmp_path / "small.partial").exists() and not (tmp_path / "small" / "lock").exists()
 
 
@@ -107,7 +113,9 @@ def test_a_signal_in_the_final_evaluation_saves(tmp_path: Path, monkeypatch: pyt
             run(settings, tmp_path)
     run(settings, tmp_path / "whole")
     run(settings, tmp_path, resume=True)
-    assert (tmp_path / "small/model/weights.safetensors").read_bytes() == (tmp_path / "whole/small/model/weights.safetensors").read_bytes()
+    assert (tmp_path / "small/model/weights.safetensors").read_bytes() == (
+        tmp_path / "whole/small/model/weights.safetensors"
+    ).read_bytes()
 
 
 def test_a_second_signal_leaves_at_once() -> None:
@@ -150,7 +158,7 @@ def test_a_manifest_holds_what_a_rerun_is_told_apart_by(tmp_path: Path) -> None:
     settings = char_run(tmp_path, max_steps=3)
     run(settings, tmp_path)
     manifest = tmp_path / "small" / "model"
-    facts = read_bundle(manifest).manifest
+    facts = read_model(manifest).manifest
     assert {"data", "command", "seed", "device", "threads", "precision", "versions"} <= facts.keys()
     now = {**facts, "threads": 3, "versions": {**facts["versions"], "torch": "9.0"}}
     found = differences(facts, now)

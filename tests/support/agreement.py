@@ -29,9 +29,9 @@ from seqtool.models.word_features import WordInput
 from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as Network
 from seqtool.spans import allowed_transitions
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Sentences = list[list[str]]
 
 TOLERANCE = 1e-5
@@ -50,7 +50,11 @@ FEATURES: dict[str, tuple[Feature, ...]] = {
         Feature(name="char_lstm", dim=20, char_dim=12),
         Feature(name="char_cnn", dim=16, char_dim=12, width=5),
     ),
-    "vectors": (Feature(name="form", dim=24, unknown=False), Feature(name="vectors", dim=16), Feature(name="shape", dim=8)),
+    "vectors": (
+        Feature(name="form", dim=24, unknown=False),
+        Feature(name="vectors", dim=16),
+        Feature(name="shape", dim=8),
+    ),
 }
 DECODERS = ("softmax", "viterbi", "crf")
 # How many times as large as torch draws them training makes the weights of the layers, and of the output layer: found with
@@ -136,7 +140,9 @@ def both(model: Network, counts: Mapping[str, int]) -> tuple[TaggerNetwork, Tagg
     settings = TaggerSettings(data=TaggerData(train=("x",)), model=model)
     rows = [encoder.rows(index) for index in range(len(features))]
     allowed = allowed_transitions(LABELS, "bioes")
-    network = build_tagger_network(settings, rows, len(encoder.characters or ()) + 3, len(LABELS), allowed, encoder.vectors)
+    network = build_tagger_network(
+        settings, rows, len(encoder.characters or ()) + 3, len(LABELS), allowed, encoder.vectors
+    )
     _enlarge(network, *GAINS[model.cell])
     config = {"model": asdict(model), "scheme": "bioes", "inner_scheme": "bioes"}
     return network.eval(), TaggerModel(config, LABELS, encoder, arrays(network))
@@ -146,7 +152,9 @@ def _vectors(features: Sequence[Feature], counts: Mapping[str, int]) -> dict[int
     words = tuple(list(counts)[::3])
     draw = np.random.default_rng(0)
     return {
-        index: PretrainedVectors(words, draw.standard_normal((len(words) + 1, feature.dim)).astype(np.float32))
+        index: PretrainedVectors(
+            words, draw.standard_normal((len(words) + 1, feature.dim)).astype(np.float32)
+        )
         for index, feature in enumerate(features)
         if feature.name == "vectors"
     }
@@ -164,12 +172,14 @@ def _enlarge(network: TaggerNetwork, layers: float, output: float) -> None:
 
 def trained(folder: Path) -> tuple[TaggerNetwork, TaggerModel]:
     """A trained tagger in both. Args: folder: its model directory."""
-    bundle = read_bundle(folder)
+    bundle = read_model(folder)
     tagger = load_tagger(bundle)
     settings = TaggerSettings(data=TaggerData(train=("x",)), model=tagger.settings)
     rows = [tagger.encoder.rows(index) for index in range(len(tagger.encoder.features))]
     allowed = allowed_transitions(tagger.labels, tagger.inner_scheme)
-    network = build_tagger_network(settings, rows, len(tagger.encoder.characters or ()) + 3, len(tagger.labels), allowed)
+    network = build_tagger_network(
+        settings, rows, len(tagger.encoder.characters or ()) + 3, len(tagger.labels), allowed
+    )
     load_arrays(network, bundle.weights)
     return network.eval(), tagger
 
@@ -180,7 +190,9 @@ def compare(network: TaggerNetwork, tagger: TaggerModel, text: Text) -> Agreemen
     labels, expected = decoded(tagger, ours), decoded(tagger, theirs)
     given = [tagger._outer([tagger.labels[number] for number in path]) for path in labels]
     assert given == tagger.tag(text.sentences)
-    deviations = [np.abs(one - other) / np.maximum(1, np.abs(other)) for one, other in zip(ours, theirs, strict=True)]
+    deviations = [
+        np.abs(one - other) / np.maximum(1, np.abs(other)) for one, other in zip(ours, theirs, strict=True)
+    ]
     return Agreement(
         sum(map(len, labels)),
         float(max(found.max() for found in deviations)),
@@ -189,7 +201,9 @@ def compare(network: TaggerNetwork, tagger: TaggerModel, text: Text) -> Agreemen
     )
 
 
-def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences, batch: int = 128) -> list[Array]:
+def torch_scores(
+    network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences, batch: int = 128
+) -> list[Array]:
     """Scores (tokens, labels) of the torch network, from padded batches of sentences, the longest first."""
     order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
     found = [np.empty(0)] * len(sentences)
@@ -202,7 +216,10 @@ def torch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentenc
 
 
 def _batch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences) -> Array:
-    places = {word: place for place, word in enumerate(dict.fromkeys(word for sentence in sentences for word in sentence))}
+    places = {
+        word: place
+        for place, word in enumerate(dict.fromkeys(word for sentence in sentences for word in sentence))
+    }
     encoded = tagger.encoder.encode(list(places))
     padded = np.zeros((len(sentences[0]), len(sentences)), np.int64)
     for column, sentence in enumerate(sentences):
@@ -210,7 +227,9 @@ def _batch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Senten
     given = WordInput(torch.from_numpy(encoded.ids[padded]))
     if encoded.characters is not None and encoded.lengths is not None:
         characters, lengths = torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths)
-        given = replace(given, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded))
+        given = replace(
+            given, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded)
+        )
     sizes = torch.tensor([len(sentence) for sentence in sentences])
     with torch.inference_mode():
         scores: Array = network(given, sizes, network.encoder.initial_state(len(sentences))).numpy()

@@ -47,7 +47,8 @@ def chromium(profile: Path, width: int = 1280) -> Iterator[Chrome]:
 def set_size(driver: Chrome, width: int, height: int, *, dark: bool = False) -> None:
     """The page as a screen of this width shows it."""
     driver.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride", {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
     )
     scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
@@ -60,6 +61,11 @@ def console_lines(driver: Chrome) -> list[str]:
 
 def requests(driver: Chrome) -> list[str]:
     """Addresses that were asked for since this was last asked, without what the page holds itself and the browser's own pages."""
-    messages: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]  # type: ignore[no-untyped-call]
-    asked = [str(one["params"]["request"]["url"]) for one in messages if one["method"] == "Network.requestWillBeSent"]
+    entries = driver.get_log("performance")  # type: ignore[no-untyped-call]
+    messages: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in entries]
+    asked = [
+        str(one["params"]["request"]["url"])
+        for one in messages
+        if one["method"] == "Network.requestWillBeSent"
+    ]
     return [url for url in asked if not url.startswith(("data:", "chrome:"))]

@@ -24,7 +24,7 @@ from seqtool.reports.training import Prediction, marked
 from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, Bundle, read_manifest
+from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, StoredModel, read_manifest
 from seqtool.storage.verified_directory import canonical_json, strict_json
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
@@ -42,7 +42,12 @@ def yaml(data: bytes) -> str:
 
 def override(data: bytes) -> str:
     """An option `--set`."""
-    parse_settings("task: char\ndata: {alphabet: ab}\n", name="fuzz.yaml", folder=Path("/nowhere"), overrides=[_text(data)])
+    parse_settings(
+        "task: char\ndata: {alphabet: ab}\n",
+        name="fuzz.yaml",
+        folder=Path("/nowhere"),
+        overrides=[_text(data)],
+    )
     return ""
 
 
@@ -69,7 +74,7 @@ def vocabulary(task: str, data: bytes) -> str:
         return ""
     if isinstance(value, dict):
         config, vocab, weights = _parts(task)
-        load_model(Bundle({**config}, {**vocab, **value}, weights, {"task": task}))
+        load_model(StoredModel({**config}, {**vocab, **value}, weights, {"task": task}))
     return ""
 
 
@@ -81,7 +86,7 @@ def config_json(task: str, data: bytes) -> str:
         return ""
     if isinstance(value, dict):
         config, vocab, weights = _parts(task)
-        load_model(Bundle({**config, **value}, vocab, weights, {"task": task}))
+        load_model(StoredModel({**config, **value}, vocab, weights, {"task": task}))
     return ""
 
 
@@ -106,7 +111,9 @@ def manifest(data: bytes) -> str:
             if isinstance(value, dict):
                 value = {**value, "format_version": FORMAT_VERSION}
                 value.pop("sha256", None)
-                path.write_bytes(canonical_json({**value, "sha256": hashlib.sha256(canonical_json(value)).hexdigest()}))
+                path.write_bytes(
+                    canonical_json({**value, "sha256": hashlib.sha256(canonical_json(value)).hexdigest()})
+                )
                 read_manifest(Path(folder))
     return ""
 

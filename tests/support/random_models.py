@@ -15,12 +15,27 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.weight_shapes import Shapes, character_shapes, tagger_shapes
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Weights = dict[str, Array]
 Parts = tuple[dict[str, Any], dict[str, Any], Weights]  # config, vocab, weights
 
-WORDS = ("The", "dog", "ate", "the", "apple", "Everybody", "read", "that", "book", "20 000", "naïve", "x" * 80, "ß", "!")
+WORDS = (
+    "The",
+    "dog",
+    "ate",
+    "the",
+    "apple",
+    "Everybody",
+    "read",
+    "that",
+    "book",
+    "20 000",
+    "naïve",
+    "x" * 80,
+    "ß",
+    "!",
+)
 UNSEEN = ("cat", "Dogs", "A", "?", "q" * 70)
 SPAN_LABELS = ("O", "B-x", "I-x", "E-x", "S-x", "S-y")
 FEATURES = (
@@ -39,11 +54,22 @@ def random_weights(shapes: Shapes, seed: int = 0, scale: float = 0.4) -> Weights
 
 
 def character_parts(
-    model: CharModel, symbols: Sequence[str], *, kind: str = "text", seed: int = 0, scale: float = 0.4, **vocab: Any
+    model: CharModel,
+    symbols: Sequence[str],
+    *,
+    kind: str = "text",
+    seed: int = 0,
+    scale: float = 0.4,
+    **vocab: Any,
 ) -> Parts:
     """A character model over symbols; `vocab`: unit, unknown."""
     vocabulary = SymbolVocabulary(symbols, **vocab)
-    config = {"task": "char", "kind": kind, "model": asdict(model), "symbols": {"unit": vocabulary.unit, "normalize": "none"}}
+    config = {
+        "task": "char",
+        "kind": kind,
+        "model": asdict(model),
+        "symbols": {"unit": vocabulary.unit, "normalize": "none"},
+    }
     return config, vocabulary.to_json(), random_weights(character_shapes(model, len(symbols)), seed, scale)
 
 
@@ -52,10 +78,14 @@ def character_model(model: CharModel, symbols: Sequence[str], **given: Any) -> C
     return CharacterModel.from_parts(*character_parts(model, symbols, **given))
 
 
-def tagger_parts(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, *, scheme: str = "iob2", seed: int = 0) -> Parts:
+def tagger_parts(
+    model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, *, scheme: str = "iob2", seed: int = 0
+) -> Parts:
     """A tagger whose training data had `WORDS`, the first of them most often; its features must be a list."""
     assert isinstance(model.features, tuple)
-    encoder = WordEncoder.build(model.features, {word: len(WORDS) - place for place, word in enumerate(WORDS)}, "nfc")
+    encoder = WordEncoder.build(
+        model.features, {word: len(WORDS) - place for place, word in enumerate(WORDS)}, "nfc"
+    )
     vocab = {"labels": list(labels), **encoder.to_json()}
     config = {
         "task": "tagger",

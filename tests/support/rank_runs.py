@@ -16,20 +16,42 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqtool.data.sharding import Share
+from seqtool.data.sharding import Shard
 from seqtool.errors import Diverged
 from seqtool.models.build import arrays
-from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
-from seqtool.training.engine.events import RowReport
+from seqtool.settings import (
+    CharModel,
+    CharSettings,
+    Feature,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+)
+from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
 from tests.support.small_tasks import lines_task, random_sentences, tagging_task, text_task, trainer
 
-CHAR = CharModel(hidden_size=24, num_layers=2, embedding_dim=8, dropout=0.2, weight_dropout=0.1, state_reset=0.2)
-TRAINING = Training(max_steps=50, batch_size=6, window=16, lr=0.003, clip_norm=0.5, ema=0.9, weight_decay=0.01)
-FEATURES = (Feature(name="form", dim=8), Feature(name="vectors", dim=4, path="x"), Feature(name="char_cnn", dim=4))
+CHAR = CharModel(
+    hidden_size=24, num_layers=2, embedding_dim=8, dropout=0.2, weight_dropout=0.1, state_reset=0.2
+)
+TRAINING = Training(
+    max_steps=50, batch_size=6, window=16, lr=0.003, clip_norm=0.5, ema=0.9, weight_decay=0.01
+)
+FEATURES = (
+    Feature(name="form", dim=8),
+    Feature(name="vectors", dim=4, path="x"),
+    Feature(name="char_cnn", dim=4),
+)
 TAGGER = TaggerModel(
-    hidden_size=12, projection=10, features=FEATURES, dropout=0.2, initial_state="random", word_replacement=2.0, word_dropout=0.2
+    hidden_size=12,
+    projection=10,
+    features=FEATURES,
+    dropout=0.2,
+    initial_state="random",
+    word_replacement=2.0,
+    word_dropout=0.2,
 )
 
 
@@ -38,22 +60,35 @@ def char(model: CharModel = CHAR, **training: Any) -> CharSettings:
 
 
 def tagger(decoder: Any, **training: Any) -> TaggerSettings:
-    return TaggerSettings(data=TaggerData(train=("x",)), model=replace(TAGGER, decoder=decoder), training=replace(TRAINING, **training))
+    return TaggerSettings(
+        data=TaggerData(train=("x",)),
+        model=replace(TAGGER, decoder=decoder),
+        training=replace(TRAINING, **training),
+    )
 
 
 def spans(settings: TaggerSettings, ranks: Ranks) -> Any:
-    return tagging_task(settings, random_sentences(45, spans=True), random_sentences(9, 1, spans=True), "iob2", ranks)
+    return tagging_task(
+        settings, random_sentences(45, spans=True), random_sentences(9, 1, spans=True), "iob2", ranks
+    )
 
 
 RUNS: dict[str, Callable[[Ranks], Any]] = {
     "text": lambda ranks: text_task(char(), train=2000, val=900, ranks=ranks),
-    "text, streams that do not come out even": lambda ranks: text_task(char(batch_size=5, eval_every=20), train=1000, ranks=ranks),
+    "text, streams that do not come out even": lambda ranks: text_task(
+        char(batch_size=5, eval_every=20), train=1000, ranks=ranks
+    ),
     "text, learned start, batches added up": lambda ranks: text_task(
-        char(replace(CHAR, initial_state="learned", cell="gru"), accumulate=2), train=2000, val=None, ranks=ranks
+        char(replace(CHAR, initial_state="learned", cell="gru"), accumulate=2),
+        train=2000,
+        val=None,
+        ranks=ranks,
     ),
     "lines": lambda ranks: lines_task(char(replace(CHAR, initial_state="random"), batch_size=7), ranks=ranks),
     "tagger, crf": lambda ranks: spans(tagger("crf", batch_size=4), ranks),
-    "tagger, by words, some batches of one sentence": lambda ranks: spans(tagger("viterbi", batch_words=20, optimizer="sgd"), ranks),
+    "tagger, by words, some batches of one sentence": lambda ranks: spans(
+        tagger("viterbi", batch_words=20, optimizer="sgd"), ranks
+    ),
 }
 
 
@@ -62,19 +97,25 @@ def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
     made = trainer(task)
     losses, rows = [], []
     for report in made.run():
-        if isinstance(report, RowReport):
+        if isinstance(report, RowEvent):
             rows.append([report.step, report.train_loss, *report.scores.values()])
         else:
             losses.append(report.loss)
     carried = {name: tensor.flatten().tolist() for name, tensor in task.carried_state().items()}
     weights = float(sum(np.abs(array).sum() for array in arrays(task.network).values()))
-    return {"losses": losses, "rows": rows, "carried": carried, "weights": weights, "digest": _digest(task, ranks)}
+    return {
+        "losses": losses,
+        "rows": rows,
+        "carried": carried,
+        "weights": weights,
+        "digest": _digest(task, ranks),
+    }
 
 
 def _digest(task: Any, ranks: Ranks) -> bool:
     """Whether all ranks hold the same bits."""
     own = b"".join(array.tobytes() for array in arrays(task.network).values())
-    return not ranks.any(ranks.told(own) != own)
+    return not ranks.any(ranks.broadcast(own) != own)
 
 
 def run_alone() -> dict[str, Any]:
@@ -85,9 +126,9 @@ def run_rank(rank: int, size: int, port: int, path: str) -> None:
     """What one of several processes does."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    from seqtool.training.engine.distributed import joined
+    from seqtool.training.engine.distributed import process_group
 
-    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+    with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
         found = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
     Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
 
@@ -119,17 +160,17 @@ def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
             if name == "max_minutes" and odd and report.step == 6:
                 made._started -= 3600
     except Diverged as error:
-        return {"ended": str(error), "step": made.progress.step}
-    return {"ended": made.ended, "step": made.progress.step}
+        return {"ended": str(error), "step": made.state.step}
+    return {"ended": made.ended, "step": made.state.step}
 
 
 def end_rank(rank: int, size: int, port: int, path: str) -> None:
     """How the runs of one of several processes end; the last one's clock or loss goes wrong."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    from seqtool.training.engine.distributed import joined
+    from seqtool.training.engine.distributed import process_group
 
-    with joined(Launch(Share(rank, size), Share(rank, size)), torch.device("cpu")) as ranks:
+    with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
         found = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
     Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
 
@@ -146,7 +187,9 @@ def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> 
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.support.rank_runs", "seqtool.training.engine.distributed"])
     port = free_port()
-    processes: list[BaseProcess] = [context.Process(target=work, args=(rank, size, port, str(path))) for rank in range(size)]
+    processes: list[BaseProcess] = [
+        context.Process(target=work, args=(rank, size, port, str(path))) for rank in range(size)
+    ]
     for process in processes:
         process.start()
     return processes

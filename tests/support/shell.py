@@ -38,12 +38,16 @@ class Result:
 def environment(**extra: str) -> dict[str, str]:
     """The test's environment without what would change seqtool's answers."""
     kept = {
-        name: value for name, value in os.environ.items() if not name.startswith("SEQTOOL_") and name not in ("NO_COLOR", "FORCE_COLOR")
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("SEQTOOL_") and name not in ("NO_COLOR", "FORCE_COLOR")
     }
     return {**kept, "PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1", "COLUMNS": "100", **extra}
 
 
-def seqtool(*arguments: str | Path, cwd: Path, stdin: str | bytes | None = None, timeout: float = 120, **extra: str) -> Result:
+def seqtool(
+    *arguments: str | Path, cwd: Path, stdin: str | bytes | None = None, timeout: float = 120, **extra: str
+) -> Result:
     """Run seqtool with pipes for stdout and stderr; without `stdin` its standard input is empty."""
     given = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
@@ -55,7 +59,11 @@ def seqtool(*arguments: str | Path, cwd: Path, stdin: str | bytes | None = None,
         env=environment(**extra),
         check=False,
     )
-    return Result(done.returncode, done.stdout.decode("utf-8", "surrogateescape"), done.stderr.decode("utf-8", "replace"))
+    return Result(
+        done.returncode,
+        done.stdout.decode("utf-8", "surrogateescape"),
+        done.stderr.decode("utf-8", "replace"),
+    )
 
 
 def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[bytes]:
@@ -76,7 +84,9 @@ def _hear_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
-def in_terminal(*arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str) -> Result:
+def in_terminal(
+    *arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str
+) -> Result:
     """Run seqtool with a pseudo terminal for all its streams; what it wrote is in `stdout`, escape codes and all."""
     pid, master = pty.fork()
     if pid == 0:
@@ -115,7 +125,9 @@ def inside(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str
     stdin, stdout, stderr = streams[0], streams[1], streams[1] if merged else streams[2]
     with (
         contextlib.chdir(cwd),
-        mock.patch.multiple(sys, argv=["seqtool", *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr),
+        mock.patch.multiple(
+            sys, argv=["seqtool", *map(str, arguments)], stdin=stdin, stdout=stdout, stderr=stderr
+        ),
         mock.patch.dict(os.environ, environment(**extra), clear=True),
     ):
         code = run(app)

@@ -13,12 +13,39 @@ from typing import Any
 from unittest.mock import patch
 
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import CharData, CharModel, CharSettings, Feature, Settings, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings import (
+    CharData,
+    CharModel,
+    CharSettings,
+    Feature,
+    Settings,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+)
 from seqtool.training import run as training_job
 from seqtool.training.run import RunResult, TrainOptions, train
 from seqtool.training.signals import StopFlag
 
-WORDS = ["the", "dog", "ate", "an", "apple", "and", "everybody", "read", "that", "book", "in", "a", "house", "by", "the", "sea"]
+WORDS = [
+    "the",
+    "dog",
+    "ate",
+    "an",
+    "apple",
+    "and",
+    "everybody",
+    "read",
+    "that",
+    "book",
+    "in",
+    "a",
+    "house",
+    "by",
+    "the",
+    "sea",
+]
 LABELS = ("DET", "NN", "V", "P")
 HARD = Training(
     max_steps=60,
@@ -56,7 +83,13 @@ def sentences_file(folder: Path, count: int = 30, name: str = "train.conll") -> 
 def char_run(folder: Path, **training: Any) -> CharSettings:
     """A character model of running text with everything that has a state: dropout, averages, a schedule, carried states."""
     model = CharModel(
-        hidden_size=5, num_layers=2, embedding_dim=3, dropout=0.3, weight_dropout=0.2, state_reset=0.3, initial_state="random"
+        hidden_size=5,
+        num_layers=2,
+        embedding_dim=3,
+        dropout=0.3,
+        weight_dropout=0.2,
+        state_reset=0.3,
+        initial_state="random",
     )
     data = CharData(text=(str(text_file(folder)),), split=(0.8, 0.1, 0.1))
     return CharSettings(name="small", data=data, model=model, training=replace(HARD, **training))
@@ -64,12 +97,24 @@ def char_run(folder: Path, **training: Any) -> CharSettings:
 
 def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
     """A tagger with dropout, word replacement and a CRF."""
-    features = (Feature(name="form", dim=4), Feature(name="suffix", length=2, dim=3), Feature(name="char_cnn", dim=4))
-    model = TaggerModel(hidden_size=4, projection=5, features=features, dropout=0.3, decoder="crf", initial_state="learned")
+    features = (
+        Feature(name="form", dim=4),
+        Feature(name="suffix", length=2, dim=3),
+        Feature(name="char_cnn", dim=4),
+    )
+    model = TaggerModel(
+        hidden_size=4, projection=5, features=features, dropout=0.3, decoder="crf", initial_state="learned"
+    )
     files: dict[str, Any] = {
-        name: (str(sentences_file(folder, count, f"{name}.conll")),) for name, count in (("train", 30), ("dev", 8), ("test", 8))
+        name: (str(sentences_file(folder, count, f"{name}.conll")),)
+        for name, count in (("train", 30), ("dev", 8), ("test", 8))
     }
-    return TaggerSettings(name="small", data=TaggerData(format="conll", **files), model=model, training=replace(HARD, **training))
+    return TaggerSettings(
+        name="small",
+        data=TaggerData(format="conll", **files),
+        model=model,
+        training=replace(HARD, **training),
+    )
 
 
 def run(settings: Settings, root: Path, **options: Any) -> RunResult:

@@ -11,15 +11,25 @@ import numpy as np
 import torch
 
 from seqtool.models.build import build_character_network, build_tagger_network
-from seqtool.settings import CharModel, CharSettings, Feature, Scheme, TaggerData, TaggerModel, TaggerSettings, Training, feature_list
+from seqtool.settings import (
+    CharModel,
+    CharSettings,
+    Feature,
+    Scheme,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+    feature_list,
+)
 from seqtool.spans import allowed_transitions, convert
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.tasks.tagger_training import TaggingTask
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.task import Stop
 from seqtool.training.engine.trainer import Trainer
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 CPU = torch.device("cpu")
 HIHELL = CharSettings(
     seed=777,
@@ -40,7 +50,9 @@ TOY = TaggerSettings(
         decoder="softmax",
         word_replacement=0,
     ),
-    training=Training(epochs=300, print_every=30, batch_size=1, shuffle=False, optimizer="sgd", lr=0.1, device="cpu"),
+    training=Training(
+        epochs=300, print_every=30, batch_size=1, shuffle=False, optimizer="sgd", lr=0.1, device="cpu"
+    ),
 )
 TOY_SENTENCES = [("The dog ate the apple", "DET NN V DET NN"), ("Everybody read that book", "NN V DET NN")]
 
@@ -66,16 +78,25 @@ def random_text(length: int, symbols: int, seed: int = 0) -> Array:
     return (steps % symbols).astype(np.uint8)
 
 
-def text_task(settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90, ranks: Ranks = ALONE) -> CharacterTask:
+def text_task(
+    settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90, ranks: Ranks = ALONE
+) -> CharacterTask:
     text = random_text(train + (val or 0), symbols)
     corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=None if val is None else text[train:])
     return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
 
 
-def lines_task(settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE) -> CharacterTask:
+def lines_task(
+    settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE
+) -> CharacterTask:
     draw = np.random.default_rng(3)
-    lines = [random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)]
-    whole = SimpleNamespace(inputs=[line[:-1] for line in lines if len(line) > 1], targets=[line[1:] for line in lines if len(line) > 1])
+    lines = [
+        random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)
+    ]
+    whole = SimpleNamespace(
+        inputs=[line[:-1] for line in lines if len(line) > 1],
+        targets=[line[1:] for line in lines if len(line) > 1],
+    )
     part = SimpleNamespace(inputs=whole.inputs[:9], targets=whole.targets[:9])
     corpus: Any = SimpleNamespace(kind="lines", train=whole, val=part if val else None)
     return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
@@ -122,7 +143,11 @@ class SmallEncoder:
         lengths = np.array([len(word) + 2 for word in words])
         characters = np.full((len(words), lengths.max()), -1, np.int64)
         for row, word in zip(characters, words, strict=True):
-            row[: len(word) + 2] = [1, *(self.characters.index(c) + 3 if c in self.characters else 0 for c in word), 2]
+            row[: len(word) + 2] = [
+                1,
+                *(self.characters.index(c) + 3 if c in self.characters else 0 for c in word),
+                2,
+            ]
         return SimpleNamespace(ids=ids, characters=characters, lengths=lengths)
 
 
@@ -130,7 +155,9 @@ def sentence(tokens: str, labels: str) -> Any:
     return SimpleNamespace(tokens=tuple(tokens.split()), labels=tuple(labels.split()))
 
 
-def tagging_corpus(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none") -> Any:
+def tagging_corpus(
+    settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none"
+) -> Any:
     inner: Scheme = "none" if scheme == "none" else "bioes"
 
     def inner_labels(given: Any) -> list[str]:
@@ -140,15 +167,25 @@ def tagging_corpus(settings: TaggerSettings, train: list[Any], dev: list[Any], s
     labels = tuple(dict.fromkeys(label for given in train for label in inner_labels(given)))
     encoder = SmallEncoder(feature_list(settings.model), counts)
     return SimpleNamespace(
-        train=tuple(train), dev=tuple(dev), labels=labels, scheme=scheme, inner_scheme=inner, encoder=encoder, inner_labels=inner_labels
+        train=tuple(train),
+        dev=tuple(dev),
+        labels=labels,
+        scheme=scheme,
+        inner_scheme=inner,
+        encoder=encoder,
+        inner_labels=inner_labels,
     )
 
 
-def tagging_task(settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none", ranks: Ranks = ALONE) -> TaggingTask:
+def tagging_task(
+    settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none", ranks: Ranks = ALONE
+) -> TaggingTask:
     corpus = tagging_corpus(settings, train, dev, scheme)
     count = len(feature_list(settings.model))
     vectors = {
-        index: np.random.default_rng(0).standard_normal((corpus.encoder.rows(index), feature.dim)).astype(np.float32)
+        index: np.random.default_rng(0)
+        .standard_normal((corpus.encoder.rows(index), feature.dim))
+        .astype(np.float32)
         for index, feature in enumerate(feature_list(settings.model))
         if feature.name == "vectors"
     }
@@ -177,14 +214,22 @@ def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[
         if spans:
             labels = []
             for word, before in zip(words, [-1, *words[:-1]], strict=True):
-                labels.append("O" if word < 7 else ("I-" if before == word else "B-") + ("x" if word < 10 else "y"))
+                labels.append(
+                    "O" if word < 7 else ("I-" if before == word else "B-") + ("x" if word < 10 else "y")
+                )
             labels = [
-                label if label[0] != "I" or (place and labels[place - 1][1:] == label[1:]) else "B" + label[1:]
+                label
+                if label[0] != "I" or (place and labels[place - 1][1:] == label[1:])
+                else "B" + label[1:]
                 for place, label in enumerate(labels)
             ]
         else:
-            labels = ["ABC"[(word + before) % 3] for word, before in zip(words, [0, *words[:-1]], strict=True)]
-        found.append(sentence(" ".join(f"W{word}" if word % 5 else f"w{word}x" for word in words), " ".join(labels)))
+            labels = [
+                "ABC"[(word + before) % 3] for word, before in zip(words, [0, *words[:-1]], strict=True)
+            ]
+        found.append(
+            sentence(" ".join(f"W{word}" if word % 5 else f"w{word}x" for word in words), " ".join(labels))
+        )
     return found
 
 

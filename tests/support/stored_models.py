@@ -5,18 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 
 from seqtool.settings import CharModel, Feature, TaggerModel
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from tests.support.random_models import Parts, character_parts, tagger_parts
 
 LETTERS = "\n abcdefgh"
 FEATURES = (Feature(name="form", dim=6, unknown=False),)
-RICH = (Feature(name="lower", dim=5, min_count=2), Feature(name="suffix", length=3, dim=3), Feature(name="char_cnn", dim=4))
+RICH = (
+    Feature(name="lower", dim=5, min_count=2),
+    Feature(name="suffix", length=3, dim=3),
+    Feature(name="char_cnn", dim=4),
+)
 
 
 def store(folder: Path, parts: Parts, **facts: object) -> Path:
     """A run directory that holds nothing but a model."""
     config, vocab, weights = parts
-    write_bundle(folder / "model", config, vocab, weights, {"kind": config["kind"], "name": folder.name, **facts})
+    write_model(
+        folder / "model", config, vocab, weights, {"kind": config["kind"], "name": folder.name, **facts}
+    )
     return folder
 
 
@@ -26,7 +32,14 @@ def store_character_model(folder: Path, kind: str = "text", symbols: str = LETTE
     return store(folder, parts)
 
 
-def store_tagger(folder: Path, *, decoder: str = "softmax", spans: bool = False, tokenizer: str | None = "basic", **more: object) -> Path:
+def store_tagger(
+    folder: Path,
+    *,
+    decoder: str = "softmax",
+    spans: bool = False,
+    tokenizer: str | None = "basic",
+    **more: object,
+) -> Path:
     """A tagger over the words of `random_models.WORDS`; `more` goes into its config."""
     model = TaggerModel(features=RICH, hidden_size=6, projection=8, decoder=decoder)  # type: ignore[arg-type]
     labels = ("O", "B-x", "I-x", "E-x", "S-x", "S-y") if spans else ("DET", "NN", "V")

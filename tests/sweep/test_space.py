@@ -67,14 +67,49 @@ def test_numbers_are_written_without_the_error_of_their_sum() -> None:
     [
         ("training.lrr: [1, 2]", "1:1", "training.lrr: unknown key", "did you mean lr?"),
         ("training.lrr: {low: 1, high: 2}", "1:1", "training.lrr: unknown key", "did you mean lr?"),
-        ("model.cell: [lstm, grr]", "1:20", "model.cell: expected rnn, lstm or gru, found grr", "did you mean gru?"),
-        ("model.dropout: {low: 0, high: 1.5}", "1:31", "model.dropout: expected a number of at least 0 and below 1", ""),
-        ("model.dropout: {low: 0, high: 0.5, stepp: 1}", "1:36", "a range has no key stepp", "did you mean step?"),
-        ("training.lr: {low: 0.1, high: 0.1}", "1:31", "expected high above low", "give the smaller number as low"),
+        (
+            "model.cell: [lstm, grr]",
+            "1:20",
+            "model.cell: expected rnn, lstm or gru, found grr",
+            "did you mean gru?",
+        ),
+        (
+            "model.dropout: {low: 0, high: 1.5}",
+            "1:31",
+            "model.dropout: expected a number of at least 0 and below 1",
+            "",
+        ),
+        (
+            "model.dropout: {low: 0, high: 0.5, stepp: 1}",
+            "1:36",
+            "a range has no key stepp",
+            "did you mean step?",
+        ),
+        (
+            "training.lr: {low: 0.1, high: 0.1}",
+            "1:31",
+            "expected high above low",
+            "give the smaller number as low",
+        ),
         ("training.lr: {low: 0.1}", "1:14", "the range has no high", "give choices"),
-        ("training.lr: {low: 0, high: 1, log: true}", "1:20", "a logarithmic range starts above 0", "raise low"),
-        ("training.lr: {low: 0.1, high: 1, log: yes}", "1:39", "expected true or false for log, found yes", ""),
-        ("training.lr: {low: 0.1, high: 1, log: true, step: 0.1}", "1:45", "has no step", "delete step or log"),
+        (
+            "training.lr: {low: 0, high: 1, log: true}",
+            "1:20",
+            "a logarithmic range starts above 0",
+            "raise low",
+        ),
+        (
+            "training.lr: {low: 0.1, high: 1, log: yes}",
+            "1:39",
+            "expected true or false for log, found yes",
+            "",
+        ),
+        (
+            "training.lr: {low: 0.1, high: 1, log: true, step: 0.1}",
+            "1:45",
+            "has no step",
+            "delete step or log",
+        ),
         ("model.hidden_size: {low: 1.5, high: 3}", "1:26", "expected a whole number for low, found 1.5", ""),
         ("training.lr: {low: [1], high: 2}", "1:20", "expected a number for low, found a list of 1", ""),
         ("training.lr: {low: -.inf, high: 2}", "1:20", "expected a number for low, found -.inf", ""),
@@ -91,7 +126,9 @@ def test_numbers_are_written_without_the_error_of_their_sum() -> None:
         ("- training.lr", "1:1", "expected keys to search over, found a list of 1", "give choices"),
     ],
 )
-def test_mistakes_have_their_place_and_a_hint(tmp_path: Path, line: str, place: str, message: str, hint: str) -> None:
+def test_mistakes_have_their_place_and_a_hint(
+    tmp_path: Path, line: str, place: str, message: str, hint: str
+) -> None:
     found = mistakes(tmp_path, line)[0]
     assert found.place == f"{tmp_path / 'space.yaml'}:{place}"
     assert message in found.message and hint in found.hint

@@ -22,7 +22,17 @@ from seqtool.reports.sweep import SweepScreen, TrialRow
 from seqtool.storage.run_directory import find_model
 from seqtool.sweep.run import Work, run_worker, shown
 from seqtool.sweep.space import Dimension
-from seqtool.sweep.study import Plan, join_study, open_storage, open_study, places, planned, put_back, quiet_optuna, suggested
+from seqtool.sweep.study import (
+    Plan,
+    join_study,
+    open_storage,
+    open_study,
+    places,
+    planned,
+    put_back,
+    quiet_optuna,
+    suggested,
+)
 from tests.support.shell import Result, seqtool, start
 
 optuna = pytest.importorskip("optuna")
@@ -73,7 +83,9 @@ def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() 
 def test_a_grid_has_each_point_once() -> None:
     space = (Dimension("model.num_layers", (), 1, 3), Dimension("model.cell", ("rnn", "lstm")))
     made = planned({}, space, "grid", None, 1, maximise=False)
-    points = [trial.system_attrs["fixed_params"] for trial in places(open_study(memory(), "a", made)).values()]
+    points = [
+        trial.system_attrs["fixed_params"] for trial in places(open_study(memory(), "a", made)).values()
+    ]
     assert made.trials == 6
     assert Counter((point["model.num_layers"], point["model.cell"]) for point in points) == Counter(
         {(layers, cell): 1 for layers in (1, 2, 3) for cell in ("rnn", "lstm")}
@@ -145,7 +157,10 @@ def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.Monkey
 def work(folder: Path, made: Plan, **changes: Any) -> Work:
     storage = f"sqlite:///{folder / 'study.db'}"
     config = str(folder / "small.yaml")
-    return replace(Work(config, CHAR, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1), **changes)
+    return replace(
+        Work(config, CHAR, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1),
+        **changes,
+    )
 
 
 def worked(given: Work, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -155,15 +170,23 @@ def worked(given: Work, monkeypatch: pytest.MonkeyPatch) -> Any:
     return places(join_study(open_storage(given.storage, 1), given.name, 0))
 
 
-def test_values_that_were_tried_already_are_not_trained_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_that_were_tried_already_are_not_trained_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = plan(space=(Dimension("model.hidden_size", ("4",)),), sampler="tpe", trials=3)
     found = worked(work(folder, made), monkeypatch)
     assert len({trial.value for trial in found.values()}) == 1 and len(found) == 3
     assert len(list((folder / "runs/small").glob("trial-*"))) == 1
 
 
-def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = (*(f"0.0{rate}" for rate in range(1, 7)), "1e-12", "-1")  # the last two learn nothing, and are no rate
+def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = (
+        *(f"0.0{rate}" for rate in range(1, 7)),
+        "1e-12",
+        "-1",
+    )  # the last two learn nothing, and are no rate
     made = plan(space=(Dimension("training.lr", rates),), sampler="grid", trials=8)
     found = worked(work(folder, made), monkeypatch)
     states = [trial.state.name for trial in found.values()]
@@ -194,8 +217,21 @@ def worker_of(process: subprocess.Popen[bytes]) -> int | None:
 
 
 def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
-    (folder / "space.yaml").write_text("training.lr: [0.001, 0.003, 0.01, 0.03]\nmodel.hidden_size: [4, 8]\n", encoding="utf-8")
-    command = ("sweep", "small.yaml", "--space", "space.yaml", "--sampler", "grid", "--no-prune", "--sign-every", "1", "--json")
+    (folder / "space.yaml").write_text(
+        "training.lr: [0.001, 0.003, 0.01, 0.03]\nmodel.hidden_size: [4, 8]\n", encoding="utf-8"
+    )
+    command = (
+        "sweep",
+        "small.yaml",
+        "--space",
+        "space.yaml",
+        "--sampler",
+        "grid",
+        "--no-prune",
+        "--sign-every",
+        "1",
+        "--json",
+    )
     longer = ("--set", "training.max_steps=1500", "--set", "training.eval_every=500")
     processes = [start(*command, *longer, cwd=folder) for _ in range(2)]
     deadline, storage = time.monotonic() + 200, f"sqlite:///{folder / 'runs/small/sweep.db'}"
@@ -215,16 +251,22 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
     trials = join_study(open_storage(storage, 1), "small", 0).get_trials()
     done = Counter(trial.user_attrs["slot"] for trial in trials if trial.state.name == "COMPLETE")
     assert done == Counter(range(8))  # no trial was run to its end twice
-    assert [trial.state.name for trial in trials].count("FAIL") == 1  # the one whose worker died, and which was put back
+    assert [trial.state.name for trial in trials].count(
+        "FAIL"
+    ) == 1  # the one whose worker died, and which was put back
     best = min(trial["value"] for trial in result["trials"])
     assert result["best"]["value"] == best and list(result["importance"])
     settings = read_settings(folder / result["best"]["config"]).settings
-    assert settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]
+    assert (
+        settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]
+    )
     assert find_model(str(folder / result["best"]["run"]), folder / "runs").model.is_dir()
     with pytest.raises(SeqtoolError):  # trials are not what a command without --model takes
         find_model(None, folder / "runs")
     again = swept(folder, "--sampler", "grid", "--no-prune", *longer)
-    assert again.code == 0 and len(again.lines) == 9 and f"best: trial {result['best']['place']}" in again.stderr
+    assert (
+        again.code == 0 and len(again.lines) == 9 and f"best: trial {result['best']['place']}" in again.stderr
+    )
     (folder / "space.yaml").write_text("training.lr: [0.1]\n", encoding="utf-8")
     other = swept(folder, "--sampler", "grid", *longer)
     assert other.code == 2 and "has another space" in other.stderr and "--overwrite" in other.stderr
@@ -233,10 +275,18 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
 def test_wrong_input_is_one_clear_error(folder: Path) -> None:
     (folder / "space.yaml").write_text("training.lrr: [0.1]\n", encoding="utf-8")
     found = swept(folder)
-    assert found.code == 2 and "space.yaml:1:1  training.lrr: unknown key" in found.stderr and "Traceback" not in found.stderr
+    assert (
+        found.code == 2
+        and "space.yaml:1:1  training.lrr: unknown key" in found.stderr
+        and "Traceback" not in found.stderr
+    )
     (folder / "space.yaml").write_text("training.lr: [0.1, 0.2]\n", encoding="utf-8")
     found = swept(folder, "--storage", "nonsense://x")
-    assert found.code == 2 and "the storage cannot be opened" in found.stderr and "Traceback" not in found.stderr
-    (folder / "small.yaml").write_text(CHAR.replace("text: text.txt", "text: text.txt, split: [1.0, 0.0]"), encoding="utf-8")
+    assert (
+        found.code == 2 and "the storage cannot be opened" in found.stderr and "Traceback" not in found.stderr
+    )
+    (folder / "small.yaml").write_text(
+        CHAR.replace("text: text.txt", "text: text.txt, split: [1.0, 0.0]"), encoding="utf-8"
+    )
     found = swept(folder)
     assert found.code == 2 and "there are none" in found.stderr, found.stderr

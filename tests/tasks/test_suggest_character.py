@@ -24,12 +24,18 @@ def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, li
     training, data = read.settings.training, read.settings.data
     budget = next(budget for most, *_, budget in SIZES if characters < most)
     train = characters * data.split[0]
-    trained_on = train * training.epochs if training.epochs else (training.max_steps or 0) * training.batch_size * training.window
+    trained_on = (
+        train * training.epochs
+        if training.epochs
+        else (training.max_steps or 0) * training.batch_size * training.window
+    )
     assert trained_on <= 1.6 * budget or lines_apart
     assert trained_on >= 0.6 * budget or training.epochs == 60 or lines_apart
     assert data.per_line is lines_apart
     assert characters * data.split[1] == pytest.approx(min(200_000, characters / 10), rel=0.3)
-    assert (training.eval_every is not None and 8 <= plan.steps / training.eval_every <= 20) or plan.steps < 20
+    assert (
+        training.eval_every is not None and 8 <= plan.steps / training.eval_every <= 20
+    ) or plan.steps < 20
 
 
 def test_more_passes_want_more_dropout() -> None:
@@ -51,9 +57,21 @@ def test_more_passes_want_more_dropout() -> None:
         ("Überall ist's. ".encode("utf-32"), "char", False, 1, "utf-32"),
         (b"\xff\xfe\x00\xd8" * 50 + b"x", "byte", False, 1, "utf-8"),
     ],
-    ids=["prose", "list", "rare symbols", "binary", "mark", "utf-16", "big endian", "utf-32", "no text after a mark"],
+    ids=[
+        "prose",
+        "list",
+        "rare symbols",
+        "binary",
+        "mark",
+        "utf-16",
+        "big endian",
+        "utf-32",
+        "no text after a mark",
+    ],
 )
-def test_what_kind_of_text_it_is(content: str | bytes, unit: str, lines: bool, min_count: int, encoding: str, tmp_path: Path) -> None:
+def test_what_kind_of_text_it_is(
+    content: str | bytes, unit: str, lines: bool, min_count: int, encoding: str, tmp_path: Path
+) -> None:
     path = tmp_path / "some text.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     found = suggest_char(path)
@@ -68,5 +86,10 @@ def test_what_kind_of_text_it_is(content: str | bytes, unit: str, lines: bool, m
 
 def test_the_time_that_is_told_goes_by_the_size() -> None:
     told = {size: _plan(_Seen("char", "utf-8", size, 60, 0, False)).time for size in CHARACTERS}
-    assert {size for size, time in told.items() if time == "less than a minute"} == {50, 1_000, 20_000, 60_000}
+    assert {size for size, time in told.items() if time == "less than a minute"} == {
+        50,
+        1_000,
+        20_000,
+        60_000,
+    }
     assert {time for size, time in told.items() if size > 60_000} == {"about a minute"}

@@ -26,7 +26,13 @@ def sentences(count: int, seed: int = 1) -> list[list[tuple[str, str]]]:
         return [(word, f"{'I' if place else 'B'}-{kind}") for place, word in enumerate(words.split())]
 
     return [
-        [*name("PER", draw.choice(PEOPLE)), (draw.choice(VERBS), "O"), *name("LOC", draw.choice(PLACES)), (".", "O")] for _ in range(count)
+        [
+            *name("PER", draw.choice(PEOPLE)),
+            (draw.choice(VERBS), "O"),
+            *name("LOC", draw.choice(PLACES)),
+            (".", "O"),
+        ]
+        for _ in range(count)
     ]
 
 
@@ -56,7 +62,11 @@ def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tm
     path = tmp_path / "my words.conll"
     path.write_text(conll(sentences(40)))
     read = yaml.safe_load(suggest_tagger(path, [path], [path, path]).yaml)
-    assert read["data"]["dev"] == str(path) and read["data"]["test"] == [str(path), str(path)] and "split" not in read["data"]
+    assert (
+        read["data"]["dev"] == str(path)
+        and read["data"]["test"] == [str(path), str(path)]
+        and "split" not in read["data"]
+    )
 
 
 @pytest.mark.parametrize(("count", "split"), [(9, 0.0), (10, 0.1)])
@@ -75,7 +85,9 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
     draw = random.Random(2)
     many.write_text(conll([[(f"w{draw.random()}", "X") for _ in range(20)] for _ in range(4000)]))
     one, two, three = (settings(suggest_tagger(path).yaml, tmp_path) for path in (small, large, many))
-    assert one.model.features == "rich" and two.model.features == "standard" and three.model.features == "rich"
+    assert (
+        one.model.features == "rich" and two.model.features == "standard" and three.model.features == "rich"
+    )
     assert one.model.initial_scale > two.model.initial_scale
     assert (one.training.batch_words or 0) < (two.training.batch_words or 0) == 1000
     assert (one.training.epochs or 0) > (two.training.epochs or 0) >= 4
@@ -86,7 +98,10 @@ def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[st
     path = tmp_path / "f.conll"
     path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
     assert settings(suggest_tagger(path).yaml, tmp_path).training.class_weights == weights
-    assert settings(suggest_tagger(path, given=["model.decoder=crf"]).yaml, tmp_path).training.class_weights == "none"
+    assert (
+        settings(suggest_tagger(path, given=["model.decoder=crf"]).yaml, tmp_path).training.class_weights
+        == "none"
+    )
 
 
 def test_the_users_own_settings_come_first(tmp_path: Path) -> None:
@@ -96,7 +111,9 @@ def test_the_users_own_settings_come_first(tmp_path: Path) -> None:
         suggest_tagger(path)
     with pytest.raises(DataError, match="expected a token, found an empty one"):
         suggest_tagger(path, given=["data.encoding=latin-1"])
-    made = suggest_tagger(path, given=["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"])
+    made = suggest_tagger(
+        path, given=["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"]
+    )
     assert "labels     X, Y" in made.notes[2]
 
 
@@ -105,13 +122,19 @@ def test_a_file_without_labels_is_refused_in_one_error(tmp_path: Path, text: str
     (tmp_path / "f.conll").write_text(text)
     found = inside("train-tagger", "f.conll", cwd=tmp_path)
     if "column" not in text:
-        assert found.code == 2 and "expected labelled sentences" in found.stderr and "Traceback" not in found.stderr
+        assert (
+            found.code == 2
+            and "expected labelled sentences" in found.stderr
+            and "Traceback" not in found.stderr
+        )
     else:
         assert found.code == 2 or "labels" in found.stderr
 
 
 def test_a_strangers_file_to_a_tagged_sentence_in_two_commands(tmp_path: Path) -> None:
-    text = "\n".join("".join(f"{n}\t{t}\t{label}\t_\n" for n, (t, label) in enumerate(one, 1)) for one in sentences(60))
+    text = "\n".join(
+        "".join(f"{n}\t{t}\t{label}\t_\n" for n, (t, label) in enumerate(one, 1)) for one in sentences(60)
+    )
     (tmp_path / "names.tsv").write_text(text)
     (tmp_path / "test.tsv").write_text(text)
     few = ("--set", "training.epochs=4", "--set", "model.hidden_size=16", "--set", "model.features=standard")
@@ -124,7 +147,10 @@ def test_a_strangers_file_to_a_tagged_sentence_in_two_commands(tmp_path: Path) -
     assert again.code == 0 and "on " in again.lines[0] and "test.tsv" in again.lines[0]
     # What was found out stands in the run's config, to be edited, and the file is written back as it was laid out.
     config = yaml.safe_load((tmp_path / "runs/names/config.yaml").read_text())
-    assert config["data"]["columns"] == ["column1", "form", "column3", "column4"] and config["data"]["label"] == "column3"
+    assert (
+        config["data"]["columns"] == ["column1", "form", "column3", "column4"]
+        and config["data"]["label"] == "column3"
+    )
     filled = inside("tag", "--file", "names.tsv", "--input-format", "conll", cwd=tmp_path)
     assert filled.stdout.splitlines()[0].split("\t")[:2] == text.splitlines()[0].split("\t")[:2]
     assert len(filled.lines) == len(text.splitlines())

@@ -15,12 +15,10 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.reports.training import TrainingScreen
 from seqtool.settings import CharSettings, Feature, Settings, TaggerSettings
-from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.training.run import TrainOptions, train
 from tests.support.shell import seqtool
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, weights
-
-Array = np.ndarray[Any, Any]
 
 
 def char(folder: Path, **model: Any) -> CharSettings:
@@ -33,38 +31,51 @@ def starting(settings: Settings, model: Path, **data: Any) -> Settings:
     return replace(settings, name="second", training=training, data=replace(settings.data, **data))  # type: ignore[arg-type]
 
 
-def second(settings: Settings, root: Path) -> Bundle:
+def second(settings: Settings, root: Path) -> StoredModel:
     run(settings, root)
-    bundle = read_bundle(root / "second" / "model")
+    bundle = read_model(root / "second" / "model")
     load_model(bundle)
     return bundle
 
 
-@pytest.mark.parametrize("more", [{}, {"input": "onehot"}, {"tied": True, "num_layers": 1}], ids=["embedding", "onehot", "tied"])
+@pytest.mark.parametrize(
+    "more", [{}, {"input": "onehot"}, {"tied": True, "num_layers": 1}], ids=["embedding", "onehot", "tied"]
+)
 def test_symbols_keep_their_weights_and_new_ones_are_added(more: dict[str, Any], tmp_path: Path) -> None:
     settings = char(tmp_path, **more)
     run(settings, tmp_path)
-    first = read_bundle(tmp_path / "small" / "model")
+    first = read_model(tmp_path / "small" / "model")
     text = tmp_path / "other.txt"
     text.write_text("übrigens: the dog aß an apple, " * 20, encoding="utf-8")
     found = second(starting(settings, tmp_path / "small" / "model", text=(str(text),)), tmp_path)
     old, new = first.vocab["symbols"], found.vocab["symbols"]
     assert new[: len(old)] == old and {"ü", "ß", ":"} <= set(new[len(old) :])
     for name, array in first.weights.items():
-        np.testing.assert_allclose(found.weights[name][tuple(slice(size) for size in array.shape)], array, atol=1e-6)
-    assert found.weights["output.bias"].shape == (len(new),) and (found.weights["output.bias"][len(old) :] != 0).all()
+        np.testing.assert_allclose(
+            found.weights[name][tuple(slice(size) for size in array.shape)], array, atol=1e-6
+        )
+    assert (
+        found.weights["output.bias"].shape == (len(new),)
+        and (found.weights["output.bias"][len(old) :] != 0).all()
+    )
     assert found.manifest["init_from"]["sha256"] == first.manifest["sha256"]
 
 
 def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
     settings = tagger_run(tmp_path, max_steps=6, lr=1e-30, ema=0.0)
-    features = (*settings.model.features, Feature(name="form", dim=3, unknown=False), Feature(name="char_lstm", dim=3))
+    features = (
+        *settings.model.features,
+        Feature(name="form", dim=3, unknown=False),
+        Feature(name="char_lstm", dim=3),
+    )
     settings = replace(settings, model=replace(settings.model, features=features))
     run(settings, tmp_path)
-    first = read_bundle(tmp_path / "small" / "model")
+    first = read_model(tmp_path / "small" / "model")
     data = tmp_path / "other.conll"
     data.write_text("Zebras\tNN\nate\tV\nthe\tDET\nöl\tX\n\n" * 6, encoding="utf-8")
-    found = second(starting(settings, tmp_path / "small" / "model", train=(str(data),), dev=(), test=()), tmp_path)
+    found = second(
+        starting(settings, tmp_path / "small" / "model", train=(str(data),), dev=(), test=()), tmp_path
+    )
     assert found.vocab["labels"] == [*first.vocab["labels"], "X"]
     forms = form_counts(found.vocab)
     assert forms["Zebras"] == 6 and forms["the"] == form_counts(first.vocab)["the"] + 6
@@ -79,8 +90,12 @@ def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
             now = found.vocab["characters"].index(character) + 3
             np.testing.assert_allclose(found.weights[name][now], first.weights[name][place], atol=1e-6)
     labels = len(first.vocab["labels"])
-    np.testing.assert_allclose(found.weights["crf.transitions"][:labels, :labels], first.weights["crf.transitions"], atol=1e-6)
-    np.testing.assert_allclose(found.weights["output.weight"][:labels], first.weights["output.weight"], atol=1e-6)
+    np.testing.assert_allclose(
+        found.weights["crf.transitions"][:labels, :labels], first.weights["crf.transitions"], atol=1e-6
+    )
+    np.testing.assert_allclose(
+        found.weights["output.weight"][:labels], first.weights["output.weight"], atol=1e-6
+    )
 
 
 def test_a_run_that_starts_from_a_model_resumes_and_repeats(tmp_path: Path) -> None:
@@ -91,7 +106,9 @@ def test_a_run_that_starts_from_a_model_resumes_and_repeats(tmp_path: Path) -> N
     with stopping(StopAt(6)), pytest.raises(BaseException, match="stopped"):
         run(again, tmp_path)
     run(again, tmp_path, resume=True)
-    assert weights(tmp_path / "second") == weights(tmp_path / "whole" / "second") != weights(tmp_path / "small")
+    assert (
+        weights(tmp_path / "second") == weights(tmp_path / "whole" / "second") != weights(tmp_path / "small")
+    )
     repeated = read_settings(tmp_path / "second" / "config.yaml").settings
     assert "../small/model" in (tmp_path / "second" / "config.yaml").read_text()
     run(repeated, tmp_path / "repeated")
@@ -126,13 +143,16 @@ def test_pairs_and_rare_symbols(tmp_path: Path) -> None:
     settings = char(tmp_path)
     rare = replace(settings, data=replace(settings.data, min_count=12))
     run(rare, tmp_path)
-    first = read_bundle(tmp_path / "small" / "model")
+    first = read_model(tmp_path / "small" / "model")
     assert first.vocab["unknown"] is not None
     found = second(starting(settings, tmp_path / "small" / "model"), tmp_path)
     assert found.vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
     assert found.vocab["unknown"] == first.vocab["unknown"]
     pairs = starting(settings, tmp_path / "small" / "model", text=(), pairs=(("hihell", "ihello"),))
-    assert second(pairs, tmp_path / "pairs").vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
+    assert (
+        second(pairs, tmp_path / "pairs").vocab["symbols"][: len(first.vocab["symbols"])]
+        == first.vocab["symbols"]
+    )
 
 
 def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

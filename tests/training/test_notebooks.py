@@ -13,7 +13,7 @@ import pytest
 
 from seqtool.models.build import arrays
 from seqtool.models.word_features import WordInput
-from seqtool.training.engine.events import RowReport, StepReport
+from seqtool.training.engine.events import RowEvent, StepEvent
 from tests.support.small_tasks import HIHELL, TOY_SENTENCES, hihell_task, toy_task, trainer
 
 PRINTED = """
@@ -43,17 +43,23 @@ for epoch in range(15):
     optimizer.step()
 json.dump(rows, sys.stdout)
 """
-NAMES = [*(f"encoder.0.forward.{part}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")), "output.weight", "output.bias"]
+NAMES = [
+    *(f"encoder.0.forward.{part}" for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")),
+    "output.weight",
+    "output.bias",
+]
 
 
 def test_hihell_says_what_the_notebook_prints() -> None:
     task = hihell_task()
     rows = []
     for report in trainer(task).run():
-        if isinstance(report, RowReport):
+        if isinstance(report, RowEvent):
             ids = task.batch(0, 0)[0].inputs
             logits, _ = task.network(ids, task.network.encoder.initial_state(1))
-            rows.append((f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0])))
+            rows.append(
+                (f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0]))
+            )
     printed = PRINTED.split()
     assert rows == list(zip(printed[::2], printed[1::2], strict=True))
 
@@ -62,7 +68,7 @@ def test_hihells_weights_are_the_notebooks_in_every_row() -> None:
     done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, check=True, timeout=120)
     expected: list[Any] = json.loads(done.stdout)
     task = hihell_task()
-    reports = (report for report in trainer(task).run() if isinstance(report, RowReport))
+    reports = (report for report in trainer(task).run() if isinstance(report, RowEvent))
     for report, (loss, *weights) in zip(reports, expected, strict=True):
         found = arrays(task.network)
         assert abs(report.train_loss - loss) < 1e-6
@@ -72,16 +78,16 @@ def test_hihells_weights_are_the_notebooks_in_every_row() -> None:
 
 def test_hihells_best_row_is_the_last_with_its_own_weights() -> None:
     reports = list(trainer(hihell_task()).run())
-    assert [report.best for report in reports if isinstance(report, RowReport)] == [True] * 15
-    assert [type(report) for report in reports] == [RowReport, StepReport] * 15
+    assert [report.best for report in reports if isinstance(report, RowEvent)] == [True] * 15
+    assert [type(report) for report in reports] == [RowEvent, StepEvent] * 15
     assert [report.epoch for report in reports] == [epoch for epoch in range(1, 16) for _ in range(2)]
-    assert [report.last for report in reports if isinstance(report, RowReport)] == [False] * 14 + [True]
+    assert [report.last for report in reports if isinstance(report, RowEvent)] == [False] * 14 + [True]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_hihell_learns_in_either_precision(precision: Any) -> None:
     settings = replace(HIHELL, training=replace(HIHELL.training, precision=precision, epochs=30))
-    reports = [report for report in trainer(hihell_task(settings)).run() if isinstance(report, RowReport)]
+    reports = [report for report in trainer(hihell_task(settings)).run() if isinstance(report, RowEvent)]
     assert reports[-1].train_loss < 0.2
 
 
@@ -106,7 +112,7 @@ def said_by(task: Any) -> list[list[str]]:
 
 def test_the_toy_tagger_draws_a_new_state_for_every_sentence() -> None:
     task = toy_task(epochs=2)
-    losses = [report.loss for report in trainer(task).run() if isinstance(report, StepReport)]
+    losses = [report.loss for report in trainer(task).run() if isinstance(report, StepEvent)]
     batch, items = task.batch(0, 0)
     drawn = {task.loss(batch, 0, draw).item() / items for draw in range(5)}
     assert len(drawn) == 5 and len(set(losses)) == 4
@@ -114,7 +120,7 @@ def test_the_toy_tagger_draws_a_new_state_for_every_sentence() -> None:
 
 
 def test_the_toy_tagger_prints_ten_rows() -> None:
-    rows = [report for report in trainer(toy_task()).run() if isinstance(report, RowReport)]
+    rows = [report for report in trainer(toy_task()).run() if isinstance(report, RowEvent)]
     assert [row.epoch for row in rows] == list(range(30, 301, 30))
-    rows = [report for report in trainer(toy_task(epochs=65)).run() if isinstance(report, RowReport)]
+    rows = [report for report in trainer(toy_task(epochs=65)).run() if isinstance(report, RowEvent)]
     assert [row.epoch for row in rows] == [30, 60, 65]

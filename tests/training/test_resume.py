@@ -19,7 +19,17 @@ from seqtool.storage.run_directory import numbered
 from seqtool.training import session as running
 from seqtool.training.checkpoints import Checkpoint, Checkpoints, read_checkpoint
 from tests.support.shell import seqtool, start
-from tests.support.small_runs import StopAt, char_run, metrics, polls, run, samples, stopping, tagger_run, weights
+from tests.support.small_runs import (
+    StopAt,
+    char_run,
+    metrics,
+    polls,
+    run,
+    samples,
+    stopping,
+    tagger_run,
+    weights,
+)
 
 
 def no_validation(folder: Path) -> CharSettings:
@@ -113,10 +123,17 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
     settings = char_run(tmp_path)
     stop_at(settings, tmp_path, 5)
     text = Path(settings.data.text[0])
-    other = replace(settings, seed=2, model=replace(settings.model, hidden_size=6), training=replace(settings.training, lr=0.5))
+    other = replace(
+        settings,
+        seed=2,
+        model=replace(settings.model, hidden_size=6),
+        training=replace(settings.training, lr=0.5),
+    )
     with pytest.raises(SeqtoolError) as caught:
         run(other, tmp_path, resume=True)
-    assert [problem.message.removeprefix("the interrupted run differs in ") for problem in caught.value.problems] == [
+    assert [
+        problem.message.removeprefix("the interrupted run differs in ") for problem in caught.value.problems
+    ] == [
         "model.hidden_size: 5 before, 6 now",
         "seed: 1 before, 2 now",
         "training.lr: 0.01 before, 0.5 now",
@@ -127,8 +144,14 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
         run(settings, tmp_path, resume=True)
     text.write_bytes(kept)
     moved = text.rename(tmp_path / "moved.txt")  # the same content under another name is the same run
-    limits = replace(settings.training, max_steps=7, max_minutes=5.0, epochs=3, patience=2, checkpoint_minutes=1.0)
-    result = run(replace(settings, data=replace(settings.data, text=(str(moved),)), training=limits), tmp_path, resume=True)
+    limits = replace(
+        settings.training, max_steps=7, max_minutes=5.0, epochs=3, patience=2, checkpoint_minutes=1.0
+    )
+    result = run(
+        replace(settings, data=replace(settings.data, text=(str(moved),)), training=limits),
+        tmp_path,
+        resume=True,
+    )
     assert result.row.step == 7
 
 
@@ -150,7 +173,9 @@ def test_a_limit_before_the_first_row_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "small.partial" / "checkpoints").is_dir()
 
 
-def test_nothing_to_resume_starts_afresh_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_to_resume_starts_afresh_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train
 
@@ -158,7 +183,9 @@ def test_nothing_to_resume_starts_afresh_and_says_so(tmp_path: Path, capsys: pyt
     assert "nothing to resume" in capsys.readouterr().err
 
 
-def test_checkpoints_come_by_time_by_epoch_and_on_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checkpoints_come_by_time_by_epoch_and_on_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     saved: list[int] = []
     whole = Checkpoints.save
 
@@ -174,7 +201,10 @@ def test_checkpoints_come_by_time_by_epoch_and_on_signal(tmp_path: Path, monkeyp
     run(settings, tmp_path / "b")
     assert saved == [17, 34, 40]
     saved.clear()
-    run(replace(settings, training=replace(settings.training, checkpoint_minutes=1e-9, max_steps=4)), tmp_path / "c")
+    run(
+        replace(settings, training=replace(settings.training, checkpoint_minutes=1e-9, max_steps=4)),
+        tmp_path / "c",
+    )
     assert saved == [1, 2, 3, 4, 4]
     saved.clear()
     stop_at(settings, tmp_path / "d", 6)
@@ -211,7 +241,9 @@ def test_of_several_seeds_finished_ones_are_not_made_twice(tmp_path: Path) -> No
     assert (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns == stamp
     for seed in (1, 2):
         assert_same(tmp_path / f"cut/small/seed-{seed}", tmp_path / f"whole/small/seed-{seed}")
-    assert [result.to_json()["scores"] for result in results] == [result.to_json()["scores"] for result in whole]
+    assert [result.to_json()["scores"] for result in results] == [
+        result.to_json()["scores"] for result in whole
+    ]
 
 
 def test_a_checkpoint_is_told_apart_from_a_forged_one(tmp_path: Path) -> None:

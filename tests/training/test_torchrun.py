@@ -42,7 +42,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def torchrun(folder: Path, *arguments: str, restarts: int = 0) -> subprocess.Popen[str]:
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", f"--max-restarts={restarts}"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        f"--max-restarts={restarts}",
+    ]
     return subprocess.Popen(
         [*launcher, "-m", "seqtool", *arguments],
         cwd=folder,
@@ -56,14 +63,24 @@ def torchrun(folder: Path, *arguments: str, restarts: int = 0) -> subprocess.Pop
 
 def started(folder: Path, *arguments: str, size: int = 2) -> list[subprocess.Popen[bytes]]:
     """The ranks alone."""
-    known = {"WORLD_SIZE": str(size), "LOCAL_WORLD_SIZE": str(size), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
-    return [start(*arguments, cwd=folder, **known, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(size)]
+    known = {
+        "WORLD_SIZE": str(size),
+        "LOCAL_WORLD_SIZE": str(size),
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(free_port()),
+    }
+    return [
+        start(*arguments, cwd=folder, **known, RANK=str(rank), LOCAL_RANK=str(rank)) for rank in range(size)
+    ]
 
 
 def ended(processes: list[subprocess.Popen[bytes]]) -> list[Result]:
     """How each rank ended."""
     said = [process.communicate(timeout=300) for process in processes]
-    return [Result(process.returncode, out.decode(), err.decode()) for process, (out, err) in zip(processes, said, strict=True)]
+    return [
+        Result(process.returncode, out.decode(), err.decode())
+        for process, (out, err) in zip(processes, said, strict=True)
+    ]
 
 
 def weights(run: Path) -> dict[str, np.ndarray]:
@@ -97,7 +114,10 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_in_the_same_bytes(folde
     left_alone = started(folder, "train-char", "small.yaml", "--name", "left", "--set", longer)
     killed = torchrun(folder, "train-char", "small.yaml", "--name", "killed", "--set", longer, restarts=2)
     checkpoints, deadline = folder / "runs/killed.partial/checkpoints", time.monotonic() + 200
-    while not (checkpoints.is_dir() and any(checkpoints.glob("*/manifest.json"))) and time.monotonic() < deadline:
+    while (
+        not (checkpoints.is_dir() and any(checkpoints.glob("*/manifest.json")))
+        and time.monotonic() < deadline
+    ):
         time.sleep(0.05)
     os.kill(ranks_of(killed.pid)[1], signal.SIGKILL)
     _, said = killed.communicate(timeout=300)
@@ -105,7 +125,9 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_in_the_same_bytes(folde
     assert [result.code for result in ended(left_alone)] == [0, 0]
     assert re.search(r"going on after step \d", said)
     left, resumed = (folder / "runs" / name for name in ("left", "killed"))
-    assert (left / "model/weights.safetensors").read_bytes() == (resumed / "model/weights.safetensors").read_bytes()
+    assert (left / "model/weights.safetensors").read_bytes() == (
+        resumed / "model/weights.safetensors"
+    ).read_bytes()
     assert [row["val_loss"] for row in rows(left)] == [row["val_loss"] for row in rows(resumed)]
 
 
@@ -127,14 +149,21 @@ def ranks_of(launcher: int) -> list[int]:
 
 
 def test_a_batch_that_cannot_be_divided_is_one_error_and_no_traceback(folder: Path) -> None:
-    first, second = ended(started(folder, "train-char", "small.yaml", "--name", "few", "--set", "training.batch_size=1"))
+    first, second = ended(
+        started(folder, "train-char", "small.yaml", "--name", "few", "--set", "training.batch_size=1")
+    )
     assert first.code == second.code == 2
-    assert "a batch of 1 streams cannot be divided among 2 ranks" in first.stderr and "Traceback" not in first.stderr
+    assert (
+        "a batch of 1 streams cannot be divided among 2 ranks" in first.stderr
+        and "Traceback" not in first.stderr
+    )
     assert second.stderr == ""
 
 
 def test_a_stop_is_obeyed_by_all_ranks_and_gone_on_with_by_one(folder: Path) -> None:
-    processes = started(folder, "train-char", "small.yaml", "--name", "stopped", "--set", "training.max_steps=100000")
+    processes = started(
+        folder, "train-char", "small.yaml", "--name", "stopped", "--set", "training.max_steps=100000"
+    )
     partial, deadline = folder / "runs/stopped.partial", time.monotonic() + 200
     while not (partial / "metrics.jsonl").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -144,5 +173,14 @@ def test_a_stop_is_obeyed_by_all_ranks_and_gone_on_with_by_one(folder: Path) -> 
     step = re.search(r"stopped after step ([\d,]+)", first.stderr)
     assert step is not None
     limit = int(step[1].replace(",", "")) + 5
-    alone = seqtool("train-char", "small.yaml", "--name", "stopped", "--resume", "--set", f"training.max_steps={limit}", cwd=folder)
+    alone = seqtool(
+        "train-char",
+        "small.yaml",
+        "--name",
+        "stopped",
+        "--resume",
+        "--set",
+        f"training.max_steps={limit}",
+        cwd=folder,
+    )
     assert alone.code == 0 and "world_size: 2 before, 1 now" in alone.stderr, alone.stderr

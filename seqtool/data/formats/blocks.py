@@ -146,5 +146,7 @@ def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
         seen.append(line)
         if len(seen) >= limit or (content and is_blank(line)):
             break
-        content = content or not (is_blank(line.removeprefix(BOM)) or line.removeprefix(BOM).startswith(("# ", "-DOCSTART-")))
+        content = content or not (
+            is_blank(line.removeprefix(BOM)) or line.removeprefix(BOM).startswith(("# ", "-DOCSTART-"))
+        )
     return seen, chain(seen, rest)

@@ -80,15 +80,25 @@ class ConllFormat:
 
     def _wrong_width(self, cells: list[str], place: str) -> DataError:
         hint = "every line needs the same columns, and a blank line stands between sentences; `data.separator` says what separates"
-        return DataError(f"expected {columns(self.width)} separated by {said(self.separator)}, found {len(cells)}", place=place, hint=hint)
+        return DataError(
+            f"expected {columns(self.width)} separated by {said(self.separator)}, found {len(cells)}",
+            place=place,
+            hint=hint,
+        )
 
     def _empty(self, place: str) -> str:
         if self.empty_tokens == "repair":
             return "_"
-        raise DataError("expected a token, found an empty one", place=place, hint="`data.empty_tokens: repair` reads it as `_`")
+        raise DataError(
+            "expected a token, found an empty one",
+            place=place,
+            hint="`data.empty_tokens: repair` reads it as `_`",
+        )
 
     def _no_label(self, place: str) -> str:
-        raise DataError("expected a label, found an empty one", place=place, hint="`data.label` names the label's column")
+        raise DataError(
+            "expected a label, found an empty one", place=place, hint="`data.label` names the label's column"
+        )
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
         """The block's lines with these labels in the label column, appended where there was none; all else as it was."""

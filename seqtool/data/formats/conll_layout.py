@@ -45,7 +45,11 @@ def find_layout(
     full = len(names) or (width if need_labels else trained_width or width)
     column = _label_column(label, names, width, full, name, kind, need_labels)
     if column == token:
-        raise DataError(f"expected a label column beside that of the tokens, found {label!r} for both", place=name, hint=_HINT)
+        raise DataError(
+            f"expected a label column beside that of the tokens, found {label!r} for both",
+            place=name,
+            hint=_HINT,
+        )
     return ConllFormat(kind, width, token, column, tuple(names), empty_tokens)
 
 
@@ -56,14 +60,22 @@ def data_lines(sample: Iterable[str]) -> list[str]:
     """Lines with columns: no blank ones, marks or, as far as can be told before the width is known, comments."""
     lines = [line.removeprefix(BOM).rstrip("\r\n") for line in sample]
     lines = [line for line in lines if not is_blank(line) and not line.startswith(DOCUMENT_MARK)]
-    return [line for line in lines if not line.startswith("#")] or [line for line in lines if not line.startswith("# ")] or lines
+    return (
+        [line for line in lines if not line.startswith("#")]
+        or [line for line in lines if not line.startswith("# ")]
+        or lines
+    )
 
 
 def find_separator(lines: Sequence[str]) -> str:
     """`tab` where most lines have one, else `space` where most have spaces inside, else `tab`: there is one column."""
     if 2 * sum("\t" in line for line in lines) >= max(len(lines), 1):
         return "tab"
-    return "space" if 2 * sum(len(split_cells(line, "space")) > 1 for line in lines) >= max(len(lines), 1) else "tab"
+    return (
+        "space"
+        if 2 * sum(len(split_cells(line, "space")) > 1 for line in lines) >= max(len(lines), 1)
+        else "tab"
+    )
 
 
 def _width(lines: Sequence[str], separator: str, names: Sequence[str], need_labels: bool) -> int:
@@ -75,17 +87,23 @@ def _width(lines: Sequence[str], separator: str, names: Sequence[str], need_labe
     return found
 
 
-def _label_column(label: str, names: Sequence[str], width: int, full: int, name: str, separator: str, need_labels: bool) -> int | None:
+def _label_column(
+    label: str, names: Sequence[str], width: int, full: int, name: str, separator: str, need_labels: bool
+) -> int | None:
     """Index of the label's column of `full`; None where a file of `width` may lack it and does."""
     if width == 1 and need_labels:
-        message = f"expected at least 2 columns separated by {said(separator)} (a token and its label), found 1"
+        message = (
+            f"expected at least 2 columns separated by {said(separator)} (a token and its label), found 1"
+        )
         raise DataError(message, place=name, hint=_HINT)
     column = _find_column(label, names, full)
     if not need_labels and (width == 1 or width <= column < full):
         return None
     if not 0 <= column < width:
         known = f"one of the columns {', '.join(names)}" if names else "a column"
-        raise DataError(f"expected the label in {known} (1 to {width}), found {label!r}", place=name, hint=_HINT)
+        raise DataError(
+            f"expected the label in {known} (1 to {width}), found {label!r}", place=name, hint=_HINT
+        )
     return column
 
 

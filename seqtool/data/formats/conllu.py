@@ -97,8 +97,12 @@ class ConlluFormat:
     def _other(self, cells: list[str], index: int, number: int, place: str, ranges: list[Range]) -> None:
         """A line that is not the next word: an `n-m` line, an empty node, or a mistake."""
         if len(cells) != len(COLUMNS):
-            hint = "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
-            raise DataError(f"expected 10 columns separated by a tab, found {len(cells)}", place=place, hint=hint)
+            hint = (
+                "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
+            )
+            raise DataError(
+                f"expected 10 columns separated by a tab, found {len(cells)}", place=place, hint=hint
+            )
         if match := RANGE.fullmatch(cells[0]):
             ranges.append(Range(int(match[1]), int(match[2]), cells[1] or self._empty(place), index))
             _check_range(ranges, number, place)
@@ -108,7 +112,11 @@ class ConlluFormat:
     def _empty(self, place: str) -> str:
         if self.empty_tokens == "repair":
             return "_"
-        raise DataError("expected a form, found an empty one", place=place, hint="`data.empty_tokens: repair` reads it as `_`")
+        raise DataError(
+            "expected a form, found an empty one",
+            place=place,
+            hint="`data.empty_tokens: repair` reads it as `_`",
+        )
 
     def _misc_label(self, misc: str) -> str:
         return next((value for key, _, value in _pairs(misc.rstrip("\r\n")) if key == self.key), "_")
@@ -131,7 +139,11 @@ class ConlluFormat:
         if match is None:
             lines[index] = self._with_label(lines[index], label)
             return
-        words = [at for at in range(index + 1, len(lines)) if _number(lines[at]) in range(int(match[1]), int(match[2]) + 1)]
+        words = [
+            at
+            for at in range(index + 1, len(lines))
+            if _number(lines[at]) in range(int(match[1]), int(match[2]) + 1)
+        ]
         parts = label.split(JOIN)
         if len(parts) != len(words):
             lines[index] = self._with_label(lines[index], label)
@@ -159,13 +171,23 @@ def find_label(label: str, place: str = "") -> str:
         name = COLUMNS[int(name) - 1]
     if name not in LABELS:
         hint = "`misc:Key` takes a key of the MISC column"
-        raise DataError(f"expected a label among {', '.join(LABELS)} and misc:Key, found {label!r}", place=place, hint=hint)
+        raise DataError(
+            f"expected a label among {', '.join(LABELS)} and misc:Key, found {label!r}",
+            place=place,
+            hint=hint,
+        )
     return name
 
 
 def _bad_id(found: str, number: int, place: str) -> DataError:
-    hint = "a blank line is missing before this line" if found == "1" else "words are counted from 1 in every sentence"
-    return DataError(f"expected the id {number}, {number}-m or {number - 1}.m, found {found!r}", place=place, hint=hint)
+    hint = (
+        "a blank line is missing before this line"
+        if found == "1"
+        else "words are counted from 1 in every sentence"
+    )
+    return DataError(
+        f"expected the id {number}, {number}-m or {number - 1}.m, found {found!r}", place=place, hint=hint
+    )
 
 
 def _check_range(ranges: list[Range], number: int, place: str) -> None:
@@ -178,7 +200,9 @@ def _check_end(ranges: list[Range], words: int, name: str, first: int) -> None:
     if ranges and ranges[-1].last > words:
         this = ranges[-1]
         message = f"expected words up to {this.last} after the id {this.first}-{this.last}, found {words}"
-        raise DataError(message, place=f"{name}:{first + this.line}", hint="the sentence ends before the range does")
+        raise DataError(
+            message, place=f"{name}:{first + this.line}", hint="the sentence ends before the range does"
+        )
 
 
 def _text(comments: list[str]) -> str | None:
@@ -187,7 +211,9 @@ def _text(comments: list[str]) -> str | None:
     return next((match[1] for match in matches if match), None)
 
 
-def _surface(forms: list[str], labels: list[str], lines: list[int], ranges: list[Range]) -> tuple[list[str], list[str], list[int]]:
+def _surface(
+    forms: list[str], labels: list[str], lines: list[int], ranges: list[Range]
+) -> tuple[list[str], list[str], list[int]]:
     """Tokens of the running text, their labels and lines: `n-m` forms in the place of the words they span."""
     forms, labels, lines = list(forms), list(labels), list(lines)
     for span in reversed(ranges):

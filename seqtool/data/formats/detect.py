@@ -15,12 +15,21 @@ from seqtool.settings import TaggerData
 
 FormatName = Literal["conll", "conllu", "jsonl"]
 SAMPLE_LINES = 2000  # a layout is found out from so many first lines
-EXTENSIONS: dict[str, FormatName] = {".conllu": "conllu", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+EXTENSIONS: dict[str, FormatName] = {
+    ".conllu": "conllu",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
 SAID = {"conll": "CoNLL columns", "conllu": "CoNLL-U", "jsonl": "JSON lines"}
 
 
 def find_format(
-    data: TaggerData, name: str, sample: Sequence[str], need_labels: bool = True, trained_width: int | None = None
+    data: TaggerData,
+    name: str,
+    sample: Sequence[str],
+    need_labels: bool = True,
+    trained_width: int | None = None,
 ) -> tuple[SentenceFormat, str]:
     """The reader of a file, and how it came to be in one line.
 
@@ -40,7 +49,10 @@ def find_format(
         return conllu, f"{SAID[kind]} ({why}); tokens: {_tokens(conllu)}; label: {conllu.label}"
     if kind == "jsonl":
         jsonl = JsonlFormat(data.text_key, data.label_key, data.empty_tokens)
-        return jsonl, f"{SAID[kind]} ({why}); tokens: field {jsonl.text_key!r}; label: field {jsonl.label_key!r}"
+        return (
+            jsonl,
+            f"{SAID[kind]} ({why}); tokens: field {jsonl.text_key!r}; label: field {jsonl.label_key!r}",
+        )
     layout = find_layout(
         sample,
         name,
@@ -55,7 +67,9 @@ def find_format(
 
 
 def _tokens(conllu: ConlluFormat) -> str:
-    return "syntactic words" if conllu.tokens == "words" else "surface forms (labels of `n-m` words joined by +)"
+    return (
+        "syntactic words" if conllu.tokens == "words" else "surface forms (labels of `n-m` words joined by +)"
+    )
 
 
 def _name_format(data: TaggerData, name: str, sample: Sequence[str]) -> tuple[FormatName, str]:

@@ -27,7 +27,22 @@ from seqtool.spans import OUTSIDE, detect_scheme
 SEPARATORS = (",", ";", "|")  # tried where neither tabs nor spaces part the lines
 EMPTY = ("_", "-", "*")  # what stands in a column that says nothing
 TOKEN_KEYS = ("tokens", "words", "forms")
-NAMES = {"token", "tokens", "word", "words", "form", "text", "tag", "label", "labels", "pos", "upos", "ner", "chunk", "id"}
+NAMES = {
+    "token",
+    "tokens",
+    "word",
+    "words",
+    "form",
+    "text",
+    "tag",
+    "label",
+    "labels",
+    "pos",
+    "upos",
+    "ner",
+    "chunk",
+    "id",
+}
 Rows = list[list[str]]
 
 
@@ -68,7 +83,7 @@ def layout_of_file(path: Path, layout: Mapping[str, Any]) -> tuple[TaggerData, s
     if width == layout.get("width") or not sample or all(map(is_blank, sample)):
         return data, ""
     found, _ = guess_layout(path, TaggerData(train=()))
-    return found, f"{path.name} is not laid out like the training file: {said_layout(found)}"
+    return found, f"{path.name} is not laid out like the training file: {layout_summary(found)}"
 
 
 def settings_of_layout(layout: Mapping[str, Any]) -> TaggerData:
@@ -83,13 +98,17 @@ def settings_of_layout(layout: Mapping[str, Any]) -> TaggerData:
     )
 
 
-def said_layout(data: TaggerData) -> str:
+def layout_summary(data: TaggerData) -> str:
     """What was guessed, in a few words."""
     if data.format == "jsonl":
         return f"JSON lines, tokens in field {data.text_key!r}, labels in field {data.label_key!r}"
     if data.format == "conllu":
         return f"CoNLL-U, label {data.label}"
-    token, label = (data.columns.index("form") + 1, data.columns.index(data.label) + 1) if data.columns else (1, data.label)
+    token, label = (
+        (data.columns.index("form") + 1, data.columns.index(data.label) + 1)
+        if data.columns
+        else (1, data.label)
+    )
     return f"CoNLL columns separated by {said(data.separator)}, tokens in column {token}, labels in column {label}"
 
 
@@ -115,7 +134,9 @@ def _sample(path: Path, encoding: str = "utf-8") -> list[str]:
         with path.open("rb") as stream:
             return list(islice(raw_lines(stream, encoding, str(path)), SAMPLE_LINES))
     except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="give the path of a labelled file") from None
+        raise DataError(
+            f"cannot read: {error.strerror}", place=str(path), hint="give the path of a labelled file"
+        ) from None
 
 
 def _format(data: TaggerData, path: Path, sample: Sequence[str]) -> FormatName:
@@ -134,14 +155,22 @@ def _guess_columns(data: TaggerData, sample: Sequence[str]) -> tuple[TaggerData,
     separator = _separator(lines) if data.separator == "auto" else data.separator
     rows = [split_cells(line, separator) for line in lines]
     width = Counter(map(len, rows)).most_common(1)[0][0]
-    odd = ["the first line looks like a header, and is read as a token: delete it"] if NAMES.issuperset(map(str.lower, rows[0])) else []
+    odd = (
+        ["the first line looks like a header, and is read as a token: delete it"]
+        if NAMES.issuperset(map(str.lower, rows[0]))
+        else []
+    )
     rows = [row for row in rows if len(row) == width]
     data = replace(data, separator=separator)
     if width == 1 or data.columns or data.label != "auto":
         return data, odd
     token = _token_column(rows, width)
     label = _label_column(rows, width, token)
-    names = tuple(TOKEN_COLUMN if index == token else f"column{index + 1}" for index in range(width)) if token else ()
+    names = (
+        tuple(TOKEN_COLUMN if index == token else f"column{index + 1}" for index in range(width))
+        if token
+        else ()
+    )
     return replace(data, columns=names, label=names[label] if names else str(label + 1)), odd
 
 
@@ -175,7 +204,11 @@ def _marks_spans(rows: Rows, column: int) -> bool:
 
 def _label_column(rows: Rows, width: int, token: int) -> int:
     """The last column that says something."""
-    others = [index for index in range(width - 1, -1, -1) if index != token and not (token and width > 2 and index == 0)]
+    others = [
+        index
+        for index in range(width - 1, -1, -1)
+        if index != token and not (token and width > 2 and index == 0)
+    ]
     for index in others:
         values = {row[index] for row in rows}
         if len(values) > 1 or values == {OUTSIDE}:
@@ -201,7 +234,11 @@ def _guess_fields(data: TaggerData, path: Path, sample: Sequence[str]) -> Tagger
     """The fields of tokens and labels: lists of strings of one length."""
     first = next(line for line in sample if not is_blank(line))
     record = parse(first.removeprefix(BOM), str(path), 1)
-    lists = [key for key, value in record.items() if isinstance(value, list) and value and all(isinstance(item, str) for item in value)]
+    lists = [
+        key
+        for key, value in record.items()
+        if isinstance(value, list) and value and all(isinstance(item, str) for item in value)
+    ]
     if {data.text_key, data.label_key} <= record.keys():
         return data
     tokens = next((key for key in (data.text_key, *TOKEN_KEYS, *lists) if key in lists), data.text_key)

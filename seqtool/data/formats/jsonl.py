@@ -59,19 +59,31 @@ class JsonlFormat:
         place = f"{name}:{number}"
         if self.text_key not in record:
             found = ", ".join(repr(key) for key in record) or "no field at all"
-            raise DataError(f"expected a field {self.text_key!r}, found {found}", place=place, hint="`data.text_key` names the field")
+            raise DataError(
+                f"expected a field {self.text_key!r}, found {found}",
+                place=place,
+                hint="`data.text_key` names the field",
+            )
         value = record[self.text_key]
         tokens, labels = read_tokens(value, self.text_key, place)
         if self.label_key in record and self.label_key != self.text_key:
             labels = _strings(record[self.label_key], self.label_key, place)
             if len(labels) != len(tokens):
                 message = f"expected a label for each of the {len(tokens)} tokens, found {len(labels)}"
-                raise DataError(message, place=place, hint=f"{self.text_key!r} and {self.label_key!r} must be of one length")
+                raise DataError(
+                    message,
+                    place=place,
+                    hint=f"{self.text_key!r} and {self.label_key!r} must be of one length",
+                )
         if "" in tokens:
             tokens = self._without_empty(tokens, place)
         if labels is not None and "" in labels:
-            raise DataError(f"expected a label, found an empty one for token {labels.index('') + 1}", place=place)
-        return Block([line], tokens, labels, [0] * len(tokens), name, number, value if isinstance(value, str) else None)
+            raise DataError(
+                f"expected a label, found an empty one for token {labels.index('') + 1}", place=place
+            )
+        return Block(
+            [line], tokens, labels, [0] * len(tokens), name, number, value if isinstance(value, str) else None
+        )
 
     def _without_empty(self, tokens: list[str], place: str) -> list[str]:
         if self.empty_tokens == "repair":
@@ -101,13 +113,23 @@ def parse(content: str, name: str, number: int) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         place = f"{name}:{number}:{error.colno}"
         hint = "each line holds one whole JSON object; `data.format` says which format a file has"
-        raise DataError(f"expected a JSON object, found text that is not JSON ({error.msg})", place=place, hint=hint) from None
+        raise DataError(
+            f"expected a JSON object, found text that is not JSON ({error.msg})", place=place, hint=hint
+        ) from None
     except ValueError:
-        raise DataError("expected a JSON object, found a number too long to read", place=f"{name}:{number}") from None
+        raise DataError(
+            "expected a JSON object, found a number too long to read", place=f"{name}:{number}"
+        ) from None
     except RecursionError:
-        raise DataError("expected a JSON object, found one nested too deep to read", place=f"{name}:{number}") from None
+        raise DataError(
+            "expected a JSON object, found one nested too deep to read", place=f"{name}:{number}"
+        ) from None
     if not isinstance(record, dict):
-        raise DataError(f"expected a JSON object, found {_kind(record)}", place=f"{name}:{number}", hint='write {"tokens": [...], ...}')
+        raise DataError(
+            f"expected a JSON object, found {_kind(record)}",
+            place=f"{name}:{number}",
+            hint='write {"tokens": [...], ...}',
+        )
     if "\\u" in content and SURROGATE.search(json.dumps(record, ensure_ascii=False)):
         raise DataError("expected characters, found half of one (a lone surrogate)", place=f"{name}:{number}")
     return record

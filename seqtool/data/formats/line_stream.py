@@ -50,7 +50,11 @@ class LineStream:
             if number in self.undecodable:
                 byte, column = self.undecodable[number]
                 message = f"expected UTF-8, found byte 0x{byte:02x} at column {column}"
-                raise DataError(message, place=f"{self.name}:{number}", hint="convert the file first, for example with iconv")
+                raise DataError(
+                    message,
+                    place=f"{self.name}:{number}",
+                    hint="convert the file first, for example with iconv",
+                )
 
     def _decoded(self) -> Iterator[str]:
         for number, line in enumerate(self._raw(), 1):

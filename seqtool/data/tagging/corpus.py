@@ -18,7 +18,7 @@ import numpy as np
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.input_files import expand, file_hashes
-from seqtool.data.tagging.sentences import Progress, Sentence, Split, counted, read_split
+from seqtool.data.tagging.sentences import Progress, Sentence, Split, pluralize, read_split
 from seqtool.data.tagging.warnings import corpus_warnings
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
@@ -83,7 +83,11 @@ class KnownWords:
 
 
 def load_tagged_corpus(
-    data: TaggerData, model: TaggerModel, seed: int, progress: Progress | None = None, base: KnownWords | None = None
+    data: TaggerData,
+    model: TaggerModel,
+    seed: int,
+    progress: Progress | None = None,
+    base: KnownWords | None = None,
 ) -> TaggedCorpus:
     """Read all splits and derive labels, scheme, vocabularies and tokeniser from train.
 
@@ -100,7 +104,9 @@ def load_tagged_corpus(
     paths = {name: expand(given, data.source) if given else [] for name, given in _given(data)}
     splits, notes = _read_splits(paths, data, seed, progress)
     train = splits["train"].sentences
-    scheme: Scheme = detect_scheme(sentence.labels for sentence in train) if data.scheme == "auto" else data.scheme
+    scheme: Scheme = (
+        detect_scheme(sentence.labels for sentence in train) if data.scheme == "auto" else data.scheme
+    )
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
     labels = _distinct(label for sentence in train for label in inner_labels(sentence, scheme, inner_scheme))
     _check_labels(labels, data)
@@ -124,7 +130,11 @@ def load_tagged_corpus(
         tokenizer_f1=f1,
         layout=layout_of(data, splits["train"].format),
         files=file_hashes([*chain(*paths.values()), *(path for path, _ in tables.values())]),
-        notes=(*notes, *_corpus_notes(splits, labels, scheme, found, tokenizer, f1), *_said("notes", vectors)),
+        notes=(
+            *notes,
+            *_corpus_notes(splits, labels, scheme, found, tokenizer, f1),
+            *_said("notes", vectors),
+        ),
         warnings=(*corpus_warnings(paths, splits, labels, scheme, inner_scheme), *_said("warnings", vectors)),
     )
 
@@ -152,12 +162,17 @@ def _read_splits(
 ) -> tuple[dict[str, Split], list[str]]:
     """The three splits, dev held out of train where that is asked for, and the notes on them."""
     splits = {"train": read_split("train", paths["train"], data, None, progress)}
-    splits |= {name: read_split(name, paths[name], data, splits["train"].format, progress) for name in ("dev", "test")}
+    splits |= {
+        name: read_split(name, paths[name], data, splits["train"].format, progress)
+        for name in ("dev", "test")
+    }
     notes = [note for split in splits.values() for note in split.notes]
     if data.split > 0 and not paths["dev"]:
         rest, held = hold_out(splits["train"].sentences, data.split, seed)
         splits |= {"train": replace(splits["train"], sentences=rest), "dev": Split(held)}
-        notes.append(f"dev: {counted(len(held), 'sentence')} held out of train by seed {seed} (data.split: {data.split:g})")
+        notes.append(
+            f"dev: {pluralize(len(held), 'sentence')} held out of train by seed {seed} (data.split: {data.split:g})"
+        )
     elif data.split > 0:
         notes.append("dev has files of its own; data.split is not used")
     return splits, notes
@@ -179,7 +194,9 @@ def _said(kind: Literal["notes", "warnings"], vectors: dict[int, PretrainedVecto
     return [line for table in vectors.values() for line in getattr(table, kind)]
 
 
-def hold_out(sentences: Sequence[Sentence], fraction: float, seed: int) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...]]:
+def hold_out(
+    sentences: Sequence[Sentence], fraction: float, seed: int
+) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...]]:
     """Part sentences by seed, each part in its old order: the rest, and `fraction` of them (at least one in each).
 
     Raises:
@@ -215,7 +232,11 @@ def _distinct(items: Iterable[str]) -> tuple[str, ...]:
 def _check_labels(labels: Sequence[str], data: TaggerData) -> None:
     if list(labels) == ["_"]:
         hint = "the column is empty; `data.label` names another"
-        raise DataError("expected labels, found `_` for every token of the training data", place=str(data.train[0]), hint=hint)
+        raise DataError(
+            "expected labels, found `_` for every token of the training data",
+            place=str(data.train[0]),
+            hint=hint,
+        )
 
 
 def _corpus_notes(
@@ -234,8 +255,13 @@ def _corpus_notes(
         text = "no raw text in the training file; `tag` will take tokens to stand between white space"
     else:
         text = f"{tokenizer} (token F1 {f1:.4f} on training sentences)"
-    return [*sizes, f"labels: {len(labels):,} ({spans})", f"words: {len(counts):,} distinct in train", f"tokeniser for raw text: {text}"]
+    return [
+        *sizes,
+        f"labels: {len(labels):,} ({spans})",
+        f"words: {len(counts):,} distinct in train",
+        f"tokeniser for raw text: {text}",
+    ]
 
 
 def _size(sentences: Sequence[Sentence]) -> str:
-    return f"{counted(len(sentences), 'sentence')}, {counted(sum(len(sentence.tokens) for sentence in sentences), 'word')}"
+    return f"{pluralize(len(sentences), 'sentence')}, {pluralize(sum(len(sentence.tokens) for sentence in sentences), 'word')}"

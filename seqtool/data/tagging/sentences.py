@@ -57,7 +57,11 @@ class Split:
 
 
 def read_split(
-    name: str, paths: Sequence[Path], data: TaggerData, like: SentenceFormat | None = None, progress: Progress | None = None
+    name: str,
+    paths: Sequence[Path],
+    data: TaggerData,
+    like: SentenceFormat | None = None,
+    progress: Progress | None = None,
 ) -> Split:
     """Read the files of a split, each in its own format.
 
@@ -84,19 +88,26 @@ def read_split(
     return Split(tuple(sentences), like, tuple(notes), tuple(warnings))
 
 
-def _read_file(split: str, path: Path, data: TaggerData, like: SentenceFormat | None) -> tuple[Split, SentenceFormat]:
+def _read_file(
+    split: str, path: Path, data: TaggerData, like: SentenceFormat | None
+) -> tuple[Split, SentenceFormat]:
     """One file's sentences, and the format that other files are compared with."""
     try:
         with path.open("rb") as stream:
             lines = raw_lines(stream, data.encoding, str(path))
             sample = list(islice(lines, SAMPLE_LINES))
             if all(map(is_blank, sample)):
-                raise DataError(f"expected labelled sentences, found {'blank lines' if sample else 'an empty file'}", place=str(path))
+                raise DataError(
+                    f"expected labelled sentences, found {'blank lines' if sample else 'an empty file'}",
+                    place=str(path),
+                )
             form, said = find_format(data, str(path), sample)
             warning = _compare(like, form, path, data)
             blocks = list(form.read(chain(sample, lines), str(path)))
     except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror or error}", place=str(path), hint=data.source) from None
+        raise DataError(
+            f"the file cannot be read: {error.strerror or error}", place=str(path), hint=data.source
+        ) from None
     sentences = [_sentence(block, data) for block in blocks if block.tokens]
     if not sentences:
         raise DataError("expected labelled sentences, found no token in the file", place=str(path))
@@ -130,7 +141,9 @@ def _compare(like: SentenceFormat | None, form: SentenceFormat, path: Path, data
     expected = f"{columns(like.width)}, label in column {(like.label or 0) + 1}"
     if form.label != like.label and (data.label == "auto" or data.label.startswith("-")):
         message = f"expected {expected}, as in the training file, found {found}"
-        raise DataError(message, place=str(path), hint="say which column holds the label: `data.label: 2`, for example")
+        raise DataError(
+            message, place=str(path), hint="say which column holds the label: `data.label: 2`, for example"
+        )
     return f"{path.name} has {found}; the training file has {expected}"
 
 
@@ -140,15 +153,20 @@ def _left_aside(split: str, name: str, form: SentenceFormat, blocks: Sequence[Bl
     comments = sum(block.comments for block in blocks)
     if comments and not isinstance(form, ConlluFormat):
         first = next(block for block in blocks if block.comments)
-        notes.append(f"{split}: {name}: {comments:,} comment and document lines left aside, first in the block at line {first.first_line}")
-    empty = sum(not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments for block in blocks)
+        notes.append(
+            f"{split}: {name}: {comments:,} comment and document lines left aside, first in the block at line {first.first_line}"
+        )
+    empty = sum(
+        not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments
+        for block in blocks
+    )
     if empty:
-        notes.append(f"{split}: {name}: {counted(empty, 'sentence')} without a token left aside")
+        notes.append(f"{split}: {name}: {pluralize(empty, 'sentence')} without a token left aside")
     repaired = _repaired(form, blocks)
     if repaired:
         more = f" and {len(repaired) - LISTED:,} more" if len(repaired) > LISTED else ""
         notes.append(
-            f"{split}: {name}: empty tokens read as `_` in {counted(len(repaired), 'sentence')}, "
+            f"{split}: {name}: empty tokens read as `_` in {pluralize(len(repaired), 'sentence')}, "
             f"first at line {', '.join(repaired[:LISTED])}{more}"
         )
     return notes
@@ -168,6 +186,6 @@ def _repaired(form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
     return lines
 
 
-def counted(count: int, noun: str) -> str:
+def pluralize(count: int, noun: str) -> str:
     """A number with what is counted: `1 sentence`, `2,000 sentences`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -100,7 +100,14 @@ class TextReader:
 class FormattedReader:
     """Columns, CoNLL-U or JSON lines; which layout exactly is found out from the first lines."""
 
-    def __init__(self, kind: InputFormat, layout: Mapping[str, Any], text: TextReader, text_key: str | None, tokens: str) -> None:
+    def __init__(
+        self,
+        kind: InputFormat,
+        layout: Mapping[str, Any],
+        text: TextReader,
+        text_key: str | None,
+        tokens: str,
+    ) -> None:
         self._data = TaggerData(
             train=(),
             format="auto" if kind == "text" else kind,
@@ -123,7 +130,9 @@ class FormattedReader:
 
         # A line of JSON tells all by itself, and a co-process sends no second one before it has its answer.
         sample, whole = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
-        self.form, _ = find_format(self._data, lines.name, sample, need_labels=False, trained_width=self._width)
+        self.form, _ = find_format(
+            self._data, lines.name, sample, need_labels=False, trained_width=self._width
+        )
         for first, raw in self.form.split(whole):
             yield _guarded(partial(self._item, raw, lines.name, first), lines, first, len(raw), keep)
 
@@ -140,7 +149,12 @@ class FormattedReader:
     def _json_item(self, form: JsonlFormat, raw: list[str], name: str, first: int) -> Item:
         """A line's tokens, or those that its string is cut into."""
         if self._given_key is None:
-            form = replace(form, text_key=next((key for key in (form.text_key, *TEXT_KEYS) if f'"{key}"' in raw[0]), form.text_key))
+            form = replace(
+                form,
+                text_key=next(
+                    (key for key in (form.text_key, *TEXT_KEYS) if f'"{key}"' in raw[0]), form.text_key
+                ),
+            )
         block = form.block(raw, name, first)
         if block.text is None:
             return Item(block.tokens, block)

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.tagging.sentences import Sentence, Split, counted
+from seqtool.data.tagging.sentences import Sentence, Split, pluralize
 from seqtool.settings import Scheme
 from seqtool.spans import convert, detect_scheme, malformed
 
-INVISIBLE = re.compile("[\u200b\u2060\ufeff]")  # neither letters nor joiners: such a token looks like another and is not
+INVISIBLE = re.compile(
+    "[\u200b\u2060\ufeff]"
+)  # neither letters nor joiners: such a token looks like another and is not
 REPLACEMENT = "\ufffd"
 LISTED = 10
 LONG, ALONE = 1000, 100  # words in a sentence, and in one that is all there is
@@ -20,7 +22,11 @@ REPEATED = 0.1  # share of a split's sentences that may occur in train
 
 
 def corpus_warnings(
-    paths: Mapping[str, Sequence[Path]], splits: Mapping[str, Split], labels: Sequence[str], scheme: Scheme, inner_scheme: Scheme
+    paths: Mapping[str, Sequence[Path]],
+    splits: Mapping[str, Split],
+    labels: Sequence[str],
+    scheme: Scheme,
+    inner_scheme: Scheme,
 ) -> tuple[str, ...]:
     """All warnings about a corpus, one line each, those of the files first.
 
@@ -41,7 +47,9 @@ def corpus_warnings(
         if scheme != "none":
             found += _malformed(name, split.sentences, scheme)
         if name != "train" and split.sentences:
-            found += _new_labels(name, split.sentences, splits["train"].sentences, labels, scheme, inner_scheme)
+            found += _new_labels(
+                name, split.sentences, splits["train"].sentences, labels, scheme, inner_scheme
+            )
             found += _repeated(name, split.sentences, splits["train"].sentences)
     return tuple(found)
 
@@ -51,7 +59,9 @@ def _shared_files(paths: Mapping[str, Sequence[Path]]) -> list[str]:
     for name, group in paths.items():
         for path in group:
             splits.setdefault(path.resolve(), []).append(name)
-    return [f"{path.name} is read for {' and '.join(names)}" for path, names in splits.items() if len(names) > 1]
+    return [
+        f"{path.name} is read for {' and '.join(names)}" for path, names in splits.items() if len(names) > 1
+    ]
 
 
 def _label_shape(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
@@ -62,7 +72,9 @@ def _label_shape(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
     if len(labels) > 50 and len(labels) > 0.2 * words:
         return [f"{len(labels):,} labels for {words:,} words in train: is `data.label` the right column?"]
     if len(labels) > max(10, forms):
-        return [f"{len(labels):,} labels for {counted(forms, 'distinct word')} in train: is `data.label` the right column?"]
+        return [
+            f"{len(labels):,} labels for {pluralize(forms, 'distinct word')} in train: is `data.label` the right column?"
+        ]
     return []
 
 
@@ -71,7 +83,11 @@ def _unlabelled(train: Split) -> list[str]:
     if not isinstance(train.format, ConlluFormat) or train.format.label not in ("upos", "xpos"):
         return []
     count = sum(sentence.labels.count("_") for sentence in train.sentences)
-    return [f"train: {counted(count, 'word')} with `_` for {train.format.label}; it is learnt as a label"] if count else []
+    return (
+        [f"train: {pluralize(count, 'word')} with `_` for {train.format.label}; it is learnt as a label"]
+        if count
+        else []
+    )
 
 
 def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
@@ -90,30 +106,43 @@ def _strange_sentences(name: str, sentences: Sequence[Sentence]) -> list[str]:
     longest = max(sentences, key=lambda sentence: len(sentence.tokens), default=None)
     words = len(longest.tokens) if longest is not None else 0
     if longest is not None and words > (LONG if len(sentences) > 1 else ALONE):
-        found.append(f"{name}: a sentence of {words:,} words at {_short(longest.place)}: is a blank line missing?")
+        found.append(
+            f"{name}: a sentence of {words:,} words at {_short(longest.place)}: is a blank line missing?"
+        )
     forms = Counter(token for sentence in sentences for token in sentence.tokens)
     odd = {form: count for form, count in forms.items() if not form.isascii()}
     invisible = sum(count for form, count in odd.items() if INVISIBLE.search(form))
     if invisible:
         found.append(
-            f"{name}: {counted(invisible, 'token')} with an invisible character inside (U+200B, U+2060 or U+FEFF); kept as written"
+            f"{name}: {pluralize(invisible, 'token')} with an invisible character inside (U+200B, U+2060 or U+FEFF); kept as written"
         )
     broken = sum(count for form, count in odd.items() if REPLACEMENT in form)
     if broken:
-        found.append(f"{name}: {counted(broken, 'token')} with U+FFFD, left by a wrong decoding")
+        found.append(f"{name}: {pluralize(broken, 'token')} with U+FFFD, left by a wrong decoding")
     return found
 
 
 def _malformed(name: str, sentences: Sequence[Sentence], scheme: Scheme) -> list[str]:
-    wrong = [(sentence.place, len(places)) for sentence in sentences if (places := malformed(sentence.labels, scheme))]
+    wrong = [
+        (sentence.place, len(places))
+        for sentence in sentences
+        if (places := malformed(sentence.labels, scheme))
+    ]
     if not wrong:
         return []
     count = sum(places for _, places in wrong)
-    return [f"{name}: {counted(count, 'label')} may not stand there in {scheme}, first at {_short(wrong[0][0])}; read as conlleval does"]
+    return [
+        f"{name}: {pluralize(count, 'label')} may not stand there in {scheme}, first at {_short(wrong[0][0])}; read as conlleval does"
+    ]
 
 
 def _new_labels(
-    name: str, sentences: Sequence[Sentence], train: Sequence[Sentence], labels: Sequence[str], scheme: Scheme, inner_scheme: Scheme
+    name: str,
+    sentences: Sequence[Sentence],
+    train: Sequence[Sentence],
+    labels: Sequence[str],
+    scheme: Scheme,
+    inner_scheme: Scheme,
 ) -> list[str]:
     """Labels that only this split has, in the file's scheme; failing that, in the inner one."""
     known = _labels(train)
@@ -122,9 +151,17 @@ def _new_labels(
         return [f"{name} has labels that train lacks; their tokens count as wrong: {_listing(new)}"]
     if scheme == "none":
         return []
-    inner = Counter(label for sentence in sentences for label in convert(sentence.labels, scheme, inner_scheme))
+    inner = Counter(
+        label for sentence in sentences for label in convert(sentence.labels, scheme, inner_scheme)
+    )
     new = Counter({label: count for label, count in inner.items() if label not in set(labels)})
-    return [f"{name} has spans of a shape that train lacks ({inner_scheme}); they count as wrong: {_listing(new)}"] if new else []
+    return (
+        [
+            f"{name} has spans of a shape that train lacks ({inner_scheme}); they count as wrong: {_listing(new)}"
+        ]
+        if new
+        else []
+    )
 
 
 def _labels(sentences: Iterable[Sentence]) -> Counter[str]:
@@ -136,7 +173,9 @@ def _repeated(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence
     repeated = sum(sentence.tokens in known for sentence in sentences)
     if repeated <= REPEATED * len(sentences):
         return []
-    return [f"{name}: {repeated:,} of {len(sentences):,} sentences also occur in train; scores on them say little about new text"]
+    return [
+        f"{name}: {repeated:,} of {len(sentences):,} sentences also occur in train; scores on them say little about new text"
+    ]
 
 
 def _listing(counts: Counter[str]) -> str:

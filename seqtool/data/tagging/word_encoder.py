@@ -17,13 +17,17 @@ import numpy as np
 from seqtool.data.tagging.word_features import CHARACTER_FEATURES, values
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.settings import Feature
+from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.word_vectors import PretrainedVectors
 
-Array = np.ndarray[Any, Any]
 
-UNKNOWN_CHARACTER, BEGIN, END = 0, 1, 2  # numbers of a character not seen in training, and of the marks round a word
+UNKNOWN_CHARACTER, BEGIN, END = (
+    0,
+    1,
+    2,
+)  # numbers of a character not seen in training, and of the marks round a word
 FIRST_CHARACTER = 3
 LONGEST_WORD = 64  # of a longer word the first and last 32 characters are read, one by one
 
@@ -68,7 +72,10 @@ class WordEncoder:
         self.characters = None if characters is None else tuple(characters)
         self.vectors = dict(vectors or {})
         self._counts = counts
-        self._rows = [None if found is None else _numbered(feature, found) for feature, found in zip(features, values_of, strict=True)]
+        self._rows = [
+            None if found is None else _numbered(feature, found)
+            for feature, found in zip(features, values_of, strict=True)
+        ]
         self._alphabet = None if characters is None else _alphabet(characters)
 
     @classmethod
@@ -136,7 +143,11 @@ class WordEncoder:
     def encode(self, forms: Sequence[str]) -> EncodedWords:
         """Numbers of words, which should be distinct: nothing is remembered from one to the next."""
         words = [self._normal(form) for form in forms]
-        looked_up = [(feature, rows) for feature, rows in zip(self.features, self._rows, strict=True) if rows is not None]
+        looked_up = [
+            (feature, rows)
+            for feature, rows in zip(self.features, self._rows, strict=True)
+            if rows is not None
+        ]
         ids = np.empty((len(words), len(looked_up)), np.int64)
         for column, (feature, rows) in enumerate(looked_up):
             ids[:, column] = np.fromiter(_numbers(feature, rows, words), np.int64, len(words))
@@ -194,7 +205,9 @@ def _characters(features: Sequence[Feature], counts: Mapping[str, int]) -> list[
     if not wanted:
         return None
     pairs = [(character, count) for word, count in counts.items() for character in word]
-    return sorted(_frequent([character for character, _ in pairs], [count for _, count in pairs], min(wanted)))
+    return sorted(
+        _frequent([character for character, _ in pairs], [count for _, count in pairs], min(wanted))
+    )
 
 
 def _alphabet(characters: Sequence[str]) -> SymbolVocabulary:

@@ -40,7 +40,9 @@ def shape(word: str) -> str:
         if word.istitle():
             return "X" + "x" * min(len(word) - 1, LONGEST_RUN)
     kinds = word.translate(_KINDS)
-    return (REPEATED.sub(lambda run: run[1] * LONGEST_RUN, kinds) if len(kinds) > LONGEST_RUN else kinds)[:LONGEST_SHAPE]
+    return (REPEATED.sub(lambda run: run[1] * LONGEST_RUN, kinds) if len(kinds) > LONGEST_RUN else kinds)[
+        :LONGEST_SHAPE
+    ]
 
 
 class _Kinds(dict[int, str]):
@@ -49,7 +51,9 @@ class _Kinds(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character = chr(code)
         category = unicodedata.category(character)
-        kind = {"Lu": "X", "Lt": "X", "Ll": "x", "Nd": "d"}.get(category) or {"L": "c", "M": "m"}.get(category[0], character)
+        kind = {"Lu": "X", "Lt": "X", "Ll": "x", "Nd": "d"}.get(category) or {"L": "c", "M": "m"}.get(
+            category[0], character
+        )
         self[code] = kind
         return kind
 

@@ -10,13 +10,13 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 
 from seqtool.errors import DataError
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Progress = Callable[[str, int, int], None]
 
 EXTRA_WORDS = 20_000  # beyond those of the training data, so that a word only seen at use has its vector too
@@ -69,7 +69,9 @@ def read_vectors(
             for line in _reported(stream, path, progress):
                 kept.add(line)
     except OSError as error:
-        raise DataError(f"the file cannot be read: {error.strerror or error}", place=str(path), hint=source) from None
+        raise DataError(
+            f"the file cannot be read: {error.strerror or error}", place=str(path), hint=source
+        ) from None
     return kept.finished(counts)
 
 
@@ -121,11 +123,17 @@ class _Kept:
 
     def _is_header(self, cells: list[bytes]) -> bool:
         """Whether the first line is the number of words and that of their dimensions."""
-        if len(cells) != 2 or not (cells[0].isdigit() and cells[1].isdigit()) or (self.dim == 1 and cells[1] != b"1"):
+        if (
+            len(cells) != 2
+            or not (cells[0].isdigit() and cells[1].isdigit())
+            or (self.dim == 1 and cells[1] != b"1")
+        ):
             return False
         if int(cells[1]) != self.dim:
             message = f"expected vectors of {self.dim} numbers (`dim`), found a file of {int(cells[1])}"
-            raise DataError(message, place=f"{self.path}:1", hint=f"set `dim: {int(cells[1])}` for the feature")
+            raise DataError(
+                message, place=f"{self.path}:1", hint=f"set `dim: {int(cells[1])}` for the feature"
+            )
         self.header = int(cells[0])
         return True
 
@@ -137,7 +145,11 @@ class _Kept:
         other = self.line == 1 and found != self.dim and found > 0 and all(map(_is_number, line.split()[1:]))
         if other or len(cells) != self.dim + 1 or not _is_number(cells[1]):
             message = NUMBERS.format(dim=self.dim, found=f"{found} number{'' if found == 1 else 's'}")
-            raise DataError(message, place=f"{self.path}:{self.line}", hint=f"set `dim: {found}` for the feature" if other else HINT)
+            raise DataError(
+                message,
+                place=f"{self.path}:{self.line}",
+                hint=f"set `dim: {found}` for the feature" if other else HINT,
+            )
         return cells[0], b" ".join(cells[1:])
 
     def _row(self, numbers: bytes) -> Array:
@@ -146,9 +158,13 @@ class _Kept:
                 row = np.array(numbers.split(), np.float64).astype(np.float32)
         except ValueError:
             wrong = next(cell for cell in numbers.split() if not _is_number(cell)).decode("utf-8", "replace")
-            raise DataError(NUMBERS.format(dim=self.dim, found=repr(wrong)), place=f"{self.path}:{self.line}", hint=HINT) from None
+            raise DataError(
+                NUMBERS.format(dim=self.dim, found=repr(wrong)), place=f"{self.path}:{self.line}", hint=HINT
+            ) from None
         if not np.isfinite(row).all():
-            raise DataError("expected finite numbers, found one that is not", place=f"{self.path}:{self.line}")
+            raise DataError(
+                "expected finite numbers, found one that is not", place=f"{self.path}:{self.line}"
+            )
         return row
 
     def finished(self, counts: Mapping[str, int]) -> PretrainedVectors:
@@ -162,12 +178,21 @@ class _Kept:
         notes = [f"vectors: {name}: {share}; {len(rows):,} of {self.words:,} rows are kept"]
         warnings = []
         if 2 * covered < len(counts):
-            warnings.append(f"{name}: only {share}: is it of the same language, and are its words written alike?")
+            warnings.append(
+                f"{name}: only {share}: is it of the same language, and are its words written alike?"
+            )
         if self.header is not None and self.header != self.words:
-            warnings.append(f"{name}: {self.header:,} words by its first line, {self.words:,} found: is the file whole?")
+            warnings.append(
+                f"{name}: {self.header:,} words by its first line, {self.words:,} found: is the file whole?"
+            )
         if self.undecodable:
             warnings.append(f"{name}: {self.undecodable:,} words that are not UTF-8 left aside")
-        return PretrainedVectors(tuple(self.rows), np.concatenate([rows.mean(0, keepdims=True), rows]), tuple(notes), tuple(warnings))
+        return PretrainedVectors(
+            tuple(self.rows),
+            np.concatenate([rows.mean(0, keepdims=True), rows]),
+            tuple(notes),
+            tuple(warnings),
+        )
 
 
 def _is_number(cell: bytes) -> bool:

@@ -21,14 +21,19 @@ import numpy as np
 
 from seqtool.data.batches import release
 from seqtool.storage.atomic import writing
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 PIECE = 1 << 22  # symbols that are looked at together
 FORGOTTEN = 86_400  # seconds after which an unfinished entry is nobody's
 _UNFINISHED = ".unfinished."
 _FACTS = "facts.json"
-NOT_WHOLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # what reading a missing or damaged entry raises
+NOT_WHOLE = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+)  # what reading a missing or damaged entry raises
 
 
 @dataclass(frozen=True)
@@ -67,18 +72,25 @@ class TextCache:
         """
         dtype = np.min_scalar_type(max(len(symbols) - 1, 0))
         if self.folder is None:
-            made = {name: np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False) for name, pieces in parts.items()}
+            made = {
+                name: np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
+                for name, pieces in parts.items()
+            }
             return StoredText(symbols, made)
         with writing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             self._sweep()
             return self._write(self.folder / _key(facts), symbols, parts, dtype)
 
-    def _write(self, entry: Path, symbols: str, parts: Mapping[str, Iterable[Array]], dtype: np.dtype[Any]) -> StoredText:
+    def _write(
+        self, entry: Path, symbols: str, parts: Mapping[str, Iterable[Array]], dtype: np.dtype[Any]
+    ) -> StoredText:
         fresh = entry.parent / f"{_UNFINISHED}{os.getpid()}.{time.time_ns()}"
         fresh.mkdir()
         try:
-            lengths = {name: _write_array(fresh / f"{name}.bin", pieces, dtype) for name, pieces in parts.items()}
+            lengths = {
+                name: _write_array(fresh / f"{name}.bin", pieces, dtype) for name, pieces in parts.items()
+            }
             facts = {"symbols": [ord(symbol) for symbol in symbols], "dtype": dtype.str, "lengths": lengths}
             (fresh / _FACTS).write_text(json.dumps(facts), encoding="utf-8")
             _take_place(fresh, entry)

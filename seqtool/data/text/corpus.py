@@ -13,8 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
 from seqtool.data.input_files import expand
 from seqtool.data.text.cache import StoredText, TextCache
 from seqtool.data.text.encode import ALPHABET_HINT, BOUNDARY, encode_files, merge_rare, renumber
@@ -24,8 +22,8 @@ from seqtool.data.text.warnings import text_warnings
 from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
 from seqtool.errors import DataError
 from seqtool.settings import CharData
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 Progress = Callable[[str, int, int], None]
 Kind = Literal["pairs", "text", "lines"]
 Parts = Mapping[str, Stretch | LinePlaces]
@@ -75,7 +73,11 @@ class CharCorpus:
 
 
 def load_char_corpus(
-    data: CharData, seed: int, cache: Path | None = None, progress: Progress | None = None, base: SymbolVocabulary | None = None
+    data: CharData,
+    seed: int,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    base: SymbolVocabulary | None = None,
 ) -> CharCorpus:
     """Read, encode and part the data.
 
@@ -95,7 +97,10 @@ def load_char_corpus(
     if data.pairs:
         return _pairs_corpus(data, base)
     if not data.text:
-        raise DataError("expected text or pairs to learn from, found neither", hint="give `data.text` (a file) or `data.pairs`")
+        raise DataError(
+            "expected text or pairs to learn from, found neither",
+            hint="give `data.text` (a file) or `data.pairs`",
+        )
     given = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {part: expand(names, data.source) for part, names in given if names}
     form = TextForm(data.unit, data.encoding, data.normalize, data.per_line)
@@ -103,10 +108,16 @@ def load_char_corpus(
     stored, files, facts = encode_files(paths, form, data.alphabet, store, progress)
     parts, said = _parts(stored, data, seed)
     _check_parts(parts, stored, paths)
-    counts = {name: part.counts(stored.arrays, len(stored.symbols)) for name, part in parts.items() if len(part)}
+    counts = {
+        name: part.counts(stored.arrays, len(stored.symbols)) for name, part in parts.items() if len(part)
+    }
     stored, vocabulary, rare = _merged(stored, counts["train"], data, facts, store)
     found = {name: part for name, part in parts.items() if _usable(part)}
-    notes = [*_sizes(found, seed if data.per_line and not data.val else None), *said, *_symbol_notes(vocabulary, rare, counts["train"])]
+    notes = [
+        *_sizes(found, seed if data.per_line and not data.val else None),
+        *said,
+        *_symbol_notes(vocabulary, rare, counts["train"]),
+    ]
     warnings = text_warnings(paths, parts, found, vocabulary, counts, rare)
     if base is not None:
         vocabulary = vocabulary.extending(base)
@@ -154,7 +165,9 @@ def _check_parts(parts: Parts, stored: StoredText, paths: Mapping[str, Sequence[
             found = f"found {_number(len(part), 'symbol')}" + (
                 "" if len(part) == len(stored.arrays[part.text]) else " in its part for training"
             )
-            raise DataError(f"expected a text of at least 2 symbols, {found}", place=place, hint="give a longer text")
+            raise DataError(
+                f"expected a text of at least 2 symbols, {found}", place=place, hint="give a longer text"
+            )
 
 
 def _taken(part: Stretch | LinePlaces, stored: StoredText) -> Any:
@@ -167,7 +180,9 @@ def _sizes(parts: Parts, seed: int | None) -> list[str]:
         if isinstance(part, Stretch):
             notes.append(f"{name}: {_number(len(part), 'symbol')}")
         else:
-            notes.append(f"{name}: {_number(len(part), 'line')}, {_number(int(part.lengths.sum()), 'symbol')} with the end of each")
+            notes.append(
+                f"{name}: {_number(len(part), 'line')}, {_number(int(part.lengths.sum()), 'symbol')} with the end of each"
+            )
     if seed is not None and len(parts) > 1:
         notes.append(f"lines are parted by seed {seed} (data.split)")
     return notes
@@ -180,7 +195,9 @@ def _merged(
     stored: StoredText, counts: Array, data: CharData, facts: Any, cache: TextCache
 ) -> tuple[StoredText, SymbolVocabulary, tuple[int, int]]:
     """The text with rare symbols read as the unknown one, the vocabulary, and how many symbols that are, and how often in train."""
-    kept = _kept(stored.symbols, counts, data.min_count if data.alphabet is None else 1, data.unit, data.per_line)
+    kept = _kept(
+        stored.symbols, counts, data.min_count if data.alphabet is None else 1, data.unit, data.per_line
+    )
     if len(kept) == len(stored.symbols):
         return stored, SymbolVocabulary(stored.symbols, data.unit, None, counts.tolist()), (0, 0)
     rare = int(counts.sum() - counts[kept].sum())
@@ -189,7 +206,9 @@ def _merged(
     return merged, vocabulary, (len(stored.symbols) - len(kept), rare)
 
 
-def _kept(symbols: Sequence[str], counts: Array | Sequence[int], least: int, unit: Unit, lines: bool = False) -> list[int]:
+def _kept(
+    symbols: Sequence[str], counts: Array | Sequence[int], least: int, unit: Unit, lines: bool = False
+) -> list[int]:
     """Numbers of the symbols that are frequent enough; all of them, unless one is not.
 
     Raises:
@@ -197,23 +216,34 @@ def _kept(symbols: Sequence[str], counts: Array | Sequence[int], least: int, uni
     """
     if least <= 1:
         return list(range(len(symbols)))
-    rare = {symbol for symbol, count in zip(symbols, counts, strict=True) if count < least and not (lines and symbol == BOUNDARY)}
+    rare = {
+        symbol
+        for symbol, count in zip(symbols, counts, strict=True)
+        if count < least and not (lines and symbol == BOUNDARY)
+    }
     if not rare:
         return list(range(len(symbols)))
     rare.add(UNKNOWN[unit])  # in the text itself it means the same
     kept = [number for number, symbol in enumerate(symbols) if symbol not in rare]
     if not kept or (lines and len(kept) == 1):
         found = f"the most frequent is seen {_number(int(max(counts)), 'time')}"
-        raise DataError(f"expected symbols seen {least:,} times or more in train, {found}", hint="set a lower `data.min_count`")
+        raise DataError(
+            f"expected symbols seen {least:,} times or more in train, {found}",
+            hint="set a lower `data.min_count`",
+        )
     return kept
 
 
 def _symbol_notes(vocabulary: SymbolVocabulary, rare: tuple[int, int], counts: Array) -> list[str]:
-    notes = [f"symbols: {vocabulary.listing()}" if len(vocabulary) <= 100 else f"symbols: {len(vocabulary):,}"]
+    notes = [
+        f"symbols: {vocabulary.listing()}" if len(vocabulary) <= 100 else f"symbols: {len(vocabulary):,}"
+    ]
     if vocabulary.unknown is not None:
         share = rare[1] / max(int(counts.sum()), 1)
         name = vocabulary.show(vocabulary.symbols[vocabulary.unknown])
-        notes.append(f"the unknown symbol, {name}, stands for {_number(rare[0], 'rare symbol')} (data.min_count), {share:.3%} of train")
+        notes.append(
+            f"the unknown symbol, {name}, stands for {_number(rare[0], 'rare symbol')} (data.min_count), {share:.3%} of train"
+        )
     return notes
 
 
@@ -234,7 +264,9 @@ def _pairs_corpus(data: CharData, base: SymbolVocabulary | None) -> CharCorpus:
     if len(kept) < len(symbols):
         rare = sum(seen) - sum(seen[number] for number in kept)
         chosen = [*(symbols[number] for number in kept), UNKNOWN[data.unit]]
-        vocabulary = SymbolVocabulary(chosen, data.unit, len(kept), [*(seen[number] for number in kept), rare])
+        vocabulary = SymbolVocabulary(
+            chosen, data.unit, len(kept), [*(seen[number] for number in kept), rare]
+        )
     else:
         vocabulary = SymbolVocabulary(symbols, data.unit, None, seen)
     if base is not None:

@@ -17,8 +17,7 @@ from seqtool.data.text.cache import StoredText, TextCache, pieces_of
 from seqtool.data.text.reader import Progress, TextForm, find_symbol
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 VERSION = 1  # of the way texts are encoded: another one makes new entries
 BOUNDARY = "\n"  # stands before and after every line
@@ -48,14 +47,21 @@ def encode_files(
     before = _stamps(paths)
     hashes = {part: file_hashes(group) for part, group in paths.items()}
     contents = {part: list(found.values()) for part, found in hashes.items()}
-    facts = {"version": VERSION, "form": asdict(form), "alphabet": None if alphabet is None else list(alphabet), "files": contents}
+    facts = {
+        "version": VERSION,
+        "form": asdict(form),
+        "alphabet": None if alphabet is None else list(alphabet),
+        "files": contents,
+    }
     stored = cache.find(facts)
     if stored is None:
         symbols = _symbols(paths, form, alphabet, progress)
         parts = {part: _numbers(group, form, symbols, progress) for part, group in paths.items()}
         stored = cache.store(facts, symbols, parts)
     if _stamps(paths) != before:
-        raise DataError("a file changed while it was read", place=str(next(iter(paths.values()))[0]), hint="start again")
+        raise DataError(
+            "a file changed while it was read", place=str(next(iter(paths.values()))[0]), hint="start again"
+        )
     return stored, {path: digest for found in hashes.values() for path, digest in found.items()}, facts
 
 
@@ -64,7 +70,12 @@ def _stamps(paths: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
     return [(stat.st_size, stat.st_mtime_ns) for stat in found]
 
 
-def _symbols(paths: Mapping[str, Sequence[Path]], form: TextForm, alphabet: Sequence[str] | None, progress: Progress | None) -> str:
+def _symbols(
+    paths: Mapping[str, Sequence[Path]],
+    form: TextForm,
+    alphabet: Sequence[str] | None,
+    progress: Progress | None,
+) -> str:
     """The symbols in the order of their numbers."""
     seen = np.zeros(CODES, bool)
     for group in paths.values():
@@ -78,8 +89,12 @@ def _symbols(paths: Mapping[str, Sequence[Path]], form: TextForm, alphabet: Sequ
         return found
     given = "".join(alphabet) + (BOUNDARY if form.lines and BOUNDARY not in alphabet else "")
     if set(found) - set(given):
-        symbol, path, line, column = find_symbol([path for group in paths.values() for path in group], form, given)
-        raise SymbolVocabulary(given, form.unit).unknown_symbol(symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT)
+        symbol, path, line, column = find_symbol(
+            [path for group in paths.values() for path in group], form, given
+        )
+        raise SymbolVocabulary(given, form.unit).unknown_symbol(
+            symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
+        )
     return given
 
 
@@ -87,7 +102,9 @@ def _codes(piece: str) -> Array:
     return np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
-def _numbers(group: Sequence[Path], form: TextForm, symbols: str, progress: Progress | None) -> Iterator[Array]:
+def _numbers(
+    group: Sequence[Path], form: TextForm, symbols: str, progress: Progress | None
+) -> Iterator[Array]:
     """Symbol numbers of files, piece by piece; of lines, with the boundary before the first."""
     size = np.min_scalar_type(max(len(symbols) - 1, 0))
     table = np.zeros(CODES, size)
@@ -106,10 +123,16 @@ def renumber(stored: StoredText, symbols: str, facts: Any, cache: TextCache) -> 
     if found is not None:
         return found
     table = np.array([symbols.index(symbol) for symbol in stored.symbols], np.min_scalar_type(len(symbols)))
-    return cache.store(renumbered, symbols, {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()})
+    return cache.store(
+        renumbered,
+        symbols,
+        {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()},
+    )
 
 
-def merge_rare(stored: StoredText, kept: Sequence[int], unknown: str, facts: Any, cache: TextCache) -> StoredText:
+def merge_rare(
+    stored: StoredText, kept: Sequence[int], unknown: str, facts: Any, cache: TextCache
+) -> StoredText:
     """The same text with every symbol that is not among `kept` (numbers, in order) read as the unknown one, which comes last."""
     symbols = "".join(stored.symbols[number] for number in kept) + unknown
     merged = {"merged": facts, "symbols": symbols}
@@ -118,4 +141,8 @@ def merge_rare(stored: StoredText, kept: Sequence[int], unknown: str, facts: Any
         return found
     table = np.full(len(stored.symbols), len(kept), np.min_scalar_type(len(kept)))
     table[list(kept)] = np.arange(len(kept))
-    return cache.store(merged, symbols, {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()})
+    return cache.store(
+        merged,
+        symbols,
+        {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()},
+    )

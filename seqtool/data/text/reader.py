@@ -80,7 +80,9 @@ class TextForm:
         try:
             return decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
-            raise self._undecodable(path, done - len(kept) + error.start, error.object[error.start : error.start + 1]) from None
+            raise self._undecodable(
+                path, done - len(kept) + error.start, error.object[error.start : error.start + 1]
+            ) from None
         except UnicodeError:  # of UTF-16 and UTF-32, whose mark says in which order bytes are
             hint = f"`data.encoding: {self.encoding}-le`, or `-be`, reads a text without one"
             message = f"expected {self.encoding} text with a byte order mark, found none"
@@ -91,7 +93,11 @@ class TextForm:
             before = stream.read(offset).decode(self.encoding, "replace")
         found = f"byte 0x{byte.hex()}" if byte else "the end of the file within a character"
         place = f"{path}:{before.count(chr(10)) + 1}"
-        return DataError(f"expected {self.encoding} text, found {found} at offset {offset:,}", place=place, hint=ENCODING_HINT)
+        return DataError(
+            f"expected {self.encoding} text, found {found} at offset {offset:,}",
+            place=place,
+            hint=ENCODING_HINT,
+        )
 
 
 ENCODING_HINT = "say how the file is encoded (`data.encoding: latin-1`, for example), or read any file as it is: `data.unit: byte`"
@@ -131,7 +137,11 @@ def starts_afresh(character: str) -> bool:
     """
     if character < "\u0300":
         return True
-    return character <= "\uffff" and unicodedata.category(character)[0] != "M" and not "\u1160" <= character <= "\u11ff"
+    return (
+        character <= "\uffff"
+        and unicodedata.category(character)[0] != "M"
+        and not "\u1160" <= character <= "\u11ff"
+    )
 
 
 def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -> tuple[str, Path, int, int]:

@@ -6,13 +6,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
 from seqtool.data.text.cache import PIECE, pieces_of
+from seqtool.types import Array
 
-Array = np.ndarray[Any, Any]
 NAMES = ("train", "val", "test")
 SPLIT_PURPOSE = 0x11E5  # keeps the drawing of lines apart from every other use of the seed
 
@@ -44,7 +44,9 @@ def stretches(arrays: Mapping[str, Array], split: Sequence[float]) -> dict[str, 
     """Parts of running text by fractions, or the texts that have files of their own (`val`, `test`)."""
     whole = len(arrays["text"])
     ends = [whole] if "val" in arrays else bounds(whole, split[:2] if "test" in arrays else split)
-    found = {name: Stretch("text", start, stop) for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False)}
+    found = {
+        name: Stretch("text", start, stop) for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False)
+    }
     return found | {name: Stretch(name, 0, len(arrays[name])) for name in NAMES if name in arrays}
 
 
@@ -126,7 +128,10 @@ def _runs(group: Array) -> Iterator[tuple[int, int]]:
 def lines_of(text: str, array: Array, boundary: int) -> tuple[LinePlaces, int]:
     """All lines of an encoded text that have a symbol, and how many have none."""
     offsets = range(0, len(array), PIECE)
-    found = [np.flatnonzero(piece == boundary) + offset for offset, piece in zip(offsets, pieces_of(array), strict=True)]
+    found = [
+        np.flatnonzero(piece == boundary) + offset
+        for offset, piece in zip(offsets, pieces_of(array), strict=True)
+    ]
     places = np.concatenate(found)
     lengths = np.diff(places)
     filled = lengths > 1

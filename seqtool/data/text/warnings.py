@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.vocabulary import SymbolVocabulary
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 LISTED = 10
 MANY = 1000  # symbols, of which some may be too rare to learn
@@ -37,13 +36,18 @@ def text_warnings(
     """
     found = _shared_files(paths)
     found += [
-        f"{name}: too short to be used ({len(part)} of its symbols)" for name, part in parts.items() if len(part) and name not in usable
+        f"{name}: too short to be used ({len(part)} of its symbols)"
+        for name, part in parts.items()
+        if len(part) and name not in usable
     ]
     if "val" in parts and not len(parts["val"]):
         found.append("val: nothing is left for it (data.split); the run goes without validation")
     if not rare[0]:
         found += [
-            line for name in ("val", "test") if name in counts for line in _new_symbols(name, vocabulary, counts[name], counts["train"])
+            line
+            for name in ("val", "test")
+            if name in counts
+            for line in _new_symbols(name, vocabulary, counts[name], counts["train"])
         ]
     return found + _strange_symbols(vocabulary)
 
@@ -53,7 +57,9 @@ def _shared_files(paths: Mapping[str, Sequence[Path]]) -> list[str]:
     for part, group in paths.items():
         for path in group:
             names.setdefault(path.resolve(), []).append("train" if part == "text" else part)
-    return [f"{path.name} is read for {' and '.join(found)}" for path, found in names.items() if len(found) > 1]
+    return [
+        f"{path.name} is read for {' and '.join(found)}" for path, found in names.items() if len(found) > 1
+    ]
 
 
 def _new_symbols(name: str, vocabulary: SymbolVocabulary, counts: Array, train: Array) -> list[str]:
@@ -61,7 +67,10 @@ def _new_symbols(name: str, vocabulary: SymbolVocabulary, counts: Array, train: 
     new = [(int(counts[number]), number) for number in np.flatnonzero((train == 0) & (counts > 0))]
     if not new:
         return []
-    listed = ", ".join(f"{vocabulary.show(vocabulary.symbols[number])} ({count:,})" for count, number in sorted(new, reverse=True)[:LISTED])
+    listed = ", ".join(
+        f"{vocabulary.show(vocabulary.symbols[number])} ({count:,})"
+        for count, number in sorted(new, reverse=True)[:LISTED]
+    )
     more = f", and {len(new) - LISTED:,} more" if len(new) > LISTED else ""
     return [f"{name} has symbols that train lacks and no model can predict: {listed}{more}"]
 
@@ -83,5 +92,7 @@ def _strange_symbols(vocabulary: SymbolVocabulary) -> list[str]:
         found.append(f"train has {count:,} NUL characters: is it a binary file, or encoded in utf-16?")
     broken = "\N{REPLACEMENT CHARACTER}"
     if broken in vocabulary.symbols and vocabulary.unknown is None:
-        found.append(f"train has {vocabulary.counts[vocabulary.symbols.index(broken)]:,} U+FFFD, left by a wrong decoding")
+        found.append(
+            f"train has {vocabulary.counts[vocabulary.symbols.index(broken)]:,} U+FFFD, left by a wrong decoding"
+        )
     return found

@@ -78,7 +78,9 @@ def whitespace(text: str) -> Iterator[Token]:
 
 def basic(text: str) -> Iterator[Token]:
     """Words, numbers, addresses, English clitics (`do` `n't`), French elisions (`l'` `eau`), and punctuation."""
-    return (Token(match[0], *match.span()) for match in _rules(ASCII_W if text.isascii() else W).finditer(text))
+    return (
+        Token(match[0], *match.span()) for match in _rules(ASCII_W if text.isascii() else W).finditer(text)
+    )
 
 
 TOKENIZERS: dict[str, Tokenizer] = {"whitespace": whitespace, "basic": basic}
@@ -110,7 +112,9 @@ def place_tokens(text: str, tokens: Sequence[str]) -> set[tuple[int, int]]:
     return places
 
 
-def choose_tokenizer(sentences: Iterable[tuple[str | None, Sequence[str]]]) -> tuple[TokenizerName | None, float | None]:
+def choose_tokenizer(
+    sentences: Iterable[tuple[str | None, Sequence[str]]],
+) -> tuple[TokenizerName | None, float | None]:
     """The tokeniser that comes closer to the gold tokens, and its F1.
 
     Args:
@@ -125,7 +129,10 @@ def choose_tokenizer(sentences: Iterable[tuple[str | None, Sequence[str]]]) -> t
     examples = [(text, tokens) for text, tokens in sample if text is not None][:MEASURED]
     if not examples:
         return "whitespace", None
-    scores: dict[TokenizerName, float] = {"whitespace": measure(whitespace, examples), "basic": measure(basic, examples)}
+    scores: dict[TokenizerName, float] = {
+        "whitespace": measure(whitespace, examples),
+        "basic": measure(basic, examples),
+    }
     best: TokenizerName = "basic" if scores["basic"] > scores["whitespace"] else "whitespace"
     return best, scores[best]
 

@@ -68,8 +68,18 @@ def line_chart(
         for place, (label, points) in enumerate(curves.items()):
             colour, dash = (series or {}).get(label, (place, 0))
             marker = "o" if len(points) <= 30 else ""
-            style: dict[str, Any] = {"color": _SERIES[colour % SERIES], "linestyle": _DASHES[dash % len(_DASHES)], "linewidth": 1.6}
-            axes.plot(*zip(*points, strict=True), label=shorten(visible(label), 40), marker=marker, markersize=3, **style)
+            style: dict[str, Any] = {
+                "color": _SERIES[colour % SERIES],
+                "linestyle": _DASHES[dash % len(_DASHES)],
+                "linewidth": 1.6,
+            }
+            axes.plot(
+                *zip(*points, strict=True),
+                label=shorten(visible(label), 40),
+                marker=marker,
+                markersize=3,
+                **style,
+            )
         if not log_x:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         else:
@@ -87,11 +97,17 @@ def line_chart(
 def _svg(figure: Any, name: str) -> str:
     """The figure as an element, coloured by the page's variables; its ids begin with `name`."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(
+        buffer, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None}
+    )
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(
+        r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->", "", text, flags=re.DOTALL
+    )
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = re.sub(r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{name}" \1>', text)
-    text = re.sub(r"#0101[0-9a-f]{2}|#01020[345]", lambda match: _VARIABLES.get(match.group(), match.group()), text)
+    text = re.sub(
+        r"#0101[0-9a-f]{2}|#01020[345]", lambda match: _VARIABLES.get(match.group(), match.group()), text
+    )
     return text.replace("font-family: 'DejaVu Sans'; ", "")

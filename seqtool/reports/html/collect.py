@@ -14,19 +14,28 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inspection.patterns import PATTERNS, pattern_values
 from seqtool.inspection.unit_names import Unit
-from seqtool.inspection.unit_ranking import LONGEST, excerpt, pattern_of_symbols, rank_units, read_excerpt, state_parts
-from seqtool.inspection.word_ablation import look_inside
+from seqtool.inspection.unit_ranking import (
+    LONGEST,
+    excerpt,
+    pattern_of_symbols,
+    rank_units,
+    read_excerpt,
+    state_parts,
+)
+from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.html.facts import ReadText, RunFacts, UnitNote
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
-from seqtool.storage.model_directory import Bundle, read_bundle
+from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.run_directory import ModelPlace, find_model, read_lines, runs_root
 
 if TYPE_CHECKING:
     from seqtool.settings import Settings
 
 EXCERPT = 1200  # characters that are shown
-RANKED_ON = 30_000  # symbols of a held-out text that units are ranked on, so that a report does not keep one waiting
+RANKED_ON = (
+    30_000  # symbols of a held-out text that units are ranked on, so that a report does not keep one waiting
+)
 BEST = 6  # units of each pattern
 ALL_UNITS = 24  # a network with no more units than this is shown whole
 LEAST = 100  # symbols of a text over which a correlation says something
@@ -65,7 +74,7 @@ def run_facts(reference: str, options: ReportOptions) -> RunFacts:
         SeqtoolError: a text or a pattern of the user's that does not fit the model.
     """
     place = find_model(reference, runs_root(options.runs_dir))
-    bundle = read_bundle(place.model)
+    bundle = read_model(place.model)
     model = load_model(bundle)
     shapes = {name: array.shape for name, array in bundle.weights.items()}
     config = place.run / "config.yaml" if place.run else None
@@ -77,7 +86,10 @@ def run_facts(reference: str, options: ReportOptions) -> RunFacts:
     if isinstance(model, CharacterModel):
         texts = _texts(model, place, settings, options, notes)
     else:
-        sentences = [(title, look_inside(model, tokens)) for title, tokens in _sentences(bundle, evaluation, settings, options)]
+        sentences = [
+            (title, ablate_words(model, tokens))
+            for title, tokens in _sentences(bundle, evaluation, settings, options)
+        ]
     return RunFacts(
         name=place.run.name if place.run else place.name,
         task=bundle.task,
@@ -111,7 +123,11 @@ def _flat(settings: Settings | None, config: Mapping[str, Any]) -> dict[str, Any
 
     flat: dict[str, Any] = {}
     for section, value in (asdict(settings) if settings is not None else {"model": config["model"]}).items():
-        flat |= {f"{section}.{key}": item for key, item in value.items()} if isinstance(value, dict) else {section: value}
+        flat |= (
+            {f"{section}.{key}": item for key, item in value.items()}
+            if isinstance(value, dict)
+            else {section: value}
+        )
     return flat
 
 
@@ -120,7 +136,9 @@ def _evaluation(place: ModelPlace, notes: list[str]) -> dict[str, Any]:
 
     path = place.run / "evaluation.json" if place.run else None
     if path is None or not path.is_file():
-        notes.append("There is no evaluation.json beside this model, so its scores on held-out data are not shown.")
+        notes.append(
+            "There is no evaluation.json beside this model, so its scores on held-out data are not shown."
+        )
         return {}
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
@@ -133,18 +151,32 @@ def _evaluation(place: ModelPlace, notes: list[str]) -> dict[str, Any]:
 # --- character models -------------------------------------------------------------------------------------------------
 
 
-def _texts(model: CharacterModel, place: ModelPlace, settings: Settings | None, options: ReportOptions, notes: list[str]) -> list[ReadText]:
+def _texts(
+    model: CharacterModel,
+    place: ModelPlace,
+    settings: Settings | None,
+    options: ReportOptions,
+    notes: list[str],
+) -> list[ReadText]:
     if options.texts:
-        return [_read_text(model, f"the text “{shorten(text, 40)}”", text, options.patterns) for text in options.texts]
+        return [
+            _read_text(model, f"the text “{shorten(text, 40)}”", text, options.patterns)
+            for text in options.texts
+        ]
     if model.kind == "pairs":
         pairs = getattr(settings.data, "pairs", ()) if settings is not None else ()
-        return [_read_text(model, f"the input “{shorten(source, 40)}”", source, options.patterns) for source, _ in pairs[:1]]
+        return [
+            _read_text(model, f"the input “{shorten(source, 40)}”", source, options.patterns)
+            for source, _ in pairs[:1]
+        ]
     from seqtool.evaluation.evaluation_data import held_out_text
 
     try:
         text, title = held_out_text(place.run, runs_root(options.runs_dir))[:RANKED_ON], "held-out text"
     except SeqtoolError as error:
-        notes.append(f"Hidden units are shown over a text that the model made up, since there is no held-out text: {error}.")
+        notes.append(
+            f"Hidden units are shown over a text that the model made up, since there is no held-out text: {error}."
+        )
         text, title = "".join(model.sample("", EXCERPT, seed=0)), "a text that the model made up"
     return [_read_text(model, title, text, options.patterns)] if text else []
 
@@ -156,7 +188,9 @@ def _read_text(model: CharacterModel, title: str, text: str, patterns: Sequence[
     wanted = pattern_values(patterns[0], text) if patterns else np.ones(len(text))
     start, end = excerpt(wanted, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
     reading = read_excerpt(model, text, start, end, [one.unit for one in units])
-    return ReadText(title, model.vocabulary.unit, model.vocabulary.symbols, model.kind == "pairs", reading, units)
+    return ReadText(
+        title, model.vocabulary.unit, model.vocabulary.symbols, model.kind == "pairs", reading, units
+    )
 
 
 def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[UnitNote]:
@@ -175,7 +209,9 @@ def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[Un
                     notes.setdefault(one.unit, []).append(f"{name} {one.correlation:+.2f}")
     if model.settings.num_layers * model.settings.hidden_size <= ALL_UNITS or not notes:
         everything = [
-            Unit(int(part.split(".")[1]), part[-1], index) for part in state_parts(model) for index in range(model.settings.hidden_size)
+            Unit(int(part.split(".")[1]), part[-1], index)
+            for part in state_parts(model)
+            for index in range(model.settings.hidden_size)
         ]
         return [UnitNote(unit, ", ".join(notes.get(unit, ()))) for unit in everything[: 2 * ALL_UNITS]]
     return [UnitNote(unit, ", ".join(found)) for unit, found in notes.items()]
@@ -185,19 +221,31 @@ def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[Un
 
 
 def _sentences(
-    bundle: Bundle, evaluation: Mapping[str, Any], settings: Settings | None, options: ReportOptions
+    bundle: StoredModel, evaluation: Mapping[str, Any], settings: Settings | None, options: ReportOptions
 ) -> list[tuple[str, tuple[str, ...]]]:
     """Sentences to look at: the user's; else some that the tagger got wrong; else the first it was trained on."""
     if options.texts:
         from seqtool.data.tagging.unlabeled import TextReader
 
         reader = TextReader(bundle.config.get("tokenizer") or "whitespace")
-        return [(f"“{shorten(text, 60)}”", tuple(reader.sentence(text, "--text").tokens)) for text in options.texts if text.strip()]
-    worst: list[dict[str, Any]] = next((evaluation[name].get("worst", []) for name in FINALS if name in evaluation), [])
+        return [
+            (f"“{shorten(text, 60)}”", tuple(reader.sentence(text, "--text").tokens))
+            for text in options.texts
+            if text.strip()
+        ]
+    worst: list[dict[str, Any]] = next(
+        (evaluation[name].get("worst", []) for name in FINALS if name in evaluation), []
+    )
     found = [tuple(one["tokens"]) for one in worst if 2 <= len(one["tokens"]) <= LONGEST_SENTENCE]
     if found:
-        return [(f"A sentence it got wrong: “{shorten(' '.join(tokens), 60)}”", tokens) for tokens in found[:SENTENCES]]
-    return [(f"A sentence it was trained on: “{shorten(' '.join(tokens), 60)}”", tokens) for tokens in _training_sentences(settings)]
+        return [
+            (f"A sentence it got wrong: “{shorten(' '.join(tokens), 60)}”", tokens)
+            for tokens in found[:SENTENCES]
+        ]
+    return [
+        (f"A sentence it was trained on: “{shorten(' '.join(tokens), 60)}”", tokens)
+        for tokens in _training_sentences(settings)
+    ]
 
 
 def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
@@ -211,6 +259,10 @@ def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
         return []
     try:
         paths = expand(settings.data.train, settings.data.source)
-        return [tuple(block.tokens) for path in paths[:1] for block in islice(labelled_blocks(path, settings.data), SENTENCES)]
+        return [
+            tuple(block.tokens)
+            for path in paths[:1]
+            for block in islice(labelled_blocks(path, settings.data), SENTENCES)
+        ]
     except SeqtoolError:
         return []

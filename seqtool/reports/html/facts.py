@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqtool.inspection.text_trace import Reading
+    from seqtool.inspection.text_trace import Trace
     from seqtool.inspection.unit_names import Unit
-    from seqtool.inspection.word_ablation import TaggedInside
+    from seqtool.inspection.word_ablation import WordAblation
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class ReadText:
     unit: str
     vocabulary: Sequence[str]
     aligned: bool
-    reading: Reading
+    reading: Trace
     units: Sequence[UnitNote]
 
 
@@ -72,5 +72,5 @@ class RunFacts:
     samples: Sequence[Mapping[str, Any]] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)
     texts: Sequence[ReadText] = ()
-    sentences: Sequence[tuple[str, TaggedInside]] = ()
+    sentences: Sequence[tuple[str, WordAblation]] = ()
     notes: Sequence[str] = ()

@@ -30,9 +30,7 @@ def page(runs: Sequence[RunFacts]) -> str:
     """The whole page, for one run or for several side by side."""
     script = (TEMPLATES / "units.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    policy = (
-        f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
         _environment()
         .get_template("report.html.j2")
@@ -74,7 +72,14 @@ def _charts(runs: Sequence[RunFacts]) -> list[tuple[str, Markup]]:
         curves, series = views.curves(runs, keys)
         if any(len(points) > 1 for points in curves.values()):
             name = title.split()[0].lower()
-            found.append((title, Markup(charts.line_chart(curves, x_label="epoch", y_label=y_label, name=name, series=series))))
+            found.append(
+                (
+                    title,
+                    Markup(
+                        charts.line_chart(curves, x_label="epoch", y_label=y_label, name=name, series=series)
+                    ),
+                )
+            )
     return found
 
 
@@ -85,12 +90,19 @@ def _run(run: RunFacts, number: int) -> dict[str, Any]:
         "facts": run,
         "number": number,
         "reports": [
-            {"part": part, "values": report, **_report(run, report, f"c{number}-{place}")} for place, (part, report) in enumerate(reports)
+            {"part": part, "values": report, **_report(run, report, f"c{number}-{place}")}
+            for place, (part, report) in enumerate(reports)
         ],
         "samples": views.sample_rows(run),
         "sentences": list(views.sentence_views(run)),
-        "texts": [{"id": f"{number}-{place}", "title": text.title, "data": views.unit_data(text)} for place, text in enumerate(run.texts)],
-        "data": [(file.replace("\\", "/").rpartition("/")[2], digest) for file, digest in run.manifest.get("data", {}).items()],
+        "texts": [
+            {"id": f"{number}-{place}", "title": text.title, "data": views.unit_data(text)}
+            for place, text in enumerate(run.texts)
+        ],
+        "data": [
+            (file.replace("\\", "/").rpartition("/")[2], digest)
+            for file, digest in run.manifest.get("data", {}).items()
+        ],
     }
 
 
@@ -103,6 +115,8 @@ def _report(run: RunFacts, report: Any, name: str) -> dict[str, Any]:
         ngrams = sorted((int(order) - 1, nats) for order, nats in report["ngrams"].items() if int(order) > 1)
         contexts["n-grams of the training text"] = ngrams
     chart = (
-        charts.line_chart(contexts, x_label="symbols read before", y_label="nats", name=name, log_x=True) if contexts["the model"] else ""
+        charts.line_chart(contexts, x_label="symbols read before", y_label="nats", name=name, log_x=True)
+        if contexts["the model"]
+        else ""
     )
     return {"contexts": Markup(chart)}

@@ -15,8 +15,7 @@ from seqtool.reports.html.facts import ReadText, RunFacts
 from seqtool.reports.training_rows import clock
 from seqtool.reports.unit_inspection import shown_guess, shown_symbols
 from seqtool.safe_text import visible
-
-Array = np.ndarray[Any, Any]
+from seqtool.types import Array
 
 MATRIX_LABELS = 40
 BITS_STEP = 16  # surprisal is held in sixteenths of a bit, up to 255 of them
@@ -55,9 +54,19 @@ def glance(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
         if any(one.get(key) is not None for one in scores):
             rows.append((label, [_score(key, one.get(key)) for one in scores]))
     rows.append(("best row", [_best_row(run) for run in runs]))
-    rows.append(("trained for", [clock(run.manifest["seconds"]) if "seconds" in run.manifest else "–" for run in runs]))
+    rows.append(
+        (
+            "trained for",
+            [clock(run.manifest["seconds"]) if "seconds" in run.manifest else "–" for run in runs],
+        )
+    )
     sizes = [sum(file["bytes"] for file in run.manifest.get("files", {}).values()) for run in runs]
-    rows.append(("model on disk", [f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB" for size in sizes]))
+    rows.append(
+        (
+            "model on disk",
+            [f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB" for size in sizes],
+        )
+    )
     return rows
 
 
@@ -74,7 +83,11 @@ def _best_row(run: RunFacts) -> str:
 def differing(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
     """The settings that are not the same in all runs."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
-    rows = [(key, [_value(run.settings[key]) if key in run.settings else "–" for run in runs]) for key in keys if key != "name"]
+    rows = [
+        (key, [_value(run.settings[key]) if key in run.settings else "–" for run in runs])
+        for key in keys
+        if key != "name"
+    ]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
@@ -84,7 +97,9 @@ def _value(value: Any) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
-def curves(runs: Sequence[RunFacts], keys: Mapping[str, str]) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
+def curves(
+    runs: Sequence[RunFacts], keys: Mapping[str, str]
+) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
     """The curves of some columns of all runs, each with its colour (the run) and dash (the column)."""
     found: dict[str, list[tuple[float, float]]] = {}
     series: dict[str, tuple[int, int]] = {}
@@ -122,7 +137,13 @@ def confusion_matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
             part = float(shares[place, other])
             # What is wrong is rare: its shade is that of its root, so that it can be seen beside what is right.
             shade = share(part) if other == place else diverging(math.sqrt(part))
-            cells.append({"count": count, "style": style(shade) if count else "", "title": f"{name} as {names[other]}: {count}"})
+            cells.append(
+                {
+                    "count": count,
+                    "style": style(shade) if count else "",
+                    "title": f"{name} as {names[other]}: {count}",
+                }
+            )
         rows.append((name, cells))
     return {"names": names, "rows": rows, "hidden": len(frequent) - len(names)}
 
@@ -158,7 +179,12 @@ def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
             )
             for place, token in enumerate(inside.tokens)
         ]
-        view: dict[str, Any] = {"title": title, "names": [inside.names[one] for one in columns], "strip": strip, "effects": None}
+        view: dict[str, Any] = {
+            "title": title,
+            "names": [inside.names[one] for one in columns],
+            "strip": strip,
+            "effects": None,
+        }
         if inside.effects is not None and inside.instead is not None:
             best = [inside.names.index(label) for label in inside.labels]
             rows = []
@@ -166,9 +192,18 @@ def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
                 cells = []
                 for other in range(len(inside.tokens)):
                     effect, instead = float(inside.effects[place, other]), int(inside.instead[place, other])
-                    text = "" if place == other or abs(effect) < 0.005 else f"{effect:+.2f}".replace("0.", ".")
+                    text = (
+                        "" if place == other or abs(effect) < 0.005 else f"{effect:+.2f}".replace("0.", ".")
+                    )
                     turns = inside.names[instead] if instead != best[place] else ""
-                    cells.append({"text": text, "turns": turns, "style": style(diverging(effect)) if text else "", "self": place == other})
+                    cells.append(
+                        {
+                            "text": text,
+                            "turns": turns,
+                            "style": style(diverging(effect)) if text else "",
+                            "self": place == other,
+                        }
+                    )
                 rows.append((visible(token), inside.labels[place], cells))
             view["effects"] = {"tokens": [visible(token) for token in inside.tokens], "rows": rows}
         yield view
@@ -217,8 +252,14 @@ def unit_data(text: ReadText) -> dict[str, Any]:
                 "name": one.unit.name,
                 "what": MEANINGS[one.unit.part],
                 "note": one.note,
-                "largest": round(float(np.abs(reading.states[one.unit.array][:, one.unit.index]).max(initial=0.0)), 3),
-                "values": _base64(np.rint(127 * shades(one.unit, reading.states[one.unit.array][:, one.unit.index])).astype(np.int8)),
+                "largest": round(
+                    float(np.abs(reading.states[one.unit.array][:, one.unit.index]).max(initial=0.0)), 3
+                ),
+                "values": _base64(
+                    np.rint(127 * shades(one.unit, reading.states[one.unit.array][:, one.unit.index])).astype(
+                        np.int8
+                    )
+                ),
             }
             for one in text.units
         ],
@@ -227,7 +268,9 @@ def unit_data(text: ReadText) -> dict[str, Any]:
 
 def _quantised_bits(bits: Array) -> Array:
     """Sixteenths of a bit from 0 to 254; 255 where a symbol was not predicted."""
-    values: Array = np.where(np.isnan(bits), 255, np.clip(np.rint(np.nan_to_num(bits) * BITS_STEP), 0, 254)).astype(np.uint8)
+    values: Array = np.where(
+        np.isnan(bits), 255, np.clip(np.rint(np.nan_to_num(bits) * BITS_STEP), 0, 254)
+    ).astype(np.uint8)
     return values
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import torch
 
-from seqtool.data.sharding import WHOLE, Share
+from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import ConfigError
 from seqtool.settings import Training
 from seqtool.training.engine.torchrun import usual_threads
@@ -16,7 +16,7 @@ from seqtool.training.engine.torchrun import usual_threads
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
 
 
-def choose_device(name: str, local: Share = WHOLE) -> torch.device:
+def choose_device(name: str, local: Shard = WHOLE) -> torch.device:
     """The device that a config names; `auto` takes a GPU where there is one.
 
     Args:
@@ -29,7 +29,9 @@ def choose_device(name: str, local: Share = WHOLE) -> torch.device:
         name = next(kind for kind in ("cuda", "mps", "cpu") if _is_here(kind))
     if not _is_here(name):
         raise ConfigError(
-            f"this machine has no {name} device that torch can use", place="training.device", hint="use --device cpu, or auto"
+            f"this machine has no {name} device that torch can use",
+            place="training.device",
+            hint="use --device cpu, or auto",
         )
     if name != "cuda" or local.size == 1:
         return torch.device(name)

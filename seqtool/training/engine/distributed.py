@@ -17,12 +17,14 @@ from torch import Tensor, nn
 from torch._C._distributed_c10d import PrefixStore
 from torch.distributed.rendezvous import rendezvous
 
-from seqtool.data.sharding import Columns, Share
+from seqtool.data.sharding import Columns, Shard
 from seqtool.errors import SeqtoolError
 from seqtool.training.engine.ranks import Ranks
 from seqtool.training.engine.torchrun import Launch
 
-PATIENCE = timedelta(hours=2)  # how long a rank waits for the others: a large text may have to be encoded first
+PATIENCE = timedelta(
+    hours=2
+)  # how long a rank waits for the others: a large text may have to be encoded first
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -44,17 +46,19 @@ def _together(call: Callable[P, T]) -> Callable[P, T]:
 
 
 @contextmanager
-def joined(launch: Launch, device: torch.device) -> Iterator[Group]:
+def process_group(launch: Launch, device: torch.device) -> Iterator[Group]:
     """The process group that torchrun has arranged for, joined for the block.
 
     Raises:
         SeqtoolError: if the others cannot be reached, or the device cannot work with them.
     """
     if device.type not in ("cpu", "cuda"):
-        raise SeqtoolError(f"several ranks cannot train on {device.type}", place="training.device", hint="use --device cpu")
+        raise SeqtoolError(
+            f"several ranks cannot train on {device.type}", place="training.device", hint="use --device cpu"
+        )
     _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", launch)
     try:
-        yield Group(launch.share, launch.local)
+        yield Group(launch.shard, launch.local)
     finally:
         with suppress(Exception):
             dist.destroy_process_group()
@@ -66,18 +70,22 @@ def _meet(backend: str, launch: Launch) -> None:
 
     After a restart the store may still hold the addresses of the ranks that have gone; gloo would wait for them for hours.
     """
-    rank, size = launch.share.rank, launch.share.size
+    rank, size = launch.shard.rank, launch.shard.size
     store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
     name = f"seqtool/{launch.restarts}/{size}"
-    meeting = (store.add(name, 1) - 1) // size  # as often as torchrun has started them, a machine having come or gone
-    dist.init_process_group(backend, store=PrefixStore(f"{name}/{meeting}", store), timeout=PATIENCE, rank=rank, world_size=size)
+    meeting = (
+        store.add(name, 1) - 1
+    ) // size  # as often as torchrun has started them, a machine having come or gone
+    dist.init_process_group(
+        backend, store=PrefixStore(f"{name}/{meeting}", store), timeout=PATIENCE, rank=rank, world_size=size
+    )
 
 
 class Group(Ranks):
     """This process among several."""
 
-    def __init__(self, share: Share, local: Share) -> None:
-        self.share, self.local = share, local
+    def __init__(self, shard: Shard, local: Shard) -> None:
+        self.shard, self.local = shard, local
 
     @_together
     def any(self, flag: bool) -> bool:
@@ -109,13 +117,13 @@ class Group(Ranks):
         return total.squeeze(0)
 
     @_together
-    def spread(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
         """Give all ranks the first one's tensors, in place."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), 0)
 
     @_together
-    def gathered(self, tensor: Tensor, columns: Columns) -> Tensor:
+    def gather(self, tensor: Tensor, columns: Columns) -> Tensor:
         """A tensor (own sequences, …) of each rank as one for the whole batch."""
         whole = tensor.new_zeros(columns.width, *tensor.shape[1:])
         whole[torch.from_numpy(columns.places).to(tensor.device)] = tensor
@@ -123,7 +131,7 @@ class Group(Ranks):
         return whole
 
     @_together
-    def told(self, data: bytes | None) -> bytes | None:
+    def broadcast(self, data: bytes | None) -> bytes | None:
         """What the first rank says; no pickle."""
         size = torch.tensor([-1 if data is None else len(data)])
         dist.broadcast(size, 0)

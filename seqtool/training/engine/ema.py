@@ -15,7 +15,9 @@ class AveragedWeights:
     def __init__(self, parameters: Sequence[nn.Parameter], decay: float) -> None:
         self.parameters = parameters
         self.decay = decay
-        self._other = [parameter.detach().clone() for parameter in parameters]  # what the network does not hold at present
+        self._other = [
+            parameter.detach().clone() for parameter in parameters
+        ]  # what the network does not hold at present
         self._swapped = False
 
     @property

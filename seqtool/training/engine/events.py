@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
-class StepReport:
+class StepEvent:
     """One update has been made.
 
     Attributes:
@@ -33,7 +33,7 @@ class StepReport:
 
 
 @dataclass(frozen=True)
-class RowReport:
+class RowEvent:
     """A row of the table: an evaluation, or the end of an epoch in a run without validation.
 
     While a listener hears of it, the network holds the very weights that the row speaks of.
@@ -63,4 +63,4 @@ class RowReport:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-Report = StepReport | RowReport
+Report = StepEvent | RowEvent

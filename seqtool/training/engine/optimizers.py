@@ -35,13 +35,19 @@ def build_optimizer(parameters: Iterable[nn.Parameter], training: Training) -> O
 def _plain_optimizer(trained: list[nn.Parameter], training: Training) -> Optimizer:
     common: dict[str, Any] = {"lr": training.lr, "weight_decay": training.weight_decay}
     large = sum(parameter.numel() for parameter in trained) >= FUSED_FROM
-    fused = {"fused": True} if large and all(parameter.device.type in ("cpu", "cuda") for parameter in trained) else {}
+    fused = (
+        {"fused": True}
+        if large and all(parameter.device.type in ("cpu", "cuda") for parameter in trained)
+        else {}
+    )
     if training.optimizer == "adam":
         return torch.optim.Adam(trained, betas=training.betas, **common, **fused)
     if training.optimizer == "adamw":
         return torch.optim.AdamW(trained, betas=training.betas, **common, **fused)
     if training.optimizer == "sgd":
-        return torch.optim.SGD(trained, momentum=training.momentum, nesterov=training.nesterov, **common, **fused)
+        return torch.optim.SGD(
+            trained, momentum=training.momentum, nesterov=training.nesterov, **common, **fused
+        )
     if training.optimizer == "rmsprop":
         return torch.optim.RMSprop(trained, momentum=training.momentum, **common)
     return torch.optim.Adagrad(trained, **common)

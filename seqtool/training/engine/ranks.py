@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from seqtool.data.sharding import WHOLE, Columns, Share
+from seqtool.data.sharding import WHOLE, Columns, Shard
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 class Ranks:
     """One process that trains alone: nothing to add up, nobody to agree with."""
 
-    share: Share = WHOLE
-    local: Share = WHOLE  # this process among those on its machine
+    shard: Shard = WHOLE
+    local: Shard = WHOLE  # this process among those on its machine
 
     @property
     def is_first(self) -> bool:
         """Whether this is the rank that writes and prints."""
-        return self.share.is_first
+        return self.shard.is_first
 
     def any(self, flag: bool) -> bool:
         """Whether any rank says yes."""
@@ -38,14 +38,14 @@ class Ranks:
         """Add up every weight's gradient over the ranks, in place; the loss added up, too."""
         return loss
 
-    def spread(self, tensors: Iterable[Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
         """Give all ranks the first one's tensors, in place."""
 
-    def gathered(self, tensor: Tensor, columns: Columns) -> Tensor:  # noqa: ARG002 - the form for many
+    def gather(self, tensor: Tensor, columns: Columns) -> Tensor:  # noqa: ARG002 - the form for many
         """A tensor (own sequences, …) of each rank as one for the whole batch."""
         return tensor
 
-    def told(self, data: bytes | None) -> bytes | None:
+    def broadcast(self, data: bytes | None) -> bytes | None:
         """What the first rank says."""
         return data
 

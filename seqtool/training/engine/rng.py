@@ -27,15 +27,21 @@ def dropout_mask(shape: tuple[int, ...], dropout: float, draw: torch.Generator) 
     return torch.rand(shape, generator=draw).ge_(dropout).mul_(1 / (1 - dropout))
 
 
-def seen_words(time: int, batch: int, dropout: float, seed: int, step: int, columns: Columns | None = None) -> Tensor:
+def word_dropout_mask(
+    time: int, batch: int, dropout: float, seed: int, step: int, columns: Columns | None = None
+) -> Tensor:
     """Which words of a step are seen, (time, batch, 1): 0 with probability `dropout`, else 1.
 
     What is left is not scaled up: a sentence with a hidden word is what the network is to learn from (Iyyer et al. 2015).
     """
-    return own(torch.rand((time, batch, 1), generator=generator(seed, "hidden words", step)).ge_(dropout), columns, 1)
+    return own(
+        torch.rand((time, batch, 1), generator=generator(seed, "hidden words", step)).ge_(dropout), columns, 1
+    )
 
 
-def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int, columns: Columns | None = None) -> Masks | None:
+def stack_masks(
+    stack: RecurrentStack, batch: int, input_size: int, seed: int, step: int, columns: Columns | None = None
+) -> Masks | None:
     """The locked dropout masks of one step, or None where the model has no dropout.
 
     Args:
@@ -51,21 +57,26 @@ def stack_masks(stack: RecurrentStack, batch: int, input_size: int, seed: int, s
     draw = generator(seed, "dropout", step)
 
     def mask(width: int, dropout: float) -> Tensor:
-        return moved(own(dropout_mask((batch, width), dropout, draw), columns).to(weight.dtype), weight.device)
+        return moved(
+            own(dropout_mask((batch, width), dropout, draw), columns).to(weight.dtype), weight.device
+        )
 
     return Masks(
         input=mask(input_size, model.input_dropout) if model.input_dropout else None,
         between=tuple(mask(stack.width, between) for _ in range(model.num_layers - 1)) if between else (),
         output=mask(stack.width, model.output_dropout) if model.output_dropout else None,
         recurrent=tuple(
-            moved(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw), weight.device) for part in stack.directions
+            moved(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw), weight.device)
+            for part in stack.directions
         )
         if model.weight_dropout
         else (),
     )
 
 
-def training_state(stack: RecurrentStack, batch: int, seed: int, step: int, columns: Columns | None = None) -> State:
+def training_state(
+    stack: RecurrentStack, batch: int, seed: int, step: int, columns: Columns | None = None
+) -> State:
     """The state before the first symbol of training sequences: drawn anew where the model says so.
 
     Args:

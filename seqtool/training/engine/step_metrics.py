@@ -17,7 +17,7 @@ READ_EVERY = 0.2  # seconds between two looks at a GPU: the pace of the progress
 
 
 @dataclass(frozen=True)
-class Reading:
+class MetricSums:
     """Measurements since the reading before.
 
     Attributes:
@@ -33,7 +33,7 @@ class Reading:
     broken: int
 
 
-class Readings:
+class StepMetrics:
     """Losses and gradient norms of the steps since the last reading."""
 
     def __init__(self, device: torch.device, *, deferred: bool | None = None) -> None:
@@ -63,15 +63,19 @@ class Readings:
             self._sum = loss if self._sum is None else self._sum + loss
         self._last = loss, norm, step
 
-    def read(self) -> Reading | None:
+    def read(self) -> MetricSums | None:
         """All that was noted; None if nothing was. The host waits for the device."""
         if self._last is None:
             return None
         (loss, norm, step), self._last, self._read_at = self._last, None, time.monotonic()
         if self._sum is None or self._broken is None:
             nats, length = loss.item(), norm.item()
-            return Reading(nats, nats, length, 0 if math.isfinite(nats) and math.isfinite(length) else step)
+            return MetricSums(
+                nats, nats, length, 0 if math.isfinite(nats) and math.isfinite(length) else step
+            )
         parts = self._sum, loss, norm, self._broken
-        total, nats, length, broken = torch.stack([part.to(loss.dtype) for part in parts]).tolist()  # one wait for all four
+        total, nats, length, broken = torch.stack(
+            [part.to(loss.dtype) for part in parts]
+        ).tolist()  # one wait for all four
         self._sum = self._broken = None
-        return Reading(total, nats, length, int(broken))
+        return MetricSums(total, nats, length, int(broken))

@@ -92,9 +92,9 @@ def leaving_together(ranks: Ranks, should_stop: Stop) -> Iterator[Stop]:
 
 def check_divisible(size: int, ranks: Ranks, what: str) -> None:
     """Raise ConfigError where a batch has not even one of its parts for each rank."""
-    if size < ranks.share.size:
+    if size < ranks.shard.size:
         raise ConfigError(
-            f"a batch of {size} {what} cannot be divided among {ranks.share.size} ranks",
+            f"a batch of {size} {what} cannot be divided among {ranks.shard.size} ranks",
             place="training.batch_size",
-            hint=f"set it to {ranks.share.size} or a multiple of it, or start fewer ranks (torchrun --nproc-per-node)",
+            hint=f"set it to {ranks.shard.size} or a multiple of it, or start fewer ranks (torchrun --nproc-per-node)",
         )

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seqtool.data.sharding import WHOLE, Share
+from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import SeqtoolError
 
 MOST_THREADS = 4  # beyond these, the small matrices of a recurrent step gain nothing
@@ -33,8 +33,8 @@ class Launch:
         restarts: how often torchrun has started all of them again.
     """
 
-    share: Share = WHOLE
-    local: Share = WHOLE
+    shard: Shard = WHOLE
+    local: Shard = WHOLE
     restarts: int = 0
 
     @classmethod
@@ -48,13 +48,16 @@ class Launch:
             return cls()
         try:
             rank, size = int(environment["RANK"]), int(environment["WORLD_SIZE"])
-            local = Share(int(environment.get("LOCAL_RANK", rank)), int(environment.get("LOCAL_WORLD_SIZE", size)))
+            local = Shard(
+                int(environment.get("LOCAL_RANK", rank)), int(environment.get("LOCAL_WORLD_SIZE", size))
+            )
             restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
         except ValueError:
             rank, size, local, restarts = -1, 0, WHOLE, 0
         if not (0 <= rank < size and 0 <= local.rank < local.size):
             found = ", ".join(f"{name}={environment[name]}" for name in NAMES[:2])
             raise SeqtoolError(
-                f"the environment names no place among several ranks: {found}", hint="start with torchrun, or unset these variables"
+                f"the environment names no place among several ranks: {found}",
+                hint="start with torchrun, or unset these variables",
             )
-        return cls(Share(rank, size), local, restarts)
+        return cls(Shard(rank, size), local, restarts)

@@ -12,21 +12,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from seqtool.errors import Diverged
 from seqtool.models.build import stored_parameters
 from seqtool.settings import Training
-from seqtool.training.engine import tensor_state as state
+from seqtool.training.engine import tensor_state
 from seqtool.training.engine.ema import AveragedWeights
-from seqtool.training.engine.events import Report, RowReport, StepReport
+from seqtool.training.engine.events import Report, RowEvent, StepEvent
 from seqtool.training.engine.optimizers import bare_step, build_optimizer, masked_update
 from seqtool.training.engine.schedules import Schedule
-from seqtool.training.engine.step_metrics import Readings
+from seqtool.training.engine.step_metrics import StepMetrics
 from seqtool.training.engine.task import Stop, StopEvaluation, Task
-from seqtool.training.engine.trainer_state import Progress
+from seqtool.training.engine.trainer_state import TrainerState
+from seqtool.types import Array
 
 __all__ = ["Task", "Trainer"]
 
@@ -47,14 +47,16 @@ class Trainer:
         self.ranks = task.ranks
         self.training = training
         self.should_stop = should_stop
-        self.trained = {name: weight for name, weight in stored_parameters(task.network).items() if weight.requires_grad}
+        self.trained = {
+            name: weight for name, weight in stored_parameters(task.network).items() if weight.requires_grad
+        }
         self.optimizer = build_optimizer(self.trained.values(), training)
         self._update = bare_step(self.optimizer)
         self.total_steps = self._count_steps()
         self.schedule = Schedule(training, self.total_steps)
         self.average = AveragedWeights(list(self.trained.values()), training.ema) if training.ema else None
-        self.progress = Progress()
-        self.readings = Readings(task.device)
+        self.state = TrainerState()
+        self.step_metrics = StepMetrics(task.device)
         self._places: dict[int, tuple[int, int]] = {}  # epoch and batch of the steps that are not read yet
         self.ended = ""
         self.can_save = True
@@ -66,7 +68,12 @@ class Trainer:
         """Updates of the whole run, where epochs or max_steps tell."""
         counts = [] if self.training.max_steps is None else [self.training.max_steps]
         if self.training.epochs is not None:
-            counts.append(sum(-(-self.task.batches(epoch) // self.training.accumulate) for epoch in range(self.training.epochs)))
+            counts.append(
+                sum(
+                    -(-self.task.batches(epoch) // self.training.accumulate)
+                    for epoch in range(self.training.epochs)
+                )
+            )
         return min(counts, default=None)
 
     # --- the course of a run ------------------------------------------------------------------------------------------
@@ -78,68 +85,78 @@ class Trainer:
             Diverged: before an update whose loss or gradient is not finite (on a GPU: before anything of it is kept), or at an
                 evaluation whose loss is not.
         """
-        self._started = time.perf_counter() - self.progress.seconds
+        self._started = time.perf_counter() - self.state.seconds
         self._look_at_clock()
         while not self.ended:
-            if not self.progress.row_due:
+            if not self.state.row_due:
                 self.ended = self._limit_reached()
                 if self.ended:
                     return
             if self.ranks.any(self.should_stop()):
                 self.ended = "stop"
-            elif self.progress.row_due:
+            elif self.state.row_due:
                 yield from self._evaluated_row()
             else:
                 yield from self._step()
 
     def _look_at_clock(self) -> None:
         """Note the time, and whether it is up; noted once a step, so that all of the step goes by the same answer."""
-        self.progress.seconds = time.perf_counter() - self._started
+        self.state.seconds = time.perf_counter() - self._started
         minutes = self.training.max_minutes
-        self._late = minutes is not None and self.ranks.any(self.progress.seconds >= minutes * 60)
+        self._late = minutes is not None and self.ranks.any(self.state.seconds >= minutes * 60)
 
     def _limit_reached(self, steps_more: int = 0, epochs_more: int = 0) -> str:
         """The limit that is reached, or will be after some more steps and epochs; empty if there is none."""
-        training, progress = self.training, self.progress
-        if training.max_steps is not None and progress.step + steps_more >= training.max_steps:
+        training, state = self.training, self.state
+        if training.max_steps is not None and state.step + steps_more >= training.max_steps:
             return "max_steps"
-        if training.epochs is not None and progress.epoch + epochs_more >= training.epochs:
+        if training.epochs is not None and state.epoch + epochs_more >= training.epochs:
             return "epochs"
-        if training.patience is not None and progress.waited >= training.patience:
+        if training.patience is not None and state.waited >= training.patience:
             return "patience"
         return "max_minutes" if self._late else ""
 
     def _step(self) -> Iterator[Report]:
         """One update, and in a run without validation the row before it."""
         began = time.perf_counter()
-        progress, epoch = self.progress, self.progress.epoch
+        state, epoch = self.state, self.state.epoch
         batches = self.task.batches(epoch)
-        stop = min(progress.position + self.training.accumulate, batches)
-        loss, items = self._gradient(epoch, range(progress.position, stop))
+        stop = min(state.position + self.training.accumulate, batches)
+        loss, items = self._gradient(epoch, range(state.position, stop))
         norm = self._gradient_norm()
-        self.readings.note(loss, norm, progress.step + 1)
-        self._places[progress.step + 1] = epoch + 1, progress.position + 1
+        self.step_metrics.note(loss, norm, state.step + 1)
+        self._places[state.step + 1] = epoch + 1, state.position + 1
         self._look_at_clock()
         ends_epoch = stop >= batches
         last = bool(self._limit_reached(1, int(ends_epoch)))
         due = self._row_is_due(ends_epoch, last)
-        progress.items += items
-        progress.row_items += items
-        if due or ends_epoch or not self.readings.deferred or self.ranks.any(self.readings.due):
+        state.items += items
+        state.row_items += items
+        if due or ends_epoch or not self.step_metrics.deferred or self.ranks.any(self.step_metrics.due):
             self._read(items)
         self._clip(norm)
-        progress.row_seconds += time.perf_counter() - began
-        rate = self.schedule.rate(progress.step)
+        state.row_seconds += time.perf_counter() - began
+        rate = self.schedule.rate(state.step)
         if due and not self.task.has_validation:
             yield from self._row_before_update(last)
         began = time.perf_counter()
         self._make_update(rate)
-        progress.row_seconds += time.perf_counter() - began
-        progress.epoch, progress.position = (epoch + 1, 0) if ends_epoch else (epoch, stop)
+        state.row_seconds += time.perf_counter() - began
+        state.epoch, state.position = (epoch + 1, 0) if ends_epoch else (epoch, stop)
         if not self.task.has_validation and (due or (ends_epoch and self.training.eval_every is None)):
-            progress.loss_sum, progress.items = 0.0, 0
-        progress.row_due = due and self.task.has_validation
-        yield StepReport(progress.step, epoch + 1, stop, batches, self._shown_loss, items, rate, progress.grad_norm, self.total_steps)
+            state.loss_sum, state.items = 0.0, 0
+        state.row_due = due and self.task.has_validation
+        yield StepEvent(
+            state.step,
+            epoch + 1,
+            stop,
+            batches,
+            self._shown_loss,
+            items,
+            rate,
+            state.grad_norm,
+            self.total_steps,
+        )
 
     def _gradient(self, epoch: int, indices: range) -> tuple[Tensor, int]:
         """Add up the gradient of the mean loss over some batches; the summed loss and its number of items, of all ranks."""
@@ -147,13 +164,17 @@ class Trainer:
         items = max(1, sum(count for _, count in made))
         for weight in self.trained.values():
             weight.grad = None
-        total = torch.zeros((), device=self.task.device, dtype=torch.float32 if self.task.device.type == "mps" else torch.float64)
+        total = torch.zeros(
+            (),
+            device=self.task.device,
+            dtype=torch.float32 if self.task.device.type == "mps" else torch.float64,
+        )
         for index, (batch, _) in zip(indices, made, strict=True):
             with self._precision():
-                loss = self.task.loss(batch, index, self.progress.draws)
+                loss = self.task.loss(batch, index, self.state.draws)
             (loss / items).backward()  # type: ignore[no-untyped-call]
             total = total + loss.detach()
-            self.progress.draws += 1
+            self.state.draws += 1
         return self.ranks.add_gradients(self.trained.values(), total), items
 
     def _precision(self) -> AbstractContextManager[object]:
@@ -178,16 +199,19 @@ class Trainer:
         Raises:
             Diverged: if a loss or norm is not finite.
         """
-        found, progress = self.readings.read(), self.progress
+        found, state = self.step_metrics.read(), self.state
         if found is None:
             return
         if found.broken:
             what = "gradient" if math.isfinite(found.loss_sum) else "loss"
             epoch, batch = self._places[found.broken]
-            raise Diverged(f"the {what} is no longer finite at step {found.broken} (epoch {epoch}, batch {batch})", hint=MEND)
+            raise Diverged(
+                f"the {what} is no longer finite at step {found.broken} (epoch {epoch}, batch {batch})",
+                hint=MEND,
+            )
         self._places.clear()
-        progress.loss_sum += found.loss_sum
-        progress.grad_norm = found.norm
+        state.loss_sum += found.loss_sum
+        state.grad_norm = found.norm
         self._shown_loss = found.loss / items if items else self._shown_loss
 
     def _clip(self, norm: Tensor) -> None:
@@ -195,7 +219,7 @@ class Trainer:
         longest = self.training.clip_norm
         if longest is None:
             return
-        if self.readings.deferred:
+        if self.step_metrics.deferred:
             torch._foreach_mul_(self._gradients(), (longest / (norm + 1e-6)).clamp(max=1.0))
         elif norm.item() > longest:
             torch._foreach_mul_(self._gradients(), longest / (norm.item() + 1e-6))
@@ -203,10 +227,10 @@ class Trainer:
     def _make_update(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        masked_update(self._update, self.optimizer, self.readings.broken)
-        self.progress.step += 1
+        masked_update(self._update, self.optimizer, self.step_metrics.broken)
+        self.state.step += 1
         if self.average is not None:
-            self.average.update(self.progress.step)
+            self.average.update(self.state.step)
 
     # --- rows ---------------------------------------------------------------------------------------------------------
 
@@ -215,17 +239,19 @@ class Trainer:
         if last:
             return True
         if every is not None:
-            return (self.progress.step + 1) % every == 0
-        return ends_epoch and (self.task.has_validation or (self.progress.epoch + 1) % self.training.print_every == 0)
+            return (self.state.step + 1) % every == 0
+        return ends_epoch and (
+            self.task.has_validation or (self.state.epoch + 1) % self.training.print_every == 0
+        )
 
     def _row_before_update(self, last: bool) -> Iterator[Report]:
         self.can_save = False
         with self._shown_weights():
-            yield self._row({}, self.progress.step + 1, self.progress.epoch + 1, last)
+            yield self._row({}, self.state.step + 1, self.state.epoch + 1, last)
         self.can_save = True
 
     def _evaluated_row(self) -> Iterator[Report]:
-        progress = self.progress
+        state = self.state
         self._read()
         with self._shown_weights():
             try:
@@ -234,31 +260,31 @@ class Trainer:
                 self.ended = "stop"
                 return
             if not math.isfinite(scores["val_loss"]):
-                raise Diverged(f"the validation loss is no longer finite after step {progress.step}", hint=MEND)
-            epoch = progress.epoch + (1 if progress.position else 0)
-            row = self._row(scores, progress.step, epoch, bool(self._limit_reached()))
-            progress.loss_sum, progress.items, progress.row_due = 0.0, 0, False
+                raise Diverged(f"the validation loss is no longer finite after step {state.step}", hint=MEND)
+            epoch = state.epoch + (1 if state.position else 0)
+            row = self._row(scores, state.step, epoch, bool(self._limit_reached()))
+            state.loss_sum, state.items, state.row_due = 0.0, 0, False
             yield row
 
     def _shown_weights(self) -> AbstractContextManager[None]:
         """The averaged weights in the network, where there are some."""
         return nullcontext() if self.average is None else self.average.swapped_in()
 
-    def _row(self, scores: Mapping[str, float], step: int, epoch: int, last: bool) -> RowReport:
-        progress = self.progress
-        train_loss = progress.loss_sum / max(1, progress.items)
+    def _row(self, scores: Mapping[str, float], step: int, epoch: int, last: bool) -> RowEvent:
+        state = self.state
+        train_loss = state.loss_sum / max(1, state.items)
         quality = self.task.quality(train_loss, scores)
-        best = progress.best is None or quality > progress.best
+        best = state.best is None or quality > state.best
         if best:
-            progress.best = quality
-        progress.waited = 0 if best else progress.waited + 1
+            state.best = quality
+        state.waited = 0 if best else state.waited + 1
         lr = self.schedule.rate(step - 1)
         self.schedule.evaluated(best)
-        rate = progress.row_items / max(1e-9, progress.row_seconds)
-        progress.row_items, progress.row_seconds = 0, 0.0
+        rate = state.row_items / max(1e-9, state.row_seconds)
+        state.row_items, state.row_seconds = 0, 0.0
         self._look_at_clock()
         last = last or bool(self._limit_reached())
-        return RowReport(step, epoch, progress.seconds, lr, train_loss, progress.grad_norm, rate, best, last, scores)
+        return RowEvent(step, epoch, state.seconds, lr, train_loss, state.grad_norm, rate, best, last, scores)
 
     # --- exact resume -------------------------------------------------------------------------------------------------
 
@@ -266,26 +292,28 @@ class Trainer:
         """Every plain number that going on exactly needs. Raises RuntimeError where `can_save` says no."""
         self._check_can_save()
         schedule = {"factor": self.schedule.factor, "waited": self.schedule.waited}
-        return {"progress": self.progress.to_json(), "schedule": schedule}
+        return {"progress": self.state.to_json(), "schedule": schedule}
 
-    def state_arrays(self) -> dict[str, np.ndarray[Any, Any]]:
+    def state_arrays(self) -> dict[str, Array]:
         """Copies of every tensor that going on exactly needs: weights, optimiser, averages, carried state.
 
         Raises RuntimeError where `can_save` says no.
         """
         self._check_can_save()
-        return state.pack(self.trained, self.optimizer, self.average, self.task.carried_state())
+        return tensor_state.pack(self.trained, self.optimizer, self.average, self.task.carried_state())
 
-    def load_state(self, arrays: Mapping[str, np.ndarray[Any, Any]], numbers: Mapping[str, Any]) -> None:
+    def load_state(self, arrays: Mapping[str, Array], numbers: Mapping[str, Any]) -> None:
         """Take back what `state_arrays` and `state_json` gave; the run then goes on as if it had never stopped.
 
         Raises:
             ModelError: if they are not the state of a run like this one.
         """
-        progress = Progress.from_json(numbers.get("progress"))
-        factor, waited = state.schedule_numbers(numbers.get("schedule"))
-        self.task.restore_carried_state(state.unpack(arrays, self.trained, self.optimizer, self.average))
-        self.progress, self.schedule.factor, self.schedule.waited = progress, factor, waited
+        state = TrainerState.from_json(numbers.get("progress"))
+        factor, waited = tensor_state.schedule_numbers(numbers.get("schedule"))
+        self.task.restore_carried_state(
+            tensor_state.unpack(arrays, self.trained, self.optimizer, self.average)
+        )
+        self.state, self.schedule.factor, self.schedule.waited = state, factor, waited
 
     def _check_can_save(self) -> None:
         if not self.can_save:

@@ -11,7 +11,7 @@ from seqtool.errors import ModelError
 
 
 @dataclass
-class Progress:
+class TrainerState:
     """Numbers of a run in progress.
 
     Attributes:
@@ -54,7 +54,10 @@ class Progress:
             ModelError: if it is anything else.
         """
         if not isinstance(values, Mapping) or set(values) != {field.name for field in fields(cls)}:
-            raise ModelError("the checkpoint's progress is not what this version writes", hint="start anew with --overwrite")
+            raise ModelError(
+                "the checkpoint's progress is not what this version writes",
+                hint="start anew with --overwrite",
+            )
         for field in fields(cls):
             _check(field.name, values[field.name], field.type)
         return cls(**values)
@@ -66,6 +69,11 @@ def _check(name: str, value: object, type_: object) -> None:
     elif type_ == "int":
         fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
     else:
-        fits = (isinstance(value, float) and math.isfinite(value)) or (value is None and type_ == "float | None")
+        fits = (isinstance(value, float) and math.isfinite(value)) or (
+            value is None and type_ == "float | None"
+        )
     if not fits:
-        raise ModelError(f"the checkpoint is damaged: progress.{name} is {str(value)[:40]!r}", hint="use an earlier checkpoint")
+        raise ModelError(
+            f"the checkpoint is damaged: progress.{name} is {str(value)[:40]!r}",
+            hint="use an earlier checkpoint",
+        )

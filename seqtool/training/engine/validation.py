@@ -8,18 +8,18 @@ the same streams and the same tiles (`runtime.protocols`). Ranks share the strea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from seqtool.data.sharding import WHOLE, Share
+from seqtool.data.sharding import WHOLE, Shard
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import State
 from seqtool.training.engine.task import Stop, leave_if
+from seqtool.types import Array
 
 STREAMS = 32
 WARM_UP = 256  # symbols that a stream reads before its first scored one
@@ -27,16 +27,21 @@ BLOCKS = 128  # tiles that are read at a time
 _SYMBOLS = 1 << 14  # symbols that are read between two looks at the stop flag
 _SCORES = 1 << 22  # scores that are held at a time
 
-Array = np.ndarray[Any, Any]
-
 
 def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy in nats, summed over all targets but those of -1: logits (time, batch, symbols), targets (time, batch)."""
-    return functional.cross_entropy(logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing)
+    return functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing
+    )
 
 
 def carried_loss(
-    network: CharacterNetwork, text: Array, device: torch.device, should_stop: Stop, streams: int | None = None, share: Share = WHOLE
+    network: CharacterNetwork,
+    text: Array,
+    device: torch.device,
+    should_stop: Stop,
+    streams: int | None = None,
+    shard: Shard = WHOLE,
 ) -> LossCount:
     """Nats over all of a text (length,) but its first symbol, with carried state.
 
@@ -47,7 +52,7 @@ def carried_loss(
     count = len(text) - 1
     streams = streams or max(1, min(STREAMS, count // (4 * WARM_UP)))
     length = -(-count // streams)
-    starts = np.array(share.stretch(streams), np.int64) * length
+    starts = np.array(shard.stretch(streams), np.int64) * length
     if not len(starts):
         return LossCount()
     state = network.encoder.initial_state(len(starts))
@@ -65,11 +70,16 @@ def carried_loss(
 
 
 def blocks_loss(
-    network: CharacterNetwork, text: Array, block: int, device: torch.device, should_stop: Stop, share: Share = WHOLE
+    network: CharacterNetwork,
+    text: Array,
+    block: int,
+    device: torch.device,
+    should_stop: Stop,
+    shard: Shard = WHOLE,
 ) -> LossCount:
     """Nats over all of a text (length,) but its first symbol, in blocks of `block` that each start from the initial state."""
     count = len(text) - 1
-    tiles = np.array(share.stretch(-(-count // block)), np.int64) * block
+    tiles = np.array(shard.stretch(-(-count // block)), np.int64) * block
     found = LossCount()
     for start in range(0, len(tiles), BLOCKS):
         starts = tiles[start : start + BLOCKS]
@@ -88,12 +98,12 @@ def sequences_loss(
     targets: Sequence[Array],
     device: torch.device,
     should_stop: Stop,
-    share: Share = WHOLE,
+    shard: Shard = WHOLE,
 ) -> tuple[LossCount, Tally]:
     """Nats over all targets of separate sequences (length,), and how often the best symbol is the right one."""
     lengths = np.array([len(sequence) for sequence in inputs], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
-    order = order[share.dealt(len(order))]
+    order = order[shard.dealt(len(order))]
     found, right, start = LossCount(), Tally(), 0
     while start < len(order):
         numbers = order[start : start + max(1, _SYMBOLS // int(lengths[order[start]]))]
@@ -101,7 +111,10 @@ def sequences_loss(
         state = network.encoder.initial_state(len(numbers))
         for rows in _ranges(0, int(lengths[numbers[0]]), len(numbers), network):
             leave_if(should_stop)
-            given, wanted = (_padded([side[number] for number in numbers], rows, filler) for side, filler in ((inputs, 0), (targets, -1)))
+            given, wanted = (
+                _padded([side[number] for number in numbers], rows, filler)
+                for side, filler in ((inputs, 0), (targets, -1))
+            )
             logits, state = network(torch.from_numpy(given).to(device), state)
             goals = torch.from_numpy(wanted).to(device)
             scored = int((wanted >= 0).sum())
@@ -111,7 +124,12 @@ def sequences_loss(
 
 
 def _read(
-    network: CharacterNetwork, text: Array, positions: Array, scored: Array, state: State, device: torch.device
+    network: CharacterNetwork,
+    text: Array,
+    positions: Array,
+    scored: Array,
+    state: State,
+    device: torch.device,
 ) -> tuple[LossCount, State]:
     """Read the symbols at positions (time, streams) and score those after them where `scored` says so."""
     last = len(text) - 2
@@ -120,7 +138,9 @@ def _read(
     logits, state = network(torch.from_numpy(inputs).to(device), state)
     if not scored.any():
         return LossCount(), state
-    return LossCount(summed_cross_entropy(logits, torch.from_numpy(targets).to(device)).item(), int(scored.sum())), state
+    return LossCount(
+        summed_cross_entropy(logits, torch.from_numpy(targets).to(device)).item(), int(scored.sum())
+    ), state
 
 
 def _restarted(state: State, fresh: State) -> State:

@@ -22,7 +22,9 @@ FAULTS = {
 def main() -> int:
     """Inflict one kind of fault and tell what came of it."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.faults", description=__doc__)
-    parser.add_argument("fault", choices=FAULTS, help="; ".join(f"{name}: {what}" for name, (_, what) in FAULTS.items()))
+    parser.add_argument(
+        "fault", choices=FAULTS, help="; ".join(f"{name}: {what}" for name, (_, what) in FAULTS.items())
+    )
     parser.add_argument("count", type=int, nargs="?", help="how many (default: as promised)")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
@@ -65,12 +67,18 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
 
     found_signals = send_signals(count, folder, seed=seed)
     ordered = sorted(found_signals.seconds)
-    print(f"{found_signals.in_time} of {count} within 2 s; median {ordered[len(ordered) // 2]:.2f} s, longest {ordered[-1]:.2f} s")
+    print(
+        f"{found_signals.in_time} of {count} within 2 s; median {ordered[len(ordered) // 2]:.2f} s, longest {ordered[-1]:.2f} s"
+    )
     return _told(found_signals)
 
 
 def _told(found: object, name: str = "") -> bool:
-    shown = {key: sorted(value) if isinstance(value, set) else value for key, value in vars(found).items() if key != "seconds"}
+    shown = {
+        key: sorted(value) if isinstance(value, set) else value
+        for key, value in vars(found).items()
+        if key != "seconds"
+    }
     print(name, ", ".join(f"{key}: {value}" for key, value in shown.items()))
     return bool(found.good)  # type: ignore[attr-defined]
 

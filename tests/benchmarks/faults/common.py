@@ -14,7 +14,7 @@ from pathlib import Path
 from seqtool.errors import SeqtoolError, Stopped
 from seqtool.inference.load import load_model
 from seqtool.settings import Settings
-from seqtool.storage.model_directory import read_bundle
+from seqtool.storage.model_directory import read_model
 from seqtool.training.checkpoints import Checkpoints
 from tests.support.small_runs import metrics, run, samples, weights
 
@@ -76,19 +76,27 @@ def whole(settings: Settings, root: Path) -> Path:
 
 def differences(left: Path, right: Path) -> list[str]:
     """In what two finished runs differ, times aside."""
-    parts: dict[str, Callable[[Path], object]] = {"weights": weights, "metrics.jsonl": metrics, "samples.jsonl": samples}
+    parts: dict[str, Callable[[Path], object]] = {
+        "weights": weights,
+        "metrics.jsonl": metrics,
+        "samples.jsonl": samples,
+    }
     return [name for name, of in parts.items() if of(left) != of(right)]
 
 
 def litter(root: Path) -> list[str]:
     """What has no business in a folder of finished runs."""
     names = (".new", ".old", ".tmp", ".partial", "lock", "checkpoints")
-    return [str(path.relative_to(root)) for path in sorted(root.rglob("*")) if path.name.endswith(names) and ".cache" not in path.parts]
+    return [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*"))
+        if path.name.endswith(names) and ".cache" not in path.parts
+    ]
 
 
 def loads(model: Path) -> bool:
     """Whether a model can be used."""
-    load_model(read_bundle(model))
+    load_model(read_model(model))
     return True
 
 

@@ -73,5 +73,9 @@ def _damaged(content: bytes, draw: random.Random) -> tuple[str, bytes]:
     place, kind = draw.randrange(len(content)), draw.randrange(3)
     if kind == 0:
         return f"cut at {place}", content[:place]
-    new = content[place] ^ (1 << draw.randrange(8)) if kind == 1 else draw.choice([byte for byte in range(256) if byte != content[place]])
+    new = (
+        content[place] ^ (1 << draw.randrange(8))
+        if kind == 1
+        else draw.choice([byte for byte in range(256) if byte != content[place]])
+    )
     return f"byte {place} is {new}", content[:place] + bytes([new]) + content[place + 1 :]

@@ -16,7 +16,7 @@ from unittest.mock import patch
 
 from seqtool.settings import Settings
 from seqtool.storage import model_directory as bundle
-from seqtool.storage.verified_directory import Form, strict_json, write_sealed
+from seqtool.storage.verified_directory import DirectoryFormat, strict_json, write_verified
 from seqtool.training import checkpoints
 from tests.benchmarks.faults.common import (
     BUG,
@@ -69,7 +69,9 @@ def kill_runs(count: int, folder: Path, seed: int = 1) -> Kills:
     return found
 
 
-def _one_run(settings: Settings, place: Path, draw: random.Random, found: Kills, count: int, one: Callable[[], None]) -> None:
+def _one_run(
+    settings: Settings, place: Path, draw: random.Random, found: Kills, count: int, one: Callable[[], None]
+) -> None:
     """Kill one run again and again until it gets to its end."""
     expected, root = whole(settings, place / "whole"), place / "killed"
     partial = root / f"{settings.name}.partial"
@@ -128,9 +130,11 @@ class Notes:
 
 def _run(settings: Settings, root: Path, notes: Notes) -> None:
     """A run that notes what it does."""
-    real = write_sealed
+    real = write_verified
 
-    def write(folder: Path, form: Form, contents: Mapping[str, bytes], facts: Mapping[str, Any]) -> None:
+    def write(
+        folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], facts: Mapping[str, Any]
+    ) -> None:
         step = notes.read()[0]
         notes.write(step, True)
         real(folder, form, contents, facts)

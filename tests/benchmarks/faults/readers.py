@@ -43,7 +43,10 @@ def tag_while_saving(count: int, folder: Path) -> Reads:
     for reference, work in (("runs/small.partial/model", _save_on), ("small", _finish_on)):
         trainer = fork(partial(work, folder, log))
         try:
-            while not ((folder / "runs" / "small.partial" if work is _save_on else folder / "runs" / "small") / "model").exists():
+            while not (
+                (folder / "runs" / "small.partial" if work is _save_on else folder / "runs" / "small")
+                / "model"
+            ).exists():
                 assert os.waitpid(trainer, os.WNOHANG) == (0, 0)
                 time.sleep(0.01)
             with telling(count // 2, "calls") as one:

@@ -51,9 +51,15 @@ def send_signals(count: int, folder: Path, longest: float = 8.0, seed: int = 1) 
         while len(found.seconds) < count:
             began = newest_step(folder / "runs/ewt.partial")
             process = subprocess.Popen(
-                command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={**environment(), "OMP_NUM_THREADS": "2"}
+                command,
+                cwd=folder,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                env={**environment(), "OMP_NUM_THREADS": "2"},
             )
-            time.sleep(draw.uniform(0, longest))  # from the very start: imports, data, network, training, evaluation
+            time.sleep(
+                draw.uniform(0, longest)
+            )  # from the very start: imports, data, network, training, evaluation
             number = draw.choice((signal.SIGINT, signal.SIGTERM))
             if process.poll() is not None:
                 continue

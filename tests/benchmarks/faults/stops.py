@@ -29,7 +29,9 @@ class Stops:
         return not self.unequal
 
 
-def stop_runs(folder: Path, steps: int = 60, every: int = 1, tasks: tuple[str, ...] = ("char", "tagger")) -> dict[str, Stops]:
+def stop_runs(
+    folder: Path, steps: int = 60, every: int = 1, tasks: tuple[str, ...] = ("char", "tagger")
+) -> dict[str, Stops]:
     """Stop at each poll (or each of `every`) and go on."""
     return {name: _stop_each(MAKERS[name], folder / name, steps, every) for name in tasks}
 

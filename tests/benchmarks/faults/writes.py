@@ -22,7 +22,17 @@ from typing import Any
 from unittest.mock import patch
 
 from seqtool.settings import Settings
-from tests.benchmarks.faults.common import BUG, differences, ended, fork, litter, loads, newest_step, telling, whole
+from tests.benchmarks.faults.common import (
+    BUG,
+    differences,
+    ended,
+    fork,
+    litter,
+    loads,
+    newest_step,
+    telling,
+    whole,
+)
 from tests.benchmarks.faults.kills import OFTEN
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
 

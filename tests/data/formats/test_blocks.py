@@ -24,7 +24,9 @@ def test_lines_and_blocks_joined_are_the_file(text: str) -> None:
     assert "".join(lines) == text
     blocks = list(split_blocks(lines))
     assert [line for _, block in blocks for line in block] == lines
-    assert [number for number, _ in blocks] == [1 + sum(len(block) for _, block in blocks[:i]) for i in range(len(blocks))]
+    assert [number for number, _ in blocks] == [
+        1 + sum(len(block) for _, block in blocks[:i]) for i in range(len(blocks))
+    ]
     assert all(not is_blank(line) for _, block in blocks for line in block[:-1])
 
 
@@ -37,12 +39,21 @@ def test_line_ends_are_split_off_without_loss(text: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "utf-16-le", "utf-16", "utf-32"])
 def test_lines_of_other_encodings(encoding: str) -> None:
-    assert list(raw_lines(io.BytesIO("é\tA\r\nb\n\nc".encode(encoding)), encoding)) == ["é\tA\r\n", "b\n", "\n", "c"]
+    assert list(raw_lines(io.BytesIO("é\tA\r\nb\n\nc".encode(encoding)), encoding)) == [
+        "é\tA\r\n",
+        "b\n",
+        "\n",
+        "c",
+    ]
 
 
 @pytest.mark.parametrize(
     ("content", "encoding", "place"),
-    [(b"a\nb\xffc\n", "utf-8", "f:2"), (b"a\n\nb\xc3", "utf-8", "f:3"), ("a\nb\n".encode("utf-16-le") + b"\x00\xd8", "utf-16-le", "f:3")],
+    [
+        (b"a\nb\xffc\n", "utf-8", "f:2"),
+        (b"a\n\nb\xc3", "utf-8", "f:3"),
+        ("a\nb\n".encode("utf-16-le") + b"\x00\xd8", "utf-16-le", "f:3"),
+    ],
     ids=["wrong byte", "cut short", "wide"],
 )
 def test_wrong_bytes_are_named_by_their_line(content: bytes, encoding: str, place: str) -> None:

@@ -53,7 +53,9 @@ def tokens(layout: ConllFormat, text: str) -> list[tuple[list[str], list[str] | 
         "one",
     ],
 )
-def test_tokens_and_labels(layout: ConllFormat, text: str, expected: list[tuple[list[str], list[str] | None]]) -> None:
+def test_tokens_and_labels(
+    layout: ConllFormat, text: str, expected: list[tuple[list[str], list[str] | None]]
+) -> None:
     assert tokens(layout, text) == expected
 
 
@@ -92,7 +94,15 @@ def test_a_comment_is_told_by_its_number_of_columns(layout: ConllFormat, line: s
         (TAB, "a\t\n", "f:1", "expected a label, found an empty one"),
         (ConllFormat(","), "a;A\n", "f:1", "expected 2 columns separated by ',', found 1"),
     ],
-    ids=["too few", "too many", "spaces", "empty token", "empty first column", "empty label", "other separator"],
+    ids=[
+        "too few",
+        "too many",
+        "spaces",
+        "empty token",
+        "empty first column",
+        "empty label",
+        "other separator",
+    ],
 )
 def test_mistakes_are_named_by_their_line(layout: ConllFormat, text: str, place: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -101,7 +111,9 @@ def test_mistakes_are_named_by_their_line(layout: ConllFormat, text: str, place:
     assert caught.value.problems[0].hint
 
 
-@pytest.mark.parametrize("layout", [ConllFormat(empty_tokens="repair"), ConllFormat("space", empty_tokens="repair")])
+@pytest.mark.parametrize(
+    "layout", [ConllFormat(empty_tokens="repair"), ConllFormat("space", empty_tokens="repair")]
+)
 def test_an_empty_token_is_repaired_in_the_tokens_and_kept_in_the_file(layout: ConllFormat) -> None:
     (block,) = read(layout, "\tA\n")
     assert block.tokens == ["_"]
@@ -120,7 +132,16 @@ def test_an_empty_token_is_repaired_in_the_tokens_and_kept_in_the_file(layout: C
         (ConllFormat("space", 2, 0, None), "a b\n", "a b X\n"),
         (ConllFormat(";", 2, 0, None), "a;b", "a;b;X"),
     ],
-    ids=["BOM", "label first", "middle", "spaces", "empty first of three", "append", "append to spaces", "append to other"],
+    ids=[
+        "BOM",
+        "label first",
+        "middle",
+        "spaces",
+        "empty first of three",
+        "append",
+        "append to spaces",
+        "append to other",
+    ],
 )
 def test_fill_changes_the_label_alone(layout: ConllFormat, line: str, filled: str | None) -> None:
     (block,) = read(layout, line)
@@ -150,10 +171,14 @@ def test_write_back_is_lossless_and_is_read_again(
 ) -> None:
     between = {"tab": "\t", "space": " \t "}.get(layout.separator, layout.separator)
     text = (gap or end).join("".join(between.join(row) + end for row in rows) for rows in sentences)
-    mark = "\ufeff" if bom or text.startswith("\ufeff") else ""  # a first character U+FEFF is a byte order mark
+    mark = (
+        "\ufeff" if bom or text.startswith("\ufeff") else ""
+    )  # a first character U+FEFF is a byte order mark
     lines = list(io.StringIO(mark + text, newline="\n"))
     blocks = list(layout.read(lines, "f"))
-    assert [token for block in blocks for token in block.tokens] == [row[0] for rows in sentences for row in rows]
+    assert [token for block in blocks for token in block.tokens] == [
+        row[0] for rows in sentences for row in rows
+    ]
     if layout.label is not None:
         assert [line for block in blocks for line in layout.fill(block, block.labels or [])] == lines
     new = [[f"L{index}" for index, _ in enumerate(block.tokens)] for block in blocks]

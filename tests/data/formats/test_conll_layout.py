@@ -20,13 +20,33 @@ from seqtool.errors import DataError
         ("20 000\tA\nb\tB\n", {}, ConllFormat("tab", 2, 0, 1)),
         ("#\tA\n#x\tB\n", {}, ConllFormat("tab", 2, 0, 1)),
         ("a A\nb\nc C\nd D\n", {}, ConllFormat("space", 2, 0, 1)),
-        ("A|a\n", {"separator": "|", "names": ("pos", "form"), "label": "pos"}, ConllFormat("|", 2, 1, 0, ("pos", "form"))),
+        (
+            "A|a\n",
+            {"separator": "|", "names": ("pos", "form"), "label": "pos"},
+            ConllFormat("|", 2, 1, 0, ("pos", "form")),
+        ),
         ("a\tA\tx\n", {"label": "2"}, ConllFormat("tab", 3, 0, 1)),
         ("a\tA\tx\n", {"label": "-2"}, ConllFormat("tab", 3, 0, 1)),
-        ("a\tA\tx\n", {"label": "pos", "names": ("form", "pos", "chunk")}, ConllFormat("tab", 3, 0, 1, ("form", "pos", "chunk"))),
+        (
+            "a\tA\tx\n",
+            {"label": "pos", "names": ("form", "pos", "chunk")},
+            ConllFormat("tab", 3, 0, 1, ("form", "pos", "chunk")),
+        ),
         ("a\tA\n", {"separator": "\t"}, ConllFormat("tab", 2, 0, 1)),
     ],
-    ids=["tab", "space", "marks", "inner space", "hash tokens", "majority", "other", "number", "from the end", "name", "literal tab"],
+    ids=[
+        "tab",
+        "space",
+        "marks",
+        "inner space",
+        "hash tokens",
+        "majority",
+        "other",
+        "number",
+        "from the end",
+        "name",
+        "literal tab",
+    ],
 )
 def test_layout(text: str, given: dict[str, Any], expected: ConllFormat) -> None:
     assert find_layout(text.splitlines(keepends=True), "f", **given) == expected
@@ -38,13 +58,19 @@ def test_layout(text: str, given: dict[str, Any], expected: ConllFormat) -> None
         ("a\nb c\nd\n", {}, ConllFormat("tab", 1, 0, None)),
         ("a\tP\n", {"trained_width": 3}, ConllFormat("tab", 2, 0, None)),
         ("a\tP\tA\n", {"trained_width": 3}, ConllFormat("tab", 3, 0, 2)),
-        ("a\tP\n", {"names": ("form", "pos", "ner"), "label": "ner"}, ConllFormat("tab", 2, 0, None, ("form", "pos", "ner"))),
+        (
+            "a\tP\n",
+            {"names": ("form", "pos", "ner"), "label": "ner"},
+            ConllFormat("tab", 2, 0, None, ("form", "pos", "ner")),
+        ),
         ("a\tP\n", {"label": "3", "trained_width": 3}, ConllFormat("tab", 2, 0, None)),
         ("", {}, ConllFormat("tab", 1, 0, None)),
     ],
     ids=["one column", "last is missing", "all there", "named", "numbered", "nothing yet"],
 )
-def test_a_file_to_be_tagged_may_lack_the_label(text: str, given: dict[str, Any], expected: ConllFormat) -> None:
+def test_a_file_to_be_tagged_may_lack_the_label(
+    text: str, given: dict[str, Any], expected: ConllFormat
+) -> None:
     assert find_layout(text.splitlines(keepends=True), "f", need_labels=False, **given) == expected
 
 
@@ -57,10 +83,23 @@ def test_a_file_to_be_tagged_may_lack_the_label(text: str, given: dict[str, Any]
         ("a\tA\n", {"label": "3"}, "expected the label in a column (1 to 2), found '3'"),
         ("a\tA\n", {"label": "0"}, "expected the label in a column (1 to 2), found '0'"),
         ("a\tA\n", {"label": "-3"}, "expected the label in a column (1 to 2), found '-3'"),
-        ("a\tA\n", {"label": "x", "names": ("form", "pos")}, "expected the label in one of the columns form, pos (1 to 2), found 'x'"),
+        (
+            "a\tA\n",
+            {"label": "x", "names": ("form", "pos")},
+            "expected the label in one of the columns form, pos (1 to 2), found 'x'",
+        ),
         ("a\tA\n", {"label": "1"}, "expected a label column beside that of the tokens, found '1' for both"),
     ],
-    ids=["one column", "unknown separator", "no names", "too far", "zero", "too far back", "unknown name", "the token's"],
+    ids=[
+        "one column",
+        "unknown separator",
+        "no names",
+        "too far",
+        "zero",
+        "too far back",
+        "unknown name",
+        "the token's",
+    ],
 )
 def test_what_is_refused(text: str, given: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -72,5 +111,11 @@ def test_what_is_refused(text: str, given: dict[str, Any], message: str) -> None
 
 def test_a_layout_is_said_in_a_line() -> None:
     named = ConllFormat("space", 3, 0, 2, ("form", "pos", "ner"))
-    assert describe_layout(named) == "3 columns separated by spaces; token: column 1 (form); label: column 3 (ner)"
-    assert describe_layout(ConllFormat("tab", 1, 0, None)) == "1 column separated by a tab; token: column 1; label: none in the file"
+    assert (
+        describe_layout(named)
+        == "3 columns separated by spaces; token: column 1 (form); label: column 3 (ner)"
+    )
+    assert (
+        describe_layout(ConllFormat("tab", 1, 0, None))
+        == "1 column separated by a tab; token: column 1; label: none in the file"
+    )

@@ -68,7 +68,9 @@ def test_all_bytes_but_the_labels_stay(tokens: Literal["words", "surface"], end:
     assert [label for block in blocks for label in block.labels or []].count("NUM") == 2
     assert "".join(line for block in blocks for line in form.fill(block, block.labels or [])) == text
     new = [[label.lower() for label in block.labels or []] for block in blocks]
-    filled = "".join(line for block, labels in zip(blocks, new, strict=True) for line in form.fill(block, labels))
+    filled = "".join(
+        line for block, labels in zip(blocks, new, strict=True) for line in form.fill(block, labels)
+    )
     expected = text
     for label in ("PRON", "VERB", "ADP", "DET", "SYM", "NUM"):
         expected = expected.replace(f"\t{label}\t", f"\t{label.lower()}\t")
@@ -118,7 +120,18 @@ def row(ident: str, form: str = "a") -> str:
         (row("1-2") + row("1") + row("2-3"), "f:3", "expected the id 2, 2-m or 1.m, found '2-3'"),
         ("# c\n" + row("1", ""), "f:2", "expected a form, found an empty one"),
     ],
-    ids=["short", "spaces", "gap", "no blank line", "no number", "node", "range", "range too long", "ranges overlap", "empty form"],
+    ids=[
+        "short",
+        "spaces",
+        "gap",
+        "no blank line",
+        "no number",
+        "node",
+        "range",
+        "range too long",
+        "ranges overlap",
+        "empty form",
+    ],
 )
 def test_mistakes_are_named_by_their_line(text: str, place: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
@@ -134,7 +147,8 @@ def test_an_empty_form_is_repaired_in_the_tokens_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "found"), [("auto", "upos"), ("UPOS", "upos"), ("5", "xpos"), ("misc:Key", "misc:Key"), ("MISC:Key", "misc:Key")]
+    ("given", "found"),
+    [("auto", "upos"), ("UPOS", "upos"), ("5", "xpos"), ("misc:Key", "misc:Key"), ("MISC:Key", "misc:Key")],
 )
 def test_labels_have_names_and_numbers(given: str, found: str) -> None:
     assert find_label(given) == found
@@ -146,7 +160,10 @@ def test_other_labels_are_refused(label: str) -> None:
         find_label(label, "f")
 
 
-@given(st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "_"])), min_size=1, max_size=6), st.data())
+@given(
+    st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "_"])), min_size=1, max_size=6),
+    st.data(),
+)
 def test_surface_labels_go_back_to_their_words(spans: list[tuple[int, str]], data: st.DataObject) -> None:
     lines: list[str] = []
     number = 1

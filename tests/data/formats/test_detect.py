@@ -24,7 +24,13 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
 @pytest.mark.parametrize(
     ("name", "sample", "given", "expected", "said"),
     [
-        ("x.conllu", COLUMNS, {}, ConlluFormat(), "CoNLL-U (by the ending .conllu); tokens: syntactic words; label: upos"),
+        (
+            "x.conllu",
+            COLUMNS,
+            {},
+            ConlluFormat(),
+            "CoNLL-U (by the ending .conllu); tokens: syntactic words; label: upos",
+        ),
         ("x.txt", UNIVERSAL, {}, ConlluFormat(), "CoNLL-U (by the content)"),
         ("x.conll", UNIVERSAL, {"label": "xpos"}, ConlluFormat("xpos"), "label: xpos"),
         ("x.conll", UNIVERSAL, {"tokens": "surface"}, ConlluFormat(tokens="surface"), "surface forms"),
@@ -36,9 +42,27 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
             "CoNLL columns (by the content); 2 columns separated by a tab; token: column 1; label: column 2",
         ),
         ("x.conllu", COLUMNS, {"format": "conll"}, ConllFormat(), "by the settings"),
-        ("x", COLUMNS, {"columns": ("pos", "form"), "label": "pos"}, ConllFormat("tab", 2, 1, 0, ("pos", "form")), "by `data.columns`"),
-        ("x.JSONL", JSON, {}, JsonlFormat(), "JSON lines (by the ending .jsonl); tokens: field 'tokens'; label: field 'labels'"),
-        ("x", JSON, {"text_key": "w", "empty_tokens": "repair"}, JsonlFormat("w", "labels", "repair"), "by the content"),
+        (
+            "x",
+            COLUMNS,
+            {"columns": ("pos", "form"), "label": "pos"},
+            ConllFormat("tab", 2, 1, 0, ("pos", "form")),
+            "by `data.columns`",
+        ),
+        (
+            "x.JSONL",
+            JSON,
+            {},
+            JsonlFormat(),
+            "JSON lines (by the ending .jsonl); tokens: field 'tokens'; label: field 'labels'",
+        ),
+        (
+            "x",
+            JSON,
+            {"text_key": "w", "empty_tokens": "repair"},
+            JsonlFormat("w", "labels", "repair"),
+            "by the content",
+        ),
         ("x.tsv", ["{\tPUNCT\n", "}\tPUNCT\n"], {}, ConllFormat(), "CoNLL columns"),
     ],
 )
@@ -96,7 +120,9 @@ PIECES = [
     st.sampled_from(["auto", "upos", "2", "misc:K", "-1"]),
     st.booleans(),
 )
-def test_any_text_is_read_without_loss_or_refused_with_its_place(text: str, name: str, label: str, need_labels: bool) -> None:
+def test_any_text_is_read_without_loss_or_refused_with_its_place(
+    text: str, name: str, label: str, need_labels: bool
+) -> None:
     lines = list(io.StringIO(text, newline="\n"))
     try:
         form, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
@@ -105,7 +131,9 @@ def test_any_text_is_read_without_loss_or_refused_with_its_place(text: str, name
         assert all(problem.place.startswith(name) for problem in error.problems)
         return
     assert [line for block in blocks for line in block.lines] == lines
-    assert all(len(block.tokens) == len(block.token_lines) == len(block.labels or block.tokens) for block in blocks)
+    assert all(
+        len(block.tokens) == len(block.token_lines) == len(block.labels or block.tokens) for block in blocks
+    )
     if all(block.labels is not None for block in blocks):
         assert [line for block in blocks for line in form.fill(block, block.labels or [])] == lines
     new = [line for block in blocks for line in form.fill(block, ["N"] * len(block.tokens))]

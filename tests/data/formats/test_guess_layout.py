@@ -16,17 +16,26 @@ NAMES = [("Anna", "B-PER"), ("Meier", "I-PER"), ("saw", "O"), ("Rome", "B-LOC")]
 
 def written(line: str, start: str = "", gap: str = "\n", end: str = "\n") -> str:
     """Twelve sentences of names, each token in a line."""
-    one = "".join(line.format(n=number, token=token, label=label) + end for number, (token, label) in enumerate(NAMES, 1))
+    one = "".join(
+        line.format(n=number, token=token, label=label) + end
+        for number, (token, label) in enumerate(NAMES, 1)
+    )
     return start + gap.join([one] * 12)
 
 
 COLUMNS: dict[str, tuple[str, str]] = {
-    "tab": (written("{token}\t{label}"), "CoNLL columns separated by a tab, tokens in column 1, labels in column 2"),
+    "tab": (
+        written("{token}\t{label}"),
+        "CoNLL columns separated by a tab, tokens in column 1, labels in column 2",
+    ),
     "CoNLL-2003": (
         written("{token} NNP I-NP {label}", "-DOCSTART- -X- O O\n\n"),
         "CoNLL columns separated by spaces, tokens in column 1, labels in column 4",
     ),
-    "counted tokens": (written("{n}\t{token}\t{label}"), "CoNLL columns separated by a tab, tokens in column 2, labels in column 3"),
+    "counted tokens": (
+        written("{n}\t{token}\t{label}"),
+        "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
+    ),
     "GermEval": (
         written("{n}\t{token}\t{label}\tO", "# http://x [2009]\n"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 4",
@@ -35,7 +44,10 @@ COLUMNS: dict[str, tuple[str, str]] = {
         written("{n}\t{token}\t{label}\t_\t_", "# id 1\n"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
     ),
-    "labels first": (written("{label}\t{token}"), "CoNLL columns separated by a tab, tokens in column 2, labels in column 1"),
+    "labels first": (
+        written("{label}\t{token}"),
+        "CoNLL columns separated by a tab, tokens in column 2, labels in column 1",
+    ),
     "trailing spaces, odd gaps": (
         written("{token} {label}  ", gap=" \t \n"),
         "CoNLL columns separated by spaces, tokens in column 1, labels in column 2",
@@ -44,13 +56,21 @@ COLUMNS: dict[str, tuple[str, str]] = {
         written("{token}\t{label}", "\ufeff", "\r\n", "\r\n"),
         "CoNLL columns separated by a tab, tokens in column 1, labels in column 2",
     ),
-    "commas": (written("{token},{label}"), "CoNLL columns separated by ',', tokens in column 1, labels in column 2"),
-    "bars, no end": (written("{token}|{label}").rstrip("\n"), "CoNLL columns separated by '|', tokens in column 1, labels in column 2"),
+    "commas": (
+        written("{token},{label}"),
+        "CoNLL columns separated by ',', tokens in column 1, labels in column 2",
+    ),
+    "bars, no end": (
+        written("{token}|{label}").rstrip("\n"),
+        "CoNLL columns separated by '|', tokens in column 1, labels in column 2",
+    ),
 }
 
 
-def guessed(folder: Path, text: str, name: str = "f.txt", **known: Any) -> tuple[TaggerData, list[str], list[str]]:
-    from seqtool.data.formats.guess_layout import said_layout
+def guessed(
+    folder: Path, text: str, name: str = "f.txt", **known: Any
+) -> tuple[TaggerData, list[str], list[str]]:
+    from seqtool.data.formats.guess_layout import layout_summary
 
     path = folder / name
     path.write_text(text, encoding="utf-8", newline="")
@@ -58,7 +78,7 @@ def guessed(folder: Path, text: str, name: str = "f.txt", **known: Any) -> tuple
     sentences = read_split("train", [path], data).sentences
     return (
         data,
-        [said_layout(data), *odd],
+        [layout_summary(data), *odd],
         [f"{token}/{label}" for token, label in zip(sentences[0].tokens, sentences[0].labels, strict=True)],
     )
 
@@ -78,14 +98,24 @@ def test_a_header_is_pointed_at(tmp_path: Path) -> None:
 
 
 def test_what_the_user_has_said_is_not_guessed(tmp_path: Path) -> None:
-    data, _, first = guessed(tmp_path, written("{n}\t{token}\tx\t{label}"), columns=("number", "form", "label", "other"), label="label")
+    data, _, first = guessed(
+        tmp_path,
+        written("{n}\t{token}\tx\t{label}"),
+        columns=("number", "form", "label", "other"),
+        label="label",
+    )
     assert first[0] == "Anna/x" and data.separator == "tab"
     assert guessed(tmp_path, "a\tX\tP\nb\tY\tQ\n", label="2")[2] == ["a/X", "b/Y"]
 
 
 @pytest.mark.parametrize(
     ("row", "label"),
-    [("NOUN\tNN\tA=B\t0\troot", "upos"), ("_\tNN\t_\t0\troot", "xpos"), ("_\t_\tA=B\t0\troot", "deprel"), ("_\t_\tA=B\t0\t_", "feats")],
+    [
+        ("NOUN\tNN\tA=B\t0\troot", "upos"),
+        ("_\tNN\t_\t0\troot", "xpos"),
+        ("_\t_\tA=B\t0\troot", "deprel"),
+        ("_\t_\tA=B\t0\t_", "feats"),
+    ],
 )
 def test_conllu_takes_the_first_column_that_says_something(tmp_path: Path, row: str, label: str) -> None:
     assert guessed(tmp_path, f"# c\n1\ta\ta\t{row}\t_\t_\n\n", "f.conllu")[0].label == label

@@ -48,22 +48,42 @@ def test_keys_are_as_said() -> None:
 @pytest.mark.parametrize(
     ("line", "place", "message"),
     [
-        ('{"tokens": ["a"', "f:1:16", "expected a JSON object, found text that is not JSON (Expecting ',' delimiter)"),
-        ('{"tokens": [a]}', "f:1:13", "expected a JSON object, found text that is not JSON (Expecting value)"),
+        (
+            '{"tokens": ["a"',
+            "f:1:16",
+            "expected a JSON object, found text that is not JSON (Expecting ',' delimiter)",
+        ),
+        (
+            '{"tokens": [a]}',
+            "f:1:13",
+            "expected a JSON object, found text that is not JSON (Expecting value)",
+        ),
         ("[1]", "f:1", "expected a JSON object, found a list"),
         ('"a"', "f:1", "expected a JSON object, found a string"),
         ('{"text": "a"}', "f:1", "expected a field 'tokens', found 'text'"),
         ("{}", "f:1", "expected a field 'tokens', found no field at all"),
         ('{"tokens": 1}', "f:1", "expected a list of strings in 'tokens', found a number"),
         ('{"tokens": ["a", null]}', "f:1", "expected a list of strings in 'tokens', found null in it"),
-        ('{"tokens": ["a"], "labels": [3]}', "f:1", "expected a list of strings in 'labels', found a number in it"),
+        (
+            '{"tokens": ["a"], "labels": [3]}',
+            "f:1",
+            "expected a list of strings in 'labels', found a number in it",
+        ),
         ('{"tokens": ["a"], "labels": null}', "f:1", "expected a list of strings in 'labels', found null"),
         ('{"tokens": ["a"], "labels": "A"}', "f:1", "expected a list of strings in 'labels', found a string"),
-        ('{"tokens": ["a", "b"], "labels": ["A"]}', "f:1", "expected a label for each of the 2 tokens, found 1"),
+        (
+            '{"tokens": ["a", "b"], "labels": ["A"]}',
+            "f:1",
+            "expected a label for each of the 2 tokens, found 1",
+        ),
         ('{"tokens": ["a", ""]}', "f:1", "expected a token, found an empty one (token 2 of the line)"),
         ('{"tokens": ["a"], "labels": [""]}', "f:1", "expected a label, found an empty one for token 1"),
         ('{"tokens": ["\\ud800"]}', "f:1", "expected characters, found half of one (a lone surrogate)"),
-        ('{"tokens": ["a"], "n": 1' + "0" * 5000 + "}", "f:1", "expected a JSON object, found a number too long to read"),
+        (
+            '{"tokens": ["a"], "n": 1' + "0" * 5000 + "}",
+            "f:1",
+            "expected a JSON object, found a number too long to read",
+        ),
         ("[" * 100_000, "f:1", "expected a JSON object, found one nested too deep to read"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("expected") else "",
@@ -111,7 +131,9 @@ JSON = st.recursive(
     st.sampled_from([None, 1, "\t"]),
     st.booleans(),
 )
-def test_a_field_is_set_and_nothing_else(record: dict[str, Any], key: str, value: Any, indent: Any, ascii_only: bool) -> None:
+def test_a_field_is_set_and_nothing_else(
+    record: dict[str, Any], key: str, value: Any, indent: Any, ascii_only: bool
+) -> None:
     line = json.dumps(record, ensure_ascii=ascii_only, indent=indent).replace("\n", " ") + "\r\n"
     new = set_fields(line, {key: value})
     assert json.loads(new) == {**record, key: value}

@@ -93,7 +93,9 @@ def test_a_dev_file_goes_before_the_split(tmp_path: Path) -> None:
     corpus = load(tmp_path, NAMES, dev=NAMES, split=0.5)
     assert len(corpus.train) == 2
     assert "dev has files of its own; data.split is not used" in corpus.notes
-    assert corpus.warnings == ("dev: 2 of 2 sentences also occur in train; scores on them say little about new text",)
+    assert corpus.warnings == (
+        "dev: 2 of 2 sentences also occur in train; scores on them say little about new text",
+    )
 
 
 @given(st.integers(2, 60), st.floats(0.001, 0.999), st.integers(0, 2**63 - 1))
@@ -140,11 +142,17 @@ def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
 # --- real sets --------------------------------------------------------------------------------------------------------
 
 ROOT = Path(os.environ.get("SEQTOOL_DATA", ""))
-real = pytest.mark.skipif("SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets")
+real = pytest.mark.skipif(
+    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets"
+)
 
 
 def load_real(train: str, dev: str, test: str) -> TaggedCorpus:
-    return load_tagged_corpus(TaggerData(train=(str(ROOT / train),), dev=(str(ROOT / dev),), test=(str(ROOT / test),)), TaggerModel(), 1)
+    return load_tagged_corpus(
+        TaggerData(train=(str(ROOT / train),), dev=(str(ROOT / dev),), test=(str(ROOT / test),)),
+        TaggerModel(),
+        1,
+    )
 
 
 def sizes(corpus: TaggedCorpus) -> list[int]:
@@ -164,34 +172,68 @@ def test_ewt() -> None:
     assert corpus.tokenizer == "basic"
     assert corpus.tokenizer_f1 is not None and corpus.tokenizer_f1 > 0.97
     assert "_" in {token for sentence in corpus.train for token in sentence.tokens}
-    assert max(len(token) for split in (corpus.train, corpus.dev, corpus.test) for s in split for token in s.tokens) == 473
+    assert (
+        max(
+            len(token)
+            for split in (corpus.train, corpus.dev, corpus.test)
+            for s in split
+            for token in s.tokens
+        )
+        == 473
+    )
 
 
 @real
 def test_wnut17() -> None:
-    corpus = load_real("wnut17/wnut17train.conll", "wnut17/emerging.dev.conll", "wnut17/emerging.test.annotated")
+    corpus = load_real(
+        "wnut17/wnut17train.conll", "wnut17/emerging.dev.conll", "wnut17/emerging.test.annotated"
+    )
     assert sizes(corpus)[0] == 3_394
     assert (corpus.scheme, corpus.inner_scheme, corpus.tokenizer) == ("iob2", "bioes", "whitespace")
-    assert {label[2:] for label in corpus.labels} == {"", "corporation", "creative-work", "group", "location", "person", "product"}
-    invisible = Counter(char for sentence in corpus.dev for token in sentence.tokens for char in token if char in "\u200b\ufeff")
+    assert {label[2:] for label in corpus.labels} == {
+        "",
+        "corporation",
+        "creative-work",
+        "group",
+        "location",
+        "person",
+        "product",
+    }
+    invisible = Counter(
+        char
+        for sentence in corpus.dev
+        for token in sentence.tokens
+        for char in token
+        if char in "\u200b\ufeff"
+    )
     assert invisible["\u200b"] and invisible["\ufeff"]
     assert any("invisible character" in warning and warning.startswith("dev") for warning in corpus.warnings)
 
 
 @real
 def test_french_words_with_spaces() -> None:
-    corpus = load_real(*(f"ud_french_sequoia/fr_sequoia-ud-{split}.conllu" for split in ("train", "dev", "test")))
+    corpus = load_real(
+        *(f"ud_french_sequoia/fr_sequoia-ud-{split}.conllu" for split in ("train", "dev", "test"))
+    )
     assert sizes(corpus) == [2_231, 412, 456]
     spaced = {token for sentence in corpus.train for token in sentence.tokens if " " in token}
     assert "20 000" in spaced
     assert all(corpus.encoder.is_known(unicodedata.normalize("NFD", token)) for token in spaced)
     with pytest.raises(DataError, match="found `_` for every token"):
-        load_tagged_corpus(TaggerData(train=(str(ROOT / "ud_french_sequoia/fr_sequoia-ud-train.conllu"),), label="xpos"), TaggerModel(), 1)
+        load_tagged_corpus(
+            TaggerData(train=(str(ROOT / "ud_french_sequoia/fr_sequoia-ud-train.conllu"),), label="xpos"),
+            TaggerModel(),
+            1,
+        )
 
 
 @real
 def test_chinese_needs_tokens() -> None:
-    corpus = load_tagged_corpus(TaggerData(train=(str(ROOT / "ud_chinese_gsd_devtest/zh_gsd-ud-dev.conllu"),), split=0.1), TaggerModel(), 1)
+    corpus = load_tagged_corpus(
+        TaggerData(train=(str(ROOT / "ud_chinese_gsd_devtest/zh_gsd-ud-dev.conllu"),), split=0.1),
+        TaggerModel(),
+        1,
+    )
     assert (len(corpus.train), len(corpus.dev)) == (450, 50)
     assert (corpus.tokenizer, corpus.tokenizer_f1) == (None, None)
     assert any("`tag` will need tokens as input" in note for note in corpus.notes)

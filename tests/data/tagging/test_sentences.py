@@ -27,9 +27,15 @@ def test_files_of_a_split_follow_each_other_each_in_its_format(tmp_path: Path) -
     second = write(tmp_path, "b.txt", "\nc C\n")
     seen: list[tuple[str, int, int]] = []
     split = read_split("train", [first, second], settings(), progress=lambda *report: seen.append(report))
-    assert [(sentence.tokens, sentence.labels) for sentence in split.sentences] == [(("a", "b"), ("A", "B")), (("c",), ("C",))]
+    assert [(sentence.tokens, sentence.labels) for sentence in split.sentences] == [
+        (("a", "b"), ("A", "B")),
+        (("c",), ("C",)),
+    ]
     assert [sentence.place for sentence in split.sentences] == [f"{first}:1", f"{second}:2"]
-    assert [note.split(";")[1] for note in split.notes] == [" 2 columns separated by a tab", " 2 columns separated by spaces"]
+    assert [note.split(";")[1] for note in split.notes] == [
+        " 2 columns separated by a tab",
+        " 2 columns separated by spaces",
+    ]
     assert seen == [("reading a.tsv", 0, 2), ("reading b.txt", 1, 2)]
     assert split.warnings == ()
 
@@ -53,7 +59,16 @@ def test_other_encodings(tmp_path: Path) -> None:
         ("x.jsonl", '{"tokens": ["a"]}\n', {}, ":1", "expected labels, found a sentence without them"),
         ("x.jsonl", '{"tokens": ["a"], "labels": ["A"]}\n{"tokens"\n', {}, ":2:10", None),
     ],
-    ids=["empty", "blank", "no tokens", "not UTF-8", "wrong columns", "unknown label", "no labels", "not JSON"],
+    ids=[
+        "empty",
+        "blank",
+        "no tokens",
+        "not UTF-8",
+        "wrong columns",
+        "unknown label",
+        "no labels",
+        "not JSON",
+    ],
 )
 def test_what_cannot_be_read(
     tmp_path: Path, name: str, content: str | bytes, given: dict[str, Any], place: str, message: str | None
@@ -78,18 +93,25 @@ def test_what_is_left_aside_is_counted(tmp_path: Path) -> None:
         in read_split("train", [columns], settings()).notes
     )
     lines = write(tmp_path, "x.jsonl", '{"tokens": ["a"], "labels": ["A"]}\n\n{"tokens": []}\n')
-    assert "dev: x.jsonl: 1 sentence without a token left aside" in read_split("dev", [lines], settings()).notes
+    assert (
+        "dev: x.jsonl: 1 sentence without a token left aside" in read_split("dev", [lines], settings()).notes
+    )
 
 
 def test_the_label_column_of_another_split_must_not_be_in_doubt(tmp_path: Path) -> None:
     train = read_split("train", [write(tmp_path, "a.tsv", "a\tA\n")], settings())
     other = write(tmp_path, "b.tsv", "a\tx\tA\n")
     with pytest.raises(
-        DataError, match="expected 2 columns, label in column 2, as in the training file, found 3 columns, label in column 3"
+        DataError,
+        match="expected 2 columns, label in column 2, as in the training file, found 3 columns, label in column 3",
     ):
         read_split("dev", [other], settings(), train.format)
     split = read_split("dev", [other], settings(label="2"), train.format)
     assert split.sentences[0].labels == ("x",)
-    assert split.warnings == ("b.tsv has 3 columns, label in column 2; the training file has 2 columns, label in column 2",)
+    assert split.warnings == (
+        "b.tsv has 3 columns, label in column 2; the training file has 2 columns, label in column 2",
+    )
     objects = write(tmp_path, "c.jsonl", '{"tokens": ["a"], "labels": ["A"]}')
-    assert read_split("dev", [objects], settings(), train.format).warnings == ("c.jsonl has another format than the training file",)
+    assert read_split("dev", [objects], settings(), train.format).warnings == (
+        "c.jsonl has another format than the training file",
+    )

@@ -18,12 +18,18 @@ SPANS = [("a b c d", "B-x I-x O B-x"), ("a b", "O B-y")]
 
 def split(sentences: list[tuple[str, str]]) -> Split:
     return Split(
-        tuple(Sentence(tuple(words.split()), tuple(labels.split()), f"/data/f:{i}") for i, (words, labels) in enumerate(sentences, 1))
+        tuple(
+            Sentence(tuple(words.split()), tuple(labels.split()), f"/data/f:{i}")
+            for i, (words, labels) in enumerate(sentences, 1)
+        )
     )
 
 
 def warnings(
-    train: list[tuple[str, str]], dev: list[tuple[str, str]] | None = None, scheme: Scheme = "none", inner: tuple[str, ...] = ("A", "B")
+    train: list[tuple[str, str]],
+    dev: list[tuple[str, str]] | None = None,
+    scheme: Scheme = "none",
+    inner: tuple[str, ...] = ("A", "B"),
 ) -> tuple[str, ...]:
     splits = {"train": split(train), "dev": split(dev or []), "test": Split()}
     return corpus_warnings({}, splits, inner, scheme, "none" if scheme == "none" else "bioes")
@@ -37,7 +43,13 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("train", "dev", "scheme", "inner", "expected"),
     [
-        ([("a b", "A A")], None, "none", ("A",), "every token of train has the label 'A': is `data.label` the right column?"),
+        (
+            [("a b", "A A")],
+            None,
+            "none",
+            ("A",),
+            "every token of train has the label 'A': is `data.label` the right column?",
+        ),
         (
             [("a", f"L{i}") for i in range(60)],
             None,
@@ -59,7 +71,13 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
             ("A", "B", "C"),
             "train: a sentence of 120 words at f:1: is a blank line missing?",
         ),
-        ([("a " * 1001, "A " * 1000 + "B")], None, "none", ("A", "B"), "train: a sentence of 1,001 words at f:1: is a blank line missing?"),
+        (
+            [("a " * 1001, "A " * 1000 + "B")],
+            None,
+            "none",
+            ("A", "B"),
+            "train: a sentence of 1,001 words at f:1: is a blank line missing?",
+        ),
         (
             FINE,
             [("x\u200b \ufeffy z", "A B A")],
@@ -67,7 +85,13 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
             ("A", "B"),
             "dev: 2 tokens with an invisible character inside (U+200B, U+2060 or U+FEFF); kept as written",
         ),
-        ([("a\ufffd b", "A B")], None, "none", ("A", "B"), "train: 1 token with U+FFFD, left by a wrong decoding"),
+        (
+            [("a\ufffd b", "A B")],
+            None,
+            "none",
+            ("A", "B"),
+            "train: 1 token with U+FFFD, left by a wrong decoding",
+        ),
         (
             FINE,
             [("x y z", "C D C")],
@@ -112,27 +136,47 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
     ],
 )
 def test_warnings(
-    train: list[tuple[str, str]], dev: list[tuple[str, str]] | None, scheme: Scheme, inner: tuple[str, ...], expected: str
+    train: list[tuple[str, str]],
+    dev: list[tuple[str, str]] | None,
+    scheme: Scheme,
+    inner: tuple[str, ...],
+    expected: str,
 ) -> None:
     assert warnings(train, dev, scheme, inner) == (expected,)
 
 
 def test_a_scheme_that_the_labels_do_not_look_like() -> None:
-    assert warnings(FINE, scheme="iob2") == ("the labels of train look as if they marked no spans, and are read as iob2",)
+    assert warnings(FINE, scheme="iob2") == (
+        "the labels of train look as if they marked no spans, and are read as iob2",
+    )
     assert warnings(SPANS, scheme="bioes")[0] == "the labels of train look like iob2, and are read as bioes"
     assert warnings([("a b", "I-x O")], scheme="iob1") == ()
 
 
 def test_missing_parts_of_speech() -> None:
     train = split([("a b", "X _"), ("c", "Y")])
-    for label, expected in (("xpos", ("train: 1 word with `_` for xpos; it is learnt as a label",)), ("feats", ())):
-        assert corpus_warnings({}, {"train": replace(train, format=ConlluFormat(label))}, ("X", "_", "Y"), "none", "none") == expected
+    for label, expected in (
+        ("xpos", ("train: 1 word with `_` for xpos; it is learnt as a label",)),
+        ("feats", ()),
+    ):
+        assert (
+            corpus_warnings(
+                {}, {"train": replace(train, format=ConlluFormat(label))}, ("X", "_", "Y"), "none", "none"
+            )
+            == expected
+        )
 
 
 def test_a_file_read_for_two_splits(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
-    paths = {"train": [path], "dev": [tmp_path / "b.tsv"], "test": [tmp_path / ".." / tmp_path.name / "a.tsv"]}
-    assert corpus_warnings(paths, {"train": split(FINE)}, ("A", "B"), "none", "none") == ("a.tsv is read for train and test",)
+    paths = {
+        "train": [path],
+        "dev": [tmp_path / "b.tsv"],
+        "test": [tmp_path / ".." / tmp_path.name / "a.tsv"],
+    }
+    assert corpus_warnings(paths, {"train": split(FINE)}, ("A", "B"), "none", "none") == (
+        "a.tsv is read for train and test",
+    )
 
 
 def test_a_long_list_of_new_labels_is_cut() -> None:

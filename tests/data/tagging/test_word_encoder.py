@@ -24,7 +24,9 @@ from seqtool.settings import RICH_FEATURES, Feature, TaggerData, TaggerModel
 
 COUNTS = {"The": 2, "dog": 1, "the": 3, "Dogs": 1, "é": 4}
 WORDS = st.text(min_size=1, max_size=70) | st.text(alphabet="abAB1é-", min_size=1, max_size=5)
-COUNTED = st.dictionaries(WORDS.map(lambda word: unicodedata.normalize("NFC", word)), st.integers(1, 5), max_size=8)
+COUNTED = st.dictionaries(
+    WORDS.map(lambda word: unicodedata.normalize("NFC", word)), st.integers(1, 5), max_size=8
+)
 
 
 def column(feature: Feature, words: list[str], counts: dict[str, int] = COUNTS) -> list[int]:
@@ -59,7 +61,14 @@ DEFINITIONS: dict[str, Callable[[Feature, str], str]] = {
 }
 
 
-@given(COUNTED, st.lists(WORDS, max_size=6), st.sampled_from(sorted(DEFINITIONS)), st.integers(1, 4), st.integers(1, 4), st.booleans())
+@given(
+    COUNTED,
+    st.lists(WORDS, max_size=6),
+    st.sampled_from(sorted(DEFINITIONS)),
+    st.integers(1, 4),
+    st.integers(1, 4),
+    st.booleans(),
+)
 def test_every_feature_by_its_definition(
     counts: dict[str, int], words: list[str], name: str, length: int, least: int, unknown: bool
 ) -> None:
@@ -67,10 +76,15 @@ def test_every_feature_by_its_definition(
     totals: Counter[str] = Counter()
     for word, count in counts.items():
         totals[DEFINITIONS[name](feature, word)] += count
-    numbers = {value: number for number, value in enumerate((v for v, n in totals.items() if n >= least), int(unknown))}
+    numbers = {
+        value: number
+        for number, value in enumerate((v for v, n in totals.items() if n >= least), int(unknown))
+    }
     words += list(counts)
     normal = [unicodedata.normalize("NFC", word) for word in words]
-    assert column(feature, words, counts) == [numbers.get(DEFINITIONS[name](feature, word), int(unknown) - 1) for word in normal]
+    assert column(feature, words, counts) == [
+        numbers.get(DEFINITIONS[name](feature, word), int(unknown) - 1) for word in normal
+    ]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +102,19 @@ def test_every_feature_by_its_definition(
         ("ab" * 20 + "-1" * 20, "xxxx" + "-d" * 10),
         ("", ""),
     ],
-    ids=["mixed", "long run", "points", "run of points", "Arabic", "Devanagari", "Han", "Arabic digits", "title case", "long", "empty"],
+    ids=[
+        "mixed",
+        "long run",
+        "points",
+        "run of points",
+        "Arabic",
+        "Devanagari",
+        "Han",
+        "Arabic digits",
+        "title case",
+        "long",
+        "empty",
+    ],
 )
 def test_shapes(word: str, expected: str) -> None:
     assert shape(word) == expected
@@ -191,7 +217,9 @@ def test_twenty_thousand_words_are_ready_at_once() -> None:
     assert min(seconds) < 0.025
 
 
-@pytest.mark.skipif("SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets")
+@pytest.mark.skipif(
+    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets"
+)
 def test_unknown_words_of_a_real_set() -> None:
     folder = Path(os.environ["SEQTOOL_DATA"]) / "ud_uyghur_udt"
     train, test = (str(folder / f"ug_udt-ud-{split}.conllu") for split in ("train", "test"))

@@ -25,12 +25,23 @@ def read(folder: Path, content: str | bytes, dim: int = 2, **given: Any) -> Pret
 
 def rows(found: PretrainedVectors) -> dict[str, list[float]]:
     assert len(found.matrix) == len(found.words) + 1 and found.matrix.dtype == np.float32
-    return {word: [round(float(x), 6) for x in row] for word, row in zip(found.words, found.matrix[1:], strict=True)}
+    return {
+        word: [round(float(x), 6) for x in row]
+        for word, row in zip(found.words, found.matrix[1:], strict=True)
+    }
 
 
 @pytest.mark.parametrize(
     "content",
-    [ROWS, "3 2\n" + ROWS, "\ufeff3 2\n" + ROWS, ROWS.replace("\n", " \n"), ROWS.replace("\n", "\r\n"), ROWS.replace(" ", "\t"), ROWS[:-1]],
+    [
+        ROWS,
+        "3 2\n" + ROWS,
+        "\ufeff3 2\n" + ROWS,
+        ROWS.replace("\n", " \n"),
+        ROWS.replace("\n", "\r\n"),
+        ROWS.replace(" ", "\t"),
+        ROWS[:-1],
+    ],
     ids=["GloVe", "word2vec", "byte order mark", "fastText", "CRLF", "tabs", "no final newline"],
 )
 def test_layouts(tmp_path: Path, content: str) -> None:
@@ -67,19 +78,46 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "line", "message", "hint"),
     [
-        ("5 300\n" + ROWS, ":1", "expected vectors of 2 numbers (`dim`), found a file of 300", "set `dim: 300`"),
-        ("the 1 2 3 4\ndog 1 2 3 4\n", ":1", "expected a word and 2 numbers, found 4 numbers", "set `dim: 4`"),
+        (
+            "5 300\n" + ROWS,
+            ":1",
+            "expected vectors of 2 numbers (`dim`), found a file of 300",
+            "set `dim: 300`",
+        ),
+        (
+            "the 1 2 3 4\ndog 1 2 3 4\n",
+            ":1",
+            "expected a word and 2 numbers, found 4 numbers",
+            "set `dim: 4`",
+        ),
         ("the 1 2\ndog 1\n", ":2", "expected a word and 2 numbers, found 1 number", "not the binary one"),
         ("the 1\n", ":1", "expected a word and 2 numbers, found 1 number", "set `dim: 1`"),
         ("the 1 x\n", ":1", "expected a word and 2 numbers, found 'x'", "`dim`"),
         ("the 1 nan\n", ":1", "expected finite numbers, found one that is not", ""),
         ("the 1 1e99\n", ":1", "expected finite numbers, found one that is not", ""),
         ("", "", "expected word vectors, found none of use", "`dim`"),
-        (b"3 2\nthe \x00\x01\x02\x03\ndog ", ":2", "expected a word and 2 numbers, found 1 number", "not the binary one"),
+        (
+            b"3 2\nthe \x00\x01\x02\x03\ndog ",
+            ":2",
+            "expected a word and 2 numbers, found 1 number",
+            "not the binary one",
+        ),
     ],
-    ids=["dim of the header", "too many", "too few", "dim of the first line", "no number", "nan", "overflow", "empty", "binary"],
+    ids=[
+        "dim of the header",
+        "too many",
+        "too few",
+        "dim of the first line",
+        "no number",
+        "nan",
+        "overflow",
+        "empty",
+        "binary",
+    ],
 )
-def test_what_cannot_be_read(tmp_path: Path, content: str | bytes, line: str, message: str, hint: str) -> None:
+def test_what_cannot_be_read(
+    tmp_path: Path, content: str | bytes, line: str, message: str, hint: str
+) -> None:
     with pytest.raises(DataError) as caught:
         read(tmp_path, content)
     (problem,) = caught.value.problems
@@ -103,7 +141,9 @@ def test_a_tagger_gets_its_vectors(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("The\tA\ndog\tB\n", encoding="utf-8")
     (tmp_path / "v.txt").write_text(ROWS, encoding="utf-8")
     features = (Feature(name="form"), Feature(name="vectors", dim=2, path=str(tmp_path / "v.txt")))
-    corpus = load_tagged_corpus(TaggerData(train=(str(tmp_path / "t.tsv"),)), TaggerModel(features=features), 1)
+    corpus = load_tagged_corpus(
+        TaggerData(train=(str(tmp_path / "t.tsv"),)), TaggerModel(features=features), 1
+    )
     np.testing.assert_allclose(corpus.encoder.vectors[1][1:], [[1.0, 2.0], [-0.5, 0.1], [3.0, 4.0]])
     assert corpus.encoder.encode(["THE", "cat", "cow"]).ids[:, 1].tolist() == [1, 3, 0]
     assert [Path(path).name for path in corpus.files] == ["t.tsv", "v.txt"]

@@ -20,7 +20,9 @@ from seqtool.errors import DataError
 from seqtool.settings import CharData
 
 
-def load(folder: Path, text: str | bytes, seed: int = 1, cache: Path | None = None, **given: Any) -> CharCorpus:
+def load(
+    folder: Path, text: str | bytes, seed: int = 1, cache: Path | None = None, **given: Any
+) -> CharCorpus:
     """A corpus of files written to a folder; `val` and `test` are contents too."""
     paths: dict[str, tuple[str, ...]] = {}
     for part, content in (("text", text), ("val", given.pop("val", None)), ("test", given.pop("test", None))):
@@ -32,7 +34,10 @@ def load(folder: Path, text: str | bytes, seed: int = 1, cache: Path | None = No
 
 def said(corpus: CharCorpus, sequences: Sequences) -> list[tuple[str, str]]:
     decode = corpus.vocabulary.decode
-    return [(decode(source), decode(target)) for source, target in zip(sequences.inputs, sequences.targets, strict=True)]
+    return [
+        (decode(source), decode(target))
+        for source, target in zip(sequences.inputs, sequences.targets, strict=True)
+    ]
 
 
 # --- pairs ------------------------------------------------------------------------------------------------------------
@@ -40,7 +45,11 @@ def said(corpus: CharCorpus, sequences: Sequences) -> list[tuple[str, str]]:
 
 def test_the_lecture_pair_in_its_alphabet() -> None:
     corpus = load_char_corpus(CharData(pairs=(("hihell", "ihello"),), alphabet="hielo"), 1)
-    assert (corpus.kind, corpus.vocabulary.symbols, corpus.vocabulary.counts) == ("pairs", tuple("hielo"), (3, 2, 2, 4, 1))
+    assert (corpus.kind, corpus.vocabulary.symbols, corpus.vocabulary.counts) == (
+        "pairs",
+        tuple("hielo"),
+        (3, 2, 2, 4, 1),
+    )
     assert corpus.train.inputs[0].tolist() == [0, 1, 0, 2, 3, 3]
     assert corpus.train.targets[0].tolist() == [1, 0, 2, 3, 3, 4]
     assert (corpus.val, corpus.test, corpus.pairs) == (None, None, (("hihell", "ihello"),))
@@ -59,7 +68,11 @@ def test_pairs_in_nfc_in_bytes_and_with_rare_symbols() -> None:
     assert [len(corpus.train.inputs[0]), corpus.vocabulary.to_json()["symbols"]] == [2, [97, 98, 0xA9, 0xC3]]
     corpus = load_char_corpus(CharData(pairs=(("aab", "aac"),), min_count=2), 1)
     assert corpus.vocabulary.symbols == ("a", "\ufffd")
-    assert (corpus.vocabulary.unknown, corpus.vocabulary.counts, corpus.train.inputs[0].tolist()) == (1, (4, 2), [0, 0, 1])
+    assert (corpus.vocabulary.unknown, corpus.vocabulary.counts, corpus.train.inputs[0].tolist()) == (
+        1,
+        (4, 2),
+        [0, 0, 1],
+    )
 
 
 STRANGE = "symbol 'x' (U+0078) is not in the alphabet"
@@ -71,7 +84,11 @@ UNEQUAL = "expected input and target of the same number of symbols, found "
     [
         ({"pairs": (("ab", "ab"), ("abc", "ab"))}, UNEQUAL + "'abc' of 3 and 'ab' of 2", "aligned"),
         ({"pairs": (("ab", "ab"), ("", ""))}, UNEQUAL + "'' of 0 and '' of 0", "aligned"),
-        ({"pairs": (("ab", "ab"), ("ab", "xb")), "alphabet": "ab"}, STRANGE, "alphabet is: a b; add it to `data.alphabet`"),
+        (
+            {"pairs": (("ab", "ab"), ("ab", "xb")), "alphabet": "ab"},
+            STRANGE,
+            "alphabet is: a b; add it to `data.alphabet`",
+        ),
     ],
     ids=["unequal", "empty", "not in the alphabet"],
 )
@@ -95,9 +112,18 @@ def test_text_is_parted_by_fraction(tmp_path: Path) -> None:
     text = "abcdefghij" * 5
     corpus = load(tmp_path, text, split=(0.8, 0.1, 0.1))
     decode = corpus.vocabulary.decode
-    assert [decode(part) for part in (corpus.train, corpus.val, corpus.test)] == [text[:40], text[40:45], text[45:]]
+    assert [decode(part) for part in (corpus.train, corpus.val, corpus.test)] == [
+        text[:40],
+        text[40:45],
+        text[45:],
+    ]
     assert (corpus.kind, corpus.train.dtype, corpus.warnings) == ("text", np.uint8, ())
-    assert corpus.notes == ("train: 40 symbols", "val: 5 symbols", "test: 5 symbols", "symbols: a b c d e f g h i j")
+    assert corpus.notes == (
+        "train: 40 symbols",
+        "val: 5 symbols",
+        "test: 5 symbols",
+        "symbols: a b c d e f g h i j",
+    )
     assert corpus.vocabulary.counts == (4,) * 10
     assert list(corpus.files) == [str(tmp_path / "text.txt")]
 
@@ -139,7 +165,9 @@ def test_the_fractions_of_other_programs() -> None:
 
 
 @given(st.text(min_size=4, max_size=80), st.sampled_from(["char", "byte"]), st.sampled_from(["none", "nfc"]))
-def test_any_text_is_decoded_as_it_was(tmp_path_factory: pytest.TempPathFactory, text: str, unit: str, normalize: str) -> None:
+def test_any_text_is_decoded_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, text: str, unit: str, normalize: str
+) -> None:
     normal = unicodedata.normalize("NFC", text) if normalize == "nfc" and unit == "char" else text
     if unit == "char":
         normal = normal.removeprefix("\ufeff")
@@ -148,7 +176,9 @@ def test_any_text_is_decoded_as_it_was(tmp_path_factory: pytest.TempPathFactory,
     corpus = load(tmp_path_factory.mktemp("x"), text, unit=unit, normalize=normalize, split=(1.0, 0.0))
     assert corpus.vocabulary.decode(corpus.train) == normal
     np.testing.assert_array_equal(corpus.train, corpus.vocabulary.encode(normal))
-    assert corpus.vocabulary.counts == tuple(np.bincount(corpus.train, minlength=len(corpus.vocabulary)).tolist())
+    assert corpus.vocabulary.counts == tuple(
+        np.bincount(corpus.train, minlength=len(corpus.vocabulary)).tolist()
+    )
     assert list(corpus.vocabulary.symbols) == sorted(set(corpus.vocabulary.symbols))
 
 
@@ -174,14 +204,21 @@ def test_rare_symbols_become_the_unknown_one(tmp_path: Path) -> None:
     assert (corpus.vocabulary.unknown, corpus.vocabulary.counts) == (2, (4, 4, 2))
     assert corpus.val.tolist() == [0, 1, 2, 2, 2]
     assert corpus.warnings == ()
-    assert corpus.notes[-1] == "the unknown symbol, �, stands for 4 rare symbols (data.min_count), 20.000% of train"
+    assert (
+        corpus.notes[-1]
+        == "the unknown symbol, �, stands for 4 rare symbols (data.min_count), 20.000% of train"
+    )
 
 
 def test_the_unknown_symbol_of_bytes_and_of_text_that_has_it(tmp_path: Path) -> None:
     corpus = load(tmp_path, b"aaaa\x1ab\xffaa", unit="byte", min_count=3, split=(1.0, 0.0))
     assert corpus.vocabulary.to_json() == {"symbols": [97, 26], "unknown": 1, "counts": [6, 3]}
     corpus = load(tmp_path, "aaa\ufffd\ufffdb", min_count=2, split=(1.0, 0.0))
-    assert (corpus.vocabulary.symbols, corpus.vocabulary.unknown, corpus.vocabulary.counts) == (("a", "\ufffd"), 1, (3, 3))
+    assert (corpus.vocabulary.symbols, corpus.vocabulary.unknown, corpus.vocabulary.counts) == (
+        ("a", "\ufffd"),
+        1,
+        (3, 3),
+    )
     corpus = load(tmp_path, "aabb", min_count=2, split=(1.0, 0.0))
     assert (corpus.vocabulary.symbols, corpus.vocabulary.unknown) == (("a", "b"), None)
 
@@ -207,7 +244,11 @@ def test_a_line_is_a_sequence_between_boundaries(tmp_path: Path) -> None:
 
 def test_lines_are_drawn_by_seed(tmp_path: Path) -> None:
     text = "".join(f"{number:03}\n" for number in range(100))
-    corpus, again, other = load(tmp_path, text, per_line=True), load(tmp_path, text, per_line=True), load(tmp_path, text, 2, per_line=True)
+    corpus, again, other = (
+        load(tmp_path, text, per_line=True),
+        load(tmp_path, text, per_line=True),
+        load(tmp_path, text, 2, per_line=True),
+    )
     train, val = said(corpus, corpus.train), said(corpus, corpus.val)
     assert (len(train), len(val)) == (90, 10)
     assert sorted(train + val) == [(f"\n{number:03}", f"{number:03}\n") for number in range(100)]
@@ -218,7 +259,11 @@ def test_lines_are_drawn_by_seed(tmp_path: Path) -> None:
     assert (len(files.train), said(files, files.test)) == (100, [("\n333", "333\n")])
 
 
-@given(st.integers(0, 30), st.lists(st.integers(0, 9), min_size=2, max_size=3).filter(lambda shares: shares[0] > 0), st.integers(0, 99))
+@given(
+    st.integers(0, 30),
+    st.lists(st.integers(0, 9), min_size=2, max_size=3).filter(lambda shares: shares[0] > 0),
+    st.integers(0, 99),
+)
 def test_every_part_gets_a_line_if_there_are_enough(count: int, shares: list[int], seed: int) -> None:
     split = [share / sum(shares) for share in shares]
     parts = divided(LinePlaces("text", np.arange(count), np.ones(count, np.int64)), split, seed)
@@ -257,7 +302,9 @@ def test_a_text_is_encoded_once(tmp_path: Path) -> None:
     assert (entry / "text.bin").stat().st_mtime_ns == written.st_mtime_ns and entries(cache) == [entry]
     assert second.vocabulary.symbols == first.vocabulary.symbols and len(second.train) == 75
     for more in ({"unit": "byte"}, {"alphabet": "cba"}, {"normalize": "nfc"}, {"min_count": 2}):
-        np.testing.assert_array_equal(load(tmp_path, "abc" * 50, cache=cache, **more).train, load(tmp_path, "abc" * 50, **more).train)
+        np.testing.assert_array_equal(
+            load(tmp_path, "abc" * 50, cache=cache, **more).train, load(tmp_path, "abc" * 50, **more).train
+        )
     assert len(entries(cache)) == 4  # no symbol is rare, so min_count changes nothing
     load(tmp_path, "abd" * 50, cache=cache)
     assert len(entries(cache)) == 5
@@ -266,7 +313,10 @@ def test_a_text_is_encoded_once(tmp_path: Path) -> None:
 def test_rare_symbols_are_put_together_in_a_copy(tmp_path: Path) -> None:
     for _ in range(2):
         corpus = load(tmp_path, "aab" * 50 + "c", cache=tmp_path / "cache", min_count=2, split=(1.0, 0.0))
-        assert isinstance(corpus.train, np.memmap) and corpus.vocabulary.decode(corpus.train) == "aab" * 50 + "\ufffd"
+        assert (
+            isinstance(corpus.train, np.memmap)
+            and corpus.vocabulary.decode(corpus.train) == "aab" * 50 + "\ufffd"
+        )
     assert len(entries(tmp_path / "cache")) == 2
 
 
@@ -282,9 +332,13 @@ def test_a_broken_entry_is_made_anew(tmp_path: Path, damage: str) -> None:
     elif damage == "no numbers":  # pointers, to whoever would believe it
         facts = json.loads((entry / "facts.json").read_text(encoding="utf-8"))
         lengths = {name: length // 8 for name, length in facts["lengths"].items()}
-        (entry / "facts.json").write_text(json.dumps({**facts, "dtype": "|O8", "lengths": lengths}), encoding="utf-8")
+        (entry / "facts.json").write_text(
+            json.dumps({**facts, "dtype": "|O8", "lengths": lengths}), encoding="utf-8"
+        )
     elif damage == "other facts":
-        (entry / "facts.json").write_text(json.dumps({"dtype": "|u1", "lengths": 3, "symbols": []}), encoding="utf-8")
+        (entry / "facts.json").write_text(
+            json.dumps({"dtype": "|u1", "lengths": 3, "symbols": []}), encoding="utf-8"
+        )
     else:
         (entry / "text.bin").unlink()
         if damage == "empty":
@@ -315,17 +369,59 @@ def test_an_error_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "given", "place", "message", "hint"),
     [
-        ("ab\nbax", {"alphabet": "ab\n"}, "text.txt:2:3", STRANGE, "alphabet is: a b \\n; add it to `data.alphabet`"),
-        ("abba", {"alphabet": "ab", "val": "bé"}, "val.txt:1:2", "symbol 'é' (U+00E9) is not in the alphabet", "data.alphabet"),
-        ("ab\r\nb", {"alphabet": "a", "per_line": True}, "text.txt:1:2", "symbol 'b' (U+0062) is not in the alphabet", "a \\n; add"),
-        (b"ab\nc\xff", {}, "text.txt:2", "expected utf-8 text, found byte 0xff at offset 4", "data.encoding: latin-1"),
+        (
+            "ab\nbax",
+            {"alphabet": "ab\n"},
+            "text.txt:2:3",
+            STRANGE,
+            "alphabet is: a b \\n; add it to `data.alphabet`",
+        ),
+        (
+            "abba",
+            {"alphabet": "ab", "val": "bé"},
+            "val.txt:1:2",
+            "symbol 'é' (U+00E9) is not in the alphabet",
+            "data.alphabet",
+        ),
+        (
+            "ab\r\nb",
+            {"alphabet": "a", "per_line": True},
+            "text.txt:1:2",
+            "symbol 'b' (U+0062) is not in the alphabet",
+            "a \\n; add",
+        ),
+        (
+            b"ab\nc\xff",
+            {},
+            "text.txt:2",
+            "expected utf-8 text, found byte 0xff at offset 4",
+            "data.encoding: latin-1",
+        ),
         ("", {}, "text.txt", "expected text, found an empty file", ""),
         ("abc", {"val": ""}, "val.txt", "expected text, found an empty file", ""),
         ("abc", {"val": "a"}, "val.txt", "expected a text of at least 2 symbols, found 1 symbol", "longer"),
-        ("a", {"split": (1.0, 0.0)}, "text.txt", "expected a text of at least 2 symbols, found 1 symbol", "longer"),
-        ("ab", {}, "text.txt", "expected a text of at least 2 symbols, found 1 symbol in its part for training", "longer"),
+        (
+            "a",
+            {"split": (1.0, 0.0)},
+            "text.txt",
+            "expected a text of at least 2 symbols, found 1 symbol",
+            "longer",
+        ),
+        (
+            "ab",
+            {},
+            "text.txt",
+            "expected a text of at least 2 symbols, found 1 symbol in its part for training",
+            "longer",
+        ),
         ("\n\r\n\n", {"per_line": True}, "text.txt", "expected lines, found only empty ones", ""),
-        ("aabbcc", {"min_count": 9}, "", "expected symbols seen 9 times or more in train, the most frequent is seen 2 times", "lower"),
+        (
+            "aabbcc",
+            {"min_count": 9},
+            "",
+            "expected symbols seen 9 times or more in train, the most frequent is seen 2 times",
+            "lower",
+        ),
     ],
     ids=[
         "alphabet",
@@ -341,7 +437,9 @@ def test_an_error_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
         "min_count",
     ],
 )
-def test_what_cannot_be_learnt_from(tmp_path: Path, text: str | bytes, given: dict[str, Any], place: str, message: str, hint: str) -> None:
+def test_what_cannot_be_learnt_from(
+    tmp_path: Path, text: str | bytes, given: dict[str, Any], place: str, message: str, hint: str
+) -> None:
     with pytest.raises(DataError) as caught:
         load(tmp_path, text, **given)
     (problem,) = caught.value.problems
@@ -372,8 +470,16 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "given", "expected"),
     [
-        ("ab" * 20 + "xxyab", {"split": (8 / 9, 1 / 9)}, "val has symbols that train lacks and no model can predict: x (2), y (1)"),
-        ("ab" * 20, {"val": "abé", "test": "ü "}, "test has symbols that train lacks and no model can predict: ü (1), space (1)"),
+        (
+            "ab" * 20 + "xxyab",
+            {"split": (8 / 9, 1 / 9)},
+            "val has symbols that train lacks and no model can predict: x (2), y (1)",
+        ),
+        (
+            "ab" * 20,
+            {"val": "abé", "test": "ü "},
+            "test has symbols that train lacks and no model can predict: ü (1), space (1)",
+        ),
         ("ab\0" * 20, {}, "train has 18 NUL characters: is it a binary file, or encoded in utf-16?"),
         ("ab\ufffd" * 20, {}, "train has 18 U+FFFD, left by a wrong decoding"),
         ("abcdefghij", {}, "val: too short to be used (1 of its symbols)"),
@@ -388,7 +494,15 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
             "31,000 different symbols: is this text? `data.unit: byte` reads any file",
         ),
     ],
-    ids=["only in val", "only in test", "binary", "wrong decoding", "no val", "rare symbols", "too many symbols"],
+    ids=[
+        "only in val",
+        "only in test",
+        "binary",
+        "wrong decoding",
+        "no val",
+        "rare symbols",
+        "too many symbols",
+    ],
 )
 def test_what_looks_wrong(tmp_path: Path, text: str, given: dict[str, Any], expected: str) -> None:
     assert expected in load(tmp_path, text, **given).warnings
@@ -403,21 +517,35 @@ def test_a_file_that_is_read_twice(tmp_path: Path) -> None:
 # --- real sets --------------------------------------------------------------------------------------------------------
 
 ROOT = Path(os.environ.get("SEQTOOL_DATA", ""))
-real = pytest.mark.skipif("SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets")
+real = pytest.mark.skipif(
+    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets"
+)
 
 
 @real
 def test_shakespeare_is_split_as_by_others(tmp_path: Path) -> None:
     corpus = load_char_corpus(CharData(text=(str(ROOT / "tinyshakespeare/input.txt"),)), 1, tmp_path)
-    assert (len(corpus.vocabulary), len(corpus.train), len(corpus.val), corpus.warnings) == (65, 1_003_854, 111_540, ())
+    assert (len(corpus.vocabulary), len(corpus.train), len(corpus.val), corpus.warnings) == (
+        65,
+        1_003_854,
+        111_540,
+        (),
+    )
     assert corpus.vocabulary.decode(corpus.train[:14]) == "First Citizen:"
 
 
 @real
 def test_names(tmp_path: Path) -> None:
     corpus = load_char_corpus(CharData(text=(str(ROOT / "names/names.txt"),), per_line=True), 1, tmp_path)
-    assert (len(corpus.vocabulary), len(corpus.train) + len(corpus.val), len(corpus.val)) == (27, 32_033, 3_204)
-    assert said(corpus, corpus.train)[0] == ("\nemma", "emma\n") or said(corpus, corpus.val)[0] == ("\nemma", "emma\n")
+    assert (len(corpus.vocabulary), len(corpus.train) + len(corpus.val), len(corpus.val)) == (
+        27,
+        32_033,
+        3_204,
+    )
+    assert said(corpus, corpus.train)[0] == ("\nemma", "emma\n") or said(corpus, corpus.val)[0] == (
+        "\nemma",
+        "emma\n",
+    )
 
 
 @real

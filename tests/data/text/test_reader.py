@@ -18,10 +18,21 @@ from seqtool.data.text.reader import TextForm, composed, find_symbol, starts_afr
 from seqtool.errors import DataError
 
 COMBINING = st.text(
-    alphabet="ae\u0301\u0323\u0308ä \n가\u1100\u1161\u11a8\u0915\u093c\u09c7\u09be\U0001d15e\U000110ba\U00011099", max_size=30
+    alphabet="ae\u0301\u0323\u0308ä \n가\u1100\u1161\u11a8\u0915\u093c\u09c7\u09be\U0001d15e\U000110ba\U00011099",
+    max_size=30,
 )
 SIZES = st.integers(1, 9)
-ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "latin-1", "shift_jis", "gb18030", "cp1252"]
+ENCODINGS = [
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-32",
+    "utf-16-le",
+    "latin-1",
+    "shift_jis",
+    "gb18030",
+    "cp1252",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -57,7 +68,9 @@ def test_nfc_across_pieces(text: str, size: int) -> None:
 def test_nothing_combines_backwards_over_a_cut() -> None:
     parts = [unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1)]
     second = {chr(int(part[1], 16)) for part in parts if len(part) == 2 and not part[0].startswith("<")}
-    second |= {chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))}  # Hangul, which is composed by rule
+    second |= {
+        chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
+    }  # Hangul, which is composed by rule
     assert not [hex(ord(character)) for character in second if starts_afresh(character)]
     for code in range(0x10000):
         first = unicodedata.normalize("NFD", chr(code))[0]
@@ -84,7 +97,17 @@ def test_ordinary_text_is_not_held_back() -> None:
         ("é".encode("utf-16"), TextForm(encoding="utf-16"), "é"),
         (b"\xe9", TextForm(encoding="latin-1"), "é"),
     ],
-    ids=["CR LF", "no final newline", "CR alone", "running text", "byte order mark", "bytes", "lines of bytes", "utf-16", "latin-1"],
+    ids=[
+        "CR LF",
+        "no final newline",
+        "CR alone",
+        "running text",
+        "byte order mark",
+        "bytes",
+        "lines of bytes",
+        "utf-16",
+        "latin-1",
+    ],
 )
 def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str, size: int) -> None:
     assert read(content, form, size) == expected
@@ -98,7 +121,12 @@ def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str
         ("a\né".encode()[:-1], "utf-8", ":2", "expected utf-8 text, found byte 0xc3 at offset 2"),
         (b"abcdefg\xe9tait", "utf-8", ":1", "expected utf-8 text, found byte 0xe9 at offset 7"),
         (b"\n\n\xe2\x82x", "utf-8", ":3", "expected utf-8 text, found byte 0xe2 at offset 2"),
-        (b"a\x00\n\x00\x00\xd8b\x00", "utf-16-le", ":2", "expected utf-16-le text, found byte 0x00 at offset 4"),
+        (
+            b"a\x00\n\x00\x00\xd8b\x00",
+            "utf-16-le",
+            ":2",
+            "expected utf-16-le text, found byte 0x00 at offset 4",
+        ),
         (b"a\x81", "cp1252", ":1", "expected cp1252 text, found byte 0x81 at offset 1"),
         (b"a\n\x82\xa0\x82", "shift_jis", ":2", "expected shift_jis text, found byte 0x82 at offset 4"),
         (b"a\x00", "utf-16", "", "expected utf-16 text with a byte order mark, found none"),
@@ -118,7 +146,9 @@ def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str
         "only a mark",
     ],
 )
-def test_what_is_not_in_its_encoding(tmp_path: Path, content: bytes, encoding: str, line: str, message: str, size: int) -> None:
+def test_what_is_not_in_its_encoding(
+    tmp_path: Path, content: bytes, encoding: str, line: str, message: str, size: int
+) -> None:
     text_pieces.PIECE = size
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(DataError) as caught:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.tokenization.rules import TOKENIZERS, basic, choose_tokenizer, measure, place_tokens, whitespace
+from seqtool.data.tokenization.rules import (
+    TOKENIZERS,
+    basic,
+    choose_tokenizer,
+    measure,
+    place_tokens,
+    whitespace,
+)
 
 
 def forms(text: str) -> list[str]:
@@ -32,7 +39,10 @@ def test_tokens_are_reversible(name: str, text: str) -> None:
     [
         ("The dog ate the apple.", "The dog ate the apple ."),
         ('He said, "no"!', 'He said , " no " !'),
-        ("I don't know, it's John's; we'll see. CAN'T!", "I do n't know , it 's John 's ; we 'll see . CA N'T !"),
+        (
+            "I don't know, it's John's; we'll see. CAN'T!",
+            "I do n't know , it 's John 's ; we 'll see . CA N'T !",
+        ),
         ("I don’t, they’ve", "I do n’t , they ’ve"),
         ("cannot gonna", "can not gon na"),
         ("Ba'ath o'clock", "Ba'ath o'clock"),
@@ -53,7 +63,27 @@ def test_basic(text: str, expected: str) -> None:
     assert forms(text) == expected.split()
 
 
-HOSTILE = ["a.", "a", "_", "1,", "1-", "a'", "a'bb", "n't", "www.", ".!", "a@", "a.a@", "http://.", "1:", "co-", "a_.", "\u0301", "[", "=-"]
+HOSTILE = [
+    "a.",
+    "a",
+    "_",
+    "1,",
+    "1-",
+    "a'",
+    "a'bb",
+    "n't",
+    "www.",
+    ".!",
+    "a@",
+    "a.a@",
+    "http://.",
+    "1:",
+    "co-",
+    "a_.",
+    "\u0301",
+    "[",
+    "=-",
+]
 
 
 @pytest.mark.parametrize("piece", HOSTILE)
@@ -61,7 +91,9 @@ def test_the_time_grows_with_the_length_only(piece: str) -> None:
     text = piece * (50_000 // len(piece)) + "!b"
     start = time.process_time()
     basic(text)
-    assert time.process_time() - start < 2  # a tenth of a second as a rule; a square of the length would take minutes
+    assert (
+        time.process_time() - start < 2
+    )  # a tenth of a second as a rule; a square of the length would take minutes
 
 
 def test_gold_tokens_are_found_in_their_text() -> None:
@@ -96,5 +128,7 @@ def test_the_better_tokeniser_is_chosen() -> None:
     ],
     ids=["Chinese", "Chinese without text", "Thai", "Japanese", "Chinese with spaces", "Korean"],
 )
-def test_a_script_without_spaces_needs_tokens(sentence: tuple[str | None, list[str]], expected: str | None) -> None:
+def test_a_script_without_spaces_needs_tokens(
+    sentence: tuple[str | None, list[str]], expected: str | None
+) -> None:
     assert choose_tokenizer([sentence])[0] == expected

@@ -14,7 +14,7 @@ import pytest
 
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import write_bundle
+from seqtool.storage.model_directory import write_model
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium, console_lines, requests, set_size
 from tests.support.random_models import FEATURES, Parts, character_parts, tagger_parts
 from tests.support.shell import PROJECT, seqtool
@@ -26,13 +26,30 @@ HOSTILE = "<script>alert('x')</script><img src=http://evil.invalid/x onerror=ale
 SYMBOLS = "".join(sorted(set(HOSTILE + "\nabcdefgh ABC()")))
 
 
-def write_run(root: Path, name: str, parts: Parts, samples: list[Any], evaluation: dict[str, Any], config: str = "") -> Path:
+def write_run(
+    root: Path, name: str, parts: Parts, samples: list[Any], evaluation: dict[str, Any], config: str = ""
+) -> Path:
     """A run directory as training leaves it, its weights random."""
     run = root / name
-    facts = {"name": name, "kind": parts[0]["kind"], "seed": 1, "epoch": 2, "step": 20, "scores": {"train_loss": 0.5}, "seconds": 3.5}
-    facts |= {"command": ["train", HOSTILE], "data": {f"/far/away/{HOSTILE}": "0" * 64}, "versions": {"seqtool": "0"}}
-    write_bundle(run / "model", *parts, facts)
-    rows = [{"epoch": 1, "step": 10, "train_loss": 1.5, "val_loss": 1.6}, {"epoch": 2, "step": 20, "train_loss": 0.5, "val_loss": None}]
+    facts = {
+        "name": name,
+        "kind": parts[0]["kind"],
+        "seed": 1,
+        "epoch": 2,
+        "step": 20,
+        "scores": {"train_loss": 0.5},
+        "seconds": 3.5,
+    }
+    facts |= {
+        "command": ["train", HOSTILE],
+        "data": {f"/far/away/{HOSTILE}": "0" * 64},
+        "versions": {"seqtool": "0"},
+    }
+    write_model(run / "model", *parts, facts)
+    rows = [
+        {"epoch": 1, "step": 10, "train_loss": 1.5, "val_loss": 1.6},
+        {"epoch": 2, "step": 20, "train_loss": 0.5, "val_loss": None},
+    ]
     (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     (run / "samples.jsonl").write_text("".join(json.dumps(one) + "\n" for one in samples))
     (run / "evaluation.json").write_text(json.dumps(evaluation))
@@ -42,7 +59,10 @@ def write_run(root: Path, name: str, parts: Parts, samples: list[Any], evaluatio
 
 def character_run(root: Path, name: str = "char", hidden: int = 30) -> Path:
     model = CharModel(hidden_size=hidden, embedding_dim=8)
-    samples = [{"step": 10, "epoch": 1, "text": HOSTILE, "expected": None}, {"step": 20, "epoch": 2, "text": "abc", "expected": None}]
+    samples = [
+        {"step": 10, "epoch": 1, "text": HOSTILE, "expected": None},
+        {"step": 20, "epoch": 2, "text": "abc", "expected": None},
+    ]
     report = {
         "symbols": 100,
         "carried": {"nats": 1.5, "bits_per_char": 2.2, "bits_per_byte": 2.1},
@@ -70,7 +90,15 @@ def tagger_run(root: Path, name: str = "tagger") -> Path:
         "labels": dict.fromkeys(labels, label),
         "confusions": [{"gold": "O", "predicted": "B-<b>", "count": 2}],
         "spans": {**label, "types": {"<b>": label}},
-        "worst": [{"place": f"{HOSTILE}:3", "wrong": 1, "tokens": tokens, "gold": ["O"] * 5, "predicted": ["O", "B-<b>", "O", "O", "O"]}],
+        "worst": [
+            {
+                "place": f"{HOSTILE}:3",
+                "wrong": 1,
+                "tokens": tokens,
+                "gold": ["O"] * 5,
+                "predicted": ["O", "B-<b>", "O", "O", "O"],
+            }
+        ],
     }
     samples = [{"step": 1, "epoch": 1, "text": "O O", "expected": "O B-<b>"}]
     return write_run(root, name, tagger_parts(settings, labels, scheme="iob2"), samples, {"test": report})
@@ -88,7 +116,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     made = {
         "char": seqtool("report", "char", *texts, cwd=root),
         "tagger": seqtool("report", "tagger", cwd=root),
-        "both": seqtool("report", "char", "<b>other & one", "--text", "abc\nabc", "--out", "both.html", cwd=root),
+        "both": seqtool(
+            "report", "char", "<b>other & one", "--text", "abc\nabc", "--out", "both.html", cwd=root
+        ),
     }
     for result in made.values():
         assert (result.code, result.stderr) == (0, "")
@@ -115,7 +145,9 @@ def test_the_policy_lets_in_its_own_script_alone(pages: dict[str, Path]) -> None
             "base-uri 'none'",
             "form-action 'none'",
         ]
-        assert len(scripts) == 1 and len(re.findall(r"<script", text)) == 1 + text.count('<script type="application/json"')
+        assert len(scripts) == 1 and len(re.findall(r"<script", text)) == 1 + text.count(
+            '<script type="application/json"'
+        )
 
 
 def test_no_control_character_and_no_foreign_address_is_in_it(pages: dict[str, Path]) -> None:
@@ -129,7 +161,10 @@ def test_no_control_character_and_no_foreign_address_is_in_it(pages: dict[str, P
 def test_what_is_missing_is_said_and_what_is_wrong_ends_with_two(tmp_path: Path) -> None:
     run = character_run(tmp_path / "runs")
     (run / "evaluation.json").unlink()
-    assert "There is no evaluation.json" in (tmp_path / seqtool("report", "char", cwd=tmp_path).stdout.strip()).read_text()
+    assert (
+        "There is no evaluation.json"
+        in (tmp_path / seqtool("report", "char", cwd=tmp_path).stdout.strip()).read_text()
+    )
     for arguments, part in [
         (("report", "chra"), "no model directory, run directory or run of this name"),
         (("report", "char", "--find", "regex:("), "unterminated"),
@@ -164,21 +199,29 @@ def look(browser: Chrome, path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["char", "tagger", "both"])
-def test_a_page_asks_for_nothing_and_complains_of_nothing(browser: Chrome, pages: dict[str, Path], name: str) -> None:
+def test_a_page_asks_for_nothing_and_complains_of_nothing(
+    browser: Chrome, pages: dict[str, Path], name: str
+) -> None:
     look(browser, pages[name])
     assert console_lines(browser) == []
     assert requests(browser) == [pages[name].as_uri()]
-    assert browser.execute_script("return document.querySelectorAll('img, iframe, object, b > b').length") == 0
+    assert (
+        browser.execute_script("return document.querySelectorAll('img, iframe, object, b > b').length") == 0
+    )
     text = str(browser.execute_script("return document.body.textContent"))
     assert "<script>alert('x')</script>" in text
     assert "{{7*7}}" in text and "␛[31m" in text  # braces are text too, and ESC is a sign
-    charts = browser.execute_script("return [...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().height)")
+    charts = browser.execute_script(
+        "return [...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().height)"
+    )
     assert charts and min(charts) > 100
 
 
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", ["char", "tagger", "both"])
-def test_a_page_is_as_wide_as_the_screen(browser: Chrome, pages: dict[str, Path], name: str, width: int) -> None:
+def test_a_page_is_as_wide_as_the_screen(
+    browser: Chrome, pages: dict[str, Path], name: str, width: int
+) -> None:
     set_size(browser, width, 900, dark=width == 400)
     look(browser, pages[name])
     assert int(browser.execute_script("return document.documentElement.scrollWidth")) <= width
@@ -196,7 +239,9 @@ def test_the_unit_list_recolours_the_text(browser: Chrome, pages: dict[str, Path
 
     first = colours()
     assert len(first) == len(HOSTILE + "\nA (b) c\n" * 20) and len(set(first)) > 3
-    browser.execute_script("const s = document.querySelector('.slide'); s.value = 1; s.dispatchEvent(new Event('input'))")
+    browser.execute_script(
+        "const s = document.querySelector('.slide'); s.value = 1; s.dispatchEvent(new Event('input'))"
+    )
     second = colours()
     assert second != first
     assert browser.execute_script("return document.querySelector('.pick').selectedIndex") == 1
@@ -211,7 +256,9 @@ def test_the_unit_list_recolours_the_text(browser: Chrome, pages: dict[str, Path
 
 def test_several_runs_stand_side_by_side(browser: Chrome, pages: dict[str, Path]) -> None:
     look(browser, pages["both"])
-    heads = [one.text for one in browser.find_elements("css selector", "section:first-of-type .facts thead th")]
+    heads = [
+        one.text for one in browser.find_elements("css selector", "section:first-of-type .facts thead th")
+    ]
     assert heads == ["char", "<b>other & one"]
     legend = str(browser.execute_script("return document.querySelector('.charts svg').textContent"))
     assert "char: training" in legend and "<b>other & one: training" in legend

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqtool.data.sharding import Share
+from seqtool.data.sharding import Shard
 from seqtool.errors import ConfigError
 from seqtool.models.recurrent import RecurrentStack
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, Training
@@ -23,7 +23,13 @@ from seqtool.tasks.class_weights import class_weights
 from seqtool.tasks.word_table import Replacement
 from seqtool.training.engine.device import choose_device, set_up_torch
 from seqtool.training.engine.ema import AveragedWeights
-from seqtool.training.engine.rng import dropout_mask, generator, seen_words, stack_masks, training_state
+from seqtool.training.engine.rng import (
+    dropout_mask,
+    generator,
+    stack_masks,
+    training_state,
+    word_dropout_mask,
+)
 from seqtool.training.engine.schedules import Schedule
 
 
@@ -36,14 +42,18 @@ def schedule(total: int | None = 100, **given: Any) -> Schedule:
 
 def test_a_cosine_runs_from_the_peak_to_the_end() -> None:
     made = schedule(110, schedule="cosine", warmup_steps=10, final_lr=0.1)
-    assert [made.rate(step) for step in (0, 4, 9, 10, 60, 110, 200)] == pytest.approx([0.04, 0.2, 0.4, 0.4, 0.22, 0.04, 0.04])
+    assert [made.rate(step) for step in (0, 4, 9, 10, 60, 110, 200)] == pytest.approx(
+        [0.04, 0.2, 0.4, 0.4, 0.22, 0.04, 0.04]
+    )
     assert made.rate(35) == pytest.approx(0.4 * (0.1 + 0.9 * 0.5 * (1 + math.cos(math.pi / 4))))
     with pytest.raises(ValueError, match="number of updates"):
         schedule(None, schedule="cosine").rate(0)
 
 
 def test_steps_and_constants() -> None:
-    assert [schedule(warmup_steps=4).rate(step) for step in (0, 3, 4, 999)] == pytest.approx([0.1, 0.4, 0.4, 0.4])
+    assert [schedule(warmup_steps=4).rate(step) for step in (0, 3, 4, 999)] == pytest.approx(
+        [0.1, 0.4, 0.4, 0.4]
+    )
     made = schedule(schedule="step", decay_steps=10, decay_factor=0.5)
     assert [made.rate(step) for step in (0, 9, 10, 25)] == pytest.approx([0.4, 0.4, 0.2, 0.1])
 
@@ -83,7 +93,11 @@ def test_averages_follow_their_formula_and_are_swapped_in_and_out() -> None:
     with made.swapped_in():
         assert weight.tolist() == made.averages[0].tolist() == pytest.approx([expected] * 2, rel=1e-6)
         assert made.trained[0].tolist() == [19, 19]
-    assert weight.tolist() == made.trained[0].tolist() == [19, 19] and weight.data_ptr() == address and weight.requires_grad
+    assert (
+        weight.tolist() == made.trained[0].tolist() == [19, 19]
+        and weight.data_ptr() == address
+        and weight.requires_grad
+    )
     with pytest.raises(RuntimeError), made.swapped_in():
         raise RuntimeError
     assert weight.tolist() == [19, 19]
@@ -93,12 +107,19 @@ def test_averages_follow_their_formula_and_are_swapped_in_and_out() -> None:
 
 
 def test_draws_depend_on_seed_purpose_and_step_alone() -> None:
-    keys = [(seed, purpose, step) for seed in (0, 1, 2**62) for purpose in ("dropout", "replace") for step in (0, 1, 10)]
+    keys = [
+        (seed, purpose, step)
+        for seed in (0, 1, 2**62)
+        for purpose in ("dropout", "replace")
+        for step in (0, 1, 10)
+    ]
     draws = {key: tuple(torch.rand(4, generator=generator(*key)).tolist()) for key in keys}
     torch.manual_seed(99)
     torch.rand(3)
     assert len(set(draws.values())) == len(keys)
-    assert all(tuple(torch.rand(4, generator=generator(*key)).tolist()) == drawn for key, drawn in draws.items())
+    assert all(
+        tuple(torch.rand(4, generator=generator(*key)).tolist()) == drawn for key, drawn in draws.items()
+    )
 
 
 @pytest.mark.parametrize("dropout", [0.1, 0.5, 0.9])
@@ -123,12 +144,14 @@ def test_a_steps_masks_have_one_row_a_sequence_and_nothing_for_what_is_not_dropp
 
 @pytest.mark.parametrize("dropout", [0.05, 0.5])
 def test_words_are_hidden_by_their_share_and_the_rest_is_as_it_was(dropout: float) -> None:
-    seen = seen_words(300, 100, dropout, 1, 4)
+    seen = word_dropout_mask(300, 100, dropout, 1, 4)
     assert seen.shape == (300, 100, 1) and set(torch.unique(seen).tolist()) == {0.0, 1.0}
     assert (seen == 0).double().mean().item() == pytest.approx(dropout, abs=0.01)
-    assert torch.equal(seen, seen_words(300, 100, dropout, 1, 4)) and not torch.equal(seen, seen_words(300, 100, dropout, 1, 5))
-    columns = Share(1, 3).columns(100)
-    assert torch.equal(seen_words(300, 100, dropout, 1, 4, columns), seen[:, columns.places])
+    assert torch.equal(seen, word_dropout_mask(300, 100, dropout, 1, 4)) and not torch.equal(
+        seen, word_dropout_mask(300, 100, dropout, 1, 5)
+    )
+    columns = Shard(1, 3).columns(100)
+    assert torch.equal(word_dropout_mask(300, 100, dropout, 1, 4, columns), seen[:, columns.places])
 
 
 def test_random_initial_states_are_drawn_anew_and_others_are_not() -> None:
@@ -202,13 +225,17 @@ def test_rare_words_become_the_unknown_word_by_their_probability() -> None:
     assert torch.equal(found[:, :, 1], found[:, :, 3]) and not torch.equal(found[:, :, 1], found[:, :, 4])
     for column in (1, 4):
         assert found[:, :, column].double().mean(0).tolist() == pytest.approx([0, 0.2, 0.9, 1], abs=0.03)
-    assert torch.equal(found, made.mask(probabilities, 3)) and not torch.equal(found, made.mask(probabilities, 4))
+    assert torch.equal(found, made.mask(probabilities, 3)) and not torch.equal(
+        found, made.mask(probabilities, 4)
+    )
 
 
 def test_replacement_acts_only_where_it_can() -> None:
     assert Replacement(TaggerModel(), 1).acts
     assert not Replacement(TaggerModel(word_replacement=0), 1).acts
-    assert not Replacement(TaggerModel(features=(Feature(name="form", unknown=False), Feature(name="suffix"))), 1).acts
+    assert not Replacement(
+        TaggerModel(features=(Feature(name="form", unknown=False), Feature(name="suffix"))), 1
+    ).acts
 
 
 # --- device -----------------------------------------------------------------------------------------------------------

@@ -19,13 +19,17 @@ def alone() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def together(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def together(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> list[dict[str, Any]]:
     size: int = request.param
     return run_together(size, tmp_path_factory.mktemp("ranks") / "found")
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_ranks_find_what_one_process_finds(name: str, alone: dict[str, Any], together: list[dict[str, Any]]) -> None:
+def test_ranks_find_what_one_process_finds(
+    name: str, alone: dict[str, Any], together: list[dict[str, Any]]
+) -> None:
     expected = alone[name]
     assert len(expected["losses"]) == 50
     for found in (rank[name] for rank in together):
@@ -40,7 +44,9 @@ def test_ranks_find_what_one_process_finds(name: str, alone: dict[str, Any], tog
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_all_ranks_hold_the_same_bits_and_report_the_same_numbers(name: str, together: list[dict[str, Any]]) -> None:
+def test_all_ranks_hold_the_same_bits_and_report_the_same_numbers(
+    name: str, together: list[dict[str, Any]]
+) -> None:
     first, *others = (rank[name] for rank in together)
     assert first["digest"] and all(other == first for other in others)
 
@@ -49,7 +55,10 @@ def test_ranks_end_together_for_one_rank_s_reason(tmp_path: Path) -> None:
     """Patience by the common score; minutes by whichever clock is ahead; a loss that is no number, wherever it was."""
     found = run_together(2, tmp_path / "ended", end_rank)
     assert found[0] == found[1]
-    assert {name: end["step"] for name, end in found[0].items() if name != "patience"} == {"max_minutes": 7, "diverged": 5}
+    assert {name: end["step"] for name, end in found[0].items() if name != "patience"} == {
+        "max_minutes": 7,
+        "diverged": 5,
+    }
     assert found[0]["max_minutes"]["ended"] == "max_minutes"
     assert found[0]["diverged"]["ended"].startswith("the loss is no longer finite at step 6 ")
     assert found[0] == {name: ending(name, ALONE, odd=True) for name in ENDINGS}

@@ -12,17 +12,57 @@ import pytest
 
 from seqtool.errors import ModelError
 from seqtool.models.build import arrays
-from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings, Training
-from seqtool.training.engine.events import Report, RowReport, StepReport
-from seqtool.training.engine.trainer import Trainer
-from tests.support.small_tasks import hihell_task, lines_task, never, random_sentences, tagging_task, text_task, toy_task, trainer
-
-CHAR = CharModel(hidden_size=5, num_layers=2, embedding_dim=3, dropout=0.3, weight_dropout=0.2, state_reset=0.3, initial_state="random")
-HARD = Training(
-    epochs=3, batch_size=5, window=9, lr=0.01, schedule="cosine", warmup_steps=4, clip_norm=0.3, ema=0.8, patience=50, weight_decay=0.1
+from seqtool.settings import (
+    CharModel,
+    CharSettings,
+    Feature,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
 )
-FEATURES = (Feature(name="form", dim=4), Feature(name="vectors", dim=3, path="x", frozen=True), Feature(name="char_cnn", dim=4))
-TAGGER = TaggerModel(hidden_size=4, projection=5, features=FEATURES, dropout=0.3, decoder="crf", initial_state="learned")
+from seqtool.training.engine.events import Report, RowEvent, StepEvent
+from seqtool.training.engine.trainer import Trainer
+from tests.support.small_tasks import (
+    hihell_task,
+    lines_task,
+    never,
+    random_sentences,
+    tagging_task,
+    text_task,
+    toy_task,
+    trainer,
+)
+
+CHAR = CharModel(
+    hidden_size=5,
+    num_layers=2,
+    embedding_dim=3,
+    dropout=0.3,
+    weight_dropout=0.2,
+    state_reset=0.3,
+    initial_state="random",
+)
+HARD = Training(
+    epochs=3,
+    batch_size=5,
+    window=9,
+    lr=0.01,
+    schedule="cosine",
+    warmup_steps=4,
+    clip_norm=0.3,
+    ema=0.8,
+    patience=50,
+    weight_decay=0.1,
+)
+FEATURES = (
+    Feature(name="form", dim=4),
+    Feature(name="vectors", dim=3, path="x", frozen=True),
+    Feature(name="char_cnn", dim=4),
+)
+TAGGER = TaggerModel(
+    hidden_size=4, projection=5, features=FEATURES, dropout=0.3, decoder="crf", initial_state="learned"
+)
 
 
 def char(**training: Any) -> CharSettings:
@@ -30,18 +70,24 @@ def char(**training: Any) -> CharSettings:
 
 
 def tagger(**training: Any) -> TaggerSettings:
-    return TaggerSettings(data=TaggerData(train=("x",)), model=TAGGER, training=replace(HARD, batch_size=6, **training))
+    return TaggerSettings(
+        data=TaggerData(train=("x",)), model=TAGGER, training=replace(HARD, batch_size=6, **training)
+    )
 
 
 def spans(settings: TaggerSettings) -> Any:
-    return tagging_task(settings, random_sentences(40, spans=True), random_sentences(9, 1, spans=True), "iob2")
+    return tagging_task(
+        settings, random_sentences(40, spans=True), random_sentences(9, 1, spans=True), "iob2"
+    )
 
 
 TASKS: dict[str, Callable[[], Any]] = {
     "text": lambda: text_task(char(), train=250),
     "text, evaluated in mid-epoch": lambda: text_task(char(eval_every=3, optimizer="rmsprop"), train=250),
     "text without validation": lambda: text_task(char(ema=0.0, optimizer="adagrad"), train=250, val=None),
-    "text, plateau, batches added up": lambda: text_task(char(schedule="plateau", decay_steps=1, eval_every=2, accumulate=2), train=500),
+    "text, plateau, batches added up": lambda: text_task(
+        char(schedule="plateau", decay_steps=1, eval_every=2, accumulate=2), train=500
+    ),
     "lines": lambda: lines_task(char()),
     "lines without validation": lambda: lines_task(char(print_every=2, eval_every=None), val=False),
     "pairs": hihell_task,
@@ -53,12 +99,14 @@ TASKS: dict[str, Callable[[], Any]] = {
 
 def told(report: Report) -> Report:
     """A report without what the clock says."""
-    return replace(report, seconds=0.0, rate=0.0) if isinstance(report, RowReport) else report
+    return replace(report, seconds=0.0, rate=0.0) if isinstance(report, RowEvent) else report
 
 
 def through_a_file(made: Trainer) -> tuple[dict[str, Any], dict[str, Any]]:
     """A state as it comes back from a checkpoint: new memory, and numbers through JSON."""
-    return {name: array.copy() for name, array in made.state_arrays().items()}, json.loads(json.dumps(made.state_json(), allow_nan=False))
+    return {name: array.copy() for name, array in made.state_arrays().items()}, json.loads(
+        json.dumps(made.state_json(), allow_nan=False)
+    )
 
 
 def assert_same_state(a: Trainer, b: Trainer) -> None:
@@ -66,7 +114,11 @@ def assert_same_state(a: Trainer, b: Trainer) -> None:
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert ours[name].tobytes() == theirs[name].tobytes(), name
-    assert {**a.progress.to_json(), "seconds": 0, "row_seconds": 0} == {**b.progress.to_json(), "seconds": 0, "row_seconds": 0}
+    assert {**a.state.to_json(), "seconds": 0, "row_seconds": 0} == {
+        **b.state.to_json(),
+        "seconds": 0,
+        "row_seconds": 0,
+    }
     assert (a.schedule.factor, a.schedule.waited) == (b.schedule.factor, b.schedule.waited)
 
 
@@ -76,9 +128,9 @@ def test_a_run_goes_on_from_every_step_as_if_it_had_not_stopped(name: str) -> No
     states, reports = [through_a_file(whole)], []
     for report in whole.run():
         reports.append(told(report))
-        if isinstance(report, StepReport):
+        if isinstance(report, StepEvent):
             states.append(through_a_file(whole))
-    after_step = [0, *(place + 1 for place, report in enumerate(reports) if isinstance(report, StepReport))]
+    after_step = [0, *(place + 1 for place, report in enumerate(reports) if isinstance(report, StepEvent))]
     assert len(states) > 5
     for place, (weights, numbers) in zip(after_step, states, strict=True):
         resumed = trainer(TASKS[name]())
@@ -125,10 +177,12 @@ def test_a_state_taken_inside_an_evaluated_row_holds_the_trained_weights() -> No
     reports, states = [], []
     for report in whole.run():
         reports.append(told(report))
-        if isinstance(report, RowReport):
+        if isinstance(report, RowEvent):
             states.append((len(reports), through_a_file(whole)))
             averaged = arrays(whole.task.network)
-            assert any(not np.array_equal(averaged[name], states[-1][1][0][f"weight/{name}"]) for name in averaged)
+            assert any(
+                not np.array_equal(averaged[name], states[-1][1][0][f"weight/{name}"]) for name in averaged
+            )
     for place, state in states:
         resumed = trainer(make())
         resumed.load_state(*state)
@@ -139,8 +193,8 @@ def test_a_state_taken_inside_an_evaluated_row_holds_the_trained_weights() -> No
 def test_no_state_is_given_between_gradient_and_update() -> None:
     made = trainer(hihell_task())
     for report in made.run():
-        assert made.can_save is isinstance(report, StepReport)
-        if isinstance(report, RowReport):
+        assert made.can_save is isinstance(report, StepEvent)
+        if isinstance(report, RowEvent):
             with pytest.raises(RuntimeError, match="between"):
                 made.state_arrays()
             with pytest.raises(RuntimeError, match="between"):
@@ -156,9 +210,9 @@ def test_a_finished_run_does_not_go_on_but_a_longer_one_does() -> None:
     assert list(again.run()) == [] and again.ended == "epochs"
     longer = trainer(lines_task(char(schedule="constant", epochs=3)))
     longer.load_state(*state)
-    rest = [told(report) for report in longer.run() if isinstance(report, StepReport)]
+    rest = [told(report) for report in longer.run() if isinstance(report, StepEvent)]
     straight = trainer(lines_task(char(schedule="constant", epochs=3)))
-    assert rest == [told(report) for report in straight.run() if isinstance(report, StepReport)][-len(rest) :]
+    assert rest == [told(report) for report in straight.run() if isinstance(report, StepEvent)][-len(rest) :]
     assert_same_state(longer, straight)
 
 
@@ -170,14 +224,28 @@ def test_equal_seeds_give_equal_bytes() -> None:
 
 DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "a weight is missing": lambda weights, _: weights.pop("weight/output.bias"),
-    "a weight has another shape": lambda weights, _: weights.update({"weight/output.bias": np.zeros(3, np.float32)}),
-    "a weight has another type": lambda weights, _: weights.update({"weight/output.bias": weights["weight/output.bias"].astype(int)}),
+    "a weight has another shape": lambda weights, _: weights.update(
+        {"weight/output.bias": np.zeros(3, np.float32)}
+    ),
+    "a weight has another type": lambda weights, _: weights.update(
+        {"weight/output.bias": weights["weight/output.bias"].astype(int)}
+    ),
     "a stranger": lambda weights, _: weights.update({"other/output.bias": np.zeros(3, np.float32)}),
-    "a part of a stranger": lambda weights, _: weights.update({"optimizer/nobody/step": np.zeros((), np.float32)}),
-    "a part of another shape": lambda weights, _: weights.update({"optimizer/output.bias/exp_avg": np.zeros(2, np.float32)}),
-    "no averages": lambda weights, _: [weights.pop(name) for name in list(weights) if name.startswith("average/")],
-    "a carried state of another shape": lambda weights, _: weights.update({"carried/0.0": np.zeros((1, 2), np.float32)}),
-    "a carried state of more layers": lambda weights, _: weights.update({"carried/7.0": np.zeros((5, 5), np.float32)}),
+    "a part of a stranger": lambda weights, _: weights.update(
+        {"optimizer/nobody/step": np.zeros((), np.float32)}
+    ),
+    "a part of another shape": lambda weights, _: weights.update(
+        {"optimizer/output.bias/exp_avg": np.zeros(2, np.float32)}
+    ),
+    "no averages": lambda weights, _: [
+        weights.pop(name) for name in list(weights) if name.startswith("average/")
+    ],
+    "a carried state of another shape": lambda weights, _: weights.update(
+        {"carried/0.0": np.zeros((1, 2), np.float32)}
+    ),
+    "a carried state of more layers": lambda weights, _: weights.update(
+        {"carried/7.0": np.zeros((5, 5), np.float32)}
+    ),
     "no progress": lambda _, numbers: numbers.pop("progress"),
     "no schedule": lambda _, numbers: numbers.pop("schedule"),
     "a negative step": lambda _, numbers: numbers["progress"].update(step=-1),

@@ -34,9 +34,24 @@ assert not heavy, heavy
 """
 
 
-@pytest.mark.parametrize("more", ["", 'optimizer="sgd"', 'precision="bfloat16"', "deterministic=True", 'optimizer="rmsprop", accumulate=2'])
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        'optimizer="sgd"',
+        'precision="bfloat16"',
+        "deterministic=True",
+        'optimizer="rmsprop", accumulate=2',
+    ],
+)
 def test_training_does_not_import_the_compiler(more: str) -> None:
-    done = subprocess.run([sys.executable, "-c", TRAIN.format(more=more)], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN.format(more=more)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 

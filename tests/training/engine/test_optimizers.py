@@ -58,7 +58,9 @@ def train(build: Any, stepper: Any, kind: dict[str, Any], size: int) -> list[tor
     for number in range(5):
         for parameter in network.parameters():
             parameter.grad = None
-        network(torch.randn(4, size, generator=torch.Generator().manual_seed(number))).square().sum().backward()
+        network(
+            torch.randn(4, size, generator=torch.Generator().manual_seed(number))
+        ).square().sum().backward()
         for group in optimizer.param_groups:
             group["lr"] = 0.01 / (number + 1)
         step()
@@ -67,7 +69,9 @@ def train(build: Any, stepper: Any, kind: dict[str, Any], size: int) -> list[tor
 
 
 def test_every_optimizer_is_torchs_to_the_last_bit_without_importing_the_compiler() -> None:
-    done = subprocess.run([sys.executable, "-c", COMPARE], capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", COMPARE], capture_output=True, text=True, timeout=300, check=False
+    )
     assert done.returncode == 0 and done.stdout == "equal\n", done.stderr
 
 
@@ -81,12 +85,16 @@ def unwrappable(method: Any) -> Any:
 
 
 @pytest.mark.parametrize("kind", KINDS[::3])
-def test_where_torch_looks_different_plain_optimizers_are_used(kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_torch_looks_different_plain_optimizers_are_used(
+    kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = train(build_optimizer, bare_step, kind, 3)
 
     def without_guards(parameters: Any, training: Training) -> torch.optim.Optimizer:
         with monkeypatch.context() as changed:
-            changed.setattr(torch.optim.Optimizer, "add_param_group", unwrappable(torch.optim.Optimizer.add_param_group))
+            changed.setattr(
+                torch.optim.Optimizer, "add_param_group", unwrappable(torch.optim.Optimizer.add_param_group)
+            )
             return build_optimizer(parameters, training)
 
     def opaque_step(optimizer: torch.optim.Optimizer) -> Any:

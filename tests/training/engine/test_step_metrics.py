@@ -15,8 +15,8 @@ from seqtool.models.cudnn import flattened, one_buffer
 from seqtool.models.device_copy import moved
 from seqtool.models.recurrent import Direction
 from seqtool.settings import Cell, CharModel, CharSettings, RecurrentModel, Training
-from seqtool.training.engine.events import RowReport
-from seqtool.training.engine.step_metrics import Readings
+from seqtool.training.engine.events import RowEvent
+from seqtool.training.engine.step_metrics import StepMetrics
 from tests.support.small_tasks import CPU, lines_task, text_task, trainer
 
 SETTINGS = CharSettings(
@@ -37,8 +37,8 @@ def test_measurements_read_late_make_the_same_rows(name: str) -> None:
     found = []
     for deferred in (False, True):
         made = trainer(TASKS[name]())
-        made.readings = Readings(CPU, deferred=deferred)
-        found.append([report for report in made.run() if isinstance(report, RowReport)])
+        made.step_metrics = StepMetrics(CPU, deferred=deferred)
+        found.append([report for report in made.run() if isinstance(report, RowEvent)])
     for now, late in zip(*found, strict=True):
         assert (now.step, now.epoch, now.best, now.last) == (late.step, late.epoch, late.best, late.last)
         assert [late.train_loss, late.grad_norm, *late.scores.values()] == pytest.approx(
@@ -46,29 +46,47 @@ def test_measurements_read_late_make_the_same_rows(name: str) -> None:
         )
 
 
-def test_a_loss_that_is_not_finite_is_found_at_the_next_look_and_its_step_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = trainer(text_task(replace(SETTINGS, training=replace(SETTINGS.training, accumulate=1, eval_every=None))))
-    made.readings = Readings(CPU, deferred=True)
+def test_a_loss_that_is_not_finite_is_found_at_the_next_look_and_its_step_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = trainer(
+        text_task(replace(SETTINGS, training=replace(SETTINGS.training, accumulate=1, eval_every=None)))
+    )
+    made.step_metrics = StepMetrics(CPU, deferred=True)
     monkeypatch.setattr("seqtool.training.engine.step_metrics.READ_EVERY", math.inf)
     real = made.task.loss
-    monkeypatch.setattr(made.task, "loss", lambda batch, index, draw: real(batch, index, draw) * (math.nan if draw == 4 else 1))
+    monkeypatch.setattr(
+        made.task,
+        "loss",
+        lambda batch, index, draw: real(batch, index, draw) * (math.nan if draw == 4 else 1),
+    )
     steps = 0
     with pytest.raises(Diverged, match="no longer finite at step 5"):
         for report in made.run():
-            assert not isinstance(report, RowReport)  # nothing is kept of it
+            assert not isinstance(report, RowEvent)  # nothing is kept of it
             steps += 1
     assert steps > 5
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "adam", "sgd", "rmsprop", "adagrad"])
 @pytest.mark.parametrize("hidden_size", [6, 60], ids=["plain", "fused"])
-def test_from_a_broken_step_on_no_update_changes_a_weight(optimizer: Any, hidden_size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_from_a_broken_step_on_no_update_changes_a_weight(
+    optimizer: Any, hidden_size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training = replace(SETTINGS.training, accumulate=1, eval_every=None, optimizer=optimizer, momentum=0.5)
-    made = trainer(text_task(replace(SETTINGS, model=replace(SETTINGS.model, hidden_size=hidden_size), training=training)))
-    made.readings = Readings(CPU, deferred=True)
+    made = trainer(
+        text_task(
+            replace(SETTINGS, model=replace(SETTINGS.model, hidden_size=hidden_size), training=training)
+        )
+    )
+    made.step_metrics = StepMetrics(CPU, deferred=True)
     monkeypatch.setattr("seqtool.training.engine.step_metrics.READ_EVERY", math.inf)
     real, weights = made.task.loss, []
-    monkeypatch.setattr(made.task, "loss", lambda batch, index, draw: real(batch, index, draw) * (math.inf if draw == 4 else 1))
+    monkeypatch.setattr(
+        made.task,
+        "loss",
+        lambda batch, index, draw: real(batch, index, draw) * (math.inf if draw == 4 else 1),
+    )
     with pytest.raises(Diverged, match=r"no longer finite at step 5 \(epoch 1, batch 5\)"):
         for _ in made.run():
             weights.append([weight.detach().clone() for weight in made.trained.values()])
@@ -79,7 +97,7 @@ def test_from_a_broken_step_on_no_update_changes_a_weight(optimizer: Any, hidden
 
 
 def test_nothing_is_read_between_two_looks() -> None:
-    readings = Readings(CPU, deferred=True)
+    readings = StepMetrics(CPU, deferred=True)
     assert readings.read() is None
     for step in (1, 2, 3):
         readings.note(torch.tensor(float(step)), torch.tensor(0.5), step)
@@ -109,7 +127,9 @@ def test_weights_in_one_buffer_say_and_learn_the_same(cell: Cell) -> None:
                     weight.sub_(0.1 * weight.grad)
         assert torch.equal(*outputs)
     assert torch.equal(buffer, torch.cat([weight.detach().flatten() for weight in plain.parameters()]))
-    assert {weight.untyped_storage().data_ptr() for weight in flat.parameters()} == {buffer.untyped_storage().data_ptr()}
+    assert {weight.untyped_storage().data_ptr() for weight in flat.parameters()} == {
+        buffer.untyped_storage().data_ptr()
+    }
 
 
 def test_on_a_cpu_nothing_is_moved_and_nothing_laid_out_anew() -> None:

@@ -13,7 +13,7 @@ import torch
 from seqtool.errors import Diverged, ExitCode
 from seqtool.models.build import arrays
 from seqtool.settings import CharModel, CharSettings, Training
-from seqtool.training.engine.events import Report, RowReport, StepReport
+from seqtool.training.engine.events import Report, RowEvent, StepEvent
 from seqtool.training.engine.task import StopEvaluation
 from seqtool.training.engine.trainer import Trainer
 from tests.support.small_tasks import HIHELL, hihell_task, lines_task, text_task, trainer
@@ -35,11 +35,11 @@ def silent(**training: Any) -> Trainer:
 
 
 def rows(made: Trainer) -> list[tuple[int, int]]:
-    return [(report.step, report.epoch) for report in made.run() if isinstance(report, RowReport)]
+    return [(report.step, report.epoch) for report in made.run() if isinstance(report, RowEvent)]
 
 
-def steps(reports: list[Report]) -> list[StepReport]:
-    return [report for report in reports if isinstance(report, StepReport)]
+def steps(reports: list[Report]) -> list[StepEvent]:
+    return [report for report in reports if isinstance(report, StepEvent)]
 
 
 @pytest.mark.parametrize(
@@ -51,11 +51,17 @@ def steps(reports: list[Report]) -> list[StepReport]:
         ({"max_steps": 7, "epochs": 1}, [(5, 1)], "epochs"),
         ({"max_steps": 5, "epochs": 1}, [(5, 1)], "max_steps"),
         ({"epochs": 2, "accumulate": 2}, [(3, 1), (6, 2)], "epochs"),
-        ({"epochs": 3, "print_every": 2}, [(5, 1), (10, 2), (15, 3)], "epochs"),  # of a run without validation
+        (
+            {"epochs": 3, "print_every": 2},
+            [(5, 1), (10, 2), (15, 3)],
+            "epochs",
+        ),  # of a run without validation
         ({"max_steps": 2, "eval_every": 50}, [(2, 1)], "max_steps"),
     ],
 )
-def test_rows_of_a_run_with_validation(training: dict[str, Any], expected: list[tuple[int, int]], ended: str) -> None:
+def test_rows_of_a_run_with_validation(
+    training: dict[str, Any], expected: list[tuple[int, int]], ended: str
+) -> None:
     made = text(**training)
     assert rows(made) == expected
     assert made.ended == ended
@@ -82,7 +88,7 @@ def test_when_the_time_is_up_the_run_ends_with_a_row(make: Any) -> None:
     assert len(steps(reports)) <= 1
     made = make(max_minutes=0.002, epochs=100_000)
     reports = list(made.run())
-    found = [report for report in reports if isinstance(report, RowReport)]
+    found = [report for report in reports if isinstance(report, RowEvent)]
     assert found[-1].last and found[-1].step == steps(reports)[-1].step and made.ended == "max_minutes"
     assert not any(row.last for row in found[:-1])
 
@@ -92,7 +98,7 @@ def test_patience_counts_rows_without_progress() -> None:
     task: Any = made.task
     losses = iter([3.0, 2.0, 2.5, 2.0, 2.0, 1.0])
     task.evaluate = lambda _: {"val_loss": next(losses)}
-    found = [report for report in made.run() if isinstance(report, RowReport)]
+    found = [report for report in made.run() if isinstance(report, RowEvent)]
     assert [row.best for row in found] == [True, True, False, False, False]
     assert [row.last for row in found] == [False] * 4 + [True]
     assert made.ended == "patience"
@@ -104,7 +110,7 @@ def test_a_row_without_validation_speaks_of_the_weights_before_the_update() -> N
     for report in made.run():
         now = arrays(made.task.network)
         same = all(np.array_equal(now[name], weights[-1][name]) for name in now)
-        assert same is isinstance(report, RowReport)
+        assert same is isinstance(report, RowEvent)
         weights.append(now)
 
 
@@ -113,7 +119,7 @@ def test_the_training_loss_is_a_mean_over_symbols() -> None:
     reports = list(made.run())
     total = sum(report.loss * report.items for report in steps(reports))
     items = sum(report.items for report in steps(reports))
-    row = next(report for report in reports if isinstance(report, RowReport))
+    row = next(report for report in reports if isinstance(report, RowEvent))
     assert row.train_loss == pytest.approx(total / items, rel=1e-12)
     sequences: Any = made.task.corpus.train  # type: ignore[attr-defined]
     assert items == sum(map(len, sequences.inputs))
@@ -121,9 +127,9 @@ def test_the_training_loss_is_a_mean_over_symbols() -> None:
 
 def test_losses_start_anew_with_every_row() -> None:
     reports = list(text(epochs=2, eval_every=2).run())
-    since: list[StepReport] = []
+    since: list[StepEvent] = []
     for report in reports:
-        if isinstance(report, StepReport):
+        if isinstance(report, StepEvent):
             since.append(report)
         else:
             mean = sum(step.loss * step.items for step in since) / sum(step.items for step in since)
@@ -132,8 +138,12 @@ def test_losses_start_anew_with_every_row() -> None:
 
 
 def test_added_up_batches_are_one_large_batch() -> None:
-    once, twice = (trainer(lines_task(settings(epochs=1, shuffle=False, lr=0.1, **form))) for form in LARGE_AND_HALVES)
-    first, second = (next(report for report in made.run() if isinstance(report, StepReport)) for made in (once, twice))
+    once, twice = (
+        trainer(lines_task(settings(epochs=1, shuffle=False, lr=0.1, **form))) for form in LARGE_AND_HALVES
+    )
+    first, second = (
+        next(report for report in made.run() if isinstance(report, StepEvent)) for made in (once, twice)
+    )
     assert first.items == second.items and first.loss == pytest.approx(second.loss, rel=1e-6)
     assert first.grad_norm == pytest.approx(second.grad_norm, rel=1e-5)
     for a, b in zip(arrays(once.task.network).values(), arrays(twice.task.network).values(), strict=True):
@@ -147,7 +157,13 @@ LARGE_AND_HALVES: list[dict[str, Any]] = [
 
 
 def test_added_up_batches_have_masks_of_their_own() -> None:
-    made = trainer(lines_task(CharSettings(model=replace(MODEL, dropout=0.5), training=settings(epochs=1, accumulate=3).training)))
+    made = trainer(
+        lines_task(
+            CharSettings(
+                model=replace(MODEL, dropout=0.5), training=settings(epochs=1, accumulate=3).training
+            )
+        )
+    )
     seen = []
     task: Any = made.task
     inner = task.loss
@@ -163,11 +179,16 @@ def test_added_up_batches_have_masks_of_their_own() -> None:
 
 @pytest.mark.parametrize("clip", [1e-3, 0.1, 1e3])
 def test_clipping_scales_the_whole_gradient(clip: float) -> None:
-    plain, clipped = (trainer(hihell_with(clip_norm=norm, optimizer="sgd", lr=1.0, max_steps=1)) for norm in (None, clip))
+    plain, clipped = (
+        trainer(hihell_with(clip_norm=norm, optimizer="sgd", lr=1.0, max_steps=1)) for norm in (None, clip)
+    )
     before = arrays(plain.task.network)
     norms = [steps(list(made.run()))[0].grad_norm for made in (plain, clipped)]
     assert norms[0] == norms[1]
-    moved, less = ({name: before[name] - after for name, after in arrays(made.task.network).items()} for made in (plain, clipped))
+    moved, less = (
+        {name: before[name] - after for name, after in arrays(made.task.network).items()}
+        for made in (plain, clipped)
+    )
     length = math.sqrt(sum(float(np.square(move).sum()) for move in less.values()))
     assert length == pytest.approx(min(clip, norms[0]), rel=1e-3)
     for name in moved:
@@ -194,7 +215,9 @@ def test_a_step_that_is_not_finite_is_named_and_not_made(what: str, value: str) 
 
     task.loss = broken
     before: dict[str, Any] = {}
-    with pytest.raises(Diverged, match=rf"the {what} is no longer finite at step 7 \(epoch 2, batch 2\)") as raised:
+    with pytest.raises(
+        Diverged, match=rf"the {what} is no longer finite at step 7 \(epoch 2, batch 2\)"
+    ) as raised:
         for _ in made.run():
             before = arrays(task.network)
     assert raised.value.exit_code == ExitCode.DIVERGED and raised.value.problems[0].hint
@@ -242,20 +265,24 @@ def test_what_an_interrupted_evaluation_leaves_behind() -> None:
 
     task.evaluate = interrupted
     reports = list(made.run())
-    assert made.ended == "stop" and made.can_save and made.progress.row_due
+    assert made.ended == "stop" and made.can_save and made.state.row_due
     assert len(steps(reports)) == 5 == len(reports)
 
 
 def test_reports_say_where_a_run_stands() -> None:
-    reports = list(text(epochs=2, lr=0.5, warmup_steps=4, schedule="step", decay_steps=6, decay_factor=0.1).run())
+    reports = list(
+        text(epochs=2, lr=0.5, warmup_steps=4, schedule="step", decay_steps=6, decay_factor=0.1).run()
+    )
     done = steps(reports)
     assert [(step.step, step.epoch, step.position, step.batches, step.total_steps) for step in done] == [
         (number, 1 + (number > 5), (number - 1) % 5 + 1, 5, 10) for number in range(1, 11)
     ]
-    assert [step.lr for step in done] == pytest.approx([0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.05, 0.05, 0.05, 0.05])
-    assert [row.lr for row in reports if isinstance(row, RowReport)] == pytest.approx([0.5, 0.05])
+    assert [step.lr for step in done] == pytest.approx(
+        [0.125, 0.25, 0.375, 0.5, 0.5, 0.5, 0.05, 0.05, 0.05, 0.05]
+    )
+    assert [row.lr for row in reports if isinstance(row, RowEvent)] == pytest.approx([0.5, 0.05])
     assert all(step.items == 45 and step.grad_norm > 0 for step in done)
-    found = [row for row in reports if isinstance(row, RowReport)]
+    found = [row for row in reports if isinstance(row, RowEvent)]
     assert 0 < found[0].seconds < found[1].seconds and all(row.rate > 0 for row in found)
 
 
@@ -264,6 +291,6 @@ def test_a_plateau_lowers_the_rate() -> None:
     task: Any = made.task
     losses = iter([3.0, 3.0, 3.0, 2.0, 2.0, 2.0])
     task.evaluate = lambda _: {"val_loss": next(losses)}
-    rates = [row.lr for row in made.run() if isinstance(row, RowReport)]
+    rates = [row.lr for row in made.run() if isinstance(row, RowEvent)]
     assert rates == [0.25, 0.25, 0.25, 0.125, 0.125, 0.125]
     assert made.schedule.rate(99) == 0.0625

@@ -15,11 +15,20 @@ from seqtool.metrics import TaggingCounts
 from seqtool.models.build import arrays, build_character_network
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.word_features import WordInput
-from seqtool.settings import CharModel, CharSettings, Feature, Scheme, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings import (
+    CharModel,
+    CharSettings,
+    Feature,
+    Scheme,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    Training,
+)
 from seqtool.spans import convert
 from seqtool.tasks.tagger_training import TaggingTask
 from seqtool.training.engine import validation as protocols
-from seqtool.training.engine.events import RowReport
+from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.task import StopEvaluation
 from seqtool.training.engine.validation import blocks_loss, carried_loss, sequences_loss
 from tests.support.small_tasks import (
@@ -91,18 +100,26 @@ def test_warming_up_is_what_makes_the_streams_one_pass(monkeypatch: pytest.Monke
     assert abs(warmed.total - whole) < 0.1 * abs(cold.total - whole)
 
 
-@pytest.mark.parametrize(("length", "block"), [(500, 64), (129, 64), (65, 64), (20, 64), (2, 5), (90, 1), (9000, 16)])
+@pytest.mark.parametrize(
+    ("length", "block"), [(500, 64), (129, 64), (65, 64), (20, 64), (2, 5), (90, 1), (9000, 16)]
+)
 def test_blocks_start_from_the_initial_state(length: int, block: int) -> None:
     made, text = network("gru", "learned"), random_text(length, 7)
     with torch.no_grad():
         found = blocks_loss(made, text, block, CPU, never)
-    expected = [loss for start in range(0, length - 1, block) for loss in losses_of(made, text[start : start + block + 1])]
+    expected = [
+        loss
+        for start in range(0, length - 1, block)
+        for loss in losses_of(made, text[start : start + block + 1])
+    ]
     assert found.count == len(expected) == length - 1
     assert found.total == pytest.approx(sum(expected), rel=1e-5)
 
 
 @pytest.mark.parametrize("portion", [1, 7, 1 << 14])
-def test_results_do_not_depend_on_how_much_is_read_at_a_time(portion: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_do_not_depend_on_how_much_is_read_at_a_time(
+    portion: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made, text = network(), random_text(700, 7)
     cut = np.random.default_rng(0).integers(0, 12, 30).cumsum()
     inputs = [part.astype(np.int64) for part in np.split(text, cut)]
@@ -112,7 +129,9 @@ def test_results_do_not_depend_on_how_much_is_read_at_a_time(portion: int, monke
         monkeypatch.setattr(protocols, "_SYMBOLS", portion)
         found = blocks_loss(made, text, 50, CPU, never), *sequences_loss(made, inputs, targets, CPU, never)
     assert [part.count for part in found[:2]] == [part.count for part in expected[:2]] == [699, 700]
-    assert [part.total for part in found[:2]] == pytest.approx([part.total for part in expected[:2]], rel=1e-5)
+    assert [part.total for part in found[:2]] == pytest.approx(
+        [part.total for part in expected[:2]], rel=1e-5
+    )
     assert found[2] == expected[2]
 
 
@@ -134,14 +153,23 @@ def test_sequences_are_scored_one_by_one() -> None:
     assert found.total == pytest.approx(total, rel=1e-5)
 
 
-@pytest.mark.parametrize(("given", "block"), [(None, 10), (25, 25)], ids=["as long as the window", "eval_block"])
+@pytest.mark.parametrize(
+    ("given", "block"), [(None, 10), (25, 25)], ids=["as long as the window", "eval_block"]
+)
 def test_a_character_rows_scores(given: int | None, block: int) -> None:
-    task = text_task(CharSettings(model=CharModel(hidden_size=8), training=Training(epochs=1, window=10, eval_block=given)), val=800)
+    task = text_task(
+        CharSettings(
+            model=CharModel(hidden_size=8), training=Training(epochs=1, window=10, eval_block=given)
+        ),
+        val=800,
+    )
     scores = task.evaluate(never)
     task.network.eval()
     text: Any = task.corpus.val
     assert scores["val_loss"] == pytest.approx(sum(losses_of(task.network, text)) / 799, abs=1e-4)
-    blocks = sum(sum(losses_of(task.network, text[start : start + block + 1])) for start in range(0, 799, block))
+    blocks = sum(
+        sum(losses_of(task.network, text[start : start + block + 1])) for start in range(0, 799, block)
+    )
     assert scores["val_loss_blocks"] == pytest.approx(blocks / 799, abs=1e-4)
     assert scores["val_bits_per_char"] == pytest.approx(scores["val_loss"] / math.log(2))
 
@@ -150,27 +178,42 @@ def test_a_character_rows_scores(given: int | None, block: int) -> None:
 def test_too_little_to_validate_on_is_no_validation(val: int) -> None:
     task = text_task(CharSettings(model=CharModel(hidden_size=3), training=Training(epochs=1)), val=val)
     assert not task.has_validation
-    assert next(type(report) for report in trainer(task).run()) is RowReport
+    assert next(type(report) for report in trainer(task).run()) is RowEvent
 
 
 # --- taggers ----------------------------------------------------------------------------------------------------------
 
 TRAIN = [sentence(*pair) for pair in TOY_SENTENCES]
-FEATURES = (Feature(name="form", dim=6), Feature(name="suffix", length=1, dim=3), Feature(name="char_cnn", dim=5, width=3))
+FEATURES = (
+    Feature(name="form", dim=6),
+    Feature(name="suffix", length=1, dim=3),
+    Feature(name="char_cnn", dim=5, width=3),
+)
 
 
 def tagger(decoder: Any = "softmax", scheme: Scheme = "none", **training: Any) -> TaggingTask:
     model = TaggerModel(features=FEATURES, hidden_size=6, projection=8, decoder=decoder, dropout=0.3)
-    settings = TaggerSettings(data=TaggerData(train=("x",)), model=model, training=Training(**{"epochs": 2, "batch_size": 8, **training}))
+    settings = TaggerSettings(
+        data=TaggerData(train=("x",)),
+        model=model,
+        training=Training(**{"epochs": 2, "batch_size": 8, **training}),
+    )
     spans = scheme != "none"
     dev = [*random_sentences(30, 5, spans=spans), sentence("W1 new W2", "O B-new O" if spans else "A NEW B")]
     return tagging_task(settings, random_sentences(60, spans=spans), dev, scheme)
 
 
 def test_words_are_hidden_in_training_and_never_in_evaluation() -> None:
-    task, plain = (tagging_task(replace(TOY, model=replace(TOY.model, word_dropout=dropout)), TRAIN, TRAIN) for dropout in (0.999999, 0.0))
+    task, plain = (
+        tagging_task(replace(TOY, model=replace(TOY.model, word_dropout=dropout)), TRAIN, TRAIN)
+        for dropout in (0.999999, 0.0)
+    )
     task.loss(task.batch(0, 0)[0], 0, 0).backward()  # type: ignore[no-untyped-call]
-    assert all(not parameter.grad.any() for parameter in task.network.features.parameters() if parameter.grad is not None)
+    assert all(
+        not parameter.grad.any()
+        for parameter in task.network.features.parameters()
+        if parameter.grad is not None
+    )
     assert task.evaluate(never) == plain.evaluate(never)
 
 
@@ -179,14 +222,21 @@ def alone(task: TaggingTask, tokens: tuple[str, ...]) -> torch.Tensor:
     encoded: Any = task.corpus.encoder.encode(list(tokens))
     places = torch.arange(len(tokens)).unsqueeze(1)
     given = WordInput(
-        torch.from_numpy(encoded.ids[:, None]), torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths), places
+        torch.from_numpy(encoded.ids[:, None]),
+        torch.from_numpy(encoded.characters),
+        torch.from_numpy(encoded.lengths),
+        places,
     )
     with torch.no_grad():
-        scores: torch.Tensor = task.network(given, torch.tensor([len(tokens)]), task.network.encoder.initial_state(1))
+        scores: torch.Tensor = task.network(
+            given, torch.tensor([len(tokens)]), task.network.encoder.initial_state(1)
+        )
     return scores[:, 0]
 
 
-@pytest.mark.parametrize(("decoder", "scheme"), [("softmax", "none"), ("softmax", "iob2"), ("viterbi", "iob2"), ("crf", "iob1")])
+@pytest.mark.parametrize(
+    ("decoder", "scheme"), [("softmax", "none"), ("softmax", "iob2"), ("viterbi", "iob2"), ("crf", "iob1")]
+)
 def test_a_taggers_scores_are_those_of_its_sentences_one_by_one(decoder: str, scheme: Scheme) -> None:
     task = tagger(decoder, scheme)
     list(trainer(task).run())
@@ -201,7 +251,9 @@ def test_a_taggers_scores_are_those_of_its_sentences_one_by_one(decoder: str, sc
         gold = [task._numbers.get(label, -1) for label in task.corpus.inner_labels(given)]
         known += sum(label >= 0 for label in gold)
         if decoder != "crf":
-            total += functional.cross_entropy(emitted, torch.tensor(gold), reduction="sum", ignore_index=-1).item()
+            total += functional.cross_entropy(
+                emitted, torch.tensor(gold), reduction="sum", ignore_index=-1
+            ).item()
     if decoder != "crf":
         assert scores["val_loss"] == pytest.approx(total / known, rel=1e-5)
     if scheme == "none":
@@ -242,7 +294,9 @@ def test_weights_and_smoothing_follow_their_formula() -> None:
     found = task.loss(batch, 0, 0).item()
     with_hook.remove()
     log = torch.log_softmax(scores["logits"], 2).detach().double()
-    counts = np.bincount([task._numbers[label] for given in task.corpus.train for label in given.labels], minlength=3)
+    counts = np.bincount(
+        [task._numbers[label] for given in task.corpus.train for label in given.labels], minlength=3
+    )
     raw = np.array([3.0 if label == "A" else 1.0 for label in task.corpus.labels])
     weights = raw * counts.sum() / (raw * counts).sum()
     expected = 0.0
@@ -255,7 +309,8 @@ def test_weights_and_smoothing_follow_their_formula() -> None:
 # --- evaluation and training ------------------------------------------------------------------------------------------
 
 CHAR = CharSettings(
-    model=CharModel(hidden_size=6, dropout=0.3, state_reset=0.2), training=Training(epochs=2, batch_size=5, window=8, ema=0.9)
+    model=CharModel(hidden_size=6, dropout=0.3, state_reset=0.2),
+    training=Training(epochs=2, batch_size=5, window=8, ema=0.9),
 )
 MAKERS: dict[str, Any] = {
     "text": lambda: text_task(CHAR),
@@ -296,8 +351,8 @@ def test_rows_show_averaged_weights_and_training_goes_on_with_its_own(name: str)
     assert made.average is not None
     for report in made.run():
         shown = arrays(made.task.network)
-        held = made.average.averages if isinstance(report, RowReport) else made.average.trained
+        held = made.average.averages if isinstance(report, RowEvent) else made.average.trained
         for key, tensor in zip(made.trained, held, strict=True):
             assert np.array_equal(shown[key], tensor.numpy())
-        if isinstance(report, RowReport):
+        if isinstance(report, RowEvent):
             assert report.scores == made.task.evaluate(never)

@@ -1,0 +1,13 @@
+"""The types of values that have no class of their own: arrays, and objects read from or written to JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Array: TypeAlias = "np.ndarray[Any, Any]"  # of any shape and number type; each docstring gives the shape
+Arrays: TypeAlias = Mapping[str, Array]  # by name: the weights of a model, the tensors of a checkpoint
+Json: TypeAlias = dict[str, Any]  # one JSON object, only where JSON is read or written
