@@ -21,16 +21,17 @@ def check(
     from seqtool.data.formats.guess_layout import looks_labelled
     from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.console import write_json, write_line
+    from seqtool.reports.data_check import check_json, check_lines
     from seqtool.reports.training import TrainingScreen
     from seqtool.storage.run_directory import runs_root
-    from seqtool.training.data_check import check as look
+    from seqtool.training.data_check import check as check_data
 
     labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labelled(config)
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
     read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
-    seen = look(read, runs_root(runs_dir) / ".cache")
+    result = check_data(read, runs_root(runs_dir) / ".cache")
     if json:
-        write_json({"config": str(config), **seen.to_json()})
+        write_json({"config": str(config), **check_json(result)})
         return
-    for line in seen.lines():
+    for line in check_lines(result):
         write_line(line)
