@@ -1,1 +1,1 @@
-"""Networks in torch: tensors in, tensors out. They know nothing of files, printing or ranks."""
+"""Networks in torch: tensors in, tensors out. This package knows no files, no output and no ranks."""

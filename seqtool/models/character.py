@@ -1,4 +1,4 @@
-"""The character model: symbols in, a score for every symbol out, at each step."""
+"""Network of the character model: symbols in, a score for every symbol out, at each step."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqtool.models.recurrent import Masks, RecurrentStack, State
-from seqtool.settings import CharModel
+from seqtool.models.weights import seed_generator
+from seqtool.settings import CharModel, CharSettings
 
 
-class TiedOutput(nn.Module):
-    """What a tied output layer has of its own: the bias of each symbol's score."""
+class OutputBias(nn.Module):
+    """Bias of each symbol's score: the only own weight of an output layer that is tied to the embedding."""
 
     def __init__(self, symbols: int) -> None:
         super().__init__()
@@ -19,10 +20,18 @@ class TiedOutput(nn.Module):
 
 
 class CharacterNetwork(nn.Module):
-    """Symbol input, recurrent stack, output layer (or the embedding again: tied weights, Press and Wolf 2017)."""
+    """Symbol input, recurrent stack and output layer.
+
+    With tied weights the output layer uses the embedding matrix (Press and Wolf 2017).
+    """
 
     def __init__(self, model: CharModel, symbols: int) -> None:
-        """Args: symbols: how many the vocabulary has. Weights are drawn from torch's generator, from the input upwards."""
+        """Draw the weights from torch's global generator, from the input upwards.
+
+        Args:
+            model: the settings.
+            symbols: size of the vocabulary.
+        """
         super().__init__()
         self.model = model
         self.symbols = symbols
@@ -30,25 +39,29 @@ class CharacterNetwork(nn.Module):
         self.embedding = None if onehot else nn.Embedding(symbols, model.embedding_dim)
         self.encoder = RecurrentStack(model, symbols if onehot else model.embedding_dim)
         self.bridge: nn.Linear | None = None
-        self.output: nn.Linear | TiedOutput | None = None
+        self.output: nn.Linear | OutputBias | None = None
         if model.output == "linear":
             self.output = self._tied_output(model) if model.tied else nn.Linear(model.hidden_size, symbols)
 
-    def _tied_output(self, model: CharModel) -> TiedOutput:
-        """Take the embedding as output weights, and a bridge to its width where that is not the hidden size."""
+    def _tied_output(self, model: CharModel) -> OutputBias:
+        """Prepare the embedding as output matrix, with a bridge if its width differs from the hidden size.
+
+        The embedding is scaled down, so that the first scores are as small as those of a separate output
+        layer.
+        """
         assert self.embedding is not None
         if model.embedding_dim != model.hidden_size:
             self.bridge = nn.Linear(model.hidden_size, model.embedding_dim, bias=False)
-        with torch.no_grad():  # scores then start small, as those of an output layer of its own do
+        with torch.no_grad():
             self.embedding.weight.mul_(model.embedding_dim**-0.5)
-        return TiedOutput(self.symbols)
+        return OutputBias(self.symbols)
 
     def forward(self, symbols: Tensor, state: State, masks: Masks | None = None) -> tuple[Tensor, State]:
-        """Scores of the next (or the aligned) symbol.
+        """Score the next symbol, or the aligned one, at each step.
 
         Args:
-            symbols: (time, batch) of symbol numbers.
-            state: of the stack, see `RecurrentStack.initial_state`.
+            symbols: symbol numbers (time, batch).
+            state: of the recurrent stack, see `RecurrentStack.initial_state`.
             masks: dropout of this step.
 
         Returns:
@@ -62,10 +75,15 @@ class CharacterNetwork(nn.Module):
         return self.scores(y), state
 
     def scores(self, y: Tensor) -> Tensor:
-        """The output layer: (…, hidden) to (…, symbols); without one, the states themselves."""
-        if isinstance(self.output, TiedOutput):
+        """Apply the output layer: (…, hidden) to (…, symbols). Without one, return the hidden states."""
+        if isinstance(self.output, OutputBias):
             assert self.embedding is not None
-            return functional.linear(
-                y if self.bridge is None else self.bridge(y), self.embedding.weight, self.output.bias
-            )
+            y = y if self.bridge is None else self.bridge(y)
+            return functional.linear(y, self.embedding.weight, self.output.bias)
         return y if self.output is None else self.output(y)
+
+
+def build_character_network(settings: CharSettings, symbols: int) -> CharacterNetwork:
+    """Return a character network with new weights, drawn as `seed` and `seed_skip` determine."""
+    seed_generator(settings.seed, settings.training.seed_skip)
+    return CharacterNetwork(settings.model, symbols)

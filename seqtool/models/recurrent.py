@@ -1,39 +1,40 @@
-"""The recurrent stack: layers of rnn, lstm or gru cells in one or both directions, on torch's fused kernels.
+"""Recurrent stack: layers of rnn, lstm or gru cells in one or both directions, on torch's fused kernels.
 
-State is an argument and a result; no layer remembers. Sequences are time-major and padded, never packed: packed
-sequences are several times slower on a CPU. The backward direction runs over sequences reversed within their own length.
-Parameters bear the names of a model directory: `0.forward.weight_ih` is the first layer's, read from left to right.
+The state is an argument and a result; no layer keeps it. Sequences are time-major and padded, not packed,
+because packed sequences are several times slower on a CPU. The backward direction reads each sequence
+reversed within its own length. Parameters have the names of a model directory: `0.forward.weight_ih` belongs
+to the forward direction of the first layer.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-from seqtool.models.device_copy import moved
+from seqtool.models.weights import copy_to_device, pack_for_gpu
 from seqtool.settings import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 DIRECTIONS = ("forward", "backward")
-RANDOM_MEAN = (
-    0.5  # of U(0,1): what stands in, outside training, for an initial state that is drawn anew each time
-)
-State = tuple[
-    tuple[Tensor, ...], ...
-]  # for every layer, in it for every direction: (h,) or (h, c), each (batch, hidden)
+RANDOM_MEAN = 0.5  # mean of U(0,1), the distribution of random initial states
+
+# One tuple per layer and direction: (h,) or (h, c), each (batch, hidden). Directions of a layer are adjacent.
+State: TypeAlias = tuple[tuple[Tensor, ...], ...]
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
 class Masks:
-    """Locked dropout masks, one for a whole window or sentence, already divided by the share that is kept.
+    """Locked dropout masks: the same at all steps of a window or sentence, and divided by the kept share.
 
     Attributes:
-        input: (batch, input) on what enters the first layer, or None.
-        between: for every layer but the last (batch, width), or empty.
-        output: (batch, width) on what leaves the last layer, or None.
-        recurrent: for every layer and direction (gates * hidden, hidden) on the recurrent matrix, or empty.
+        input: on the input of the first layer (batch, input), or None.
+        between: on the output of each layer but the last (batch, width), or empty.
+        output: on the output of the last layer (batch, width), or None.
+        recurrent: on each recurrent matrix (gates * hidden, hidden), by layer and direction, or empty.
     """
 
     input: Tensor | None = None
@@ -45,10 +46,14 @@ class Masks:
 NO_MASKS = Masks()
 
 
-class Direction(nn.Module):
-    """One layer in one direction, for (time, batch, input) and with torch's layout, gate order and order of initial draws.
+# --- one layer in one direction -----------------------------------------------------------------------------
 
-    rnn: Elman 1990; lstm: Hochreiter and Schmidhuber 1997, with forget gates; gru: Cho et al. 2014.
+
+class Direction(nn.Module):
+    """One layer in one direction, with torch's memory layout, gate order and order of initial draws.
+
+    Sources: Elman 1990 (rnn); Hochreiter and Schmidhuber 1997, with forget gates (lstm); Cho et al. 2014
+    (gru).
     """
 
     def __init__(self, model: RecurrentModel, input_size: int) -> None:
@@ -62,12 +67,23 @@ class Direction(nn.Module):
         self.bias_hh = nn.Parameter(torch.empty(rows))
         bound = hidden**-0.5
         with torch.no_grad():
-            for weight in (self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh):
+            for weight in self.weights:
                 weight.uniform_(-bound, bound)
             if model.cell == "lstm" and model.forget_bias is not None:
-                # Two biases are added to each gate; one of them carries the value.
+                # The cell adds both biases to a gate. One of them gets the value, the other 0.
                 self.bias_ih[hidden : 2 * hidden] = model.forget_bias
                 self.bias_hh[hidden : 2 * hidden] = 0.0
+
+    @property
+    def weights(self) -> list[nn.Parameter]:
+        """Input matrix, recurrent matrix, input bias and recurrent bias."""
+        return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
+
+    def flatten_parameters(self) -> None:
+        """Put the weights into one buffer on a GPU, as cuDNN needs them; on a CPU do nothing."""
+        if self.weight_ih.is_cuda:
+            rnn = f"RNN_{self.nonlinearity.upper()}"
+            pack_for_gpu(self.weights, rnn if self.cell == "rnn" else self.cell.upper())
 
     def forward(
         self, x: Tensor, state: tuple[Tensor, ...], recurrent_mask: Tensor | None = None
@@ -75,42 +91,49 @@ class Direction(nn.Module):
         """Run over a whole sequence.
 
         Args:
-            x: (time, batch, input), of at least one step.
+            x: input (time, batch, input) of at least one step.
             state: (h,) or (h, c), each (batch, hidden).
-            recurrent_mask: (gates * hidden, hidden), multiplied into the recurrent matrix (DropConnect, Merity et al. 2018).
+            recurrent_mask: multiplies the recurrent matrix (gates * hidden, hidden): DropConnect, Merity et
+                al. 2018.
 
         Returns:
             y (time, batch, hidden) and the state after the last step.
         """
         weight_hh = self.weight_hh if recurrent_mask is None else self.weight_hh * recurrent_mask
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
-        start = [part.unsqueeze(0) for part in state]
-        form = (
-            True,
-            1,
-            0.0,
-            self.training,
-            False,
-            False,
-        )  # biases, layers, dropout, training, bidirectional, batch first
+        before = [part.unsqueeze(0) for part in state]
+        # biases, layers, dropout, training, bidirectional, batch first
+        options = (True, 1, 0.0, self.training, False, False)
         if self.cell == "lstm":
-            y, h, c = torch._VF.lstm(x, start, weights, *form)
+            y, h, c = torch._VF.lstm(x, before, weights, *options)
             return y, (h[0], c[0])
         kernel = torch._VF.gru if self.cell == "gru" else getattr(torch._VF, f"rnn_{self.nonlinearity}")
-        y, h = kernel(x, start[0], weights, *form)
+        y, h = kernel(x, before[0], weights, *options)
         return y, (h[0],)
 
 
+def flatten_parameters(network: Network) -> Network:
+    """Put the recurrent weights of a network into cuDNN's layout, if it is on a GPU, and return the network.
+
+    Call it after the network was moved to its device: moving a network separates the weights again.
+    """
+    for module in network.modules():
+        if isinstance(module, Direction):
+            module.flatten_parameters()
+    return network
+
+
 def add_directions(module: nn.Module, directions: list[Direction]) -> None:
-    """Make directions submodules named `forward` and `backward`: the names of weights, which every module's own method also bears."""
-    for name, direction in zip(DIRECTIONS, directions, strict=False):
-        module._modules[name] = (
-            direction  # `add_module` would refuse the name; methods are found before submodules
-        )
+    """Register directions as submodules `forward` and `backward`, so that their weights get the stored names.
+
+    `add_module` refuses `forward`, because every module has a method of that name. Python finds the method
+    before the submodule, so the two do not conflict.
+    """
+    module._modules.update(zip(DIRECTIONS, directions, strict=False))
 
 
 class Layer(nn.Module):
-    """One layer: the forward direction and, for a bidirectional stack, the backward one."""
+    """One layer: the forward direction and, in a bidirectional stack, the backward direction."""
 
     def __init__(self, model: RecurrentModel, input_size: int, directions: int) -> None:
         super().__init__()
@@ -118,51 +141,71 @@ class Layer(nn.Module):
         add_directions(self, self.directions)
 
 
-class StartOfDirection(nn.Module):
-    """A learned initial state of one layer and direction; it starts as zeros."""
+# --- initial states -----------------------------------------------------------------------------------------
+
+
+class LearnedState(nn.Module):
+    """Learned initial state of one layer and direction, zero at first."""
 
     def __init__(self, model: RecurrentModel) -> None:
         super().__init__()
         self.h = nn.Parameter(torch.zeros(model.hidden_size))
         self.c = nn.Parameter(torch.zeros(model.hidden_size)) if model.cell == "lstm" else None
 
+    @property
+    def parts(self) -> list[Tensor]:
+        """h and, for an lstm, c: each (hidden,)."""
+        return [self.h] if self.c is None else [self.h, self.c]
+
 
 class InitialState(nn.Module):
-    """The state before the first symbol: zeros, random or learned."""
+    """State before the first symbol: zeros, random or learned."""
 
     def __init__(self, model: RecurrentModel, directions: int) -> None:
         super().__init__()
         self.model = model
         self.count = model.num_layers * directions
-        self.learned: list[StartOfDirection] = []
+        self.learned: list[LearnedState] = []
         for layer in range(model.num_layers if model.initial_state == "learned" else 0):
-            starts = [StartOfDirection(model) for _ in range(directions)]
+            states = [LearnedState(model) for _ in range(directions)]
             holder = nn.Module()
-            holder._modules.update(zip(DIRECTIONS, starts, strict=False))
+            holder._modules.update(zip(DIRECTIONS, states, strict=False))
             self.add_module(str(layer), holder)
-            self.learned += starts
+            self.learned += states
 
     def forward(self, batch: int, like: Tensor, draw: torch.Generator | None = None) -> State:
-        """A state for `batch` sequences, of the type and on the device of `like`."""
+        """Return the state of `batch` sequences, with the type and device of `like`.
+
+        Args:
+            batch: number of sequences.
+            like: a weight of the network.
+            draw: source of a random state; without it the mean of the draws is used.
+        """
         if self.learned:
-            parts = [[part for part in (start.h, start.c) if part is not None] for start in self.learned]
-            return tuple(tuple(part.expand(batch, -1).contiguous() for part in start) for start in parts)
-        shape = (2 if self.model.cell == "lstm" else 1, batch, self.model.hidden_size)
-        if self.model.initial_state == "random" and draw is not None:
             return tuple(
-                tuple(moved(torch.rand(shape, generator=draw).to(like.dtype), like.device))
+                tuple(part.expand(batch, -1).contiguous() for part in learned.parts)
+                for learned in self.learned
+            )
+        shape = (2 if self.model.cell == "lstm" else 1, batch, self.model.hidden_size)
+        is_random = self.model.initial_state == "random"
+        if is_random and draw is not None:
+            return tuple(
+                tuple(copy_to_device(torch.rand(shape, generator=draw).to(like.dtype), like.device))
                 for _ in range(self.count)
             )
-        value = RANDOM_MEAN if self.model.initial_state == "random" else 0.0
+        value = RANDOM_MEAN if is_random else 0.0
         return tuple(tuple(like.new_full(shape, value)) for _ in range(self.count))
 
 
+# --- the stack ----------------------------------------------------------------------------------------------
+
+
 class RecurrentStack(nn.Module):
-    """Layers on top of each other, and what they start from.
+    """Recurrent layers, each with the output of the one before as its input, and their initial state.
 
     Attributes:
-        input_size: width of what enters the first layer.
-        width: of what leaves the last layer: hidden size times directions.
+        input_size: width of the first layer's input.
+        width: width of the last layer's output: hidden size times directions.
         directions: of all layers, in the order of a `State`.
     """
 
@@ -175,20 +218,21 @@ class RecurrentStack(nn.Module):
         for index in range(model.num_layers):
             self.layers.append(Layer(model, self.width if index else input_size, 1 + bidirectional))
             self.add_module(str(index), self.layers[-1])
-        self.start = InitialState(model, 1 + bidirectional)
+        self.initial = InitialState(model, 1 + bidirectional)
 
     @property
     def directions(self) -> list[Direction]:
-        """Of all layers, in the order of a `State`."""
+        """Directions of all layers, in the order of a `State`."""
         return [direction for layer in self.layers for direction in layer.directions]
 
     def initial_state(self, batch: int, draw: torch.Generator | None = None) -> State:
-        """The state before the first symbol of `batch` sequences.
+        """Return the state before the first symbol of `batch` sequences.
 
         Args:
-            draw: for `random`: where training draws from; without it the mean of the draws, 0.5, stands in.
+            batch: number of sequences.
+            draw: source of a `random` state in training; without it the mean of the draws, 0.5, is used.
         """
-        return self.start(batch, self.layers[0].directions[0].weight_hh, draw)  # type: ignore[no-any-return]
+        return self.initial(batch, self.layers[0].directions[0].weight_hh, draw)  # type: ignore[no-any-return]
 
     def forward(
         self, x: Tensor, state: State, masks: Masks | None = None, back_index: Tensor | None = None
@@ -196,20 +240,22 @@ class RecurrentStack(nn.Module):
         """Run the stack over padded sequences.
 
         Args:
-            x: (time, batch, input).
-            state: as `initial_state` gives it.
+            x: input (time, batch, input).
+            state: as returned by `initial_state`.
             masks: dropout of this step; None: no dropout.
-            back_index: (time * batch,), for a bidirectional stack: from `reversal`.
+            back_index: order of the backward direction (time * batch,), from `reversal`; needed if
+                bidirectional.
 
         Returns:
-            y (time, batch, width) and the state after the last step, padding included: of use for equal lengths only.
+            y (time, batch, width) and the state after the last step. Since that step may be padding, the
+            state is meaningful only for sequences of equal length.
         """
         masks = masks or NO_MASKS
         if masks.input is not None:
             x = x * masks.input
         after: list[tuple[Tensor, ...]] = []
         for index, layer in enumerate(self.layers):
-            y = self._layer(layer, x, state, masks, back_index, after)
+            y = self._run_layer(layer, x, state, masks, back_index, after)
             x = x + y if self.model.residual and index else y
             if index < len(masks.between):
                 x = x * masks.between[index]
@@ -218,7 +264,7 @@ class RecurrentStack(nn.Module):
         return x, tuple(after)
 
     @staticmethod
-    def _layer(
+    def _run_layer(
         layer: Layer,
         x: Tensor,
         state: State,
@@ -226,7 +272,7 @@ class RecurrentStack(nn.Module):
         back_index: Tensor | None,
         after: list[tuple[Tensor, ...]],
     ) -> Tensor:
-        """All directions of a layer side by side; their last states are appended to `after`."""
+        """Return the concatenated outputs of a layer's directions; append their last states to `after`."""
         outputs = []
         for number, direction in enumerate(layer.directions):
             mask = masks.recurrent[len(after)] if masks.recurrent else None
@@ -236,15 +282,18 @@ class RecurrentStack(nn.Module):
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
 
 
+# --- reversed sequences -------------------------------------------------------------------------------------
+
+
 def reversal(lengths: Tensor, time: int) -> Tensor:
-    """The order in which sequences are reversed, each within its own length; padding stays. Its own inverse.
+    """Return the index that reverses each sequence within its length. Padding stays; the index is its own inverse.
 
     Args:
-        lengths: (batch,).
+        lengths: length of each sequence (batch,).
         time: steps of the padded batch.
 
     Returns:
-        (time * batch,): for each place of the reversed sequences, flattened, the place it is taken from.
+        For each position of the reversed, flattened batch its source position (time * batch,).
     """
     steps = torch.arange(time, device=lengths.device).unsqueeze(1)
     sources = torch.where(steps < lengths, lengths - 1 - steps, steps)
@@ -253,7 +302,11 @@ def reversal(lengths: Tensor, time: int) -> Tensor:
 
 
 def reorder(x: Tensor, index: Tensor | None) -> Tensor:
-    """x (time, batch, width) with its steps taken from the places that `reversal` gives."""
+    """Return x (time, batch, width) with its steps in the order of an index from `reversal`.
+
+    Raises:
+        ValueError: there is no index.
+    """
     if index is None:
-        raise ValueError("a backward direction needs the order in which to read")
+        raise ValueError("a bidirectional stack needs back_index")
     return x.flatten(0, 1).index_select(0, index).view(x.shape)

@@ -15,9 +15,8 @@ from seqtool.data.sharding import Columns
 from seqtool.errors import ModelError
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
-from seqtool.models.cudnn import flattened
-from seqtool.models.device_copy import moved
-from seqtool.models.recurrent import State
+from seqtool.models.recurrent import State, flatten_parameters
+from seqtool.models.weights import copy_to_device
 from seqtool.settings import CharSettings
 from seqtool.training.engine.ranks import ALONE, Ranks, own
 from seqtool.training.engine.rng import generator, stack_masks, training_state
@@ -49,7 +48,7 @@ class CharacterTask:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.network = flattened(network.to(device)).train()
+        self.network = flatten_parameters(network.to(device)).train()
         self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
@@ -94,7 +93,7 @@ class CharacterTask:
         return CharacterBatch(self._tensor(made.inputs), self._tensor(made.targets), made.columns), made.items
 
     def _tensor(self, array: Array) -> Tensor:
-        return moved(torch.from_numpy(array), self.device)
+        return copy_to_device(torch.from_numpy(array), self.device)
 
     def loss(self, batch: CharacterBatch, index: int, draw: int) -> Tensor:
         """Summed cross-entropy in nats; for running text the state is carried on, detached."""
@@ -114,7 +113,7 @@ class CharacterTask:
         if not reset:
             return self._state
         chances = torch.rand(columns.width, 1, generator=generator(seed, "state reset", draw))
-        struck = moved(own(chances, columns), self.device) < reset
+        struck = copy_to_device(own(chances, columns), self.device) < reset
         fresh = training_state(self.network.encoder, columns.width, seed, draw, columns)
         return tuple(
             tuple(torch.where(struck, start, part) for part, start in zip(parts, starts, strict=True))

@@ -40,7 +40,7 @@ def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
         ConfigError: if the device is not to be had.
     """
     require_torch()
-    from seqtool.models.build import arrays, load_arrays
+    from seqtool.models.weights import load_weights, weight_arrays
     from seqtool.training.engine.device import choose_device, set_up_torch
 
     settings = prepared.settings
@@ -49,8 +49,10 @@ def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
     make = _character_task if isinstance(settings, CharSettings) else _tagging_task
     task = make(prepared, device, ranks)
     if prepared.start is not None:
-        fresh = arrays(task.network)
-        load_arrays(task.network, transferred_weights(fresh, prepared.start, prepared.config, prepared.vocab))
+        fresh = weight_arrays(task.network)
+        load_weights(
+            task.network, transferred_weights(fresh, prepared.start, prepared.config, prepared.vocab)
+        )
     ranks.broadcast_tensors(task.network.parameters())
     return BuiltTask(task, device, threads)
 
@@ -64,14 +66,15 @@ def untrained_arrays(
         SeqtoolError: if torch is not installed.
     """
     require_torch()
-    from seqtool.models.build import arrays, build_character_network
+    from seqtool.models.character import build_character_network
+    from seqtool.models.weights import weight_arrays
 
     if prepared is not None and isinstance(prepared.corpus, CharCorpus):
         symbols = len(prepared.corpus.vocabulary)
     if isinstance(settings, CharSettings):
-        return arrays(build_character_network(settings, symbols))
+        return weight_arrays(build_character_network(settings, symbols))
     assert prepared is not None
-    return arrays(_tagger_network(prepared))
+    return weight_arrays(_tagger_network(prepared))
 
 
 def require_torch() -> None:
@@ -92,7 +95,7 @@ def require_torch() -> None:
 
 
 def _character_task(prepared: Prepared, device: torch.device, ranks: Ranks) -> Task:
-    from seqtool.models.build import build_character_network
+    from seqtool.models.character import build_character_network
     from seqtool.tasks.character_training import CharacterTask
 
     settings, corpus = prepared.settings, prepared.corpus
@@ -110,7 +113,7 @@ def _tagging_task(prepared: Prepared, device: torch.device, ranks: Ranks) -> Tas
 
 
 def _tagger_network(prepared: Prepared) -> TaggerNetwork:
-    from seqtool.models.build import build_tagger_network
+    from seqtool.models.tagger import build_tagger_network
     from seqtool.settings import feature_list
 
     settings, corpus = prepared.settings, prepared.corpus

@@ -14,9 +14,9 @@ from torch.nn import functional
 from seqtool.data.batches import SentenceBatch, SentenceBatches
 from seqtool.decoding import argmax, constraint_scores, viterbi
 from seqtool.metrics import LossCount, SpanCounts, Tally, token_accuracy
-from seqtool.models.cudnn import flattened
-from seqtool.models.device_copy import moved
+from seqtool.models.recurrent import flatten_parameters
 from seqtool.models.tagger import TaggerNetwork
+from seqtool.models.weights import copy_to_device
 from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
 from seqtool.tasks.class_weights import class_weights
@@ -52,7 +52,7 @@ class TaggingTask:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> None:
-        self.network = flattened(network.to(device)).train()
+        self.network = flatten_parameters(network.to(device)).train()
         self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
@@ -100,7 +100,7 @@ class TaggingTask:
         seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)
         if self._replacement.acts:
-            replaced = moved(
+            replaced = copy_to_device(
                 self._replacement.mask(self._table.replaced[batch.words], draw, batch.longest, columns),
                 self.device,
             )
@@ -119,7 +119,7 @@ class TaggingTask:
         seen = word_dropout_mask(
             batch.longest, batch.columns.width, dropout, self.settings.seed, draw, batch.columns
         )
-        return moved(seen[: len(batch.words)], self.device)
+        return copy_to_device(seen[: len(batch.words)], self.device)
 
     def _summed_loss(self, scores: Tensor, labels: Tensor, lengths: Tensor, batch: SentenceBatch) -> Tensor:
         if self.network.crf is not None:
@@ -137,7 +137,7 @@ class TaggingTask:
         )
 
     def _tensor(self, array: Array) -> Tensor:
-        return moved(torch.from_numpy(array), self.device)
+        return copy_to_device(torch.from_numpy(array), self.device)
 
     # --- validation ---------------------------------------------------------------------------------------------------
 

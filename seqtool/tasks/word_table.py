@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from seqtool.data.sharding import Columns
-from seqtool.models.device_copy import moved
-from seqtool.models.word_features import CHARACTER_FEATURES, WordInput
+from seqtool.models.tagger import CHARACTER_FEATURES, WordInput
+from seqtool.models.weights import copy_to_device
 from seqtool.settings import TaggerModel, feature_list
 from seqtool.training.engine.ranks import own
 from seqtool.training.engine.rng import generator
@@ -55,14 +55,14 @@ class WordTable:
 
     def read(self, words: Array, device: torch.device) -> WordInput:
         """The numbers of a batch's words, given as places (time, batch) in the table."""
-        ids = moved(torch.from_numpy(self.ids[words]), device)
+        ids = copy_to_device(torch.from_numpy(self.ids[words]), device)
         if self.characters is None or self.character_lengths is None:
             return WordInput(ids)
         distinct, places = np.unique(words, return_inverse=True)
         lengths = self.character_lengths[distinct]
         characters = np.ascontiguousarray(self.characters[distinct, : lengths.max()])
         parts = (
-            moved(torch.from_numpy(part), device)
+            copy_to_device(torch.from_numpy(part), device)
             for part in (characters, lengths, places.reshape(words.shape))
         )
         return WordInput(ids, *parts)

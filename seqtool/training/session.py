@@ -166,9 +166,9 @@ class TrainingSession:
             self.screen.progress(done, total, values)
 
     def _hear_of_row(self, report: RowEvent) -> None:
-        from seqtool.models.build import arrays
+        from seqtool.models.weights import weight_arrays
 
-        weights = arrays(self._built.task.network)
+        weights = weight_arrays(self._built.task.network)
         prediction = self._examples.prediction(weights)
         accuracy = None if report.scores else self._examples.training_accuracy(weights)
         self._files.row(report, prediction)
@@ -191,9 +191,9 @@ class TrainingSession:
 
 def _introduce(prepared: Prepared, built: BuiltTask, screen: TrainingScreen, ranks: Ranks) -> None:
     """Show the network."""
-    from seqtool.models.build import arrays
+    from seqtool.models.weights import weight_arrays
 
-    shapes = {name: array.shape for name, array in arrays(built.task.network).items()}
+    shapes = {name: array.shape for name, array in weight_arrays(built.task.network).items()}
     screen.network(
         network_title(prepared.config, shapes), network_parts(prepared.config, prepared.vocab, shapes)
     )

@@ -27,7 +27,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from seqtool.models.build import build_character_network
+from seqtool.models.character import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks import character_training as tasks
 from seqtool.tasks.character_training import CharacterTask

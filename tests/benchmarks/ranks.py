@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from seqtool.data.sharding import Shard
-from seqtool.models.build import build_character_network
+from seqtool.models.character import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine.events import StepEvent

@@ -152,7 +152,8 @@ def sampling() -> None:
     import torch
 
     from seqtool.inference.character import CharacterModel
-    from seqtool.models.build import arrays, build_character_network
+    from seqtool.models.character import build_character_network
+    from seqtool.models.weights import weight_arrays
     from seqtool.settings import CharModel, CharSettings
     from tests.support.random_models import character_parts
 
@@ -161,7 +162,7 @@ def sampling() -> None:
     settings = CharSettings(model=CharModel(hidden_size=512, embedding_dim=96))
     network = build_character_network(settings, len(symbols)).eval()
     config, vocab, _ = character_parts(settings.model, symbols)
-    model = CharacterModel.from_parts(config, vocab, arrays(network))
+    model = CharacterModel.from_parts(config, vocab, weight_arrays(network))
     length = 1500
 
     def ours() -> None:

@@ -19,8 +19,9 @@ from seqtool.decoding import constraint_scores, viterbi
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.weight_shapes import character_shapes, tagger_shapes
-from seqtool.models.build import arrays, build_character_network, build_tagger_network
-from seqtool.models.tagger import TaggerNetwork
+from seqtool.models.character import build_character_network
+from seqtool.models.tagger import TaggerNetwork, build_tagger_network
+from seqtool.models.weights import weight_arrays
 from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as TaggerModelSettings
 from seqtool.spans import allowed_transitions
@@ -86,7 +87,7 @@ def test_character_models(cell: dict[str, Any], entering: dict[str, Any]) -> Non
         network = build_character_network(settings, len(SYMBOLS))
         randomise(network)
         config, vocab, _ = character_parts(settings.model, SYMBOLS)
-        weights = arrays(network)
+        weights = weight_arrays(network)
         assert {name: array.shape for name, array in weights.items()} == character_shapes(
             settings.model, len(SYMBOLS)
         )
@@ -134,7 +135,7 @@ def test_taggers(features: str, cell: dict[str, Any]) -> None:
         model = TaggerModelSettings(features=FEATURE_LISTS[features], hidden_size=7, **cell, **end, **stack)
         config, vocab, _ = tagger_parts(model)
         network = torch_tagger(model, TaggerModel.from_parts(*tagger_parts(model)))
-        weights = arrays(network)
+        weights = weight_arrays(network)
         assert {name: array.shape for name, array in weights.items()} == tagger_shapes(model, vocab)
         tagger = TaggerModel.from_parts(config, vocab, weights)
         sentences = random_sentences((4, 9, 1, 9))
@@ -199,5 +200,5 @@ def test_the_lectures_cell_ends_in_the_state_that_the_notebook_prints() -> None:
         seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none")
     )
     config, vocab, _ = character_parts(settings.model, "helo")
-    model = CharacterModel.from_parts(config, vocab, arrays(build_character_network(settings, 4)))
+    model = CharacterModel.from_parts(config, vocab, weight_arrays(build_character_network(settings, 4)))
     assert np.round(model.states("hello")["encoder.0.h"][-1], 4).tolist() == pytest.approx([-0.7762, 0.8319])

@@ -11,17 +11,10 @@ from torch import nn
 from torch.nn import functional
 
 from seqtool.errors import ModelError
-from seqtool.models.build import (
-    arrays,
-    build_character_network,
-    build_tagger_network,
-    load_arrays,
-    seed_draws,
-)
-from seqtool.models.character import CharacterNetwork
+from seqtool.models.character import CharacterNetwork, build_character_network
 from seqtool.models.recurrent import Masks
-from seqtool.models.tagger import TaggerNetwork
-from seqtool.models.word_features import WordInput
+from seqtool.models.tagger import TaggerNetwork, WordInput, build_tagger_network
+from seqtool.models.weights import load_weights, seed_generator, weight_arrays
 from seqtool.settings import (
     CharModel,
     CharSettings,
@@ -48,7 +41,7 @@ def tagger_network(seed: int = 1, **given: Any) -> TaggerNetwork:
 
 @pytest.mark.parametrize("skip", [0, 1, 16, 1000])
 def test_seed_skip_throws_single_draws_away(skip: int) -> None:
-    seed_draws(7, skip)
+    seed_generator(7, skip)
     found = torch.empty(5).uniform_(-1, 1)
     torch.manual_seed(7)
     for _ in range(skip):
@@ -103,13 +96,13 @@ def test_the_notebooks_tagger_is_drawn_from_the_embedding_upwards() -> None:
 def test_character_weights_bear_the_names_of_a_model_directory(
     model: dict[str, Any], names: set[str]
 ) -> None:
-    found = {name for name in arrays(character_network(**model)) if not name.startswith("encoder.")}
+    found = {name for name in weight_arrays(character_network(**model)) if not name.startswith("encoder.")}
     assert found == names
 
 
 def test_tagger_weights_bear_the_names_of_a_model_directory() -> None:
     encoder = {"encoder.0.forward", "encoder.0.backward"}
-    names = {name for name in arrays(tagger_network(decoder="crf")) if not name.startswith("encoder.")}
+    names = {name for name in weight_arrays(tagger_network(decoder="crf")) if not name.startswith("encoder.")}
     assert names == {
         *(f"features.{index}.weight" for index in range(2)),
         *(f"{part}.{kind}" for part in ("projection", "norm", "output") for kind in ("weight", "bias")),
@@ -117,35 +110,37 @@ def test_tagger_weights_bear_the_names_of_a_model_directory() -> None:
     }
     assert {
         name.rpartition(".")[0]
-        for name in arrays(tagger_network(projection=0))
+        for name in weight_arrays(tagger_network(projection=0))
         if name.startswith("encoder.")
     } == encoder
-    assert not any(name.startswith(("norm", "projection")) for name in arrays(tagger_network(projection=0)))
-    assert not any(name.startswith("norm") for name in arrays(tagger_network(layer_norm=False)))
+    assert not any(
+        name.startswith(("norm", "projection")) for name in weight_arrays(tagger_network(projection=0))
+    )
+    assert not any(name.startswith("norm") for name in weight_arrays(tagger_network(layer_norm=False)))
 
 
 def test_arrays_are_copies_and_go_back() -> None:
     first, second = character_network(1), character_network(2)
-    weights = arrays(first)
+    weights = weight_arrays(first)
     weights["output.bias"][:] += 1
-    assert not np.array_equal(weights["output.bias"], arrays(first)["output.bias"])
-    load_arrays(second, weights)
-    assert all(np.array_equal(weights[name], array) for name, array in arrays(second).items())
+    assert not np.array_equal(weights["output.bias"], weight_arrays(first)["output.bias"])
+    load_weights(second, weights)
+    assert all(np.array_equal(weights[name], array) for name, array in weight_arrays(second).items())
     assert all(array.dtype == np.float32 and array.flags.c_contiguous for array in weights.values())
 
 
 def test_weights_that_do_not_fit_are_refused_and_change_nothing() -> None:
     network = character_network(1)
-    before = arrays(network)
-    other = arrays(character_network(2))
+    before = weight_arrays(network)
+    other = weight_arrays(character_network(2))
     for weights, said in [
         ({name: array for name, array in other.items() if name != "output.bias"}, "output.bias is missing"),
-        ({**other, "stranger": other["output.bias"]}, "stranger is not among"),
+        ({**other, "stranger": other["output.bias"]}, "stranger is not a weight of this network"),
         ({**other, "output.bias": other["output.bias"][:2]}, "output.bias"),
     ]:
         with pytest.raises(ModelError, match=said):
-            load_arrays(network, weights)
-    assert all(np.array_equal(before[name], array) for name, array in arrays(network).items())
+            load_weights(network, weights)
+    assert all(np.array_equal(before[name], array) for name, array in weight_arrays(network).items())
 
 
 def test_a_onehot_input_takes_columns_of_the_input_matrix() -> None:
@@ -180,7 +175,7 @@ def test_without_output_layer_the_states_come_out() -> None:
 def test_dense_layer_norm_and_gelu_are_those_of_the_paper() -> None:
     network = tagger_network()
     x = torch.randn(2, 3, 7)
-    weights = {name: torch.from_numpy(array).double() for name, array in arrays(network).items()}
+    weights = {name: torch.from_numpy(array).double() for name, array in weight_arrays(network).items()}
     y = x.double() @ weights["projection.weight"].T + weights["projection.bias"]
     y = (y - y.mean(2, keepdim=True)) / (y.var(2, unbiased=False, keepdim=True) + 1e-5).sqrt() * weights[
         "norm.weight"
@@ -242,6 +237,6 @@ def test_gradients_of_a_whole_tagger_are_those_found_by_small_changes() -> None:
 
 
 def test_equal_seeds_draw_equal_weights() -> None:
-    first, again, other = (arrays(tagger_network(seed)) for seed in (1, 1, 2))
+    first, again, other = (weight_arrays(tagger_network(seed)) for seed in (1, 1, 2))
     assert all(np.array_equal(first[name], again[name]) for name in first)
     assert not np.array_equal(first["output.weight"], other["output.weight"])

@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqtool.models.build import stored_parameters
 from seqtool.models.recurrent import Direction, Masks, RecurrentStack, reorder, reversal
+from seqtool.models.weights import stored_parameters
 from seqtool.settings import RecurrentModel
 from seqtool.types import Array
 
@@ -183,7 +183,7 @@ def test_weights_bear_the_names_of_a_model_directory() -> None:
     assert set(stored_parameters(network)) == expected | {
         f"initial_state.{place}.{part}" for place in places for part in "hc"
     }
-    assert {name for name in network.state_dict() if "start" not in name} == expected
+    assert {name for name in network.state_dict() if "initial" not in name} == expected
 
 
 def test_padding_does_not_reach_the_scores() -> None:
@@ -253,5 +253,5 @@ def test_initial_states() -> None:
     assert drawn.mean().item() == pytest.approx(0.5, abs=0.02)
     learned = small_stack(initial_state="learned")
     with torch.no_grad():
-        dict(learned.start.named_parameters())["0.forward.c"].fill_(3)
+        dict(learned.initial.named_parameters())["0.forward.c"].fill_(3)
     assert bool((learned.initial_state(5)[0][1] == 3).all())

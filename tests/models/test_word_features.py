@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from seqtool.models.tagger import TaggerNetwork
-from seqtool.models.word_features import (
-    CharacterConvolution,
-    CharacterRecurrence,
-    LookUp,
+from seqtool.models.tagger import (
+    CharacterCnn,
+    CharacterLstm,
+    FeatureEmbedding,
+    TaggerNetwork,
     WordFeatures,
     WordInput,
 )
@@ -25,27 +25,29 @@ CHARACTERS = torch.tensor([word + [-1] * (6 - len(word)) for word in WORDS])
 
 def test_an_unseen_value_without_unknown_row_gets_the_mean_of_all_rows() -> None:
     torch.manual_seed(0)
-    part = LookUp(Feature(name="form", dim=4, unknown=False), 5)
+    part = FeatureEmbedding(Feature(name="form", dim=4, unknown=False), 5)
     found = part(torch.tensor([[0, -1], [4, 2]]))
     assert torch.equal(found[0, 0], part.weight[0]) and torch.equal(found[1, 0], part.weight[4])
     assert torch.allclose(found[0, 1], part.weight.mean(0))
 
 
 def test_row_0_is_the_unknown_one_where_there_is_one() -> None:
-    part = LookUp(Feature(name="form", dim=4), 5)
+    part = FeatureEmbedding(Feature(name="form", dim=4), 5)
     assert torch.equal(part(torch.tensor([[0, 3]]))[0], part.weight[[0, 3]])
 
 
 @pytest.mark.parametrize("frozen", [False, True])
 def test_vectors_come_from_their_file(frozen: bool) -> None:
     vectors = torch.randn(3, 2)
-    part = LookUp(Feature(name="vectors", dim=2, path="v.txt", frozen=frozen, unknown=False), 3, vectors)
+    part = FeatureEmbedding(
+        Feature(name="vectors", dim=2, path="v.txt", frozen=frozen, unknown=False), 3, vectors
+    )
     assert torch.equal(part.weight, vectors) and part.weight.requires_grad is not frozen
     assert part.weight.data_ptr() != vectors.data_ptr()  # training leaves the caller's array alone
     assert part.has_unknown_row
 
 
-def convolved(part: CharacterConvolution, word: list[int]) -> Array:
+def convolved(part: CharacterCnn, word: list[int]) -> Array:
     """One word by itself: padded with end marks to the filter's width, convolved, ReLU, maximum over its own positions."""
     width = part.width
     word = word + [2] * (width - len(word))
@@ -61,7 +63,7 @@ def convolved(part: CharacterConvolution, word: list[int]) -> Array:
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 8])
 def test_the_character_cnn_reads_each_word_by_itself(width: int) -> None:
     torch.manual_seed(0)
-    part = CharacterConvolution(Feature(name="char_cnn", dim=7, char_dim=3, width=width), 9)
+    part = CharacterCnn(Feature(name="char_cnn", dim=7, char_dim=3, width=width), 9)
     found = part(CHARACTERS, LENGTHS).detach().numpy()
     for row, word in zip(found, WORDS, strict=True):
         np.testing.assert_allclose(row, convolved(part, word), rtol=1e-5, atol=1e-6)
@@ -69,7 +71,7 @@ def test_the_character_cnn_reads_each_word_by_itself(width: int) -> None:
 
 def test_the_character_lstm_gives_the_last_states_of_both_directions() -> None:
     torch.manual_seed(0)
-    part = CharacterRecurrence(Feature(name="char_lstm", dim=4, char_dim=3), 9)
+    part = CharacterLstm(Feature(name="char_lstm", dim=4, char_dim=3), 9)
     found = part(CHARACTERS, LENGTHS)
     start = (torch.zeros(1, 4), torch.zeros(1, 4))
     for row, word in zip(found, WORDS, strict=True):
@@ -136,5 +138,5 @@ def test_first_embeddings_are_small_before_a_projection(
     torch.manual_seed(0)
     network = TaggerNetwork(model, [400], 0, 2, (np.ones(2, bool), np.ones((2, 2), bool), np.ones(2, bool)))
     (part,) = network.features.parts
-    assert isinstance(part, LookUp)
+    assert isinstance(part, FeatureEmbedding)
     assert float(part.weight.detach().std()) == pytest.approx(scale, rel=0.05)

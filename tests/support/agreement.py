@@ -23,9 +23,8 @@ from seqtool.data.tagging.word_vectors import PretrainedVectors
 from seqtool.decoding import constraint_scores, viterbi
 from seqtool.inference.load import load_tagger
 from seqtool.inference.tagger import TaggerModel
-from seqtool.models.build import arrays, build_tagger_network, load_arrays
-from seqtool.models.tagger import TaggerNetwork
-from seqtool.models.word_features import WordInput
+from seqtool.models.tagger import TaggerNetwork, WordInput, build_tagger_network
+from seqtool.models.weights import load_weights, weight_arrays
 from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TaggerData, TaggerSettings
 from seqtool.settings import TaggerModel as Network
 from seqtool.spans import allowed_transitions
@@ -145,7 +144,7 @@ def both(model: Network, counts: Mapping[str, int]) -> tuple[TaggerNetwork, Tagg
     )
     _enlarge(network, *GAINS[model.cell])
     config = {"model": asdict(model), "scheme": "bioes", "inner_scheme": "bioes"}
-    return network.eval(), TaggerModel(config, LABELS, encoder, arrays(network))
+    return network.eval(), TaggerModel(config, LABELS, encoder, weight_arrays(network))
 
 
 def _vectors(features: Sequence[Feature], counts: Mapping[str, int]) -> dict[int, PretrainedVectors]:
@@ -164,7 +163,7 @@ def _enlarge(network: TaggerNetwork, layers: float, output: float) -> None:
     """Weights as large as training makes them; what begins as zeros or ones gets noise."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
-            if name.startswith(("crf.", "encoder.start.", "norm.")):
+            if name.startswith(("crf.", "encoder.initial.", "norm.")):
                 parameter.add_(0.3 * torch.randn_like(parameter))
             elif not name.startswith("features."):
                 parameter.mul_(output if name.startswith("output.") else layers)
@@ -180,7 +179,7 @@ def trained(folder: Path) -> tuple[TaggerNetwork, TaggerModel]:
     network = build_tagger_network(
         settings, rows, len(tagger.encoder.characters or ()) + 3, len(tagger.labels), allowed
     )
-    load_arrays(network, bundle.weights)
+    load_weights(network, bundle.weights)
     return network.eval(), tagger
 
 

@@ -18,7 +18,7 @@ import torch
 
 from seqtool.data.sharding import Shard
 from seqtool.errors import Diverged
-from seqtool.models.build import arrays
+from seqtool.models.weights import weight_arrays
 from seqtool.settings import (
     CharModel,
     CharSettings,
@@ -102,7 +102,7 @@ def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
         else:
             losses.append(report.loss)
     carried = {name: tensor.flatten().tolist() for name, tensor in task.carried_state().items()}
-    weights = float(sum(np.abs(array).sum() for array in arrays(task.network).values()))
+    weights = float(sum(np.abs(array).sum() for array in weight_arrays(task.network).values()))
     return {
         "losses": losses,
         "rows": rows,
@@ -114,7 +114,7 @@ def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
 
 def _digest(task: Any, ranks: Ranks) -> bool:
     """Whether all ranks hold the same bits."""
-    own = b"".join(array.tobytes() for array in arrays(task.network).values())
+    own = b"".join(array.tobytes() for array in weight_arrays(task.network).values())
     return not ranks.any(ranks.broadcast(own) != own)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqtool.models.build import build_character_network, build_tagger_network
+from seqtool.models.character import build_character_network
+from seqtool.models.tagger import build_tagger_network
 from seqtool.settings import (
     CharModel,
     CharSettings,

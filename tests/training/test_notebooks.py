@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtool.models.build import arrays
-from seqtool.models.word_features import WordInput
+from seqtool.models.tagger import WordInput
+from seqtool.models.weights import weight_arrays
 from seqtool.training.engine.events import RowEvent, StepEvent
 from tests.support.small_tasks import HIHELL, TOY_SENTENCES, hihell_task, toy_task, trainer
 
@@ -70,7 +70,7 @@ def test_hihells_weights_are_the_notebooks_in_every_row() -> None:
     task = hihell_task()
     reports = (report for report in trainer(task).run() if isinstance(report, RowEvent))
     for report, (loss, *weights) in zip(reports, expected, strict=True):
-        found = arrays(task.network)
+        found = weight_arrays(task.network)
         assert abs(report.train_loss - loss) < 1e-6
         for name, values in zip(NAMES, weights, strict=True):
             assert np.array_equal(found[name].ravel(), np.array(values, np.float32)), (report.epoch, name)

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from seqtool.data.sharding import Columns
-from seqtool.models.device_copy import moved
 from seqtool.models.recurrent import Masks, RecurrentStack, State
+from seqtool.models.weights import copy_to_device
 from seqtool.training.engine.ranks import own
 
 
@@ -57,7 +57,7 @@ def stack_masks(
     draw = generator(seed, "dropout", step)
 
     def mask(width: int, dropout: float) -> Tensor:
-        return moved(
+        return copy_to_device(
             own(dropout_mask((batch, width), dropout, draw), columns).to(weight.dtype), weight.device
         )
 
@@ -66,7 +66,9 @@ def stack_masks(
         between=tuple(mask(stack.width, between) for _ in range(model.num_layers - 1)) if between else (),
         output=mask(stack.width, model.output_dropout) if model.output_dropout else None,
         recurrent=tuple(
-            moved(dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw), weight.device)
+            copy_to_device(
+                dropout_mask(tuple(part.weight_hh.shape), model.weight_dropout, draw), weight.device
+            )
             for part in stack.directions
         )
         if model.weight_dropout

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from seqtool.errors import Diverged
-from seqtool.models.build import stored_parameters
+from seqtool.models.weights import stored_parameters
 from seqtool.settings import Training
 from seqtool.training.engine import tensor_state
 from seqtool.training.engine.ema import AveragedWeights

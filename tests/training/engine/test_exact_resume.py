@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from seqtool.errors import ModelError
-from seqtool.models.build import arrays
+from seqtool.models.weights import weight_arrays
 from seqtool.settings import (
     CharModel,
     CharSettings,
@@ -139,8 +139,8 @@ def test_a_run_goes_on_from_every_step_as_if_it_had_not_stopped(name: str) -> No
         assert rest == reports[place:]
         assert resumed.ended == whole.ended
         assert_same_state(resumed, whole)
-    for key, array in arrays(resumed.task.network).items():
-        assert array.tobytes() == arrays(whole.task.network)[key].tobytes()
+    for key, array in weight_arrays(resumed.task.network).items():
+        assert array.tobytes() == weight_arrays(whole.task.network)[key].tobytes()
 
 
 @pytest.mark.parametrize("name", TASKS)
@@ -179,7 +179,7 @@ def test_a_state_taken_inside_an_evaluated_row_holds_the_trained_weights() -> No
         reports.append(told(report))
         if isinstance(report, RowEvent):
             states.append((len(reports), through_a_file(whole)))
-            averaged = arrays(whole.task.network)
+            averaged = weight_arrays(whole.task.network)
             assert any(
                 not np.array_equal(averaged[name], states[-1][1][0][f"weight/{name}"]) for name in averaged
             )

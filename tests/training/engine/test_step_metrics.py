@@ -11,9 +11,8 @@ import pytest
 import torch
 
 from seqtool.errors import Diverged
-from seqtool.models.cudnn import flattened, one_buffer
-from seqtool.models.device_copy import moved
-from seqtool.models.recurrent import Direction
+from seqtool.models.recurrent import Direction, flatten_parameters
+from seqtool.models.weights import copy_to_device, join_in_one_buffer
 from seqtool.settings import Cell, CharModel, CharSettings, RecurrentModel, Training
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.step_metrics import StepMetrics
@@ -112,7 +111,7 @@ def test_weights_in_one_buffer_say_and_learn_the_same(cell: Cell) -> None:
     plain = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
     flat = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
     flat.load_state_dict(plain.state_dict())
-    buffer = one_buffer([flat.weight_ih, flat.weight_hh, flat.bias_ih, flat.bias_hh])
+    buffer = join_in_one_buffer([flat.weight_ih, flat.weight_hh, flat.bias_ih, flat.bias_hh])
     x, state = torch.randn(7, 2, 3), tuple(torch.zeros(2, 5) for _ in range(2 if cell == "lstm" else 1))
     for _ in range(3):
         outputs = []
@@ -134,7 +133,7 @@ def test_weights_in_one_buffer_say_and_learn_the_same(cell: Cell) -> None:
 
 def test_on_a_cpu_nothing_is_moved_and_nothing_laid_out_anew() -> None:
     tensor = torch.ones(3)
-    assert moved(tensor, CPU) is tensor
+    assert copy_to_device(tensor, CPU) is tensor
     made = Direction(RecurrentModel(hidden_size=4), 3)
     before = [weight.data_ptr() for weight in made.parameters()]
-    assert [weight.data_ptr() for weight in flattened(made).parameters()] == before
+    assert [weight.data_ptr() for weight in flatten_parameters(made).parameters()] == before

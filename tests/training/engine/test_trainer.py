@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqtool.errors import Diverged, ExitCode
-from seqtool.models.build import arrays
+from seqtool.models.weights import weight_arrays
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.training.engine.events import Report, RowEvent, StepEvent
 from seqtool.training.engine.task import StopEvaluation
@@ -106,9 +106,9 @@ def test_patience_counts_rows_without_progress() -> None:
 
 def test_a_row_without_validation_speaks_of_the_weights_before_the_update() -> None:
     made = silent(epochs=2)
-    weights = [arrays(made.task.network)]
+    weights = [weight_arrays(made.task.network)]
     for report in made.run():
-        now = arrays(made.task.network)
+        now = weight_arrays(made.task.network)
         same = all(np.array_equal(now[name], weights[-1][name]) for name in now)
         assert same is isinstance(report, RowEvent)
         weights.append(now)
@@ -146,7 +146,9 @@ def test_added_up_batches_are_one_large_batch() -> None:
     )
     assert first.items == second.items and first.loss == pytest.approx(second.loss, rel=1e-6)
     assert first.grad_norm == pytest.approx(second.grad_norm, rel=1e-5)
-    for a, b in zip(arrays(once.task.network).values(), arrays(twice.task.network).values(), strict=True):
+    for a, b in zip(
+        weight_arrays(once.task.network).values(), weight_arrays(twice.task.network).values(), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 
@@ -182,11 +184,11 @@ def test_clipping_scales_the_whole_gradient(clip: float) -> None:
     plain, clipped = (
         trainer(hihell_with(clip_norm=norm, optimizer="sgd", lr=1.0, max_steps=1)) for norm in (None, clip)
     )
-    before = arrays(plain.task.network)
+    before = weight_arrays(plain.task.network)
     norms = [steps(list(made.run()))[0].grad_norm for made in (plain, clipped)]
     assert norms[0] == norms[1]
     moved, less = (
-        {name: before[name] - after for name, after in arrays(made.task.network).items()}
+        {name: before[name] - after for name, after in weight_arrays(made.task.network).items()}
         for made in (plain, clipped)
     )
     length = math.sqrt(sum(float(np.square(move).sum()) for move in less.values()))
@@ -219,9 +221,9 @@ def test_a_step_that_is_not_finite_is_named_and_not_made(what: str, value: str) 
         Diverged, match=rf"the {what} is no longer finite at step 7 \(epoch 2, batch 2\)"
     ) as raised:
         for _ in made.run():
-            before = arrays(task.network)
+            before = weight_arrays(task.network)
     assert raised.value.exit_code == ExitCode.DIVERGED and raised.value.problems[0].hint
-    assert all(np.array_equal(array, before[name]) for name, array in arrays(task.network).items())
+    assert all(np.array_equal(array, before[name]) for name, array in weight_arrays(task.network).items())
 
 
 class Poisoned(torch.autograd.Function):

@@ -12,9 +12,9 @@ import torch
 from torch.nn import functional
 
 from seqtool.metrics import TaggingCounts
-from seqtool.models.build import arrays, build_character_network
-from seqtool.models.character import CharacterNetwork
-from seqtool.models.word_features import WordInput
+from seqtool.models.character import CharacterNetwork, build_character_network
+from seqtool.models.tagger import WordInput
+from seqtool.models.weights import weight_arrays
 from seqtool.settings import (
     CharModel,
     CharSettings,
@@ -350,7 +350,7 @@ def test_rows_show_averaged_weights_and_training_goes_on_with_its_own(name: str)
     made = trainer(MAKERS[name]())
     assert made.average is not None
     for report in made.run():
-        shown = arrays(made.task.network)
+        shown = weight_arrays(made.task.network)
         held = made.average.averages if isinstance(report, RowEvent) else made.average.trained
         for key, tensor in zip(made.trained, held, strict=True):
             assert np.array_equal(shown[key], tensor.numpy())
