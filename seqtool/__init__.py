@@ -1,14 +1,14 @@
-"""seqtool: train small recurrent sequence models from YAML files and put them to work in the shell.
+"""seqtool: train small recurrent sequence models from YAML files and use them from the shell.
 
-From Python, `seqtool.train("configs/hihell.yaml")` makes a run and `seqtool.load("runs/ewt")` gives a model that can tag,
-or sample and score. Importing this package costs nothing: what stands in the table below is imported when first asked for.
+In Python, `seqtool.train("configs/hihell.yaml")` trains a model and `seqtool.load("runs/ewt")` loads one that
+can tag, or sample and score. Importing this package imports almost nothing: public names are imported on
+first use.
 """
 
 from seqtool.version import VERSION as __version__
 
-TYPE_CHECKING = (
-    False  # as type checkers know it; the module it comes from takes longer to import than all this
-)
+# Type checkers treat this name as true. Importing `typing` for it takes longer than the rest of the file.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
@@ -19,28 +19,27 @@ if TYPE_CHECKING:
     from seqtool.api.train import train as train
     from seqtool.errors import SeqtoolError as SeqtoolError
 
-_API, _TEACH = "seqtool.api.model", "seqtool.api.train"
-_HOMES = {
-    "Model": _API,
-    "Run": _TEACH,
+_MODULES = {
+    "Model": "seqtool.api.model",
+    "Run": "seqtool.api.train",
     "SeqtoolError": "seqtool.errors",
-    "load": _API,
-    "read_config": _TEACH,
-    "train": _TEACH,
+    "load": "seqtool.api.model",
+    "read_config": "seqtool.api.train",
+    "train": "seqtool.api.train",
 }
 
 __all__ = ["Model", "Run", "SeqtoolError", "__version__", "load", "read_config", "train"]
 
 
 def __getattr__(name: str) -> "Any":
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOMES[name]), name)
+    value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *_MODULES})

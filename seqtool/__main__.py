@@ -1,4 +1,4 @@
-"""`python -m seqtool` and the console script: Ctrl-C ends the process quietly from here on, while the rest is still being loaded."""
+"""Entry point of `python -m seqtool` and of the console script; handles Ctrl-C while modules are loaded."""
 
 import gc
 import os
@@ -6,23 +6,21 @@ import signal
 from types import FrameType
 
 
-def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the form of a signal handler
+def _end_process(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a handler's signature
     os._exit(128 + number)
 
 
 def main() -> None:
-    """Load the command line and run it; its own answer to Ctrl-C takes over once it is there."""
-    gc.set_threshold(
-        200_000, 20, 20
-    )  # what is loaded now stays: looking through it for cycles would cost 10 ms of each start
-    loading = (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )  # else the caller has Ctrl-C ignored, and so it stays
-    if loading:
-        signal.signal(signal.SIGINT, _leave)
+    """Load and run the command line. While it loads, Ctrl-C ends the process without a traceback."""
+    # Loaded modules stay in memory, so a search for unreachable objects would only cost 10 ms of each start.
+    gc.set_threshold(200_000, 20, 20)
+    # Another handler means that the caller has disabled Ctrl-C; then it stays disabled.
+    handles_interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if handles_interrupt:
+        signal.signal(signal.SIGINT, _end_process)
     from seqtool.cli.main import main as command_line
 
-    if loading:
+    if handles_interrupt:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     command_line()
 

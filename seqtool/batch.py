@@ -1,8 +1,9 @@
-"""One worker function for clusters: load a tagger once in each process, then tag batches of a table as they come.
+"""Worker for Spark, Ray and Dask: load a tagger once per process, then tag batches of a table.
 
-A `Tagger` is a small object that holds a model's place. It travels to a worker without the model; there it loads it at its
-first batch and keeps it. It takes what Spark's `mapInPandas` gives (an iterator of data frames), and what Ray Data's
-`map_batches` gives (one data frame, or a dictionary of columns). Neither pandas nor Spark nor Ray is imported here.
+A `Tagger` holds only the path of a model, so it is small to send to a worker. The worker loads the model with
+its first batch and keeps it. A batch is what Spark's `mapInPandas` passes (an iterator of data frames) or
+what Ray Data's `map_batches` passes (a data frame, or a dictionary of columns). This module imports none of
+pandas, Spark and Ray.
 """
 
 from __future__ import annotations
@@ -17,40 +18,45 @@ if TYPE_CHECKING:
 
 
 @lru_cache(maxsize=4)
-def _loaded(model: str) -> Model:
-    """The model at a place; each process loads it once."""
+def _load_model(path: str) -> Model:
+    """Load the model at a path, once per process."""
     from seqtool.api.model import load
 
-    return load(model)
+    return load(path)
 
 
 class Tagger:
-    """Tags a column of sentences.
+    """Tagger for one column of sentences.
 
     >>> tagger = Tagger("/shared/runs/ewt/model")
-    >>> frame.mapInPandas(tagger.frames, "text string, tokens array<string>, labels array<string>")  # Spark  # doctest: +SKIP
-    >>> dataset.map_batches(Tagger, fn_constructor_args=("/shared/runs/ewt/model",), concurrency=8)  # Ray  # doctest: +SKIP
+    >>> schema = "text string, tokens array<string>, labels array<string>"
+    >>> frame.mapInPandas(tagger.frames, schema)  # Spark  # doctest: +SKIP
+    >>> arguments = ("/shared/runs/ewt/model",)
+    >>> dataset.map_batches(Tagger, fn_constructor_args=arguments, concurrency=8)  # Ray  # doctest: +SKIP
     """
 
     def __init__(
         self, model: str | PathLike[str], column: str = "text", tokens: str = "tokens", labels: str = "labels"
     ) -> None:
-        """Keep in mind what to do; nothing is loaded yet.
+        """Store the arguments; the model is loaded with the first batch.
 
         Args:
-            model: a run or model directory that every worker can read.
-            column: of sentences, each a raw text or a list of tokens.
-            tokens, labels: columns that are added: for each sentence a list.
+            model: run or model directory that every worker can read.
+            column: column of sentences, each a raw text or a list of tokens.
+            tokens, labels: names of the columns to add, each with one list per sentence.
         """
         self.model = str(model)
         self.column, self.tokens, self.labels = column, tokens, labels
 
     def __call__(self, batch: Any) -> Any:
-        """A batch with two columns more: a data frame, or a mapping from columns to sequences, and the same comes back.
+        """Return a batch with the two added columns.
+
+        Args:
+            batch: a data frame, or a mapping from column names to sequences. The result has the same type.
 
         Raises:
-            ModelError: a model that is missing, damaged or not a tagger.
-            KeyError: a batch without the column.
+            ModelError: the model is missing, damaged or not a tagger.
+            KeyError: the batch does not have the column.
         """
         if self.column not in batch:
             raise KeyError(f"the batch has no column {self.column!r}, only {', '.join(map(str, batch))}")
@@ -60,28 +66,28 @@ class Tagger:
         return batch.assign(**{self.tokens: tokens, self.labels: labels})
 
     def frames(self, batches: Iterable[Any]) -> Iterator[Any]:
-        """As `mapInPandas` calls it: data frame for data frame."""
+        """Tag an iterator of data frames, in the form that `mapInPandas` requires."""
         for batch in batches:
             yield self(batch)
 
     def tag(self, sentences: Iterable[str | Sequence[str]]) -> tuple[list[list[str]], list[list[str]]]:
-        """The tokens and the labels of sentences; an empty one has none of either."""
-        model = _loaded(self.model)
-        found = [
+        """Return the tokens and the labels of each sentence; both lists of an empty sentence are empty."""
+        model = _load_model(self.model)
+        tokens = [
             [token.form for token in model.tokenize(sentence)]
             if isinstance(sentence, str)
             else list(map(str, sentence))
             for sentence in sentences
         ]
-        filled = iter(model.tag([tokens for tokens in found if tokens]))
-        return found, [next(filled) if tokens else [] for tokens in found]
+        labels = iter(model.tag([words for words in tokens if words]))
+        return tokens, [next(labels) if words else [] for words in tokens]
 
 
 def _column(lists: list[list[str]]) -> Any:
-    """Lists of unequal lengths as one array of objects, which is what Ray takes for a column."""
+    """Return lists of unequal lengths as an array of objects, the column type that Ray accepts."""
     import numpy as np
 
-    made = np.empty(len(lists), object)
-    for place, values in enumerate(lists):
-        made[place] = values
-    return made
+    column = np.empty(len(lists), object)
+    for index, values in enumerate(lists):
+        column[index] = values
+    return column

@@ -1,8 +1,9 @@
-"""From scores to label sequences: independent choice, Viterbi, exact n-best lists and marginals, in numpy.
+"""Decoding of label scores in numpy: argmax, Viterbi, exact n-best lists and marginals.
 
-Scores are additive (logits, log probabilities, or a CRF's). A sequence's score is `start[first] + the sum of its
-scores + the sum of transitions[from, to] + end[last]`. What may not be is a large negative number rather than minus
-infinity, so that there is always a sequence to give. Training and use decode with these same functions.
+Scores are additive: logits, log probabilities, or the scores of a CRF. The score of a label sequence is
+`start[first] + the sum of its scores + the sum of transitions[from, to] + end[last]`. Forbidden transitions
+have a large negative score and not minus infinity, so that a best sequence always exists. Training and
+inference use these same functions.
 
 References: Viterbi 1967; Rabiner 1989 (forward-backward); Seshadri and Sundberg 1994 (n-best).
 """
@@ -17,18 +18,17 @@ from seqtool.settings import Scheme
 from seqtool.spans import allowed_transitions
 from seqtool.types import Array
 
-Path = tuple["Array", float]
+ScoredSequence = tuple[Array, float]  # label indices (time,) and score
 
-FORBIDDEN = (
-    -1e6
-)  # beyond what scores add up to, and small enough to leave a double ten digits after the point
+# Lower than any sum of real scores, but small enough that a double keeps ten digits after the decimal point.
+FORBIDDEN = -1e6
 
 
 def constraint_scores(labels: Sequence[str], scheme: Scheme) -> tuple[Array, Array, Array]:
-    """Scores that hold decoding to well-formed labels: 0 where allowed, `FORBIDDEN` elsewhere.
+    """Return scores that restrict decoding to well-formed labels: 0 if allowed, else `FORBIDDEN`.
 
     Returns:
-        float64: start (L,), transitions (L, L) as [from, to], end (L,); a CRF's own are added to them.
+        float64: start (L,), transitions (L, L) as [from, to], end (L,). A CRF adds its own scores to them.
     """
     start, transitions, end = (
         np.where(allowed, 0.0, FORBIDDEN) for allowed in allowed_transitions(labels, scheme)
@@ -37,77 +37,85 @@ def constraint_scores(labels: Sequence[str], scheme: Scheme) -> tuple[Array, Arr
 
 
 def log_softmax(scores: Array) -> Array:
-    """Log probabilities over the last axis, in float64."""
+    """Return log probabilities over the last axis, in float64."""
     shifted = scores.astype(np.float64)
     shifted -= shifted.max(-1, keepdims=True)
     shifted -= np.log(np.exp(shifted).sum(-1, keepdims=True))
     return shifted
 
 
-# --- the best sequence ------------------------------------------------------------------------------------------------
+# --- the best sequence --------------------------------------------------------------------------------------
 
 
 def argmax(scores: Array) -> Array:
-    """The best label of each token on its own, the first of equals: (time, batch, L) or (time, L) without the last axis."""
-    found: Array = scores.argmax(-1)
-    return found
+    """Return the best label of each token, chosen independently; of equal scores, the first label.
+
+    Args:
+        scores: (time, batch, L) or (time, L).
+
+    Returns:
+        Label indices, in the same shape without the last axis.
+    """
+    labels: Array = scores.argmax(-1)
+    return labels
 
 
 def viterbi(scores: Array, lengths: Array, start: Array, transitions: Array, end: Array) -> Array:
-    """The best label sequence of each sentence.
+    """Return the best label sequence of each sentence (Viterbi 1967).
 
     Args:
-        scores: (time, batch, L), of any content beyond a sentence's length.
+        scores: (time, batch, L); scores after the end of a sentence are ignored.
         lengths: (batch,), in any order; 0 is allowed.
         start, transitions, end: (L,), (L, L) as [from, to], (L,).
 
     Returns:
-        Label indices (time, batch), int64; -1 beyond a sentence's length.
+        Label indices (time, batch), int64; -1 after the end of a sentence.
     """
-    order = np.argsort(-lengths, kind="stable")  # longest first: those still running are then a slice
+    order = np.argsort(-lengths, kind="stable")  # longest first: active sentences form a slice
     lengths = lengths[order]
-    running = (lengths[None, :] > np.arange(len(scores))[:, None]).sum(1)
-    best = _best_scores(scores[:, order].astype(np.float64, copy=False), running, start, transitions)
-    found = np.full(scores.shape[:2], -1, np.int64)
-    found[:, order] = _trace(best, running, transitions, end)
-    return found
+    active = (lengths[None, :] > np.arange(len(scores))[:, None]).sum(1)  # (time,): sentences with this token
+    best = _best_scores(scores[:, order].astype(np.float64, copy=False), active, start, transitions)
+    labels = np.full(scores.shape[:2], -1, np.int64)
+    labels[:, order] = _backtrack(best, active, transitions, end)
+    return labels
 
 
-def _best_scores(scores: Array, running: Array, start: Array, transitions: Array) -> Array:
-    """Score of the best sequence up to each token that ends in each label: (time, batch, L), in the place of `scores`."""
+def _best_scores(scores: Array, active: Array, start: Array, transitions: Array) -> Array:
+    """Replace `scores` by the score of the best sequence up to each token and label: (time, batch, L)."""
     if len(scores):
         scores[0] += start
     for time in range(1, len(scores)):
-        count = running[time]
+        count = active[time]
         scores[time, :count] += (scores[time - 1, :count, :, None] + transitions).max(1)
     return scores
 
 
-def _trace(best: Array, running: Array, transitions: Array, end: Array) -> Array:
+def _backtrack(best: Array, active: Array, transitions: Array, end: Array) -> Array:
     """Follow the best sequences back from their last tokens.
 
-    The steps are found again here, for one label each: half the work of noting the way into every label going forward.
+    The best predecessor is computed here, for one label per token. That is half the work of storing the
+    predecessor of every label in the forward pass.
     """
-    found = np.full(best.shape[:2], -1, np.int64)
-    into = np.ascontiguousarray(transitions.T)
-    later = 0  # how many sentences go on after this token
+    labels = np.full(best.shape[:2], -1, np.int64)
+    scores_into = np.ascontiguousarray(transitions.T)
+    continued = 0  # number of sentences that have a next token
     for time in range(len(best) - 1, -1, -1):
-        count = running[time]
+        count = active[time]
         reached = best[time, :count]
-        going_on = reached[:later] + into[found[time + 1, :later]] if later else reached[:0]
-        found[time, :count] = np.concatenate([going_on, reached[later:] + end]).argmax(1)
-        later = count
-    return found
+        inner = reached[:continued] + scores_into[labels[time + 1, :continued]] if continued else reached[:0]
+        labels[time, :count] = np.concatenate([inner, reached[continued:] + end]).argmax(1)
+        continued = count
+    return labels
 
 
-# --- the n best sequences ---------------------------------------------------------------------------------------------
+# --- the n best sequences -----------------------------------------------------------------------------------
 
 
-def nbest(scores: Array, start: Array, transitions: Array, end: Array, n: int) -> list[Path]:
-    """The n best label sequences of one sentence, best first, exactly.
+def nbest(scores: Array, start: Array, transitions: Array, end: Array, n: int) -> list[ScoredSequence]:
+    """Return the exact n best label sequences of one sentence, best first (Seshadri and Sundberg 1994).
 
-    Sequences that break a constraint are left out (those worse than the best by half of `FORBIDDEN`), and there may be
-    fewer than n in all.
+    Sequences that break a constraint are left out: those whose score is more than half of `FORBIDDEN` below
+    the best score. So there may be fewer than n sequences.
 
     Args:
         scores: (time, L).
@@ -115,96 +123,100 @@ def nbest(scores: Array, start: Array, transitions: Array, end: Array, n: int) -
         n: at least 1.
 
     Returns:
-        Label indices (time,) and score of each.
+        Label indices (time,) and score of each sequence.
     """
     if not len(scores):
         return [(np.zeros(0, np.int64), 0.0)]
-    reached = (start + scores[0].astype(np.float64))[
-        None, :
-    ]  # (rank, label): the best few sequences into each label
-    origins: list[Array] = []
+    # (position, label): scores of the best n sequences that end in each label. The pair of a position and a
+    # label is stored as one number, position * L + label.
+    reached = (start + scores[0].astype(np.float64))[None, :]
+    predecessors: list[Array] = []
     for row in scores[1:]:
-        ways = (reached[:, :, None] + transitions).reshape(-1, transitions.shape[1])
-        origins.append(_top(ways, n))  # (rank, label) -> rank and label before, as one number
-        reached = np.take_along_axis(ways, origins[-1], 0) + row
+        extended = (reached[:, :, None] + transitions).reshape(-1, transitions.shape[1])
+        predecessors.append(_largest(extended, n))
+        reached = np.take_along_axis(extended, predecessors[-1], 0) + row
     final = (reached + end).reshape(-1, 1)
-    chosen = _top(final, n)[:, 0]
-    values = final[chosen, 0]
-    chosen, values = _allowed(chosen, values)
-    return list(zip(_follow(chosen, origins, scores.shape[1]), values.tolist(), strict=True))
+    last = _largest(final, n)[:, 0]
+    totals = final[last, 0]
+    allowed = totals > totals[0] + FORBIDDEN / 2
+    sequences = _backtrack_nbest(last[allowed], predecessors, scores.shape[1])
+    return list(zip(sequences, totals[allowed].tolist(), strict=True))
 
 
-def _top(values: Array, n: int) -> Array:
-    """Rows of the n largest values of each column, largest first."""
+def _largest(values: Array, n: int) -> Array:
+    """Return the row indices of the n largest values of each column, largest first."""
     if len(values) > 4 * n:
-        picked = np.sort(np.argpartition(-values, n - 1, axis=0)[:n], axis=0)
-        ranks = np.argsort(-np.take_along_axis(values, picked, 0), axis=0, kind="stable")
-        return np.take_along_axis(picked, ranks, 0)
+        candidates = np.sort(np.argpartition(-values, n - 1, axis=0)[:n], axis=0)
+        order = np.argsort(-np.take_along_axis(values, candidates, 0), axis=0, kind="stable")
+        return np.take_along_axis(candidates, order, 0)
     return np.argsort(-values, axis=0, kind="stable")[:n]
 
 
-def _allowed(chosen: Array, values: Array) -> tuple[Array, Array]:
-    kept = values > values[0] + FORBIDDEN / 2
-    return chosen[kept], values[kept]
+def _backtrack_nbest(last: Array, predecessors: list[Array], label_count: int) -> list[Array]:
+    """Return the label sequences that end in the (position, label) pairs `last`."""
+    sequences = np.empty((len(last), len(predecessors) + 1), np.int64)
+    pairs = last
+    sequences[:, -1] = pairs % label_count
+    for time in range(len(predecessors) - 1, -1, -1):
+        pairs = predecessors[time][pairs // label_count, pairs % label_count]
+        sequences[:, time] = pairs % label_count
+    return list(sequences)
 
 
-def _follow(chosen: Array, origins: list[Array], labels: int) -> list[Array]:
-    """The label sequences that lead to the chosen (rank, label) pairs of the last token."""
-    paths = np.empty((len(chosen), len(origins) + 1), np.int64)
-    places = chosen
-    paths[:, -1] = places % labels
-    for time in range(len(origins) - 1, -1, -1):
-        places = origins[time][places // labels, places % labels]
-        paths[:, time] = places % labels
-    return list(paths)
-
-
-def nbest_independent(scores: Array, n: int) -> list[Path]:
-    """The n best label sequences of one sentence where each token's label is chosen on its own, best first, exactly.
+def nbest_independent(scores: Array, n: int) -> list[ScoredSequence]:
+    """Return the exact n best label sequences of one sentence without transition scores, best first.
 
     Args:
         scores: (time, L), for instance log probabilities.
         n: at least 1.
 
     Returns:
-        Label indices (time,) and summed score of each; fewer than n where there are no more.
+        Label indices (time,) and summed score of each sequence; fewer than n if no more exist.
     """
-    paths, totals = np.zeros((1, 0), np.int64), np.zeros(1)
+    sequences, totals = np.zeros((1, 0), np.int64), np.zeros(1)
     for row in scores.astype(np.float64):
-        labels = _top(row[:, None], n)[:, 0]
+        labels = _largest(row[:, None], n)[:, 0]
         sums = (totals[:, None] + row[labels]).reshape(-1, 1)
-        kept = _top(sums, n)[:, 0]
+        kept = _largest(sums, n)[:, 0]
         totals = sums[kept, 0]
-        paths = np.concatenate([paths[kept // len(labels)], labels[kept % len(labels), None]], axis=1)
-    return list(zip(paths, totals.tolist(), strict=True))
+        sequences = np.concatenate([sequences[kept // len(labels)], labels[kept % len(labels), None]], axis=1)
+    return list(zip(sequences, totals.tolist(), strict=True))
 
 
-# --- sums over all sequences ------------------------------------------------------------------------------------------
+# --- sums over all sequences --------------------------------------------------------------------------------
 
 
 def log_partition(scores: Array, start: Array, transitions: Array, end: Array) -> float:
-    """Logarithm of the summed exponentials of all label sequences' scores, for scores (time, L) with time at least 1."""
+    """Return the logarithm of the sum of the exponentials of all sequence scores.
+
+    Args:
+        scores: (time, L), with time at least 1.
+        start, transitions, end: (L,), (L, L) as [from, to], (L,).
+    """
     return float(_log_sum(_forward(scores, start, transitions)[-1] + end))
 
 
 def marginals(scores: Array, start: Array, transitions: Array, end: Array) -> Array:
-    """The probability of each label at each token, summed over all label sequences: (time, L), float64.
+    """Return the marginal probability of each label at each token (forward-backward, Rabiner 1989).
 
     Args:
         scores: (time, L).
         start, transitions, end: (L,), (L, L) as [from, to], (L,); all finite.
+
+    Returns:
+        (time, L), float64.
     """
     if not len(scores):
         return np.zeros(scores.shape)
     forward = _forward(scores, start, transitions)
-    # The same recursion from the other end; it includes the token's own score, which must count once.
+    # Both recursions include the score of the token itself, so it is subtracted once.
     backward = _forward(scores[::-1], end, transitions.T)[::-1]
-    probabilities: Array = np.exp(log_softmax(forward + backward - scores))  # every row has the same sum
+    probabilities: Array = np.exp(log_softmax(forward + backward - scores))  # all rows have the same sum
     return probabilities
 
 
 def _forward(scores: Array, start: Array, transitions: Array) -> Array:
-    """Log of the summed exponentials of all sequences up to each token that end in each label: (time, L)."""
+    """Return the log of the summed exponentials of all sequences up to each token and label: (time, L)."""
     reached = scores.astype(np.float64)
     reached[0] += start
     for time in range(1, len(scores)):
@@ -213,7 +225,7 @@ def _forward(scores: Array, start: Array, transitions: Array) -> Array:
 
 
 def _log_sum(values: Array) -> Array:
-    """Logarithm of the summed exponentials over the first axis."""
-    top = values.max(0)
-    summed: Array = np.log(np.exp(values - top).sum(0)) + top
-    return summed
+    """Return the logarithm of the sum of the exponentials over the first axis."""
+    largest = values.max(0)
+    total: Array = np.log(np.exp(values - largest).sum(0)) + largest
+    return total

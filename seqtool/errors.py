@@ -1,6 +1,6 @@
-"""One error type for what the user can mend, and the exit codes of the command line.
+"""Errors that a user can correct, and the exit codes of the command line.
 
-Every floor raises these; only `cli/` turns them into a screen and an exit code.
+All packages raise these errors; only `cli/` prints them and exits the process.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What a script learns from how seqtool ended."""
+    """Exit codes of the command line."""
 
     OK = 0
     BUG = 1
@@ -23,26 +23,40 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True)
 class SourceLine:
-    """The line of a user's file that a problem is about, for the caret under it."""
+    """Line of a user's file that an error message shows with carets under it.
+
+    Attributes:
+        text: the whole line.
+        line: line number, from 1.
+        column: position of the first caret in characters, from 1.
+        width: number of carets.
+    """
 
     text: str
-    line: int  # counted from 1
-    column: int  # counted from 1, in characters
-    width: int = 1  # how many characters the carets cover
+    line: int
+    column: int
+    width: int = 1
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake: where it is, what it is, and what to do about it."""
+    """One mistake of the user.
+
+    Attributes:
+        message: one sentence that states what was expected and what was found.
+        place: location: a file, `file:line`, `file:line:column`, or an option.
+        hint: one sentence that states how to correct it.
+        source: the source line, if there is one to show.
+    """
 
     message: str
-    place: str = ""  # a file, `file:line`, `file:line:column`, or an option
+    place: str = ""
     hint: str = ""
     source: SourceLine | None = None
 
 
 class SeqtoolError(Exception):
-    """Something the user can mend; carries every mistake that was found, in the order of their places."""
+    """Error that the user can correct, with all its mistakes in the order of their locations."""
 
     exit_code = ExitCode.USER
 
@@ -56,33 +70,33 @@ class SeqtoolError(Exception):
         )
 
     def __reduce__(self) -> tuple[type[SeqtoolError], tuple[tuple[Problem, ...]]]:
-        """Errors cross process borders (`tag --jobs N`) with all their problems."""
+        """Support pickling: worker processes (`tag --jobs N`) return errors with all their problems."""
         return type(self), (self.problems,)
 
 
 class ConfigError(SeqtoolError):
-    """A YAML file or a `--set` that does not fit the schema."""
+    """YAML file or `--set` option that does not match the schema."""
 
 
 class DataError(SeqtoolError):
-    """A data file that cannot be read as what it was said to be."""
+    """Data file that cannot be read in the expected format."""
 
 
 class ModelError(SeqtoolError):
-    """A model or run directory that is missing, damaged or of the wrong kind."""
+    """Model or run directory that is missing, damaged or of the wrong kind."""
 
 
 class Diverged(SeqtoolError):
-    """Training met a loss or gradient that is not finite; nothing was updated with it."""
+    """Loss or gradient that is not finite; the weights were not updated with it."""
 
     exit_code = ExitCode.DIVERGED
 
 
 class Stopped(Exception):
-    """A stop signal was obeyed, after saving.
+    """Stop after a signal, raised once the state is saved.
 
     Attributes:
-        signal_number: the signal's number; the process exits with 128 plus it.
+        signal_number: number of the signal; the exit code is 128 plus this number.
     """
 
     def __init__(self, signal_number: int, message: str = "") -> None:

@@ -1,7 +1,8 @@
-"""How good predictions are: counters that add up with `+`, so that batches and files can be counted apart.
+"""Scores of predictions: counters of losses, correct labels and spans.
 
-A counter holds counts alone and works out the scores when asked; scores are fractions from 0 to 1, and one over nothing
-is None. How far a score can be trusted is worked out in `significance`.
+A counter holds only counts and computes its scores on demand. Counters are added with `+`, so batches and
+files can be counted separately. Scores are fractions from 0 to 1; a score without any items is None.
+Confidence intervals and significance tests are in `evaluation.significance`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
-from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.settings import Scheme
 from seqtool.spans import Span, spans_of
-from seqtool.types import Array
+from seqtool.types import Array, Json
 
-__all__ = [
-    "HitCounts",
-    "LossCount",
-    "SpanCounts",
-    "TaggingCounts",
-    "Tally",
-    "bootstrap_f1",
-    "bootstrap_interval",
-    "paired_test",
-    "token_accuracy",
-]
+MAX_EXPONENT = 700  # the exponential of a larger number overflows
 
 
 @dataclass(frozen=True)
@@ -42,23 +32,23 @@ class LossCount:
 
     @property
     def mean(self) -> float | None:
-        """Nats for each symbol or token."""
+        """Mean loss in nats per symbol or token."""
         return self.total / self.count if self.count else None
 
     @property
     def bits(self) -> float | None:
-        """Bits for each symbol or token."""
+        """Mean loss in bits per symbol or token."""
         return None if self.mean is None else self.mean / math.log(2)
 
     @property
     def perplexity(self) -> float | None:
-        """The exponential of the mean; None as well where that is too large for a number."""
-        return None if self.mean is None or self.mean > 700 else math.exp(self.mean)
+        """Exponential of the mean loss; None also if it is too large for a float."""
+        return None if self.mean is None or self.mean > MAX_EXPONENT else math.exp(self.mean)
 
 
 @dataclass(frozen=True)
 class Tally:
-    """How many of how many are right."""
+    """Number of correct items (`right`) out of a total."""
 
     right: int = 0
     total: int = 0
@@ -68,25 +58,32 @@ class Tally:
 
     @property
     def accuracy(self) -> float | None:
-        """The share that is right."""
+        """Fraction of the items that is correct."""
         return self.right / self.total if self.total else None
 
 
-def token_accuracy(gold: Array, predicted: Array, inside: Array | None = None) -> Tally:
-    """Count right labels in arrays of label numbers of one shape.
+def token_accuracy(gold: Array, predicted: Array, is_token: Array | None = None) -> Tally:
+    """Count the correct labels in arrays of label numbers.
 
     Args:
-        gold, predicted: label numbers.
-        inside: which places are tokens. By default those with a gold label of 0 or more, which leaves out padding, but
-            tokens too whose gold label the model does not have.
+        gold, predicted: label numbers, of the same shape.
+        is_token: marks the elements that are tokens, in the same shape. By default these are the elements
+            whose gold label is 0 or more. That excludes padding, but also tokens whose gold label the model
+            does not know.
     """
-    inside = gold >= 0 if inside is None else inside
-    return Tally(int(((gold == predicted) & inside & (gold >= 0)).sum()), int(inside.sum()))
+    is_token = gold >= 0 if is_token is None else is_token
+    return Tally(int(((gold == predicted) & is_token & (gold >= 0)).sum()), int(is_token.sum()))
 
 
 @dataclass(frozen=True)
 class HitCounts:
-    """What was predicted, what there is, and how many of these meet: precision, recall and F1."""
+    """Counts behind precision, recall and F1.
+
+    Attributes:
+        hits: items that are both predicted and gold.
+        predicted: predicted items.
+        gold: gold items.
+    """
 
     hits: int = 0
     predicted: int = 0
@@ -97,41 +94,42 @@ class HitCounts:
 
     @property
     def precision(self) -> float:
-        """The share of the predicted that is right; 0 where nothing is predicted, as conlleval has it."""
+        """Fraction of the predicted items that is correct; 0 if nothing is predicted, as in conlleval."""
         return self.hits / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """The share of the gold that is found; 0 where there is none."""
+        """Fraction of the gold items that is predicted; 0 if there are none."""
         return self.hits / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """The harmonic mean of precision and recall; 0 where both are."""
-        both = self.predicted + self.gold
-        return 2 * self.hits / both if both else 0.0
+        """Harmonic mean of precision and recall; 0 if both are 0."""
+        items = self.predicted + self.gold
+        return 2 * self.hits / items if items else 0.0
 
-    def to_json(self) -> dict[str, Any]:
-        """Scores and counts."""
+    def to_json(self) -> dict[str, float]:
+        """Return the scores and the counts."""
         scores = {"precision": self.precision, "recall": self.recall, "f1": self.f1}
         return {**scores, "support": self.gold, "predicted": self.predicted, "hits": self.hits}
 
 
 class SpanCounts(HitCounts):
-    """Spans counted as conlleval does: a hit has the same tokens and the same type."""
+    """Span counts, defined as in conlleval: a hit has the same tokens and the same type as a gold span."""
 
     @classmethod
     def of(
         cls, gold: Sequence[str], predicted: Sequence[str], strict: bool = False, scheme: Scheme = "iob2"
     ) -> SpanCounts:
-        """Count the spans of one sentence; `strict` and `scheme` as for `spans.spans_of`."""
-        wanted, found = spans_of(gold, strict, scheme), spans_of(predicted, strict, scheme)
-        return cls(len(set(wanted).intersection(found)), len(found), len(wanted))
+        """Count the spans of one sentence; `strict` and `scheme` have the meaning of `spans.spans_of`."""
+        gold_spans, predicted_spans = spans_of(gold, strict, scheme), spans_of(predicted, strict, scheme)
+        hits = len(set(gold_spans).intersection(predicted_spans))
+        return cls(hits, len(predicted_spans), len(gold_spans))
 
 
 @dataclass
 class SpanTable:
-    """Span counts of each type."""
+    """Span counts per span type."""
 
     types: dict[str, SpanCounts] = field(default_factory=dict)
 
@@ -150,11 +148,11 @@ class SpanTable:
 
     @property
     def overall(self) -> SpanCounts:
-        """All types together (micro-average)."""
+        """Counts of all types together (micro-average)."""
         return sum(self.types.values(), SpanCounts())
 
-    def to_json(self) -> dict[str, Any]:
-        """Overall scores, and those of each type in the order of their names."""
+    def to_json(self) -> Json:
+        """Return the overall scores and the scores of each type, sorted by type name."""
         return {
             **self.overall.to_json(),
             "types": {name: self.types[name].to_json() for name in sorted(self.types)},
@@ -163,14 +161,16 @@ class SpanTable:
 
 @dataclass
 class TaggingCounts:
-    """Everything that an evaluation of a tagger counts.
+    """All counts of a tagger evaluation.
 
     Attributes:
-        scheme: of both label sequences; with `none` no spans are counted.
-        pairs: how often each (gold, predicted) pair of labels occurs.
-        known, unknown: tokens whose form the training data had or did not have, where this was said.
-        sentences: a sentence is right when all its labels are.
-        spans, strict_spans: by conlleval's reading, and well-formed spans alone.
+        scheme: span scheme of gold and predicted labels; with `none`, no spans are counted.
+        pairs: number of occurrences of each (gold, predicted) pair of labels.
+        known, unknown: tokens whose form occurs, or does not occur, in the training data; only of sentences
+            for which the caller gives this information.
+        sentences: a sentence is correct if all its labels are.
+        spans: spans as conlleval reads them.
+        strict_spans: well-formed spans only.
     """
 
     scheme: Scheme = "none"
@@ -185,27 +185,29 @@ class TaggingCounts:
         """Count one sentence.
 
         Args:
-            gold, predicted: a label for each token.
-            known: whether the training data had the token's form.
+            gold, predicted: one label per token.
+            known: for each token, True if its form occurs in the training data.
 
         Raises:
             ValueError: the lengths differ.
         """
-        right = [wanted == found for wanted, found in zip(gold, predicted, strict=True)]
+        correct = [label == other for label, other in zip(gold, predicted, strict=True)]
         if known is not None:
-            among_known = sum(hit for hit, seen in zip(right, known, strict=True) if seen)
-            seen_tokens = sum(map(bool, known))
-            self.known += Tally(among_known, seen_tokens)
-            self.unknown += Tally(sum(right) - among_known, len(right) - seen_tokens)
+            known_correct = sum(hit for hit, is_known in zip(correct, known, strict=True) if is_known)
+            known_total = sum(map(bool, known))
+            self.known += Tally(known_correct, known_total)
+            self.unknown += Tally(sum(correct) - known_correct, len(correct) - known_total)
         self.pairs.update(zip(gold, predicted, strict=True))
-        self.sentences += Tally(int(all(right)), 1)
+        self.sentences += Tally(int(all(correct)), 1)
         if self.scheme != "none":
             self.spans.add(spans_of(gold), spans_of(predicted))
             self.strict_spans.add(spans_of(gold, True, self.scheme), spans_of(predicted, True, self.scheme))
 
     def __add__(self, other: TaggingCounts) -> TaggingCounts:
         if self.scheme != other.scheme:
-            raise ValueError(f"counts of labels in {self.scheme} and in {other.scheme} do not add up")
+            raise ValueError(
+                f"counts of scheme {self.scheme} cannot be added to counts of scheme {other.scheme}"
+            )
         return TaggingCounts(
             self.scheme,
             self.pairs + other.pairs,
@@ -218,33 +220,34 @@ class TaggingCounts:
 
     @property
     def tokens(self) -> Tally:
-        """All tokens."""
-        return Tally(
-            sum(count for (gold, found), count in self.pairs.items() if gold == found), self.pairs.total()
-        )
+        """Correct tokens out of all tokens."""
+        correct = sum(count for (gold, predicted), count in self.pairs.items() if gold == predicted)
+        return Tally(correct, self.pairs.total())
 
     def labels(self) -> dict[str, HitCounts]:
-        """Counts of each label that occurs as gold or predicted, the most frequent gold label first."""
+        """Count each label that occurs as gold or predicted, the most frequent gold label first."""
         gold: Counter[str] = Counter()
         predicted: Counter[str] = Counter()
-        for (wanted, found), count in self.pairs.items():
-            gold[wanted] += count
-            predicted[found] += count
+        for (gold_label, predicted_label), count in self.pairs.items():
+            gold[gold_label] += count
+            predicted[predicted_label] += count
         names = sorted(gold.keys() | predicted.keys(), key=lambda name: (-gold[name], name))
         return {name: HitCounts(self.pairs[name, name], predicted[name], gold[name]) for name in names}
 
     def confusions(self, limit: int | None = None) -> list[tuple[str, str, int]]:
-        """Pairs of different labels as (gold, predicted, count), the most frequent first."""
-        wrong = [(gold, found, count) for (gold, found), count in self.pairs.items() if gold != found]
+        """List the pairs of different labels as (gold, predicted, count), the most frequent first."""
+        wrong = [
+            (gold, predicted, count) for (gold, predicted), count in self.pairs.items() if gold != predicted
+        ]
         return sorted(wrong, key=lambda entry: (-entry[2], entry[0], entry[1]))[:limit]
 
-    def to_json(self, confusions: int | None = 50) -> dict[str, Any]:
-        """All scores; `spans` and `spans_strict` are null for labels that mark no spans.
+    def to_json(self, confusions: int | None = 50) -> Json:
+        """Return all scores; `spans` and `spans_strict` are null for labels that mark no spans.
 
         Args:
-            confusions: how many of the largest confusions to list; None: all.
+            confusions: number of the most frequent confusions to list; None lists all.
         """
-        marked = self.scheme != "none"
+        has_spans = self.scheme != "none"
         return {
             "tokens": self.tokens.total,
             "accuracy": self.tokens.accuracy,
@@ -254,9 +257,9 @@ class TaggingCounts:
             "unknown": {"tokens": self.unknown.total, "accuracy": self.unknown.accuracy},
             "labels": {name: counts.to_json() for name, counts in self.labels().items()},
             "confusions": [
-                {"gold": gold, "predicted": found, "count": count}
-                for gold, found, count in self.confusions(confusions)
+                {"gold": gold, "predicted": predicted, "count": count}
+                for gold, predicted, count in self.confusions(confusions)
             ],
-            "spans": self.spans.to_json() if marked else None,
-            "spans_strict": self.strict_spans.to_json() if marked else None,
+            "spans": self.spans.to_json() if has_spans else None,
+            "spans_strict": self.strict_spans.to_json() if has_spans else None,
         }

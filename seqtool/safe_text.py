@@ -1,22 +1,23 @@
-"""Text from outside made fit for a terminal: nothing in it can move a cursor, change a colour or reorder a line.
+"""Safe display of text from user files in a terminal.
 
-Control characters become visible signs. Everything else, joiners and combining marks included, stays as it is.
-Markup is no concern here: `reports/` hands text to rich as Text objects, which interpret none, and to HTML through
-an escaping template.
+The result cannot move the cursor, change a color or reorder a line: control characters are replaced by
+visible symbols. All other characters, including joiners and combining marks, are kept. Markup needs no
+escaping here: `reports/` passes text to rich as Text objects, which do not interpret markup, and to HTML
+through an escaping template.
 """
 
 from __future__ import annotations
 
 import re
 
-# C0 and DEL, C1, the bidirectional embeddings, overrides and isolates, line and paragraph separators, lone surrogates,
-# and the invisible language tags, which carry whole hidden sentences.
+# C0 and DEL, C1, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone
+# surrogates, and the invisible tag characters, which can hide whole sentences.
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufff9-\ufffb\U000e0000-\U000e007f]"
 )
 
 
-def _sign(match: re.Match[str]) -> str:
+def _visible_symbol(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
         return chr(0x2400 + code)  # the control pictures block: U+241B is the picture of ESC
@@ -26,19 +27,19 @@ def _sign(match: re.Match[str]) -> str:
 
 
 def visible(text: str) -> str:
-    """The text with every control character replaced by a sign that shows it.
+    """Replace every control character by a visible symbol.
 
     >>> visible("a\\x1b[31mb")
     'a␛[31mb'
     """
-    return _UNSAFE.sub(_sign, text)
+    return _UNSAFE.sub(_visible_symbol, text)
 
 
 def visible_lines(text: str) -> str:
-    """As `visible`, but line breaks and tabs keep their meaning: for generated text, which is made of lines."""
+    """Replace control characters except line breaks and tabs, for generated text of several lines."""
     return "".join(part if part in "\n\t" else visible(part) for part in re.split(r"([\n\t])", text))
 
 
 def shorten(text: str, width: int) -> str:
-    """At most `width` characters of a text, an ellipsis in the place of what was cut."""
+    """Shorten a text to `width` characters; an ellipsis marks the cut."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -1,4 +1,4 @@
-"""The types of values that have no class of their own: arrays, and objects read from or written to JSON."""
+"""Type aliases for arrays and for objects that are read from or written to JSON."""
 
 from __future__ import annotations
 

@@ -1,3 +1,3 @@
-"""The version, in one place."""
+"""Version of seqtool; the only definition."""
 
 VERSION = "0.1.0"

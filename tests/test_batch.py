@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtool.batch import Tagger, _loaded
+from seqtool.batch import Tagger, _load_model
 from seqtool.errors import ModelError
 from tests.support.shell import PROJECT, seqtool
 
@@ -50,7 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def in_a_worker(tagger: Tagger, batches: list[Any]) -> tuple[int, list[Any], int]:
     """What a worker process does with batch after batch; how often it has loaded the model."""
-    return os.getpid(), list(tagger.frames(iter(batches))), _loaded.cache_info().misses
+    return os.getpid(), list(tagger.frames(iter(batches))), _load_model.cache_info().misses
 
 
 def test_workers_load_once_and_tag_batch_after_batch(model: Path) -> None:

@@ -175,7 +175,7 @@ def test_what_does_not_fit_is_refused() -> None:
         with pytest.raises(ValueError, match=r"longer|shorter"):
             counts.add(gold, predicted, known)
     assert counts == TaggingCounts(), "a sentence is counted whole or not at all"
-    with pytest.raises(ValueError, match="do not add up"):
+    with pytest.raises(ValueError, match="cannot be added"):
         TaggingCounts("iob2") + TaggingCounts("bioes")
 
 

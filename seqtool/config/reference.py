@@ -80,7 +80,7 @@ def json_schema() -> dict[str, Any]:
         "description": "One experiment: a character model (task: char) or a tagger (task: tagger).",
         "type": "object",
         "required": ["task"],
-        "properties": {"task": {"enum": list(TASKS), "description": "which kind of model"}},
+        "properties": {"task": {"enum": list(TASKS), "description": "type of model"}},
         "allOf": [
             {"if": {"properties": {"task": {"const": task}}}, "then": {"$ref": f"#/$defs/{cls.__name__}"}}
             for task, cls in TASKS.items()
