@@ -90,7 +90,7 @@ def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, 
     if model.vocabulary.unit == "byte":
         at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
     line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
-    return model.vocabulary.unknown_symbol(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
+    return model.vocabulary.unknown_symbol_error(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
 
 
 def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:

@@ -166,7 +166,7 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
         raise SeqtoolError(
             "--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew"
         )
-    quiet = given.quiet or not Launch.from_environment().shard.is_first
+    quiet = given.quiet or not Launch.from_environment().shard.is_main_process
     screen = TrainingScreen(quiet=quiet, as_json=given.json, plain=given.plain)
     read = read_or_suggest(task, config, given.settings(), dev, test, screen)
     read.check_trainable()

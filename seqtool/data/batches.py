@@ -1,7 +1,7 @@
-"""Batches for training: a pure function of (seed, epoch, index), so that an interrupted run needs no state to go on.
+"""Batches for training, each a function of (seed, epoch, index), so that resuming needs no stored order.
 
-Where several ranks train together, each is given its share of every batch (`shares.py`). Arrays are time-major: (time, batch).
-Padding is 0 in inputs and words, -1 in targets and labels.
+If several ranks train together, each gets its share of every batch, see `sharding.py`. Arrays are time-major:
+(time, batch). Padding is 0 in inputs and words, and -1 in targets and labels.
 """
 
 from __future__ import annotations
@@ -15,85 +15,95 @@ import numpy as np
 from seqtool.data.sharding import WHOLE, Columns, Shard
 from seqtool.types import Array
 
-STRETCH = 50  # batches of a shuffled order that are sorted by length together
-NOISE = 0.1  # by how much of its length a sentence may be misplaced when sorting, so that neighbours change
-RELEASED = 64 << 20  # bytes of a memory-mapped text that may be held before they are given back
-PAGES = 1 << 16  # bytes that the system brings in around one that is read
+BATCHES_SORTED_TOGETHER = 50  # of a shuffled order
+LENGTH_NOISE = 0.1  # relative; sentences of similar length then meet different neighbors in each epoch
+MAX_RESIDENT = 64 << 20  # bytes of a memory-mapped text that are read before its pages are released
+READ_AHEAD = 1 << 16  # bytes that the system loads around a byte that is read
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:
+    """Return the random generator of one epoch's order."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
 
 
-# --- running text -----------------------------------------------------------------------------------------------------
+# --- running text -------------------------------------------------------------------------------------------
 
 
 class TextStreams:
-    """Running text as contiguous parallel streams, read window by window in constant shapes.
+    """Running text as contiguous parallel streams, read window by window with constant shapes.
 
-    The text is cut into `batch_size` streams of equal length; a stream's windows follow each other, so that a state can be
-    carried. The first stream's start changes with the epoch, and with it what does not fill a window, so that no part is
-    never seen.
+    The text is cut into `batch_size` streams of equal length. The windows of a stream are consecutive, so
+    that the state can be carried from one to the next. The offset of the first stream is drawn in each epoch.
+    Thus the symbols that do not fill a window differ from epoch to epoch, and every symbol is used sooner or
+    later.
 
     Attributes:
-        batch_size, window: as asked for, or lowered for a text that is too short for them.
-        columns: the streams that this rank reads.
-        steps_per_epoch: windows in a stream.
-        note: what was lowered, in one line; else empty.
+        batch_size, window: as requested, or lower if the text is too short for them.
+        columns: streams that this rank reads.
+        steps_per_epoch: windows per stream.
+        note: one line if a value was lowered, else empty.
     """
 
     def __init__(self, symbols: Array, batch_size: int, window: int, seed: int, shard: Shard = WHOLE) -> None:
-        """Args: symbols: (length,) of any unsigned type, at least 2; may be memory-mapped."""
+        """Lay out the streams.
+
+        Args:
+            symbols: symbol numbers (length,), at least 2, of any unsigned type; may be memory-mapped.
+            batch_size: streams of all ranks.
+            window: symbols of a stream in one step.
+            seed: of the offsets.
+            shard: this rank's share.
+        """
         if len(symbols) < 2:
-            raise ValueError(f"a text of {len(symbols)} symbols has no symbol with another after it")
+            raise ValueError(f"expected at least 2 symbols, an input and its target, found {len(symbols)}")
         self.symbols = symbols
         self.seed = seed
-        pairs = len(symbols) - 1  # a symbol and the one to predict
+        pairs = len(symbols) - 1  # of a symbol and its successor, the target
         self.window = min(window, pairs)
         self.batch_size = min(batch_size, pairs // self.window)
-        self.columns = Columns(np.array(shard.stretch(self.batch_size), np.int64), self.batch_size)
+        self.columns = Columns(np.array(shard.contiguous(self.batch_size), np.int64), self.batch_size)
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
-        self._stream = self.steps_per_epoch * self.window  # length of one
-        self._slack = pairs - self.batch_size * self._stream
-        self._places = (
-            np.arange(self.window + 1)[:, None] + self.columns.places * self._stream
-        )  # of a window that starts at 0
-        self._first = -1, 0  # an epoch and where its first stream starts
-        held = self.batch_size * max(PAGES, self.window * symbols.itemsize)  # at most, by one batch
-        self._release_every = max(1, RELEASED // held)
+        stream_length = self.steps_per_epoch * self.window
+        self._max_offset = pairs - self.batch_size * stream_length
+        # Positions (window + 1, own streams) of the first window, without the epoch's offset.
+        self._positions = np.arange(self.window + 1)[:, None] + self.columns.indices * stream_length
+        self._offset_of_epoch = -1, 0  # cache: an epoch and its offset
+        resident_per_step = self.batch_size * max(READ_AHEAD, self.window * symbols.itemsize)  # upper bound
+        self._release_every = max(1, MAX_RESIDENT // resident_per_step)
         self.note = ""
         if (self.batch_size, self.window) != (batch_size, window):
             streams = f"{self.batch_size} stream{'' if self.batch_size == 1 else 's'}"
-            self.note = f"{len(symbols):,} symbols are few: {streams} and windows of {self.window} are used"
+            self.note = (
+                f"{len(symbols):,} symbols are few: training uses {streams} and windows of {self.window}"
+            )
 
     def batch(self, epoch: int, index: int) -> tuple[Array, Array]:
-        """Inputs and targets (window, own streams) of one step, int64; the target of a symbol is the one after it."""
+        """Return inputs and targets (window, own streams), int64; a symbol's target is its successor."""
         if index % self._release_every == 0:
-            release(self.symbols)
-        start = self._start(epoch) + index * self.window
-        text = np.asarray(self.symbols)[self._places + start].astype(
-            np.int64
-        )  # a memory map's own indexing is slow
+            release_pages(self.symbols)
+        positions = self._positions + (self._offset(epoch) + index * self.window)
+        text = np.asarray(self.symbols)[positions].astype(np.int64)  # indexing a memory map itself is slow
         return text[:-1], text[1:]
 
-    def _start(self, epoch: int) -> int:
-        """Where the first stream starts: drawn once an epoch, since seeding a generator costs more than slicing."""
-        if self._first[0] != epoch:
-            self._first = epoch, int(_generator(self.seed, epoch).integers(self._slack + 1))
-        return self._first[1]
+    def _offset(self, epoch: int) -> int:
+        """Return the start of the first stream, drawn once an epoch: seeding costs more than slicing."""
+        if self._offset_of_epoch[0] != epoch:
+            self._offset_of_epoch = epoch, int(_generator(self.seed, epoch).integers(self._max_offset + 1))
+        return self._offset_of_epoch[1]
 
 
-def release(array: Array) -> None:
-    """Give back the pages of a memory-mapped file that were read, so that a large text is never held as a whole.
+def release_pages(array: Array) -> None:
+    """Release the pages of a memory-mapped file that were read, so that a large text does not fill memory.
 
-    They are read again when they are needed, as a rule from the system's cache.
+    Pages that are needed again are read again, usually from the system's file cache. Other arrays are left
+    alone.
     """
     mapped = getattr(array, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
-# --- whole sequences --------------------------------------------------------------------------------------------------
+# --- whole sequences ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -101,11 +111,11 @@ class SequenceBatch:
     """Whole sequences of symbols, padded.
 
     Attributes:
-        inputs: (time, batch), padded with 0.
-        targets: (time, batch), padded with -1.
-        lengths: (batch,).
-        columns: where these stand in the whole batch.
-        items: symbols of the whole batch.
+        inputs: symbol numbers (time, batch), padded with 0.
+        targets: symbol numbers (time, batch), padded with -1.
+        lengths: symbols of each sequence (batch,).
+        columns: position of these sequences in the batch of all ranks.
+        items: symbols in the batch of all ranks.
     """
 
     inputs: Array
@@ -116,7 +126,7 @@ class SequenceBatch:
 
 
 class SequenceBatches:
-    """Lines or aligned pairs: sequences of similar length together when shuffled, else in the given order."""
+    """Batches of lines or aligned pairs: by similar length if shuffled, else in the order of the data."""
 
     def __init__(
         self,
@@ -127,37 +137,51 @@ class SequenceBatches:
         shuffle: bool,
         shard: Shard = WHOLE,
     ) -> None:
-        """Args: inputs, targets: of equal lengths; a sequence that has an array `lengths` is not asked one by one."""
+        """Compute the lengths of all sequences.
+
+        Args:
+            inputs: symbol numbers of each sequence (length,). An attribute `lengths` of the collection is
+                used if there is one.
+            targets: symbol numbers of the same lengths.
+            batch_size: sequences of all ranks in one step.
+            seed: of the order.
+            shuffle: draw a new order in each epoch.
+            shard: this rank's share.
+        """
         self.inputs = inputs
         self.targets = targets
         self.shard = shard
         self._lengths = _lengths(inputs)
-        self._order = _Order(self._lengths, batch_size, None, seed, shuffle)
+        self._order = _EpochOrder(self._lengths, batch_size, None, seed, shuffle)
 
     def steps(self, epoch: int) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         return len(self._order.batches(epoch))
 
     def batch(self, epoch: int, index: int) -> SequenceBatch:
-        """One step's sequences."""
+        """Return this rank's sequences of one step."""
         whole = self._order.batches(epoch)[index]
-        columns, places = _taken(whole, self._lengths, self.shard)
-        lengths = self._lengths[places]
-        shape = (int(lengths.max()), len(places))
+        columns = _columns_of_unsorted(self._lengths[whole], self.shard)
+        own = whole[columns.indices]
+        lengths = self._lengths[own]
+        shape = (int(lengths.max()), len(own))
         inputs, targets = np.zeros(shape, np.int64), np.full(shape, -1, np.int64)
-        for column, place in enumerate(places.tolist()):
-            inputs[: lengths[column], column] = self.inputs[place]
-            targets[: lengths[column], column] = self.targets[place]
+        for column, number in enumerate(own.tolist()):
+            inputs[: lengths[column], column] = self.inputs[number]
+            targets[: lengths[column], column] = self.targets[number]
         return SequenceBatch(inputs, targets, lengths, columns, int(self._lengths[whole].sum()))
 
 
-def _taken(whole: Array, lengths: Array, shard: Shard) -> tuple[Columns, Array]:
-    """A rank's columns of a batch that is in any order, and what stands in them; one rank takes it as it is."""
+def _columns_of_unsorted(lengths: Array, shard: Shard) -> Columns:
+    """Return a rank's columns of a batch whose sequences, of these lengths (batch,), are not sorted.
+
+    A single rank keeps the order of the batch.
+    """
     if shard.size == 1:
-        return Columns(np.arange(len(whole)), len(whole)), whole
-    dealt = shard.columns(len(whole))
-    columns = Columns(np.argsort(-lengths[whole], kind="stable")[dealt.places], len(whole), dealt.idle)
-    return columns, whole[columns.places]
+        return Columns(np.arange(len(lengths)), len(lengths))
+    by_length = shard.columns(len(lengths))
+    order = np.argsort(-lengths, kind="stable")
+    return Columns(order[by_length.indices], len(lengths), by_length.idle)
 
 
 def _lengths(sequences: Sequence[Array]) -> Array:
@@ -170,12 +194,13 @@ class SentenceBatch:
     """Whole sentences, the longest first, padded.
 
     Attributes:
-        words: (time, batch): places in the table of distinct words, padded with 0.
-        labels: (time, batch): label numbers; -1 is padding, or a label that training does not know.
-        lengths: (batch,), descending.
-        order: (batch,): which sentences these are.
-        columns: where these stand in the whole batch.
-        longest, items: steps and words of the whole batch.
+        words: indices into the table of distinct words (time, batch), padded with 0.
+        labels: label numbers (time, batch); -1 is padding, or a label that does not occur in training.
+        lengths: words of each sentence (batch,), descending.
+        order: indices of the sentences (batch,).
+        columns: position of these sentences in the batch of all ranks.
+        longest: steps of the batch of all ranks.
+        items: words in the batch of all ranks.
     """
 
     words: Array
@@ -188,11 +213,14 @@ class SentenceBatch:
 
 
 class SentenceBatches:
-    """Sentences in batches of a number of sentences, or of about a number of words.
+    """Batches of a fixed number of sentences, or of a maximal number of words.
 
-    By number of words they are sorted by length, with chance for a tie-breaker, cut where the words (padding counted) would
-    be more than `batch_words`, and the batches taken in a new order every epoch. Without `shuffle` they stay sorted, the
-    longest first, as evaluation wants them. By number of sentences and without `shuffle`, the file's order is kept.
+    For a number of words, the sentences are sorted by length, in random order if the lengths are equal. A
+    batch ends before its words, padding included, would exceed `batch_words`. The order of the batches is
+    drawn in each epoch. Without `shuffle` the batches stay sorted, the longest sentences first, as evaluation
+    needs them.
+
+    For a number of sentences and without `shuffle`, the order of the file is kept.
     """
 
     def __init__(
@@ -205,38 +233,49 @@ class SentenceBatches:
         shuffle: bool,
         shard: Shard = WHOLE,
     ) -> None:
-        """Args: batch_words: instead of batch_size, which is then not used; a longer sentence is a batch of its own."""
+        """Concatenate all sentences.
+
+        Args:
+            words: indices into the table of distinct words, per sentence (length,).
+            labels: label numbers of the same lengths.
+            batch_size: sentences of all ranks in one step; not used if there is `batch_words`.
+            batch_words: words of all ranks in one step, or None. A longer sentence is a batch by itself.
+            seed: of the order.
+            shuffle: draw a new order in each epoch.
+            shard: this rank's share.
+        """
         self.shard = shard
         self._lengths = _lengths(words)
         self._starts = np.concatenate([[0], np.cumsum(self._lengths)])[:-1]
         self._words = np.concatenate([*words, np.zeros(0, np.int64)]).astype(np.int64)
         self._labels = np.concatenate([*labels, np.zeros(0, np.int64)]).astype(np.int64)
-        self._order = _Order(self._lengths, batch_size, batch_words, seed, shuffle)
+        self._order = _EpochOrder(self._lengths, batch_size, batch_words, seed, shuffle)
 
     def steps(self, epoch: int) -> int:
-        """Batches in an epoch; their number may differ from epoch to epoch."""
+        """Return the number of batches in an epoch, which may differ between epochs."""
         return len(self._order.batches(epoch))
 
     def batch(self, epoch: int, index: int) -> SentenceBatch:
-        """One step's sentences."""
+        """Return this rank's sentences of one step."""
         whole = self._order.batches(epoch)[index]
         whole = whole[np.argsort(-self._lengths[whole], kind="stable")]
         columns = self.shard.columns(len(whole))
-        order = whole[columns.places]
+        order = whole[columns.indices]
         lengths = self._lengths[order]
         time = np.arange(lengths[0])[:, None]
         inside = time < lengths
-        places = np.where(inside, self._starts[order] + time, 0)
-        words, labels = np.where(inside, self._words[places], 0), np.where(inside, self._labels[places], -1)
+        positions = np.where(inside, self._starts[order] + time, 0)
+        words = np.where(inside, self._words[positions], 0)
+        labels = np.where(inside, self._labels[positions], -1)
         longest, items = int(self._lengths[whole[0]]), int(self._lengths[whole].sum())
         return SentenceBatch(words, labels, lengths, order, columns, longest, items)
 
 
-# --- which sequences stand together -----------------------------------------------------------------------------------
+# --- order of an epoch --------------------------------------------------------------------------------------
 
 
-class _Order:
-    """The batches of each epoch, as places of sequences; every sequence stands in exactly one."""
+class _EpochOrder:
+    """Batches of each epoch, as indices of sequences; every sequence is in exactly one batch."""
 
     def __init__(
         self, lengths: Array, batch_size: int, batch_words: int | None, seed: int, shuffle: bool
@@ -246,47 +285,47 @@ class _Order:
         self.batch_words = batch_words
         self.seed = seed
         self.shuffle = shuffle
-        self._made: tuple[int, list[Array]] | None = None  # of the last epoch asked for: a cache, not a state
+        self._last: tuple[int, list[Array]] | None = None  # cache: an epoch and its batches
 
     def batches(self, epoch: int) -> list[Array]:
-        """Places of sequences, one array a batch."""
+        """Return one array of sequence indices for each batch."""
         key = epoch if self.shuffle else 0
-        if self._made is None or self._made[0] != key:
+        if self._last is None or self._last[0] != key:
             draw = _generator(self.seed, key)
-            self._made = (
-                key,
-                self._by_number(draw) if self.batch_words is None else self._by_words(draw, self.batch_words),
-            )
-        return self._made[1]
+            if self.batch_words is None:
+                batches = self._by_sequences(draw)
+            else:
+                batches = self._by_words(draw, self.batch_words)
+            self._last = key, batches
+        return self._last[1]
 
-    def _by_number(self, draw: np.random.Generator) -> list[Array]:
-        """Shuffled: sorted by length within stretches of many batches, then the batches mixed."""
+    def _by_sequences(self, draw: np.random.Generator) -> list[Array]:
+        """Shuffle, sort groups of many batches by length, and shuffle the batches."""
         count, size = len(self.lengths), self.batch_size
         if not self.shuffle:
             return _cut(np.arange(count), size)
-        order = draw.permutation(count)
-        parts = [order[start : start + size * STRETCH] for start in range(0, count, size * STRETCH)]
-        found = [
+        groups = _cut(draw.permutation(count), size * BATCHES_SORTED_TOGETHER)
+        batches = [
             batch
-            for part in parts
-            for batch in _cut(part[np.argsort(self.lengths[part], kind="stable")], size)
+            for group in groups
+            for batch in _cut(group[np.argsort(self.lengths[group], kind="stable")], size)
         ]
-        return [found[place] for place in draw.permutation(len(found))]
+        return [batches[index] for index in draw.permutation(len(batches))]
 
     def _by_words(self, draw: np.random.Generator, words: int) -> list[Array]:
-        """Sorted by length, cut by the number of words."""
+        """Sort by length and cut by the number of words."""
         count = len(self.lengths)
         noise = draw.random(count) if self.shuffle else np.full(count, 0.5)
-        order = np.lexsort((noise, -np.round(self.lengths * (1 + NOISE * (noise - 0.5)))))
-        found = []
+        order = np.lexsort((noise, -np.round(self.lengths * (1 + LENGTH_NOISE * (noise - 0.5)))))
+        batches = []
         start, longest = 0, 0
         for stop, length in enumerate(self.lengths[order].tolist()):
             longest = max(longest, length)
             if longest * (stop + 1 - start) > words and stop > start:
-                found.append(order[start:stop])
+                batches.append(order[start:stop])
                 start, longest = stop, length
-        found += [order[start:]] if count else []
-        return [found[place] for place in draw.permutation(len(found))] if self.shuffle else found
+        batches += [order[start:]] if count else []
+        return [batches[index] for index in draw.permutation(len(batches))] if self.shuffle else batches
 
 
 def _cut(order: Array, size: int) -> list[Array]:

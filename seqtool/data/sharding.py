@@ -1,6 +1,7 @@
-"""What one of several processes (ranks) that train together has of each batch, and of what is evaluated.
+"""Division of batches and of evaluation data among the processes (ranks) that train together.
 
-Every rank works out the whole batch's order, so that no rank need be told, and all make the same number of steps.
+Every rank computes the order of the whole batch. No communication is needed, and all ranks make the same
+number of steps.
 """
 
 from __future__ import annotations
@@ -14,31 +15,39 @@ from seqtool.types import Array
 
 @dataclass(frozen=True)
 class Shard:
-    """The share of rank number `rank` (from 0) of `size`."""
+    """Share of one rank.
+
+    Attributes:
+        rank: number of this rank, from 0.
+        size: number of ranks.
+    """
 
     rank: int = 0
     size: int = 1
 
     @property
-    def is_first(self) -> bool:
-        """Whether this rank is the one that writes and prints."""
+    def is_main_process(self) -> bool:
+        """True for the rank that writes and prints."""
         return self.rank == 0
 
-    def stretch(self, count: int) -> range:
-        """A contiguous share of `count` things; no two ranks' shares differ by more than one."""
+    def contiguous(self, count: int) -> range:
+        """Return this rank's contiguous range of `count` items; lengths differ by at most 1 between ranks."""
         return range(self.rank * count // self.size, (self.rank + 1) * count // self.size)
 
-    def dealt(self, count: int) -> Array:
-        """Places dealt out to and fro (0 1 2 2 1 0 …): of things sorted by size, all ranks get about as much."""
-        places = np.arange(count)
-        turn, seat = np.divmod(places, self.size)
-        mine: Array = np.where(turn % 2, self.size - 1 - seat, seat) == self.rank
-        return places[mine]
+    def balanced(self, count: int) -> Array:
+        """Return this rank's indices of `count` items, sorted by size, so that all ranks get similar totals.
+
+        Items go to the ranks in alternating direction: 0 1 2 2 1 0 0 1 2 …
+        """
+        indices = np.arange(count)
+        turn, position = np.divmod(indices, self.size)
+        own: Array = np.where(turn % 2, self.size - 1 - position, position) == self.rank
+        return indices[own]
 
     def columns(self, width: int) -> Columns:
-        """The share of a batch of `width` sequences, the longest first."""
-        places = self.dealt(width)
-        return Columns(places if len(places) else np.zeros(1, np.int64), width, idle=not len(places))
+        """Return this rank's columns of a batch of `width` sequences, the longest first."""
+        indices = self.balanced(width)
+        return Columns(indices if len(indices) else np.zeros(1, np.int64), width, idle=not len(indices))
 
 
 WHOLE = Shard()
@@ -46,19 +55,20 @@ WHOLE = Shard()
 
 @dataclass(frozen=True)
 class Columns:
-    """The sequences of a batch that a rank works on.
+    """Sequences of a batch that a rank computes.
 
     Attributes:
-        places: (own,): columns of the whole batch.
+        indices: columns of the whole batch (own,).
         width: sequences of the whole batch.
-        idle: there are more ranks than sequences: the first sequence is worked on, and counts nothing.
+        idle: True if there are more ranks than sequences and this rank has none. It then computes the first
+            sequence, so that its steps match those of the other ranks, but its loss counts 0.
     """
 
-    places: Array
+    indices: Array
     width: int
     idle: bool = False
 
     @property
-    def whole(self) -> bool:
-        """Whether these are all of the batch."""
-        return len(self.places) == self.width and not self.idle
+    def is_whole(self) -> bool:
+        """True if these are all columns of the batch."""
+        return len(self.indices) == self.width and not self.idle

@@ -1,27 +1,25 @@
-"""The symbols of a character model and their numbers: characters, or bytes.
-
-Where the symbols come from (an alphabet, a text) is left to `characters.py`.
-"""
+"""Vocabulary of a character model: its symbols, which are characters or bytes, and their numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from typing import Literal
 
 import numpy as np
 
 from seqtool.errors import DataError
-from seqtool.types import Array
+from seqtool.types import Array, Json
 
 Unit = Literal["char", "byte"]
 
-LISTED = 80  # how many symbols of an alphabet a message lists
-# What stands for symbols too rare to learn: the characters that Unicode and ASCII have for just that.
+BOUNDARY = "\n"  # symbol before and after every line, for models of lines
+LISTED = 80  # symbols of an alphabet that a message lists
+# Symbols that replace rare ones: the characters that Unicode and ASCII define for this purpose.
 UNKNOWN: dict[Unit, str] = {"char": "\N{REPLACEMENT CHARACTER}", "byte": "\x1a"}
 
 
 def show_symbol(symbol: str) -> str:
-    """A symbol as a message shows it: itself, or its escape."""
+    """Return a character as a message shows it: the character itself, or its escape."""
     if symbol == " ":
         return "space"
     return symbol if symbol.isprintable() else repr(symbol)[1:-1]
@@ -31,10 +29,12 @@ class SymbolVocabulary:
     """Symbols in the order of their numbers.
 
     Attributes:
-        symbols: single characters; for unit byte the characters U+0000 to U+00FF that stand for them (latin-1).
-        unit: what a symbol is.
-        unknown: number of the unknown symbol, which any symbol not listed is read as; None: such a symbol is an error.
-        counts: how often each was seen in the training text.
+        symbols: single characters. For unit byte these are U+0000 to U+00FF, one for each byte (latin-1).
+        unit: the kind of symbol.
+        unknown: number of the unknown symbol, which replaces symbols that are not listed. None: such a symbol
+            is an error.
+        counts: occurrences of each symbol in the training text.
+        table: number of each code point; the last entry is for all code points beyond the table.
     """
 
     def __init__(
@@ -54,10 +54,8 @@ class SymbolVocabulary:
         self.table = self._numbers_by_code()
 
     def _numbers_by_code(self) -> Array:
-        """The number of each code point; the last entry stands for all that are beyond."""
-        table = np.full(
-            int(self._codes.max(initial=0)) + 2, -1 if self.unknown is None else self.unknown, np.int64
-        )
+        unlisted = -1 if self.unknown is None else self.unknown
+        table = np.full(int(self._codes.max(initial=0)) + 2, unlisted, np.int64)
         single = [number for number, symbol in enumerate(self.symbols) if len(symbol) == 1]
         table[self._codes[single]] = single
         return table
@@ -68,36 +66,56 @@ class SymbolVocabulary:
     def __contains__(self, symbol: str) -> bool:
         return symbol in self.symbols
 
+    # --- numbers --------------------------------------------------------------------------------------------
+
     def encode(self, text: str) -> Array:
-        """Symbol numbers (length,) of a text, int64.
+        """Return the symbol numbers of a text (length,), int64.
 
         Raises:
-            DataError: naming the first unknown symbol, where there is no unknown symbol to stand for it.
+            DataError: the text has a symbol that is not in the alphabet, and there is no unknown symbol.
         """
         numbers = self.numbers(text)
         if self.unknown is None and (numbers < 0).any():
-            place = int((numbers < 0).argmax())
-            raise self.unknown_symbol(chr(self.codes(text)[place]), f" at position {place + 1:,}")
+            position = int((numbers < 0).argmax())
+            raise self.unknown_symbol_error(chr(self.codes(text)[position]), f" at position {position + 1:,}")
         return numbers
 
     def numbers(self, text: str) -> Array:
-        """The same, with -1 in the place of an unknown symbol."""
-        found: Array = self.table[np.minimum(self.codes(text), len(self.table) - 1)]
-        return found
+        """Return the symbol numbers of a text (length,), int64; -1 for symbols not in the alphabet."""
+        numbers: Array = self.table[np.minimum(self.codes(text), len(self.table) - 1)]
+        return numbers
 
     def codes(self, text: str) -> Array:
-        """Code points of a text's symbols, uint32: characters, or bytes of its UTF-8."""
+        """Return code points (length,), uint32: of the text's characters, or the bytes of its UTF-8."""
         if self.unit == "byte":
             return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint32)
         return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
-    def unknown_symbol(self, symbol: str, where: str = "", place: str = "", hint: str = "") -> DataError:
-        """The error about a symbol that is not in the alphabet. Args: where: goes into the sentence; hint: after the alphabet."""
-        name = (
-            f"byte 0x{ord(symbol):02X}"
-            if self.unit == "byte"
-            else f"symbol '{show_symbol(symbol)}' (U+{ord(symbol):04X})"
-        )
+    def decode(self, numbers: Iterable[int]) -> str:
+        """Return the text of symbol numbers; bytes that are not valid UTF-8 become U+FFFD."""
+        if isinstance(numbers, np.ndarray):
+            text = self._codes[numbers].tobytes().decode("utf-32-le", "surrogatepass")
+        else:
+            text = "".join([self.symbols[number] for number in numbers])
+        return text if self.unit == "char" else text.encode("latin-1", "replace").decode("utf-8", "replace")
+
+    # --- messages -------------------------------------------------------------------------------------------
+
+    def unknown_symbol_error(
+        self, symbol: str, where: str = "", place: str = "", hint: str = ""
+    ) -> DataError:
+        """Return the error about a symbol that is not in the alphabet.
+
+        Args:
+            symbol: the symbol.
+            where: position, as a part of the sentence.
+            place: file, line and column.
+            hint: follows the list of the alphabet.
+        """
+        if self.unit == "byte":
+            name = f"byte 0x{ord(symbol):02X}"
+        else:
+            name = f"symbol '{show_symbol(symbol)}' (U+{ord(symbol):04X})"
         alphabet = f"the alphabet is: {self.listing()}"
         return DataError(
             f"{name}{where} is not in the alphabet",
@@ -106,27 +124,24 @@ class SymbolVocabulary:
         )
 
     def show(self, symbol: str) -> str:
-        """A symbol as a message shows it; bytes beyond ASCII by their number."""
+        """Return a symbol as a message shows it; bytes beyond ASCII as their number."""
         return show_symbol(symbol) if self.unit == "char" or symbol < "\x7f" else f"0x{ord(symbol):02X}"
 
     def listing(self) -> str:
-        """The alphabet in one line."""
+        """Return the alphabet in one line."""
         shown = " ".join(map(self.show, self.symbols[:LISTED]))
         more = len(self.symbols) - LISTED
         return f"{shown} and {more:,} more" if more > 0 else shown
 
-    def decode(self, numbers: Iterable[int]) -> str:
-        """The text of symbol numbers; bytes that are no UTF-8 become U+FFFD."""
-        if isinstance(numbers, np.ndarray):
-            text = self._codes[numbers].tobytes().decode("utf-32-le", "surrogatepass")
-        else:
-            text = "".join([self.symbols[number] for number in numbers])
-        return text if self.unit == "char" else text.encode("latin-1", "replace").decode("utf-8", "replace")
+    # --- other vocabularies and JSON ------------------------------------------------------------------------
 
-    def extending(self, base: SymbolVocabulary) -> SymbolVocabulary:
-        """The base's symbols with their numbers, then those that only this vocabulary has; counts are added up."""
+    def appended_to(self, base: SymbolVocabulary) -> SymbolVocabulary:
+        """Return `base`, its numbers unchanged, followed by the symbols that only this vocabulary has.
+
+        Counts are summed.
+        """
         symbols = [*base.symbols, *(symbol for symbol in self.symbols if symbol not in base.symbols)]
-        counts = [dict(zip(given.symbols, given.counts, strict=False)) for given in (base, self)]
+        counts = [dict(zip(each.symbols, each.counts, strict=False)) for each in (base, self)]
         unknown = base.unknown
         if unknown is None and self.unknown is not None:
             unknown = symbols.index(self.symbols[self.unknown])
@@ -134,15 +149,15 @@ class SymbolVocabulary:
             symbols, self.unit, unknown, [sum(count.get(symbol, 0) for count in counts) for symbol in symbols]
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """What `vocab.json` holds."""
-        symbols: list[Any] = (
-            list(self.symbols) if self.unit == "char" else [ord(symbol) for symbol in self.symbols]
-        )
+    def to_json(self) -> Json:
+        """Return the content of `vocab.json`."""
+        symbols: list[str] | list[int] = list(self.symbols)
+        if self.unit == "byte":
+            symbols = [ord(symbol) for symbol in self.symbols]
         return {"symbols": symbols, "unknown": self.unknown, "counts": list(self.counts)}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], unit: Unit = "char") -> SymbolVocabulary:
-        """The vocabulary that `to_json` wrote."""
+    def from_json(cls, value: Json, unit: Unit = "char") -> SymbolVocabulary:
+        """Return the vocabulary that `to_json` wrote."""
         symbols = [chr(symbol) for symbol in value["symbols"]] if unit == "byte" else value["symbols"]
         return cls(symbols, unit, value.get("unknown"), value.get("counts", ()))

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.text.corpus import CharCorpus
-from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation.evaluation_data import read_text
-from seqtool.inference.character import BOUNDARY, CharacterModel
+from seqtool.inference.character import CharacterModel
 from seqtool.types import Array
 
 
@@ -123,7 +123,7 @@ def _bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
     numbers: Array = vocabulary.table[np.minimum(codes, len(vocabulary.table) - 1)]
     if (numbers < 0).any():
         offset = int((numbers < 0).argmax())
-        raise vocabulary.unknown_symbol(chr(codes[offset]), f" at offset {offset:,}", place=place)
+        raise vocabulary.unknown_symbol_error(chr(codes[offset]), f" at offset {offset:,}", place=place)
     return numbers
 
 

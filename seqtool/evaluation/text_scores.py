@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.data.batches import release
+from seqtool.data.batches import release_pages
 from seqtool.decoding import log_softmax
 from seqtool.evaluation.ngrams import NgramModel
 from seqtool.evaluation.novelty import Novelty
@@ -211,7 +211,7 @@ def _tally(model: CharacterModel, ids: Array, parts: Parts) -> SymbolTally:
     tally = SymbolTally.empty(len(model.vocabulary))
     for places, losses in parts:
         tally = tally.add(np.asarray(ids[places + 1], np.int64), losses)
-        release(ids)
+        release_pages(ids)
     return tally
 
 
@@ -267,7 +267,7 @@ def _by_length(model: CharacterModel, ids: Array, tile: int, tiles: int) -> Arra
         )  # (tile + 1, tiles)
         scores = log_softmax(model.forward(text[:-1])[0])
         nats -= np.take_along_axis(scores, text[1:, :, None], axis=2)[:, :, 0].sum(1)
-        release(ids)
+        release_pages(ids)
     return nats / tiles if tiles else nats[:0]
 
 

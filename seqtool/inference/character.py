@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, ModelError
 from seqtool.inference import model_config as settings_of
@@ -25,7 +25,6 @@ from seqtool.inference.text_scoring import (
 from seqtool.inference.word_features import gate_table
 from seqtool.types import Array
 
-BOUNDARY = "\n"  # stands before and after every line of a model of lines
 _CHUNK = 1 << 22  # scores held at a time when a text is predicted
 LENGTH = 500  # symbols that are drawn unless something else is asked for
 

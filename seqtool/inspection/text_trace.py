@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqtool.data.vocabulary import BOUNDARY
 from seqtool.decoding import log_softmax
-from seqtool.inference.character import BOUNDARY, CharacterModel
+from seqtool.inference.character import CharacterModel
 from seqtool.inference.text_scoring import carried_pieces
 from seqtool.types import Array
 

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from seqtool.data.vocabulary import BOUNDARY
 from seqtool.errors import SeqtoolError
-from seqtool.inference.character import BOUNDARY, CharacterModel
+from seqtool.inference.character import CharacterModel
 from seqtool.inspection.patterns import pattern_values
 from seqtool.inspection.text_trace import Trace, pieces, read, read_symbols
 from seqtool.inspection.unit_names import Unit

@@ -286,7 +286,7 @@ class RecurrentStack(nn.Module):
 
 
 def reversal(lengths: Tensor, time: int) -> Tensor:
-    """Return the index that reverses each sequence within its length. Padding stays; the index is its own inverse.
+    """Return the index that reverses each sequence within its length and keeps padding: its own inverse.
 
     Args:
         lengths: length of each sequence (batch,).

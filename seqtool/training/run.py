@@ -88,7 +88,7 @@ def train_all(settings: Settings, options: TrainOptions, screen: TrainingScreen)
     with ranks_of(settings, launch) as ranks:
         if options.seeds > 1:
             return _train_seeds(settings, options, screen, ranks)
-        if not ranks.is_first:
+        if not ranks.is_main_process:
             follow(settings, options.root / CACHE, ranks)
             return []
         result = train(settings, options, screen, ranks)
@@ -104,7 +104,7 @@ def _train_seeds(
         replace(settings, seed=seed, name=f"seed-{seed}")
         for seed in range(settings.seed, settings.seed + options.seeds)
     ]
-    if not ranks.is_first:
+    if not ranks.is_main_process:
         for one in several:
             follow(one, inner.root / CACHE, ranks)
         return []

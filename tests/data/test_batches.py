@@ -58,8 +58,8 @@ def test_every_part_is_seen_sooner_or_later() -> None:
 def test_a_short_text_is_read_in_fewer_streams() -> None:
     streams = TextStreams(np.zeros(50, np.uint8), 32, 100, 1)
     assert (streams.batch_size, streams.window, streams.steps_per_epoch) == (1, 49, 1)
-    assert streams.note == "50 symbols are few: 1 stream and windows of 49 are used"
-    with pytest.raises(ValueError, match="no symbol with another after it"):
+    assert streams.note == "50 symbols are few: training uses 1 stream and windows of 49"
+    with pytest.raises(ValueError, match="expected at least 2 symbols"):
         TextStreams(np.zeros(1, np.uint8), 1, 1, 1)
 
 
@@ -216,7 +216,7 @@ def test_shares_of_a_batch_are_balanced_and_make_up_the_whole(size: int) -> None
         words = [int(share.lengths.sum()) for share in working]
         assert max(words) - min(words) <= batch.lengths[0]
         for share in shares:
-            np.testing.assert_array_equal(share.words, batch.words[: len(share.words), share.columns.places])
+            np.testing.assert_array_equal(share.words, batch.words[: len(share.words), share.columns.indices])
 
 
 def test_streams_are_shared_without_reading_those_of_others() -> None:

@@ -65,10 +65,10 @@ def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
         SymbolVocabulary("ab", counts=(3, 2)),
         SymbolVocabulary(["b", UNKNOWN["char"], "c"], unknown=1, counts=(1, 1, 5)),
     )
-    both = more.extending(base)
+    both = more.appended_to(base)
     assert both.symbols == ("a", "b", UNKNOWN["char"], "c")
     assert (both.counts, both.unknown) == ((3, 3, 1, 5), 2)
-    assert base.extending(more).unknown == 1
+    assert base.appended_to(more).unknown == 1
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from seqtool.data.batches import release
+from seqtool.data.batches import release_pages
 from seqtool.storage.atomic import writing
 from seqtool.types import Array
 
@@ -158,4 +158,4 @@ def pieces_of(array: Array) -> Iterator[Array]:
     """An array piece by piece; pages of a memory-mapped one are given back."""
     for start in range(0, len(array), PIECE):
         yield np.asarray(array[start : start + PIECE])
-        release(array)
+        release_pages(array)

@@ -15,11 +15,11 @@ from typing import Any, Literal
 
 from seqtool.data.input_files import expand
 from seqtool.data.text.cache import StoredText, TextCache
-from seqtool.data.text.encode import ALPHABET_HINT, BOUNDARY, encode_files, merge_rare, renumber
+from seqtool.data.text.encode import ALPHABET_HINT, encode_files, merge_rare, renumber
 from seqtool.data.text.reader import TextForm
 from seqtool.data.text.splits import LinePlaces, Stretch, divided, lines_of, stretches
 from seqtool.data.text.warnings import text_warnings
-from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
+from seqtool.data.vocabulary import BOUNDARY, UNKNOWN, SymbolVocabulary, Unit
 from seqtool.errors import DataError
 from seqtool.settings import CharData
 from seqtool.types import Array
@@ -120,7 +120,7 @@ def load_char_corpus(
     ]
     warnings = text_warnings(paths, parts, found, vocabulary, counts, rare)
     if base is not None:
-        vocabulary = vocabulary.extending(base)
+        vocabulary = vocabulary.appended_to(base)
         stored = renumber(stored, "".join(vocabulary.symbols), facts, store)
     return CharCorpus(
         kind="lines" if data.per_line else "text",
@@ -270,7 +270,7 @@ def _pairs_corpus(data: CharData, base: SymbolVocabulary | None) -> CharCorpus:
     else:
         vocabulary = SymbolVocabulary(symbols, data.unit, None, seen)
     if base is not None:
-        vocabulary = vocabulary.extending(base)
+        vocabulary = vocabulary.appended_to(base)
     encoded = [_encoded_pair(index, pair, vocabulary) for index, pair in enumerate(pairs)]
     sequences = Sequences([source for source, _ in encoded], [target for _, target in encoded])
     notes = (
@@ -297,5 +297,5 @@ def _encoded_pair(index: int, pair: tuple[str, str], vocabulary: SymbolVocabular
         raise DataError(message, place=place, hint="they are aligned symbol by symbol")
     strange = next((symbol for side in sides for symbol in side if symbol not in vocabulary), None)
     if strange is not None and vocabulary.unknown is None:
-        raise vocabulary.unknown_symbol(strange, place=place, hint=ALPHABET_HINT)
+        raise vocabulary.unknown_symbol_error(strange, place=place, hint=ALPHABET_HINT)
     return vocabulary.encode(pair[0]), vocabulary.encode(pair[1])

@@ -15,12 +15,11 @@ import numpy as np
 from seqtool.data.input_files import file_hashes
 from seqtool.data.text.cache import StoredText, TextCache, pieces_of
 from seqtool.data.text.reader import Progress, TextForm, find_symbol
-from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.errors import DataError
 from seqtool.types import Array
 
 VERSION = 1  # of the way texts are encoded: another one makes new entries
-BOUNDARY = "\n"  # stands before and after every line
 CODES = 0x110000
 ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 
@@ -92,7 +91,7 @@ def _symbols(
         symbol, path, line, column = find_symbol(
             [path for group in paths.values() for path in group], form, given
         )
-        raise SymbolVocabulary(given, form.unit).unknown_symbol(
+        raise SymbolVocabulary(given, form.unit).unknown_symbol_error(
             symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
         )
     return given

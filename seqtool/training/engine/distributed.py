@@ -126,7 +126,7 @@ class Group(Ranks):
     def gather(self, tensor: Tensor, columns: Columns) -> Tensor:
         """A tensor (own sequences, …) of each rank as one for the whole batch."""
         whole = tensor.new_zeros(columns.width, *tensor.shape[1:])
-        whole[torch.from_numpy(columns.places).to(tensor.device)] = tensor
+        whole[torch.from_numpy(columns.indices).to(tensor.device)] = tensor
         dist.all_reduce(whole)
         return whole
 
@@ -138,7 +138,7 @@ class Group(Ranks):
         if size.item() < 0:
             return None
         said = torch.zeros(int(size.item()), dtype=torch.uint8)
-        if self.is_first and data:
+        if self.is_main_process and data:
             said = torch.frombuffer(bytearray(data), dtype=torch.uint8)
         dist.broadcast(said, 0)
         return said.numpy().tobytes()

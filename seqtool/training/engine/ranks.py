@@ -22,9 +22,9 @@ class Ranks:
     local: Shard = WHOLE  # this process among those on its machine
 
     @property
-    def is_first(self) -> bool:
+    def is_main_process(self) -> bool:
         """Whether this is the rank that writes and prints."""
-        return self.shard.is_first
+        return self.shard.is_main_process
 
     def any(self, flag: bool) -> bool:
         """Whether any rank says yes."""
@@ -55,8 +55,8 @@ ALONE = Ranks()
 
 def own(tensor: Tensor, columns: Columns | None, dim: int = 0) -> Tensor:
     """The part of a draw for a whole batch that belongs to some of its columns."""
-    if columns is None or columns.whole:
+    if columns is None or columns.is_whole:
         return tensor
     import torch
 
-    return tensor.index_select(dim, torch.from_numpy(columns.places).to(tensor.device))
+    return tensor.index_select(dim, torch.from_numpy(columns.indices).to(tensor.device))

@@ -86,6 +86,6 @@ def training_state(
         columns: whose states are wanted; None: those of the whole batch.
     """
     if stack.model.initial_state != "random":
-        return stack.initial_state(batch if columns is None else len(columns.places))
+        return stack.initial_state(batch if columns is None else len(columns.indices))
     drawn = stack.initial_state(batch, generator(seed, "initial state", step))
     return tuple(tuple(own(part, columns) for part in parts) for parts in drawn)

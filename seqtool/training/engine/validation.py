@@ -52,7 +52,7 @@ def carried_loss(
     count = len(text) - 1
     streams = streams or max(1, min(STREAMS, count // (4 * WARM_UP)))
     length = -(-count // streams)
-    starts = np.array(shard.stretch(streams), np.int64) * length
+    starts = np.array(shard.contiguous(streams), np.int64) * length
     if not len(starts):
         return LossCount()
     state = network.encoder.initial_state(len(starts))
@@ -79,7 +79,7 @@ def blocks_loss(
 ) -> LossCount:
     """Nats over all of a text (length,) but its first symbol, in blocks of `block` that each start from the initial state."""
     count = len(text) - 1
-    tiles = np.array(shard.stretch(-(-count // block)), np.int64) * block
+    tiles = np.array(shard.contiguous(-(-count // block)), np.int64) * block
     found = LossCount()
     for start in range(0, len(tiles), BLOCKS):
         starts = tiles[start : start + BLOCKS]
@@ -103,7 +103,7 @@ def sequences_loss(
     """Nats over all targets of separate sequences (length,), and how often the best symbol is the right one."""
     lengths = np.array([len(sequence) for sequence in inputs], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
-    order = order[shard.dealt(len(order))]
+    order = order[shard.balanced(len(order))]
     found, right, start = LossCount(), Tally(), 0
     while start < len(order):
         numbers = order[start : start + max(1, _SYMBOLS // int(lengths[order[start]]))]

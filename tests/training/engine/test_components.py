@@ -151,7 +151,7 @@ def test_words_are_hidden_by_their_share_and_the_rest_is_as_it_was(dropout: floa
         seen, word_dropout_mask(300, 100, dropout, 1, 5)
     )
     columns = Shard(1, 3).columns(100)
-    assert torch.equal(word_dropout_mask(300, 100, dropout, 1, 4, columns), seen[:, columns.places])
+    assert torch.equal(word_dropout_mask(300, 100, dropout, 1, 4, columns), seen[:, columns.indices])
 
 
 def test_random_initial_states_are_drawn_anew_and_others_are_not() -> None:

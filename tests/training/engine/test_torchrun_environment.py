@@ -26,7 +26,7 @@ def test_what_torchrun_says_is_taken_and_without_it_a_process_is_alone() -> None
     assert Launch.from_environment({**TORCHRUN, "TORCHELASTIC_RESTART_COUNT": "2"}) == Launch(
         Shard(5, 8), Shard(1, 4), 2
     )
-    assert not Launch.from_environment(TORCHRUN).shard.is_first
+    assert not Launch.from_environment(TORCHRUN).shard.is_main_process
 
 
 @pytest.mark.parametrize("wrong", [{"RANK": "8"}, {"RANK": "-1"}, {"WORLD_SIZE": "x"}, {"LOCAL_RANK": "4"}])
