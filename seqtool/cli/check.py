@@ -18,7 +18,7 @@ def check(
 ) -> None:
     """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.cli.train import read_or_suggest
-    from seqtool.data.formats.guess_layout import looks_labelled
+    from seqtool.data.formats.detect import looks_labeled
     from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.data_check import check_json, check_lines
@@ -26,7 +26,7 @@ def check(
     from seqtool.storage.run_directory import runs_root
     from seqtool.training.data_check import check as check_data
 
-    labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labelled(config)
+    labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labeled(config)
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
     read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
     result = check_data(read, runs_root(runs_dir) / ".cache")

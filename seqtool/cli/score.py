@@ -77,8 +77,7 @@ def _score_lines(
     import sys
 
     from seqtool.cli.inputs import open_inputs, text_arguments
-    from seqtool.data.formats.blocks import BOM
-    from seqtool.data.formats.line_stream import LineStream
+    from seqtool.data.formats.blocks import BOM, LineStream
     from seqtool.inference.score_stream import LineScorer
 
     scorer = LineScorer(model, show)

@@ -12,6 +12,7 @@ from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from seqtool.cli.model_argument import LoadedTagger
+    from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
     from seqtool.reports.tagged import OutputFormat, Renderer
 
 
@@ -128,7 +129,8 @@ def tag(
     given = text_arguments(texts)
     inputs = open_inputs(texts, files)
     used = tagger(model, runs_dir)  # before the imports below: most of them are loaded while it is read
-    from seqtool.data.formats.line_stream import LineStream
+    from seqtool.data.formats.blocks import LineStream
+    from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
     from seqtool.data.tagging.unlabeled import input_format as format_of
     from seqtool.errors import DataError
@@ -138,6 +140,7 @@ def tag(
 
     terminal = is_terminal(sys.stdout)
     raw = TextReader(tokenizer.value if tokenizer else used.config.get("tokenizer"))
+    layout = Layout.from_json(used.config.get("layout", {}))
     unseen = terminal if output is None else output is Output.TABLE
     unmarked = terminal and output is not None and output is not Output.TABLE  # a table sees to it itself
     write = (lambda text: sys.stdout.write(visible_lines(text))) if unmarked else sys.stdout.write
@@ -149,13 +152,11 @@ def tag(
         for name, binary in inputs:
             kind = format_of(name, input_format.value if input_format else None)
             words = used.config["words"].get("tokens", "words")
-            reader = (
-                raw
-                if kind == "text"
-                else FormattedReader(kind, used.config.get("layout", {}), raw, text_key, words)
-            )
+            reader = raw if kind == "text" else FormattedReader(kind, layout, raw, text_key, words)
             render = None
-            for item in reader.read(LineStream(binary, name, stream.flush), keep=errors is Errors.KEEP):
+            for item in reader.read(
+                LineStream(binary, name, stream.flush), keep_errors=errors is Errors.KEEP
+            ):
                 if render is None:
                     _check_output(output, probs, nbest, kind, terminal)
                     render = _renderer(used, output, kind, reader, terminal)
@@ -194,15 +195,20 @@ def _check_output(output: Output | None, probs: bool, nbest: int, kind: str, ter
 
 
 def _renderer(
-    used: LoadedTagger, output: Output | None, kind: str, reader: object, terminal: bool
+    used: LoadedTagger, output: Output | None, kind: str, reader: TextReader | FormattedReader, terminal: bool
 ) -> Renderer:
     import os
 
+    from seqtool.data.formats.layout import Layout
     from seqtool.reports.tagged import renderer
 
     usual = "table" if terminal else "tsv" if kind == "text" else kind
     chosen: OutputFormat = output.value if output else usual  # type: ignore[assignment]
     colour = terminal and not os.environ.get("NO_COLOR")
     return renderer(
-        chosen, getattr(reader, "form", None), used.model.scheme, used.config.get("layout", {}), colour=colour
+        chosen,
+        reader.format,
+        used.model.scheme,
+        Layout.from_json(used.config.get("layout", {})),
+        colour=colour,
     )

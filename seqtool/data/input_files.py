@@ -1,78 +1,71 @@
-"""The files that settings name: paths and patterns to files that are there, and their hashes."""
+"""Files that settings name: expansion of paths and patterns, and hashes of their content."""
 
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from seqtool.errors import DataError, Problem
 from seqtool.storage.atomic import file_hash
 
+# Receives a description of the current work, the amount done and the total.
+ProgressCallback = Callable[[str, int, int], None]
+
 
 def expand(paths: Sequence[str], source: str = "") -> list[Path]:
-    """The files that paths and patterns (`*`, `?`, `[ab]`, `**`) name, a pattern's in the order of their names, each file once.
+    """Return the files that paths and patterns (`*`, `?`, `[ab]`, `**`) name.
+
+    The files of one pattern are sorted by name, and each file occurs once.
 
     Args:
-        source: where to get them; said when one is missing.
+        source: place to get the files from, for the hint about a missing file.
 
     Raises:
-        DataError: every path that is no file, and every pattern that nothing matches.
+        DataError: one problem for each path that is not a file and each pattern without a match.
     """
-    found: dict[Path, Path] = {}
+    files: dict[Path, Path] = {}  # by resolved path
     problems: list[Problem] = []
     for path in paths:
-        given = Path(path)
-        matches = [given] if given.exists() or not glob.has_magic(path) else _matches(path)
-        wrong = _trouble(path, matches, source)
-        problems += wrong
-        for match in [] if wrong else matches:
-            found.setdefault(match.resolve(), match)
+        matches = [Path(path)] if Path(path).exists() or not glob.has_magic(path) else _matches(path)
+        if problem := _find_problem(path, matches, source):
+            problems.append(problem)
+            continue
+        for match in matches:
+            files.setdefault(match.resolve(), match)
     if problems:
         raise DataError(problems)
-    return list(found.values())
+    return list(files.values())
 
 
 def _matches(pattern: str) -> list[Path]:
-    found = glob.glob(pattern, recursive=True)  # noqa: PTH207 - the pattern may be absolute, which Path.glob refuses
-    return sorted(path for path in map(Path, found) if path.is_file())
+    matches = glob.glob(pattern, recursive=True)  # noqa: PTH207 - Path.glob refuses absolute patterns
+    return sorted(path for path in map(Path, matches) if path.is_file())
 
 
-def _trouble(path: str, matches: Sequence[Path], source: str) -> list[Problem]:
-    """What is wrong with a path, if anything."""
-    get = (
-        f"where to get it: {source}"
-        if source
-        else "paths in a YAML file are relative to that file, those of --set to the current folder"
-    )
+def _find_problem(path: str, matches: Sequence[Path], source: str) -> Problem | None:
+    if source:
+        hint = f"where to get it: {source}"
+    else:
+        hint = "paths in a YAML file are relative to that file, those of --set to the current folder"
     if not matches:
-        return [Problem("expected files, found none that match the pattern", path, get)]
+        return Problem("expected files, found none that match the pattern", path, hint)
     if len(matches) > 1 or matches[0].is_file():
-        return []
+        return None
     if matches[0].is_dir():
-        return [
-            Problem(
-                "expected a file, found a folder",
-                path,
-                f"name a file in it, or all of them: {path.rstrip('/')}/*",
-            )
-        ]
+        hint = f"name a file in it, or all of them: {path.rstrip('/')}/*"
+        return Problem("expected a file, found a folder", path, hint)
     if matches[0].exists():
-        return [
-            Problem(
-                "expected a file, found a pipe or device",
-                path,
-                "data is read more than once: write it to a file first",
-            )
-        ]
-    return [Problem("expected a file, found nothing of that name", path, get)]
+        hint = "data is read more than once: write it to a file first"
+        return Problem("expected a file, found a pipe or device", path, hint)
+    return Problem("expected a file, found nothing of that name", path, hint)
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[str, str]:
-    """SHA-256 of files, by path.
+    """Return the SHA-256 of files, by path.
 
     Raises:
-        DataError: one of them cannot be read.
+        DataError: a file cannot be read.
     """
     hashes: dict[str, str] = {}
     for path in paths:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqtool.data.formats.guess_layout import layout_of_file
+from seqtool.data.formats.detect import layout_of_file
+from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import expand
 from seqtool.data.tagging.corpus import hold_out
-from seqtool.data.tagging.sentences import Sentence, labelled_blocks, read_split
+from seqtool.data.tagging.sentences import Sentence, labeled_blocks, read_split
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation.evaluation_data import SplitName, run_settings
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
@@ -36,7 +37,7 @@ class GoldSentences:
         """`file:line` of every token, sentence by sentence."""
         wanted = {sentence.place for sentence in self.sentences}
         for path, data in self.files:
-            for block in labelled_blocks(path, data):
+            for block in labeled_blocks(path, data):
                 if block.place in wanted:
                     yield [block.place_of(token) for token in range(len(block.tokens))]
 
@@ -72,7 +73,7 @@ def _of_files(config: Mapping[str, Any], files: Sequence[Path]) -> GoldSentences
                 place=str(path),
                 hint="name a labelled file, or none for the run's own",
             )
-        data, note = layout_of_file(path, config.get("layout", {}))
+        data, note = layout_of_file(path, Layout.from_json(config.get("layout", {})))
         chosen.append((path, replace(data, tokens=config["words"].get("tokens", "words"))))
         notes += [note] if note else []
     sentences, note = _in_scheme(_read(chosen), config["scheme"])

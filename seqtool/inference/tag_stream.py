@@ -14,7 +14,7 @@ from functools import cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from seqtool.data.tagging.unlabeled import Item, ends_oddly
+from seqtool.data.tagging.unlabeled import Item, unusual_ending
 from seqtool.inference.tagger import TaggerModel
 from seqtool.reports.tagged import Renderer, Tagged
 
@@ -147,7 +147,7 @@ class TaggingStream:
                 )
 
     def _check_ends(self, item: Item) -> None:
-        odd = ends_oddly(item.tokens, self._known_ends)
+        odd = unusual_ending(item.tokens, self._known_ends)
         if odd is not None:
             self._warned = True
             self._say(

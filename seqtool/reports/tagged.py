@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
 
 from seqtool.data.formats.blocks import SentenceFormat
-from seqtool.data.tagging.unlabeled import Item, label_place
+from seqtool.data.formats.layout import Layout
+from seqtool.data.tagging.unlabeled import Item
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
@@ -50,7 +51,7 @@ def renderer(
     output: OutputFormat,
     form: SentenceFormat | None,
     scheme: Scheme,
-    layout: Mapping[str, Any],
+    layout: Layout,
     *,
     colour: bool,
 ) -> Renderer:
@@ -63,13 +64,13 @@ def renderer(
         layout: of the training file, which says where in CoNLL-U the label goes.
         colour: whether a table is painted.
     """
-    same = form is not None and type(form).__name__.removesuffix("Format").lower() == output
+    same = form is not None and form.format_name == output
     if output == "jsonl":
         return lambda tagged: _json(tagged, scheme, same)
     if same and form is not None:
         return lambda tagged: _filled(form, tagged)
     if output == "conllu":
-        column = label_place(output, layout)
+        column = layout.label_in(output)
         return lambda tagged: _conllu(tagged, column)
     plain: dict[str, Renderer] = {
         "table": lambda tagged: _table(tagged, colour),

@@ -97,7 +97,7 @@ def _prepare_tagger(
         "inner_scheme": corpus.inner_scheme,
         "tokenizer": corpus.tokenizer,
         "tokenizer_f1": corpus.tokenizer_f1,
-        "layout": corpus.layout,
+        "layout": corpus.layout.to_json(),
     }
     vocab = {"labels": list(corpus.labels), **corpus.encoder.to_json()}
     return Prepared(replace(settings, model=model), config, vocab, corpus, start)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
-from seqtool.data.formats.guess_layout import guess_layout, layout_summary
+from seqtool.data.formats.detect import guess_layout, layout_summary
 from seqtool.data.tagging.sentences import Sentence, pluralize, read_split
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme

@@ -89,7 +89,7 @@ def test_a_data_file_in_place_of_a_config(tmp_path: Path) -> None:
         ("a\tX\nb\n", "t.conll:2", "expected 2 columns separated by a tab, found 1"),
         ("a\tX\n\tY\n", "t.conll:2", "expected a token, found an empty one"),
         ("a\tX\nb\t\n", "t.conll:2", "expected a label, found an empty one"),
-        ("", "t.conll", "expected labelled sentences, found an empty file"),
+        ("", "t.conll", "expected labeled sentences, found an empty file"),
     ],
     ids=["ragged", "empty token", "empty label", "empty file"],
 )

@@ -124,7 +124,7 @@ def test_a_file_without_labels_is_refused_in_one_error(tmp_path: Path, text: str
     if "column" not in text:
         assert (
             found.code == 2
-            and "expected labelled sentences" in found.stderr
+            and "expected labeled sentences" in found.stderr
             and "Traceback" not in found.stderr
         )
     else:

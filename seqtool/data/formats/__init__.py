@@ -1,1 +1,1 @@
-"""File formats of labeled sentences and their detection."""
+"""Formats of files of labeled sentences: detection, reading, and writing of new labels."""

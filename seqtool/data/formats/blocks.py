@@ -1,36 +1,42 @@
-"""The lossless structure under every sentence format: raw lines beside the tokens that were read from them.
+"""Lines and blocks: the lossless structure that all sentence formats share.
 
-A file is a sequence of blocks, and the lines of all its blocks joined give back the file, byte for byte. A block ends
-with its blank line and is yielded as soon as that came, so the same reader serves a training file and an endless pipe.
-What columns or JSON fields mean is left to `conll.py`, `conllu.py` and `jsonl.py`.
+A file is a sequence of blocks. The lines of all blocks, joined, are the file byte for byte. A blank line ends a block, and
+the block is yielded as soon as its blank line has been read, so the same code reads a training file and an endless pipe.
+The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import select
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, ClassVar, Literal, Protocol
 
 from seqtool.errors import DataError
 
+FormatName = Literal["conll", "conllu", "jsonl"]
+EmptyTokens = Literal["refuse", "repair"]  # refuse an empty token, or read it as `_`
+
 BOM = "\ufeff"
+CHUNK = 1 << 16  # bytes of one read from a stream
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Some lines of a file and the sentence they hold; a block without tokens is comments or a blank line.
+    """Consecutive lines of a file and the sentence in them. A block without tokens holds comments or a blank line.
 
     Attributes:
-        lines: raw lines, each with its own line end; a byte order mark stays in the first.
-        tokens: the words, in order.
-        labels: one for each token, or None where the file has none.
-        token_lines: index into `lines` of the line of each token.
-        name: the file, as messages call it.
+        lines: raw lines, each with its line end; the first keeps a byte order mark.
+        tokens: tokens of the sentence, in order.
+        labels: one label for each token, or None if the file has no labels.
+        token_lines: for each token, the index of its line in `lines`.
+        name: name of the file in messages.
         first_line: number of `lines[0]` in the file, from 1.
-        text: the raw text of the sentence where the file gives it.
-        comments: how many lines were read as comments or document marks.
+        text: raw text of the sentence, or None if the file does not give it.
+        comments: number of comment lines and document marks.
     """
 
     lines: list[str]
@@ -44,41 +50,60 @@ class Block:
 
     @property
     def place(self) -> str:
-        """`file:line` of the first token, or of the block where it has none."""
+        """Location `file:line` of the first token, or of the block if it has no tokens."""
         return self.place_of(0) if self.token_lines else f"{self.name}:{self.first_line}"
 
     def place_of(self, token: int) -> str:
-        """`file:line` of a token, counted from 0."""
+        """Return the location `file:line` of a token, counted from 0."""
         return f"{self.name}:{self.first_line + self.token_lines[token]}"
 
 
 class SentenceFormat(Protocol):
-    """What the three formats have in common."""
+    """Interface of the three formats."""
+
+    format_name: ClassVar[FormatName]
+
+    def describe(self) -> str:
+        """Return the places of tokens and labels in one line, for the notes on a file."""
+        ...
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Block]:
-        """Blocks of raw lines, with their tokens and labels; raises DataError with `file:line`."""
+        """Yield the blocks of a file.
+
+        Raises:
+            DataError: a line is malformed; the location is `file:line`.
+        """
         ...
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """The raw lines of each block, as soon as they came, with the number of the first."""
+        """Yield the raw lines of each block, with the number of the first one, as soon as the block is complete."""
         ...
 
     def block(self, raw: list[str], name: str, first: int) -> Block:
-        """One block from its raw lines; raises DataError with `file:line`."""
+        """Read one block from its raw lines; `first` is the number of the first line.
+
+        Raises:
+            DataError: a line is malformed; the location is `file:line`.
+        """
         ...
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
-        """The block's lines with these labels in place and every other byte as it was."""
+        """Return the lines of a block with new labels and no other byte changed."""
         ...
 
 
+# --- lines ------------------------------------------------------------------------------------------------------------
+
+
 def raw_lines(stream: BinaryIO, encoding: str = "utf-8", name: str = "standard input") -> Iterator[str]:
-    """Lines of a binary stream, each with its own end, as soon as they come. Only a line feed ends a line.
+    """Yield the lines of a binary stream as they arrive, each with its line end. Only a line feed ends a line.
 
     Raises:
-        DataError: bytes that are not in `encoding`, with the line.
+        DataError: a line is not valid in `encoding`; the location is its line.
     """
-    if "\n".encode(encoding) != b"\n":  # UTF-16 and its like cannot be cut at the byte of a line feed
+    if (
+        "\n".encode(encoding) != b"\n"
+    ):  # bytes of UTF-16 and UTF-32 cannot be split at the byte of a line feed
         yield from _wide_lines(stream, encoding, name)
         return
     for number, line in enumerate(stream, 1):
@@ -99,17 +124,28 @@ def _wide_lines(stream: BinaryIO, encoding: str, name: str) -> Iterator[str]:
         raise _undecodable(f"{name}:{number + 1}", encoding, b"") from None
     finally:
         if not stream.closed:
-            text.detach()  # the stream belongs to the caller
+            text.detach()  # the caller owns the stream and closes it
 
 
 def _undecodable(place: str, encoding: str, byte: bytes) -> DataError:
     found = f"byte 0x{byte.hex()}" if byte else "other bytes"
-    hint = "say how the file is encoded: `data.encoding: latin-1`, for example"
+    hint = "set the encoding of the file, for example `data.encoding: latin-1`"
     return DataError(f"expected {encoding} text, found {found}", place=place, hint=hint)
 
 
+def is_blank(line: str) -> bool:
+    """Return whether a line has only spaces and tabs. Other invisible characters can be a token."""
+    return not line.strip(" \t\r\n")
+
+
+def split_end(line: str) -> tuple[str, str]:
+    """Split a raw line into its content and its line end, which may be empty."""
+    content = line.rstrip("\r\n")
+    return content, line[len(content) :]
+
+
 def split_blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-    """Blocks of raw lines with the number of their first line. Every blank line ends a block, so that none is waited for."""
+    """Yield blocks of raw lines with the number of their first line. Every blank line ends a block."""
     block: list[str] = []
     first = 1
     for line in lines:
@@ -122,31 +158,102 @@ def split_blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         yield first, block
 
 
-def is_blank(line: str) -> bool:
-    """A lone TAB or some spaces are a blank line too; other invisible characters may be a token."""
-    return not line.strip(" \t\r\n")
-
-
-def split_end(line: str) -> tuple[str, str]:
-    """A raw line as its content and its line end (possibly none)."""
-    content = line.rstrip("\r\n")
-    return content, line[len(content) :]
-
-
 def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
-    """The first raw lines, to find out a format by, and all the lines as if none had been read.
+    """Return the first raw lines, from which a format is detected, and an iterator of all lines including these.
 
-    Reading stops after `limit` lines, or, so that a pipe need not be filled first, at the end of the first block that
-    has a line of content beside comments.
+    Reading stops after `limit` lines, or at the end of the first block that has a line other than comments. A pipe thus
+    needs to deliver only one sentence.
     """
     rest = iter(lines)
-    seen: list[str] = []
-    content = False
+    sample: list[str] = []
+    has_content = False
     for line in rest:
-        seen.append(line)
-        if len(seen) >= limit or (content and is_blank(line)):
+        sample.append(line)
+        if len(sample) >= limit or (has_content and is_blank(line)):
             break
-        content = content or not (
+        has_content = has_content or not (
             is_blank(line.removeprefix(BOM)) or line.removeprefix(BOM).startswith(("# ", "-DOCSTART-"))
         )
-    return seen, chain(seen, rest)
+    return sample, chain(sample, rest)
+
+
+# --- lines of a pipe --------------------------------------------------------------------------------------------------
+
+
+class LineStream:
+    """Iterator of the UTF-8 lines of a byte stream, each with its line end. Only a line feed ends a line.
+
+    It calls `before_blocking` before each read that would wait. The caller can thus process a full pipe in large batches
+    and still answer at once when the pipe is empty. A line that is not UTF-8 is yielded with lone surrogates in place
+    of the wrong bytes; `check` turns it into an error.
+
+    Attributes:
+        name: name of the stream in messages.
+        undecodable: first wrong byte and its column, by the number (from 1) of each line so far that is not UTF-8.
+    """
+
+    def __init__(self, stream: BinaryIO, name: str, before_blocking: Callable[[], None]) -> None:
+        self.name = name
+        self.undecodable: dict[int, tuple[int, int]] = {}
+        self._descriptor = stream.fileno()
+        self._before_blocking = before_blocking
+        self._lines = self._decoded_lines()
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        return next(self._lines)
+
+    def check(self, first: int, count: int = 1) -> None:
+        """Check that `count` lines from number `first` on are UTF-8.
+
+        Raises:
+            DataError: at the first wrong byte.
+        """
+        if not self.undecodable:
+            return
+        for number in range(first, first + count):
+            if number in self.undecodable:
+                byte, column = self.undecodable[number]
+                raise DataError(
+                    f"expected UTF-8, found byte 0x{byte:02x} at column {column}",
+                    place=f"{self.name}:{number}",
+                    hint="convert the file first, for example with iconv",
+                )
+
+    def _decoded_lines(self) -> Iterator[str]:
+        for number, line in enumerate(self._raw_lines(), 1):
+            try:
+                yield line.decode()
+            except UnicodeDecodeError as error:
+                self.undecodable[number] = (line[error.start], error.start + 1)
+                yield line.decode(errors="surrogateescape")
+
+    def _raw_lines(self) -> Iterator[bytes]:
+        parts: list[bytes] = []  # pieces of the line whose end has not arrived yet
+        while chunk := self._read():
+            *complete, rest = chunk.split(b"\n")
+            if complete:
+                parts.append(complete[0])
+                yield b"".join(parts) + b"\n"
+                parts = []
+                for line in complete[1:]:
+                    yield line + b"\n"
+            if rest:
+                parts.append(rest)
+        if parts:
+            yield b"".join(parts)
+
+    def _read(self) -> bytes:
+        if not _is_ready(self._descriptor):
+            self._before_blocking()
+        return os.read(self._descriptor, CHUNK)
+
+
+def _is_ready(descriptor: int) -> bool:
+    """Return whether a read would return at once; False if the system cannot tell."""
+    try:
+        return bool(select.select([descriptor], [], [], 0)[0])
+    except (OSError, ValueError):
+        return False

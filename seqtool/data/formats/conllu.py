@@ -1,8 +1,8 @@
-"""CoNLL-U (universaldependencies.org/format): ten columns, comments, `n-m` and `n.m` lines; read, and written back.
+"""CoNLL-U (universaldependencies.org/format): ten columns, comments, `n-m` and `n.m` lines. Read and relabel such files.
 
-The label is a column or a key of MISC. With `tokens: surface` a token is what stands in the running text: the form of
-an `n-m` line, labelled with its words' labels joined by `+`, or else the word itself. Lines of the other kinds are
-kept as they are. Trees are not looked at.
+The label is a column or a key of the MISC column. With `tokens: surface` the tokens are those of the running text: the form
+of an `n-m` line, with the labels of its words joined by `+`, or else the word itself. All other lines are kept unchanged.
+Dependency trees are not checked.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
-from seqtool.data.formats.blocks import BOM, Block, is_blank, split_blocks, split_end
-from seqtool.data.formats.conll import EmptyTokens
+from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_blocks, split_end
 from seqtool.errors import DataError
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
@@ -26,7 +25,7 @@ TEXT = re.compile(r"#\s*text\s*= ?(.*)", re.DOTALL)
 
 
 class Range(NamedTuple):
-    """An `n-m` line: the words it spans, its form, and where it is."""
+    """An `n-m` line: numbers of its first and last word, its form, and its index in the block."""
 
     first: int
     last: int
@@ -36,7 +35,7 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True)
 class ConlluFormat:
-    """How a CoNLL-U file is read.
+    """Format of a CoNLL-U file.
 
     Attributes:
         label: `upos`, `xpos`, `feats`, `deprel`, or `misc:Key`.
@@ -44,35 +43,42 @@ class ConlluFormat:
         empty_tokens: refuse an empty form, or read it as `_`.
     """
 
+    format_name: ClassVar[FormatName] = "conllu"
+
     label: str = "upos"
     tokens: Literal["words", "surface"] = "words"
     empty_tokens: EmptyTokens = "refuse"
 
     @property
     def column(self) -> int:
-        """Index of the column that the label is in."""
+        """Index of the column that has the label."""
         return MISC if self.label.startswith("misc:") else COLUMNS.index(self.label)
 
     @property
     def key(self) -> str:
-        """The key in MISC, or nothing where the label is a column."""
+        """Key in MISC, or an empty string if the label is a column."""
         return self.label.partition(":")[2]
 
+    def describe(self) -> str:
+        """Return the kind of tokens and the label in one line."""
+        surface = "surface forms (labels of `n-m` words joined by +)"
+        return f"tokens: {surface if self.tokens == 'surface' else 'syntactic words'}; label: {self.label}"
+
     def read(self, lines: Iterable[str], name: str) -> Iterator[Block]:
-        """Blocks with tokens, labels (`_` where there is none) and `# text`.
+        """Yield blocks with tokens, labels (`_` for a missing one) and the text of `# text`.
 
         Raises:
-            DataError: a line without ten columns, an id out of order, an empty form (unless repaired).
+            DataError: a line without ten columns, an id out of order, or an empty form (unless repaired).
         """
         for first, raw in self.split(lines):
             yield self.block(raw, name, first)
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Raw lines of each block with the number of the first."""
+        """Yield the raw lines of each block with the number of the first."""
         return split_blocks(lines)
 
     def block(self, raw: list[str], name: str, first: int) -> Block:
-        """One block from its raw lines; errors as `read`."""
+        """Read one block from its raw lines; raises the errors of `read`."""
         tokens: list[str] = []
         labels: list[str] = []
         token_lines: list[int] = []
@@ -81,35 +87,38 @@ class ConlluFormat:
         column = self.column
         for index, line in enumerate(raw if first > 1 else [raw[0].removeprefix(BOM), *raw[1:]]):
             cells = line.split("\t")
-            if len(cells) == len(COLUMNS) and cells[0] == str(len(tokens) + 1):  # almost all lines: a word
-                tokens.append(cells[1] or self._empty(f"{name}:{first + index}"))
+            if len(cells) == len(COLUMNS) and cells[0] == str(len(tokens) + 1):  # a word, as almost all lines
+                tokens.append(cells[1] or self._empty_form(f"{name}:{first + index}"))
                 labels.append((cells[column] if column != MISC else self._misc_label(cells[MISC])) or "_")
                 token_lines.append(index)
             elif line.startswith("#"):
                 comments.append(line)
             elif not is_blank(line):
-                self._other(cells, index, len(tokens) + 1, f"{name}:{first + index}", ranges)
-        _check_end(ranges, len(tokens), name, first)
+                self._read_other(cells, index, len(tokens) + 1, f"{name}:{first + index}", ranges)
+        _check_last_range(ranges, len(tokens), name, first)
         if ranges and self.tokens == "surface":
             tokens, labels, token_lines = _surface(tokens, labels, token_lines, ranges)
         return Block(raw, tokens, labels, token_lines, name, first, _text(comments), len(comments))
 
-    def _other(self, cells: list[str], index: int, number: int, place: str, ranges: list[Range]) -> None:
-        """A line that is not the next word: an `n-m` line, an empty node, or a mistake."""
+    def _read_other(self, cells: list[str], index: int, number: int, place: str, ranges: list[Range]) -> None:
+        """Read a line that is not the next word, and add an `n-m` line to `ranges`.
+
+        Raises:
+            DataError: the line is neither an `n-m` line nor an empty node at this point.
+        """
         if len(cells) != len(COLUMNS):
             hint = (
                 "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
             )
-            raise DataError(
-                f"expected 10 columns separated by a tab, found {len(cells)}", place=place, hint=hint
-            )
+            message = f"expected 10 columns separated by a tab, found {len(cells)}"
+            raise DataError(message, place=place, hint=hint)
         if match := RANGE.fullmatch(cells[0]):
-            ranges.append(Range(int(match[1]), int(match[2]), cells[1] or self._empty(place), index))
+            ranges.append(Range(int(match[1]), int(match[2]), cells[1] or self._empty_form(place), index))
             _check_range(ranges, number, place)
         elif (match := EMPTY_NODE.fullmatch(cells[0])) is None or int(match[1]) != number - 1:
-            raise _bad_id(cells[0], number, place)
+            raise _wrong_id(cells[0], number, place)
 
-    def _empty(self, place: str) -> str:
+    def _empty_form(self, place: str) -> str:
         if self.empty_tokens == "repair":
             return "_"
         raise DataError(
@@ -119,13 +128,14 @@ class ConlluFormat:
         )
 
     def _misc_label(self, misc: str) -> str:
-        return next((value for key, _, value in _pairs(misc.rstrip("\r\n")) if key == self.key), "_")
+        pairs = (item.partition("=") for item in misc.rstrip("\r\n").split("|"))
+        return next((value for key, _, value in pairs if key == self.key), "_")
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
-        """The block's lines with these labels in their column or MISC key; all else as it was.
+        """Return the lines of a block with new labels in their column or MISC key, and no other byte changed.
 
-        A surface label goes back to the words of its `n-m` line when its parts are as many; otherwise it stands in the
-        `n-m` line itself and the words get `_`, since none of them can be said to carry it.
+        The label of a surface token is split at `+` and written to the words of its `n-m` line. If the numbers of parts
+        and words differ, the label is written to the `n-m` line itself and the words get `_`.
         """
         lines = list(block.lines)
         old = block.labels or []
@@ -139,11 +149,8 @@ class ConlluFormat:
         if match is None:
             lines[index] = self._with_label(lines[index], label)
             return
-        words = [
-            at
-            for at in range(index + 1, len(lines))
-            if _number(lines[at]) in range(int(match[1]), int(match[2]) + 1)
-        ]
+        numbers = range(int(match[1]), int(match[2]) + 1)
+        words = [at for at in range(index + 1, len(lines)) if _word_number(lines[at]) in numbers]
         parts = label.split(JOIN)
         if len(parts) != len(words):
             lines[index] = self._with_label(lines[index], label)
@@ -154,12 +161,12 @@ class ConlluFormat:
     def _with_label(self, line: str, label: str) -> str:
         content, end = split_end(line)
         cells = content.split("\t")
-        cells[self.column] = _with_key(cells[MISC], self.key, label) if self.column == MISC else label
+        cells[self.column] = _set_key(cells[MISC], self.key, label) if self.column == MISC else label
         return "\t".join(cells) + end
 
 
 def find_label(label: str, place: str = "") -> str:
-    """The label as `ConlluFormat` wants it, from a name in any case, a column's number from 1, or `auto`.
+    """Return the label of a `ConlluFormat` for a column name in any case, a column number from 1, or `auto`.
 
     Raises:
         DataError: there is no such label.
@@ -170,51 +177,42 @@ def find_label(label: str, place: str = "") -> str:
     if name.isdecimal() and 1 <= int(name) <= len(COLUMNS):
         name = COLUMNS[int(name) - 1]
     if name not in LABELS:
-        hint = "`misc:Key` takes a key of the MISC column"
-        raise DataError(
-            f"expected a label among {', '.join(LABELS)} and misc:Key, found {label!r}",
-            place=place,
-            hint=hint,
-        )
+        message = f"expected a label among {', '.join(LABELS)} and misc:Key, found {label!r}"
+        raise DataError(message, place=place, hint="`misc:Key` takes a key of the MISC column")
     return name
 
 
-def _bad_id(found: str, number: int, place: str) -> DataError:
-    hint = (
-        "a blank line is missing before this line"
-        if found == "1"
-        else "words are counted from 1 in every sentence"
-    )
-    return DataError(
-        f"expected the id {number}, {number}-m or {number - 1}.m, found {found!r}", place=place, hint=hint
-    )
+# --- word numbers and `n-m` lines -------------------------------------------------------------------------------------
+
+
+def _wrong_id(found: str, number: int, place: str) -> DataError:
+    hint = "words are counted from 1 in every sentence"
+    if found == "1":
+        hint = "a blank line is missing before this line"
+    message = f"expected the id {number}, {number}-m or {number - 1}.m, found {found!r}"
+    return DataError(message, place=place, hint=hint)
 
 
 def _check_range(ranges: list[Range], number: int, place: str) -> None:
+    """Check that the last range starts at the next word and does not overlap the range before it."""
     this = ranges[-1]
     if this.first != number or this.last < this.first or (len(ranges) > 1 and ranges[-2].last >= this.first):
-        raise _bad_id(f"{this.first}-{this.last}", number, place)
+        raise _wrong_id(f"{this.first}-{this.last}", number, place)
 
 
-def _check_end(ranges: list[Range], words: int, name: str, first: int) -> None:
+def _check_last_range(ranges: list[Range], words: int, name: str, first: int) -> None:
+    """Check that the sentence has all words of its last range."""
     if ranges and ranges[-1].last > words:
         this = ranges[-1]
         message = f"expected words up to {this.last} after the id {this.first}-{this.last}, found {words}"
-        raise DataError(
-            message, place=f"{name}:{first + this.line}", hint="the sentence ends before the range does"
-        )
-
-
-def _text(comments: list[str]) -> str | None:
-    """What the first `# text = ` comment says."""
-    matches = (TEXT.match(comment.rstrip("\r\n")) for comment in comments)
-    return next((match[1] for match in matches if match), None)
+        hint = "the sentence ends before the range does"
+        raise DataError(message, place=f"{name}:{first + this.line}", hint=hint)
 
 
 def _surface(
     forms: list[str], labels: list[str], lines: list[int], ranges: list[Range]
 ) -> tuple[list[str], list[str], list[int]]:
-    """Tokens of the running text, their labels and lines: `n-m` forms in the place of the words they span."""
+    """Return tokens of the running text with labels and lines: each `n-m` form replaces its words."""
     forms, labels, lines = list(forms), list(labels), list(lines)
     for span in reversed(ranges):
         words = slice(span.first - 1, span.last)
@@ -222,18 +220,23 @@ def _surface(
     return forms, labels, lines
 
 
-def _number(line: str) -> int:
-    """The word number of a line; -1 for every other kind of line."""
-    ident = line.partition("\t")[0]
-    return int(ident) if ident.isdecimal() else -1
+def _word_number(line: str) -> int:
+    """Return the word number of a line; -1 for every other kind of line."""
+    number = line.partition("\t")[0]
+    return int(number) if number.isdecimal() else -1
 
 
-def _pairs(misc: str) -> list[tuple[str, str, str]]:
-    return [item.partition("=") for item in misc.split("|")]
+# --- comments and MISC ------------------------------------------------------------------------------------------------
 
 
-def _with_key(misc: str, key: str, value: str) -> str:
-    """MISC with a key set; `_` takes the key away."""
+def _text(comments: list[str]) -> str | None:
+    """Return the value of the first `# text = ` comment."""
+    matches = (TEXT.match(comment.rstrip("\r\n")) for comment in comments)
+    return next((match[1] for match in matches if match), None)
+
+
+def _set_key(misc: str, key: str, value: str) -> str:
+    """Return MISC with a key set; the value `_` removes the key."""
     old = [] if misc in ("", "_") else misc.split("|")
     at = next((index for index, item in enumerate(old) if item.partition("=")[0] == key), len(old))
     new = [*old[:at], *([] if value == "_" else [f"{key}={value}"]), *old[at + 1 :]]

@@ -1,7 +1,6 @@
-"""JSON lines: one sentence per line, as an object; read, and written back with fields set in place.
+"""JSON lines: one object per line is one sentence. Read and relabel such files.
 
-Setting a field replaces the bytes of its value and no others, so that numbers, spaces and the order of fields stay as
-their owner wrote them.
+A field is set by replacing the bytes of its value and no others, so numbers, spaces and the order of fields are kept.
 """
 
 from __future__ import annotations
@@ -10,11 +9,11 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-from seqtool.data.formats.blocks import BOM, Block, is_blank, split_end
-from seqtool.data.formats.conll import EmptyTokens
+from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_end
 from seqtool.errors import DataError
+from seqtool.types import Json
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 SPACE = re.compile(r"[ \t\r\n]*")
@@ -23,76 +22,81 @@ DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class JsonlFormat:
-    """Which fields of the objects are read.
+    """Format of a file of JSON lines.
 
     Attributes:
-        text_key: holds a list of tokens, a list of [token, label] pairs, or a string, read as tokens between spaces.
-        label_key: holds the list of labels; a line without it has none.
+        text_key: field with a list of tokens, a list of [token, label] pairs, or a string that is split at white space.
+        label_key: field with the list of labels; an object without it has no labels.
         empty_tokens: refuse an empty token, or read it as `_`.
     """
+
+    format_name: ClassVar[FormatName] = "jsonl"
 
     text_key: str = "tokens"
     label_key: str = "labels"
     empty_tokens: EmptyTokens = "refuse"
 
+    def describe(self) -> str:
+        """Return the fields of tokens and labels in one line."""
+        return f"tokens: field {self.text_key!r}; label: field {self.label_key!r}"
+
     def read(self, lines: Iterable[str], name: str) -> Iterator[Block]:
-        """One block for each line; a blank line is a block without tokens.
+        """Yield one block for each line; a blank line is a block without tokens.
 
         Raises:
-            DataError: not JSON (with the column), not an object, fields of another kind than expected.
+            DataError: a line that is not JSON (with the column) or not an object, or a field of the wrong type.
         """
         for number, raw in self.split(lines):
             yield self.block(raw, name, number)
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Each line with its number."""
+        """Yield each line with its number."""
         return ((number, [line]) for number, line in enumerate(lines, 1))
 
     def block(self, raw: list[str], name: str, first: int) -> Block:
-        """One block from its line; errors as `read`."""
+        """Read one block from its line; raises the errors of `read`."""
         content = raw[0].removeprefix(BOM) if first == 1 else raw[0]
         if is_blank(content):
             return Block(raw, [], None, [], name, first)
-        return self._record_block(raw[0], parse(content, name, first), name, first)
+        return self._record_block(raw, parse(content, name, first), name, first)
 
-    def _record_block(self, line: str, record: dict[str, Any], name: str, number: int) -> Block:
+    def _record_block(self, raw: list[str], record: Json, name: str, number: int) -> Block:
         place = f"{name}:{number}"
         if self.text_key not in record:
             found = ", ".join(repr(key) for key in record) or "no field at all"
-            raise DataError(
-                f"expected a field {self.text_key!r}, found {found}",
-                place=place,
-                hint="`data.text_key` names the field",
-            )
+            message = f"expected a field {self.text_key!r}, found {found}"
+            raise DataError(message, place=place, hint="`data.text_key` names the field")
         value = record[self.text_key]
-        tokens, labels = read_tokens(value, self.text_key, place)
+        tokens, labels = _read_tokens(value, self.text_key, place)
         if self.label_key in record and self.label_key != self.text_key:
-            labels = _strings(record[self.label_key], self.label_key, place)
-            if len(labels) != len(tokens):
-                message = f"expected a label for each of the {len(tokens)} tokens, found {len(labels)}"
-                raise DataError(
-                    message,
-                    place=place,
-                    hint=f"{self.text_key!r} and {self.label_key!r} must be of one length",
-                )
+            labels = self._read_labels(record[self.label_key], len(tokens), place)
         if "" in tokens:
-            tokens = self._without_empty(tokens, place)
+            tokens = self._repair(tokens, place)
         if labels is not None and "" in labels:
-            raise DataError(
-                f"expected a label, found an empty one for token {labels.index('') + 1}", place=place
-            )
-        return Block(
-            [line], tokens, labels, [0] * len(tokens), name, number, value if isinstance(value, str) else None
-        )
+            message = f"expected a label, found an empty one for token {labels.index('') + 1}"
+            raise DataError(message, place=place)
+        text = value if isinstance(value, str) else None
+        return Block(raw, tokens, labels, [0] * len(tokens), name, number, text)
 
-    def _without_empty(self, tokens: list[str], place: str) -> list[str]:
+    def _read_labels(self, value: object, count: int, place: str) -> list[str]:
+        labels = _strings(value, self.label_key, place)
+        if len(labels) != count:
+            message = f"expected a label for each of the {count} tokens, found {len(labels)}"
+            hint = f"{self.text_key!r} and {self.label_key!r} must have the same length"
+            raise DataError(message, place=place, hint=hint)
+        return labels
+
+    def _repair(self, tokens: list[str], place: str) -> list[str]:
         if self.empty_tokens == "repair":
             return [token or "_" for token in tokens]
         message = f"expected a token, found an empty one (token {tokens.index('') + 1} of the line)"
         raise DataError(message, place=place, hint="`data.empty_tokens: repair` reads it as `_`")
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
-        """The block's line with these labels in their field (or pairs), appended where there was none; all else as it was."""
+        """Return the line of a block with new labels and no other byte changed.
+
+        The labels go into their field or into the [token, label] pairs; a missing field is appended.
+        """
         if list(labels) == (block.labels or []) or is_blank(block.lines[0]):
             return list(block.lines)
         record = parse(block.lines[0].removeprefix(BOM), block.name, block.first_line)
@@ -102,41 +106,38 @@ class JsonlFormat:
         return [set_fields(block.lines[0], {self.label_key: list(labels)})]
 
 
-def parse(content: str, name: str, number: int) -> dict[str, Any]:
-    """The object on a line.
+# --- reading ----------------------------------------------------------------------------------------------------------
+
+
+def parse(content: str, name: str, number: int) -> Json:
+    """Return the object on a line.
 
     Raises:
-        DataError: with file:line:column, not JSON; with file:line, not an object or half a character (a lone surrogate).
+        DataError: the line is not JSON (location `file:line:column`), not an object, or has a lone surrogate.
     """
+    place = f"{name}:{number}"
     try:
         record = json.loads(content.rstrip("\r\n"))
     except json.JSONDecodeError as error:
-        place = f"{name}:{number}:{error.colno}"
-        hint = "each line holds one whole JSON object; `data.format` says which format a file has"
         raise DataError(
-            f"expected a JSON object, found text that is not JSON ({error.msg})", place=place, hint=hint
+            f"expected a JSON object, found text that is not JSON ({error.msg})",
+            place=f"{place}:{error.colno}",
+            hint="each line holds one whole JSON object; `data.format` sets the format of a file",
         ) from None
     except ValueError:
-        raise DataError(
-            "expected a JSON object, found a number too long to read", place=f"{name}:{number}"
-        ) from None
+        raise DataError("expected a JSON object, found a number too long to read", place=place) from None
     except RecursionError:
-        raise DataError(
-            "expected a JSON object, found one nested too deep to read", place=f"{name}:{number}"
-        ) from None
+        raise DataError("expected a JSON object, found one nested too deep to read", place=place) from None
     if not isinstance(record, dict):
-        raise DataError(
-            f"expected a JSON object, found {_kind(record)}",
-            place=f"{name}:{number}",
-            hint='write {"tokens": [...], ...}',
-        )
+        message = f"expected a JSON object, found {_type_name(record)}"
+        raise DataError(message, place=place, hint='write {"tokens": [...], ...}')
     if "\\u" in content and SURROGATE.search(json.dumps(record, ensure_ascii=False)):
-        raise DataError("expected characters, found half of one (a lone surrogate)", place=f"{name}:{number}")
+        raise DataError("expected characters, found half of one (a lone surrogate)", place=place)
     return record
 
 
-def read_tokens(value: Any, key: str, place: str) -> tuple[list[str], list[str] | None]:
-    """Tokens, and labels where the field holds pairs."""
+def _read_tokens(value: object, key: str, place: str) -> tuple[list[str], list[str] | None]:
+    """Return the tokens, and the labels if the field holds pairs."""
     if isinstance(value, str):
         return value.split(), None
     if isinstance(value, list) and value and all(isinstance(item, list) and len(item) == 2 for item in value):
@@ -145,25 +146,29 @@ def read_tokens(value: Any, key: str, place: str) -> tuple[list[str], list[str] 
     return _strings(value, key, place), None
 
 
-def _strings(value: Any, key: str, place: str) -> list[str]:
+def _strings(value: object, key: str, place: str) -> list[str]:
     if not isinstance(value, list):
-        raise DataError(f"expected a list of strings in {key!r}, found {_kind(value)}", place=place)
-    wrong = next((item for item in value if not isinstance(item, str)), None)
-    if wrong is not None or None in value:
-        message = f"expected a list of strings in {key!r}, found {_kind(wrong)} in it"
-        raise DataError(message, place=place, hint="tokens and labels are strings; numbers need their names")
+        raise DataError(f"expected a list of strings in {key!r}, found {_type_name(value)}", place=place)
+    for item in value:
+        if not isinstance(item, str):
+            message = f"expected a list of strings in {key!r}, found {_type_name(item)} in it"
+            hint = "tokens and labels are strings; replace label numbers with label names"
+            raise DataError(message, place=place, hint=hint)
     return value
 
 
-def _kind(value: Any) -> str:
+def _type_name(value: object) -> str:
     if value is None or isinstance(value, bool):
         return json.dumps(value)
-    kinds = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    return kinds[type(value)]
+    names = {str: "a string", int: "a number", float: "a number", list: "a list", dict: "an object"}
+    return names[type(value)]
 
 
-def set_fields(line: str, fields: Mapping[str, Any]) -> str:
-    """A raw line with these fields set: values replaced in place, new fields after the last; its line end is kept."""
+# --- writing ----------------------------------------------------------------------------------------------------------
+
+
+def set_fields(line: str, fields: Mapping[str, object]) -> str:
+    """Return a raw line with fields set: values are replaced in place, new fields follow the last one."""
     content, end = split_end(line)
     for key, value in fields.items():
         content = _set_field(content, key, json.dumps(value, ensure_ascii=False))
@@ -176,24 +181,25 @@ def _set_field(content: str, key: str, value: str) -> str:
         start, stop = spans[key]
         return content[:start] + value + content[stop:]
     before = content[:close].rstrip(" \t")
-    return f"{before}{', ' if spans else ''}{json.dumps(key, ensure_ascii=False)}: {value}{content[len(before) :]}"
+    comma = ", " if spans else ""
+    return f"{before}{comma}{json.dumps(key, ensure_ascii=False)}: {value}{content[len(before) :]}"
 
 
 def _value_spans(content: str) -> tuple[dict[str, tuple[int, int]], int]:
-    """Where each field's value starts and ends in a valid object, and where its closing brace is."""
+    """Return start and end of each field's value in a valid object, and the position of its closing brace."""
     spans: dict[str, tuple[int, int]] = {}
-    at = _skip(content, content.index("{") + 1)
+    at = _skip_space(content, content.index("{") + 1)
     while content[at] == '"':
         key, at = DECODER.raw_decode(content, at)
-        start = _skip(content, _skip(content, at) + 1)
+        start = _skip_space(content, _skip_space(content, at) + 1)
         stop = DECODER.raw_decode(content, start)[1]
         spans[key] = (start, stop)
-        at = _skip(content, stop)
+        at = _skip_space(content, stop)
         if content[at] == ",":
-            at = _skip(content, at + 1)
+            at = _skip_space(content, at + 1)
     return spans, at
 
 
-def _skip(content: str, at: int) -> int:
+def _skip_space(content: str, at: int) -> int:
     match = SPACE.match(content, at)
     return match.end() if match else at

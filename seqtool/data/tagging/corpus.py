@@ -1,6 +1,6 @@
-"""Everything a tagger is trained on: labelled sentences in splits, labels, word features, and what was found on the way.
+"""Corpus of a tagger: labeled sentences in splits, and the labels, vocabularies and word features derived from them.
 
-Labels and vocabularies come from the training sentences alone. What a single file says is read in `labelled.py`.
+Labels and vocabularies come from the training sentences alone. Single files are read in `sentences.py`.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
-from seqtool.data.input_files import expand, file_hashes
-from seqtool.data.tagging.sentences import Progress, Sentence, Split, pluralize, read_split
+from seqtool.data.formats.layout import Layout
+from seqtool.data.input_files import ProgressCallback, expand, file_hashes
+from seqtool.data.tagging.sentences import Sentence, Split, pluralize, read_split
 from seqtool.data.tagging.warnings import corpus_warnings
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
@@ -29,25 +29,25 @@ from seqtool.spans import convert, detect_scheme
 
 __all__ = ["Sentence", "TaggedCorpus", "load_tagged_corpus"]
 
-SPLIT_PURPOSE = 0x5EED  # keeps the held-out sentences apart from every other use of the seed
+SPLIT_PURPOSE = 0x5EED  # separates this use of the seed from every other one
 
 
 @dataclass(frozen=True)
 class TaggedCorpus:
-    """Labelled sentences and what is derived from them.
+    """Labeled sentences and everything derived from them.
 
     Attributes:
         train, dev, test: sentences with labels as in the files; dev and test may be empty.
-        labels: what the network predicts, in `inner_scheme`, in order of first appearance in train.
-        scheme: of the labels in the files.
+        labels: labels that the network predicts, in `inner_scheme`, in order of first appearance in train.
+        scheme: span scheme of the labels in the files.
         inner_scheme: `bioes` for any span scheme, else `none`.
         encoder: features of words, from the words of train.
-        tokenizer: for raw text; None for a script that needs tokens as input.
-        tokenizer_f1: over tokens of train sentences; None where they carry no text.
-        layout: how the training file is laid out, so that files to be tagged are read alike (see `layout_of`).
-        files: SHA-256 of every file read.
+        tokenizer: tokenizer for raw text; None for a script that needs tokens as input.
+        tokenizer_f1: F1 of the tokenizer over tokens of train; None if the sentences have no raw text.
+        layout: layout of the training file, so that files to be tagged are read alike.
+        files: SHA-256 of every file read, by path.
         notes: what was detected, one line each.
-        warnings: what looks wrong, one line each.
+        warnings: likely mistakes in the data, one line each.
     """
 
     train: tuple[Sentence, ...]
@@ -59,24 +59,24 @@ class TaggedCorpus:
     encoder: WordEncoder
     tokenizer: TokenizerName | None
     tokenizer_f1: float | None
-    layout: dict[str, Any]
+    layout: Layout
     files: dict[str, str]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
 
     def inner_labels(self, sentence: Sentence) -> list[str]:
-        """A sentence's labels in the inner scheme; one that only dev or test has is not among `labels`."""
+        """Return the labels of a sentence in the inner scheme. Those of dev or test may be missing in `labels`."""
         return inner_labels(sentence, self.scheme, self.inner_scheme)
 
 
 def inner_labels(sentence: Sentence, scheme: Scheme, inner_scheme: Scheme) -> list[str]:
-    """A sentence's labels, converted between schemes."""
+    """Return the labels of a sentence, converted between span schemes."""
     return list(sentence.labels) if scheme == "none" else convert(sentence.labels, scheme, inner_scheme)
 
 
 @dataclass(frozen=True)
 class KnownWords:
-    """What a tagger that training starts from has learned: its labels, and its training words with their frequencies."""
+    """Labels and training words, with their frequencies, of the tagger that training starts from."""
 
     labels: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -86,38 +86,38 @@ def load_tagged_corpus(
     data: TaggerData,
     model: TaggerModel,
     seed: int,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     base: KnownWords | None = None,
 ) -> TaggedCorpus:
-    """Read all splits and derive labels, scheme, vocabularies and tokeniser from train.
+    """Read all splits, and derive labels, scheme, vocabularies and tokenizer from train.
 
     Args:
-        data: the files and their layout.
-        model: its features say which vocabularies are built.
-        seed: decides which sentences are held out where `data.split` asks for it.
-        progress: called with what is being done, the part done and the whole.
-        base: what a model that training starts from knows; labels and words of train come on top of it.
+        data: files and their format.
+        model: settings of the model; its features determine the vocabularies.
+        seed: seed that chooses the held-out sentences if `data.split` asks for them.
+        progress: called with the work that starts, the amount done and the total.
+        base: labels and words of the model that training starts from; those of train are added to them.
 
     Raises:
-        DataError: a file that is missing or cannot be read; nothing to learn from.
+        DataError: a file is missing or cannot be read, or train has nothing to learn from.
     """
-    paths = {name: expand(given, data.source) if given else [] for name, given in _given(data)}
-    splits, notes = _read_splits(paths, data, seed, progress)
+    base = base or KnownWords()
+    files = _expand_splits(data)
+    splits, notes = _read_splits(files, data, seed, progress)
     train = splits["train"].sentences
-    scheme: Scheme = (
-        detect_scheme(sentence.labels for sentence in train) if data.scheme == "auto" else data.scheme
-    )
+    scheme: Scheme = data.scheme if data.scheme != "auto" else detect_scheme(item.labels for item in train)
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
     labels = _distinct(label for sentence in train for label in inner_labels(sentence, scheme, inner_scheme))
     _check_labels(labels, data)
     if progress is not None:
         progress("building vocabularies", 0, 1)
-    found = count_forms(train, data.normalize)
-    base = base or KnownWords()
-    counts = dict(base.counts) | {form: count + base.counts.get(form, 0) for form, count in found.items()}
-    tables = _read_vectors(model, counts, data, progress)
-    vectors = {index: table for index, (_, table) in tables.items()}
+    forms = count_forms(train, data.normalize)
+    counts = dict(base.counts) | {form: count + base.counts.get(form, 0) for form, count in forms.items()}
+    vector_files = _read_vectors(model, counts, data, progress)
+    vectors = {index: table for index, (_, table) in vector_files.items()}
     tokenizer, f1 = choose_tokenizer((sentence.text, sentence.tokens) for sentence in train)
+    notes += _corpus_notes(splits, labels, scheme, len(forms))
+    notes.append(_tokenizer_note(tokenizer, f1))
     return TaggedCorpus(
         train=train,
         dev=splits["dev"].sentences,
@@ -128,76 +128,48 @@ def load_tagged_corpus(
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
-        layout=layout_of(data, splits["train"].format),
-        files=file_hashes([*chain(*paths.values()), *(path for path, _ in tables.values())]),
-        notes=(
-            *notes,
-            *_corpus_notes(splits, labels, scheme, found, tokenizer, f1),
-            *_said("notes", vectors),
+        layout=_layout(data, splits["train"].format),
+        files=file_hashes([*chain(*files.values()), *(path for path, _ in vector_files.values())]),
+        notes=(*notes, *(note for table in vectors.values() for note in table.notes)),
+        warnings=(
+            *corpus_warnings(files, splits, labels, scheme, inner_scheme),
+            *(warning for table in vectors.values() for warning in table.warnings),
         ),
-        warnings=(*corpus_warnings(paths, splits, labels, scheme, inner_scheme), *_said("warnings", vectors)),
     )
 
 
-def layout_of(data: TaggerData, form: SentenceFormat | None) -> dict[str, Any]:
-    """What a model remembers of its training file's layout: the label's place, columns by name, their number, JSON fields."""
-    columns = form if isinstance(form, ConllFormat) else None
-    return {
-        "label": data.label,
-        "columns": list(data.columns),
-        "width": columns.width if columns else None,
-        # A file to be tagged may have tabs where this one has spaces; another separator would not be found.
-        "separator": columns.separator if columns and columns.separator not in ("tab", "space") else "auto",
-        "text_key": data.text_key,
-        "label_key": data.label_key,
-    }
+# --- splits -----------------------------------------------------------------------------------------------------------
 
 
-def _given(data: TaggerData) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    return ("train", data.train), ("dev", data.dev), ("test", data.test)
+def _expand_splits(data: TaggerData) -> dict[str, list[Path]]:
+    patterns = {"train": data.train, "dev": data.dev, "test": data.test}
+    return {name: expand(paths, data.source) if paths else [] for name, paths in patterns.items()}
 
 
 def _read_splits(
-    paths: dict[str, list[Path]], data: TaggerData, seed: int, progress: Progress | None
+    files: Mapping[str, Sequence[Path]], data: TaggerData, seed: int, progress: ProgressCallback | None
 ) -> tuple[dict[str, Split], list[str]]:
-    """The three splits, dev held out of train where that is asked for, and the notes on them."""
-    splits = {"train": read_split("train", paths["train"], data, None, progress)}
-    splits |= {
-        name: read_split(name, paths[name], data, splits["train"].format, progress)
-        for name in ("dev", "test")
-    }
+    """Return the three splits and the notes on them. Dev is held out of train if the settings ask for it."""
+    splits = {"train": read_split("train", files["train"], data, None, progress)}
+    for name in ("dev", "test"):
+        splits[name] = read_split(name, files[name], data, splits["train"].format, progress)
     notes = [note for split in splits.values() for note in split.notes]
-    if data.split > 0 and not paths["dev"]:
-        rest, held = hold_out(splits["train"].sentences, data.split, seed)
-        splits |= {"train": replace(splits["train"], sentences=rest), "dev": Split(held)}
-        notes.append(
-            f"dev: {pluralize(len(held), 'sentence')} held out of train by seed {seed} (data.split: {data.split:g})"
-        )
+    if data.split > 0 and files["dev"]:
+        notes.append("dev has its own files; data.split is not used")
     elif data.split > 0:
-        notes.append("dev has files of its own; data.split is not used")
+        rest, held_out = hold_out(splits["train"].sentences, data.split, seed)
+        splits |= {"train": replace(splits["train"], sentences=rest), "dev": Split(held_out)}
+        size = pluralize(len(held_out), "sentence")
+        notes.append(f"dev: {size} held out of train by seed {seed} (data.split: {data.split:g})")
     return splits, notes
-
-
-def _read_vectors(
-    model: TaggerModel, counts: dict[str, int], data: TaggerData, progress: Progress | None
-) -> dict[int, tuple[Path, PretrainedVectors]]:
-    """The file and the rows of each feature that has pretrained vectors, by its index."""
-    tables = {}
-    for index, feature in enumerate(feature_list(model)):
-        if feature.name == "vectors":
-            (path,) = expand([feature.path])
-            tables[index] = path, read_vectors(path, feature.dim, counts, data.normalize, progress=progress)
-    return tables
-
-
-def _said(kind: Literal["notes", "warnings"], vectors: dict[int, PretrainedVectors]) -> list[str]:
-    return [line for table in vectors.values() for line in getattr(table, kind)]
 
 
 def hold_out(
     sentences: Sequence[Sentence], fraction: float, seed: int
 ) -> tuple[tuple[Sentence, ...], tuple[Sentence, ...]]:
-    """Part sentences by seed, each part in its old order: the rest, and `fraction` of them (at least one in each).
+    """Divide sentences into a rest and a held-out `fraction`, chosen by seed; at least one sentence in each.
+
+    Both parts keep the order of the sentences.
 
     Raises:
         DataError: there is only one sentence.
@@ -206,16 +178,33 @@ def hold_out(
         raise DataError(
             "expected at least 2 sentences to hold some out, found 1",
             place=sentences[0].place if sentences else "",
-            hint="set `data.split: 0`, give a dev file, or see whether blank lines between the sentences are missing",
+            hint="set `data.split: 0`, give a dev file, or check that blank lines separate the sentences",
         )
     size = min(max(round(fraction * len(sentences)), 1), len(sentences) - 1)
-    held = set(np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(len(sentences))[:size].tolist())
-    rest = tuple(sentence for index, sentence in enumerate(sentences) if index not in held)
-    return rest, tuple(sentence for index, sentence in enumerate(sentences) if index in held)
+    chosen = set(np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(len(sentences))[:size].tolist())
+    rest = tuple(sentence for index, sentence in enumerate(sentences) if index not in chosen)
+    return rest, tuple(sentence for index, sentence in enumerate(sentences) if index in chosen)
+
+
+def _layout(data: TaggerData, file_format: SentenceFormat | None) -> Layout:
+    columns = file_format if isinstance(file_format, ConllFormat) else None
+    # A file to be tagged may have tabs although this one has spaces. Any other separator cannot be detected.
+    keeps_separator = columns is not None and columns.separator not in ("tab", "space")
+    return Layout(
+        label=data.label,
+        columns=data.columns,
+        width=columns.width if columns else None,
+        separator=columns.separator if columns and keeps_separator else "auto",
+        text_key=data.text_key,
+        label_key=data.label_key,
+    )
+
+
+# --- vocabularies -----------------------------------------------------------------------------------------------------
 
 
 def count_forms(sentences: Iterable[Sentence], normalize: str) -> dict[str, int]:
-    """Frequencies of words as they are looked up, in order of first appearance."""
+    """Return frequencies of words in their normalized form, in order of first appearance."""
     counts = Counter(token for sentence in sentences for token in sentence.tokens)
     if normalize == "none":
         return dict(counts)
@@ -231,37 +220,46 @@ def _distinct(items: Iterable[str]) -> tuple[str, ...]:
 
 def _check_labels(labels: Sequence[str], data: TaggerData) -> None:
     if list(labels) == ["_"]:
-        hint = "the column is empty; `data.label` names another"
         raise DataError(
             "expected labels, found `_` for every token of the training data",
             place=str(data.train[0]),
-            hint=hint,
+            hint="the column is empty; `data.label` names another",
         )
 
 
+def _read_vectors(
+    model: TaggerModel, counts: Mapping[str, int], data: TaggerData, progress: ProgressCallback | None
+) -> dict[int, tuple[Path, PretrainedVectors]]:
+    """Return the file and the vectors of each feature with pretrained vectors, by the index of the feature."""
+    tables = {}
+    for index, feature in enumerate(feature_list(model)):
+        if feature.name == "vectors":
+            (path,) = expand([feature.path])
+            tables[index] = path, read_vectors(path, feature.dim, counts, data.normalize, progress=progress)
+    return tables
+
+
+# --- notes ------------------------------------------------------------------------------------------------------------
+
+
 def _corpus_notes(
-    splits: dict[str, Split],
-    labels: Sequence[str],
-    scheme: Scheme,
-    counts: dict[str, int],
-    tokenizer: TokenizerName | None,
-    f1: float | None,
+    splits: Mapping[str, Split], labels: Sequence[str], scheme: Scheme, distinct_words: int
 ) -> list[str]:
     sizes = [f"{name}: {_size(split.sentences)}" for name, split in splits.items() if split.sentences]
-    spans = f"{scheme}, learnt as bioes" if scheme != "none" else "they mark no spans"
-    if tokenizer is None:
-        text = "script without spaces between words; `tag` will need tokens as input"
-    elif f1 is None:
-        text = "no raw text in the training file; `tag` will take tokens to stand between white space"
-    else:
-        text = f"{tokenizer} (token F1 {f1:.4f} on training sentences)"
-    return [
-        *sizes,
-        f"labels: {len(labels):,} ({spans})",
-        f"words: {len(counts):,} distinct in train",
-        f"tokeniser for raw text: {text}",
-    ]
+    spans = f"{scheme}, trained as bioes" if scheme != "none" else "they mark no spans"
+    return [*sizes, f"labels: {len(labels):,} ({spans})", f"words: {distinct_words:,} distinct in train"]
 
 
 def _size(sentences: Sequence[Sentence]) -> str:
-    return f"{pluralize(len(sentences), 'sentence')}, {pluralize(sum(len(sentence.tokens) for sentence in sentences), 'word')}"
+    words = sum(len(sentence.tokens) for sentence in sentences)
+    return f"{pluralize(len(sentences), 'sentence')}, {pluralize(words, 'word')}"
+
+
+def _tokenizer_note(tokenizer: TokenizerName | None, f1: float | None) -> str:
+    if tokenizer is None:
+        text = "none; the script has no spaces between words, so `tag` will need tokens as input"
+    elif f1 is None:
+        text = "whitespace, since the training file has no raw text"
+    else:
+        text = f"{tokenizer} (token F1 {f1:.4f} on training sentences)"
+    return f"tokenizer for raw text: {text}"

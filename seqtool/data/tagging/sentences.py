@@ -1,36 +1,36 @@
-"""Labelled sentences from the files of one split, with what was seen on the way; nothing is dropped without being counted.
+"""Labeled sentences of one split, read from its files. Everything that is skipped is counted in a note.
 
-What a corpus for training is made of stands in `tagged.py`; evaluation reads its files through here too.
+The corpus of a training run is built in `corpus.py`; evaluation reads its files with this module.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 
 from seqtool.data.formats.blocks import Block, SentenceFormat, is_blank, raw_lines
-from seqtool.data.formats.conll import ConllFormat, columns
+from seqtool.data.formats.conll import ConllFormat, count_columns
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import SAMPLE_LINES, find_format, same_layout
 from seqtool.data.formats.jsonl import JsonlFormat
+from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 
-LISTED = 10  # lines named in a note
-Progress = Callable[[str, int, int], None]
+LISTED = 10  # line numbers listed in a note
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One labelled sentence.
+    """One labeled sentence.
 
     Attributes:
-        tokens: as written in the file.
-        labels: one for each token, as written in the file.
-        place: `file:line` of the first token.
-        text: the raw text, where the file gives it.
+        tokens: tokens as written in the file.
+        labels: one label for each token, as written in the file.
+        place: location `file:line` of the first token.
+        text: raw text, if the file gives it.
     """
 
     tokens: tuple[str, ...]
@@ -41,13 +41,13 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Split:
-    """The sentences of one split.
+    """Sentences of one split.
 
     Attributes:
-        sentences: in the order of the files.
-        format: of the first file; None where there is no file.
-        notes: what was detected and left aside, one line each.
-        warnings: what looks wrong, one line each.
+        sentences: sentences in the order of the files.
+        format: format of the first file; None if the split has no file.
+        notes: what was detected and what was skipped, one line each.
+        warnings: likely mistakes in the files, one line each.
     """
 
     sentences: tuple[Sentence, ...] = ()
@@ -60,20 +60,20 @@ def read_split(
     name: str,
     paths: Sequence[Path],
     data: TaggerData,
-    like: SentenceFormat | None = None,
-    progress: Progress | None = None,
+    expected: SentenceFormat | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Split:
     """Read the files of a split, each in its own format.
 
     Args:
-        name: of the split, for notes: `train`, `dev` or `test`.
+        name: name of the split in notes: `train`, `dev` or `test`.
         paths: existing files.
-        data: what the settings say of the format.
-        like: the format of the training files; columns counted from the end must be the same ones.
-        progress: called with what is being done, the files done and their number.
+        data: settings of the format.
+        expected: format of the training files; a column counted from the end must be the same one.
+        progress: called before each file with the number of files done and their total.
 
     Raises:
-        DataError: a file that is empty, holds no labels, or cannot be read as its format.
+        DataError: a file is empty, has no labels, or cannot be read in its format.
     """
     sentences: list[Sentence] = []
     notes: list[str] = []
@@ -81,47 +81,45 @@ def read_split(
     for done, path in enumerate(paths):
         if progress is not None:
             progress(f"reading {path.name}", done, len(paths))
-        part, like = _read_file(name, path, data, like)
+        part = _read_file(name, path, data, expected)
+        expected = expected or part.format
         sentences.extend(part.sentences)
         notes.extend(note for note in part.notes if note not in notes)
         warnings.extend(part.warnings)
-    return Split(tuple(sentences), like, tuple(notes), tuple(warnings))
+    return Split(tuple(sentences), expected, tuple(notes), tuple(warnings))
 
 
-def _read_file(
-    split: str, path: Path, data: TaggerData, like: SentenceFormat | None
-) -> tuple[Split, SentenceFormat]:
-    """One file's sentences, and the format that other files are compared with."""
+def _read_file(split: str, path: Path, data: TaggerData, expected: SentenceFormat | None) -> Split:
     try:
         with path.open("rb") as stream:
             lines = raw_lines(stream, data.encoding, str(path))
             sample = list(islice(lines, SAMPLE_LINES))
             if all(map(is_blank, sample)):
-                raise DataError(
-                    f"expected labelled sentences, found {'blank lines' if sample else 'an empty file'}",
-                    place=str(path),
-                )
-            form, said = find_format(data, str(path), sample)
-            warning = _compare(like, form, path, data)
-            blocks = list(form.read(chain(sample, lines), str(path)))
+                content = "blank lines" if sample else "an empty file"
+                raise DataError(f"expected labeled sentences, found {content}", place=str(path))
+            file_format, description = find_format(data, str(path), sample)
+            warning = _compare(expected, file_format, path, data)
+            blocks = list(file_format.read(chain(sample, lines), str(path)))
     except OSError as error:
-        raise DataError(
-            f"the file cannot be read: {error.strerror or error}", place=str(path), hint=data.source
-        ) from None
-    sentences = [_sentence(block, data) for block in blocks if block.tokens]
+        message = f"the file cannot be read: {error.strerror or error}"
+        raise DataError(message, place=str(path), hint=data.source) from None
+    sentences = tuple(_sentence(block, data) for block in blocks if block.tokens)
     if not sentences:
-        raise DataError("expected labelled sentences, found no token in the file", place=str(path))
-    notes = [f"{split}: {path.name}: {said}", *_left_aside(split, path.name, form, blocks)]
-    return Split(tuple(sentences), form, tuple(notes), (warning,) if warning else ()), like or form
+        raise DataError("expected labeled sentences, found no token in the file", place=str(path))
+    prefix = f"{split}: {path.name}:"
+    notes = [description, *_skipped_lines(file_format, blocks), *_repaired_tokens(file_format, blocks)]
+    return Split(
+        sentences, file_format, tuple(f"{prefix} {note}" for note in notes), (warning,) if warning else ()
+    )
 
 
-def labelled_blocks(path: Path, data: TaggerData) -> Iterator[Block]:
-    """The blocks of a file that hold tokens, as `read_split` sees them; errors as there."""
+def labeled_blocks(path: Path, data: TaggerData) -> Iterator[Block]:
+    """Yield the blocks of a file that hold tokens, as `read_split` reads them; raises its errors."""
     with path.open("rb") as stream:
         lines = raw_lines(stream, data.encoding, str(path))
         sample = list(islice(lines, SAMPLE_LINES))
-        form, _ = find_format(data, str(path), sample)
-        yield from (block for block in form.read(chain(sample, lines), str(path)) if block.tokens)
+        file_format, _ = find_format(data, str(path), sample)
+        yield from (block for block in file_format.read(chain(sample, lines), str(path)) if block.tokens)
 
 
 def _sentence(block: Block, data: TaggerData) -> Sentence:
@@ -131,52 +129,59 @@ def _sentence(block: Block, data: TaggerData) -> Sentence:
     return Sentence(tuple(block.tokens), tuple(block.labels), block.place, block.text)
 
 
-def _compare(like: SentenceFormat | None, form: SentenceFormat, path: Path, data: TaggerData) -> str:
-    """A warning where a file is laid out otherwise than the training file, unless the label's column is in doubt: then it is refused."""
-    if like is None or same_layout(like, form):
+def _compare(expected: SentenceFormat | None, actual: SentenceFormat, path: Path, data: TaggerData) -> str:
+    """Return a warning if a file has another layout than the training file, else an empty string.
+
+    Raises:
+        DataError: the label columns differ, and the settings do not name one.
+    """
+    if expected is None or same_layout(expected, actual):
         return ""
-    if not isinstance(like, ConllFormat) or not isinstance(form, ConllFormat):
+    if not isinstance(expected, ConllFormat) or not isinstance(actual, ConllFormat):
         return f"{path.name} has another format than the training file"
-    found = f"{columns(form.width)}, label in column {(form.label or 0) + 1}"
-    expected = f"{columns(like.width)}, label in column {(like.label or 0) + 1}"
-    if form.label != like.label and (data.label == "auto" or data.label.startswith("-")):
-        message = f"expected {expected}, as in the training file, found {found}"
+    want, have = (
+        f"{count_columns(layout.width)}, label in column {(layout.label or 0) + 1}"
+        for layout in (expected, actual)
+    )
+    if actual.label != expected.label and (data.label == "auto" or data.label.startswith("-")):
+        message = f"expected {want}, as in the training file, found {have}"
         raise DataError(
-            message, place=str(path), hint="say which column holds the label: `data.label: 2`, for example"
+            message, place=str(path), hint="set the column of the label, for example `data.label: 2`"
         )
-    return f"{path.name} has {found}; the training file has {expected}"
+    return f"{path.name} has {have}; the training file has {want}"
 
 
-def _left_aside(split: str, name: str, form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
-    """What was not read as a token, so that nothing goes unnoticed; in CoNLL-U comments cannot be mistaken."""
-    notes: list[str] = []
+def _skipped_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iterator[str]:
+    """Yield notes on lines that were not read as tokens. Comments of CoNLL-U are not listed: they cannot be tokens."""
     comments = sum(block.comments for block in blocks)
-    if comments and not isinstance(form, ConlluFormat):
-        first = next(block for block in blocks if block.comments)
-        notes.append(
-            f"{split}: {name}: {comments:,} comment and document lines left aside, first in the block at line {first.first_line}"
-        )
+    if comments and not isinstance(file_format, ConlluFormat):
+        first = next(block.first_line for block in blocks if block.comments)
+        yield f"{comments:,} comment and document lines skipped, first in the block at line {first}"
     empty = sum(
         not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments
         for block in blocks
     )
     if empty:
-        notes.append(f"{split}: {name}: {pluralize(empty, 'sentence')} without a token left aside")
-    repaired = _repaired(form, blocks)
+        yield f"{pluralize(empty, 'sentence')} without a token skipped"
+
+
+def _repaired_tokens(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iterator[str]:
+    """Yield a note on empty tokens that were read as `_`."""
+    repaired = _repaired_lines(file_format, blocks)
     if repaired:
         more = f" and {len(repaired) - LISTED:,} more" if len(repaired) > LISTED else ""
-        notes.append(
-            f"{split}: {name}: empty tokens read as `_` in {pluralize(len(repaired), 'sentence')}, "
-            f"first at line {', '.join(repaired[:LISTED])}{more}"
-        )
-    return notes
+        lines = ", ".join(repaired[:LISTED]) + more
+        yield f"empty tokens read as `_` in {pluralize(len(repaired), 'sentence')}, first at line {lines}"
 
 
-def _repaired(form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
-    """The line of the first empty token of each sentence that was repaired: where reading it strictly would stop."""
-    if not isinstance(form, ConllFormat | ConlluFormat | JsonlFormat) or form.empty_tokens == "refuse":
+def _repaired_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
+    """Return the line of the first repaired token of each sentence: the line where strict reading would stop."""
+    if (
+        not isinstance(file_format, ConllFormat | ConlluFormat | JsonlFormat)
+        or file_format.empty_tokens == "refuse"
+    ):
         return []
-    strict, lines = replace(form, empty_tokens="refuse"), []
+    strict, lines = replace(file_format, empty_tokens="refuse"), []
     for block in blocks:
         if "_" in block.tokens:
             try:
@@ -187,5 +192,5 @@ def _repaired(form: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
 
 
 def pluralize(count: int, noun: str) -> str:
-    """A number with what is counted: `1 sentence`, `2,000 sentences`."""
+    """Return a number with its noun: `1 sentence`, `2,000 sentences`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

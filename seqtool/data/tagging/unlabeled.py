@@ -1,18 +1,17 @@
-"""What is to be tagged, item by item: sentences of raw text, of columns, of CoNLL-U or of JSON lines, and what cannot be read."""
+"""Readers of sentences to be tagged: raw text, CoNLL columns, CoNLL-U or JSON lines, with the mistakes in them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from seqtool.data.formats.blocks import BOM, Block, SentenceFormat, peek
-from seqtool.data.formats.line_stream import LineStream
+from seqtool.data.formats.blocks import BOM, Block, LineStream, SentenceFormat, peek
+from seqtool.data.formats.layout import Layout
 from seqtool.data.tokenization.rules import TOKENIZERS, Tokenizer
 from seqtool.errors import DataError, Problem
-from seqtool.settings import TaggerData
 
 if TYPE_CHECKING:
     from seqtool.data.formats.jsonl import JsonlFormat
@@ -27,173 +26,168 @@ ENDINGS: dict[str, InputFormat] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-TEXT_KEYS = ("tokens", "text")  # where JSON lines hold their tokens, unless an option says
+TEXT_KEYS = ("tokens", "text")  # fields that may hold the tokens of JSON lines, unless an option names one
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One sentence to be tagged, or a stretch of the input without any.
+    """One sentence to be tagged, or lines of the input without a sentence.
 
     Attributes:
-        tokens: the words; none for a blank line or comments.
-        block: its raw lines, where the input has a format to be given back in.
-        text: the raw text, where the tokens were cut from one.
-        cut: what cut it.
-        problem: why it could not be read; there are no tokens then.
+        tokens: tokens of the sentence; empty for a blank line or comments.
+        block: raw lines of the sentence, if the input has a format that the output can repeat.
+        text: raw text of the sentence, if the tokens were split from it.
+        tokenizer: function that split the text.
+        problem: reason why the sentence could not be read; it has no tokens then.
     """
 
     tokens: list[str]
     block: Block | None = None
     text: str | None = None
-    cut: Tokenizer | None = None
+    tokenizer: Tokenizer | None = None
     problem: Problem | None = None
 
     @property
     def offsets(self) -> list[tuple[int, int]] | None:
-        """Start and end of each token in `text`; worked out anew, since few formats show them and a text may be long."""
-        if self.text is None or self.cut is None:
+        """Start and end of each token in `text`, or None without a text.
+
+        They are computed on each access: few output formats need them, and a text may be long.
+        """
+        if self.text is None or self.tokenizer is None:
             return None
-        return [(token.start, token.end) for token in self.cut(self.text)]
+        return [(token.start, token.end) for token in self.tokenizer(self.text)]
 
 
 class TextReader:
-    """Raw text, one sentence a line.
+    """Reader of raw text, one sentence per line.
 
     Args:
         tokenizer: `whitespace` or `basic`; None for a script that has no spaces between words.
     """
 
-    form: SentenceFormat | None = None
+    format: SentenceFormat | None = None
 
     def __init__(self, tokenizer: str | None) -> None:
         self._tokenize: Tokenizer | None = TOKENIZERS[tokenizer] if tokenizer else None
 
     def sentence(self, text: str, place: str) -> Item:
-        """A sentence from its text.
+        """Split a sentence into tokens.
 
         Raises:
-            DataError: the model needs tokens.
+            DataError: the reader has no tokenizer, because the model needs tokens as input.
         """
         if self._tokenize is None:
             raise DataError(
-                "expected tokens, found raw text; the model's script has no spaces between words, so it cannot cut them",
+                "expected tokens, found raw text that cannot be split: "
+                "the script of the model has no spaces between words",
                 place=place,
-                hint="give one token a line (--input-format conll), or text that is cut already with --tokenizer whitespace",
+                hint="give one token per line (--input-format conll), "
+                "or put spaces between the tokens and add --tokenizer whitespace",
             )
-        return Item([token.form for token in self._tokenize(text)], text=text, cut=self._tokenize)
+        return Item([token.form for token in self._tokenize(text)], text=text, tokenizer=self._tokenize)
 
-    def read(self, lines: LineStream, *, keep: bool) -> Iterator[Item]:
-        """A sentence from every line; blank lines are sentences without tokens.
+    def read(self, lines: LineStream, *, keep_errors: bool) -> Iterator[Item]:
+        """Yield a sentence for every line; a blank line is a sentence without tokens.
 
         Args:
-            keep: give mistakes as items rather than raise them.
+            keep_errors: yield errors as items instead of raising them.
 
         Raises:
-            DataError: a line that is no UTF-8.
+            DataError: a line is not UTF-8.
         """
         for number, line in enumerate(lines, 1):
             content = line.removeprefix(BOM) if number == 1 else line
             read = partial(self.sentence, content.rstrip("\r\n"), f"{lines.name}:{number}")
-            yield _guarded(read, lines, number, 1, keep)
+            yield _read_item(read, lines, number, 1, keep_errors)
 
 
 class FormattedReader:
-    """Columns, CoNLL-U or JSON lines; which layout exactly is found out from the first lines."""
+    """Reader of CoNLL columns, CoNLL-U or JSON lines. The columns are detected from the first lines.
+
+    Args:
+        format_name: format of the input.
+        layout: layout of the model's training file; its defaults apply if the input has the same columns or fields.
+        text_reader: reader for a string of raw text in a field of JSON lines.
+        text_key: field of the tokens in JSON lines; None to look for the usual ones.
+        tokens: `words` or `surface`: tokens of CoNLL-U.
+
+    Attributes:
+        format: detected format; None before the first item.
+    """
 
     def __init__(
         self,
-        kind: InputFormat,
-        layout: Mapping[str, Any],
-        text: TextReader,
+        format_name: InputFormat,
+        layout: Layout,
+        text_reader: TextReader,
         text_key: str | None,
         tokens: str,
     ) -> None:
-        self._data = TaggerData(
-            train=(),
-            format="auto" if kind == "text" else kind,
-            separator=str(layout.get("separator", "auto")),
-            label=label_place(kind, layout),
-            columns=tuple(layout.get("columns", ())),
-            text_key=text_key or str(layout.get("text_key", "tokens")),
-            label_key=str(layout.get("label_key", "labels")),
+        self._data = replace(
+            layout.settings(),
+            format="auto" if format_name == "text" else format_name,
+            label=layout.label_in(format_name),
+            text_key=text_key or layout.text_key,
             tokens="surface" if tokens == "surface" else "words",
             empty_tokens="repair",
         )
-        self._width = layout.get("width")
-        self._text = text
-        self._given_key = text_key
-        self.form: SentenceFormat | None = None
+        self._trained_width = layout.width
+        self._text_reader = text_reader
+        self._text_key = text_key
+        self.format: SentenceFormat | None = None
 
-    def read(self, lines: LineStream, *, keep: bool) -> Iterator[Item]:
-        """A sentence from every block; see `TextReader.read`."""
-        from seqtool.data.formats.detect import SAMPLE_LINES, find_format  # raw text does without
+    def read(self, lines: LineStream, *, keep_errors: bool) -> Iterator[Item]:
+        """Yield a sentence for every block; see `TextReader.read`."""
+        from seqtool.data.formats.detect import SAMPLE_LINES, find_format  # not needed for raw text
 
-        # A line of JSON tells all by itself, and a co-process sends no second one before it has its answer.
-        sample, whole = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
-        self.form, _ = find_format(
-            self._data, lines.name, sample, need_labels=False, trained_width=self._width
+        # One line of JSON suffices, and a program at the other end of a pipe sends the second one after the answer.
+        sample, all_lines = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
+        self.format, _ = find_format(
+            self._data, lines.name, sample, need_labels=False, trained_width=self._trained_width
         )
-        for first, raw in self.form.split(whole):
-            yield _guarded(partial(self._item, raw, lines.name, first), lines, first, len(raw), keep)
+        for first, raw in self.format.split(all_lines):
+            read = partial(self._item, self.format, raw, lines.name, first)
+            yield _read_item(read, lines, first, len(raw), keep_errors)
 
-    def _item(self, raw: list[str], name: str, first: int) -> Item:
+    def _item(self, sentence_format: SentenceFormat, raw: list[str], name: str, first: int) -> Item:
         from seqtool.data.formats.jsonl import JsonlFormat
 
-        assert self.form is not None
-        form = self.form
-        if isinstance(form, JsonlFormat):
-            return self._json_item(form, raw, name, first)
-        block = form.block(raw, name, first)
+        if isinstance(sentence_format, JsonlFormat):
+            return self._json_item(sentence_format, raw, name, first)
+        block = sentence_format.block(raw, name, first)
         return Item(block.tokens, block)
 
-    def _json_item(self, form: JsonlFormat, raw: list[str], name: str, first: int) -> Item:
-        """A line's tokens, or those that its string is cut into."""
-        if self._given_key is None:
-            form = replace(
-                form,
-                text_key=next(
-                    (key for key in (form.text_key, *TEXT_KEYS) if f'"{key}"' in raw[0]), form.text_key
-                ),
-            )
-        block = form.block(raw, name, first)
+    def _json_item(self, sentence_format: JsonlFormat, raw: list[str], name: str, first: int) -> Item:
+        """Read the tokens of a line, or split its string of raw text into tokens."""
+        if self._text_key is None:
+            keys = (sentence_format.text_key, *TEXT_KEYS)
+            key = next((key for key in keys if f'"{key}"' in raw[0]), sentence_format.text_key)
+            sentence_format = replace(sentence_format, text_key=key)
+        block = sentence_format.block(raw, name, first)
         if block.text is None:
             return Item(block.tokens, block)
-        item = self._text.sentence(block.text, block.place)
-        return replace(item, block=block)
+        return replace(self._text_reader.sentence(block.text, block.place), block=block)
 
 
-def _guarded(read: Callable[[], Item], lines: LineStream, first: int, count: int, keep: bool) -> Item:
-    """An item, or its mistake as one."""
+def _read_item(
+    read: Callable[[], Item], lines: LineStream, first: int, count: int, keep_errors: bool
+) -> Item:
+    """Read an item from `count` lines, or return the error as an item."""
     try:
         lines.check(first, count)
         return read()
     except DataError as error:
-        if not keep:
+        if not keep_errors:
             raise
         return Item([], problem=error.problems[0])
 
 
-def label_place(kind: str, layout: Mapping[str, Any]) -> str:
-    """Where labels go in a format that may be another than the training file's: its own place, if the format has such a one."""
-    from seqtool.data.formats.conllu import find_label
-
-    label = str(layout.get("label", "auto"))
-    if kind == "conll":
-        return label if label.removeprefix("-").isdecimal() or label in layout.get("columns", ()) else "auto"
-    if layout.get("width"):
-        return "upos"  # the number of a column elsewhere says nothing here
-    try:
-        return find_label(label)
-    except DataError:  # a column's name that CoNLL-U does not have
-        return "upos"
+def input_format(name: str, option: InputFormat | None) -> InputFormat:
+    """Return the format of a file: that of the option, else by the extension, else raw text."""
+    return option or ENDINGS.get(PurePath(name).suffix.lower(), "text")
 
 
-def input_format(name: str, given: InputFormat | None) -> InputFormat:
-    """How a file is read: as the option says, or by its ending; raw text otherwise."""
-    return given or ENDINGS.get(PurePath(name).suffix.lower(), "text")
-
-
-def ends_oddly(tokens: Sequence[str], known_ends: Callable[[], set[str]]) -> str | None:
-    """The first token that ends in punctuation which no token of the training data carries."""
-    ends = [token for token in tokens if len(token) > 1 and token[-1] in ".,;:!?)\"'"]
-    return next((token for token in ends if token[-1] not in known_ends()), None)
+def unusual_ending(tokens: Sequence[str], known_endings: Callable[[], set[str]]) -> str | None:
+    """Return the first token that ends in punctuation with which no training word ends."""
+    suspects = [token for token in tokens if len(token) > 1 and token[-1] in ".,;:!?)\"'"]
+    return next((token for token in suspects if token[-1] not in known_endings()), None)

@@ -252,7 +252,7 @@ def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
     from itertools import islice
 
     from seqtool.data.input_files import expand
-    from seqtool.data.tagging.sentences import labelled_blocks
+    from seqtool.data.tagging.sentences import labeled_blocks
     from seqtool.settings import TaggerSettings
 
     if not isinstance(settings, TaggerSettings):
@@ -262,7 +262,7 @@ def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
         return [
             tuple(block.tokens)
             for path in paths[:1]
-            for block in islice(labelled_blocks(path, settings.data), SENTENCES)
+            for block in islice(labeled_blocks(path, settings.data), SENTENCES)
         ]
     except SeqtoolError:
         return []

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from seqtool.data.formats.conll import ConllFormat
-from seqtool.data.formats.conll_layout import describe_layout, find_layout
+from seqtool.data.formats.conll import ConllFormat, find_layout
 from seqtool.errors import DataError
 
 
@@ -22,14 +21,14 @@ from seqtool.errors import DataError
         ("a A\nb\nc C\nd D\n", {}, ConllFormat("space", 2, 0, 1)),
         (
             "A|a\n",
-            {"separator": "|", "names": ("pos", "form"), "label": "pos"},
+            {"separator": "|", "columns": ("pos", "form"), "label": "pos"},
             ConllFormat("|", 2, 1, 0, ("pos", "form")),
         ),
         ("a\tA\tx\n", {"label": "2"}, ConllFormat("tab", 3, 0, 1)),
         ("a\tA\tx\n", {"label": "-2"}, ConllFormat("tab", 3, 0, 1)),
         (
             "a\tA\tx\n",
-            {"label": "pos", "names": ("form", "pos", "chunk")},
+            {"label": "pos", "columns": ("form", "pos", "chunk")},
             ConllFormat("tab", 3, 0, 1, ("form", "pos", "chunk")),
         ),
         ("a\tA\n", {"separator": "\t"}, ConllFormat("tab", 2, 0, 1)),
@@ -60,7 +59,7 @@ def test_layout(text: str, given: dict[str, Any], expected: ConllFormat) -> None
         ("a\tP\tA\n", {"trained_width": 3}, ConllFormat("tab", 3, 0, 2)),
         (
             "a\tP\n",
-            {"names": ("form", "pos", "ner"), "label": "ner"},
+            {"columns": ("form", "pos", "ner"), "label": "ner"},
             ConllFormat("tab", 2, 0, None, ("form", "pos", "ner")),
         ),
         ("a\tP\n", {"label": "3", "trained_width": 3}, ConllFormat("tab", 2, 0, None)),
@@ -85,10 +84,10 @@ def test_a_file_to_be_tagged_may_lack_the_label(
         ("a\tA\n", {"label": "-3"}, "expected the label in a column (1 to 2), found '-3'"),
         (
             "a\tA\n",
-            {"label": "x", "names": ("form", "pos")},
+            {"label": "x", "columns": ("form", "pos")},
             "expected the label in one of the columns form, pos (1 to 2), found 'x'",
         ),
-        ("a\tA\n", {"label": "1"}, "expected a label column beside that of the tokens, found '1' for both"),
+        ("a\tA\n", {"label": "1"}, "expected different columns for tokens and labels, found '1' for both"),
     ],
     ids=[
         "one column",
@@ -109,13 +108,8 @@ def test_what_is_refused(text: str, given: dict[str, Any], message: str) -> None
     assert "data.label" in problem.hint and "data.separator" in problem.hint
 
 
-def test_a_layout_is_said_in_a_line() -> None:
+def test_describe_names_columns_and_separator() -> None:
     named = ConllFormat("space", 3, 0, 2, ("form", "pos", "ner"))
-    assert (
-        describe_layout(named)
-        == "3 columns separated by spaces; token: column 1 (form); label: column 3 (ner)"
-    )
-    assert (
-        describe_layout(ConllFormat("tab", 1, 0, None))
-        == "1 column separated by a tab; token: column 1; label: none in the file"
-    )
+    assert named.describe() == "3 columns separated by spaces; token: column 1 (form); label: column 3 (ner)"
+    unlabeled = ConllFormat("tab", 1, 0, None)
+    assert unlabeled.describe() == "1 column separated by a tab; token: column 1; label: none in the file"

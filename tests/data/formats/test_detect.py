@@ -29,7 +29,7 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
             COLUMNS,
             {},
             ConlluFormat(),
-            "CoNLL-U (by the ending .conllu); tokens: syntactic words; label: upos",
+            "CoNLL-U (by the extension .conllu); tokens: syntactic words; label: upos",
         ),
         ("x.txt", UNIVERSAL, {}, ConlluFormat(), "CoNLL-U (by the content)"),
         ("x.conll", UNIVERSAL, {"label": "xpos"}, ConlluFormat("xpos"), "label: xpos"),
@@ -54,7 +54,7 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
             JSON,
             {},
             JsonlFormat(),
-            "JSON lines (by the ending .jsonl); tokens: field 'tokens'; label: field 'labels'",
+            "JSON lines (by the extension .jsonl); tokens: field 'tokens'; label: field 'labels'",
         ),
         (
             "x",

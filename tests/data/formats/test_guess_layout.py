@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seqtool.data.formats.guess_layout import guess_layout, layout_of_file, looks_labelled
+from seqtool.data.formats.detect import guess_layout, layout_of_file, layout_summary, looks_labeled
+from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import read_split
 from seqtool.settings import TaggerData
 
@@ -70,8 +71,6 @@ COLUMNS: dict[str, tuple[str, str]] = {
 def guessed(
     folder: Path, text: str, name: str = "f.txt", **known: Any
 ) -> tuple[TaggerData, list[str], list[str]]:
-    from seqtool.data.formats.guess_layout import layout_summary
-
     path = folder / name
     path.write_text(text, encoding="utf-8", newline="")
     data, odd = guess_layout(path, TaggerData(train=(str(path),), **known))
@@ -89,7 +88,7 @@ def test_columns(tmp_path: Path, text: str, said: str) -> None:
     assert notes == [said]
     if "column 4" not in said or "spaces" in said:
         assert first == ["Anna/B-PER", "Meier/I-PER", "saw/O", "Rome/B-LOC"]
-    assert looks_labelled(tmp_path / "f.txt")
+    assert looks_labeled(tmp_path / "f.txt")
 
 
 def test_a_header_is_pointed_at(tmp_path: Path) -> None:
@@ -153,15 +152,15 @@ def test_fields_of_json_lines(tmp_path: Path, record: str, fields: tuple[str, st
 )
 def test_running_text_does_not_look_labelled(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
-    assert not looks_labelled(tmp_path / "f")
-    assert not looks_labelled(tmp_path / "missing")
+    assert not looks_labeled(tmp_path / "f")
+    assert not looks_labeled(tmp_path / "missing")
 
 
 def test_a_file_laid_out_like_the_training_file_is_read_like_it(tmp_path: Path) -> None:
     path = tmp_path / "f.tsv"
     path.write_text("a\tX\tP\n")
-    layout = {"label": "2", "columns": [], "width": 3}
+    layout = Layout(label="2", width=3)
     assert layout_of_file(path, layout) == (TaggerData(train=(), label="2"), "")
     path.write_text("X\ta\tP\tQ\n")
     data, note = layout_of_file(path, layout)
-    assert data.label == "4" and "f.tsv is not laid out like the training file" in note
+    assert data.label == "4" and "f.tsv does not have the layout of the training file" in note

@@ -42,7 +42,7 @@ def test_spans_are_learnt_as_bioes_and_kept_as_written(tmp_path: Path) -> None:
     assert corpus.labels == ("B-per", "E-per", "O", "S-per")
     assert (corpus.tokenizer, corpus.tokenizer_f1) == ("whitespace", None)
     assert "train: 2 sentences, 6 words" in corpus.notes
-    assert "labels: 4 (iob2, learnt as bioes)" in corpus.notes
+    assert "labels: 4 (iob2, trained as bioes)" in corpus.notes
     assert corpus.warnings == ()
 
 
@@ -52,7 +52,7 @@ def test_labels_without_a_scheme_stay(tmp_path: Path) -> None:
     assert corpus.inner_labels(corpus.train[0]) == ["INTJ", "PUNCT"]
     assert (corpus.tokenizer, corpus.tokenizer_f1) == ("basic", 1.0)
     assert corpus.train[0].place == f"{tmp_path / 'train.conllu'}:2"
-    assert "tokeniser for raw text: basic (token F1 1.0000 on training sentences)" in corpus.notes
+    assert "tokenizer for raw text: basic (token F1 1.0000 on training sentences)" in corpus.notes
 
 
 def test_the_scheme_may_be_given(tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_dev_is_held_out_by_seed(tmp_path: Path) -> None:
 def test_a_dev_file_goes_before_the_split(tmp_path: Path) -> None:
     corpus = load(tmp_path, NAMES, dev=NAMES, split=0.5)
     assert len(corpus.train) == 2
-    assert "dev has files of its own; data.split is not used" in corpus.notes
+    assert "dev has its own files; data.split is not used" in corpus.notes
     assert corpus.warnings == (
         "dev: 2 of 2 sentences also occur in train; scores on them say little about new text",
     )
@@ -121,7 +121,7 @@ def test_patterns_and_several_files(tmp_path: Path) -> None:
     [
         ("a\t_\nb\t_\n", {}, "expected labels, found `_` for every token of the training data"),
         ("a\tA\nb\tB\n", {"split": 0.5}, "expected at least 2 sentences to hold some out, found 1"),
-        ("a\tA\n", {"dev": ""}, "expected labelled sentences, found an empty file"),
+        ("a\tA\n", {"dev": ""}, "expected labeled sentences, found an empty file"),
     ],
     ids=["empty column", "one sentence to split", "empty dev"],
 )

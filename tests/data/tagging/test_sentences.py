@@ -50,9 +50,9 @@ def test_other_encodings(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "given", "place", "message"),
     [
-        ("x.tsv", "", {}, "", "expected labelled sentences, found an empty file"),
-        ("x.tsv", "\n\t\n", {}, "", "expected labelled sentences, found blank lines"),
-        ("x.conllu", "# text = a\n\n", {}, "", "expected labelled sentences, found no token in the file"),
+        ("x.tsv", "", {}, "", "expected labeled sentences, found an empty file"),
+        ("x.tsv", "\n\t\n", {}, "", "expected labeled sentences, found blank lines"),
+        ("x.conllu", "# text = a\n\n", {}, "", "expected labeled sentences, found no token in the file"),
         ("x.tsv", b"a\tA\nb\xff\tB\n", {}, ":2", "expected utf-8 text, found byte 0xff"),
         ("x.tsv", "a\tA\nb\tB\n\nc\n", {}, ":4", "expected 2 columns separated by a tab, found 1"),
         ("x.tsv", "a\tA\n", {"label": "pos"}, "", "expected the label in a column (1 to 2), found 'pos'"),
@@ -89,13 +89,11 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_what_is_left_aside_is_counted(tmp_path: Path) -> None:
     columns = write(tmp_path, "x.tsv", "-DOCSTART-\tO\n\n# a\n#b\na\tA\n")
     assert (
-        "train: x.tsv: 3 comment and document lines left aside, first in the block at line 1"
+        "train: x.tsv: 3 comment and document lines skipped, first in the block at line 1"
         in read_split("train", [columns], settings()).notes
     )
     lines = write(tmp_path, "x.jsonl", '{"tokens": ["a"], "labels": ["A"]}\n\n{"tokens": []}\n')
-    assert (
-        "dev: x.jsonl: 1 sentence without a token left aside" in read_split("dev", [lines], settings()).notes
-    )
+    assert "dev: x.jsonl: 1 sentence without a token skipped" in read_split("dev", [lines], settings()).notes
 
 
 def test_the_label_column_of_another_split_must_not_be_in_doubt(tmp_path: Path) -> None:

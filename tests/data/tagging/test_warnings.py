@@ -104,7 +104,7 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
             [("x y", "B-y I-x"), ("x", "I-x")],
             "iob2",
             ("B-x", "E-x", "O", "S-x", "S-y"),
-            "dev: 2 labels may not stand there in iob2, first at f:1; read as conlleval does",
+            "dev: 2 labels in a place that iob2 does not allow, first at f:1; read as conlleval does",
         ),
         (
             [*SPANS, ("a b", "B-y I-y")],
@@ -156,7 +156,7 @@ def test_a_scheme_that_the_labels_do_not_look_like() -> None:
 def test_missing_parts_of_speech() -> None:
     train = split([("a b", "X _"), ("c", "Y")])
     for label, expected in (
-        ("xpos", ("train: 1 word with `_` for xpos; it is learnt as a label",)),
+        ("xpos", ("train: 1 word with `_` for xpos; it is trained as a label",)),
         ("feats", ()),
     ):
         assert (
