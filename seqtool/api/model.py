@@ -14,8 +14,8 @@ from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
+from seqtool.storage.find_model import find_model, runs_root
 from seqtool.storage.model_directory import read_model
-from seqtool.storage.run_directory import find_model, runs_root
 
 
 def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[str] | None = None) -> Model:
@@ -36,7 +36,7 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     place = find_model(None if model is None else str(model), root)
     bundle = read_model(place.model)
-    return Model(place.name, bundle.task, bundle.manifest, load_model(bundle))
+    return Model(place.name, bundle.task, bundle.manifest.to_json(), load_model(bundle))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from seqtool.api.model import Model, load
 from seqtool.config import ReadConfig, looks_like_config, parse_settings, read_settings
 from seqtool.config.dump import flow
 from seqtool.data.tagging.unlabeled import ENDINGS
-from seqtool.storage.run_directory import runs_root
+from seqtool.storage.find_model import runs_root
 
 Config = str | PathLike[str] | Mapping[str, Any]
 Overrides = Mapping[str, Any] | Sequence[str]

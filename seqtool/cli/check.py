@@ -23,7 +23,7 @@ def check(
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.data_check import check_json, check_lines
     from seqtool.reports.training import TrainingScreen
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
     from seqtool.training.data_check import check as check_data
 
     labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labeled(config)

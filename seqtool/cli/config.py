@@ -91,7 +91,7 @@ def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConf
     from seqtool.config.describe import find_config
     from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.training import TrainingScreen
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
 
     path = find_config(config, runs_root(runs_dir))
     task = (

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
+    from seqtool.storage.find_model import ModelPlace
     from seqtool.storage.model_directory import StoredModel
-    from seqtool.storage.run_directory import ModelPlace
 
 
 class Split(StrEnum):
@@ -101,8 +101,8 @@ def evaluate(
     from seqtool.errors import SeqtoolError
     from seqtool.inference.load import load_character_model, load_tagger
     from seqtool.reports.console import json_text, write_line
+    from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
-    from seqtool.storage.run_directory import find_model, runs_root
 
     place = find_model(model, runs_root(runs_dir))
     bundle = read_model(place.model)
@@ -190,7 +190,7 @@ def _character(
 ) -> Iterator[str]:
     from seqtool.evaluation.character import TextRequest, evaluate_character
     from seqtool.reports.text_evaluation import text_report
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
 
     request = TextRequest(tuple(files), train_file, tuple(blocks or (64, 256)), fit_temperature)
     name, evaluation = evaluate_character(model, place, runs_root(runs_dir), request)

@@ -70,7 +70,7 @@ def export(
 ) -> None:
     """Give a model to other runtimes, e.g. seqtool export hihell --to onnx, or export hihell --dtype float16"""
     from seqtool.errors import SeqtoolError
-    from seqtool.storage.run_directory import find_model, runs_root
+    from seqtool.storage.find_model import find_model, runs_root
 
     if (to is None) == (dtype is None):
         raise SeqtoolError(

@@ -104,7 +104,7 @@ def inspect(
     from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
     from seqtool.inspection.network import trained, untrained
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
 
     is_config = Path(what).suffix.lower() in (".yaml", ".yml")
     if overrides and not is_config:
@@ -293,7 +293,7 @@ def _print_json(inspected: Inspected, asked: _Asked) -> None:
     value: dict[str, Any] = {
         "name": inspected.name,
         "config": inspected.config,
-        "manifest": inspected.manifest,
+        "manifest": inspected.manifest.to_json() if inspected.manifest else {},
         "weights": weights,
     }
     if asked.find:

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import DataError, ModelError
 from seqtool.reports.console import say
+from seqtool.storage.find_model import (
+    ALIGNED_MODEL,
+    CHARACTER_MODEL,
+    TAGGER,
+    TEXT_MODEL,
+    ModelFilter,
+    find_model,
+    finished_runs,
+    runs_root,
+)
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.storage.run_directory import find_model, finished_runs, runs_root
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
@@ -25,7 +34,6 @@ class LoadedTextModel:
 
     model: CharacterModel
     name: str
-    manifest: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -34,17 +42,18 @@ class LoadedTagger:
 
     model: TaggerModel
     name: str
-    manifest: dict[str, Any]
     config: dict[str, Any]
 
 
-def character_model(reference: str | None, runs_dir: Path | None, kind: str | None = None) -> LoadedTextModel:
+def character_model(
+    reference: str | None, runs_dir: Path | None, wanted: ModelFilter = CHARACTER_MODEL
+) -> LoadedTextModel:
     """The character model that a command means; the newest one is named on stderr.
 
     Raises:
         ModelError: if there is none, if it is damaged, or if it is a tagger.
     """
-    place = find_model(reference, runs_root(runs_dir), "char", kind)
+    place = find_model(reference, runs_root(runs_dir), wanted)
     bundle = _read_bundle(place.model, meanwhile="seqtool.inference.character")
     if bundle.task != "char":
         raise ModelError(
@@ -55,7 +64,7 @@ def character_model(reference: str | None, runs_dir: Path | None, kind: str | No
     from seqtool.inference.load import load_character_model
 
     _name_newest(reference, place.name)
-    return LoadedTextModel(load_character_model(bundle), place.name, bundle.manifest)
+    return LoadedTextModel(load_character_model(bundle), place.name)
 
 
 def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
@@ -66,12 +75,10 @@ def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
     """
     root = runs_root(runs_dir)
     if not reference and not os.environ.get("SEQTOOL_MODEL"):
-        kinds = [
-            manifest.get("kind") for _, manifest in finished_runs(root) if manifest.get("task") == "char"
-        ]
-        if kinds and set(kinds) == {"pairs"}:
+        known = [manifest for _, manifest in finished_runs(root) if CHARACTER_MODEL.accepts(manifest)]
+        if known and all(map(ALIGNED_MODEL.accepts, known)):
             raise _aligned(str(root), "the only character models here are of aligned pairs")
-    used = character_model(reference, runs_dir, kind="!pairs")
+    used = character_model(reference, runs_dir, TEXT_MODEL)
     if used.model.kind == "pairs":
         raise _aligned(used.name, "a model of aligned pairs")
     return used
@@ -99,7 +106,7 @@ def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
     Raises:
         ModelError: if there is none, if it is damaged, or if it is a character model.
     """
-    place = find_model(reference, runs_root(runs_dir), "tagger")
+    place = find_model(reference, runs_root(runs_dir), TAGGER)
     bundle = _read_bundle(place.model, meanwhile="seqtool.inference.tagger")
     if bundle.task != "tagger":
         raise ModelError(
@@ -110,7 +117,7 @@ def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
     from seqtool.inference.load import load_tagger
 
     _name_newest(reference, place.name)
-    return LoadedTagger(load_tagger(bundle), place.name, bundle.manifest, bundle.config)
+    return LoadedTagger(load_tagger(bundle), place.name, bundle.config)
 
 
 def _read_bundle(folder: Path, meanwhile: str) -> StoredModel:

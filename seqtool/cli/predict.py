@@ -30,8 +30,9 @@ def predict(
     from seqtool.cli.model_argument import character_model
     from seqtool.errors import ModelError
     from seqtool.reports.console import json_text, write_line
+    from seqtool.storage.find_model import ALIGNED_MODEL
 
-    used = character_model(model, runs_dir, kind="pairs")
+    used = character_model(model, runs_dir, ALIGNED_MODEL)
     if used.model.kind != "pairs":
         raise ModelError(
             "not trained on pairs, so there is nothing to predict",

@@ -52,7 +52,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.runs import run_lines
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import list_runs
 
     root = runs_root(runs_dir)
@@ -72,7 +72,7 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
     """Take runs away for good, e.g. seqtool runs rm hihell~1"""
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import size
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import remove_runs
 
     gone = list(remove_runs(names, runs_root(runs_dir)))
@@ -91,10 +91,10 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
     from seqtool.reports.config import difference_rows
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import comparison_lines
-    from seqtool.storage.run_directory import runs_root
-    from seqtool.storage.run_list import facts, run_entry
+    from seqtool.storage.find_model import runs_root
+    from seqtool.storage.run_list import find_run
 
-    entries = [run_entry(reference, runs_root(runs_dir)) for reference in (run, other)]
+    entries = [find_run(reference, runs_root(runs_dir)) for reference in (run, other)]
     configs = [entry.path / CONFIG for entry in entries]
     found = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
     if json:
@@ -103,12 +103,18 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
             for one in found
         }
         write_json(
-            {"runs": [{**entry.to_json(), "facts": facts(entry)} for entry in entries], "differences": sides}
+            {
+                "runs": [{**entry.to_json(), "facts": entry.compared_values()} for entry in entries],
+                "differences": sides,
+            }
         )
         return
     rows = difference_rows(found, str(Path.cwd()))
     for line in comparison_lines(
-        (run, other), [entry.scores for entry in entries], [facts(entry) for entry in entries], rows
+        (run, other),
+        [entry.manifest.all_scores for entry in entries],
+        [entry.compared_values() for entry in entries],
+        rows,
     ):
         write_line(line)
 

@@ -82,7 +82,7 @@ def sweep(
 ) -> None:
     """Search over settings; go on with a search that was interrupted, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
     from seqtool.reports.sweep import SweepScreen
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
     from seqtool.sweep.run import SweepOptions
     from seqtool.sweep.run import sweep as run_sweep
 

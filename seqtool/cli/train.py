@@ -80,7 +80,7 @@ class _Given:
         if self.init_from is None:
             return None
         from seqtool.config.yaml_tree import quoted
-        from seqtool.storage.run_directory import find_model, runs_root
+        from seqtool.storage.find_model import find_model, runs_root
 
         return quoted(str(find_model(self.init_from, runs_root(self.runs_dir)).model.absolute()))
 
@@ -158,7 +158,7 @@ def train_tagger(
 def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
     from seqtool.errors import SeqtoolError
     from seqtool.reports.training import TrainingScreen
-    from seqtool.storage.run_directory import runs_root
+    from seqtool.storage.find_model import runs_root
     from seqtool.training.engine.torchrun import Launch
     from seqtool.training.run import TrainOptions, train_all
 

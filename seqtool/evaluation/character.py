@@ -22,7 +22,7 @@ from seqtool.evaluation.text_scores import (
     ngram_losses,
 )
 from seqtool.inference.character import CharacterModel
-from seqtool.storage.run_directory import ModelPlace
+from seqtool.storage.find_model import ModelPlace
 from seqtool.types import Array
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
+from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
-from seqtool.storage.run_directory import ModelPlace
 
 SCORED = 200_000  # symbols of a text that are scored; more would keep the user waiting
 _Scored = tuple[dict[str, float], dict[str, float], str]  # before, after, and on what
@@ -60,19 +60,15 @@ def write_float16_copy(place: ModelPlace, out: Path | None, files: list[Path], r
             "there is something else already", place=str(path), hint="choose another place with --out"
         )
     scores, data = _scores(place, (bundle, replace(bundle, weights=weights)), files, root)
-    facts = {name: value for name, value in bundle.manifest.items() if name not in WRITTEN_ANEW}
+    facts = {name: value for name, value in bundle.manifest.to_json().items() if name not in WRITTEN_ANEW}
     write_model(
         path,
         bundle.config,
         bundle.vocab,
         weights,
-        {**facts, "dtype": "float16", "made_from": bundle.manifest["sha256"]},
+        {**facts, "dtype": "float16", "made_from": bundle.manifest.sha256},
     )
-    return Float16Copy(path, (_size(bundle), _size(read_model(path))), scores, data)
-
-
-def _size(bundle: StoredModel) -> int:
-    return sum(int(file["bytes"]) for file in bundle.manifest["files"].values())
+    return Float16Copy(path, (bundle.manifest.size, read_model(path).manifest.size), scores, data)
 
 
 def _scores(

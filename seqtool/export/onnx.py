@@ -13,8 +13,8 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.atomic import write_file, writing
+from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.storage.run_directory import ModelPlace
 
 LARGEST = 1_900_000_000  # bytes of weights; a file holds two gigabytes at most
 
@@ -91,7 +91,7 @@ def onnx_model(bundle: StoredModel, model: CharacterModel | TaggerModel) -> Any:
             _tagger_facts(bundle, model),
         )
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in facts.items()}
-    return graph.model(str(bundle.manifest.get("name") or bundle.task), texts)
+    return graph.model(bundle.manifest.name or bundle.task, texts)
 
 
 def _character_facts(bundle: StoredModel, model: CharacterModel) -> dict[str, Any]:

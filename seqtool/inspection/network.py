@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.model_directory import read_model
-from seqtool.storage.run_directory import find_model, read_lines, runs_root
+from seqtool.storage.find_model import find_model, runs_root
+from seqtool.storage.model_directory import Manifest, read_model
+from seqtool.storage.run_directory import read_json_lines
+from seqtool.types import Arrays
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
@@ -25,7 +27,7 @@ class Inspected:
         name: what a person calls it.
         config, vocab, weights: as a model directory holds them.
         model: the same, ready to be used.
-        manifest: facts of a trained model; empty for an untrained network.
+        manifest: of a trained model; None for an untrained network.
         rows: of the run's `metrics.jsonl`; empty where there is no run.
         run: the run directory, if there is one.
     """
@@ -33,9 +35,9 @@ class Inspected:
     name: str
     config: dict[str, Any]
     vocab: dict[str, Any]
-    weights: dict[str, Any]
+    weights: Arrays
     model: CharacterModel | TaggerModel
-    manifest: dict[str, Any] = field(default_factory=dict)
+    manifest: Manifest | None = None
     rows: list[dict[str, Any]] = field(default_factory=list)
     run: Path | None = None
 
@@ -48,7 +50,7 @@ def trained(reference: str, runs_dir: Path | None) -> Inspected:
     """
     place = find_model(reference, runs_root(runs_dir))
     bundle = read_model(place.model)
-    rows = list(read_lines(place.run / "metrics.jsonl")) if place.run else []
+    rows = list(read_json_lines(place.run / "metrics.jsonl")) if place.run else []
     return Inspected(
         place.name,
         bundle.config,

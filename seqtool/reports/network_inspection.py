@@ -18,6 +18,7 @@ from seqtool.reports.text_chart import chart
 from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import feature_list
+from seqtool.storage.model_directory import Manifest
 from seqtool.types import Array
 
 SMALL = 200  # parameters below which weights and the first step are shown
@@ -43,7 +44,7 @@ def overview(
         yield f"  {part:<10} {what:<{width}} {parameters:>12,}" if parameters else f"  {part:<10} {what}"
 
 
-def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping[str, Any]) -> Iterator[str]:
+def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Manifest | None) -> Iterator[str]:
     """Vocabulary, data, scores and how the model came to be."""
     yield ""
     if config["task"] == "char":
@@ -58,28 +59,22 @@ def facts(config: Mapping[str, Any], vocab: Mapping[str, Any], manifest: Mapping
         yield f"  tokeniser  {config.get('tokenizer') or 'none: needs tokens'}" + (
             f" (token F1 {f1:.4f} in training)" if f1 else ""
         )
-    if not manifest:
+    if manifest is None:
         return
-    size = sum(file["bytes"] for file in manifest["files"].values())
-    yield f"  size       {f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.1f} kB'} on disk, {manifest['parameters']:,} parameters"
-    for file, sha256 in manifest.get("data", {}).items():
+    size = manifest.size
+    yield f"  size       {f'{size / 1e6:.1f} MB' if size >= 1e6 else f'{size / 1e3:.1f} kB'} on disk, {manifest.parameters:,} parameters"
+    for file, sha256 in manifest.data.items():
         yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
     scores = ", ".join(
-        f"{name} {value:.4f}" for name, value in _scores(manifest).items() if value is not None
+        f"{name} {value:.4f}" for name, value in manifest.all_scores.items() if value is not None
     )
     if scores:
-        yield f"  scores     {scores} (epoch {manifest['epoch']}, step {manifest['step']:,})"
-    if "seconds" in manifest:
-        how = f"{clock(manifest['seconds'])} on {manifest['device']}, {manifest['threads']} threads, seed {manifest['seed']}"
+        yield f"  scores     {scores} (epoch {manifest.epoch}, step {manifest.step:,})"
+    if manifest.seconds is not None:
+        how = f"{clock(manifest.seconds)} on {manifest.device}, {manifest.threads} threads, seed {manifest.seed}"
         yield f"  trained    {how}"
-        yield "  versions   " + ", ".join(
-            f"{name} {version}" for name, version in manifest["versions"].items()
-        )
-        yield "  command    seqtool " + visible(" ".join(manifest["command"]))
-
-
-def _scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {**manifest.get("scores", {}), **manifest.get("test_scores", {})}
+        yield "  versions   " + ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+        yield "  command    seqtool " + visible(" ".join(manifest.command))
 
 
 def training_curve(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
     rows += [
         (
             shorten(visible(one.name), WIDEST_NAME),
-            one.task or "-",
+            one.manifest.task or "-",
             _score(one),
             size(one.size),
             ago(now - one.modified),
@@ -38,9 +38,9 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
 def _score(entry: RunEntry) -> str:
     if entry.state != "finished":
         return entry.state
-    if entry.score is None:
+    if entry.main_score is None:
         return "-"
-    name, value = entry.score
+    name, value = entry.main_score
     return f"{SCORE_NAMES[name]} {score(name, value)}"
 
 

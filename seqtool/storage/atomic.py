@@ -1,29 +1,29 @@
-"""Writing so that a crash leaves the old or the new, never a half.
+"""Atomic writes: after a crash a file or a directory has its old or its new content.
 
-One file is written under a temporary name in its own folder, synced and renamed. A directory is committed as
-`X.new` written and synced, `X` -> `X.old`, `X.new` -> `X`, `X.old` deleted; readers take `X.old` where `X` is missing
-(`present`), and the next writer cleans up. What the operating system refuses (a full disk, a read-only folder) becomes
-one SeqtoolError.
+A file is written under a temporary name in its own directory, synced and renamed. A directory `X` is written and synced as
+`X.new`; then `X` is renamed to `X.old`, `X.new` to `X`, and `X.old` is deleted. Where a crash left no `X`, readers use `X.old`
+(`present`), and the next writer restores it (`recover`). Errors of the operating system, such as a full disk, become SeqtoolErrors.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqtool.errors import SeqtoolError
 
+# `shutil` and `tempfile` are imported where they are used: light commands only read, and their start is measured.
+
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn an operating system's refusal inside the block into one sentence about `path`.
+    """Convert errors of the operating system inside the block to a SeqtoolError about `path`.
 
     Raises:
-        SeqtoolError: in place of any OSError other than a closed pipe.
+        SeqtoolError: for any OSError other than a closed pipe.
     """
     try:
         yield
@@ -38,14 +38,14 @@ def _write_hint(error: OSError) -> str:
     import errno
 
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space or choose another place with --runs-dir; what was there before is untouched"
+        return "free some space or choose another directory with --runs-dir; earlier files are unchanged"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "choose a folder you may write to, for example with --runs-dir"
-    return "what was there before is untouched"
+        return "choose a directory that you may write to, for example with --runs-dir"
+    return "earlier files are unchanged"
 
 
 def sync(path: Path) -> None:
-    """Make a file's content, or a directory's entries, durable."""
+    """Write a file's content, or a directory's entries, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -54,12 +54,12 @@ def sync(path: Path) -> None:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: readers see the old content or the new, after a crash too.
+    """Replace a file as a whole, so that readers see its old or its new content.
 
     Raises:
-        SeqtoolError: if the file cannot be written; the old content is then untouched.
+        SeqtoolError: if the file cannot be written; its old content is then unchanged.
     """
-    import tempfile  # readers, who never write, do without
+    import tempfile
 
     with writing(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -84,57 +84,67 @@ def _umask() -> int:
 
 
 def new_name(path: Path) -> Path:
-    """Where a directory is prepared before it takes the place of `path`."""
+    """Return the path under which a directory is written before it replaces `path`."""
     return path.with_name(path.name + ".new")
 
 
 def old_name(path: Path) -> Path:
-    """Where the previous directory lies for the moment of the exchange."""
+    """Return the path of the previous directory during an exchange."""
     return path.with_name(path.name + ".old")
 
 
 def present(path: Path) -> Path:
-    """The directory a reader should take: `path`, or where it lies while its exchange, or that of the folder it is in, is cut short."""
+    """Return the directory to read for `path`.
+
+    This is `path` itself unless an exchange of `path` or of its parent directory was interrupted; then it is the previous one.
+    """
     if not path.exists():
-        above = [old_name(path.parent) / path.name] if path.parent.name else []
-        for other in (old_name(path), *above):
-            if other.is_dir():
-                return other
+        in_parent = [old_name(path.parent) / path.name] if path.parent.name else []
+        for previous in (old_name(path), *in_parent):
+            if previous.is_dir():
+                return previous
     return path
 
 
 def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
-    """Write a directory whole: `fill` writes plain files into an empty folder, which then takes the place of `path`.
+    """Replace a directory as a whole.
+
+    Args:
+        fill: writes plain files into the empty directory that it is given.
 
     Raises:
-        SeqtoolError: if it cannot be written; the previous directory is then untouched (or is found by `present`).
+        SeqtoolError: if it cannot be written; the previous directory is then unchanged, and `present` finds it.
     """
+    import shutil
+
     with writing(path):
         recover(path)
-        fresh = new_name(path)
-        fresh.mkdir(parents=True)
+        new = new_name(path)
+        new.mkdir(parents=True)
         try:
-            fill(fresh)
-            for file in fresh.iterdir():
+            fill(new)
+            for file in new.iterdir():
                 sync(file)
-            sync(fresh)
-            exchange(fresh, path)
+            sync(new)
+            exchange(new, path)
         except BaseException:
             with suppress(OSError):
-                shutil.rmtree(fresh)
+                shutil.rmtree(new)
             raise
 
 
-def exchange(fresh: Path, path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
-    """Put the directory `fresh` in the place of `path`, the previous one kept until the new one stands.
+def exchange(new: Path, path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
+    """Rename the directory `new` to `path`, then delete the directory that had this name before.
 
     Args:
-        inherit: called with the previous and the new directory before the previous one is deleted, to move what shall stay.
+        inherit: called with the previous and the new directory, to move entries that must not be deleted.
     """
+    import shutil
+
     previous = old_name(path)
     if path.exists():
         path.rename(previous)
-    fresh.rename(path)
+    new.rename(path)
     sync(path.parent)
     if inherit is not None and previous.is_dir():
         inherit(previous, path)
@@ -142,22 +152,27 @@ def exchange(fresh: Path, path: Path, inherit: Callable[[Path, Path], None] | No
 
 
 def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
-    """Finish or undo an exchange that a crash cut short, and sweep away what it left; the caller holds the run's lock."""
+    """Finish or undo an exchange that a crash interrupted, and delete its temporary directories.
+
+    The caller holds the lock of the run. `inherit` is that of `exchange`.
+    """
+    import shutil
+
     if not path.exists() and old_name(path).is_dir():
         old_name(path).rename(path)
     if inherit is not None and old_name(path).is_dir():
         inherit(old_name(path), path)
-    for leftover in (new_name(path), old_name(path)):
-        shutil.rmtree(leftover, ignore_errors=True)
+    for temporary in (new_name(path), old_name(path)):
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def sweep_temporary(folder: Path) -> None:
-    """Take away what `write_file` left in a folder when it was killed; the caller holds the run's lock."""
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink(missing_ok=True)
+def delete_temporary_files(folder: Path) -> None:
+    """Delete the files that `write_file` left in a directory when its process was killed. The caller holds the run's lock."""
+    for temporary in folder.glob(".*.tmp"):
+        temporary.unlink(missing_ok=True)
 
 
 def file_hash(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
+    """Return the SHA-256 of a file's bytes in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,88 +1,182 @@
-"""The model directory: write it whole, verify it, read it. Never torch, never pickle.
+"""Model directory: write it as a whole, verify it, read it, without torch and without pickle.
 
-A model directory is a closed list of four plain files: `manifest.json` (what it is, and the SHA-256 of every other file
-and of itself), `config.json`, `vocab.json`, `weights.safetensors`. How such a directory is sealed and verified is in
-`sealed.py`. Whether the weights fit the config is checked by `runtime.load`, which knows what a network needs.
+A model directory contains four plain files: `manifest.json` (description, SHA-256 of every other file and of itself),
+`config.json`, `vocab.json` and `weights.safetensors`. `verified_directory.py` writes and verifies such directories.
+`inference/load.py` checks that the weights fit the config.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from seqtool.errors import ModelError
 from seqtool.storage.verified_directory import (
     MANIFEST,
-    Arrays,
     DirectoryFormat,
-    Json,
     canonical_json,
     pack_arrays,
     parse_object,
     read_verified,
     read_verified_manifest,
-    strict_json,
     unpack_arrays,
     write_verified,
 )
+from seqtool.types import Arrays, Json
 
 __all__ = [
     "FILES",
     "FORMAT_VERSION",
     "MANIFEST",
+    "MODEL_FORMAT",
+    "Manifest",
     "StoredModel",
-    "canonical_json",
     "read_manifest",
     "read_model",
-    "strict_json",
     "write_model",
 ]
 
 FORMAT_VERSION = 2
-MODEL = DirectoryFormat(
+MODEL_FORMAT = DirectoryFormat(
     noun="model",
     version=FORMAT_VERSION,
     limits={"config.json": 4 << 20, "vocab.json": 1 << 30, "weights.safetensors": 32 << 30},
-    mend="copy the whole model directory again from where it was trained",
+    repair="copy the whole model directory again from where it was trained",
     other_version="the model was written by another version of seqtool: train it again, or use that version",
 )
-FILES = tuple(MODEL.limits)
-Weights = Arrays
+FILES = tuple(MODEL_FORMAT.limits)
+T = TypeVar("T")
+D = TypeVar("D")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Description of a model: what it is, how it was trained and what it scored.
+
+    A value that the file does not contain, or that has another type there, is None or empty.
+
+    Attributes:
+        task: `char` or `tagger`.
+        kind: kind of character model (`text`, `lines`, `pairs`), or of a tagger.
+        name: name of the run.
+        sha256: hash of the manifest, which identifies the model.
+        size: bytes of the other files together.
+        parameters: number of weights.
+        data: SHA-256 of the training files by path.
+        epoch, step: row of the kept weights.
+        seconds: training time.
+        scores: training loss and validation scores of the kept row.
+        test_scores: scores on test data.
+        command: arguments of the command line.
+        device, threads, precision: of the training process.
+        versions: versions of the libraries by name.
+        init_from: SHA-256 of the model that the weights were initialized from.
+        source: object that `manifest.json` contains.
+    """
+
+    task: str = ""
+    kind: str | None = None
+    name: str | None = None
+    sha256: str = ""
+    size: int = 0
+    parameters: int | None = None
+    data: Mapping[str, str] = field(default_factory=dict)
+    epoch: int | None = None
+    step: int | None = None
+    seed: int | None = None
+    seconds: float | None = None
+    scores: Mapping[str, float] = field(default_factory=dict)
+    test_scores: Mapping[str, float] = field(default_factory=dict)
+    command: tuple[str, ...] = ()
+    device: str | None = None
+    threads: int | None = None
+    precision: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    init_from: str | None = None
+    source: Json = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, source: Json) -> Manifest:
+        """Convert the object that `manifest.json` contains."""
+        sizes = [
+            _typed(entry, dict, {}).get("bytes") for entry in _typed(source.get("files"), dict, {}).values()
+        ]
+        return cls(
+            task=_typed(source.get("task"), str, ""),
+            kind=_typed(source.get("kind"), str, None),
+            name=_typed(source.get("name"), str, None),
+            sha256=_typed(source.get("sha256"), str, ""),
+            size=sum(_typed(size, int, 0) for size in sizes),
+            parameters=_typed(source.get("parameters"), int, None),
+            data=_typed(source.get("data"), dict, {}),
+            epoch=_typed(source.get("epoch"), int, None),
+            step=_typed(source.get("step"), int, None),
+            seed=_typed(source.get("seed"), int, None),
+            seconds=_typed(source.get("seconds"), (int, float), None),
+            scores=_typed(source.get("scores"), dict, {}),
+            test_scores=_typed(source.get("test_scores"), dict, {}),
+            command=tuple(_typed(source.get("command"), list, [])),
+            device=_typed(source.get("device"), str, None),
+            threads=_typed(source.get("threads"), int, None),
+            precision=_typed(source.get("precision"), str, None),
+            versions=_typed(source.get("versions"), dict, {}),
+            init_from=_typed(_typed(source.get("init_from"), dict, {}).get("sha256"), str, None),
+            source=source,
+        )
+
+    def to_json(self) -> Json:
+        """Return the object that `manifest.json` contains, values without a field included."""
+        return {**self.source}
+
+    @property
+    def all_scores(self) -> dict[str, float]:
+        """Scores of the kept row and, after them, those on test data."""
+        return {**self.scores, **self.test_scores}
+
+
+def _typed(value: object, types: type[T] | tuple[type[T], ...], default: D) -> T | D:
+    return value if isinstance(value, types) else default
 
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A model in memory, as it lies on disk.
+    """Contents of a model directory.
 
     Attributes:
-        config: what the network is and how its input is read.
-        vocab: symbols or words, and labels.
-        weights: arrays by name, float32 (or float16 for a model that was made smaller).
-        manifest: facts: task, sizes, scores, versions, hashes.
+        config: type and sizes of the network, and treatment of its input.
+        vocab: symbols, or words and labels.
+        weights: arrays by name, float32, or float16 in a copy of half the size.
+        manifest: description of the model.
     """
 
     config: Json
     vocab: Json
-    weights: Weights
-    manifest: Json
+    weights: Arrays
+    manifest: Manifest
 
     @property
     def task(self) -> str:
         """`char` or `tagger`."""
-        return str(self.manifest["task"])
+        return self.manifest.task
 
 
-def write_model(folder: Path, config: Json, vocab: Json, weights: Weights, facts: Mapping[str, Any]) -> None:
-    """Commit a model directory as a whole.
+def write_model(
+    folder: Path,
+    config: Mapping[str, object],
+    vocab: Mapping[str, object],
+    weights: Arrays,
+    description: Mapping[str, object],
+) -> None:
+    """Write a model directory as a whole.
 
     Args:
-        folder: where it shall lie; an earlier model there is replaced at once or not at all.
-        facts: what the manifest says beyond format, task, sizes and hashes.
+        folder: path of the directory; an earlier model there is either replaced or left unchanged.
+        description: content of the manifest except format, task, number of parameters and hashes.
 
     Raises:
-        SeqtoolError: if it cannot be written; the earlier model is then untouched.
+        SeqtoolError: if it cannot be written; the earlier model is then unchanged.
     """
     contents = {
         "config.json": canonical_json(config),
@@ -90,34 +184,31 @@ def write_model(folder: Path, config: Json, vocab: Json, weights: Weights, facts
         "weights.safetensors": pack_arrays(weights),
     }
     parameters = int(sum(array.size for array in weights.values()))
-    write_verified(folder, MODEL, contents, {**facts, "task": config["task"], "parameters": parameters})
+    write_verified(
+        folder, MODEL_FORMAT, contents, {**description, "task": config["task"], "parameters": parameters}
+    )
 
 
 def read_model(folder: Path) -> StoredModel:
     """Read and verify a model directory.
 
     Raises:
-        ModelError: if it is missing, incomplete, of another format version, or if any byte of it is not what was written.
+        ModelError: if it is missing, incomplete, of another format version, or if a byte was changed after writing.
     """
-    manifest, contents = read_verified(folder, MODEL)
-    config = parse_object(folder / "config.json", contents["config.json"], MODEL)
+    manifest, contents = read_verified(folder, MODEL_FORMAT)
+    config = parse_object(folder / "config.json", contents["config.json"], MODEL_FORMAT)
     if config.get("task") != manifest.get("task") or config.get("task") not in ("char", "tagger"):
-        raise ModelError(
-            "config.json and manifest.json name different tasks", place=str(folder), hint=MODEL.mend
-        )
-    vocab = parse_object(folder / "vocab.json", contents["vocab.json"], MODEL)
-    return StoredModel(
-        config,
-        vocab,
-        unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL),
-        manifest,
-    )
+        message = "config.json and manifest.json name different tasks"
+        raise ModelError(message, place=str(folder), hint=MODEL_FORMAT.repair)
+    vocab = parse_object(folder / "vocab.json", contents["vocab.json"], MODEL_FORMAT)
+    weights = unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL_FORMAT)
+    return StoredModel(config, vocab, weights, Manifest.from_json(manifest))
 
 
-def read_manifest(folder: Path) -> Json:
-    """The verified manifest alone: what a model is, without its weights.
+def read_manifest(folder: Path) -> Manifest:
+    """Read and verify the manifest of a model directory without the other files.
 
     Raises:
         ModelError: as `read_model`.
     """
-    return read_verified_manifest(folder, MODEL)
+    return Manifest.from_json(read_verified_manifest(folder, MODEL_FORMAT))

@@ -1,77 +1,100 @@
-"""The runs that lie under the runs root: what they are, how good, how large, how old; taking them away; two side by side."""
+"""List of runs: state, scores, size and age of each run under the runs root, deletion of runs, values to compare."""
 
 from __future__ import annotations
 
-import fcntl
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.atomic import present, writing
-from seqtool.storage.model_directory import MANIFEST, read_manifest
-from seqtool.storage.run_directory import LOCK, MODEL, PARTIAL, find_model
+from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
+from seqtool.storage.lock import LOCK, is_locked
+from seqtool.storage.model_directory import MANIFEST, Manifest, read_manifest
+from seqtool.types import Json
 
 State = Literal["finished", "running", "unfinished", "damaged"]
-SHOWN_SCORES = ("val_f1", "val_accuracy", "val_loss", "train_loss")  # the first that a run has is its score
-MARKS = (
-    "config.yaml",
+MAIN_SCORES = (
+    "val_f1",
+    "val_accuracy",
+    "val_loss",
+    "train_loss",
+)  # the first one that a run has is its main score
+ENTRIES_OF_RUNS = (
+    CONFIG,
     "metrics.jsonl",
     MODEL,
     LOCK,
     MANIFEST,
-)  # what tells a run's directory (or a model's) from any other
+)  # any of these marks a directory as a run or a model
 
 
 @dataclass(frozen=True)
 class RunEntry:
-    """A run.
+    """One run in the list.
 
     Attributes:
-        name: what a person calls it, after the runs root.
-        path: its directory.
-        state: whether it can be used.
-        manifest: of its model; empty where there is none yet.
-        size: bytes of the whole directory.
-        modified: when its model (or, without one, the directory) was last written, in seconds since 1970.
+        name: path relative to the runs root, such as `hihell` or `hihell/seed-1`.
+        path: directory of the run.
+        state: only a finished run can be used.
+        manifest: of its model; empty if there is no model yet.
+        size: bytes of all files in the directory.
+        modified: last change of the model, or of the directory if there is no model, in seconds since 1970.
     """
 
     name: str
     path: Path
     state: State
-    manifest: dict[str, Any]
+    manifest: Manifest
     size: int
     modified: float
 
     @property
-    def task(self) -> str:
-        """`char` or `tagger`; empty while there is no model."""
-        return str(self.manifest.get("task", ""))
+    def main_score(self) -> tuple[str, float] | None:
+        """Name and value of the most informative score: validation before training, F1 before accuracy before loss."""
+        scores = self.manifest.all_scores
+        return next(((name, scores[name]) for name in MAIN_SCORES if name in scores), None)
 
-    @property
-    def scores(self) -> dict[str, float]:
-        """All scores of the kept model, those of the test data among them."""
-        return {**self.manifest.get("scores", {}), **self.manifest.get("test_scores", {})}
-
-    @property
-    def score(self) -> tuple[str, float] | None:
-        """The score that tells most: validation before training, F1 before accuracy before loss."""
-        return next(((name, self.scores[name]) for name in SHOWN_SCORES if name in self.scores), None)
-
-    def to_json(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        facts = {
-            name: self.manifest.get(name)
-            for name in ("kind", "parameters", "epoch", "step", "seed", "seconds")
+    def to_json(self) -> Json:
+        """Return the object that `--json` prints."""
+        return {
+            "name": self.name,
+            "path": str(self.path),
+            "state": self.state,
+            "task": self.manifest.task or None,
+            "scores": self.manifest.all_scores,
+            "kind": self.manifest.kind,
+            "parameters": self.manifest.parameters,
+            "epoch": self.manifest.epoch,
+            "step": self.manifest.step,
+            "seed": self.manifest.seed,
+            "seconds": self.manifest.seconds,
+            "bytes": self.size,
+            "modified": self.modified,
         }
-        place = {"name": self.name, "path": str(self.path), "state": self.state, "task": self.task or None}
-        return {**place, "scores": self.scores, **facts, "bytes": self.size, "modified": self.modified}
+
+    def compared_values(self) -> Mapping[str, object]:
+        """Return the values other than scores and settings in which two runs are compared, by the names that are shown."""
+        manifest = self.manifest
+        values: dict[str, object] = {
+            "kind": manifest.kind,
+            "parameters": manifest.parameters,
+            "epoch": manifest.epoch,
+            "step": manifest.step,
+            "seconds": manifest.seconds,
+            "device": manifest.device,
+            "threads": manifest.threads,
+            "model_bytes": manifest.size,
+        }
+        values |= {f"version of {name}": version for name, version in manifest.versions.items()}
+        values |= {f"data {Path(path).name}": str(digest)[:12] for path, digest in manifest.data.items()}
+        return values
 
 
 def list_runs(root: Path) -> list[RunEntry]:
-    """Every run under the root, the newest first; the runs inside a run, such as several seeds, by `name/seed-1`."""
+    """Return all runs under the root, the newest first. A run inside a run, such as a seed, is named `name/seed-1`."""
     return sorted(_entries(root), key=lambda entry: (-entry.modified, entry.name))
 
 
@@ -81,22 +104,19 @@ def _entries(root: Path) -> Iterator[RunEntry]:
             continue
         if is_run(folder):
             yield _entry(folder, folder.name)
-        inner = (
-            child
-            for child in sorted(folder.iterdir())
-            if child.is_dir() and child.name != MODEL and is_run(child)
-        )
-        yield from (_entry(child, f"{folder.name}/{child.name}") for child in inner)
+        for child in sorted(folder.iterdir()):
+            if child.is_dir() and child.name != MODEL and is_run(child):
+                yield _entry(child, f"{folder.name}/{child.name}")
 
 
 def is_run(folder: Path) -> bool:
-    """Whether a directory is a run's, finished or not."""
-    return folder.name.endswith(PARTIAL) or any((folder / name).exists() for name in MARKS)
+    """Return whether a directory is a run, finished or not, or a model."""
+    return folder.name.endswith(PARTIAL) or any((folder / name).exists() for name in ENTRIES_OF_RUNS)
 
 
 def _entry(folder: Path, name: str) -> RunEntry:
     state: State = "finished"
-    manifest: dict[str, Any] = {}
+    manifest = Manifest()
     modified = folder.stat().st_mtime
     try:
         model = folder if (folder / MANIFEST).is_file() else present(folder / MODEL)
@@ -105,44 +125,44 @@ def _entry(folder: Path, name: str) -> RunEntry:
     except (ModelError, OSError):
         state = "damaged"
     if folder.name.endswith(PARTIAL):
-        state = "running" if is_held(folder) else "unfinished"
+        state = "running" if is_locked(folder) else "unfinished"
     return RunEntry(name, folder, state, manifest, folder_size(folder), modified)
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files in a directory."""
+    """Return the bytes of all files in a directory and its subdirectories."""
     total = 0
     for path in folder.rglob("*"):
         try:
             total += path.lstat().st_size if not path.is_dir() else 0
-        except OSError:  # a run in progress writes and takes away as it likes
+        except OSError:  # a running training process deleted the file in the meantime
             continue
     return total
 
 
-def is_held(folder: Path) -> bool:
-    """Whether a living process trains in this directory."""
-    try:
-        with (folder / LOCK).open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+def find_run(reference: str, root: Path) -> RunEntry:
+    """Return the entry of the run or model directory that a reference names.
+
+    Raises:
+        ModelError: if there is none.
+    """
+    place = find_model(reference, root)
+    folder, model = place.run or place.model, present(place.model)
+    modified = (model / MANIFEST).stat().st_mtime
+    return RunEntry(reference, folder, "finished", read_manifest(model), folder_size(folder), modified)
 
 
-# --- taking away ------------------------------------------------------------------------------------------------------
+# --- deletion ---------------------------------------------------------------------------------------------------------
 
 
 def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
-    """Take runs away, all that are named or, if one of them cannot be, none.
+    """Delete all named runs, or none if one of them cannot be deleted.
 
     Yields:
-        The name of each that is gone, and the bytes that it held.
+        Name and size in bytes of each deleted run.
 
     Raises:
-        SeqtoolError: for a name that is no run's, and for a run that is being trained.
+        SeqtoolError: if a name is not that of a run, or if a run is being trained.
     """
     folders = {_removable(name, root): name for name in names}
     for folder, name in folders.items():
@@ -150,72 +170,31 @@ def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
         hidden = folder.with_name(f".removed-{folder.name}")
         with writing(folder):
             shutil.rmtree(hidden, ignore_errors=True)
-            folder.rename(hidden)  # gone at once for whoever looks
+            folder.rename(hidden)  # other processes never see a run of which half is deleted
             shutil.rmtree(hidden)
         yield name, size
 
 
 def _removable(name: str, root: Path) -> Path:
-    folder = next(
-        (
-            path
-            for path in (root / name, Path(name))
-            if path.is_dir() and not path.is_symlink() and _under(path, root)
-        ),
-        None,
-    )
-    if folder is None or not (is_run(folder) or _holds_runs_alone(folder)):
+    folder = next((path for path in (root / name, Path(name)) if _is_inside(path, root)), None)
+    if folder is None or not (is_run(folder) or _contains_only_runs(folder)):
         names = [entry.name for entry in list_runs(root)]
         unfinished = f"{name}{PARTIAL}"
-        hint = (
-            f"the unfinished run is {unfinished}"
-            if unfinished in names
-            else f"runs here: {', '.join(names) or 'none'}"
-        )
+        hint = f"runs here: {', '.join(names) or 'none'}"
+        if unfinished in names:
+            hint = f"the unfinished run is {unfinished}"
         raise SeqtoolError("no run of this name", place=name, hint=hint)
-    busy = [path for path in (folder, *folder.iterdir()) if path.is_dir() and is_held(path)]
-    if busy:
-        raise SeqtoolError("is being trained", place=str(busy[0]), hint="stop it first")
+    locked = [path for path in (folder, *folder.iterdir()) if path.is_dir() and is_locked(path)]
+    if locked:
+        raise SeqtoolError("is being trained", place=str(locked[0]), hint="stop it first")
     return folder
 
 
-def _under(path: Path, root: Path) -> bool:
-    return root.resolve() in path.resolve().parents
+def _is_inside(path: Path, root: Path) -> bool:
+    return path.is_dir() and not path.is_symlink() and root.resolve() in path.resolve().parents
 
 
-def _holds_runs_alone(folder: Path) -> bool:
-    """The directory of several seeds."""
+def _contains_only_runs(folder: Path) -> bool:
+    """Return whether a directory contains runs and nothing else, as that of several seeds does."""
     children = [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")]
     return bool(children) and all(is_run(child) for child in children)
-
-
-# --- side by side -----------------------------------------------------------------------------------------------------
-
-
-def run_entry(reference: str, root: Path) -> RunEntry:
-    """The run or model directory that a reference names.
-
-    Raises:
-        ModelError: if there is none.
-    """
-    place = find_model(reference, root)
-    folder = place.run or place.model
-    manifest_file = present(place.model) / MANIFEST
-    return RunEntry(
-        reference,
-        folder,
-        "finished",
-        read_manifest(present(place.model)),
-        folder_size(folder),
-        manifest_file.stat().st_mtime,
-    )
-
-
-def facts(entry: RunEntry) -> dict[str, Any]:
-    """What two runs are compared by, beside their scores and settings."""
-    manifest = entry.manifest
-    named = ("kind", "parameters", "epoch", "step", "seconds", "device", "threads")
-    sizes = {"model_bytes": sum(int(file["bytes"]) for file in manifest["files"].values())}
-    versions = {f"version of {name}": version for name, version in manifest.get("versions", {}).items()}
-    data = {f"data {Path(path).name}": str(value)[:12] for path, value in manifest.get("data", {}).items()}
-    return {**{name: manifest.get(name) for name in named}, **sizes, **versions, **data}

@@ -1,7 +1,7 @@
-"""Sealed directories: a closed list of plain files, and a manifest that holds the SHA-256 of each of them and of itself.
+"""Verified directories: a closed list of plain files, and a manifest with the SHA-256 of each file and of itself.
 
-Models and checkpoints are both kept so. Each file is read once, within a size limit and without following links; what was
-hashed is what is parsed. Nothing is ever read with pickle.
+Models and checkpoints are stored in such directories. Each file is read once, up to a size limit and not through a link.
+The bytes that are hashed are the bytes that are parsed. Pickle is never used.
 """
 
 from __future__ import annotations
@@ -18,69 +18,67 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import commit_directory, present
-from seqtool.types import Array
-
-if TYPE_CHECKING:
-    pass  # imported where it is used: a file is read while numpy is being loaded
+from seqtool.types import Array, Arrays, Json
 
 MANIFEST = "manifest.json"
-MANIFEST_LIMIT = 4 << 20
+MANIFEST_LIMIT = 4 << 20  # bytes
 DEEPEST = 100  # levels of JSON
-Arrays = dict[str, Array]
-Json = dict[str, Any]
+READ_ATTEMPTS = 50
+READ_DELAY = 0.01  # seconds between two attempts
 
 
 @dataclass(frozen=True)
 class DirectoryFormat:
-    """What one kind of sealed directory holds.
+    """Format of one type of verified directory.
 
     Attributes:
-        noun: what a message calls it.
-        version: of the format.
-        limits: the largest size in bytes of each of its files, the manifest aside.
-        mend: what to do about a damaged one.
-        other_version: what to do about one of another version.
+        noun: name of such a directory in messages.
+        version: version of the format.
+        limits: largest size in bytes of each file other than the manifest.
+        repair: hint for a damaged directory.
+        other_version: hint for a directory of another version.
     """
 
     noun: str
     version: int
     limits: Mapping[str, int]
-    mend: str
+    repair: str
     other_version: str
 
 
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 
-def canonical_json(value: Any) -> bytes:
-    """JSON in the one form that is hashed: sorted keys, no spaces, no NaN, UTF-8."""
+def canonical_json(value: object) -> bytes:
+    """Serialize a value in the form that is hashed: JSON with sorted keys, without spaces and NaN, in UTF-8."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode("utf-8", "surrogatepass")
 
 
 def write_verified(
-    folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], facts: Mapping[str, Any]
+    folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], description: Mapping[str, object]
 ) -> None:
-    """Commit a directory as a whole.
+    """Write a directory as a whole.
 
     Args:
-        folder: where it shall lie; an earlier one there is replaced at once or not at all.
-        facts: what the manifest says beyond format and hashes.
+        folder: path of the directory; an earlier one there is either replaced or left unchanged.
+        contents: bytes of the files by name.
+        description: content of the manifest except format and hashes.
 
     Raises:
-        SeqtoolError: if it cannot be written; the earlier one is then untouched.
+        SeqtoolError: if it cannot be written; the earlier one is then unchanged.
     """
     files = {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in contents.items()}
-    manifest: Json = {**facts, "format_version": form.version, "files": files}
-    seal = canonical_json({**manifest, "sha256": _sha256(canonical_json(manifest))})
+    manifest = {**description, "format_version": form.version, "files": files}
+    hashed_manifest = canonical_json({**manifest, "sha256": _sha256(canonical_json(manifest))})
 
     def fill(fresh: Path) -> None:
-        for name, content in {**contents, MANIFEST: seal}.items():
+        for name, content in {**contents, MANIFEST: hashed_manifest}.items():
             (fresh / name).write_bytes(content)
 
     commit_directory(folder, fill)
@@ -90,47 +88,49 @@ def write_verified(
 
 
 def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
-    """The manifest, and the bytes of every other file.
+    """Read and verify a directory; return its manifest and the bytes of every other file by name.
+
+    An attempt that fails while another process exchanges the directory for a newer one is repeated.
 
     Raises:
-        ModelError: if it is missing, incomplete, of another version, or if any byte of it is not what was written.
+        ModelError: if it is missing, incomplete, of another version, or if a byte was changed after writing.
     """
-    for _ in range(50):
-        seen = _identity(folder)
+    for _ in range(READ_ATTEMPTS):
+        before = _identity(folder)
         try:
             return _read(present(folder), form)
         except ModelError:
-            if _identity(folder) == seen:
+            if _identity(folder) == before:
                 raise
-        time.sleep(0.01)  # it was in the moment of its exchange with a newer one: look again
+        time.sleep(READ_DELAY)
     return _read(present(folder), form)
 
 
 def _identity(folder: Path) -> tuple[int, ...]:
-    """What tells a directory from another that takes its place."""
+    """Return numbers that differ between a directory and the one that replaces it; empty if there is none."""
     try:
-        facts = present(folder).stat()
+        status = present(folder).stat()
     except OSError:
         return ()
-    return facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_ctime_ns
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _read(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     try:
         names = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        hint = "train a model first, or name another with --model" if form.noun == "model" else form.mend
+        hint = "train a model first, or name another with --model" if form.noun == "model" else form.repair
         raise ModelError(f"no {form.noun} directory here", place=str(folder), hint=hint) from error
     unexpected = sorted(names - {MANIFEST, *form.limits})
     if unexpected:
         message = f"a file that does not belong to a {form.noun}: {unexpected[0]!r}"
-        raise ModelError(message, place=str(folder), hint=f"remove it, or {form.mend}")
+        raise ModelError(message, place=str(folder), hint=f"remove it, or {form.repair}")
     manifest = read_verified_manifest(folder, form)
     return manifest, {name: _verified(folder / name, manifest["files"][name], form) for name in form.limits}
 
 
 def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
-    """The verified manifest alone.
+    """Read and verify the manifest of a directory without the other files.
 
     Raises:
         ModelError: as `read_verified`.
@@ -139,22 +139,20 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
     content = _read_limited(path, MANIFEST_LIMIT, form)
     manifest = parse_object(path, content, form)
     if manifest.get("format_version") != form.version:
-        found = repr(manifest.get("format_version"))[:40]
-        raise ModelError(
-            f"expected format version {form.version}, found {found}", place=str(path), hint=form.other_version
-        )
-    claimed = manifest.get("sha256")
+        version = repr(manifest.get("format_version"))[:40]
+        message = f"expected format version {form.version}, found {version}"
+        raise ModelError(message, place=str(path), hint=form.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
-    if claimed != hashed or content != canonical_json(manifest):  # other digits can be the same number
+    # The comparison of bytes finds a number that was replaced by other digits of the same value, such as 1e0 for 1.0.
+    if manifest.get("sha256") != hashed or content != canonical_json(manifest):
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
-        raise ModelError(
-            f"the manifest does not list the files of a {form.noun}", place=str(path), hint=form.mend
-        )
+        message = f"the manifest does not list the files of a {form.noun}"
+        raise ModelError(message, place=str(path), hint=form.repair)
     return manifest
 
 
-def _verified(path: Path, expected: Any, form: DirectoryFormat) -> bytearray:
+def _verified(path: Path, expected: object, form: DirectoryFormat) -> bytearray:
     content = _read_limited(path, form.limits[path.name], form)
     if not isinstance(expected, dict) or expected.get("sha256") != _sha256(content):
         raise _damaged(path, form)
@@ -162,35 +160,29 @@ def _verified(path: Path, expected: Any, form: DirectoryFormat) -> bytearray:
 
 
 def _read_limited(path: Path, limit: int, form: DirectoryFormat) -> bytearray:
-    """A plain file's bytes, not through a link and never more than its limit."""
+    """Read a plain file of at most `limit` bytes, not through a link."""
+    plain_only = f"a {form.noun} directory holds plain files only"
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
-        link = path.is_symlink()
-        hint = f"a {form.noun} directory holds plain files only" if link else form.mend
-        raise ModelError(
-            f"cannot read: {'a symbolic link' if link else error.strerror}", place=str(path), hint=hint
-        ) from error
+        is_link = path.is_symlink()
+        reason, hint = ("a symbolic link", plain_only) if is_link else (error.strerror, form.repair)
+        raise ModelError(f"cannot read: {reason}", place=str(path), hint=hint) from error
     try:
         with os.fdopen(descriptor, "rb") as file:
-            facts = os.fstat(file.fileno())
-            if not stat.S_ISREG(facts.st_mode):
-                raise ModelError(
-                    "not a plain file",
-                    place=str(path),
-                    hint=f"a {form.noun} directory holds plain files only",
-                )
-            if facts.st_size > limit:
-                raise ModelError(
-                    f"{facts.st_size:,} bytes, more than the {limit:,} allowed",
-                    place=str(path),
-                    hint=form.mend,
-                )
-            content = bytearray(facts.st_size + 1)  # one more, to see whether it has grown
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError("not a plain file", place=str(path), hint=plain_only)
+            if status.st_size > limit:
+                message = f"{status.st_size:,} bytes, more than the {limit:,} allowed"
+                raise ModelError(message, place=str(path), hint=form.repair)
+            content = bytearray(
+                status.st_size + 1
+            )  # one byte more, so that a file that has grown is not accepted
             del content[file.readinto(content) :]
             return content
     except OSError as error:
-        raise ModelError(f"cannot read: {error.strerror}", place=str(path), hint=form.mend) from error
+        raise ModelError(f"cannot read: {error.strerror}", place=str(path), hint=form.repair) from error
 
 
 def _sha256(content: bytes | bytearray) -> str:
@@ -198,7 +190,9 @@ def _sha256(content: bytes | bytearray) -> str:
 
 
 def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
-    return ModelError("damaged: its SHA-256 is not the one in the manifest", place=str(path), hint=form.mend)
+    return ModelError(
+        "damaged: its SHA-256 is not the one in the manifest", place=str(path), hint=form.repair
+    )
 
 
 # --- JSON -------------------------------------------------------------------------------------------------------------
@@ -209,36 +203,33 @@ _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
 def parse_object(path: Path, content: bytes | bytearray, form: DirectoryFormat) -> Json:
-    """A JSON object.
+    """Parse the JSON object that a file contains.
 
     Raises:
-        ModelError: if the file holds anything else.
+        ModelError: if the file contains anything else.
     """
     try:
         value = strict_json(content)
     except ValueError as error:
-        raise ModelError(
-            f"not the JSON that a {form.noun} holds: {error}", place=str(path), hint=form.mend
-        ) from error
+        message = f"not the JSON that a {form.noun} holds: {error}"
+        raise ModelError(message, place=str(path), hint=form.repair) from error
     if not isinstance(value, dict):
-        raise ModelError("expected a JSON object", place=str(path), hint=form.mend)
+        raise ModelError("expected a JSON object", place=str(path), hint=form.repair)
     return value
 
 
 def strict_json(content: bytes | bytearray) -> Any:
-    """Parse JSON of bounded depth, without NaN and infinities.
+    """Parse JSON of at most `DEEPEST` levels, without NaN and infinities.
 
     Raises:
         ValueError: with the reason.
     """
-    if (
-        _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST
-    ):  # brackets in strings do not count
+    # Brackets inside strings do not count. They are removed only where the quick test finds too many brackets.
+    if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:
         raise ValueError(f"nested too deep, more than {DEEPEST} levels")
+    text = content.decode("utf-8", "surrogatepass")
     try:
-        return json.loads(
-            content.decode("utf-8", "surrogatepass"), parse_constant=_refuse, parse_float=_finite
-        )
+        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
 
@@ -261,23 +252,23 @@ def _finite(text: str) -> float:
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
-    """Arrays as the bytes of a safetensors file. It carries no metadata, whose order is random."""
+    """Serialize arrays as a safetensors file, without metadata, because the order of metadata is random."""
     import numpy as np
     from safetensors.numpy import save
 
     return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
-_KINDS = {"F32": "<f4", "F16": "<f2"}
+_DTYPES = {"F32": "<f4", "F16": "<f2"}
 
 
 def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
-    """Arrays from the bytes of a safetensors file, finite and of a floating type.
+    """Read the arrays of a safetensors file; all must be finite and of a floating type.
 
-    They stay where they were read: the library would copy them, which is a twentieth of the time that `tag` takes to start.
+    The arrays are views of `content`. The library would copy them, which takes a twentieth of the cold start of `tag`.
 
     Raises:
-        ModelError: naming the array that is not.
+        ModelError: if the file is damaged or a weight is not finite; the message names the array.
     """
     import numpy as np
 
@@ -287,9 +278,8 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
         header = strict_json(content[8 : 8 + size])
         arrays = {name: _array(name, entry, data) for name, entry in header.items() if name != "__metadata__"}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(
-            f"not a safetensors file: {str(error)[:200]}", place=str(path), hint=form.mend
-        ) from error
+        message = f"not a safetensors file: {str(error)[:200]}"
+        raise ModelError(message, place=str(path), hint=form.repair) from error
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=str(path), hint="train the model again")
@@ -297,25 +287,20 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
 
 
 def _array(name: str, entry: Json, data: memoryview) -> Array:
-    """One array, given its entry in the header and the bytes behind that.
+    """Return the array that an entry of the header describes.
 
     Raises:
-        ValueError: if it is of another type, or does not lie within the bytes.
+        ValueError: if it has another type, or if its bytes are not inside `data`.
     """
     import numpy as np
 
-    if entry["dtype"] not in _KINDS:
+    if entry["dtype"] not in _DTYPES:
         raise ValueError(f"{name}: expected F32 or F16, found {entry['dtype']}")
-    kind, shape, (first, last) = (
-        np.dtype(_KINDS[entry["dtype"]]),
-        tuple(map(operator.index, entry["shape"])),
-        entry["data_offsets"],
-    )
-    if (
-        min(shape, default=0) < 0
-        or not 0 <= first <= last <= len(data)
-        or math.prod(shape) * kind.itemsize != last - first
-    ):
+    dtype = np.dtype(_DTYPES[entry["dtype"]])
+    shape = tuple(map(operator.index, entry["shape"]))
+    first, last = entry["data_offsets"]
+    inside = 0 <= first <= last <= len(data)
+    if min(shape, default=0) < 0 or not inside or math.prod(shape) * dtype.itemsize != last - first:
         raise ValueError(f"{name}: its bytes do not fit its shape")
-    array: Array = np.frombuffer(data[first:last], kind).reshape(shape)
+    array: Array = np.frombuffer(data[first:last], dtype).reshape(shape)
     return array

@@ -24,7 +24,7 @@ from seqtool.reports.sweep import Summary, SweepScreen, TrialRow
 from seqtool.reports.training import TrainingScreen
 from seqtool.settings import Settings
 from seqtool.storage.atomic import write_file
-from seqtool.storage.run_directory import PARTIAL
+from seqtool.storage.find_model import PARTIAL
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import (
     Plan,

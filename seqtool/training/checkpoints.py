@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from seqtool.errors import ModelError
-from seqtool.storage.run_directory import numbered
+from seqtool.storage.run_directory import checkpoint_numbers
 from seqtool.storage.verified_directory import (
-    Arrays,
     DirectoryFormat,
-    Json,
     canonical_json,
     pack_arrays,
     parse_object,
@@ -26,13 +24,14 @@ from seqtool.storage.verified_directory import (
     write_verified,
 )
 from seqtool.training.engine.events import RowEvent
+from seqtool.types import Arrays, Json
 
 LOGS = ("metrics.jsonl", "samples.jsonl")
 FORMAT = DirectoryFormat(
     noun="checkpoint",
     version=1,
     limits={"state.json": 64 << 20, "tensors.safetensors": 128 << 30, **dict.fromkeys(LOGS, 4 << 30)},
-    mend="use an earlier checkpoint, or start anew with --overwrite",
+    repair="use an earlier checkpoint, or start anew with --overwrite",
     other_version="the checkpoint was written by another version of seqtool: use that version, or start anew with --overwrite",
 )
 KEPT = 2
@@ -66,7 +65,7 @@ class Checkpoints:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._whole: list[int] = []  # the newest first
-        self._last = max(numbered(folder), default=0)
+        self._last = max(checkpoint_numbers(folder), default=0)
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Write a checkpoint; the older ones but the last go when it stands.
@@ -82,7 +81,7 @@ class Checkpoints:
         number = self._last + 1
         write_verified(self._path(number), FORMAT, contents, {})
         self._last, self._whole = number, [number, *self._whole][:KEPT]
-        for other in numbered(self.folder):
+        for other in checkpoint_numbers(self.folder):
             if other not in self._whole:
                 shutil.rmtree(self._path(other), ignore_errors=True)
 
@@ -92,7 +91,7 @@ class Checkpoints:
         Raises:
             ModelError: if all are damaged.
         """
-        numbers = numbered(self.folder)
+        numbers = checkpoint_numbers(self.folder)
         for number in numbers:
             try:
                 found = read_checkpoint(self._path(number))
@@ -133,7 +132,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     if state.keys() != {"experiment", "made_with", "numbers", "best"} or not all(
         isinstance(item, dict) for item in objects
     ):
-        raise ModelError("not the state that this version writes", place=str(folder), hint=FORMAT.mend)
+        raise ModelError("not the state that this version writes", place=str(folder), hint=FORMAT.repair)
     arrays = unpack_arrays(folder / "tensors.safetensors", contents["tensors.safetensors"], FORMAT)
     return Checkpoint(
         **{name: state[name] for name in ("experiment", "made_with", "numbers")},
@@ -156,7 +155,7 @@ def _row(value: object, folder: Path) -> RowEvent | None:
         and all(_fits(value[name], types[name]) for name in types)
     ):
         return RowEvent(**value)
-    raise ModelError("the best row is not what this version writes", place=str(folder), hint=FORMAT.mend)
+    raise ModelError("the best row is not what this version writes", place=str(folder), hint=FORMAT.repair)
 
 
 def _fits(value: object, type_: object) -> bool:

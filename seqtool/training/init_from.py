@@ -17,7 +17,7 @@ from seqtool.errors import ModelError, Problem, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.storage.verified_directory import Arrays
+from seqtool.types import Arrays
 
 Json = Mapping[str, Any]
 Keys = dict[str, dict[int, list[Any]]]  # array -> axis -> what each place on it stands for

@@ -15,8 +15,8 @@ from seqtool.data.input_files import expand
 from seqtool.errors import SeqtoolError
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present
+from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest
-from seqtool.storage.run_directory import MODEL
 from seqtool.tasks.prepare import Prepared
 from seqtool.version import VERSION
 
@@ -31,7 +31,7 @@ _WIDEST = 40  # characters of a value that are shown
 
 def experiment(prepared: Prepared) -> Json:
     """What decides a run's weights: its settings, with the hashes of files in the place of their paths."""
-    start = None if prepared.start is None else prepared.start.manifest["sha256"]
+    start = None if prepared.start is None else prepared.start.manifest.sha256
     return _described(prepared.settings, prepared.corpus.files, start)
 
 
@@ -110,8 +110,8 @@ def differences_from_earlier(
         settings = read_settings(earlier / "config.yaml").settings
         if settings.task != prepared.settings.task:
             return [f"task: {settings.task} before, {prepared.settings.task} now"]
-        before = _described(settings, manifest.get("data", {}), manifest.get("init_from", {}).get("sha256"))
+        before = _described(settings, manifest.data, manifest.init_from)
     except SeqtoolError:  # none there, damaged, or its files have gone
         return []
-    then = {name: manifest.get(name) for name in circumstances}
+    then = {name: manifest.to_json().get(name) for name in circumstances}
     return differences(before, experiment(prepared)) + differences(then, circumstances)

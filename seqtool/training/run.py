@@ -15,8 +15,10 @@ from seqtool.reports.training import TrainingScreen
 from seqtool.reports.training_end import resuming_command, show_differences, show_result
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file
-from seqtool.storage.model_directory import canonical_json, read_manifest
-from seqtool.storage.run_directory import MODEL, RunDirectory
+from seqtool.storage.find_model import MODEL
+from seqtool.storage.model_directory import read_manifest
+from seqtool.storage.run_directory import RunDirectory
+from seqtool.storage.verified_directory import canonical_json
 from seqtool.tasks.final_evaluation import FinalEvaluation, evaluate_at_the_end
 from seqtool.tasks.network import require_torch
 from seqtool.tasks.prepare import Prepared, prepare
@@ -174,13 +176,20 @@ def _finished(final: Path, prepared: Prepared) -> RunResult | None:
         manifest = read_manifest(present(final / MODEL))
         if (final / "config.yaml").read_text(encoding="utf-8") != dump_settings(prepared.settings, final):
             return None
-        if manifest["data"] != dict(prepared.corpus.files):
+        if manifest.data != dict(prepared.corpus.files):
             return None
-        scores = dict(manifest["scores"])
+        if (
+            manifest.step is None
+            or manifest.epoch is None
+            or manifest.seconds is None
+            or manifest.parameters is None
+        ):
+            return None
+        scores = dict(manifest.scores)
         row = RowEvent(
-            manifest["step"],
-            manifest["epoch"],
-            manifest["seconds"],
+            manifest.step,
+            manifest.epoch,
+            manifest.seconds,
             0,
             scores.pop("train_loss"),
             0,
@@ -189,7 +198,7 @@ def _finished(final: Path, prepared: Prepared) -> RunResult | None:
             True,
             scores,
         )
-        return RunResult(final, row, row.seconds, manifest["parameters"], manifest["test_scores"])
+        return RunResult(final, row, row.seconds, manifest.parameters, dict(manifest.test_scores))
     except (ModelError, OSError, KeyError):
         return None
 
@@ -267,7 +276,7 @@ def _facts(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
     if prepared.start is not None:
         facts["init_from"] = {
             "model": settings.training.init_from,
-            "sha256": prepared.start.manifest["sha256"],
+            "sha256": prepared.start.manifest.sha256,
         }
     return facts
 

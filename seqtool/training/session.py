@@ -80,7 +80,7 @@ class TrainingSession:
         self.seconds_before = self._trainer.state.seconds
         self._files.restore(checkpoint.logs)
         if checkpoint.best is not None:
-            self.best.keep(checkpoint.best, checkpoint.best_weights)
+            self.best.keep(checkpoint.best, dict(checkpoint.best_weights))
 
     def checkpoint(self) -> None:
         """Write a checkpoint.

@@ -31,8 +31,8 @@ from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
 from seqtool.inference.text_scoring import carried_losses  # noqa: E402
 from seqtool.reports.runs import size  # noqa: E402
+from seqtool.storage.find_model import ModelPlace, runs_root  # noqa: E402
 from seqtool.storage.model_directory import read_model  # noqa: E402
-from seqtool.storage.run_directory import ModelPlace, runs_root  # noqa: E402
 from seqtool.types import Array  # noqa: E402
 
 SENTENCES, STEPS = 64, 500  # a call of onnxruntime

@@ -20,8 +20,8 @@ from seqtool.export.onnx_verify import SHAPES, Exported, check_character, check_
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
-from seqtool.storage.model_directory import StoredModel, read_model, write_model
-from seqtool.storage.run_directory import ModelPlace
+from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
 from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
 from tests.support.shell import inside
 
@@ -67,7 +67,9 @@ TAGGERS = {
 
 def bundle_of(parts: Parts) -> StoredModel:
     config, vocab, weights = parts
-    return StoredModel(json.loads(json.dumps(config)), vocab, weights, {"task": config["task"], "name": "x"})
+    return StoredModel(
+        json.loads(json.dumps(config)), vocab, weights, Manifest(task=config["task"], name="x")
+    )
 
 
 def exported(bundle: StoredModel) -> tuple[Exported, Any]:
@@ -248,8 +250,8 @@ def test_half_the_bytes(runs: Path) -> None:
     assert done.lines[2].startswith("  nats ")
     before, after = (read_model(runs / "runs" / name) for name in ("char/model", "char-float16"))
     assert {array.dtype for array in after.weights.values()} == {np.dtype(np.float16)}
-    assert after.manifest["made_from"] == before.manifest["sha256"]
-    assert after.manifest["scores"] == before.manifest["scores"]
+    assert after.manifest.to_json()["made_from"] == before.manifest.sha256
+    assert after.manifest.scores == before.manifest.scores
     assert any(line.startswith("char-float16") for line in inside("runs", cwd=runs).lines)
     again = inside("export", "char-float16", "--dtype", "float16", cwd=runs)
     assert (again.code, "float16 already" in again.stderr) == (2, True)

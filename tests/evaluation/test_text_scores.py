@@ -32,7 +32,7 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.reports.text_evaluation import text_report
 from seqtool.settings import CharModel
-from seqtool.storage.run_directory import ModelPlace
+from seqtool.storage.find_model import ModelPlace
 from tests.support.random_models import character_model
 
 SYMBOLS = "\n abcé1.?"

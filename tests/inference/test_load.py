@@ -16,7 +16,7 @@ from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
 from tests.support.random_models import (
     FEATURES,
     SPAN_LABELS,
@@ -35,7 +35,7 @@ CHARACTER = CharModel(hidden_size=5, embedding_dim=4, tied=True, initial_state="
 
 def bundle(parts: Parts) -> StoredModel:
     config, vocab, weights = parts
-    return StoredModel(config, vocab, weights, {"task": config["task"]})
+    return StoredModel(config, vocab, weights, Manifest(task=config["task"]))
 
 
 def stored(parts: Parts, folder: Path) -> StoredModel:

@@ -18,13 +18,12 @@ from seqtool.errors import ModelError
 from seqtool.storage.model_directory import (
     FILES,
     MANIFEST,
-    MODEL,
-    canonical_json,
+    MODEL_FORMAT,
     read_manifest,
     read_model,
     write_model,
 )
-from seqtool.storage.verified_directory import pack_arrays, unpack_arrays
+from seqtool.storage.verified_directory import canonical_json, pack_arrays, unpack_arrays
 
 CONFIG = {"task": "char", "model": {"cell": "rnn"}}
 VOCAB = {"symbols": ["a", "\u202e", "\ud800"], "unknown": None}
@@ -51,8 +50,8 @@ def test_round_trip(model: Path) -> None:
         name: array.tolist() for name, array in weights().items()
     }
     assert bundle.task == "char"
-    assert bundle.manifest["parameters"] == 9
-    assert bundle.manifest["scores"] == {"loss": 1.5}
+    assert bundle.manifest.parameters == 9
+    assert bundle.manifest.scores == {"loss": 1.5}
 
 
 def test_equal_models_are_equal_bytes(model: Path, tmp_path: Path) -> None:
@@ -141,7 +140,10 @@ ARRAYS: dict[str, Any] = {
 
 def test_arrays_are_those_that_the_library_reads_and_can_be_written_to() -> None:
     content = pack_arrays(ARRAYS)
-    expected, found = safetensors.numpy.load(content), unpack_arrays(Path("x"), bytearray(content), MODEL)
+    expected, found = (
+        safetensors.numpy.load(content),
+        unpack_arrays(Path("x"), bytearray(content), MODEL_FORMAT),
+    )
     assert found.keys() == expected.keys() == ARRAYS.keys()
     for name, array in found.items():
         assert (array.dtype, array.shape) == (expected[name].dtype, expected[name].shape)
@@ -172,7 +174,7 @@ def test_any_other_header_is_an_error_or_arrays_within_the_file(header: object, 
     text = json.dumps(header).encode()
     content = bytearray(len(text).to_bytes(8, "little") + text + data)
     try:
-        arrays = unpack_arrays(Path("x"), content, MODEL)
+        arrays = unpack_arrays(Path("x"), content, MODEL_FORMAT)
     except ModelError:
         return
     assert all(array.nbytes <= len(data) for array in arrays.values())

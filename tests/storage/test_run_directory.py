@@ -9,8 +9,9 @@ import pytest
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.atomic import old_name, recover
+from seqtool.storage.find_model import ALIGNED_MODEL, TAGGER, TEXT_MODEL, find_model, finished_runs
 from seqtool.storage.model_directory import write_model
-from seqtool.storage.run_directory import RunDirectory, find_model, finished_runs, inherit_runs
+from seqtool.storage.run_directory import RunDirectory, move_inner_runs
 
 
 def finished(
@@ -72,7 +73,7 @@ def test_runs_inside_outlive_a_crash_in_the_exchange(tmp_path: Path) -> None:
     (tmp_path / "x").rename(old_name(tmp_path / "x"))
     finished(tmp_path / "y", "x")
     (tmp_path / "y/x").rename(tmp_path / "x")  # the new run stands, the earlier one is not deleted yet
-    recover(tmp_path / "x", inherit_runs)
+    recover(tmp_path / "x", move_inner_runs)
     assert entries(tmp_path / "x") == ["config.yaml", "model", "seed-1"]
     assert not old_name(tmp_path / "x").exists()
 
@@ -99,8 +100,8 @@ def test_the_newest_fitting_run_is_meant(tmp_path: Path, monkeypatch: pytest.Mon
         str(tmp_path / "first"),
     ]
     assert find_model(None, tmp_path).run == tmp_path / "second"
-    assert find_model(None, tmp_path, "char", "pairs").run == tmp_path / "first"  # never a run inside another
-    assert find_model(None, tmp_path, "char", "!pairs").run == tmp_path / "second"
+    assert find_model(None, tmp_path, ALIGNED_MODEL).run == tmp_path / "first"  # never a run inside another
+    assert find_model(None, tmp_path, TEXT_MODEL).run == tmp_path / "second"
     monkeypatch.setenv("SEQTOOL_MODEL", "first")
     assert find_model(None, tmp_path).run == tmp_path / "first"
 
@@ -123,4 +124,4 @@ def test_what_is_not_there_is_said_with_what_is(tmp_path: Path) -> None:
         find_model("third", tmp_path)
     assert "--resume" in caught.value.problems[0].hint
     with pytest.raises(ModelError, match="no trained tagger here"):
-        find_model(None, tmp_path, "tagger")
+        find_model(None, tmp_path, TAGGER)

@@ -25,7 +25,7 @@ from seqtool.reports.training import Prediction, marked
 from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, StoredModel, read_manifest
+from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, Manifest, StoredModel, read_manifest
 from seqtool.storage.verified_directory import canonical_json, strict_json
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
@@ -75,7 +75,7 @@ def vocabulary(task: str, data: bytes) -> str:
         return ""
     if isinstance(value, dict):
         config, vocab, weights = _parts(task)
-        load_model(StoredModel({**config}, {**vocab, **value}, weights, {"task": task}))
+        load_model(StoredModel({**config}, {**vocab, **value}, weights, Manifest(task=task)))
     return ""
 
 
@@ -87,7 +87,7 @@ def config_json(task: str, data: bytes) -> str:
         return ""
     if isinstance(value, dict):
         config, vocab, weights = _parts(task)
-        load_model(StoredModel({**config, **value}, vocab, weights, {"task": task}))
+        load_model(StoredModel({**config, **value}, vocab, weights, Manifest(task=task)))
     return ""
 
 

@@ -19,7 +19,7 @@ import pytest
 from seqtool.config import read_settings
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen, TrialRow
-from seqtool.storage.run_directory import find_model
+from seqtool.storage.find_model import find_model
 from seqtool.sweep.run import Work, run_worker, shown
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (

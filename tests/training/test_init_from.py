@@ -58,7 +58,7 @@ def test_symbols_keep_their_weights_and_new_ones_are_added(more: dict[str, Any],
         found.weights["output.bias"].shape == (len(new),)
         and (found.weights["output.bias"][len(old) :] != 0).all()
     )
-    assert found.manifest["init_from"]["sha256"] == first.manifest["sha256"]
+    assert found.manifest.init_from == first.manifest.sha256
 
 
 def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:

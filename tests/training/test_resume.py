@@ -15,7 +15,7 @@ import pytest
 from seqtool.config import dump_settings
 from seqtool.errors import ModelError, SeqtoolError, Stopped
 from seqtool.settings import CharSettings, Settings
-from seqtool.storage.run_directory import numbered
+from seqtool.storage.run_directory import checkpoint_numbers
 from seqtool.training import session as running
 from seqtool.training.checkpoints import Checkpoint, Checkpoints, read_checkpoint
 from tests.support.shell import seqtool, start
@@ -79,7 +79,7 @@ def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_da
     run(settings, tmp_path / "whole")
     partial = stop_at(settings, tmp_path / "cut", 12)
     folder = partial / "checkpoints"
-    newest, older = numbered(folder)
+    newest, older = checkpoint_numbers(folder)
     tensors = folder / f"{newest:06d}" / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-1])
     with pytest.raises(SeqtoolError, match="holds a checkpoint"):
@@ -268,7 +268,7 @@ def test_from_the_shell(tmp_path: Path) -> None:
     assert started.returncode == 130
     assert b"go on with: seqtool train-char " in said and said.rstrip().endswith(b"--resume")
     refused = seqtool(*arguments, cwd=tmp_path)
-    assert refused.code == 2 and "go on with --resume, or start anew with --overwrite" in refused.stderr
+    assert refused.code == 2 and "resume it with --resume, or replace it with --overwrite" in refused.stderr
     both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)
     assert both.code == 2 and "exclude each other" in both.stderr
     resumed = seqtool(*arguments, "--set", "training.max_steps=6", "--resume", cwd=tmp_path)

@@ -26,8 +26,9 @@ from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.html.facts import ReadText, RunFacts, UnitNote
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
+from seqtool.storage.find_model import ModelPlace, find_model, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.storage.run_directory import ModelPlace, find_model, read_lines, runs_root
+from seqtool.storage.run_directory import read_json_lines
 
 if TYPE_CHECKING:
     from seqtool.settings import Settings
@@ -99,8 +100,8 @@ def run_facts(reference: str, options: ReportOptions) -> RunFacts:
         config_path=str(config) if config and config.is_file() else "",
         settings=_flat(settings, bundle.config),
         manifest=bundle.manifest,
-        rows=list(read_lines(place.run / "metrics.jsonl")) if place.run else [],
-        samples=list(read_lines(place.run / "samples.jsonl")) if place.run else [],
+        rows=list(read_json_lines(place.run / "metrics.jsonl")) if place.run else [],
+        samples=list(read_json_lines(place.run / "samples.jsonl")) if place.run else [],
         evaluation=evaluation,
         texts=texts,
         sentences=sentences,

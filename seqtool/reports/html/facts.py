@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from seqtool.inspection.text_trace import Trace
     from seqtool.inspection.unit_names import Unit
     from seqtool.inspection.word_ablation import WordAblation
+    from seqtool.storage.model_directory import Manifest
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class RunFacts:
     config_text: str
     config_path: str
     settings: Mapping[str, Any]
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     rows: Sequence[Mapping[str, Any]] = ()
     samples: Sequence[Mapping[str, Any]] = ()
     evaluation: Mapping[str, Any] = field(default_factory=dict)

@@ -100,8 +100,7 @@ def _run(run: RunFacts, number: int) -> dict[str, Any]:
             for place, text in enumerate(run.texts)
         ],
         "data": [
-            (file.replace("\\", "/").rpartition("/")[2], digest)
-            for file, digest in run.manifest.get("data", {}).items()
+            (file.replace("\\", "/").rpartition("/")[2], digest) for file, digest in run.manifest.data.items()
         ],
     }
 

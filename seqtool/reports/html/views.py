@@ -48,7 +48,7 @@ _SCORES = {
 
 def glance(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
     """Rows of the first table: what it is, and that of each run."""
-    scores = [{**run.manifest.get("scores", {}), **run.manifest.get("test_scores", {})} for run in runs]
+    scores = [run.manifest.all_scores for run in runs]
     rows = [("network", [run.title for run in runs])]
     for key, label in _SCORES.items():
         if any(one.get(key) is not None for one in scores):
@@ -57,10 +57,10 @@ def glance(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
     rows.append(
         (
             "trained for",
-            [clock(run.manifest["seconds"]) if "seconds" in run.manifest else "–" for run in runs],
+            ["–" if run.manifest.seconds is None else clock(run.manifest.seconds) for run in runs],
         )
     )
-    sizes = [sum(file["bytes"] for file in run.manifest.get("files", {}).values()) for run in runs]
+    sizes = [run.manifest.size for run in runs]
     rows.append(
         (
             "model on disk",
@@ -77,7 +77,8 @@ def _score(key: str, value: float | None) -> str:
 
 
 def _best_row(run: RunFacts) -> str:
-    return f"epoch {run.manifest['epoch']}, step {run.manifest['step']:,}" if "epoch" in run.manifest else "–"
+    manifest = run.manifest
+    return "–" if manifest.epoch is None else f"epoch {manifest.epoch}, step {manifest.step:,}"
 
 
 def differing(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:

@@ -1,0 +1,128 @@
+"""Lookup of models: the runs root, the model that a command names, and the newest run that fits a command.
+
+Every command uses the same rule. A reference is a model directory, a run directory or the name of a run under the runs
+root. Without a reference the environment variable `SEQTOOL_MODEL` is used, otherwise the newest finished run that fits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtool.errors import ModelError
+from seqtool.storage.atomic import present
+from seqtool.storage.model_directory import MANIFEST, Manifest, read_manifest
+
+MODEL = "model"  # directory of a run that contains its model
+CONFIG = "config.yaml"  # file of a run that contains its resolved settings
+PARTIAL = ".partial"  # ending of the directory of an unfinished run
+
+
+@dataclass(frozen=True)
+class ModelPlace:
+    """A model directory, and the run directory that contains it, if any."""
+
+    model: Path
+    run: Path | None
+
+    @property
+    def name(self) -> str:
+        """Path of the run, or of the model directory where there is no run."""
+        return str(self.run or self.model)
+
+
+@dataclass(frozen=True)
+class ModelFilter:
+    """Condition that the newest model must fulfill to be used without being named.
+
+    Attributes:
+        task: `char` or `tagger`; None accepts both.
+        kinds: accepted kinds of character model (`text`, `lines`, `pairs`); empty accepts all.
+        description: name of such a model in messages.
+        training_command: command that trains such a model, for the hint of a message.
+    """
+
+    task: str | None = None
+    kinds: tuple[str, ...] = ()
+    description: str = "model"
+    training_command: str = "train-char configs/hihell.yaml"
+
+    def accepts(self, manifest: Manifest) -> bool:
+        """Return whether a model fulfills the condition."""
+        return self.task in (None, manifest.task) and (not self.kinds or manifest.kind in self.kinds)
+
+
+ANY_MODEL = ModelFilter()
+TAGGER = ModelFilter("tagger", (), "tagger", "train-tagger configs/toy_tagger.yaml")
+CHARACTER_MODEL = ModelFilter("char", (), "character model")
+ALIGNED_MODEL = ModelFilter("char", ("pairs",), "aligned character model (trained on pairs)")
+TEXT_MODEL = ModelFilter(
+    "char", ("text", "lines"), "character model of running text or of lines", "train-char FILE.txt"
+)
+
+
+def runs_root(option: Path | None = None) -> Path:
+    """Return the directory of all runs: `--runs-dir`, else `$SEQTOOL_RUNS`, else `runs` in the current directory."""
+    return option or Path(os.environ.get("SEQTOOL_RUNS") or "runs")
+
+
+def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODEL) -> ModelPlace:
+    """Find the model that a reference names, or the newest one that fits.
+
+    Args:
+        reference: run directory, model directory or name of a run; None uses `$SEQTOOL_MODEL`, else the newest run.
+        root: directory of all runs.
+        wanted: condition on the newest run. A model that the user names is not checked.
+
+    Raises:
+        ModelError: if there is no such model.
+    """
+    reference = reference or os.environ.get("SEQTOOL_MODEL")
+    if reference:
+        return _named_model(reference, root)
+    for place, manifest in finished_runs(root):
+        if wanted.accepts(manifest):
+            return place
+    raise ModelError(
+        f"no trained {wanted.description} here",
+        place=str(root),
+        hint=f"train one first: seqtool {wanted.training_command}; or name one with --model",
+    )
+
+
+def _named_model(reference: str, root: Path) -> ModelPlace:
+    for base in (Path(reference), root / reference):
+        if (present(base) / MANIFEST).is_file():
+            in_run = base.name == MODEL and (base.parent / CONFIG).is_file()
+            return ModelPlace(base, base.parent if in_run else None)
+        if (present(base / MODEL) / MANIFEST).is_file():
+            return ModelPlace(base / MODEL, base)
+    names = sorted(place.run.name for place, _ in finished_runs(root) if place.run)
+    unfinished = (root / (reference + PARTIAL)).is_dir()
+    hint = (
+        f"the run {reference} is unfinished: resume it with --resume"
+        if unfinished
+        else f"runs here: {', '.join(names) or 'none'}"
+    )
+    raise ModelError("no model directory, run directory or run of this name", place=reference, hint=hint)
+
+
+def finished_runs(root: Path) -> list[tuple[ModelPlace, Manifest]]:
+    """Return the finished runs directly under `root` with their manifests, the newest first, without damaged runs."""
+    runs = sorted(_readable_runs(root), key=lambda run: (-run[0], str(run[1].model)))
+    return [(place, manifest) for _, place, manifest in runs]
+
+
+def _readable_runs(root: Path) -> Iterator[tuple[int, ModelPlace, Manifest]]:
+    """Yield modification time in nanoseconds, place and manifest of each finished run."""
+    for folder in root.iterdir() if root.is_dir() else ():
+        manifest_file = present(folder / MODEL) / MANIFEST
+        if folder.name.endswith((PARTIAL, ".new", ".old")) or not manifest_file.is_file():
+            continue
+        try:
+            modified = manifest_file.stat().st_mtime_ns
+            yield modified, ModelPlace(folder / MODEL, folder), read_manifest(manifest_file.parent)
+        except (ModelError, OSError):
+            continue
