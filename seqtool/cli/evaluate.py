@@ -150,12 +150,12 @@ def _tagger(
     value: dict[str, Any],
 ) -> Iterator[str]:
     from seqtool.cli.model_argument import tagger
+    from seqtool.evaluation.gold_labels import gold_sentences
     from seqtool.evaluation.tagger import compare, evaluate_tagger
-    from seqtool.evaluation.tagger_data import gold_sentences
     from seqtool.reports.console import say
     from seqtool.reports.tagger_evaluation import comparison_line, tagger_report
 
-    given = gold_sentences(bundle.config, place.run, files, split.value if split else None)
+    given = gold_sentences(bundle, place.run, files, split.value if split else None)
     for note in given.notes:
         say(f"note: {note}")
     sentences = given.sentences
@@ -170,7 +170,7 @@ def _tagger(
         yield ""
         yield comparison_line(comparison, other.name)
     if suspects_file is not None:
-        from seqtool.evaluation.label_errors import write_suspects
+        from seqtool.evaluation.gold_labels import write_suspects
 
         count = write_suspects(suspects_file, model, given)
         value["suspects"] = {"file": str(suspects_file), "count": count}

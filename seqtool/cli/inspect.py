@@ -167,7 +167,7 @@ def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
         for tokens in _sentences(inspected, asked):
             yield from _sentence(model, inspected, tokens)
         return
-    from seqtool.evaluation.evaluation_data import read_text
+    from seqtool.evaluation.text_data import read_text
 
     for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
         yield from character_walk(model, inspected.weights, text)
@@ -175,7 +175,7 @@ def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
 
 def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]:
     from seqtool.data.tagging.unlabeled import TextReader
-    from seqtool.evaluation.evaluation_data import read_text
+    from seqtool.evaluation.text_data import read_text
 
     reader = TextReader(inspected.config.get("tokenizer") or "whitespace")
     for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:

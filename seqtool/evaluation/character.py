@@ -1,68 +1,72 @@
-"""All that `evaluate` does for a character model: its text found, scored, and compared with what the model was trained on."""
+"""Evaluation of a text model: read the text, score it, and compare the model with its training text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from seqtool.data.text.corpus import CharCorpus
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.evaluation.evaluation_data import run_corpus
-from seqtool.evaluation.novelty import novelty
-from seqtool.evaluation.text_data import Part, held_out, part_of, read_files
+from seqtool.evaluation.novelty import ngram_losses, novelty
+from seqtool.evaluation.text_data import TextPart, held_out_part, part_of, read_files, run_corpus
 from seqtool.evaluation.text_scores import (
-    NGRAM_TEXT,
+    BLOCKS,
     Temperature,
     TextEvaluation,
     evaluate_lines,
     evaluate_text,
     fit_temperature,
-    ngram_losses,
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.storage.find_model import ModelPlace
-from seqtool.types import Array
+
+if TYPE_CHECKING:
+    from seqtool.data.text.corpus import CharCorpus
+
+TRAIN_LIMIT = 20_000_000  # symbols of a training text whose n-grams fit in memory
 
 
 @dataclass(frozen=True)
 class TextRequest:
-    """What a user wants evaluated.
+    """Options of an evaluation.
 
     Attributes:
-        files: texts; none: what the run held out.
-        train_file: the text for n-grams and novelty; None: the run's own.
-        blocks: lengths for the `blocks` protocol.
-        temperature: whether the best one is to be fitted.
+        files: texts to score; if empty, the held-out data of the run.
+        train_file: the text for n-grams and novelty; None for the training data of the run.
+        blocks: block lengths of the `blocks` protocol, in symbols.
+        temperature: fit the best temperature.
     """
 
     files: tuple[Path, ...] = ()
     train_file: Path | None = None
-    blocks: tuple[int, ...] = (64, 256)
+    blocks: tuple[int, ...] = BLOCKS
     temperature: bool = False
 
 
 def evaluate_character(
     model: CharacterModel, place: ModelPlace, root: Path, request: TextRequest
 ) -> tuple[str, TextEvaluation]:
-    """The name of the text, and the report on it.
+    """Return the name of the text and the report on it.
+
+    Args:
+        root: directory of all runs, with the cache of encoded texts.
 
     Raises:
-        SeqtoolError: a model of pairs; no text; a file that cannot be read or has symbols that the model does not know.
+        SeqtoolError: the model is trained on pairs, there is no text, or a file cannot be read or contains
+            unknown symbols.
     """
     if model.kind == "pairs":
         raise ModelError(
-            "a model of aligned pairs has no text to be scored on",
+            "a model of aligned pairs cannot be scored on a text",
             place=place.name,
-            hint="see what it makes of one: seqtool predict",
+            hint="show its predictions for a text: seqtool predict",
         )
-    corpus = _corpus(place, root, needed=not request.files)
+    corpus = _run_corpus(place, root, required=not request.files)
     if request.files:
         part = read_files(model, request.files)
     else:
         assert corpus is not None
-        part = held_out(model, corpus, place.run)
+        part = held_out_part(model, corpus, place.run)
     evaluation = (
         evaluate_lines(model, part.lines)
         if model.kind == "lines"
@@ -70,53 +74,53 @@ def evaluate_character(
     )
     train = _train_part(model, corpus, request.train_file)
     if train is not None:
-        evaluation = compared(model, evaluation, part, train)
+        evaluation = compare_with_training_text(model, evaluation, part, train)
     if request.temperature:
         evaluation = replace(evaluation, temperature=_temperature(model, part, corpus))
     return part.name, evaluation
 
 
-def _corpus(place: ModelPlace, root: Path, *, needed: bool) -> CharCorpus | None:
-    """The run's data. Where they are only wanted for comparison, their absence is no error: the report says what lacks."""
+def _run_corpus(place: ModelPlace, root: Path, *, required: bool) -> CharCorpus | None:
+    """Read the data of the run.
+
+    Missing data are an error only if they are required. Otherwise the report states what is missing.
+    """
     try:
         return run_corpus(place.run, root, "no text is named")
     except SeqtoolError:
-        if needed:
+        if required:
             raise
         return None
 
 
-def _train_part(model: CharacterModel, corpus: CharCorpus | None, file: Path | None) -> Part | None:
+def _train_part(model: CharacterModel, corpus: CharCorpus | None, file: Path | None) -> TextPart | None:
     if file is not None:
         return read_files(model, [file])
     return None if corpus is None else part_of(model, corpus, "train")
 
 
-def compared(model: CharacterModel, evaluation: TextEvaluation, part: Part, train: Part) -> TextEvaluation:
-    """The evaluation with n-gram baselines and novelty; of a very long training text its beginning is looked at, and that is told."""
-    looked_at = NGRAM_TEXT if len(train.ids) > NGRAM_TEXT else None
-    train = replace(train, ids=train.ids[:looked_at])
-    ngrams = ngram_losses(joined(part), joined(train), len(model.vocabulary))
+def compare_with_training_text(
+    model: CharacterModel, evaluation: TextEvaluation, part: TextPart, train: TextPart
+) -> TextEvaluation:
+    """Return the evaluation with n-gram baselines and novelty.
+
+    Only the beginning of a very long training text is used.
+    """
+    train_symbols_used = TRAIN_LIMIT if len(train.ids) > TRAIN_LIMIT else None
+    train = replace(train, ids=train.ids[:train_symbols_used])
     return replace(
         evaluation,
-        ngrams=ngrams,
-        novelty=novelty(model, train.decoded(model.vocabulary)),
-        looked_at=looked_at,
+        ngrams=ngram_losses(part.joined_ids(), train.joined_ids(), len(model.vocabulary)),
+        novelty=novelty(model, train.decode(model.vocabulary)),
+        train_symbols_used=train_symbols_used,
     )
 
 
-def joined(part: Part) -> Array:
-    """Symbol numbers in one piece; lines with one boundary between them."""
-    if len(part.lines):
-        return np.concatenate([part.lines[0][:1], *(line[1:] for line in part.lines)]).astype(np.int64)
-    return np.asarray(part.ids, np.int64)
-
-
-def _temperature(model: CharacterModel, part: Part, corpus: CharCorpus | None) -> Temperature:
-    """Fitted on the run's validation text; on the very text that is evaluated where that is the same, or there is no other.
+def _temperature(model: CharacterModel, part: TextPart, corpus: CharCorpus | None) -> Temperature:
+    """Fit the temperature on the validation text of the run, or else on the evaluated text.
 
     Raises:
-        SeqtoolError: a model of lines.
+        SeqtoolError: the model is trained on lines.
     """
     if model.kind == "lines":
         raise SeqtoolError(

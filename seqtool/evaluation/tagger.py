@@ -1,13 +1,15 @@
-"""How good a tagger is on labelled sentences: the full report, how far it can be trusted, and where the gold itself looks wrong.
+"""Scores of a tagger on labeled sentences: the full report, and a paired test of two taggers.
 
-Works on the runtime alone, so that the score at the end of training and the one of `evaluate` are one and the same.
+The labels come from `inference` only, so the score at the end of training and the score of `evaluate` are the
+same number.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,12 +17,11 @@ from seqtool.data.tagging.sentences import Sentence
 from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.inference.tagger import TaggerModel
 from seqtool.metrics import SpanCounts, TaggingCounts
-from seqtool.spans import convert
-from seqtool.types import Array
+from seqtool.types import Array, Json
 
-AT_A_TIME = 1000  # sentences that are tagged together
-WORST = 10
-SEED = 20  # of the bootstrap: equal files and models give equal intervals
+BATCH = 1000  # sentences that are tagged together
+WORST = 10  # sentences in the list of worst sentences
+SEED = 20  # of the bootstrap and of the paired test: equal files and models give equal numbers
 
 
 class WorstSentence(NamedTuple):
@@ -35,19 +36,20 @@ class WorstSentence(NamedTuple):
 
 @dataclass(frozen=True)
 class TaggerEvaluation:
-    """A tagger's labels held against the gold ones.
+    """Comparison of a tagger's labels with the gold labels.
 
     Attributes:
-        counts: everything that adds up.
-        right: right tokens of each sentence, (sentences,).
+        counts: all counts that are sums over sentences.
+        correct: correct tokens of each sentence, (sentences,).
         lengths: tokens of each sentence, (sentences,).
-        span_hits: hits, predicted and gold spans of each sentence, (sentences, 3); by the reading that was asked for.
+        span_hits: correct, predicted and gold spans of each sentence, (sentences, 3); strict spans if these
+            were requested.
         worst: the sentences with the most wrong labels.
-        unknown_labels: gold labels that the model does not have, with how often they stand there.
+        unknown_labels: frequencies of gold labels that the model does not have.
     """
 
     counts: TaggingCounts
-    right: Array
+    correct: Array
     lengths: Array
     span_hits: Array
     worst: tuple[WorstSentence, ...]
@@ -55,19 +57,24 @@ class TaggerEvaluation:
 
     @property
     def marks_spans(self) -> bool:
-        """Whether F1 over spans is the score that counts."""
+        """True if the labels mark spans, so that span F1 is the main score."""
         return self.counts.scheme != "none"
 
+    def main_scores(self) -> dict[str, float]:
+        """Return the token accuracy, and the span F1 if the labels mark spans."""
+        scores = {"accuracy": self.counts.tokens.accuracy or 0.0}
+        return scores | ({"f1": self.counts.spans.overall.f1} if self.marks_spans else {})
+
     def accuracy_interval(self) -> tuple[float, float]:
-        """Bootstrap 95 % interval of the token accuracy, over sentences."""
-        return bootstrap_interval(self.right, self.lengths, SEED)
+        """Return the 95 % bootstrap interval of the token accuracy, over sentences."""
+        return bootstrap_interval(self.correct, self.lengths, SEED)
 
     def f1_interval(self) -> tuple[float, float]:
-        """Bootstrap 95 % interval of the span F1, over sentences."""
+        """Return the 95 % bootstrap interval of the span F1, over sentences."""
         return bootstrap_f1(self.span_hits, SEED)
 
-    def to_json(self) -> dict[str, Any]:
-        """The whole report."""
+    def to_json(self) -> Json:
+        """Return the whole report."""
         value = self.counts.to_json(confusions=None)
         value["accuracy_interval_95"] = list(self.accuracy_interval())
         if self.marks_spans:
@@ -89,64 +96,61 @@ class TaggerEvaluation:
 def evaluate_tagger(
     model: TaggerModel, sentences: Sequence[Sentence], *, strict: bool = False
 ) -> TaggerEvaluation:
-    """Tag sentences and count.
+    """Tag sentences and compare the labels with the gold labels.
 
     Args:
-        strict: count well-formed spans alone (as seqeval's strict mode) rather than read as conlleval does.
+        strict: count only well-formed spans, like the strict mode of seqeval; otherwise count like conlleval.
     """
     counts = TaggingCounts(model.scheme)
-    right: list[int] = []
+    correct: list[int] = []
     spans: list[tuple[int, int, int]] = []
     worst: list[WorstSentence] = []
-    unknown: dict[str, int] = {}
-    have = set(model.outer_labels())
-    for sentence, predicted in tagged(model, sentences):
+    unknown_labels: Counter[str] = Counter()
+    model_labels = set(model.outer_labels())
+    for sentence, predicted in tag_sentences(model, sentences):
         counts.add(sentence.labels, predicted, [model.known(token) for token in sentence.tokens])
-        hits = sum(gold == found for gold, found in zip(sentence.labels, predicted, strict=True))
-        right.append(hits)
+        hits = sum(gold == label for gold, label in zip(sentence.labels, predicted, strict=True))
+        correct.append(hits)
         if model.scheme != "none":
-            found = SpanCounts.of(sentence.labels, predicted, strict, model.scheme)
-            spans.append((found.hits, found.predicted, found.gold))
-        for label in sentence.labels:
-            if label not in have:
-                unknown[label] = unknown.get(label, 0) + 1
+            span_counts = SpanCounts.of(sentence.labels, predicted, strict, model.scheme)
+            spans.append((span_counts.hits, span_counts.predicted, span_counts.gold))
+        unknown_labels.update(label for label in sentence.labels if label not in model_labels)
         if hits < len(predicted):
+            wrong = len(predicted) - hits
             worst.append(
-                WorstSentence(
-                    sentence.place, sentence.tokens, sentence.labels, tuple(predicted), len(predicted) - hits
-                )
+                WorstSentence(sentence.place, sentence.tokens, sentence.labels, tuple(predicted), wrong)
             )
-            if len(worst) > 20 * WORST:
-                worst = _worst(worst)
+            if len(worst) > 20 * WORST:  # bounds the memory
+                worst = _most_wrong(worst)
     return TaggerEvaluation(
         counts,
-        np.array(right, np.int64),
+        np.array(correct, np.int64),
         np.array([len(sentence.tokens) for sentence in sentences], np.int64),
         np.array(spans, np.int64).reshape(-1, 3),
-        tuple(_worst(worst)),
-        unknown,
+        tuple(_most_wrong(worst)),
+        dict(unknown_labels),
     )
 
 
-def _worst(sentences: list[WorstSentence]) -> list[WorstSentence]:
+def _most_wrong(sentences: list[WorstSentence]) -> list[WorstSentence]:
     return sorted(sentences, key=lambda one: (-one.wrong, len(one.tokens)))[:WORST]
 
 
-def tagged(model: TaggerModel, sentences: Sequence[Sentence]) -> Iterator[tuple[Sentence, list[str]]]:
-    """Each sentence with the model's labels."""
-    for start in range(0, len(sentences), AT_A_TIME):
-        part = sentences[start : start + AT_A_TIME]
-        yield from zip(part, model.tag([sentence.tokens for sentence in part]), strict=True)
+def tag_sentences(model: TaggerModel, sentences: Sequence[Sentence]) -> Iterator[tuple[Sentence, list[str]]]:
+    """Yield each sentence with the labels of the model."""
+    for start in range(0, len(sentences), BATCH):
+        batch = sentences[start : start + BATCH]
+        yield from zip(batch, model.tag([sentence.tokens for sentence in batch]), strict=True)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two taggers on the same sentences.
+    """Comparison of two taggers on the same sentences.
 
     Attributes:
         score: `accuracy` or `f1`.
-        first, second: their scores.
-        p_value: two-sided, by approximate randomisation over sentences.
+        first, second: the scores of the two taggers.
+        p_value: two-sided, by approximate randomization over sentences.
     """
 
     score: str
@@ -154,52 +158,17 @@ class Comparison:
     second: float
     p_value: float
 
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
+    def to_json(self) -> Json:
+        """Return the comparison as `evaluate --json` prints it."""
         return {"score": self.score, "this": self.first, "against": self.second, "p_value": self.p_value}
 
 
 def compare(first: TaggerEvaluation, second: TaggerEvaluation) -> Comparison:
-    """A paired test of two evaluations of the same sentences."""
+    """Compare two evaluations on the same sentences by a paired test."""
     if first.marks_spans and second.marks_spans:
         p_value = paired_test(first.span_hits, second.span_hits, SEED)
         return Comparison("f1", first.counts.spans.overall.f1, second.counts.spans.overall.f1, p_value)
-    p_value = paired_test(first.right, second.right, SEED)
+    p_value = paired_test(first.correct, second.correct, SEED)
     return Comparison(
         "accuracy", first.counts.tokens.accuracy or 0.0, second.counts.tokens.accuracy or 0.0, p_value
     )
-
-
-class Suspect(NamedTuple):
-    """A gold label that the model contradicts."""
-
-    probability: float  # of the model's own label
-    gold_probability: float
-    sentence: int
-    token: int
-    form: str
-    gold: str
-    predicted: str
-
-
-def suspects(model: TaggerModel, sentences: Sequence[Sentence]) -> list[Suspect]:
-    """Gold labels that the model contradicts, the most certain contradiction first."""
-    found: list[Suspect] = []
-    numbers = {label: number for number, label in enumerate(model.labels)}
-    for start in range(0, len(sentences), AT_A_TIME):
-        part = sentences[start : start + AT_A_TIME]
-        tokens = [sentence.tokens for sentence in part]
-        answers = zip(part, model.tag_with_probabilities(tokens), model.probabilities(tokens), strict=True)
-        for index, (sentence, (labels, chosen), table) in enumerate(answers, start):
-            inner = (
-                sentence.labels
-                if model.scheme == "none"
-                else convert(sentence.labels, model.scheme, model.inner_scheme)
-            )
-            for place, (gold, label) in enumerate(zip(sentence.labels, labels, strict=True)):
-                if gold != label:
-                    own = float(table[place, numbers[inner[place]]]) if inner[place] in numbers else 0.0
-                    found.append(
-                        Suspect(float(chosen[place]), own, index, place, sentence.tokens[place], gold, label)
-                    )
-    return sorted(found, key=lambda one: (-one.probability, one.gold_probability, one.sentence, one.token))

@@ -1,75 +1,57 @@
-"""The texts that a character model is evaluated on or compared with, as its symbol numbers: files, or the parts of its run's data."""
+"""Texts to evaluate a text model on or to compare it with: files, or parts of the data of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtool.data.text.corpus import CharCorpus
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
-from seqtool.evaluation.evaluation_data import read_text
 from seqtool.inference.character import CharacterModel
+from seqtool.settings import CharSettings
 from seqtool.types import Array
+
+if TYPE_CHECKING:
+    from seqtool.data.text.corpus import CharCorpus
+    from seqtool.settings import Settings
+
+NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
+NAME_A_TEXT = "name a text: seqtool evaluate MODEL FILE"
 
 
 @dataclass(frozen=True)
-class Part:
-    """A text, or lines.
+class TextPart:
+    """A text, or separate lines, as symbol numbers of a model.
 
     Attributes:
-        name: what it is called: `val`, `test`, `train`, or the files' names.
+        name: `val`, `test`, `train`, or the names of the files.
         ids: symbol numbers (length,) of running text; may be memory-mapped. Empty for lines.
-        lines: of a model of lines, each with the boundary before and behind it.
+        lines: for a model of lines, each line with the boundary symbol before and after it.
     """
 
     name: str
     ids: Array
     lines: Sequence[Array] = ()
 
-    def decoded(self, vocabulary: SymbolVocabulary) -> str:
-        """The text; lines with their ends."""
+    def decode(self, vocabulary: SymbolVocabulary) -> str:
+        """Return the text; every line ends with the boundary symbol."""
         if len(self.lines):
             return "".join(vocabulary.decode(np.asarray(line[1:], np.int64)) for line in self.lines)
         return str(vocabulary.decode(np.asarray(self.ids, np.int64)))
 
-
-def read_files(model: CharacterModel, files: Sequence[Path]) -> Part:
-    """Files one after the other.
-
-    Raises:
-        DataError: a file that is missing or no UTF-8, or a symbol that the model does not know and has no unknown one for.
-    """
-    name = ", ".join(map(str, files))
-    if model.vocabulary.unit == "byte":
-        return Part(name, _bytes(model.vocabulary, b"".join(map(_read, files)), name))
-    text = read_text(files)
-    if model.kind == "lines":
-        lines = [line for line in text.replace("\r\n", BOUNDARY).split(BOUNDARY) if line]
-        return Part(
-            name, np.zeros(0, np.int64), [_encoded(model, BOUNDARY + line + BOUNDARY, name) for line in lines]
-        )
-    return Part(name, _encoded(model, text, name))
+    def joined_ids(self) -> Array:
+        """Return all symbol numbers (length,); between two lines there is one boundary symbol."""
+        if len(self.lines):
+            return np.concatenate([self.lines[0][:1], *(line[1:] for line in self.lines)]).astype(np.int64)
+        return np.asarray(self.ids, np.int64)
 
 
-def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> Part | None:
-    """A part of a run's data as the model's numbers; None where the run has none of that name."""
-    part: Any = getattr(corpus, name)
-    if part is None:
-        return None
-    if corpus.kind != "text":
-        return Part(
-            name, np.zeros(0, np.int64), [_translated(model, corpus, line) for line in LinesWithEnds(part)]
-        )
-    return Part(name, _translated(model, corpus, part))
-
-
-class LinesWithEnds(Sequence[Array]):
-    """The lines of a corpus, each with the boundary before and behind it."""
+class LinesWithBoundaries(Sequence[Array]):
+    """The lines of a corpus, each with the boundary symbol before and after it, built on access."""
 
     def __init__(self, part: Any) -> None:
         self.part = part
@@ -77,40 +59,56 @@ class LinesWithEnds(Sequence[Array]):
     def __len__(self) -> int:
         return len(self.part)
 
-    def __getitem__(self, place: Any) -> Any:
-        return np.concatenate([self.part.inputs[place][:1], self.part.targets[place]])
+    def __getitem__(self, index: Any) -> Any:
+        return np.concatenate([self.part.inputs[index][:1], self.part.targets[index]])
 
 
-def held_out(model: CharacterModel, corpus: CharCorpus, run: Path | None) -> Part:
-    """The test part, or the validation part where there is no other.
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def read_files(model: CharacterModel, files: Sequence[Path]) -> TextPart:
+    """Read files, joined in the given order, as symbol numbers of a model.
 
     Raises:
-        SeqtoolError: the run held nothing out.
+        DataError: a file is missing or is not UTF-8, or the model has neither a symbol of the text nor an
+            unknown symbol.
     """
-    part = part_of(model, corpus, "test") or part_of(model, corpus, "val")
-    if part is None:
-        raise SeqtoolError(
-            "the run held no text out", place=str(run), hint="name a text: seqtool evaluate MODEL FILE"
-        )
-    return part
+    name = ", ".join(map(str, files))
+    if model.vocabulary.unit == "byte":
+        return TextPart(name, _encode_bytes(model.vocabulary, b"".join(map(_read_bytes, files)), name))
+    text = read_text(files)
+    if model.kind == "lines":
+        lines = [line for line in text.replace("\r\n", BOUNDARY).split(BOUNDARY) if line]
+        encoded = [_encode(model, BOUNDARY + line + BOUNDARY, name) for line in lines]
+        return TextPart(name, np.zeros(0, np.int64), encoded)
+    return TextPart(name, _encode(model, text, name))
 
 
-def _translated(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
-    """Numbers of the corpus as numbers of the model: the same, unless the files have changed since it was trained."""
-    if corpus.vocabulary.symbols == model.vocabulary.symbols:
-        return ids
-    table = (
-        model.vocabulary.encode("".join(corpus.vocabulary.symbols))
-        if model.vocabulary.unit == "char"
-        else None
-    )
-    if table is None:
-        table = _bytes(model.vocabulary, bytes(map(ord, corpus.vocabulary.symbols)), "the run's data")
-    found: Array = table[np.asarray(ids)]
-    return found
+def read_text(files: Sequence[Path]) -> str:
+    """Return the text of files, joined in the given order.
+
+    Raises:
+        DataError: a file is missing or is not UTF-8.
+    """
+    parts = []
+    for path in files:
+        try:
+            parts.append(_read_bytes(path).decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
+            hint = "convert it first, for example with iconv"
+            raise DataError(message, place=str(path), hint=hint) from None
+    return "".join(parts)
 
 
-def _encoded(model: CharacterModel, text: str, place: str) -> Array:
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
+
+
+def _encode(model: CharacterModel, text: str, place: str) -> Array:
     try:
         return model.encode(text)
     except DataError as error:
@@ -118,7 +116,7 @@ def _encoded(model: CharacterModel, text: str, place: str) -> Array:
         raise DataError(first.message, place=place, hint=first.hint) from None
 
 
-def _bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
+def _encode_bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
     codes = np.frombuffer(data, np.uint8).astype(np.int64)
     numbers: Array = vocabulary.table[np.minimum(codes, len(vocabulary.table) - 1)]
     if (numbers < 0).any():
@@ -127,8 +125,98 @@ def _bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
     return numbers
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
+# --- data of a run ------------------------------------------------------------------------------------------
+
+
+def run_settings(run: Path | None, reason: str) -> Settings:
+    """Read the settings in `config.yaml` of a run.
+
+    Args:
+        run: the run directory; None for a model that is not part of a run.
+        reason: the part of the error message that says why the config is needed.
+
+    Raises:
+        SeqtoolError: there is no run.
+        ConfigError: the config cannot be read.
+    """
+    if run is None or not (run / "config.yaml").is_file():
+        message = f"{reason}, and the model is not part of a run with a config"
+        raise SeqtoolError(message, hint=NAME_A_FILE)
+    from seqtool.config import read_settings
+
+    return read_settings(run / "config.yaml").settings
+
+
+def run_corpus(run: Path | None, root: Path, reason: str) -> CharCorpus:
+    """Read all data of a text model's run again, from the files or the cache below `root`.
+
+    Raises:
+        SeqtoolError: there is no run; the message begins with `reason`.
+        DataError: the files of the run no longer exist.
+    """
+    from seqtool.data.text.corpus import load_char_corpus
+
+    settings = run_settings(run, reason)
+    assert isinstance(settings, CharSettings)
+    return load_char_corpus(settings.data, settings.seed, root / ".cache", None)
+
+
+def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> TextPart | None:
+    """Return the part `train`, `val` or `test` of a run's data as symbol numbers of the model.
+
+    The result is None if the run has no such part.
+    """
+    part: Any = getattr(corpus, name)
+    if part is None:
+        return None
+    if corpus.kind != "text":
+        lines = [_translate(model, corpus, line) for line in LinesWithBoundaries(part)]
+        return TextPart(name, np.zeros(0, np.int64), lines)
+    return TextPart(name, _translate(model, corpus, part))
+
+
+def held_out_part(model: CharacterModel, corpus: CharCorpus, run: Path | None) -> TextPart:
+    """Return the test part, or the validation part if there is no test part.
+
+    Raises:
+        SeqtoolError: the run has neither.
+    """
+    part = part_of(model, corpus, "test") or part_of(model, corpus, "val")
+    if part is None:
+        raise _no_held_out_text(run)
+    return part
+
+
+def held_out_text(run: Path | None, root: Path) -> str:
+    """Return the test text of a run, or its validation text if there is no test text.
+
+    Raises:
+        SeqtoolError: there is no run, or it has no held-out text.
+    """
+    corpus = run_corpus(run, root, "no text is named")
+    part: Any = corpus.test if corpus.test is not None else corpus.val
+    if part is None:
+        raise _no_held_out_text(run)
+    if corpus.kind == "text":
+        return str(corpus.vocabulary.decode(part.tolist()))
+    return "".join(corpus.vocabulary.decode(target.tolist()) for target in part.targets)
+
+
+def _no_held_out_text(run: Path | None) -> SeqtoolError:
+    return SeqtoolError("the run has no held-out text", place=str(run), hint=NAME_A_TEXT)
+
+
+def _translate(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
+    """Return numbers of the corpus as numbers of the model.
+
+    The two differ only if the files changed after training.
+    """
+    if corpus.vocabulary.symbols == model.vocabulary.symbols:
+        return ids
+    symbols = corpus.vocabulary.symbols
+    if model.vocabulary.unit == "char":
+        table = model.vocabulary.encode("".join(symbols))
+    else:
+        table = _encode_bytes(model.vocabulary, bytes(map(ord, symbols)), "the run's data")
+    numbers: Array = table[np.asarray(ids)]
+    return numbers

@@ -1,4 +1,4 @@
-"""Whether an exported network gives what the model gives: run in onnxruntime on several shapes, before the file is kept."""
+"""Verification of an exported network in onnxruntime: its results are compared with those of the model."""
 
 from __future__ import annotations
 
@@ -14,11 +14,10 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.types import Array
 
 SHAPES = ((1, 1), (2, 7), (5, 3), (3, 40))  # (batch, length)
-TOLERANCE = 1e-5  # times the larger of 1 and the value: what DESIGN allows between two forward passes
-Arrays = dict[str, Array]
+TOLERANCE = 1e-5  # times max(1, |value|): the allowed difference of two forward passes, see DESIGN.md
 
 
-class Exported:
+class OnnxSession:
     """An exported network in onnxruntime, on one thread."""
 
     def __init__(self, content: bytes) -> None:
@@ -30,112 +29,118 @@ class Exported:
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
         self.outputs = [output.name for output in self._session.get_outputs()]
 
-    def __call__(self, inputs: Mapping[str, Array]) -> Arrays:
-        """Outputs by name."""
+    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the outputs by name."""
         return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
 
 
-def check_character(model: CharacterModel, exported: Exported) -> float:
-    """Compare scores and states on what the model writes, the states carried on into a second call.
+def verify_character(model: CharacterModel, session: OnnxSession) -> float:
+    """Compare scores and states on text that the model itself generates.
 
-    Random symbols would not do: on what it never met, a trained network can make a thousandfold of float32's last digit.
+    A second call continues from the states of the first one. Random symbols are no valid test: on input
+    unlike its training text, a trained network can amplify rounding errors a thousand times.
 
     Returns:
-        The largest difference, as a share of what is allowed.
+        The largest difference, as a share of the tolerance.
 
     Raises:
-        SeqtoolError: where it is more.
+        SeqtoolError: a difference is larger than the tolerance.
     """
-    draw = np.random.default_rng(0)
-    names = state_names(model.settings)
-    worst = 0.0
+    rng = np.random.default_rng(0)
+    names = [name for layer in state_names(model.settings) for name in layer]
+    largest = 0.0
     for batch, length in SHAPES:
         state = model.initial_state(batch)
-        inputs = {
-            name: np.ascontiguousarray(part)
-            for row, parts in zip(names, state, strict=True)
-            for name, part in zip(row, parts, strict=True)
-        }
+        inputs = dict(zip(names, map(np.ascontiguousarray, _flat(state)), strict=True))
         for _ in range(2):
-            ids = _written(model, state, draw.integers(0, len(model.vocabulary), (1, batch)), length, draw)
-            found = exported({"ids": ids, **inputs})
+            first = rng.integers(0, len(model.vocabulary), (1, batch))
+            ids = _generate(model, state, first, length, rng)
+            outputs = session({"ids": ids, **inputs})
             logits, state = model.forward(ids, state)
-            worst = max(worst, _difference(found["logits"], logits, (batch, length)))
-            for row, parts in zip(names, state, strict=True):
-                for name, part in zip(row, parts, strict=True):
-                    worst = max(worst, _difference(found[f"{name}.next"], part, (batch, length)))
-                    inputs[name] = found[f"{name}.next"]
-    return worst
+            largest = max(largest, _difference(outputs["logits"], logits, (batch, length)))
+            for name, expected in zip(names, _flat(state), strict=True):
+                inputs[name] = outputs[f"{name}.next"]
+                largest = max(largest, _difference(inputs[name], expected, (batch, length)))
+    return largest
 
 
-def _written(
-    model: CharacterModel, state: State, first: Array, length: int, draw: np.random.Generator
+def _flat(state: State) -> list[Array]:
+    """Return the states of all layers in one list."""
+    return [part for parts in state for part in parts]
+
+
+def _generate(
+    model: CharacterModel, state: State, first: Array, length: int, rng: np.random.Generator
 ) -> Array:
-    """Symbols (length, batch) that the model draws, from the first ones on."""
+    """Return symbols (length, batch) that the model draws after the first ones."""
     rows = [first]
     while len(rows) < length:
         logits, state = model.forward(rows[-1], state)
-        rows.append((logits + draw.gumbel(size=logits.shape)).argmax(2))
+        rows.append((logits + rng.gumbel(size=logits.shape)).argmax(2))
     return np.concatenate(rows)
 
 
-def check_tagger(model: TaggerModel, exported: Exported) -> float:
-    """Compare scores on random sentences of different lengths; returns and raises as `check_character`."""
-    worst = 0.0
+def verify_tagger(model: TaggerModel, session: OnnxSession) -> float:
+    """Compare scores and labels on random sentences; returns and raises as `verify_character`."""
+    largest = 0.0
     for batch, length in SHAPES:
-        sentences = list(_sentences(model, batch, length))
-        found = exported(tagger_inputs(model, sentences))["scores"]
-        for column, scores in enumerate(model.scores(sentences)):
-            here = found[: len(scores), column]
-            worst = max(worst, _difference(here, scores, (batch, length)))
-            _same_labels(here, scores)
-    return worst
+        sentences = list(_random_sentences(model, batch, length))
+        outputs = session(tagger_inputs(model, sentences))["scores"]
+        for column, expected in enumerate(model.scores(sentences)):
+            scores = outputs[: len(expected), column]
+            largest = max(largest, _difference(scores, expected, (batch, length)))
+            _check_labels(scores, expected)
+    return largest
 
 
-def _sentences(model: TaggerModel, batch: int, length: int) -> Iterator[list[str]]:
-    """The first of the given length, the others shorter or as long; known words and unknown ones."""
-    draw = np.random.default_rng(batch * 1000 + length)
+def _random_sentences(model: TaggerModel, batch: int, length: int) -> Iterator[list[str]]:
+    """Yield sentences of known and unknown words, the first of this length, the others not longer."""
+    rng = np.random.default_rng(batch * 1000 + length)
     forms = model.encoder.to_json()["forms"][:1000] or ["word"]
     words = [*forms, "Unseen", "zzz-999", "é", "x" * 70]
     for sentence in range(batch):
-        count = length if not sentence else int(draw.integers(1, length + 1))
-        yield [words[number] for number in draw.integers(0, len(words), count)]
+        count = length if not sentence else int(rng.integers(1, length + 1))
+        yield [words[number] for number in rng.integers(0, len(words), count)]
 
 
-def tagger_inputs(model: TaggerModel, sentences: list[list[str]]) -> Arrays:
-    """What an exported tagger reads of some sentences, padded to the longest."""
+def tagger_inputs(model: TaggerModel, sentences: list[list[str]]) -> dict[str, Array]:
+    """Return the inputs of an exported tagger for some sentences, padded to the longest."""
     lengths = np.array([len(sentence) for sentence in sentences], np.int64)
     time, batch = int(lengths.max()), len(sentences)
     encoded = model.encoder.encode([token for sentence in sentences for token in sentence])
-    place = np.concatenate([np.arange(length) for length in lengths]), np.repeat(np.arange(batch), lengths)
-    inputs: Arrays = {"lengths": lengths}
+    cells = np.concatenate([np.arange(length) for length in lengths]), np.repeat(np.arange(batch), lengths)
+    inputs = {"lengths": lengths}
     if encoded.ids.shape[1]:
         inputs["features"] = np.zeros((time, batch, encoded.ids.shape[1]), np.int64)
-        inputs["features"][place] = encoded.ids
+        inputs["features"][cells] = encoded.ids
     if encoded.characters is not None and encoded.lengths is not None:
         inputs["characters"] = np.full((time, batch, encoded.characters.shape[1]), -1, np.int64)
-        inputs["characters"][place] = encoded.characters
+        inputs["characters"][cells] = encoded.characters
         inputs["character_lengths"] = np.zeros((time, batch), np.int64)
-        inputs["character_lengths"][place] = encoded.lengths
+        inputs["character_lengths"][cells] = encoded.lengths
     return inputs
 
 
-def _difference(found: Array, wanted: Array, shape: tuple[int, int]) -> float:
-    """The largest difference as a share of what is allowed."""
-    share = float((np.abs(found - wanted) / (TOLERANCE * np.maximum(1, np.abs(wanted)))).max(initial=0))
-    if found.shape != wanted.shape or not share <= 1:
+def _difference(values: Array, expected: Array, shape: tuple[int, int]) -> float:
+    """Return the largest difference as a share of the tolerance.
+
+    Raises:
+        SeqtoolError: it is larger than the tolerance.
+    """
+    share = float((np.abs(values - expected) / (TOLERANCE * np.maximum(1, np.abs(expected)))).max(initial=0))
+    if values.shape != expected.shape or not share <= 1:
         raise SeqtoolError(
-            f"onnxruntime does not give what the model gives: {share:.1f} times the difference that is allowed",
+            f"onnxruntime gives other results than the model: {share:.1f} times the tolerance",
             place=f"batch {shape[0]}, length {shape[1]}",
-            hint="nothing was written; please report this with the model's config.json",
+            hint="nothing was written; please report this with the config.json of the model",
         )
     return share
 
 
-def _same_labels(found: Array, wanted: Array) -> None:
-    """Label for label, wherever the best two differ by more than twice the tolerance."""
-    if wanted.shape[1] < 2:
+def _check_labels(scores: Array, expected: Array) -> None:
+    """Compare the best labels of words whose best two scores differ by more than twice the tolerance."""
+    if expected.shape[1] < 2:
         return
-    second, best = np.sort(wanted, axis=1)[:, -2:].T
+    second, best = np.sort(expected, axis=1)[:, -2:].T
     clear = best - second > 2 * TOLERANCE * np.maximum(1, np.abs(best))
-    assert (found.argmax(1) == wanted.argmax(1))[clear].all()
+    assert (scores.argmax(1) == expected.argmax(1))[clear].all()

@@ -126,7 +126,7 @@ def text_to_read(inspected: Inspected, texts: Sequence[str], files: Sequence[Pat
         SeqtoolError: if there is none.
     """
     from seqtool.errors import SeqtoolError
-    from seqtool.evaluation.evaluation_data import held_out_text, read_text
+    from seqtool.evaluation.text_data import held_out_text, read_text
     from seqtool.inspection.unit_ranking import LONGEST
 
     assert isinstance(inspected.model, CharacterModel)

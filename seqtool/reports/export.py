@@ -9,10 +9,10 @@ from seqtool.reports.runs import score, size
 
 if TYPE_CHECKING:
     from seqtool.export.float16 import Float16Copy
-    from seqtool.export.onnx import Onnx
+    from seqtool.export.onnx import OnnxFile
 
 
-def onnx_lines(done: Onnx) -> list[str]:
+def onnx_lines(done: OnnxFile) -> list[str]:
     """The file, what goes in and comes out, and how it was verified."""
     shapes = ", ".join(f"{batch} x {length}" for batch, length in done.shapes)
     return [
@@ -27,7 +27,7 @@ def _values(what: str, values: Mapping[str, Sequence[str | int]]) -> list[str]:
     return [f"  {what:<6}  {name:<17}  ({', '.join(map(str, shape))})" for name, shape in values.items()]
 
 
-def onnx_json(done: Onnx) -> dict[str, object]:
+def onnx_json(done: OnnxFile) -> dict[str, object]:
     """The same for a program."""
     verified = {"shapes": done.shapes, "share_of_tolerance": done.difference}
     return {

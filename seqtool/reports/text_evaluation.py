@@ -36,8 +36,8 @@ def text_report(evaluation: TextEvaluation, unit: str) -> Iterator[str]:
         yield from _temperature(evaluation.temperature)
     yield ""
     yield from novelty_lines(evaluation.novelty)
-    if evaluation.looked_at is not None:
-        yield f"  n-grams and novelty go by the first {evaluation.looked_at:,} symbols of the training text"
+    if evaluation.train_symbols_used is not None:
+        yield f"  n-grams and novelty go by the first {evaluation.train_symbols_used:,} symbols of the training text"
 
 
 def _bits(nats: float) -> float:

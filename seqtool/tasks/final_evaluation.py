@@ -96,4 +96,4 @@ def _text_report(
 def _train_text(model: CharacterModel, corpus: CharCorpus) -> str:
     train = part_of(model, corpus, "train")
     assert train is not None
-    return train.decoded(model.vocabulary)
+    return train.decode(model.vocabulary)

@@ -20,12 +20,12 @@ PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
-from seqtool.evaluation.evaluation_data import held_out_text  # noqa: E402
-from seqtool.evaluation.tagger_data import gold_sentences  # noqa: E402
-from seqtool.export.float16 import SCORED, write_float16_copy  # noqa: E402
+from seqtool.evaluation.gold_labels import gold_sentences  # noqa: E402
+from seqtool.evaluation.text_data import held_out_text  # noqa: E402
+from seqtool.export.float16 import SCORED_SYMBOLS, write_float16_copy  # noqa: E402
 from seqtool.export.onnx import export_onnx  # noqa: E402
 from seqtool.export.onnx_models import state_names  # noqa: E402
-from seqtool.export.onnx_verify import Exported, tagger_inputs  # noqa: E402
+from seqtool.export.onnx_verify import OnnxSession, tagger_inputs  # noqa: E402
 from seqtool.inference.character import CharacterModel  # noqa: E402
 from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
@@ -39,7 +39,7 @@ SENTENCES, STEPS = 64, 500  # a call of onnxruntime
 Row = tuple[str, str]  # a form's score, and how far it is from the first
 
 
-def onnx_labels(model: TaggerModel, exported: Exported, sentences: list[list[str]]) -> list[list[str]]:
+def onnx_labels(model: TaggerModel, exported: OnnxSession, sentences: list[list[str]]) -> list[list[str]]:
     """Labels from onnxruntime's scores, decoded as docs/model-format.md says."""
     found: list[list[str]] = []
     for start in range(0, len(sentences), SENTENCES):
@@ -54,7 +54,7 @@ def onnx_labels(model: TaggerModel, exported: Exported, sentences: list[list[str
     return found
 
 
-def onnx_losses(model: CharacterModel, exported: Exported, text: str) -> Array:
+def onnx_losses(model: CharacterModel, exported: OnnxSession, text: str) -> Array:
     """Nats of each symbol but the first, in one pass, the states handed on from call to call."""
     ids, names, losses = model.encode(text), state_names(model.settings), []
     states = {
@@ -70,8 +70,8 @@ def onnx_losses(model: CharacterModel, exported: Exported, text: str) -> Array:
     return np.concatenate(losses)
 
 
-def tagger_rows(run: Path, models: list[TaggerModel], exported: Exported) -> list[Row]:
-    given = gold_sentences(read_model(run / "model").config, run, [], None).sentences
+def tagger_rows(run: Path, models: list[TaggerModel], exported: OnnxSession) -> list[Row]:
+    given = gold_sentences(read_model(run / "model"), run, [], None).sentences
     tokens, gold = [list(one.tokens) for one in given], [label for one in given for label in one.labels]
     several = [*(model.tag(tokens) for model in models), onnx_labels(models[0], exported, tokens)]
     found = [list(chain.from_iterable(labels)) for labels in several]
@@ -86,8 +86,8 @@ def share(labels: list[str], gold: list[str]) -> float:
     return sum(map(str.__eq__, labels, gold)) / len(gold)
 
 
-def character_rows(run: Path, models: list[CharacterModel], exported: Exported) -> list[Row]:
-    text = held_out_text(run, runs_root(None))[:SCORED]
+def character_rows(run: Path, models: list[CharacterModel], exported: OnnxSession) -> list[Row]:
+    text = held_out_text(run, runs_root(None))[:SCORED_SYMBOLS]
     found = [carried_losses(model, model.encode(text), streams=1) for model in models] + [
         onnx_losses(models[0], exported, text)
     ]
@@ -104,7 +104,7 @@ def main() -> None:
             half = write_float16_copy(place, Path(folder) / "half", [], runs_root(None))
             onnx = export_onnx(place, Path(folder) / "model.onnx")
             models: list[Any] = [load_model(read_model(path)) for path in (place.model, half.path)]
-            exported = Exported(onnx.path.read_bytes())
+            exported = OnnxSession(onnx.path.read_bytes())
         rows = (tagger_rows if isinstance(models[0], TaggerModel) else character_rows)(run, models, exported)
         for form, space, (score, differs) in zip(
             ("float32", "float16", "onnxruntime"), (*half.sizes, onnx.size), rows, strict=True

@@ -1,4 +1,4 @@
-"""`evaluate` on taggers as a user meets it: every score of the report, files of other layouts, tests and suspects."""
+"""`evaluate` for taggers: all scores of the report, files of other layouts, paired tests and suspects."""
 
 from __future__ import annotations
 
@@ -17,14 +17,17 @@ TRAIN = "".join(
     for verb in ("saw", "left", "likes")
     for place in ("Rome", "Paris", "Oslo")
 )
-# Two sentences as in train; one with an unknown word and a label that train lacks; one whose gold labels are wrong.
+# Two sentences as in train, one with an unknown word and an unknown label, one with wrong gold labels.
 TEST = (
     "Anna\tB-PER\nsaw\tO\nRome\tB-LOC\n.\tO\n\n"
     "Oslo\tB-LOC\nCity\tI-LOC\nleft\tO\n\n"
     "Zzyzx\tB-ORG\nsaw\tO\nRome\tB-LOC\n.\tO\n\n"
     "Bob\tB-LOC\nlikes\tO\nParis\tI-LOC\n.\tO\n\n"
 )
-SMALL = "model:\n  features: standard\n  hidden_size: 12\n  projection: 24\ntraining:\n  batch_words: 60\n  lr: 0.02\n  threads: 1\n"
+SMALL = (
+    "model:\n  features: standard\n  hidden_size: 12\n  projection: 24\n"
+    "training:\n  batch_words: 60\n  lr: 0.02\n  threads: 1\n"
+)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +165,7 @@ def test_what_a_seed_held_out_is_evaluated_again(folder: Path) -> None:
     stored = json.loads((folder / "runs/held/evaluation.json").read_text())
     value = report(folder, "held", "--suspects", "held.tsv")
     assert value["accuracy"] == stored["dev"]["accuracy"] and value["tokens"] == stored["dev"]["tokens"]
-    assert "what seed 1 held out of" in plain(folder, "held").lines[0]
+    assert "that seed 1 held out" in plain(folder, "held").lines[0]
 
 
 OTHERS = {
@@ -203,7 +206,7 @@ def test_a_file_of_another_layout_or_scheme_is_read_and_said_so(
         (("good", "--block", "64"), "are for character models; this is a tagger"),
         (("good", "--against", "nobody"), "nobody"),
         (("good", "--suspects", "no/such/folder.tsv"), "no/such"),
-        (("alone",), "this model lies in no run"),
+        (("alone",), "the model is not part of a run with a config"),
     ],
     ids=["file", "model", "option", "against", "suspects", "bare model"],
 )

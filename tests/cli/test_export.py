@@ -1,4 +1,4 @@
-"""`export`: every kind of network in onnxruntime gives what the runtime gives, and half the bytes cost next to nothing."""
+"""`export`: networks agree in onnxruntime with inference, and float16 copies are half as large."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ import pytest
 
 from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
-from seqtool.export import onnx_models as onnx_networks
+from seqtool.export import onnx_models
 from seqtool.export.float16 import write_float16_copy
-from seqtool.export.onnx import export_onnx, onnx_model
-from seqtool.export.onnx_verify import SHAPES, Exported, check_character, check_tagger, tagger_inputs
+from seqtool.export.onnx import export_onnx, onnx_model, onnx_network
+from seqtool.export.onnx_verify import SHAPES, OnnxSession, tagger_inputs, verify_character, verify_tagger
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
@@ -72,59 +72,61 @@ def bundle_of(parts: Parts) -> StoredModel:
     )
 
 
-def exported(bundle: StoredModel) -> tuple[Exported, Any]:
-    proto = onnx_model(bundle, load_model(bundle))
-    return Exported(proto.SerializeToString()), proto
+def exported(bundle: StoredModel) -> tuple[OnnxSession, Any]:
+    proto = onnx_model(bundle, onnx_network(bundle))
+    return OnnxSession(proto.SerializeToString()), proto
 
 
 @pytest.mark.parametrize("name", CHARACTERS)
-def test_character_models(name: str) -> None:
+def test_exported_text_models_agree_with_inference(name: str) -> None:
     bundle = bundle_of(character_parts(CHARACTERS[name], "abcdé\n", scale=0.6))
     model = load_model(bundle)
-    assert check_character(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert verify_character(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", TAGGERS)
-def test_taggers(name: str) -> None:
+def test_exported_taggers_agree_with_inference(name: str) -> None:
     bundle = bundle_of(tagger_parts(TAGGERS[name]))
     model = load_model(bundle)
-    assert check_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert verify_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
 
 
-def test_character_models_are_compared_on_what_they_write(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On noise a trained network's rounding errors can grow beyond what is allowed; its own text is what it is used on."""
+def test_text_models_are_compared_on_text_that_they_generate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Random symbols can amplify rounding errors beyond the tolerance; the model's own text does not."""
     config, vocab, weights = character_parts(CHARACTERS["lstm"], "abcdé\n")
     weights["output.bias"][3] = 100
     bundle = bundle_of((config, vocab, weights))
-    seen: list[Any] = []
-    whole = Exported.__call__
+    inputs_ids: list[Any] = []
+    whole = OnnxSession.__call__
 
-    def watched(self: Exported, inputs: Any) -> Any:
-        seen.append(inputs["ids"])
+    def watched(self: OnnxSession, inputs: Any) -> Any:
+        inputs_ids.append(inputs["ids"])
         return whole(self, inputs)
 
-    monkeypatch.setattr(Exported, "__call__", watched)
-    assert check_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
-    assert [ids.shape for ids in seen] == [(length, batch) for batch, length in SHAPES for _ in range(2)]
-    assert all((ids[1:] == 3).all() for ids in seen)
+    monkeypatch.setattr(OnnxSession, "__call__", watched)
+    assert verify_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert [ids.shape for ids in inputs_ids] == [
+        (length, batch) for batch, length in SHAPES for _ in range(2)
+    ]
+    assert all((ids[1:] == 3).all() for ids in inputs_ids)
 
 
-def test_float16_weights_are_exported_too() -> None:
+def test_float16_weights_can_be_exported() -> None:
     config, vocab, weights = character_parts(CHARACTERS["deep lstm"], "abc")
     half = {name: array.astype(np.float16) for name, array in weights.items()}
     bundle = bundle_of((config, vocab, half))
-    assert check_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    assert verify_character(load_model(bundle), exported(bundle)[0]) <= 1  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["crf", "lstm", "one way gru"])
-def test_what_is_needed_for_decoding_stands_in_the_file(name: str) -> None:
-    """Viterbi over the exported scores, with nothing but what the file says, gives the model's own labels."""
+def test_metadata_contain_everything_for_decoding(name: str) -> None:
+    """Viterbi decoding of the exported scores, with the metadata alone, gives the labels of the model."""
     bundle = bundle_of(tagger_parts(TAGGERS[name]))
     model = load_model(bundle)
     assert isinstance(model, Tagger)
     network, proto = exported(bundle)
-    facts = {prop.key: prop.value for prop in proto.metadata_props}
-    labels, sequence = json.loads(facts["labels"]), json.loads(facts["sequence_scores"])
+    metadata = {prop.key: prop.value for prop in proto.metadata_props}
+    labels, sequence = json.loads(metadata["labels"]), json.loads(metadata["sequence_scores"])
     sentences = random_sentences([3, 9, 1, 5])
     inputs = tagger_inputs(model, sentences)
     scores = network(inputs)["scores"].astype(np.float64)
@@ -138,16 +140,16 @@ def test_what_is_needed_for_decoding_stands_in_the_file(name: str) -> None:
     assert found == model.tag(sentences)
 
 
-def test_what_is_needed_for_symbols_stands_in_the_file() -> None:
+def test_metadata_contain_symbols_and_initial_state() -> None:
     bundle = bundle_of(character_parts(CHARACTERS["gru"], "abé", unknown=2))
-    facts = {prop.key: prop.value for prop in exported(bundle)[1].metadata_props}
-    assert (json.loads(facts["symbols"]), facts["unit"], facts["unknown"], facts["kind"]) == (
+    metadata = {prop.key: prop.value for prop in exported(bundle)[1].metadata_props}
+    assert (json.loads(metadata["symbols"]), metadata["unit"], metadata["unknown"], metadata["kind"]) == (
         ["a", "b", "é"],
         "char",
         "2",
         "text",
     )
-    start = json.loads(facts["initial_state"])["h.0"]
+    start = json.loads(metadata["initial_state"])["h.0"]
     assert np.allclose(start, bundle.weights["initial_state.0.forward.h"])
 
 
@@ -169,15 +171,15 @@ def runs(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
-def test_the_command(runs: Path) -> None:
-    done = inside("export", "char", "--to", "onnx", cwd=runs)
-    assert (done.code, done.stderr) == (0, "")
-    assert done.lines[0].startswith("runs/char/model.onnx  ")
-    assert "  input   ids                (time, batch)" in done.lines
-    assert done.lines[-1].startswith(
+def test_export_command_writes_onnx(runs: Path) -> None:
+    result = inside("export", "char", "--to", "onnx", cwd=runs)
+    assert (result.code, result.stderr) == (0, "")
+    assert result.lines[0].startswith("runs/char/model.onnx  ")
+    assert "  input   ids                (time, batch)" in result.lines
+    assert result.lines[-1].startswith(
         "verified in onnxruntime on batch x length 1 x 1, 2 x 7, 5 x 3, 3 x 40: at most "
     )
-    assert Exported((runs / "runs/char/model.onnx").read_bytes()).outputs == [
+    assert OnnxSession((runs / "runs/char/model.onnx").read_bytes()).outputs == [
         "h.0.next",
         "c.0.next",
         "logits",
@@ -191,11 +193,11 @@ def test_the_command(runs: Path) -> None:
     assert len(value["verified"]["shapes"]) >= 3
 
 
-def test_a_network_that_does_not_agree_is_not_kept(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(onnx_networks.GATES, "lstm", (0, 1, 2, 3))
+def test_network_that_does_not_agree_is_not_written(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(onnx_models.GATES, "lstm", (0, 1, 2, 3))
     for name in ("char", "tagger"):
         place = ModelPlace(runs / "runs" / name / "model", runs / "runs" / name)
-        with pytest.raises(SeqtoolError, match="onnxruntime does not give what the model gives"):
+        with pytest.raises(SeqtoolError, match="onnxruntime gives other results than the model"):
             export_onnx(place, None)
         assert not (place.run / "model.onnx").exists()  # type: ignore[operator]
 
@@ -212,12 +214,12 @@ def test_a_network_that_does_not_agree_is_not_kept(runs: Path, monkeypatch: pyte
         pytest.param(["gone", "--to", "onnx"], "runs here: char, tagger", id="no such model"),
         pytest.param(
             ["char", "--dtype", "float16", "--out", "runs/char/model"],
-            "there is something else already",
+            "found something else",
             id="onto itself",
         ),
         pytest.param(
             ["char", "--dtype", "float16", "--out", "runs"],
-            "there is something else already",
+            "found something else",
             id="onto another folder",
         ),
         pytest.param(
@@ -225,29 +227,29 @@ def test_a_network_that_does_not_agree_is_not_kept(runs: Path, monkeypatch: pyte
         ),
     ],
 )
-def test_mistakes_are_answered(arguments: list[str], message: str, runs: Path) -> None:
-    done = inside("export", *arguments, cwd=runs)
-    assert (done.code, done.stdout) == (2, "")
-    assert message in done.stderr
+def test_usage_errors_exit_2_and_change_nothing(arguments: list[str], message: str, runs: Path) -> None:
+    result = inside("export", *arguments, cwd=runs)
+    assert (result.code, result.stdout) == (2, "")
+    assert message in result.stderr
     assert (runs / "runs/char/config.yaml").is_file()
     assert read_model(runs / "runs/char/model").weights["output.bias"].dtype == np.float32
     assert not (runs / "runs/char-float16").exists()
 
 
-def test_without_onnx_the_extra_is_named(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_error_without_onnx_names_the_extra(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqtool.export.onnx.find_spec", lambda _: None)
-    done = inside("export", "char", "--to", "onnx", cwd=runs)
-    assert done.code == 2
-    assert "pip install 'seqtool[onnx]'" in done.stderr
+    result = inside("export", "char", "--to", "onnx", cwd=runs)
+    assert result.code == 2
+    assert "pip install 'seqtool[onnx]'" in result.stderr
 
 
-def test_half_the_bytes(runs: Path) -> None:
+def test_float16_copy_is_written_and_listed(runs: Path) -> None:
     (runs / "a.txt").write_text("abba" * 50)
-    done = inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs)
-    assert (done.code, done.stderr) == (0, "")
-    assert done.lines[0] == "runs/char-float16"
-    assert done.lines[1].startswith("  size ")
-    assert done.lines[2].startswith("  nats ")
+    result = inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs)
+    assert (result.code, result.stderr) == (0, "")
+    assert result.lines[0] == "runs/char-float16"
+    assert result.lines[1].startswith("  size ")
+    assert result.lines[2].startswith("  nats ")
     before, after = (read_model(runs / "runs" / name) for name in ("char/model", "char-float16"))
     assert {array.dtype for array in after.weights.values()} == {np.dtype(np.float16)}
     assert after.manifest.to_json()["made_from"] == before.manifest.sha256
@@ -257,10 +259,10 @@ def test_half_the_bytes(runs: Path) -> None:
     assert (again.code, "float16 already" in again.stderr) == (2, True)
     assert (
         inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0
-    )  # replaces its own
+    )  # an earlier copy is replaced
 
 
-def test_scores_before_and_after(runs: Path) -> None:
+def test_float16_copy_of_a_tagger_has_scores_before_and_after(runs: Path) -> None:
     (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
     value = json.loads(
         inside("export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs).stdout
@@ -268,19 +270,19 @@ def test_scores_before_and_after(runs: Path) -> None:
     assert set(value) == {"version", "model", "bytes", "scores", "data"}
     assert set(value["scores"]) == {"accuracy", "f1"}
     assert value["bytes"][1] < value["bytes"][0]
-    done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
-    assert "  data       not scored: " in done.stdout
+    result = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    assert "  data       not scored: " in result.stdout
     (runs / "runs/tagger/config.yaml").write_text(
         "task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n"
     )
-    done = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    result = inside("export", "tagger", "--dtype", "float16", cwd=runs)
     assert (
         "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data"
-        in done.stdout
+        in result.stdout
     )
 
 
-def test_the_runs_own_data_are_scored_on(runs: Path) -> None:
+def test_float16_copy_is_scored_on_the_data_of_the_run(runs: Path) -> None:
     (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
     head = "task: tagger\ntraining: {epochs: 1}\n"
     for data in ("{train: ../../gone.conll, test: ../../t.conll}", "{train: ../../t.conll}"):
@@ -297,7 +299,7 @@ def test_the_runs_own_data_are_scored_on(runs: Path) -> None:
     )
 
 
-def test_a_weight_too_large_for_float16(runs: Path) -> None:
+def test_weight_too_large_for_float16_is_refused(runs: Path) -> None:
     config, vocab, weights = character_parts(replace(CHARACTERS["rnn"]), "ab")
     weights["output.bias"][0] = 1e6
     write_model(runs / "large", config, vocab, weights, {})

@@ -1,4 +1,4 @@
-"""`inspect` in a pipe: what it shows of models of both kinds, what --json holds, and its answers to mistakes."""
+"""`inspect` without a terminal: text models and taggers, --json, and errors."""
 
 from __future__ import annotations
 

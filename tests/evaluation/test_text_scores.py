@@ -1,4 +1,4 @@
-"""The evaluation of character models against other means: one symbol at a time, brute-force n-grams and copies."""
+"""Evaluation of text models, compared with single steps and with brute force."""
 
 from __future__ import annotations
 
@@ -16,17 +16,22 @@ from hypothesis import strategies as st
 
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation import character as character_evaluation
-from seqtool.evaluation import text_scores as text_evaluation
+from seqtool.evaluation import text_scores
 from seqtool.evaluation.character import TextRequest, evaluate_character
-from seqtool.evaluation.ngrams import NgramModel, longest_copy, share_seen
-from seqtool.evaluation.novelty import novelty_of_lines, novelty_of_text
+from seqtool.evaluation.novelty import (
+    NgramModel,
+    longest_copy,
+    ngram_losses,
+    novelty_of_lines,
+    novelty_of_text,
+    seen_share,
+)
 from seqtool.evaluation.text_data import read_files
 from seqtool.evaluation.text_scores import (
     SymbolTally,
     evaluate_lines,
     evaluate_text,
     fit_temperature,
-    ngram_losses,
     symbol_class,
 )
 from seqtool.inference.character import CharacterModel
@@ -48,7 +53,7 @@ def text_of(length: int, seed: int = 0) -> str:
 
 
 def nats_one_by_one(network: CharacterModel, text: str) -> list[float]:
-    """Nats of each symbol but the first, from single steps."""
+    """Return nats of each symbol but the first, from single steps."""
     ids, state, found = network.encode(text), network.initial_state(), []
     for number, following in pairwise(ids):
         scores, state = network.step(np.array([number]), state)
@@ -57,10 +62,10 @@ def nats_one_by_one(network: CharacterModel, text: str) -> list[float]:
     return found
 
 
-# --- running text -----------------------------------------------------------------------------------------------------
+# --- running text -------------------------------------------------------------------------------------------
 
 
-def test_both_protocols_and_the_classes_are_those_of_single_steps() -> None:
+def test_both_protocols_and_the_classes_equal_single_steps() -> None:
     network, text = model(), text_of(700)
     found = evaluate_text(network, network.encode(text), (64, 100))
     single = nats_one_by_one(network, text)
@@ -82,18 +87,18 @@ def test_both_protocols_and_the_classes_are_those_of_single_steps() -> None:
     assert set(found.classes) == {"newline", "space", "letters", "digits", "punctuation"}
 
 
-def test_the_carried_protocol_of_a_long_text_is_one_pass_within_a_thousandth() -> None:
+def test_carried_protocol_of_a_long_text_equals_one_pass_within_a_thousandth() -> None:
     network, text = model(), text_of(12_000)
     found = evaluate_text(network, network.encode(text), ())
     assert found.carried == pytest.approx(sum(nats_one_by_one(network, text)) / 11_999, abs=1e-3)
 
 
-def test_what_is_known_of_blocks_is_not_found_out_again() -> None:
+def test_known_block_losses_are_not_computed_again() -> None:
     network = model()
     assert evaluate_text(network, network.encode(text_of(90)), (64,), {64: 1.25}).blocks == {64: 1.25}
 
 
-def test_contexts_are_symbols_read_from_nothing() -> None:
+def test_context_losses_equal_single_steps_from_the_initial_state() -> None:
     network, text = model(), text_of(650)
     found = evaluate_text(network, network.encode(text), ()).contexts
     short = [nats_one_by_one(network, text[start : start + 11]) for start in range(0, 640, 10)]
@@ -107,15 +112,15 @@ def test_contexts_are_symbols_read_from_nothing() -> None:
         )
 
 
-def test_few_tiles_of_a_long_text_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_context_losses_of_few_tiles_are_close_to_those_of_many(monkeypatch: pytest.MonkeyPatch) -> None:
     network, ids = model(), model().encode(text_of(40_000))
     whole = evaluate_text(network, ids, ()).contexts
-    monkeypatch.setattr(text_evaluation, "TILES", 100)
+    monkeypatch.setattr(text_scores, "TILES", 100)
     assert evaluate_text(network, ids, ()).contexts == pytest.approx(whole, abs=0.1)
 
 
 @pytest.mark.parametrize("length", [2, 5, 11, 150])
-def test_a_short_text_has_the_contexts_that_fit(length: int) -> None:
+def test_short_text_has_only_the_contexts_that_fit(length: int) -> None:
     network = model()
     found = evaluate_text(network, network.encode(text_of(length)), (64,))
     assert found.symbols == length - 1
@@ -123,7 +128,7 @@ def test_a_short_text_has_the_contexts_that_fit(length: int) -> None:
     json.dumps(found.to_json(), allow_nan=False)
 
 
-def test_bits_per_byte_count_the_bytes_of_utf8_and_unknown_symbols_are_counted() -> None:
+def test_bits_per_byte_count_utf8_bytes_and_unknown_symbols() -> None:
     network = character_model(
         CharModel(hidden_size=5, embedding_dim=4), [*"ab é", "\N{REPLACEMENT CHARACTER}"], unknown=4
     )
@@ -131,11 +136,11 @@ def test_bits_per_byte_count_the_bytes_of_utf8_and_unknown_symbols_are_counted()
     assert found.unknown == pytest.approx(1 / 6)
     assert found.bytes_per_symbol == pytest.approx(
         (2 + 1 + 2 + 1 + 1 + 3) / 6
-    )  # U+FFFD, which stands for the z, has three
+    )  # U+FFFD replaces the z and has three bytes
     assert found.bits_per_byte == pytest.approx(found.carried / math.log(2) / found.bytes_per_symbol)
 
 
-def test_the_tally_adds_up() -> None:
+def test_tally_of_parts_equals_tally_of_the_whole() -> None:
     ids, losses = np.array([0, 2, 2, 1]), np.array([1.0, 2.0, 3.0, 4.0])
     whole = SymbolTally.empty(4).add(ids, losses)
     parts = SymbolTally.empty(4).add(ids[:3], losses[:3]).add(ids[3:], losses[3:])
@@ -143,10 +148,10 @@ def test_the_tally_adds_up() -> None:
     assert whole.by_class("a b!") == {"letters": (2.0, 3), "space": (4.0, 1)}
 
 
-# --- lines ------------------------------------------------------------------------------------------------------------
+# --- lines --------------------------------------------------------------------------------------------------
 
 
-def test_lines_are_scored_by_themselves_with_their_ends() -> None:
+def test_lines_are_scored_separately_with_their_ends() -> None:
     network, lines = model(kind="lines"), ["abc", "a", "é1?"]
     found = evaluate_lines(network, [network.encode(f"\n{line}\n") for line in lines])
     single = [nats for line in lines for nats in nats_one_by_one(network, f"\n{line}\n")]
@@ -155,26 +160,26 @@ def test_lines_are_scored_by_themselves_with_their_ends() -> None:
     assert found.classes["newline"][1] == 3 and not found.blocks and not found.contexts
 
 
-def test_a_file_of_lines_is_read_line_by_line(tmp_path: Path) -> None:
+def test_file_of_lines_is_read_without_empty_lines(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_bytes(b"ab\r\n\r\nc")
     part = read_files(model(kind="lines"), [tmp_path / "lines.txt"])
-    assert part.decoded(model().vocabulary) == "ab\nc\n"
+    assert part.decode(model().vocabulary) == "ab\nc\n"
 
 
-# --- n-grams ----------------------------------------------------------------------------------------------------------
+# --- n-grams ------------------------------------------------------------------------------------------------
 
 
 def probability(text: str, context: str, symbol: str, symbols: int) -> float:
-    """Witten-Bell by its definition, straight from the text."""
+    """Return the Witten-Bell probability by its definition, directly from the text."""
     shorter = probability(text, context[1:], symbol, symbols) if context else 1 / symbols
     places = [
         place
         for place in range(len(text))
         if text.startswith(context, place) and place + len(context) < len(text)
     ]
-    going_on = Counter(text[place + len(context)] for place in places)
-    total, kinds = sum(going_on.values()), len(going_on)
-    return (going_on[symbol] + kinds * shorter) / (total + kinds) if total else shorter
+    followers = Counter(text[place + len(context)] for place in places)
+    total, kinds = sum(followers.values()), len(followers)
+    return (followers[symbol] + kinds * shorter) / (total + kinds) if total else shorter
 
 
 @given(
@@ -182,10 +187,10 @@ def probability(text: str, context: str, symbol: str, symbols: int) -> float:
     st.text(alphabet="abcd", min_size=2, max_size=12),
     st.integers(1, 4),
 )
-def test_ngrams_are_witten_bells(train: str, text: str, order: int) -> None:
+def test_ngram_losses_equal_the_definition_of_witten_and_bell(train: str, text: str, order: int) -> None:
     numbers = {symbol: number for number, symbol in enumerate("abcd")}
-    trained, asked = (np.array([numbers[symbol] for symbol in side]) for side in (train, text))
-    found = NgramModel(trained, 4, order).losses(asked)
+    trained, scored = (np.array([numbers[symbol] for symbol in side]) for side in (train, text))
+    found = NgramModel(trained, 4, order).losses(scored)
     expected = [
         -math.log(probability(train, text[max(0, place - order + 1) : place], text[place], 4))
         for place in range(1, len(text))
@@ -194,7 +199,7 @@ def test_ngrams_are_witten_bells(train: str, text: str, order: int) -> None:
 
 
 @given(st.text(alphabet="ab", min_size=1, max_size=30), st.integers(1, 3))
-def test_ngram_probabilities_add_up_to_one(train: str, order: int) -> None:
+def test_ngram_probabilities_sum_to_one(train: str, order: int) -> None:
     trained = np.array(["abc".index(symbol) for symbol in train])
     ngram = NgramModel(trained, 3, order)
     for context in ([0], [1, 0], [2, 1, 1]):
@@ -202,7 +207,7 @@ def test_ngram_probabilities_add_up_to_one(train: str, order: int) -> None:
         assert whole == pytest.approx(1.0)
 
 
-def test_orders_that_have_no_number_of_64_bits_are_left_out() -> None:
+def test_orders_that_do_not_fit_in_64_bits_are_left_out() -> None:
     ids = np.array([0, 5, 7, 5])
     assert list(ngram_losses(ids, ids, 20_000)) == [1, 2, 3, 4]
     assert list(ngram_losses(ids, ids, 65)) == [1, 2, 3, 4, 5, 6]
@@ -210,43 +215,43 @@ def test_orders_that_have_no_number_of_64_bits_are_left_out() -> None:
         NgramModel(ids, 20_000, 5)
 
 
-# --- novelty ----------------------------------------------------------------------------------------------------------
+# --- novelty ------------------------------------------------------------------------------------------------
 
 
 @given(TEXTS, TEXTS)
-def test_the_longest_copy_is_the_longest_common_stretch(sample: str, text: str) -> None:
-    stretches = {sample[a:b] for a in range(len(sample)) for b in range(a, len(sample) + 1)}
-    longest = max((len(stretch) for stretch in stretches if stretch in text), default=0)
+def test_longest_copy_is_the_longest_common_substring(sample: str, text: str) -> None:
+    substrings = {sample[a:b] for a in range(len(sample)) for b in range(a, len(sample) + 1)}
+    longest = max((len(substring) for substring in substrings if substring in text), default=0)
     found = longest_copy(sample, text)
     assert found in sample and found in text and len(found) == longest
 
 
 @given(TEXTS, TEXTS, st.integers(1, 4))
-def test_seen_ngrams_are_counted_one_by_one(sample: str, text: str, size: int) -> None:
+def test_seen_share_equals_brute_force(sample: str, text: str, size: int) -> None:
     known: defaultdict[str, int] = defaultdict(int)
     for start in range(len(text) - size + 1):
         known[text[start : start + size]] += 1
     grams = [sample[start : start + size] for start in range(len(sample) - size + 1)]
     share = sum(known[gram] > 0 for gram in grams) / len(grams) if grams else None
-    assert share_seen(sample, text, size) == share
+    assert seen_share(sample, text, size) == share
 
 
-def test_a_sample_is_compared_with_the_training_text() -> None:
+def test_novelty_compares_a_sample_with_the_training_text() -> None:
     found = novelty_of_text("the cat sat", "on the mat the cat slept")
     assert found.longest_copy == "the cat s"
     assert found.seen_ngrams == {5: 5 / 7, 10: 0.0, 20: None}
     assert found.to_json()["seen_ngrams"] == {"5": 5 / 7, "10": 0.0, "20": None}
 
 
-def test_lines_are_told_apart_into_new_and_seen() -> None:
+def test_novelty_separates_new_and_seen_lines() -> None:
     found = novelty_of_lines(["anna", "an", "zoe", "anna"], "anna\nzoe\n")
     assert (found.new_lines, found.seen_lines) == (("an",), ("anna", "zoe", "anna"))
 
 
-# --- temperature, and the report --------------------------------------------------------------------------------------
+# --- temperature, and the report ----------------------------------------------------------------------------
 
 
-def test_the_fitted_temperature_is_the_best_of_a_fine_grid() -> None:
+def test_fitted_temperature_recovers_the_sampling_temperature() -> None:
     network = model(scale=1.5)
     ids = network.encode("".join(network.sample("a", 3000, temperature=0.8, seed=1)))
     found = fit_temperature(network, ids, "the validation text", ids)
@@ -260,17 +265,17 @@ def place_without_run(tmp_path: Path) -> ModelPlace:
     return ModelPlace(tmp_path / "m", None)
 
 
-def test_the_report_of_a_model_alone_says_what_is_not_available(tmp_path: Path) -> None:
+def test_report_without_a_run_states_what_is_not_available(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(text_of(300), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), temperature=True)
     _, found = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
-    told = "\n".join(text_report(found, "char"))
-    assert "n-gram baselines: not available" in told and "novelty of a sample: not available" in told
-    assert "fitted on this very text" in told and "no score" in told
+    report = "\n".join(text_report(found, "char"))
+    assert "n-gram baselines: not available" in report and "novelty of a sample: not available" in report
+    assert "fitted on this very text" in report and "no score" in report
     assert found.to_json()["ngrams"] is None and found.to_json()["novelty"] is None
 
 
-def test_a_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> None:
+def test_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> None:
     for name, seed in (("text", 0), ("train", 1)):
         (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
@@ -278,31 +283,35 @@ def test_a_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> N
     assert found.ngrams is not None and list(found.ngrams) == [1, 2, 3, 4, 5, 6]
     ids = [model().encode(text_of(400, seed)) for seed in (0, 1)]
     assert found.ngrams[3] == pytest.approx(NgramModel(ids[1], len(SYMBOLS), 3).losses(ids[0]).mean())
-    told = "\n".join(text_report(found, "char"))
-    assert f"2-gram {found.ngrams[2]:.4f}" in told and "6-gram" in told and "longest copied stretch" in told
+    report = "\n".join(text_report(found, "char"))
+    assert (
+        f"2-gram {found.ngrams[2]:.4f}" in report
+        and "6-gram" in report
+        and "longest copied stretch" in report
+    )
 
 
-def test_that_only_the_beginning_of_a_long_training_text_is_looked_at_is_told(
+def test_report_states_that_only_the_beginning_of_a_long_training_text_is_used(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     for name, seed in (("text", 0), ("train", 1)):
         (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
-    said = "n-grams and novelty go by the first 150 symbols of the training text"
+    message = "n-grams and novelty go by the first 150 symbols of the training text"
     _, whole = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
     assert (
-        said not in "\n".join(text_report(whole, "char"))
+        message not in "\n".join(text_report(whole, "char"))
         and whole.to_json()["train_symbols_looked_at"] is None
     )
-    monkeypatch.setattr(character_evaluation, "NGRAM_TEXT", 150)
+    monkeypatch.setattr(character_evaluation, "TRAIN_LIMIT", 150)
     _, cut = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
     ids = [model().encode(text_of(400, seed)) for seed in (0, 1)]
     assert cut.ngrams is not None
     assert cut.ngrams[3] == pytest.approx(NgramModel(ids[1][:150], len(SYMBOLS), 3).losses(ids[0]).mean())
-    assert said in "\n".join(text_report(cut, "char")) and cut.to_json()["train_symbols_looked_at"] == 150
+    assert message in "\n".join(text_report(cut, "char")) and cut.to_json()["train_symbols_looked_at"] == 150
 
 
-def test_bytes_are_read_as_they_are(tmp_path: Path) -> None:
+def test_byte_models_read_files_as_bytes(tmp_path: Path) -> None:
     network = character_model(
         CharModel(hidden_size=5, embedding_dim=4), [*map(chr, range(128, 256)), *"ab"], unit="byte"
     )
@@ -314,7 +323,7 @@ def test_bytes_are_read_as_they_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"ab\xff", "expected UTF-8, found byte 0xff at offset 2"),
         ("abc\u4e00".encode(), "is not in the alphabet"),
@@ -322,15 +331,17 @@ def test_bytes_are_read_as_they_are(tmp_path: Path) -> None:
     ],
     ids=["no UTF-8", "unknown symbol", "missing"],
 )
-def test_a_file_that_cannot_be_scored_is_named(content: bytes | None, said: str, tmp_path: Path) -> None:
+def test_error_names_a_file_that_cannot_be_scored(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
     path = tmp_path / "x.txt"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(SeqtoolError, match=said) as caught:
+    with pytest.raises(SeqtoolError, match=message) as caught:
         evaluate_character(model(), place_without_run(tmp_path), tmp_path, TextRequest((path,)))
     assert caught.value.problems[0].place == str(path) and caught.value.problems[0].hint
 
 
-def test_without_a_run_a_text_must_be_named(tmp_path: Path) -> None:
+def test_model_without_a_run_needs_a_text(tmp_path: Path) -> None:
     with pytest.raises(SeqtoolError, match="no text is named"):
         evaluate_character(model(), place_without_run(tmp_path), tmp_path, TextRequest())

@@ -30,7 +30,7 @@ def random_text(length: int, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list(SYMBOLS), length))
 
 
-# --- units that follow a pattern --------------------------------------------------------------------------------------
+# --- units that follow a pattern ----------------------------------------------------------------------------
 
 
 def planted() -> CharacterModel:
@@ -120,7 +120,7 @@ def test_what_no_unit_can_follow_is_said(name: str, part: str) -> None:
         pattern_of_symbols(character_model(LSTM, SYMBOLS), name, "abc")
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------------------
 
 
 def test_names_of_units() -> None:
@@ -147,7 +147,7 @@ def test_gates_keep_their_meaning_and_states_fill_their_range() -> None:
     assert shades(Unit(0, "h", 0), np.zeros(2)).tolist() == [0, 0]
 
 
-# --- readings ---------------------------------------------------------------------------------------------------------
+# --- readings -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["text", "lines"])
@@ -196,7 +196,7 @@ def test_excerpts_begin_with_the_line_where_the_pattern_is_seen() -> None:
     assert text[slice(*excerpt(pattern_values("brackets", text), text, 8))] == "so (much"
 
 
-# --- numbers to go on with --------------------------------------------------------------------------------------------
+# --- numbers to go on with ----------------------------------------------------------------------------------
 
 
 def test_states_come_back_from_a_file_without_pickle(tmp_path: Path) -> None:
@@ -244,7 +244,7 @@ def test_effects_are_those_of_tagging_without_the_word() -> None:
     assert ablate_words(model, ["dog"]).effects is None
 
 
-# --- on a terminal ----------------------------------------------------------------------------------------------------
+# --- on a terminal ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [50, 80, 200])

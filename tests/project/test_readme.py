@@ -21,8 +21,8 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
-from seqtool.evaluation.character import compared
-from seqtool.evaluation.text_data import Part
+from seqtool.evaluation.character import compare_with_training_text
+from seqtool.evaluation.text_data import TextPart
 from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.text_evaluation import text_report
 from seqtool.settings import CharModel
@@ -158,10 +158,10 @@ def test_the_report_on_a_text_looks_as_shown() -> None:
     (shown,) = re.findall(r"^```\n(\S+ on the val text of its run\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     model = character_model(CharModel(hidden_size=9, embedding_dim=4), "\n abc,")
     parts = [
-        Part("val", model.encode("a cab, a bac\nab c" * 30)),
-        Part("train", model.encode("b cab a, b\nac" * 90)),
+        TextPart("val", model.encode("a cab, a bac\nab c" * 30)),
+        TextPart("train", model.encode("b cab a, b\nac" * 90)),
     ]
-    found = compared(model, evaluate_text(model, parts[0].ids), *parts)
+    found = compare_with_training_text(model, evaluate_text(model, parts[0].ids), *parts)
     report = ["runs/shakespeare on the val text of its run", *text_report(found, "char")]
     assert [_form(line) for line in shown.splitlines()] == [_form(line) for line in report]
 

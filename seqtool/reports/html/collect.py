@@ -170,7 +170,7 @@ def _texts(
             _read_text(model, f"the input “{shorten(source, 40)}”", source, options.patterns)
             for source, _ in pairs[:1]
         ]
-    from seqtool.evaluation.evaluation_data import held_out_text
+    from seqtool.evaluation.text_data import held_out_text
 
     try:
         text, title = held_out_text(place.run, runs_root(options.runs_dir))[:RANKED_ON], "held-out text"
