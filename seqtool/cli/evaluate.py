@@ -153,7 +153,7 @@ def _tagger(
     from seqtool.evaluation.gold_labels import gold_sentences
     from seqtool.evaluation.tagger import compare, evaluate_tagger
     from seqtool.reports.console import say
-    from seqtool.reports.tagger_evaluation import comparison_line, tagger_report
+    from seqtool.reports.evaluation import comparison_line, tagger_report
 
     given = gold_sentences(bundle, place.run, files, split.value if split else None)
     for note in given.notes:
@@ -189,7 +189,7 @@ def _character(
     value: dict[str, Any],
 ) -> Iterator[str]:
     from seqtool.evaluation.character import TextRequest, evaluate_character
-    from seqtool.reports.text_evaluation import text_report
+    from seqtool.reports.evaluation import text_report
     from seqtool.storage.find_model import runs_root
 
     request = TextRequest(tuple(files), train_file, tuple(blocks or (64, 256)), fit_temperature)

@@ -15,8 +15,7 @@ from typing import NoReturn, ParamSpec
 import typer
 
 from seqtool.errors import ExitCode, Problem, SeqtoolError, Stopped
-from seqtool.reports.console import drop_stdout, say
-from seqtool.reports.errors import print_problems
+from seqtool.reports.console import drop_stdout, print_problems, say
 
 P = ParamSpec("P")
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk that is full or failing

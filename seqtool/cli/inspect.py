@@ -157,10 +157,11 @@ def _colour_and_width() -> tuple[bool, int]:
 
 def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.inference.character import CharacterModel
-    from seqtool.reports.network_inspection import character_walk, facts, overview, training_curve
+    from seqtool.reports.character_inspection import character_walk
+    from seqtool.reports.network import details, overview, training_curve
 
-    yield from overview(inspected.name, inspected.config, inspected.vocab, inspected.weights)
-    yield from facts(inspected.config, inspected.vocab, inspected.manifest)
+    yield from overview(inspected)
+    yield from details(inspected)
     yield from training_curve(inspected.rows)
     model = inspected.model
     if not isinstance(model, CharacterModel):
@@ -186,14 +187,13 @@ def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]
 
 def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...]) -> Iterator[str | Text]:
     from seqtool.inspection.word_ablation import ablate_words
-    from seqtool.reports.network_inspection import tagger_walk
-    from seqtool.reports.tagger_inspection import effect_lines, marginal_rows
+    from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
     colour, width = _colour_and_width()
     yield from tagger_walk(model, inspected.weights, tokens)
     inside = ablate_words(model, tokens)
     yield ""
-    yield from marginal_rows(inside, width=width, colour=colour)
+    yield from marginal_rows(inside, width=width, color=colour)
     yield ""
     yield from effect_lines(inside)
 
@@ -231,7 +231,7 @@ def _found(
     from seqtool.inspection.patterns import pattern_values
     from seqtool.inspection.unit_names import parse_units
     from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, state_parts
-    from seqtool.reports.unit_inspection import ranking_lines
+    from seqtool.reports.character_inspection import ranking_lines
 
     assert asked.find is not None
     target = pattern_of_symbols(model, asked.find, text)
@@ -251,16 +251,19 @@ def _coloured(
     model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool
 ) -> Iterator[str | Text]:
     from seqtool.inspection.unit_ranking import read_excerpt
-    from seqtool.reports.unit_inspection import reading_summary, unit_rows
+    from seqtool.reports.character_inspection import (
+        UnitDisplay,
+        prediction_kind,
+        surprisal_summary,
+        unit_rows,
+    )
 
     colour, width = _colour_and_width()
-    reading = read_excerpt(model, text, *stretch, units)
-    guess = "aligned" if model.kind == "pairs" else "next"
-    yield from unit_rows(
-        reading, model.vocabulary, units, guess=guess, surprisal=surprisal, width=width, colour=colour
-    )
+    trace = read_excerpt(model, text, *stretch, units)
+    display = UnitDisplay(units, prediction_kind(model), surprisal, width, colour)
+    yield from unit_rows(trace, model.vocabulary, display)
     if surprisal:
-        yield reading_summary(reading)
+        yield surprisal_summary(trace)
 
 
 def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:

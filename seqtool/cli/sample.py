@@ -91,7 +91,7 @@ def sample(
     from seqtool.cli.model_argument import text_model
     from seqtool.errors import SeqtoolError
     from seqtool.inference.sampling import Choice
-    from seqtool.reports.samples import print_json, print_samples
+    from seqtool.reports.text_results import print_sample_json, print_samples
 
     if prompt is not None and prompt_file is not None:
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
@@ -110,7 +110,7 @@ def sample(
         for one in seeds
     ]
     if json:
-        print_json(start, samples)
+        print_sample_json(start, samples)
     else:
         print_samples(
             "" if no_echo else start, samples, between="" if used.model.kind == "lines" else "---\n"

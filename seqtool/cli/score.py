@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from seqtool.inference.character import CharacterModel
-    from seqtool.reports.scores import ScorePrinter
+    from seqtool.reports.text_results import ScorePrinter
 
 Texts = Annotated[
     list[str] | None,
@@ -46,13 +46,12 @@ def score(
 
     from seqtool.cli.model_argument import text_model
     from seqtool.inference.score_stream import score_text
-    from seqtool.reports.scores import ScorePrinter
+    from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
     used = text_model(model, runs_dir)
     several = len(texts or ()) > 1 or len(files or ()) > 1
-    show = ScorePrinter(
-        used.model.vocabulary, used.model.kind, lines=lines, symbols=symbols, as_json=json, named=several
-    )
+    options = ScoreOptions(lines, symbols, as_json=json, named=several)
+    show = ScorePrinter(used.model.vocabulary, used.model.kind, options)
     if lines:
         _score_lines(used.model, texts, files, show)
     else:

@@ -1,33 +1,38 @@
-"""The two consoles: results on stdout, everything else on stderr; and what kind of thing each of them is.
+"""Streams of the shell: results on stdout, everything else on stderr, and the format of errors.
 
-On a terminal there is colour (unless NO_COLOR says otherwise); in a pipe or a file plain lines without any escape code.
+A terminal gets color unless NO_COLOR is set. A pipe or a file gets plain lines without escape codes.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
-from typing import IO, TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
-from seqtool.safe_text import visible
+from seqtool.reports.drawing import cell_width
+from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-JSON_VERSION = 1  # of what `--json` prints; docs/json.md says what its fields mean
+    from seqtool.errors import Problem, SourceLine
+
+JSON_VERSION = 1  # version of the objects that `--json` prints; docs/json.md describes their fields
+MAX_SOURCE_WIDTH = 160  # columns of a source line in an error
+_RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
 def is_terminal(stream: IO[str]) -> bool:
-    """Whether a person is looking at this stream."""
+    """Return true if a stream goes to a terminal that understands escape codes."""
     try:
         return stream.isatty() and os.environ.get("TERM") != "dumb"
-    except ValueError:  # closed
+    except ValueError:  # the stream is closed
         return False
 
 
 def console(stream: IO[str]) -> Console:
-    """A rich console on a stream, with markup and emoji codes switched off: what it prints is text."""
+    """Return a rich console for a stream that prints text as it is, without markup and emoji codes."""
     from rich.console import Console
 
     terminal = is_terminal(stream)
@@ -41,13 +46,36 @@ def console(stream: IO[str]) -> Console:
     )
 
 
+# --- output -----------------------------------------------------------------------------------------------
+
+
 def say(message: str) -> None:
-    """One line for the person, on stderr; control characters in it are made visible."""
+    """Print one line on stderr, with control characters made visible."""
     print(visible(message), file=sys.stderr, flush=True)
 
 
+def write_line(text: str) -> None:
+    """Print one line of the result on stdout and flush it.
+
+    A terminal gets control characters made visible; a pipe gets the exact text.
+    """
+    print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
+
+
+def json_text(value: Mapping[str, object]) -> str:
+    """Return one line of JSON with the version of the format as its first field."""
+    from json import dumps
+
+    return dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False)
+
+
+def write_json(value: Mapping[str, object]) -> None:
+    """Print one line of JSON on stdout and flush it."""
+    print(json_text(value), flush=True)
+
+
 def drop_stdout() -> None:
-    """After the reader of stdout has gone: let what is still buffered go nowhere, quietly."""
+    """Discard buffered and later output after the reader of stdout has closed the pipe."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(devnull, sys.stdout.fileno())
@@ -57,18 +85,46 @@ def drop_stdout() -> None:
         os.close(devnull)
 
 
-def write_line(text: str) -> None:
-    """One line of result on stdout, flushed at once: visible signs on a terminal, the very bytes in a pipe."""
-    print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
+# --- errors -----------------------------------------------------------------------------------------------
 
 
-def json_text(value: Mapping[str, Any]) -> str:
-    """An object of `--json` in a line: its fields after the version that they belong to."""
-    from json import dumps
+def print_problems(problems: Sequence[Problem], stream: IO[str] | None = None) -> None:
+    """Write problems to stderr, or to another stream."""
+    stream = stream or sys.stderr
+    stream.write(format_problems(problems, color=is_terminal(stream) and not os.environ.get("NO_COLOR")))
+    stream.flush()
 
-    return dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False)
+
+def format_problems(problems: Sequence[Problem], *, color: bool = False) -> str:
+    """Return all problems as text, with their number at the end if there are several.
+
+    Each problem has a place, one sentence and, where they exist, the source line with a caret and a hint.
+    """
+    texts = [_problem(problem, color) for problem in problems]
+    if len(problems) > 1:
+        texts.append(f"{len(problems)} mistakes")
+    return "\n".join(texts) + "\n"
 
 
-def write_json(value: Mapping[str, Any]) -> None:
-    """The same on stdout, flushed at once."""
-    print(json_text(value), flush=True)
+def _problem(problem: Problem, color: bool) -> str:
+    def paint(text: str, *codes: str) -> str:
+        return "".join(codes) + text + _RESET if color else text
+
+    place = paint(visible(problem.place), _BOLD) + "  " if problem.place else ""
+    lines = [f"{paint('error:', _RED, _BOLD)} {place}{visible(problem.message)}"]
+    if problem.source is not None:
+        lines += _source_lines(problem.source, lambda text: paint(text, _RED))
+    if problem.hint:
+        lines.append(f"{paint(' hint:', _DIM)} {visible(problem.hint)}")
+    return "\n".join(lines)
+
+
+def _source_lines(source: SourceLine, paint: Callable[[str], str]) -> list[str]:
+    """Return the source line, cut to a readable width around the mistake, and the carets below it."""
+    start = 0
+    if len(source.text) > MAX_SOURCE_WIDTH:
+        start = max(0, source.column - 1 - MAX_SOURCE_WIDTH // 2)
+    before = visible(source.text[start : source.column - 1])
+    line = shorten(visible(source.text[start:]), MAX_SOURCE_WIDTH)
+    carets = "^" * max(1, min(source.width, len(line) - len(before)))
+    return [f"{source.line:5d} | {line}", " " * 5 + " | " + " " * cell_width(before) + paint(carets)]

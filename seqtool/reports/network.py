@@ -1,125 +1,207 @@
-"""A network in words: its parts in the order in which data passes through them, with sizes and parameter counts.
+"""Describe a network: its parts in the order of the data flow, its parameters, data, scores and training.
 
-Works on what a model directory holds (config, vocabulary, arrays), so that an untrained network, one in training and one
-from disk are described by the same lines.
+The functions read the content of a model directory (config, vocabulary, shapes of the arrays). The same lines
+therefore describe an untrained network, a network in training and a trained model.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from seqtool.reports.drawing import line_chart
+from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
+from seqtool.types import Json
 
-Part = tuple[str, str, int]  # name, what it does, parameters
-Shapes = Mapping[str, Sequence[int]]
+if TYPE_CHECKING:
+    from seqtool.inspection.network import Inspected
+
+Shapes = Mapping[str, Sequence[int]]  # array name -> shape
+
+CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
+DECODERS = {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}
+LISTED = 40  # characters of a list of symbols or labels in the description of a part
+LISTED_IN_DETAIL = 80
+CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
 
 
-def network_title(config: Mapping[str, Any], shapes: Shapes) -> str:
-    """One line: what kind of network it is, and how many parameters it has."""
+@dataclass(frozen=True)
+class NetworkPart:
+    """One part of a network: its name, its sizes in words, and its number of parameters."""
+
+    name: str
+    description: str
+    parameters: int = 0
+
+
+def network_title(config: Json, shapes: Shapes) -> str:
+    """Return one line with the kind of the network and its number of parameters."""
     model = config["model"]
-    cell = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}[model["cell"]]
     direction = "bidirectional " if model.get("bidirectional") else ""
-    what = "character model" if config["task"] == "char" else "tagger"
-    return f"{direction}{cell} {what}, {_count(shapes):,} parameters"
+    noun = "character model" if config["task"] == "char" else "tagger"
+    return f"{direction}{CELLS[model['cell']]} {noun}, {count_parameters(shapes):,} parameters"
 
 
-def network_parts(config: Mapping[str, Any], vocab: Mapping[str, Any], shapes: Shapes) -> list[Part]:
-    """The parts of a network, in the order in which data passes through them."""
+def network_parts(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+    """Return the parts of a network in the order of the data flow."""
     parts = _symbol_input(config, vocab, shapes) if config["task"] == "char" else _word_input(config, shapes)
-    return [*parts, *_encoder(config["model"], shapes), *_output(config, vocab, shapes)]
+    return [*parts, *_recurrent_layers(config["model"], shapes), *_output(config, vocab, shapes)]
 
 
-def _symbol_input(config: Mapping[str, Any], vocab: Mapping[str, Any], shapes: Shapes) -> list[Part]:
-    symbols = [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
-    listing = shorten(" ".join(visible(symbol) for symbol in symbols), 40)
+def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
+    """Yield one line for each part: name, description and number of parameters."""
+    width = max((len(part.description) for part in parts), default=0)
+    for part in parts:
+        count = f" {part.parameters:>12,}" if part.parameters else ""
+        yield f"  {part.name:<10} {part.description:<{width}}{count}".rstrip()
+
+
+def _symbol_input(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
     if config["model"]["input"] == "onehot":
-        return [("input", f"one-hot of {len(symbols)} symbols: {listing}", 0)]
+        symbols = _symbols(vocab)
+        listed = shorten(" ".join(map(visible, symbols)), LISTED)
+        return [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listed}")]
     rows, dim = shapes["embedding.weight"]
-    return [("embedding", f"{rows} symbols -> {dim}", _count(shapes, "embedding."))]
+    return [NetworkPart("embedding", f"{rows} symbols -> {dim}", count_parameters(shapes, "embedding."))]
 
 
-def _word_input(config: Mapping[str, Any], shapes: Shapes) -> list[Part]:
-    parts: list[Part] = []
-    for index, feature in enumerate(config["model"]["features"]):
-        prefix = f"features.{index}."
-        name = feature["name"] + (str(feature["length"]) if feature["name"] in ("prefix", "suffix") else "")
-        if f"{prefix}weight" in shapes:
-            rows, dim = shapes[f"{prefix}weight"]
-            what = f"{rows} values -> {dim}"
-        else:
-            characters = shapes[f"{prefix}embedding.weight"][0]
-            what = (
-                f"{characters} characters -> {feature['dim'] * (2 if feature['name'] == 'char_lstm' else 1)}"
-            )
-        parts.append((name, what, _count(shapes, prefix)))
+def _word_input(config: Json, shapes: Shapes) -> list[NetworkPart]:
+    parts = [
+        _feature(feature, f"features.{index}.", shapes)
+        for index, feature in enumerate(config["model"]["features"])
+    ]
     if "projection.weight" in shapes:
         width, total = shapes["projection.weight"]
         norm = ", layer norm" if "norm.weight" in shapes else ""
-        parts.append(
-            (
-                "projection",
-                f"linear {total} -> {width}{norm}, GELU",
-                _count(shapes, "projection.") + _count(shapes, "norm."),
-            )
-        )
+        parameters = count_parameters(shapes, "projection.") + count_parameters(shapes, "norm.")
+        parts.append(NetworkPart("projection", f"linear {total} -> {width}{norm}, GELU", parameters))
     return parts
 
 
-def _encoder(model: Mapping[str, Any], shapes: Shapes) -> list[Part]:
-    parts: list[Part] = []
+def _feature(feature: Json, prefix: str, shapes: Shapes) -> NetworkPart:
+    name = feature["name"] + (str(feature["length"]) if feature["name"] in ("prefix", "suffix") else "")
+    if f"{prefix}weight" in shapes:
+        rows, dim = shapes[f"{prefix}weight"]
+        description = f"{rows} values -> {dim}"
+    else:
+        characters = shapes[f"{prefix}embedding.weight"][0]
+        directions = 2 if feature["name"] == "char_lstm" else 1
+        description = f"{characters} characters -> {feature['dim'] * directions}"
+    return NetworkPart(name, description, count_parameters(shapes, prefix))
+
+
+def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
+    cell = f"{model['cell']} ({model['nonlinearity']})" if model["cell"] == "rnn" else model["cell"]
+    directions = " x 2 directions" if model.get("bidirectional") else ""
+    start = "" if model["initial_state"] == "zeros" else f", {model['initial_state']} initial state"
     for layer in range(model["num_layers"]):
-        entering = shapes[f"encoder.{layer}.forward.weight_ih"][1]
-        width = model["hidden_size"]
-        cell = f"{model['cell']} ({model['nonlinearity']})" if model["cell"] == "rnn" else model["cell"]
-        directions = " x 2 directions" if model.get("bidirectional") else ""
+        inputs = shapes[f"encoder.{layer}.forward.weight_ih"][1]
         residual = ", residual" if model["residual"] and layer else ""
-        start = "" if model["initial_state"] == "zeros" else f", {model['initial_state']} initial state"
-        count = _count(shapes, f"encoder.{layer}.") + _count(shapes, f"initial_state.{layer}.")
-        parts.append(
-            (f"layer {layer + 1}", f"{cell} {entering} -> {width}{directions}{residual}{start}", count)
-        )
-    return parts
+        parameters = count_parameters(shapes, f"encoder.{layer}.")
+        parameters += count_parameters(shapes, f"initial_state.{layer}.")
+        description = f"{cell} {inputs} -> {model['hidden_size']}{directions}{residual}{start}"
+        yield NetworkPart(f"layer {layer + 1}", description, parameters)
 
 
-def _output(config: Mapping[str, Any], vocab: Mapping[str, Any], shapes: Shapes) -> list[Part]:
+def _output(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
     if "output.bias" not in shapes:
         return []
-    width = shapes["output.bias"][0]
+    width, parameters = shapes["output.bias"][0], count_parameters(shapes, "output.")
     if "output.weight" not in shapes:
-        bridge = (
-            f"linear {shapes['bridge.weight'][1]} -> {shapes['bridge.weight'][0]}, "
-            if "bridge.weight" in shapes
-            else ""
-        )
-        return [
-            (
-                "output",
-                f"{bridge}the embedding again -> {width} symbols",
-                _count(shapes, "output.") + _count(shapes, "bridge."),
-            )
-        ]
-    what = f"linear {shapes['output.weight'][1]} -> {width}"
-    if config["task"] == "tagger":
-        what += f" labels: {shorten(' '.join(visible(label) for label in vocab['labels']), 40)}"
-    parts: list[Part] = [("output", what, _count(shapes, "output."))]
-    if config["task"] == "tagger" and config["model"]["decoder"] != "softmax":
-        parts.append(
-            (
-                "decoder",
-                {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}[config["model"]["decoder"]],
-                _count(shapes, "crf."),
-            )
-        )
+        return [_tied_output(width, parameters, shapes)]
+    description = f"linear {shapes['output.weight'][1]} -> {width}"
+    if config["task"] != "tagger":
+        return [NetworkPart("output", description, parameters)]
+    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED)
+    parts = [NetworkPart("output", f"{description} labels: {labels}", parameters)]
+    decoder = config["model"]["decoder"]
+    if decoder in DECODERS:
+        parts.append(NetworkPart("decoder", DECODERS[decoder], count_parameters(shapes, "crf.")))
     return parts
 
 
-def _count(shapes: Shapes, prefix: str = "") -> int:
-    total = 0
-    for name, shape in shapes.items():
-        if name.startswith(prefix):
-            size = 1
-            for length in shape:
-                size *= length
-            total += size
-    return total
+def _tied_output(width: int, parameters: int, shapes: Shapes) -> NetworkPart:
+    bridge = ""
+    if "bridge.weight" in shapes:
+        rows, columns = shapes["bridge.weight"]
+        bridge = f"linear {columns} -> {rows}, "
+        parameters += count_parameters(shapes, "bridge.")
+    return NetworkPart("output", f"{bridge}the embedding again -> {width} symbols", parameters)
+
+
+def count_parameters(shapes: Shapes, prefix: str = "") -> int:
+    """Return the number of parameters in the arrays whose names begin with a prefix."""
+    return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
+
+
+def _symbols(vocab: Json) -> list[str]:
+    """Return the symbols of a vocabulary; it lists bytes as numbers."""
+    return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
+
+
+# --- `inspect` --------------------------------------------------------------------------------------------
+
+
+def overview(inspected: Inspected) -> Iterator[str]:
+    """Yield the name of a network, its title and its parts."""
+    shapes = {key: array.shape for key, array in inspected.weights.items()}
+    yield inspected.name
+    yield network_title(inspected.config, shapes)
+    yield from part_lines(network_parts(inspected.config, inspected.vocab, shapes))
+
+
+def details(inspected: Inspected) -> Iterator[str]:
+    """Yield vocabulary, data, scores and training of a network."""
+    yield ""
+    yield from _vocabulary_lines(inspected.config, inspected.vocab)
+    manifest = inspected.manifest
+    if manifest is None:
+        return
+    size = manifest.size
+    on_disk = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
+    yield f"  size       {on_disk} on disk, {manifest.parameters:,} parameters"
+    for file, sha256 in manifest.data.items():
+        yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
+    scores = ", ".join(
+        f"{name} {value:.4f}" for name, value in manifest.all_scores.items() if value is not None
+    )
+    if scores:
+        yield f"  scores     {scores} (epoch {manifest.epoch}, step {manifest.step:,})"
+    if manifest.seconds is not None:
+        yield (
+            f"  trained    {clock(manifest.seconds)} on {manifest.device}, "
+            f"{manifest.threads} threads, seed {manifest.seed}"
+        )
+        versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
+        yield f"  versions   {versions}"
+        yield "  command    seqtool " + visible(" ".join(manifest.command))
+
+
+def _vocabulary_lines(config: Json, vocab: Json) -> Iterator[str]:
+    if config["task"] == "char":
+        symbols = shorten(" ".join(map(visible, _symbols(vocab))), LISTED_IN_DETAIL)
+        yield f"  symbols    {len(vocab['symbols'])}: {symbols}"
+        return
+    yield f"  words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training"
+    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED_IN_DETAIL)
+    yield f"  labels     {len(vocab['labels'])}: {labels}"
+    f1 = config.get("tokenizer_f1")
+    measured = f" (token F1 {f1:.4f} in training)" if f1 else ""
+    yield f"  tokenizer  {config.get('tokenizer') or 'none: needs tokens'}{measured}"
+
+
+def training_curve(rows: Sequence[Json]) -> Iterator[str]:
+    """Yield a chart of the losses over the epochs, and a chart of the scores if there are any."""
+    for names in CURVES:
+        curves = {
+            name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None] for name in names
+        }
+        present = {name: points for name, points in curves.items() if points}
+        lines = line_chart(present)
+        if lines:
+            yield ""
+            yield f"{' and '.join(present)} over epochs"
+            yield from ("  " + line for line in lines)

@@ -1,34 +1,107 @@
-"""Progress of long work: a bar and a small curve on a terminal, a line now and then elsewhere; nothing for what is over in a moment."""
+"""Progress of long work: a bar and a small chart on a terminal, a plain line now and then elsewhere.
+
+Work that ends within a second shows nothing.
+
+`LiveArea` keeps the last lines of a terminal in place while other output appears above them. It is our own
+because `rich.live` and `rich.progress` (version 15) do not replace it. They count the lines of a frame at the
+width for which it was drawn. If a user makes the window narrower, the terminal wraps those lines, rich moves up
+too few rows, and the old frame stays in the transcript. `LiveArea` counts the rows at the present width. rich
+still renders the colors.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 from seqtool.reports.console import console, is_terminal, say
-from seqtool.reports.live_area import LiveArea
-from seqtool.reports.text_chart import chart
+from seqtool.reports.drawing import line_chart
 from seqtool.reports.training_rows import clock
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-_FIRST_AFTER = 0.7  # seconds of work before a bar appears
-_PLAIN_EVERY = 15.0  # seconds between plain lines
-_FRAME_EVERY = 0.1
-_WIDTH = 48  # columns at most, so that a window may be made narrower without breaking what stands there
-_BAR = 24
-_CURVE_HEIGHT = 6
-_FRAME_HEIGHT = _CURVE_HEIGHT + 5  # with its axis and legend, the bar and what stands under it
-_POINTS = 400  # of a curve; more are taken together two by two
+UP, CLEAR_LINE, CLEAR_BELOW = "\x1b[{}A", "\x1b[K", "\x1b[J"
+# Mode 2026 makes a terminal show a frame at once. Without mode 7, it cuts a long line instead of wrapping it.
+BEGIN_FRAME, END_FRAME = "\x1b[?2026h\x1b[?7l", "\x1b[?7h\x1b[?2026l"
+
+FIRST_AFTER = 0.7  # seconds of work before a bar appears
+PLAIN_EVERY = 15.0  # seconds between plain lines
+FRAME_EVERY = 0.1  # seconds between frames
+MAX_WIDTH = 48  # columns; a short line is not wrapped when the window becomes narrower
+BAR_WIDTH = 24
+CHART_HEIGHT = 6
+FRAME_HEIGHT = CHART_HEIGHT + 5  # the chart, its axis, ranges and legend, the bar and the line of values
+MAX_POINTS = 400  # of a curve; at this number, pairs of points are averaged
+
+
+class LiveArea:
+    """Lines at the bottom of a terminal that are redrawn in place.
+
+    A frame is one write over the previous frame, so the screen does not flicker.
+    """
+
+    def __init__(self, stream: IO[str]) -> None:
+        self._stream = stream
+        self._lines: list[str] = []
+        self._widths: list[int] = []
+
+    def size(self) -> os.terminal_size:
+        """Return the present number of columns and lines of the terminal."""
+        try:
+            size = os.get_terminal_size(self._stream.fileno())
+        except OSError:
+            return os.terminal_size((80, 24))
+        return size if size.columns > 0 and size.lines > 0 else os.terminal_size((80, 24))
+
+    def draw(self, lines: Sequence[str], widths: Sequence[int]) -> None:
+        """Replace the previous lines.
+
+        Args:
+            lines: text with escape codes for colors.
+            widths: number of columns of each line.
+        """
+        frame = "".join(f"{line}{CLEAR_LINE}\n" for line in lines)
+        self._stream.write(f"{BEGIN_FRAME}{self._to_top()}{frame}{CLEAR_BELOW}{END_FRAME}")
+        self._stream.flush()
+        self._lines, self._widths = list(lines), list(widths)
+
+    def clear(self) -> None:
+        """Remove the lines."""
+        if self._lines:
+            self._stream.write(f"{self._to_top()}{CLEAR_BELOW}")
+            self._stream.flush()
+            self._lines, self._widths = [], []
+
+    @contextmanager
+    def output_above(self) -> Iterator[None]:
+        """Remove the lines while the caller prints, then draw them again below the output."""
+        lines, widths = self._lines, self._widths
+        self.clear()
+        yield
+        if lines:
+            self.draw(lines, widths)
+
+    def _to_top(self) -> str:
+        """Return the escape code that moves from below the lines to the first of them."""
+        columns, height = self.size()
+        rows = min(sum(max(1, -(-width // columns)) for width in self._widths), height - 1)
+        return f"\r{UP.format(rows)}" if rows else ""
 
 
 class ProgressLine:
-    """Tells how far the work is, at the foot of the terminal that shows the table, else on stderr."""
+    """Progress at the bottom of the terminal that shows the table, otherwise on stderr.
+
+    Args:
+        table_console: console of the table; None if the table does not go to a terminal.
+        enabled: false shows nothing.
+        plain: show plain lines on a terminal too.
+    """
 
     def __init__(
         self, table_console: Console | None = None, *, enabled: bool = True, plain: bool = False
@@ -41,38 +114,38 @@ class ProgressLine:
         self.restart()
 
     def restart(self) -> None:
-        """New work begins: its time is taken from here."""
+        """Begin new work and measure its time from now."""
         self.clear()
         self._curves.clear()
         self._started = self._last_shown = time.monotonic()
         self._first_done: int | None = None
 
     def update(self, done: int, total: int, values: Mapping[str, str]) -> None:
-        """Show that `done` of `total` units are done."""
+        """Show that `done` of `total` units are done, with some values by name."""
         now = time.monotonic()
         if self._first_done is None or done < self._first_done:
             self._first_done, self._first_at = done, now
-        if not self._enabled or now - self._started < _FIRST_AFTER:
+        if not self._enabled or now - self._started < FIRST_AFTER:
             return
         text = "  ".join(f"{name} {value}" if name else value for name, value in values.items())
         if not self._terminal:
-            if now - self._last_shown >= _PLAIN_EVERY:
+            if now - self._last_shown >= PLAIN_EVERY:
                 self._last_shown = now
                 say(f"  {done}/{total}  {text}")
-        elif now - self._last_shown >= _FRAME_EVERY:
+        elif now - self._last_shown >= FRAME_EVERY:
             self._last_shown = now
-            self._draw(done, total, text, self._left(done, total, now))
+            self._draw(done, total, text, self._time_left(done, total, now))
 
     def point(self, name: str, x: float, y: float) -> None:
-        """Add a point to a curve; it is drawn with the next update."""
+        """Add a point to a curve; the next update draws it."""
         points = self._curves.setdefault(name, [])
         points.append((x, y))
-        if len(points) >= _POINTS:
+        if len(points) >= MAX_POINTS:
             pairs = zip(points[::2], points[1::2], strict=False)
             points[:] = [((a + b) / 2, (c + d) / 2) for (a, c), (b, d) in pairs]
 
-    def _left(self, done: int, total: int, now: float) -> str:
-        """The time that is left, where so much is known."""
+    def _time_left(self, done: int, total: int, now: float) -> str:
+        """Return the remaining time; empty until the speed is known."""
         since = done - (self._first_done or 0)
         return f"{clock((now - self._first_at) * (total - done) / since)} left" if since > 0 else ""
 
@@ -84,36 +157,36 @@ class ProgressLine:
         if self._area is None:
             self._area = LiveArea(self._console.file)
         size = self._area.size()
-        width = min(_WIDTH, size.columns - 1)
+        width = min(MAX_WIDTH, size.columns - 1)
         share = min(1.0, done / total) if total else 0.0
-        filled = int(share * _BAR)
+        filled = int(share * BAR_WIDTH)
         bar = Text.assemble(
-            ("━" * filled, "magenta"), ("─" * (_BAR - filled), "dim"), f" {share:>4.0%}  {left}"
+            ("━" * filled, "magenta"), ("─" * (BAR_WIDTH - filled), "dim"), f" {share:>4.0%}  {left}"
         )
         lines = [bar, Text(text)]
-        if size.lines >= 2 * _FRAME_HEIGHT:
-            lines += [Text(line, style="dim") for line in chart(self._curves, width - 10, _CURVE_HEIGHT)]
+        if size.lines >= 2 * FRAME_HEIGHT:
+            lines += [Text(line, style="dim") for line in line_chart(self._curves, width - 10, CHART_HEIGHT)]
         for line in lines:
             line.truncate(width)
-        self._area.draw([self._escaped(line) for line in lines], [line.cell_len for line in lines])
+        self._area.draw([self._with_codes(line) for line in lines], [line.cell_len for line in lines])
 
-    def _escaped(self, line: Text) -> str:
-        """A line with the escape codes that this console uses for its colours."""
+    def _with_codes(self, line: Text) -> str:
+        """Return a line with the escape codes that this console uses for its colors."""
         assert self._console is not None
         with self._console.capture() as capture:
             self._console.print(line, end="", no_wrap=True, overflow="ignore", crop=False)
         return capture.get()
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Print something while the bar stands."""
+    def output_above(self) -> Iterator[None]:
+        """Let the caller print above the bar."""
         if self._area is None:
             yield
             return
-        with self._area.aside():
+        with self._area.output_above():
             yield
 
     def clear(self) -> None:
-        """Take the bar away; what is printed next stands where it was."""
+        """Remove the bar; the next output takes its place."""
         if self._area is not None:
             self._area.clear()

@@ -192,7 +192,7 @@ def _inline(tagged: Tagged, scheme: Scheme) -> str:
     return " ".join([*parts, *tokens[at:]]) + "\n"
 
 
-# --- for a person -----------------------------------------------------------------------------------------------------
+# --- for a person -----------------------------------------------------------------------------------------
 
 
 def _table(tagged: Tagged, colour: bool) -> str:

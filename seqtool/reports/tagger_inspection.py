@@ -1,86 +1,120 @@
-"""A tagger's mind, for a terminal: the probability of each label at each token, and the words that speak for or against it."""
+"""Show a tagger on a sentence: its input in numbers, the label probabilities, and the effect of each word."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqtool.reports.colors import is_dark, share
+from seqtool.reports.drawing import fit, probability_color, terminal_style
 from seqtool.safe_text import shorten, visible
+from seqtool.settings import feature_list
+from seqtool.types import Arrays
 
 if TYPE_CHECKING:
     from rich.text import Text
 
+    from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.word_ablation import WordAblation
 
+SHOWN_TOKENS = 60
 TOKEN_WIDTH = 16
-CELL = 6
-LEAST = 0.005  # a label that is never likelier is not shown
-INFLUENCES = 3
-LEAST_EFFECT = 0.005
+CELL = 6  # columns of a probability
+MIN_PROBABILITY = 0.005  # a label needs it at some token to get a column
+MIN_EFFECT = 0.005
+SHOWN_EFFECTS = 3  # words per token
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def likely_labels(inside: WordAblation, limit: int) -> list[int]:
-    """Numbers of the labels worth a column, the likeliest over all first, in the model's order."""
-    likely = np.flatnonzero(inside.probabilities.max(0) >= LEAST)
-    best = likely[np.argsort(-inside.probabilities.sum(0)[likely], kind="stable")][:limit]
+def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str]) -> Iterator[str]:
+    """Yield the feature numbers of each token, its label with probability, and the shapes of the arrays."""
+    if not tokens:
+        return
+    labels, probabilities = model.tag_with_probabilities([tokens])[0]
+    columns: dict[str, list[str]] = {"token": [visible(token) for token in tokens]}
+    columns |= _feature_columns(model, tokens)
+    columns |= {"label": labels, "probability": [f"{value:.4f}" for value in probabilities]}
+    widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
+    count, directions = len(tokens), 2 if model.settings.bidirectional else 1
+    yield ""
+    yield f"{count} tokens, with the numbers of their features (row of each embedding)"
+    yield "  " + "  ".join(name.ljust(widths[name]) for name in columns).rstrip()
+    for place in range(min(count, SHOWN_TOKENS)):
+        yield "  " + "  ".join(cells[place].ljust(widths[name]) for name, cells in columns.items()).rstrip()
+    inputs = weights["encoder.0.forward.weight_ih"].shape[1]
+    yield ""
+    yield f"  token numbers  1x{count}   (batch, time)"
+    yield f"  input          1x{count}x{inputs}   (batch, time, features)"
+    yield f"  output         1x{count}x{directions * model.settings.hidden_size}   (batch, time, hidden)"
+    yield f"  scores         1x{count}x{len(model.labels)}   (batch, time, labels)"
+
+
+def _feature_columns(model: TaggerModel, tokens: Sequence[str]) -> dict[str, list[str]]:
+    encoded = model.encoder.encode(list(tokens))
+    looked_up = [feature for feature in feature_list(model.settings) if not feature.name.startswith("char_")]
+    columns = {}
+    for feature, numbers in zip(looked_up, encoded.ids.T.tolist(), strict=True):
+        name = feature.name + (str(feature.length) if feature.name in ("prefix", "suffix") else "")
+        columns[name] = ["-" if number < 0 else str(number) for number in numbers]
+    return columns
+
+
+def likely_labels(ablation: WordAblation, limit: int) -> list[int]:
+    """Return the numbers of the likeliest labels of a sentence, at most `limit`, in the model's order."""
+    likely = np.flatnonzero(ablation.probabilities.max(0) >= MIN_PROBABILITY)
+    best = likely[np.argsort(-ablation.probabilities.sum(0)[likely], kind="stable")][:limit]
     return sorted(best.tolist())
 
 
-def marginal_rows(inside: WordAblation, *, width: int, colour: bool) -> Iterator[Text]:
-    """A heat strip: a row for each token, a column for each label that is likely anywhere."""
+def marginal_rows(ablation: WordAblation, *, width: int, color: bool) -> Iterator[Text]:
+    """Yield a heat map with one row per token and one column per likely label."""
     from rich.text import Text
 
-    columns = likely_labels(inside, max(1, (width - TOKEN_WIDTH - 2) // CELL))
-    yield Text(
-        f"{'probability':<{TOKEN_WIDTH}}  "
-        + "".join(f"{shorten(visible(inside.names[one]), CELL - 1):<{CELL}}" for one in columns).rstrip()
-    )
-    for place, token in enumerate(inside.tokens):
-        row = Text(f"{_cut(token, TOKEN_WIDTH)}  ")
+    columns = likely_labels(ablation, max(1, (width - TOKEN_WIDTH - 2) // CELL))
+    names = "".join(f"{shorten(visible(ablation.names[one]), CELL - 1):<{CELL}}" for one in columns)
+    yield Text(f"{'probability':<{TOKEN_WIDTH}}  " + names.rstrip())
+    for place, token in enumerate(ablation.tokens):
+        row = Text(f"{fit(visible(token), TOKEN_WIDTH)}  ")
         for column in columns:
-            value = float(inside.probabilities[place, column])
-            number = f"{value:.2f}".removeprefix("0") if value >= LEAST else ""
-            if colour:
-                shade = share(value)
-                style = f"{'#ffffff' if is_dark(shade) else '#000000'} on #{shade[0]:02x}{shade[1]:02x}{shade[2]:02x}"
-                row.append(f" {number:<{CELL - 1}}", style=style)
-            else:
-                row.append(f"{BLOCKS[round(value * 8)]}{number:<{CELL - 1}}")
+            row.append(*_probability_cell(float(ablation.probabilities[place, column]), color))
         row.rstrip()
         yield row
-    hidden = len(inside.names) - len(columns)
+    hidden = len(ablation.names) - len(columns)
     if hidden:
         yield Text(f"({hidden} labels that are less likely are not shown)")
 
 
-def effect_lines(inside: WordAblation) -> Iterator[str]:
-    """For each token its label and the words that matter most to it."""
-    if inside.effects is None or inside.instead is None:
+def _probability_cell(value: float, color: bool) -> tuple[str, str]:
+    """Return text and style of a probability: on a colored background, or after a block."""
+    number = f"{value:.2f}".removeprefix("0") if value >= MIN_PROBABILITY else ""
+    if color:
+        return f" {number:<{CELL - 1}}", terminal_style(probability_color(value))
+    return f"{BLOCKS[round(value * 8)]}{number:<{CELL - 1}}", ""
+
+
+def effect_lines(ablation: WordAblation) -> Iterator[str]:
+    """Yield one line per token: its label, and the words that change its probability most when left out."""
+    if ablation.effects is None:
         yield "left-out words: only for sentences of 2 to 80 words"
         return
     yield "what each label loses when one other word is left out (+ the word speaks for it, - against it)"
-    best = [inside.names.index(label) for label in inside.labels]
-    width = max(map(len, inside.labels))
-    for place, token in enumerate(inside.tokens):
-        probability = inside.probabilities[place, best[place]]
-        found = []
-        for other in np.argsort(-np.abs(inside.effects[place]), kind="stable")[:INFLUENCES].tolist():
-            effect = inside.effects[place, other]
-            if abs(effect) < LEAST_EFFECT:
-                break
-            changed = inside.instead[place, other]
-            turns = f" (without it: {visible(inside.names[changed])})" if changed != best[place] else ""
-            found.append(f"{shorten(visible(inside.tokens[other]), TOKEN_WIDTH)} {effect:+.2f}{turns}")
-        label = f"{visible(inside.labels[place]):<{width}}  {probability:.2f}"
-        yield f"{_cut(token, TOKEN_WIDTH)}  {label}   {', '.join(found) or 'no other word matters'}"
+    width = max(map(len, ablation.labels))
+    for place, token in enumerate(ablation.tokens):
+        name = ablation.labels[place]
+        probability = ablation.probabilities[place, ablation.names.index(name)]
+        label = f"{visible(name):<{width}}  {probability:.2f}"
+        effects = ", ".join(_token_effects(ablation, place)) or "no other word matters"
+        yield f"{fit(visible(token), TOKEN_WIDTH)}  {label}   {effects}"
 
 
-def _cut(text: str, width: int) -> str:
-    from rich.cells import cell_len, set_cell_size
-
-    text = visible(text)
-    return set_cell_size(text, width) if cell_len(text) <= width else set_cell_size(text, width - 1) + "…"
+def _token_effects(ablation: WordAblation, place: int) -> Iterator[str]:
+    """Yield the largest effects on the label of a token, with the label that replaces it if it changes."""
+    assert ablation.effects is not None and ablation.instead is not None
+    for other in np.argsort(-np.abs(ablation.effects[place]), kind="stable")[:SHOWN_EFFECTS].tolist():
+        effect = ablation.effects[place, other]
+        if abs(effect) < MIN_EFFECT:
+            return
+        changed = ablation.names[ablation.instead[place, other]]
+        turns = f" (without it: {visible(changed)})" if changed != ablation.labels[place] else ""
+        yield f"{shorten(visible(ablation.tokens[other]), TOKEN_WIDTH)} {effect:+.2f}{turns}"

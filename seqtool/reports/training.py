@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from seqtool.reports.console import console, is_terminal, say, write_json
+from seqtool.reports.network import NetworkPart, part_lines
 from seqtool.reports.progress import ProgressLine
 from seqtool.safe_text import shorten, visible
 
@@ -57,21 +58,18 @@ class TrainingScreen:
     def say(self, message: str) -> None:
         """One line on stderr, unless the user wants quiet."""
         if not self.quiet:
-            with self._progress.aside():
+            with self._progress.output_above():
                 say(message)
 
     def warn(self, message: str) -> None:
         """One line on stderr that --quiet silences too."""
         self.say(f"warning: {message}")
 
-    def network(self, title: str, parts: Sequence[tuple[str, str, int]]) -> None:
-        """The architecture: a line for each part with what it does and how many parameters it has."""
+    def network(self, title: str, parts: Sequence[NetworkPart]) -> None:
+        """Show the title of the network and one line for each part."""
         self.say(title)
-        width = max((len(what) for _, what, _ in parts), default=0)
-        for part, what, parameters in parts:
-            self.say(
-                f"  {part:<10} {what:<{width}} {parameters:>12,}" if parameters else f"  {part:<10} {what}"
-            )
+        for line in part_lines(parts):
+            self.say(line)
 
     def begin(self) -> None:
         """A new run: its table has its own columns."""
@@ -91,7 +89,7 @@ class TrainingScreen:
         if self.quiet and self.as_json:
             return
         columns = (*values, *(["prediction"] if prediction is not None else []))
-        with self._progress.aside():
+        with self._progress.output_above():
             if self._terminal:
                 self._terminal_row(values, prediction, columns)
             else:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.config import ReadConfig, dump_settings, parse_settings, read_settings
 from seqtool.errors import ConfigError, SeqtoolError, Stopped
-from seqtool.reports.errors import print_problems
+from seqtool.reports.console import print_problems
 from seqtool.reports.sweep import Summary, SweepScreen, TrialRow
 from seqtool.reports.training import TrainingScreen
 from seqtool.settings import Settings

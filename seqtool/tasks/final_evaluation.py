@@ -14,8 +14,7 @@ from seqtool.evaluation.text_data import part_of
 from seqtool.evaluation.text_scores import TextEvaluation, evaluate_lines, evaluate_text
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
-from seqtool.reports.tagger_evaluation import summary
-from seqtool.reports.text_evaluation import novelty_lines
+from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.tasks.prepare import Prepared
 
 
@@ -47,7 +46,7 @@ class FinalEvaluation:
         for name, report in self.taggers.items():
             if name in ("dev", "test"):
                 yield f"{name}:"
-                yield from summary(report)
+                yield from tagger_summary(report)
         for text in self.texts.values():
             if text.novelty is not None:
                 yield from novelty_lines(text.novelty)

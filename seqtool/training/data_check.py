@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,73 +25,47 @@ UNLIMITED = 1 << 40  # epochs of a run that another limit ends
 
 
 @dataclass(frozen=True)
-class MalformedLabels:
-    """Labels of one part that break the rules of its span scheme.
+class MalformedSpans:
+    """Labels that break their span scheme in one split.
 
     Attributes:
         count: number of such labels.
-        place: `file:line` of the sentence that contains the first one; empty if there is none.
-        shown: the first such label and its neighbors, each as `token/label`.
+        place: `file:line` of the sentence with the first one.
+        context: the first one with its neighbors, as token/label.
     """
 
     count: int
     place: str = ""
-    shown: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class HeldOutOverlap:
-    """Overlap of a held-out part with the training data.
-
-    Attributes:
-        words: number of words in the part.
-        unknown: number of these words that do not occur in the training data.
-        sentences: number of sentences in the part.
-        repeated: number of these sentences that also occur in the training data.
-    """
-
-    words: int
-    unknown: int
-    sentences: int
-    repeated: int
-
-
-@dataclass(frozen=True)
-class LabelCheck:
-    """Properties of labeled data.
-
-    Attributes:
-        held_out: overlap of each held-out part with the training data, by the name of the part.
-        scheme: span scheme of the labels.
-        spans: number of spans by type, for each part; empty if the labels do not mark spans.
-        malformed: malformed labels of each part; empty if the labels do not mark spans.
-    """
-
-    held_out: dict[str, HeldOutOverlap]
-    scheme: Scheme
-    spans: dict[str, Counter[str]]
-    malformed: dict[str, MalformedLabels]
+    context: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DataCheck:
-    """Result of checking the data of a config.
+    """Statistics of the data that a config would train on.
 
     Attributes:
-        task: `char` or `tagger`.
-        unit: the thing that is counted, `symbol` or `label`.
-        notes: properties of the data and choices made for it, one line each.
-        warnings: probable mistakes, one line each.
-        counts: frequency of each label or symbol, by the name of the part; `train` is always present.
-        labels: properties of labeled data; None for plain text.
+        task: name of the task.
+        unit: noun for what is counted: `label` or `symbol`.
+        notes: what was detected and chosen, one line each.
+        warnings: what looks wrong, one line each.
+        counts: frequency of each label or symbol per split; `train` is always present.
+        unknown: per held-out split, its words and the number of them that training lacks; None without words.
+        repeated: per held-out split, its sentences and the number of them that training contains.
+        scheme: span scheme of the labels.
+        spans: number of spans of each type per split; empty for labels that mark no spans.
+        malformed: labels per split that break the scheme.
     """
 
     task: str
     unit: str
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
-    counts: dict[str, Counter[str]]
-    labels: LabelCheck | None = None
+    counts: Mapping[str, Counter[str]]
+    unknown: Mapping[str, tuple[int, int]] | None = None
+    repeated: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    scheme: str = "none"
+    spans: Mapping[str, Counter[str]] = field(default_factory=dict)
+    malformed: Mapping[str, MalformedSpans] = field(default_factory=dict)
 
 
 def check(read: ReadConfig, cache: Path) -> DataCheck:
@@ -111,45 +85,47 @@ def check(read: ReadConfig, cache: Path) -> DataCheck:
 
 
 def _check_tagged(corpus: TaggedCorpus, warnings: tuple[str, ...]) -> DataCheck:
-    every = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
-    parts = {name: sentences for name, sentences in every.items() if sentences}
-    in_train = {sentence.tokens for sentence in corpus.train}
-    with_spans = parts if corpus.scheme != "none" else {}
-    labels = LabelCheck(
-        {name: _overlap(sentences, corpus, in_train) for name, sentences in parts.items() if name != "train"},
-        corpus.scheme,
-        {
+    all_splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
+    splits = {name: sentences for name, sentences in all_splits.items() if sentences}
+    held_out = {name: sentences for name, sentences in splits.items() if name != "train"}
+    known = {sentence.tokens for sentence in corpus.train}
+    with_spans = splits if corpus.scheme != "none" else {}
+    return DataCheck(
+        task="tagger",
+        unit="label",
+        notes=tuple(corpus.notes),
+        warnings=warnings,
+        counts={name: _labels(sentences) for name, sentences in splits.items()},
+        unknown={name: _unknown(sentences, corpus) for name, sentences in held_out.items()},
+        repeated={
+            name: (len(sentences), sum(sentence.tokens in known for sentence in sentences))
+            for name, sentences in held_out.items()
+        },
+        scheme=corpus.scheme,
+        spans={
             name: Counter(span.type for one in sentences for span in spans_of(one.labels))
             for name, sentences in with_spans.items()
         },
-        {name: _malformed(sentences, corpus.scheme) for name, sentences in with_spans.items()},
+        malformed={name: _malformed(sentences, corpus.scheme) for name, sentences in with_spans.items()},
     )
-    counts = {name: _labels(sentences) for name, sentences in parts.items()}
-    return DataCheck("tagger", "label", tuple(corpus.notes), warnings, counts, labels)
 
 
-def _overlap(
-    sentences: tuple[Sentence, ...], corpus: TaggedCorpus, in_train: set[tuple[str, ...]]
-) -> HeldOutOverlap:
+def _unknown(sentences: tuple[Sentence, ...], corpus: TaggedCorpus) -> tuple[int, int]:
+    """Count words, and words that training lacks."""
     tokens = [token for sentence in sentences for token in sentence.tokens]
-    return HeldOutOverlap(
-        words=len(tokens),
-        unknown=sum(not corpus.encoder.is_known(token) for token in tokens),
-        sentences=len(sentences),
-        repeated=sum(sentence.tokens in in_train for sentence in sentences),
-    )
+    return len(tokens), sum(not corpus.encoder.is_known(token) for token in tokens)
 
 
-def _malformed(sentences: tuple[Sentence, ...], scheme: Scheme) -> MalformedLabels:
+def _malformed(sentences: tuple[Sentence, ...], scheme: Scheme) -> MalformedSpans:
     wrong = [(sentence, places) for sentence in sentences if (places := malformed(sentence.labels, scheme))]
     if not wrong:
-        return MalformedLabels(0)
+        return MalformedSpans(0)
     first, places = wrong[0]
     around = slice(max(0, places[0] - 2), places[0] + 2)
     shown = tuple(
         f"{token}/{label}" for token, label in zip(first.tokens[around], first.labels[around], strict=True)
     )
-    return MalformedLabels(sum(len(places) for _, places in wrong), first.place, shown)
+    return MalformedSpans(sum(len(places) for _, places in wrong), first.place, shown)
 
 
 def _labels(sentences: tuple[Sentence, ...]) -> Counter[str]:

@@ -163,7 +163,7 @@ def test_names_are_a_list_and_samples_are_told_apart(folder: Path) -> None:
     assert done.code == 0, done.stderr
     assert "chosen: lines, LSTM of" in done.stderr
     assert re.search(
-        r"novelty: of 200 sampled lines \d+ are new, \d+ stand in the training text", done.stderr
+        r"novelty: of 200 sampled lines \d+ are new, \d+ occur in the training text", done.stderr
     )
     assert done.lines[0].split("\t")[4:6] == ["val", "val bits"]
     told = inside("evaluate", "names", "--json", cwd=folder)

@@ -35,7 +35,7 @@ from seqtool.evaluation.text_scores import (
     symbol_class,
 )
 from seqtool.inference.character import CharacterModel
-from seqtool.reports.text_evaluation import text_report
+from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel
 from seqtool.storage.find_model import ModelPlace
 from tests.support.random_models import character_model
@@ -297,7 +297,7 @@ def test_report_states_that_only_the_beginning_of_a_long_training_text_is_used(
     for name, seed in (("text", 0), ("train", 1)):
         (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
-    message = "n-grams and novelty go by the first 150 symbols of the training text"
+    message = "n-grams and novelty use the first 150 symbols of the training text"
     _, whole = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
     assert (
         message not in "\n".join(text_report(whole, "char"))

@@ -17,7 +17,7 @@ from seqtool.inspection.text_trace import read
 from seqtool.inspection.unit_names import Unit, parse_units, shades
 from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, read_excerpt, state_parts
 from seqtool.inspection.word_ablation import ablate_words
-from seqtool.reports.unit_inspection import LEVELS, MARGIN, shown_symbols, unit_rows
+from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel
 from seqtool.settings import TaggerModel as TaggerSettings
 from tests.support.random_models import FEATURES, character_model, character_parts, tagger
@@ -256,7 +256,7 @@ def test_rows_hold_the_whole_text_and_fit(width: int) -> None:
     rows = [
         row.plain
         for row in unit_rows(
-            reading, model.vocabulary, units, guess="next", surprisal=True, width=width, colour=False
+            reading, model.vocabulary, UnitDisplay(units, "next", surprisal=True, width=width, color=False)
         )
     ]
     assert max(map(len, rows)) <= width

@@ -24,7 +24,7 @@ from seqtool.cli.main import app
 from seqtool.evaluation.character import compare_with_training_text
 from seqtool.evaluation.text_data import TextPart
 from seqtool.evaluation.text_scores import evaluate_text
-from seqtool.reports.text_evaluation import text_report
+from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel
 from tests.support.random_models import character_model
 from tests.support.shell import PROJECT, environment, inside

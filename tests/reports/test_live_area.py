@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.reports.live_area import LiveArea
+from seqtool.reports.progress import LiveArea
 from seqtool.settings import CharModel
 from seqtool.storage.model_directory import write_model
 from tests.support.random_models import character_parts, tagger_parts
@@ -119,7 +119,7 @@ def test_a_frame_is_one_write_over_the_earlier_one() -> None:
         and second.startswith("\x1b[?2026h\x1b[?7l\r\x1b[2A")
         and "three\x1b[K\n\x1b[J" in second
     )
-    with area.aside():
+    with area.output_above():
         stream.write("said\n")
     assert stream.getvalue().index("said") < stream.getvalue().rindex("three")
     area.clear()
@@ -134,7 +134,7 @@ def test_plain_on_a_terminal_is_what_a_pipe_gets(tmp_path: Path) -> None:
     assert "15\t0.312\tihello" in plain.stdout
 
 
-# --- inspect on a terminal --------------------------------------------------------------------------------------------
+# --- inspect on a terminal --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

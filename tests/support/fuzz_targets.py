@@ -19,7 +19,7 @@ from seqtool.data.tagging.unlabeled import Item, TextReader
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
-from seqtool.reports.errors import error_screen
+from seqtool.reports.console import format_problems
 from seqtool.reports.tagged import Tagged, renderer
 from seqtool.reports.training import Prediction, marked
 from seqtool.safe_text import visible, visible_lines
@@ -169,6 +169,6 @@ def try_target(name: str, data: bytes) -> None:
     try:
         shown = TARGETS[name](data)
     except SeqtoolError as error:
-        shown = error_screen(error.problems)
+        shown = format_problems(error.problems)
     found = CONTROL.search(shown)
     assert found is None, f"{name}: {found.group()!r} would reach a terminal"

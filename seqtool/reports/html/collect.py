@@ -149,7 +149,7 @@ def _evaluation(place: ModelPlace, notes: list[str]) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-# --- character models -------------------------------------------------------------------------------------------------
+# --- character models -------------------------------------------------------------------------------------
 
 
 def _texts(
@@ -218,7 +218,7 @@ def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[Un
     return [UnitNote(unit, ", ".join(found)) for unit, found in notes.items()]
 
 
-# --- taggers ----------------------------------------------------------------------------------------------------------
+# --- taggers ----------------------------------------------------------------------------------------------
 
 
 def _sentences(

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from seqtool.inspection.text_trace import Trace
     from seqtool.inspection.unit_names import Unit
     from seqtool.inspection.word_ablation import WordAblation
+    from seqtool.reports.network import NetworkPart
     from seqtool.storage.model_directory import Manifest
 
 
@@ -50,7 +51,7 @@ class RunFacts:
         name: what a person calls it.
         task: `char` or `tagger`.
         title: the network in a line.
-        parts: name, what it does, parameters.
+        parts: of the network, in the order of the data flow.
         config_text: the resolved config.
         config_path: where it lies, for the command that repeats the run.
         settings: by dotted key.
@@ -64,7 +65,7 @@ class RunFacts:
     name: str
     task: str
     title: str
-    parts: Sequence[tuple[str, str, int]]
+    parts: Sequence[NetworkPart]
     config_text: str
     config_path: str
     settings: Mapping[str, Any]

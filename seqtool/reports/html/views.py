@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from seqtool.inspection.unit_names import MEANINGS, shades
-from seqtool.reports.colors import Colour, diverging, is_dark, share
+from seqtool.reports.character_inspection import shown_guess, shown_symbols
+from seqtool.reports.drawing import Color, diverging_color, is_dark, probability_color
 from seqtool.reports.html.facts import ReadText, RunFacts
 from seqtool.reports.training_rows import clock
-from seqtool.reports.unit_inspection import shown_guess, shown_symbols
 from seqtool.safe_text import visible
 from seqtool.types import Array
 
@@ -21,9 +21,9 @@ MATRIX_LABELS = 40
 BITS_STEP = 16  # surprisal is held in sixteenths of a bit, up to 255 of them
 
 
-def style(colour: Colour) -> str:
-    """A cell's inline style: its colour, and ink that can be read on it."""
-    return f"background:rgb{colour};color:{'#fff' if is_dark(colour) else '#111'}".replace(" ", "")
+def style(color: Color) -> str:
+    """A cell's inline style: its color, and ink that can be read on it."""
+    return f"background:rgb{color};color:{'#fff' if is_dark(color) else '#111'}".replace(" ", "")
 
 
 def percent(value: float | None) -> str:
@@ -31,7 +31,7 @@ def percent(value: float | None) -> str:
     return "–" if value is None else f"{value:.2%}"
 
 
-# --- runs side by side ------------------------------------------------------------------------------------------------
+# --- runs side by side ------------------------------------------------------------------------------------
 
 _SCORES = {
     "val_accuracy": "development accuracy",
@@ -101,7 +101,7 @@ def _value(value: Any) -> str:
 def curves(
     runs: Sequence[RunFacts], keys: Mapping[str, str]
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
-    """The curves of some columns of all runs, each with its colour (the run) and dash (the column)."""
+    """The curves of some columns of all runs, each with its color (the run) and dash (the column)."""
     found: dict[str, list[tuple[float, float]]] = {}
     series: dict[str, tuple[int, int]] = {}
     for number, run in enumerate(runs):
@@ -113,7 +113,7 @@ def curves(
     return found, series
 
 
-# --- taggers ----------------------------------------------------------------------------------------------------------
+# --- taggers ----------------------------------------------------------------------------------------------
 
 
 def confusion_matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -137,7 +137,7 @@ def confusion_matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
         for other, count in enumerate(counts[place].tolist()):
             part = float(shares[place, other])
             # What is wrong is rare: its shade is that of its root, so that it can be seen beside what is right.
-            shade = share(part) if other == place else diverging(math.sqrt(part))
+            shade = probability_color(part) if other == place else diverging_color(math.sqrt(part))
             cells.append(
                 {
                     "count": count,
@@ -174,7 +174,7 @@ def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
             (
                 visible(token),
                 [
-                    (f"{value:.2f}" if value >= 0.005 else "", style(share(value)))
+                    (f"{value:.2f}" if value >= 0.005 else "", style(probability_color(value)))
                     for value in inside.probabilities[place, columns].tolist()
                 ],
             )
@@ -201,7 +201,7 @@ def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
                         {
                             "text": text,
                             "turns": turns,
-                            "style": style(diverging(effect)) if text else "",
+                            "style": style(diverging_color(effect)) if text else "",
                             "self": place == other,
                         }
                     )
@@ -210,7 +210,7 @@ def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
         yield view
 
 
-# --- character models -------------------------------------------------------------------------------------------------
+# --- character models -------------------------------------------------------------------------------------
 
 
 def sample_rows(run: RunFacts, limit: int = 24) -> list[dict[str, Any]]:

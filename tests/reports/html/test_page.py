@@ -126,7 +126,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: root / result.stdout.strip() for name, result in made.items()}
 
 
-# --- the page as text -------------------------------------------------------------------------------------------------
+# --- the page as text -------------------------------------------------------------------------------------
 
 
 def test_the_policy_lets_in_its_own_script_alone(pages: dict[str, Path]) -> None:
@@ -182,7 +182,7 @@ def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
     assert result.code == 2 and "seqtool[report]" in result.stderr
 
 
-# --- the page in a browser --------------------------------------------------------------------------------------------
+# --- the page in a browser --------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,336 @@
+"""Show a character model on a text: its states and first step in numbers, its hidden units as colored rows.
+
+The walk through a text follows the lecture: shapes, the hidden state after each symbol and, for a small
+network, the weights and the first step. All states come from the inference code, the only place that computes
+gates.
+
+Without color, a row of blocks under the text shows a unit: from ▁ (-1, blue) to █ (1, red).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqtool.inference.character import CharacterModel
+from seqtool.inspection.text_trace import Trace
+from seqtool.inspection.unit_names import Unit, shades
+from seqtool.reports.drawing import Color, cell_width, diverging_color, pad, surprisal_color, terminal_style
+from seqtool.safe_text import visible
+from seqtool.types import Array, Arrays
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from seqtool.data.vocabulary import SymbolVocabulary
+    from seqtool.inspection.unit_ranking import RankedUnit
+
+SMALL = 200  # parameters; the weights and the first step of a smaller network are shown
+SHOWN_UNITS = 8
+SHOWN_SYMBOLS = 60
+GATES = {
+    "rnn": ("h",),
+    "lstm": ("i", "f", "g", "o"),
+    "gru": ("r", "z", "n"),
+}  # in the order of the weight rows
+
+LEVELS = "▁▂▃▄▅▆▇█"
+MARGIN = 9  # columns of the names on the left of the rows
+LINE_BREAK = "↵"
+
+
+# --- a walk through a text --------------------------------------------------------------------------------
+
+
+def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterator[str]:
+    """Yield shapes, the state after every symbol and, for a small network, its weights and its first step.
+
+    Raises:
+        DataError: the text has a symbol that the model does not know.
+    """
+    ids = model.encode(text)
+    symbols = [model.vocabulary.symbols[number] for number in ids.tolist()]
+    if not symbols:
+        return
+    last = f"encoder.{model.settings.num_layers - 1}.h"
+    states = model.states(text, {last, "logits"})
+    hidden = states[last]
+    width, input_name = weights["encoder.0.forward.weight_ih"].shape[1], _input_name(model)
+    yield ""
+    numbers = " ".join(map(str, ids.tolist()[:SHOWN_SYMBOLS])) + (" …" if len(ids) > SHOWN_SYMBOLS else "")
+    yield f"the text {visible(text)!r}, as numbers: {numbers}"
+    yield f"  input        1x{len(ids)}x{width}   (batch, time, {input_name})"
+    yield f"  output       1x{len(ids)}x{hidden.shape[1]}   (batch, time, hidden)"
+    yield f"  final state  {model.settings.num_layers}x1x{hidden.shape[1]}   (layers, batch, hidden)"
+    yield ""
+    scores = states["logits"] if model.settings.output == "linear" else None
+    yield from _state_table(model, symbols[:SHOWN_SYMBOLS], hidden, scores)
+    final = model.forward(np.asarray(ids, np.int64)[:, None])[1][-1][0][0, 0]
+    if np.array_equal(final, hidden[-1]) or np.allclose(final, hidden[-1], atol=1e-6):
+        yield f"the last output equals the final state: {_vector(final)}"
+    if sum(array.size for array in weights.values()) < SMALL:
+        yield from _weights(weights)
+        yield from _first_step(model, weights, int(ids[0]), text)
+
+
+def _input_name(model: CharacterModel) -> str:
+    return "one-hot symbols" if model.settings.input == "onehot" else "embedding"
+
+
+def _state_table(
+    model: CharacterModel, symbols: Sequence[str], hidden: Array, scores: Array | None
+) -> Iterator[str]:
+    """Yield one row per symbol: its one-hot vector if it is short, hidden units, and the best prediction."""
+    units = min(hidden.shape[1], SHOWN_UNITS)
+    columns = len(model.vocabulary)
+    onehot = model.settings.input == "onehot" and columns <= SHOWN_UNITS
+    head = f"  symbol{'  one-hot'.ljust(2 + 2 * columns) if onehot else ''}  "
+    head += " ".join(f"{f'h{unit + 1}':>8}" for unit in range(units))
+    yield head + (f"  {prediction_kind(model)} (probability)" if scores is not None else "")
+    for place, symbol in enumerate(symbols):
+        row = f"  {visible(symbol):<6}"
+        if onehot:
+            row += "  " + _onehot(model.vocabulary.symbols.index(symbol), columns)
+        row += "  " + " ".join(f"{value:8.4f}" for value in hidden[place, :units])
+        if scores is not None:
+            probabilities = np.exp(scores[place] - scores[place].max())
+            best = int(scores[place].argmax())
+            probability = probabilities[best] / probabilities.sum()
+            row += f"  {visible(model.vocabulary.symbols[best])} ({probability:.3f})"
+        yield row.rstrip()
+    if hidden.shape[1] > units:
+        yield f"  (units 1 to {units} of {hidden.shape[1]})"
+
+
+def prediction_kind(model: CharacterModel) -> str:
+    """Return the kind of the predicted symbol: the `next` one, or the `aligned` one of the output."""
+    return "aligned" if model.kind == "pairs" else "next"
+
+
+def _onehot(number: int, columns: int) -> str:
+    digits = " ".join("1" if column == number else "0" for column in range(columns))
+    return digits.ljust(max(2 * columns, 7))
+
+
+def _weights(weights: Arrays) -> Iterator[str]:
+    yield ""
+    yield "weights"
+    for name, array in sorted(weights.items()):
+        yield f"  {name}  {'x'.join(map(str, array.shape))}"
+        for row in np.atleast_2d(array):
+            yield "    " + " ".join(f"{value:8.4f}" for value in row)
+
+
+def _first_step(model: CharacterModel, weights: Arrays, number: int, text: str) -> Iterator[str]:
+    """Yield the first step of the first layer in numbers, gate by gate."""
+    cell, size = model.settings.cell, model.settings.hidden_size
+    w_ih, w_hh, b_ih, b_hh = (
+        weights[f"encoder.0.forward.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    onehot = model.settings.input == "onehot"
+    x = np.eye(w_ih.shape[1], dtype=np.float32)[number] if onehot else weights["embedding.weight"][number]
+    start = model.initial_state()[0]
+    h0 = start[0][0, 0]
+    states = model.states(text, {f"encoder.0.{name}" for name in (*GATES[cell], "h", "c")})
+    first = {name.rpartition(".")[2]: array[0] for name, array in states.items()}
+    yield ""
+    yield f"the first step, in numbers: {visible(model.vocabulary.symbols[number])!r}"
+    c0 = f"   c0 = {_vector(start[1][0, 0])}" if cell == "lstm" else ""
+    yield f"  x = {_vector(x)}   h0 = {_vector(h0)}{c0}"
+    for index, gate in enumerate(GATES[cell]):
+        rows = slice(index * size, (index + 1) * size)
+        suffix = "" if cell == "rnn" else f"_{gate}"
+        yield f"  W_ih{suffix} x + b_ih{suffix}   = {_vector(w_ih[rows] @ x)} + {_vector(b_ih[rows])}"
+        yield f"  W_hh{suffix} h0 + b_hh{suffix}  = {_vector(w_hh[rows] @ h0)} + {_vector(b_hh[rows])}"
+        yield f"  {_gate_equation(cell, gate, model.settings.nonlinearity)} = {_vector(first[gate])}"
+    if cell == "lstm":
+        yield f"  c1 = f * c0 + i * g = {_vector(first['c'])}"
+        yield f"  h1 = o * tanh(c1) = {_vector(first['h'])}"
+    if cell == "gru":
+        yield f"  h1 = (1 - z) * n + z * h0 = {_vector(first['h'])}"
+
+
+def _gate_equation(cell: str, gate: str, nonlinearity: str) -> str:
+    if cell == "rnn":
+        return f"h1 = {nonlinearity}(their sum)"
+    if (cell, gate) == ("gru", "n"):
+        return "n = tanh(W_ih_n x + b_ih_n + r * (W_hh_n h0 + b_hh_n))"
+    return f"{gate} = {'tanh' if gate == 'g' else 'sigmoid'}(their sum)"
+
+
+def _vector(values: Array) -> str:
+    """Return a vector with four digits per number; 0 and 1 without digits."""
+    texts = [f"{value:.4f}" for value in values]
+    short = [
+        text.rstrip("0").rstrip(".") if value in (0, 1) else text
+        for text, value in zip(texts, values, strict=True)
+    ]
+    return f"[{', '.join(short)}]"
+
+
+# --- hidden units over a text -----------------------------------------------------------------------------
+
+
+def shown_symbols(symbols: Sequence[str], unit: str) -> list[str]:
+    """Return one cell of text for each symbol.
+
+    The first byte of a character shows that character, the other bytes a dot.
+
+    Args:
+        unit: `char` or `byte`.
+    """
+    if unit == "char":
+        return [LINE_BREAK if symbol == "\n" else visible(symbol) for symbol in symbols]
+    cells = ["·"] * len(symbols)
+    data = bytes(ord(symbol) for symbol in symbols)
+    place = 0
+    while place < len(data):
+        length = next((size for size in (1, 2, 3, 4) if _is_character(data[place : place + size])), 1)
+        if _is_character(data[place : place + length]):
+            character = data[place : place + length].decode()
+            cells[place] = LINE_BREAK if character == "\n" else visible(character)
+        place += length
+    return cells
+
+
+def _is_character(data: bytes) -> bool:
+    try:
+        return len(data.decode()) == 1
+    except UnicodeDecodeError:
+        return False
+
+
+def shown_guess(symbol: str, unit: str) -> str:
+    """Return one cell of text for a predicted symbol; a dot stands for a byte that is no character."""
+    if symbol == " ":
+        return "␣"
+    if unit == "byte" and symbol > "\x7f":
+        return "·"
+    return LINE_BREAK if symbol == "\n" else visible(symbol)
+
+
+@dataclass(frozen=True)
+class UnitDisplay:
+    """Settings of the display of hidden units.
+
+    Attributes:
+        units: the units that get a row.
+        guess: kind of the predicted symbols, `next` or `aligned`.
+        surprisal: whether the surprisal gets a row.
+        width: columns of the terminal.
+        color: whether rows are colored.
+    """
+
+    units: Sequence[Unit]
+    guess: str
+    surprisal: bool
+    width: int
+    color: bool
+
+
+@dataclass(frozen=True)
+class _ValueRow:
+    """Values between -1 and 1, one for each symbol, with their colors."""
+
+    name: str
+    values: Array
+    colors: list[Color]
+
+    def cell(self, place: int, symbol: str, width: int, color: bool) -> tuple[str, str]:
+        """Return text and style of a cell: the symbol on a color, or a block."""
+        if color:
+            return pad(symbol, width), terminal_style(self.colors[place])
+        return pad(LEVELS[min(7, int((float(self.values[place]) + 1) * 4))], width), ""
+
+
+def unit_rows(trace: Trace, vocabulary: SymbolVocabulary, display: UnitDisplay) -> Iterator[Text]:
+    """Yield the text line by line, within the width of the terminal.
+
+    Each line has a row for the surprisal and for each unit, and below them the best predictions.
+    """
+    from rich.text import Text
+
+    color = display.color
+    symbols = shown_symbols(trace.symbols, vocabulary.unit)
+    guesses = [
+        [shown_guess(vocabulary.symbols[number], vocabulary.unit) for number in row]
+        for row in trace.guesses.tolist()
+    ]
+    rows = _value_rows(trace, display)
+    widths = [
+        max(1, cell_width(symbol), *map(cell_width, row))
+        for symbol, row in zip(symbols, guesses, strict=True)
+    ]
+    for line in _wrapped(trace.symbols, widths, max(8, display.width - MARGIN)):
+        if not color:
+            yield Text(" " * MARGIN + "".join(pad(symbols[place], widths[place]) for place in line))
+        for row in rows:
+            text = Text(f"{row.name:>{MARGIN - 2}}  ")
+            for place in line:
+                text.append(*row.cell(place, symbols[place], widths[place], color))
+            yield text
+        for rank in range(trace.guesses.shape[1]):
+            name = display.guess if not rank else ""
+            text = Text(f"{name:>{MARGIN - 2}}  ", style="dim" if color and rank else "")
+            for place in line:
+                likely = color and float(trace.probabilities[place, rank]) > 0.5
+                text.append(pad(guesses[place][rank], widths[place]), style="bold" if likely else "")
+            yield text
+        if display.surprisal and (summary := _line_surprisal(trace.bits[line])):
+            yield Text(" " * MARGIN + summary, style="dim" if color else "")
+        yield Text("")
+
+
+def _value_rows(trace: Trace, display: UnitDisplay) -> list[_ValueRow]:
+    rows = []
+    if display.surprisal:
+        bits = np.nan_to_num(trace.bits)
+        colors = [surprisal_color(value) for value in bits.tolist()]
+        rows.append(_ValueRow("bits", np.clip(bits / 4 - 1, -1, 1), colors))
+    for unit in display.units:
+        values = shades(unit, trace.states[unit.array][:, unit.index])
+        rows.append(_ValueRow(unit.name, values, [diverging_color(value) for value in values.tolist()]))
+    return rows
+
+
+def _wrapped(symbols: Sequence[str], widths: Sequence[int], width: int) -> Iterator[list[int]]:
+    """Yield the positions of each line: up to a line break, or as many as fit."""
+    line: list[int] = []
+    used = 0
+    for place, symbol in enumerate(symbols):
+        if line and used + widths[place] > width:
+            yield line
+            line, used = [], 0
+        line.append(place)
+        used += widths[place]
+        if symbol == "\n":
+            yield line
+            line, used = [], 0
+    if line:
+        yield line
+
+
+def _line_surprisal(bits: Array) -> str:
+    scored = bits[~np.isnan(bits)]
+    return f"{scored.sum():.1f} bits, {scored.mean():.2f} per symbol" if len(scored) else ""
+
+
+def surprisal_summary(trace: Trace) -> str:
+    """Return the surprisal of a whole text; empty if no symbol was scored."""
+    bits = trace.bits[~np.isnan(trace.bits)]
+    if not len(bits):
+        return ""
+    nats = bits.mean() * math.log(2)
+    return f"{bits.sum():.1f} bits in all, {bits.mean():.3f} per symbol ({nats:.3f} nats)"
+
+
+def ranking_lines(pattern: str, ranked: Sequence[RankedUnit], symbols: int) -> Iterator[str]:
+    """Yield the best units of a pattern with their correlation and a bar."""
+    yield f"units that follow {visible(pattern)}, by correlation over {symbols:,} symbols"
+    for place, one in enumerate(ranked, start=1):
+        bar = "█" * round(abs(one.correlation) * 30)
+        yield f"  {place:>2}  {one.unit.name:<8} {one.correlation:+.3f}  {bar}"

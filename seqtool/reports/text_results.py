@@ -1,0 +1,180 @@
+"""Print the results of a text model: generated samples, and the scores of texts or lines.
+
+A terminal gets control characters made visible; a pipe gets the exact text.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.inference.sampling import Piece
+from seqtool.inference.text_scoring import TextScores
+from seqtool.reports.console import is_terminal, json_text, write_json
+from seqtool.safe_text import visible, visible_lines
+
+Sample = tuple[int, Iterable[Piece]]  # its seed, and its text while it is generated
+
+UNITS = {"char": "a character is a Unicode code point", "byte": "a character is a byte of UTF-8"}
+NUMBER_WIDTH = 10  # columns of a number on a terminal
+
+
+# --- samples ----------------------------------------------------------------------------------------------
+
+
+def print_samples(prompt: str, samples: Sequence[Sample], between: str) -> None:
+    """Print each sample after the prompt and end it with a line break.
+
+    A terminal shows each symbol at once. A pipe gets a line at a time.
+
+    Args:
+        prompt: printed before each sample; may be empty.
+        between: printed between two samples; may be empty.
+    """
+    terminal = is_terminal(sys.stdout)
+    last = ""
+
+    def write(text: str) -> None:
+        nonlocal last
+        if text:
+            last = text[-1]
+            sys.stdout.write(visible_lines(text) if terminal else text)
+            if terminal or "\n" in text:
+                sys.stdout.flush()
+
+    for number, (_, pieces) in enumerate(samples):
+        write(between if number else "")
+        last = ""
+        write(prompt)
+        for piece in pieces:
+            write(piece.text)
+        write("" if last == "\n" else "\n")
+
+
+def print_sample_json(prompt: str, samples: Iterable[Sample]) -> None:
+    """Print one object per sample: prompt, text without prompt, seed, and log probability in nats."""
+    for seed, pieces in samples:
+        texts, total = [], 0.0
+        for piece in pieces:
+            texts.append(piece.text)
+            total += piece.log_probability
+        text = "".join(texts)
+        write_json({"prompt": prompt, "text": text, "seed": seed, "log_probability": round(total, 6)})
+
+
+# --- scores -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ScoreOptions:
+    """Format of the scores.
+
+    Attributes:
+        lines: whether each score belongs to one line.
+        symbols: whether every symbol is printed with its bits.
+        as_json: whether each text or line gives one object.
+        named: whether the origin of each text is printed before its scores.
+    """
+
+    lines: bool = False
+    symbols: bool = False
+    as_json: bool = False
+    named: bool = False
+
+
+class ScorePrinter:
+    """Prints scores on stdout.
+
+    Args:
+        vocabulary, kind: vocabulary and kind of the model.
+        options: format of the scores.
+    """
+
+    def __init__(self, vocabulary: SymbolVocabulary, kind: str, options: ScoreOptions) -> None:
+        self._vocabulary = vocabulary
+        self._options = options
+        self._named = options.named and not options.as_json and not options.lines
+        self._note = scored_symbols(vocabulary, kind, lines=options.lines)
+        self._terminal = is_terminal(sys.stdout)
+        self._first = True
+
+    def __call__(self, name: str, text: str, scores: TextScores) -> None:
+        """Print the scores of one text or line."""
+        as_json = self._options.as_json
+        lines = [self._json(name, text, scores)] if as_json else self._report(name, text, scores)
+        for line in lines:
+            sys.stdout.write(line + "\n")
+        self._first = False
+
+    def _report(self, name: str, text: str, scores: TextScores) -> Iterator[str]:
+        if not self._first and (self._named or self._options.symbols):
+            yield ""
+        if self._named:
+            yield visible(name)
+        if self._options.symbols:
+            for symbol, bits in self._symbol_bits(scores):
+                yield self._row([bits, symbol] if self._terminal else [symbol, bits])
+        elif self._options.lines:
+            if self._first and self._terminal:
+                yield self._row(["nats", "bits", "perplexity", f"line ({self._note})"])
+            yield self._row([*map(_number, (scores.mean, scores.bits, scores.perplexity)), text])
+        else:
+            yield from score_report(scores, self._note)
+
+    def _symbol_bits(self, scores: TextScores) -> Iterator[tuple[str, str]]:
+        for symbol, loss in zip(scores.symbols, scores.losses.tolist(), strict=True):
+            yield self._vocabulary.show(symbol), f"{loss / math.log(2):.4f}"
+
+    def _row(self, cells: list[str]) -> str:
+        """Return cells in aligned columns for a terminal, separated by tabs for a pipe."""
+        if not self._terminal:
+            return "\t".join(cells)
+        return "  ".join([*(f"{cell:>{NUMBER_WIDTH}}" for cell in cells[:-1]), visible(cells[-1])])
+
+    def _json(self, name: str, text: str, scores: TextScores) -> str:
+        value: dict[str, object] = {"name": name}
+        if self._options.lines:
+            value["text"] = text
+        value |= {
+            "unit": self._vocabulary.unit,
+            "characters": scores.count,
+            "nats_per_char": scores.mean,
+            "bits_per_char": scores.bits,
+            "bits_per_byte": scores.bits_per_byte,
+            "perplexity": scores.perplexity,
+        }
+        if self._options.symbols:  # characters or numbers of bytes, as in vocab.json
+            symbols = scores.symbols if self._vocabulary.unit == "char" else map(ord, scores.symbols)
+            bits = (scores.losses / math.log(2)).round(6).tolist()
+            value["symbols"] = [list(pair) for pair in zip(symbols, bits, strict=True)]
+        return json_text(value)
+
+
+def scored_symbols(vocabulary: SymbolVocabulary, kind: str, *, lines: bool) -> str:
+    """Return a note on the meaning of a character and on the symbols that are read but not scored."""
+    if kind == "lines":
+        scored = "each line by itself, with its end"
+    elif lines and "\n" in vocabulary:
+        scored = "each as after a line break"
+    elif lines:
+        scored = "the first of each is read, not scored"
+    else:
+        scored = "the first of a text is read, not scored"
+    return f"{UNITS[vocabulary.unit]}; {scored}"
+
+
+def score_report(scores: TextScores, note: str) -> Iterator[str]:
+    """Yield the numbers of one text, one per line."""
+    yield f"nats per character  {_number(scores.mean)}"
+    yield f"bits per character  {_number(scores.bits)}"
+    yield f"bits per byte       {_number(scores.bits_per_byte)}"
+    yield f"perplexity          {_number(scores.perplexity)}"
+    yield f"characters          {scores.count:,} ({note})"
+
+
+def _number(value: float | None) -> str:
+    """Return a number with four digits, or a dash if nothing was scored."""
+    return "-" if value is None else f"{value:.4f}"
