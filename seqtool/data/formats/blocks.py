@@ -1,8 +1,8 @@
 """Lines and blocks: the lossless structure that all sentence formats share.
 
-A file is a sequence of blocks. The lines of all blocks, joined, are the file byte for byte. A blank line ends a block, and
-the block is yielded as soon as its blank line has been read, so the same code reads a training file and an endless pipe.
-The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`.
+A file is a sequence of blocks. The lines of all blocks, joined, are the file byte for byte. A blank line ends
+a block, and the block is yielded as soon as its blank line has been read, so the same code reads a training
+file and an endless pipe. The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ CHUNK = 1 << 16  # bytes of one read from a stream
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Consecutive lines of a file and the sentence in them. A block without tokens holds comments or a blank line.
+    """Consecutive lines of a file and the sentence in them.
+
+    A block without tokens holds comments or a blank line.
 
     Attributes:
         lines: raw lines, each with its line end; the first keeps a byte order mark.
@@ -76,7 +78,7 @@ class SentenceFormat(Protocol):
         ...
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield the raw lines of each block, with the number of the first one, as soon as the block is complete."""
+        """Yield the number of the first line and the raw lines of each block as soon as it is complete."""
         ...
 
     def block(self, raw: list[str], name: str, first: int) -> Block:
@@ -92,11 +94,13 @@ class SentenceFormat(Protocol):
         ...
 
 
-# --- lines ------------------------------------------------------------------------------------------------------------
+# --- lines --------------------------------------------------------------------------------------------------
 
 
 def raw_lines(stream: BinaryIO, encoding: str = "utf-8", name: str = "standard input") -> Iterator[str]:
-    """Yield the lines of a binary stream as they arrive, each with its line end. Only a line feed ends a line.
+    """Yield the lines of a binary stream as they arrive, each with its line end.
+
+    Only a line feed ends a line.
 
     Raises:
         DataError: a line is not valid in `encoding`; the location is its line.
@@ -159,10 +163,10 @@ def split_blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
-    """Return the first raw lines, from which a format is detected, and an iterator of all lines including these.
+    """Return the first raw lines, and an iterator of all lines including these.
 
-    Reading stops after `limit` lines, or at the end of the first block that has a line other than comments. A pipe thus
-    needs to deliver only one sentence.
+    A format is detected from the first lines. Reading stops after `limit` lines, or at the end of the first
+    block that has a line other than comments. A pipe thus needs to deliver only one sentence.
     """
     rest = iter(lines)
     sample: list[str] = []
@@ -177,19 +181,20 @@ def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
     return sample, chain(sample, rest)
 
 
-# --- lines of a pipe --------------------------------------------------------------------------------------------------
+# --- lines of a pipe ----------------------------------------------------------------------------------------
 
 
 class LineStream:
     """Iterator of the UTF-8 lines of a byte stream, each with its line end. Only a line feed ends a line.
 
-    It calls `before_blocking` before each read that would wait. The caller can thus process a full pipe in large batches
-    and still answer at once when the pipe is empty. A line that is not UTF-8 is yielded with lone surrogates in place
-    of the wrong bytes; `check` turns it into an error.
+    It calls `before_blocking` before each read that would wait. The caller can thus process a full pipe in
+    large batches and still answer at once when the pipe is empty. A line that is not UTF-8 is yielded with
+    lone surrogates in place of the wrong bytes; `check` turns it into an error.
 
     Attributes:
         name: name of the stream in messages.
-        undecodable: first wrong byte and its column, by the number (from 1) of each line so far that is not UTF-8.
+        undecodable: first wrong byte and its column, by the number (from 1) of each line so far that is not
+            UTF-8.
     """
 
     def __init__(self, stream: BinaryIO, name: str, before_blocking: Callable[[], None]) -> None:

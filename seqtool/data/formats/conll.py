@@ -1,8 +1,8 @@
-"""CoNLL columns: one token per line, any separator, blank lines between sentences. Read, detect and relabel such files.
+"""CoNLL columns: files with one token per line and blank lines between sentences, with any separator.
 
-A line that starts with `#` is a comment if its number of columns differs from that of the data, else a token: `# O` in a
-file of two columns is the token `#`. In a file of one column the number says nothing; there a comment starts with `#` and
-a space. A `-DOCSTART-` line is a document mark, not a token.
+A line that starts with `#` is a comment if its number of columns differs from that of the data, else a token:
+`# O` in a file of two columns is the token `#`. In a file of one column the number says nothing; there a
+comment starts with `#` and a space. A `-DOCSTART-` line is a document mark, not a token.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class ConllFormat:
         """Yield blocks with tokens and labels.
 
         Raises:
-            DataError: a line with another number of columns, an empty token (unless repaired) or an empty label.
+            DataError: a line has another number of columns, an empty token (unless repaired) or no label.
         """
         for first, raw in self.split(lines):
             yield self.block(raw, name, first)
@@ -146,7 +146,7 @@ class ConllFormat:
         return content[:start] + label + content[stop:]
 
 
-# --- lines and columns ------------------------------------------------------------------------------------------------
+# --- lines and columns --------------------------------------------------------------------------------------
 
 
 def separator_string(separator: str) -> str:
@@ -183,7 +183,7 @@ def _is_mark(content: str, cells: list[str], width: int) -> bool:
     return cells[0] == DOCUMENT_MARK or content.split(maxsplit=1)[0] == DOCUMENT_MARK
 
 
-# --- detection --------------------------------------------------------------------------------------------------------
+# --- detection ----------------------------------------------------------------------------------------------
 
 
 def find_layout(
@@ -248,7 +248,10 @@ def data_lines(sample: Iterable[str]) -> list[str]:
 
 
 def find_separator(lines: Sequence[str]) -> str:
-    """Return `tab` if most lines have a tab, else `space` if most have inner spaces, else `tab`: there is one column."""
+    """Return `tab` if most lines have a tab, else `space` if most have inner spaces.
+
+    Other files have one column, and the result is `tab`.
+    """
     half = max(len(lines), 1) / 2
     if sum("\t" in line for line in lines) >= half:
         return "tab"
@@ -256,7 +259,10 @@ def find_separator(lines: Sequence[str]) -> str:
 
 
 def _find_width(lines: Sequence[str], separator: str, columns: Sequence[str], need_labels: bool) -> int:
-    """Return the number of columns: that of the names, or of most lines. A file to be tagged may lack the last ones."""
+    """Return the number of columns by their names, or that of most lines.
+
+    A file to be tagged may lack the last columns.
+    """
     counts = Counter(len(split_cells(line, separator)) for line in lines)
     width = counts.most_common(1)[0][0] if counts else max(len(columns), 1)
     if columns and (need_labels or width > len(columns)):

@@ -1,8 +1,10 @@
-"""CoNLL-U (universaldependencies.org/format): ten columns, comments, `n-m` and `n.m` lines. Read and relabel such files.
+"""CoNLL-U: files with ten columns, comments, and lines with ids `n-m` and `n.m`.
 
-The label is a column or a key of the MISC column. With `tokens: surface` the tokens are those of the running text: the form
-of an `n-m` line, with the labels of its words joined by `+`, or else the word itself. All other lines are kept unchanged.
-Dependency trees are not checked.
+The format is described at universaldependencies.org/format.
+
+The label is a column or a key of the MISC column. With `tokens: surface` the tokens are those of the running
+text: the form of an `n-m` line, with the labels of its words joined by `+`, or else the word itself. All
+other lines are kept unchanged. Dependency trees are not checked.
 """
 
 from __future__ import annotations
@@ -134,8 +136,9 @@ class ConlluFormat:
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
         """Return the lines of a block with new labels in their column or MISC key, and no other byte changed.
 
-        The label of a surface token is split at `+` and written to the words of its `n-m` line. If the numbers of parts
-        and words differ, the label is written to the `n-m` line itself and the words get `_`.
+        The label of a surface token is split at `+` and written to the words of its `n-m` line. If the
+        numbers of parts and words differ, the label is written to the `n-m` line itself and the words get
+        `_`.
         """
         lines = list(block.lines)
         old = block.labels or []
@@ -182,7 +185,7 @@ def find_label(label: str, place: str = "") -> str:
     return name
 
 
-# --- word numbers and `n-m` lines -------------------------------------------------------------------------------------
+# --- word numbers and `n-m` lines ---------------------------------------------------------------------------
 
 
 def _wrong_id(found: str, number: int, place: str) -> DataError:
@@ -226,7 +229,7 @@ def _word_number(line: str) -> int:
     return int(number) if number.isdecimal() else -1
 
 
-# --- comments and MISC ------------------------------------------------------------------------------------------------
+# --- comments and MISC --------------------------------------------------------------------------------------
 
 
 def _text(comments: list[str]) -> str | None:

@@ -1,8 +1,9 @@
 """Detection of the format of labeled files, from their names and first lines.
 
-`find_format` chooses the reader of a file by the settings. `guess_layout` goes the other way: it writes settings for a file
-that has none. The settings read the first column as tokens and the last as labels, but a file may number its tokens in a
-column, end in empty columns, or begin with the labels. The guess is written into the YAML, where it can be read and changed.
+`find_format` chooses the reader of a file by the settings. `guess_layout` goes the other way: it writes
+settings for a file that has none. The settings read the first column as tokens and the last as labels, but a
+file may number its tokens in a column, end in empty columns, or begin with the labels. The guess is written
+into the YAML, where it can be read and changed.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ HEADER_CELLS = TOKEN_NAMES | LABEL_NAMES  # cells of a header line, in lower cas
 Rows = list[list[str]]
 
 
-# --- the format of a file ---------------------------------------------------------------------------------------------
+# --- the format of a file -----------------------------------------------------------------------------------
 
 
 def find_format(
@@ -154,7 +155,7 @@ def _format_of_sample(data: TaggerData, path: Path, sample: Sequence[str]) -> Se
     return find_format(data, str(path), sample, need_labels=False)[0]
 
 
-# --- settings for a file ----------------------------------------------------------------------------------------------
+# --- settings for a file ------------------------------------------------------------------------------------
 
 
 def guess_layout(path: Path, data: TaggerData) -> tuple[TaggerData, list[str]]:
@@ -181,7 +182,7 @@ def guess_layout(path: Path, data: TaggerData) -> tuple[TaggerData, list[str]]:
 def layout_of_file(path: Path, layout: Layout) -> tuple[TaggerData, str]:
     """Return settings that read a labeled file as the training file was read.
 
-    A file with another number of columns gets guessed settings instead, and the second value is a note on this.
+    If a file has another number of columns, its settings are guessed, and the second value is a note.
 
     Args:
         layout: layout of the training file.

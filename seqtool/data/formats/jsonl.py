@@ -1,6 +1,7 @@
 """JSON lines: one object per line is one sentence. Read and relabel such files.
 
-A field is set by replacing the bytes of its value and no others, so numbers, spaces and the order of fields are kept.
+A field is set by replacing the bytes of its value and no others, so numbers, spaces and the order of fields
+are kept.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ class JsonlFormat:
     """Format of a file of JSON lines.
 
     Attributes:
-        text_key: field with a list of tokens, a list of [token, label] pairs, or a string that is split at white space.
+        text_key: field with a list of tokens, a list of [token, label] pairs, or a string that is split at
+            white space.
         label_key: field with the list of labels; an object without it has no labels.
         empty_tokens: refuse an empty token, or read it as `_`.
     """
@@ -44,7 +46,7 @@ class JsonlFormat:
         """Yield one block for each line; a blank line is a block without tokens.
 
         Raises:
-            DataError: a line that is not JSON (with the column) or not an object, or a field of the wrong type.
+            DataError: a line is not JSON (with the column) or not an object, or a field has another type.
         """
         for number, raw in self.split(lines):
             yield self.block(raw, name, number)
@@ -106,7 +108,7 @@ class JsonlFormat:
         return [set_fields(block.lines[0], {self.label_key: list(labels)})]
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def parse(content: str, name: str, number: int) -> Json:
@@ -164,7 +166,7 @@ def _type_name(value: object) -> str:
     return names[type(value)]
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def set_fields(line: str, fields: Mapping[str, object]) -> str:

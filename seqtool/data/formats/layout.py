@@ -1,4 +1,4 @@
-"""Layout of a training file, which a model remembers in its `config.json` in order to read other files alike."""
+"""Layout of a training file. A model stores it in `config.json`, so that other files are read alike."""
 
 from __future__ import annotations
 
@@ -61,7 +61,8 @@ class Layout:
     def label_in(self, format_name: str) -> str:
         """Return the place of the labels, as in `data.label`, in a file that may have another format.
 
-        The place in the training file is used if the other format has the same one, else the default of the format.
+        The place in the training file is used if the other format has the same one, else the default of the
+        format.
         """
         if format_name == "conll":
             is_number = self.label.removeprefix("-").isdecimal()

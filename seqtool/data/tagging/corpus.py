@@ -1,4 +1,4 @@
-"""Corpus of a tagger: labeled sentences in splits, and the labels, vocabularies and word features derived from them.
+"""Corpus of a tagger: labeled sentences in splits, with their labels, vocabularies and word features.
 
 Labels and vocabularies come from the training sentences alone. Single files are read in `sentences.py`.
 """
@@ -65,7 +65,10 @@ class TaggedCorpus:
     warnings: tuple[str, ...]
 
     def inner_labels(self, sentence: Sentence) -> list[str]:
-        """Return the labels of a sentence in the inner scheme. Those of dev or test may be missing in `labels`."""
+        """Return the labels of a sentence in the inner scheme.
+
+        Labels of dev and test may be missing in `labels`.
+        """
         return inner_labels(sentence, self.scheme, self.inner_scheme)
 
 
@@ -138,7 +141,7 @@ def load_tagged_corpus(
     )
 
 
-# --- splits -----------------------------------------------------------------------------------------------------------
+# --- splits -------------------------------------------------------------------------------------------------
 
 
 def _expand_splits(data: TaggerData) -> dict[str, list[Path]]:
@@ -200,7 +203,7 @@ def _layout(data: TaggerData, file_format: SentenceFormat | None) -> Layout:
     )
 
 
-# --- vocabularies -----------------------------------------------------------------------------------------------------
+# --- vocabularies -------------------------------------------------------------------------------------------
 
 
 def count_forms(sentences: Iterable[Sentence], normalize: str) -> dict[str, int]:
@@ -230,7 +233,7 @@ def _check_labels(labels: Sequence[str], data: TaggerData) -> None:
 def _read_vectors(
     model: TaggerModel, counts: Mapping[str, int], data: TaggerData, progress: ProgressCallback | None
 ) -> dict[int, tuple[Path, PretrainedVectors]]:
-    """Return the file and the vectors of each feature with pretrained vectors, by the index of the feature."""
+    """Return file and vectors of each feature with pretrained vectors, by the index of the feature."""
     tables = {}
     for index, feature in enumerate(feature_list(model)):
         if feature.name == "vectors":
@@ -239,7 +242,7 @@ def _read_vectors(
     return tables
 
 
-# --- notes ------------------------------------------------------------------------------------------------------------
+# --- notes --------------------------------------------------------------------------------------------------
 
 
 def _corpus_notes(

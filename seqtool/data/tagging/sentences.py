@@ -152,7 +152,10 @@ def _compare(expected: SentenceFormat | None, actual: SentenceFormat, path: Path
 
 
 def _skipped_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iterator[str]:
-    """Yield notes on lines that were not read as tokens. Comments of CoNLL-U are not listed: they cannot be tokens."""
+    """Yield notes on lines that were not read as tokens.
+
+    Comments of CoNLL-U are not listed, since they cannot be mistaken for tokens.
+    """
     comments = sum(block.comments for block in blocks)
     if comments and not isinstance(file_format, ConlluFormat):
         first = next(block.first_line for block in blocks if block.comments)
@@ -175,7 +178,7 @@ def _repaired_tokens(file_format: SentenceFormat, blocks: Sequence[Block]) -> It
 
 
 def _repaired_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> list[str]:
-    """Return the line of the first repaired token of each sentence: the line where strict reading would stop."""
+    """Return the line of the first repaired token of each sentence, where strict reading would stop."""
     if (
         not isinstance(file_format, ConllFormat | ConlluFormat | JsonlFormat)
         or file_format.empty_tokens == "refuse"

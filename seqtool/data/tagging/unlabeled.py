@@ -1,4 +1,4 @@
-"""Readers of sentences to be tagged: raw text, CoNLL columns, CoNLL-U or JSON lines, with the mistakes in them."""
+"""Readers of sentences to be tagged, from raw text, CoNLL columns, CoNLL-U or JSON lines."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class FormattedReader:
 
     Args:
         format_name: format of the input.
-        layout: layout of the model's training file; its defaults apply if the input has the same columns or fields.
+        layout: layout of the training file, which is the default for the input.
         text_reader: reader for a string of raw text in a field of JSON lines.
         text_key: field of the tokens in JSON lines; None to look for the usual ones.
         tokens: `words` or `surface`: tokens of CoNLL-U.
@@ -140,7 +140,8 @@ class FormattedReader:
         """Yield a sentence for every block; see `TextReader.read`."""
         from seqtool.data.formats.detect import SAMPLE_LINES, find_format  # not needed for raw text
 
-        # One line of JSON suffices, and a program at the other end of a pipe sends the second one after the answer.
+        # One line of JSON suffices, and a program at the other end of a pipe sends the second one after the
+        # answer.
         sample, all_lines = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
         self.format, _ = find_format(
             self._data, lines.name, sample, need_labels=False, trained_width=self._trained_width

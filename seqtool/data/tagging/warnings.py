@@ -12,7 +12,7 @@ from seqtool.data.tagging.sentences import Sentence, Split, pluralize
 from seqtool.settings import Scheme
 from seqtool.spans import convert, detect_scheme, malformed
 
-# Characters that are neither letters nor joiners. A token with one looks like another token but differs from it.
+# Characters that are neither letters nor joiners. A token with one looks like a token without it.
 INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
 REPLACEMENT = "\ufffd"
 LISTED = 10
@@ -58,7 +58,7 @@ def corpus_warnings(
     return tuple(warnings)
 
 
-# --- files and labels of train ----------------------------------------------------------------------------------------
+# --- files and labels of train ------------------------------------------------------------------------------
 
 
 def _shared_files(paths: Mapping[str, Sequence[Path]]) -> list[str]:
@@ -86,7 +86,7 @@ def _label_count(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
 
 
 def _missing_labels(train: Split) -> list[str]:
-    """Warn of `_` among parts of speech. FEATS, relations and MISC keys may be missing, parts of speech may not."""
+    """Warn of `_` among parts of speech. Only FEATS, relations and MISC keys may be missing."""
     if not isinstance(train.format, ConlluFormat) or train.format.label not in ("upos", "xpos"):
         return []
     count = sum(sentence.labels.count("_") for sentence in train.sentences)
@@ -96,7 +96,10 @@ def _missing_labels(train: Split) -> list[str]:
 
 
 def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
-    """Warn of labels that do not look like the scheme in the settings. IOB1 without adjacent spans equals IO."""
+    """Warn of labels that do not look like the scheme in the settings.
+
+    IOB1 without adjacent spans looks like IO, so this is no reason for a warning.
+    """
     if scheme == "none":
         return []
     detected = detect_scheme(sentence.labels for sentence in train)
@@ -106,7 +109,7 @@ def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
     return [f"the labels of train look {looks}, and are read as {scheme}"]
 
 
-# --- sentences of each split ------------------------------------------------------------------------------------------
+# --- sentences of each split --------------------------------------------------------------------------------
 
 
 def _sentence_length(name: str, sentences: Sequence[Sentence]) -> list[str]:
@@ -144,7 +147,7 @@ def _malformed_spans(name: str, sentences: Sequence[Sentence], scheme: Scheme) -
     ]
 
 
-# --- dev and test compared with train ---------------------------------------------------------------------------------
+# --- dev and test compared with train -----------------------------------------------------------------------
 
 
 def _new_labels(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence]) -> list[str]:

@@ -1,46 +1,102 @@
-"""From words to numbers: the same for training and use, so that an unseen word follows the same path in both.
+"""Word features, and their encoding as integers, alike in training and inference.
 
-Values of features are numbered in the order in which training first had them. What the features are is in
-`word_features.py`; pretrained vectors are read in `vectors.py`.
+A feature is a string function of a word, such as its suffix. Its values are numbered in the order in which
+training words first have them. Pretrained vectors are read in `word_vectors.py`.
 """
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqtool.data.tagging.word_features import CHARACTER_FEATURES, values
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.settings import Feature
-from seqtool.types import Array
+from seqtool.types import Array, Json
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.word_vectors import PretrainedVectors
 
+CHARACTER_FEATURES = ("char_cnn", "char_lstm")  # computed from the characters of a word; others are looked up
+LONGEST_RUN = 4
+LONGEST_SHAPE = 24
+REPEATED = re.compile(rf"(.)\1{{{LONGEST_RUN},}}", re.DOTALL)
 
-UNKNOWN_CHARACTER, BEGIN, END = (
-    0,
-    1,
-    2,
-)  # numbers of a character not seen in training, and of the marks round a word
+UNKNOWN_CHARACTER, BEGIN, END = range(3)  # an unseen character, and the two marks around a word
 FIRST_CHARACTER = 3
-LONGEST_WORD = 64  # of a longer word the first and last 32 characters are read, one by one
+LONGEST_WORD = 64  # of a longer word, character features read the first and last 32 characters
+
+
+# --- features -----------------------------------------------------------------------------------------------
+
+
+def feature_values(feature: Feature, words: Sequence[str]) -> Sequence[str]:
+    """Return the value of a looked-up feature for each word; for vectors and forms this is the word itself."""
+    length = feature.length
+    if feature.name == "lower":
+        return [word.lower() for word in words]
+    if feature.name == "prefix":
+        return [word[:length] for word in words]
+    if feature.name == "suffix":
+        return [word[-length:] for word in words]
+    if feature.name == "shape":
+        return [shape(word) for word in words]
+    return words
+
+
+def shape(word: str) -> str:
+    """Return the kinds of a word's characters: `Berlin-2000` has the shape `Xxxxx-dddd`.
+
+    Upper case is X, lower case x, a digit d, a letter of a script without case c, a mark m; any other
+    character is itself. A run of more than four equal kinds counts as four, and at most 24 kinds are kept, so
+    that there are few shapes.
+    """
+    if (
+        word.isascii() and word.isalpha()
+    ):  # fast path: most words are in lower case, except for the first letter
+        if word.islower():
+            return "x" * min(len(word), LONGEST_RUN)
+        if word.istitle():
+            return "X" + "x" * min(len(word) - 1, LONGEST_RUN)
+    kinds = word.translate(_KINDS)
+    if len(kinds) > LONGEST_RUN:
+        kinds = REPEATED.sub(lambda run: run[1] * LONGEST_RUN, kinds)
+    return kinds[:LONGEST_SHAPE]
+
+
+class _Kinds(dict[int, str]):
+    """Kind of each character, computed on first use."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        category = unicodedata.category(character)
+        kind = {"Lu": "X", "Lt": "X", "Ll": "x", "Nd": "d"}.get(category)
+        kind = kind or {"L": "c", "M": "m"}.get(category[0], character)
+        self[code] = kind
+        return kind
+
+
+_KINDS = _Kinds()
+
+
+# --- encoder ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class EncodedWords:
-    """Words as numbers.
+    """Words as integers.
 
     Attributes:
-        ids: (words, features that are looked up) int64, in the order of the settings; where a value was not seen in
-            training 0 if the feature has a row for unknown values, else -1.
-        characters: (words, longest) int64, begin and end marks included, padded with -1; None without character features.
-        lengths: (words,) of `characters`, or None.
+        ids: (words, looked-up features) int64, features in the order of the settings. A value not seen in
+            training is 0 if the feature has a row for unknown values, else -1.
+        characters: (words, longest word) int64, with begin and end marks, padded with -1; None without
+            character features.
+        lengths: (words,) lengths of the rows of `characters`, or None.
     """
 
     ids: Array
@@ -49,32 +105,40 @@ class EncodedWords:
 
 
 class WordEncoder:
-    """Numbers the features of words.
+    """Encoder of the features of words.
+
+    Args:
+        features: features in the order of the settings.
+        values: numbered values of each feature; None for character features.
+        characters: characters that have a number; None without character features.
+        counts: training words with their frequencies.
+        normalize: `nfc` or `none`: normalization of a word before it is looked up.
+        vectors: initial rows of pretrained vectors, by the index of their feature.
 
     Attributes:
-        features: in the order of the settings.
-        characters: those with numbers from 3 on, or None without character features.
-        vectors: pretrained rows by the index of their feature, to start training from; not kept in JSON.
+        features: as above.
+        normalize: as above.
+        characters: as above; the first one has the number 3.
+        vectors: as above; not part of the JSON.
     """
 
     def __init__(
         self,
         features: Sequence[Feature],
-        values_of: Sequence[Sequence[str] | None],
+        values: Sequence[Sequence[str] | None],
         characters: Sequence[str] | None,
         counts: Mapping[str, int],
         normalize: str,
         vectors: Mapping[int, Array] | None = None,
     ) -> None:
-        """Args: values_of: the numbered values of each feature, None for character features; counts: of training words."""
         self.features = tuple(features)
         self.normalize = normalize
         self.characters = None if characters is None else tuple(characters)
         self.vectors = dict(vectors or {})
         self._counts = counts
         self._rows = [
-            None if found is None else _numbered(feature, found)
-            for feature, found in zip(features, values_of, strict=True)
+            None if numbered is None else _number_values(feature, numbered)
+            for feature, numbered in zip(features, values, strict=True)
         ]
         self._alphabet = None if characters is None else _alphabet(characters)
 
@@ -86,28 +150,29 @@ class WordEncoder:
         normalize: str = "nfc",
         vectors: Mapping[int, PretrainedVectors] | None = None,
     ) -> WordEncoder:
-        """Number what training words have.
+        """Number the feature values of training words.
 
         Args:
-            features: of the model, presets spelt out.
-            counts: training words, normalised, in order of first appearance, with their frequencies.
-            normalize: `nfc` or `none`: how words are looked up.
-            vectors: pretrained rows for each feature that is called so, by its index; one that is missing has no words.
+            features: features of the model, with presets resolved.
+            counts: normalized training words with their frequencies, in order of first appearance.
+            normalize: `nfc` or `none`: normalization of a word before it is looked up.
+            vectors: pretrained vectors by the index of their feature; a missing one has no words.
         """
-        rows = dict(vectors or {})
-        found: list[Sequence[str] | None] = []
+        tables = dict(vectors or {})
+        values: list[Sequence[str] | None] = []
         for index, feature in enumerate(features):
             if feature.name in CHARACTER_FEATURES:
-                found.append(None)
+                values.append(None)
             elif feature.name == "vectors":
-                found.append(rows[index].words if index in rows else ())
+                values.append(tables[index].words if index in tables else ())
             else:
-                found.append(_frequent(values(feature, list(counts)), counts.values(), feature.min_count))
-        matrices = {index: row.matrix for index, row in rows.items()}
-        return cls(features, found, _characters(features, counts), counts, normalize, matrices)
+                all_values = feature_values(feature, list(counts))
+                values.append(_frequent(all_values, counts.values(), feature.min_count))
+        matrices = {index: table.matrix for index, table in tables.items()}
+        return cls(features, values, _known_characters(features, counts), counts, normalize, matrices)
 
-    def to_json(self) -> dict[str, Any]:
-        """What `vocab.json` holds of words: forms with counts, values of features, characters."""
+    def to_json(self) -> Json:
+        """Return the word part of `vocab.json`: forms with counts, feature values, characters."""
         return {
             "forms": list(self._counts),
             "counts": list(self._counts.values()),
@@ -117,101 +182,109 @@ class WordEncoder:
 
     @classmethod
     def from_json(cls, features: Sequence[Feature], vocab: Mapping[str, Any], normalize: str) -> WordEncoder:
-        """The encoder that `to_json` wrote."""
+        """Return the encoder whose `to_json` is part of `vocab`."""
         return cls(features, vocab["features"], vocab["characters"], form_counts(vocab), normalize)
 
     def rows(self, index: int) -> int:
-        """How many rows the table of a feature has, that for unknown values counted; 0 for a character feature."""
-        numbered = self._rows[index]
-        return 0 if numbered is None else len(numbered) + _first_row(self.features[index])
+        """Return the number of rows in the table of a feature, including the row for unknown values.
+
+        A character feature has no table: 0.
+        """
+        rows = self._rows[index]
+        return 0 if rows is None else len(rows) + _first_row(self.features[index])
 
     def is_known(self, form: str) -> bool:
-        """Whether training had the word."""
-        return self._normal(form) in self._counts
+        """Return whether a word occurs in the training data."""
+        return self._normalized(form) in self._counts
 
     def count(self, form: str) -> int:
-        """How often training had the word."""
-        return self._counts.get(self._normal(form), 0)
+        """Return the frequency of a word in the training data."""
+        return self._counts.get(self._normalized(form), 0)
 
     def endings(self) -> set[str]:
-        """The last characters of the training forms that have more than one."""
+        """Return the last characters of all training words of two or more characters."""
         return {form[-1] for form in self._counts if len(form) > 1}
 
-    def _normal(self, form: str) -> str:
-        return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
-
     def encode(self, forms: Sequence[str]) -> EncodedWords:
-        """Numbers of words, which should be distinct: nothing is remembered from one to the next."""
-        words = [self._normal(form) for form in forms]
-        looked_up = [
+        """Encode words. They should be distinct: the same word is encoded again each time."""
+        words = [self._normalized(form) for form in forms]
+        lookups = [
             (feature, rows)
             for feature, rows in zip(self.features, self._rows, strict=True)
             if rows is not None
         ]
-        ids = np.empty((len(words), len(looked_up)), np.int64)
-        for column, (feature, rows) in enumerate(looked_up):
-            ids[:, column] = np.fromiter(_numbers(feature, rows, words), np.int64, len(words))
-        return EncodedWords(ids, *self._read_characters(words))
+        ids = np.empty((len(words), len(lookups)), np.int64)
+        for column, (feature, rows) in enumerate(lookups):
+            ids[:, column] = np.fromiter(_row_numbers(feature, rows, words), np.int64, len(words))
+        return EncodedWords(ids, *self._encode_characters(words))
 
-    def _read_characters(self, words: Sequence[str]) -> tuple[Array | None, Array | None]:
-        """Characters (words, longest) between their marks, and their numbers (words,)."""
+    def _normalized(self, form: str) -> str:
+        return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
+
+    def _encode_characters(self, words: Sequence[str]) -> tuple[Array | None, Array | None]:
+        """Return characters (words, longest word) between their marks, and lengths (words,)."""
         if self._alphabet is None:
             return None, None
         half = LONGEST_WORD // 2
         clipped = [word if len(word) <= LONGEST_WORD else word[:half] + word[-half:] for word in words]
         sizes = np.array([len(word) for word in clipped], np.int64)
-        found = np.full((len(words), int(sizes.max(initial=0)) + 2), -1, np.int64)
-        inside = np.arange(found.shape[1] - 2) < sizes[:, None]
-        found[:, 1:-1][inside] = self._alphabet.encode("".join(clipped))
-        found[:, 0] = BEGIN
-        found[np.arange(len(words)), sizes + 1] = END
-        return found, sizes + 2
+        characters = np.full((len(words), int(sizes.max(initial=0)) + 2), -1, np.int64)
+        inside = np.arange(characters.shape[1] - 2) < sizes[:, None]
+        characters[:, 1:-1][inside] = self._alphabet.encode("".join(clipped))
+        characters[:, 0] = BEGIN
+        characters[np.arange(len(words)), sizes + 1] = END
+        return characters, sizes + 2
 
 
 def form_counts(vocab: Mapping[str, Any]) -> dict[str, int]:
-    """The training words that `vocab.json` lists, with their frequencies."""
+    """Return the training words of `vocab.json` with their frequencies."""
     return dict(zip(vocab["forms"], vocab["counts"], strict=True))
 
 
-def _numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
-    """The number that a looked-up feature gives each word."""
+# --- numbers of values and characters -----------------------------------------------------------------------
+
+
+def _row_numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
+    """Yield the row of a looked-up feature for each word."""
     missing = _first_row(feature) - 1
     if feature.name == "vectors":
         return (rows[word] if word in rows else rows.get(word.lower(), missing) for word in words)
-    return map(rows.get, values(feature, words), repeat(missing))
+    return map(rows.get, feature_values(feature, words), repeat(missing))
 
 
 def _first_row(feature: Feature) -> int:
-    """The row of a feature's first value: 1 where row 0 is for unknown ones."""
+    """Return the row of a feature's first value: 1 if row 0 is for unknown values."""
     return int(feature.unknown or feature.name == "vectors")
 
 
-def _numbered(feature: Feature, found: Sequence[str]) -> dict[str, int]:
+def _number_values(feature: Feature, values: Sequence[str]) -> dict[str, int]:
     first = _first_row(feature)
-    return dict(zip(found, range(first, first + len(found)), strict=True))
+    return dict(zip(values, range(first, first + len(values)), strict=True))
 
 
-def _frequent(found: Sequence[str], weights: Any, least: int) -> list[str]:
-    """Different values that occur at least so often, in order of first appearance."""
+def _frequent(values: Sequence[str], weights: Iterable[int], min_count: int) -> list[str]:
+    """Return distinct values whose weights sum to `min_count` or more, in order of first appearance."""
     totals: dict[str, int] = {}
-    for value, weight in zip(found, weights, strict=True):
+    for value, weight in zip(values, weights, strict=True):
         totals[value] = totals.get(value, 0) + weight
-    return [value for value, total in totals.items() if total >= least]
+    return [value for value, total in totals.items() if total >= min_count]
 
 
-def _characters(features: Sequence[Feature], counts: Mapping[str, int]) -> list[str] | None:
-    """The characters of training words, sorted; one set for all character features, by the least `min_count` of theirs."""
-    wanted = [feature.min_count for feature in features if feature.name in CHARACTER_FEATURES]
-    if not wanted:
+def _known_characters(features: Sequence[Feature], counts: Mapping[str, int]) -> list[str] | None:
+    """Return the sorted characters of training words, or None without character features.
+
+    All character features share them, so the lowest `min_count` of these features applies.
+    """
+    min_counts = [feature.min_count for feature in features if feature.name in CHARACTER_FEATURES]
+    if not min_counts:
         return None
     pairs = [(character, count) for word, count in counts.items() for character in word]
-    return sorted(
-        _frequent([character for character, _ in pairs], [count for _, count in pairs], min(wanted))
-    )
+    characters, weights = [character for character, _ in pairs], [count for _, count in pairs]
+    return sorted(_frequent(characters, weights, min(min_counts)))
 
 
 def _alphabet(characters: Sequence[str]) -> SymbolVocabulary:
-    """Numbers of characters; what stands before the first of them are marks, which no text contains."""
+    """Return the numbers of characters. The marks come first; their long names never occur as characters."""
     marks = ["unknown", "begin", "end"]
     assert len(marks) == FIRST_CHARACTER
     return SymbolVocabulary([*marks, *characters], unknown=UNKNOWN_CHARACTER)

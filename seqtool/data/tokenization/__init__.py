@@ -1,1 +1,1 @@
-"""Raw text cut into tokens."""
+"""Tokenization: raw text split into tokens with their positions."""

@@ -17,8 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.tagging.corpus import load_tagged_corpus
-from seqtool.data.tagging.word_encoder import WordEncoder
-from seqtool.data.tagging.word_features import shape
+from seqtool.data.tagging.word_encoder import WordEncoder, shape
 from seqtool.data.tagging.word_vectors import PretrainedVectors
 from seqtool.settings import RICH_FEATURES, Feature, TaggerData, TaggerModel
 

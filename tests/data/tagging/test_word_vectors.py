@@ -69,9 +69,9 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
     found = read(tmp_path, b"9 2\nx 1 2\n\xff 1 2\n")
     assert rows(found) == {"x": [1, 2]}
     assert [warning.partition(":")[2].strip() for warning in found.warnings] == [
-        "only 0 of 4 training words have a vector: is it of the same language, and are its words written alike?",
-        "9 words by its first line, 2 found: is the file whole?",
-        "1 words that are not UTF-8 left aside",
+        "only 0 of 4 training words have a vector: are language and spelling those of the training data?",
+        "9 words by its first line, 2 found: is the file complete?",
+        "1 words that are not UTF-8 skipped",
     ]
 
 
@@ -95,7 +95,7 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
         ("the 1 x\n", ":1", "expected a word and 2 numbers, found 'x'", "`dim`"),
         ("the 1 nan\n", ":1", "expected finite numbers, found one that is not", ""),
         ("the 1 1e99\n", ":1", "expected finite numbers, found one that is not", ""),
-        ("", "", "expected word vectors, found none of use", "`dim`"),
+        ("", "", "expected word vectors, found no usable row", "`dim`"),
         (
             b"3 2\nthe \x00\x01\x02\x03\ndog ",
             ":2",
