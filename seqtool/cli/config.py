@@ -42,7 +42,7 @@ app = typer.Typer(
 @command
 def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print every setting and where it came from, e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05"""
-    from seqtool.config.describe import resolved_yaml, settings_of
+    from seqtool.config.dump import resolved_yaml, settings_of
     from seqtool.reports.config import annotated
     from seqtool.reports.console import say, write_json, write_line
 
@@ -63,7 +63,7 @@ def diff(
     config: Config, other: Other, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False
 ) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
-    from seqtool.config.describe import differences
+    from seqtool.config.dump import differences
     from seqtool.reports.config import difference_rows, side_by_side
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.safe_text import visible
@@ -88,7 +88,7 @@ def diff(
 
 def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConfig:
     from seqtool.cli.train import read_or_suggest
-    from seqtool.config.describe import find_config
+    from seqtool.config.dump import find_config
     from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.reports.training import TrainingScreen
     from seqtool.storage.find_model import runs_root

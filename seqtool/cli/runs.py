@@ -87,7 +87,7 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
 def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
     from seqtool.config import read_settings
-    from seqtool.config.describe import CONFIG, differences
+    from seqtool.config.dump import CONFIG, differences
     from seqtool.reports.config import difference_rows
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import comparison_lines

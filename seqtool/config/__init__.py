@@ -1,8 +1,8 @@
-"""Configs: YAML in, frozen settings out, and mistakes pointed at. The keys themselves are declared in `settings.py`."""
+"""Reading and writing of configs: YAML files and frozen settings. `settings.py` declares the keys."""
 
 from seqtool.config.dump import dump_settings
 from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, read_settings
-from seqtool.config.reference import json_schema, reference_markdown
+from seqtool.config.reference import json_schema
 
 __all__ = [
     "ReadConfig",
@@ -11,5 +11,4 @@ __all__ = [
     "looks_like_config",
     "parse_settings",
     "read_settings",
-    "reference_markdown",
 ]

@@ -1,4 +1,4 @@
-"""`python -m seqtool.config [FOLDER]`: write `configs/README.md` and `configs/schema.json` anew after a change of settings.py."""
+"""`python -m seqtool.config [FOLDER]`: write `README.md` and `schema.json` of the folder `configs`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from seqtool.config.reference import json_schema, reference_markdown
 
 
 def main(folder: Path) -> None:
-    """Write both files into a folder."""
-    (folder / "README.md").write_text(reference_markdown(), encoding="utf-8")
+    """Write both files into a folder of configs."""
+    (folder / "README.md").write_text(reference_markdown(folder), encoding="utf-8")
     (folder / "schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
 
 

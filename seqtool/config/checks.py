@@ -1,32 +1,181 @@
-"""What settings say together: contradictions, which are mistakes, and settings without effect, which are worth a line.
+"""Checks of settings in combination: contradictions of both tasks, and settings without effect.
 
-Defaults never contradict one another, so that a resolved config reads back. A setting that merely has no effect is no
-mistake (a sweep over cells would break on it).
+A contradiction is an error. A setting without effect is only reported, since a sweep over cells would
+otherwise fail. The defaults never contradict each other, so a resolved config can be read again. Each
+contradiction is one small function.
 """
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable, Iterator
-from typing import Any
+from dataclasses import dataclass
 
-from seqtool.config.checks_char import CHAR
-from seqtool.config.checks_common import COMMON, Contradiction, Found
-from seqtool.config.checks_tagger import TAGGER
-from seqtool.config.schema import keys, section_class
-from seqtool.settings import CharData, CharSettings, Settings, TaggerData
+from seqtool.config.schema import KeyPath, keys, section_class
+from seqtool.config.yaml_tree import quoted
+from seqtool.settings import CharData, Settings, TaggerData, TaggerSettings
 
 
-def contradictions(settings: Settings) -> list[Contradiction]:
-    """Everything in the settings that does not go together."""
-    checks: tuple[Callable[[Any], Found], ...] = COMMON + (
-        CHAR if isinstance(settings, CharSettings) else TAGGER
-    )
-    return [found for check in checks for found in check(settings)]
+@dataclass(frozen=True)
+class Contradiction:
+    """Settings that contradict each other.
+
+    Attributes:
+        path: path of the key that the message points at.
+        message: statement of the mistake, without the name of the key.
+        hint: statement of how to correct it.
+    """
+
+    path: KeyPath
+    message: str
+    hint: str = ""
 
 
-IDLE: tuple[
-    tuple[str, str, tuple[Any, ...]], ...
-] = (  # (key, the key that decides, values with which it has an effect)
+Contradictions = Iterator[Contradiction]
+
+
+def reserved_name(settings: Settings) -> Contradictions:
+    """Reserve the endings that run directories have while they are written."""
+    for ending in (".partial", ".new", ".old"):
+        if settings.name.endswith(ending):
+            yield Contradiction(
+                ("name",),
+                f"a name must not end in {ending}, which marks unfinished runs",
+                "choose another name",
+            )
+
+
+def no_limit(settings: Settings) -> Contradictions:
+    """Require a limit on the length of a run; a config without data is never trained."""
+    training = settings.training
+    has_data = isinstance(settings, TaggerSettings) or settings.data.text or settings.data.pairs
+    if has_data and training.epochs is None and training.max_steps is None and training.max_minutes is None:
+        yield Contradiction(
+            ("training",),
+            "the run has no limit",
+            "give training.epochs, training.max_steps or training.max_minutes",
+        )
+
+
+def cosine_without_length(settings: Settings) -> Contradictions:
+    """Require a known last step for the cosine schedule; a limit in minutes does not give one."""
+    training = settings.training
+    if (
+        training.schedule == "cosine"
+        and training.max_minutes is not None
+        and training.epochs is None
+        and training.max_steps is None
+    ):
+        yield Contradiction(
+            ("training", "schedule"),
+            "cosine needs a known last step",
+            "give training.epochs or training.max_steps in addition to max_minutes",
+        )
+
+
+def warmup_longer_than_run(settings: Settings) -> Contradictions:
+    """Require that warm-up ends before the last step."""
+    training = settings.training
+    if training.max_steps is not None and 0 < training.max_steps <= training.warmup_steps:
+        yield Contradiction(
+            ("training", "warmup_steps"),
+            f"{training.warmup_steps} warm-up steps leave no step of max_steps ({training.max_steps}) "
+            "for the full learning rate",
+            "make it smaller than training.max_steps",
+        )
+
+
+def nesterov_without_momentum(settings: Settings) -> Contradictions:
+    """Restrict Nesterov momentum to sgd with momentum."""
+    training = settings.training
+    if training.nesterov and training.optimizer != "sgd":
+        yield Contradiction(
+            ("training", "nesterov"),
+            f"is for optimizer: sgd, found {training.optimizer}",
+            "delete it, or set training.optimizer: sgd",
+        )
+    elif training.nesterov and not training.momentum:
+        yield Contradiction(
+            ("training", "nesterov"), "needs momentum", "set training.momentum, usually to 0.9"
+        )
+
+
+def betas_out_of_range(settings: Settings) -> Contradictions:
+    """Require decay rates from 0 to below 1."""
+    for index, beta in enumerate(settings.training.betas):
+        if not 0 <= beta < 1:
+            yield Contradiction(
+                ("training", "betas", index),
+                f"expected a number of at least 0 and below 1, found {beta:g}",
+                "the usual values are 0.9 and 0.999",
+            )
+
+
+def residual_with_one_layer(settings: Settings) -> Contradictions:
+    """Require a second layer for residual connections, which start there."""
+    if settings.model.residual and settings.model.num_layers == 1:
+        yield Contradiction(
+            ("model", "residual"),
+            "needs at least two layers",
+            "set model.num_layers to 2 or more, or residual to false",
+        )
+
+
+def dropout_between_with_one_layer(settings: Settings) -> Contradictions:
+    """Require a second layer for dropout between layers."""
+    if settings.model.dropout_between and settings.model.num_layers == 1:
+        yield Contradiction(
+            ("model", "dropout_between"),
+            "needs at least two layers",
+            "use model.dropout_output, or set model.num_layers to 2 or more",
+        )
+
+
+def unknown_encoding(settings: Settings) -> Contradictions:
+    """Require a text encoding that Python knows."""
+    name = settings.data.encoding
+    try:
+        known = codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        yield Contradiction(
+            ("data", "encoding"),
+            f"expected a text encoding, found {quoted(name)}",
+            "common encodings are utf-8, latin-1 and utf-16",
+        )
+
+
+def invalid_paths(settings: Settings) -> Contradictions:
+    """Refuse empty paths and paths with a NUL character."""
+    for name in ("train", "dev", "text", "val", "test"):
+        for index, path in enumerate(getattr(settings.data, name, ())):
+            if not path or "\0" in path:
+                yield Contradiction(
+                    ("data", name, index),
+                    f"expected a path, found {quoted(path)}",
+                    "give the name of the file, or delete the key",
+                )
+
+
+COMMON: tuple[Callable[[Settings], Contradictions], ...] = (
+    reserved_name,
+    no_limit,
+    cosine_without_length,
+    warmup_longer_than_run,
+    nesterov_without_momentum,
+    betas_out_of_range,
+    residual_with_one_layer,
+    dropout_between_with_one_layer,
+    unknown_encoding,
+    invalid_paths,
+)
+
+
+# --- settings without effect --------------------------------------------------------------------------------
+
+# (key, key that it depends on, values of that key with which it has an effect)
+EFFECT_CONDITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("model.nonlinearity", "model.cell", ("rnn",)),
     ("model.forget_bias", "model.cell", ("lstm",)),
     ("model.embedding_dim", "model.input", ("embedding",)),
@@ -38,22 +187,26 @@ IDLE: tuple[
 )
 
 
-def idle(settings: Settings) -> tuple[str, ...]:
-    """One line for each setting that differs from its default and has no effect beside the others."""
+def notes_on_settings(settings: Settings) -> tuple[str, ...]:
+    """Return one line per setting that has no effect with the other settings, and per file that is named
+    twice.
+
+    Settings with their default value are not reported.
+    """
     lines = []
-    for name, decider, values in IDLE:
+    for name, condition, values in EFFECT_CONDITIONS:
         section, key = name.split(".")
-        decider_section, decider_key = decider.split(".")
+        condition_section, condition_key = condition.split(".")
         declared = keys(section_class(settings.task, section)).get(key)
-        if declared is None or decider_key not in keys(section_class(settings.task, decider_section)):
+        if declared is None or condition_key not in keys(section_class(settings.task, condition_section)):
             continue
-        decided = getattr(getattr(settings, decider_section), decider_key)
-        if decided not in values and getattr(getattr(settings, section), key) not in (declared.default, None):
-            lines.append(f"{name} has no effect with {decider_key}: {decided}")
-    return (*lines, *_same_files(settings.data))
+        actual = getattr(getattr(settings, condition_section), condition_key)
+        if actual not in values and getattr(getattr(settings, section), key) not in (declared.default, None):
+            lines.append(f"{name} has no effect with {condition_key}: {actual}")
+    return (*lines, *_repeated_files(settings.data))
 
 
-def _same_files(data: CharData | TaggerData) -> Iterator[str]:
+def _repeated_files(data: CharData | TaggerData) -> Iterator[str]:
     names = ("train", "text", "dev", "val", "test")
     groups = [(name, set(getattr(data, name, ()))) for name in names]
     for index, (first, paths) in enumerate(groups):

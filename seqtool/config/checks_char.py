@@ -1,4 +1,4 @@
-"""Settings of a character model that make no sense together: one small function for each way that can happen."""
+"""Contradictions between the settings of a character model, one small function each."""
 
 from __future__ import annotations
 
@@ -7,46 +7,47 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 
-from seqtool.config.checks_common import Contradiction, Found
+from seqtool.config.checks import Contradiction, Contradictions
 from seqtool.config.yaml_tree import quoted
 from seqtool.settings import CharData, CharSettings
 
 
-def text_and_pairs(settings: CharSettings) -> Found:
-    """One kind of data at a time, and at least an alphabet."""
+def text_and_pairs(settings: CharSettings) -> Contradictions:
+    """Require exactly one of text and pairs, or an alphabet."""
     data = settings.data
     if data.text and data.pairs:
         yield Contradiction(
             ("data", "pairs"),
-            "stand beside text; a model learns from one of them",
+            "cannot be combined with data.text; a model learns from one of them",
             "delete data.pairs or data.text",
         )
     if not data.text and not data.pairs and data.alphabet is None:
         yield Contradiction(
             ("data",),
-            "nothing to learn from",
-            "give data.text (a file) or data.pairs; to look at an untrained network, data.alphabet",
+            "there is no training data",
+            "give data.text (a file) or data.pairs; for an untrained network to inspect, give data.alphabet",
         )
 
 
-def text_keys_without_text(settings: CharSettings) -> Found:
-    """`per_line`, `val` and `test` belong to running text."""
+def text_keys_without_text(settings: CharSettings) -> Contradictions:
+    """Restrict `per_line`, `val` and `test` to running text."""
     for name in ("per_line", "val", "test"):
         if getattr(settings.data, name) and not settings.data.text:
             yield Contradiction(
-                ("data", name), "goes with data.text, which is not given", f"give data.text, or delete {name}"
+                ("data", name), "needs data.text, which is not given", f"give data.text, or delete {name}"
             )
 
 
-def unequal_pairs(settings: CharSettings) -> Found:
-    """Input and target are aligned symbol by symbol."""
+def unequal_pairs(settings: CharSettings) -> Contradictions:
+    """Require pairs of equal length, since input and target are aligned symbol by symbol."""
     for index, (source, target) in enumerate(settings.data.pairs):
         lengths = [len(symbols_of(text, settings.data)) for text in (source, target)]
         if lengths[0] != lengths[1]:
             yield Contradiction(
                 ("data", "pairs", index),
-                f"input and target must be equally long, found {quoted(source)} of {lengths[0]} and {quoted(target)} of {lengths[1]}",
-                "add or take away symbols of one of them",
+                f"input and target must have the same length, found {quoted(source)} of {lengths[0]} and "
+                f"{quoted(target)} of {lengths[1]}",
+                "add or remove symbols in one of them",
             )
         elif not lengths[0]:
             yield Contradiction(
@@ -57,14 +58,14 @@ def unequal_pairs(settings: CharSettings) -> Found:
 
 
 def symbols_of(text: str, data: CharData) -> str | bytes:
-    """A text of a pair in the units that the model reads."""
+    """Split a text of a pair into the symbols that the model reads."""
     if data.unit == "byte":
         return text.encode()
     return unicodedata.normalize("NFC", text) if data.normalize == "nfc" else text
 
 
-def bad_alphabet(settings: CharSettings) -> Found:
-    """An alphabet is a row of different single characters."""
+def bad_alphabet(settings: CharSettings) -> Contradictions:
+    """Require an alphabet of different single characters."""
     alphabet, path = settings.data.alphabet, ("data", "alphabet")
     if alphabet is None:
         return
@@ -79,47 +80,48 @@ def bad_alphabet(settings: CharSettings) -> Found:
             f"a symbol is one character, found {quoted(long[0])}",
             "list single characters, or write them as one text",
         )
-    twice = [symbol for symbol, count in Counter(alphabet).items() if count > 1]
-    if twice:
+    repeated = [symbol for symbol, count in Counter(alphabet).items() if count > 1]
+    if repeated:
         yield Contradiction(
             path,
-            f"the symbol {quoted(twice[0])} stands in it more than once",
-            "name every symbol once; their order is their number",
+            f"contains the symbol {quoted(repeated[0])} more than once",
+            "give every symbol once; the order defines the number of each symbol",
         )
 
 
-def pairs_outside_alphabet(settings: CharSettings) -> Found:
-    """With a given alphabet, pairs must keep to it."""
+def pairs_outside_alphabet(settings: CharSettings) -> Contradictions:
+    """Require that a given alphabet contains all symbols of the pairs."""
     alphabet = settings.data.alphabet
     if alphabet is None or settings.data.unit == "byte":
         return
     for index, pair in enumerate(settings.data.pairs):
-        strange = [
+        missing = [
             symbol
             for text in pair
             for symbol in str(symbols_of(text, settings.data))
             if symbol not in alphabet
         ]
-        if strange:
+        if missing:
             yield Contradiction(
                 ("data", "pairs", index),
-                f"the symbol {quoted(strange[0])} is not in data.alphabet, which is {quoted(''.join(alphabet))}",
+                f"the symbol {quoted(missing[0])} is not in data.alphabet, which is "
+                f"{quoted(''.join(alphabet))}",
                 "add it to data.alphabet, or delete data.alphabet to use the symbols of the data",
             )
 
 
-def alphabet_and_min_count(settings: CharSettings) -> Found:
-    """Symbols are either listed or counted."""
+def alphabet_and_min_count(settings: CharSettings) -> Contradictions:
+    """Refuse a minimum count for a fixed alphabet."""
     if settings.data.alphabet is not None and settings.data.min_count > 1:
         yield Contradiction(
             ("data", "min_count"),
-            "has nothing to choose from when data.alphabet lists the symbols",
+            "has no effect if data.alphabet lists the symbols",
             "delete one of the two",
         )
 
 
-def bytes_are_not_text(settings: CharSettings) -> Found:
-    """Bytes are read as they are."""
+def character_settings_of_bytes(settings: CharSettings) -> Contradictions:
+    """Refuse settings of characters for a model of bytes."""
     data = settings.data
     if data.unit == "byte" and data.alphabet is not None:
         yield Contradiction(
@@ -130,41 +132,41 @@ def bytes_are_not_text(settings: CharSettings) -> Found:
     if data.unit == "byte" and data.normalize != "none":
         yield Contradiction(
             ("data", "normalize"),
-            "works on characters, but data.unit is byte",
+            "applies to characters, but data.unit is byte",
             "set it to none, or data.unit to char",
         )
     if data.unit == "byte" and data.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
         yield Contradiction(
             ("data", "encoding"),
-            "has no meaning for bytes, which are read as they are",
+            "has no meaning for bytes, which are not decoded",
             "delete it, or set data.unit: char",
         )
 
 
-def bad_split(settings: CharSettings) -> Found:
-    """Fractions of one text."""
+def bad_split(settings: CharSettings) -> Contradictions:
+    """Require fractions of one text: not negative, some text for training, and a sum of at most 1."""
     split = settings.data.split
     if any(part < 0 for part in split) or split[0] <= 0:
         yield Contradiction(
             ("data", "split"),
-            "expected a share above 0 for training and no negative share",
-            "usual is [0.9, 0.1]",
+            "expected a fraction above 0 for training and no negative fraction",
+            "the usual value is [0.9, 0.1]",
         )
     elif math.fsum(split) > 1 + 1e-9:
         yield Contradiction(
             ("data", "split"),
-            f"the shares add up to {math.fsum(split):g}, more than 1",
-            "usual is [0.9, 0.1]",
+            f"the sum of the fractions is {math.fsum(split):g}, more than 1",
+            "the usual value is [0.9, 0.1]",
         )
 
 
-def tied_without_embedding(settings: CharSettings) -> Found:
-    """Tied weights share the embedding with the output layer: both must be there."""
+def tied_without_embedding(settings: CharSettings) -> Contradictions:
+    """Require an embedding and an output layer for tied weights."""
     model = settings.model
     if model.tied and model.input == "onehot":
         yield Contradiction(
             ("model", "tied"),
-            "needs an embedding to share, found input: onehot",
+            "needs an embedding, found input: onehot",
             "set model.input: embedding, or tied to false",
         )
     if model.tied and model.output == "none":
@@ -175,40 +177,40 @@ def tied_without_embedding(settings: CharSettings) -> Found:
         )
 
 
-def no_output_to_train(settings: CharSettings) -> Found:
-    """A bare cell gives no scores, so there is no loss."""
+def no_output_to_train(settings: CharSettings) -> Contradictions:
+    """Require an output layer for training, since there is no loss without scores."""
     if settings.model.output == "none" and (settings.data.text or settings.data.pairs):
         yield Contradiction(
             ("model", "output"),
-            "none gives no scores to train on",
-            "set model.output: linear, or delete the data to look at the cell alone",
+            "none cannot be trained, since there are no scores",
+            "set model.output: linear, or delete the data to inspect only the cell",
         )
 
 
-def reset_without_stream(settings: CharSettings) -> Found:
-    """Only streams of running text carry a state to reset."""
+def reset_without_stream(settings: CharSettings) -> Contradictions:
+    """Restrict state resets to running text, the only data with a state carried between windows."""
     if settings.model.state_reset and (settings.data.pairs or settings.data.per_line):
         kind = "pairs" if settings.data.pairs else "per_line"
         yield Contradiction(
             ("model", "state_reset"),
-            f"is for running text, but with data.{kind} every sequence starts afresh",
+            f"is for running text; with data.{kind} every sequence starts from the initial state",
             "delete it",
         )
 
 
-def blocks_without_text(settings: CharSettings) -> Found:
-    """Only running text is cut into blocks."""
+def blocks_without_text(settings: CharSettings) -> Contradictions:
+    """Restrict blocks to running text."""
     if settings.training.eval_block is not None and (settings.data.pairs or settings.data.per_line):
         kind = "pairs" if settings.data.pairs else "per_line"
         yield Contradiction(
             ("training", "eval_block"),
-            f"is for running text; with data.{kind} sequences are scored whole",
+            f"is for running text; with data.{kind} whole sequences are scored",
             "delete it",
         )
 
 
-def tagger_keys(settings: CharSettings) -> Found:
-    """Keys of the shared training section that only taggers have a use for."""
+def tagger_keys(settings: CharSettings) -> Contradictions:
+    """Refuse keys of the training section that only taggers use."""
     if settings.training.batch_words is not None:
         yield Contradiction(
             ("training", "batch_words"),
@@ -221,14 +223,14 @@ def tagger_keys(settings: CharSettings) -> Found:
         )
 
 
-CHAR: tuple[Callable[[CharSettings], Found], ...] = (
+CHAR: tuple[Callable[[CharSettings], Contradictions], ...] = (
     text_and_pairs,
     text_keys_without_text,
     unequal_pairs,
     bad_alphabet,
     pairs_outside_alphabet,
     alphabet_and_min_count,
-    bytes_are_not_text,
+    character_settings_of_bytes,
     bad_split,
     tied_without_embedding,
     no_output_to_train,

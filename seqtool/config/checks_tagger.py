@@ -1,61 +1,63 @@
-"""Settings of a tagger that make no sense together: one small function for each way that can happen."""
+"""Contradictions between the settings of a tagger, one small function each."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from seqtool.config.checks_common import Contradiction, Found
-from seqtool.config.schema import Path, keys
+from seqtool.config.checks import Contradiction, Contradictions
+from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
 from seqtool.settings import Feature, TaggerSettings
 
 
-def split_and_dev(settings: TaggerSettings) -> Found:
-    """Either dev files or a held-out share."""
+def split_and_dev(settings: TaggerSettings) -> Contradictions:
+    """Refuse held-out sentences in addition to development files."""
     if settings.data.split and settings.data.dev:
         yield Contradiction(
             ("data", "split"),
-            "holds out training sentences, but data.dev names files for that",
+            "holds out training sentences, but data.dev names development files",
             "delete one of the two",
         )
 
 
-def bad_separator(settings: TaggerSettings) -> Found:
-    """A word for it, or the character itself."""
+def bad_separator(settings: TaggerSettings) -> Contradictions:
+    """Require the name of a separator or a single character."""
     separator = settings.data.separator
     if separator not in ("auto", "tab", "space") and (len(separator) != 1 or separator in "\r\n"):
         yield Contradiction(
             ("data", "separator"),
             f"expected auto, tab, space or one character, found {quoted(separator)}",
-            "auto looks at the file",
+            "auto detects the separator from the file",
         )
 
 
-def bad_columns(settings: TaggerSettings) -> Found:
-    """Columns are named once each, and one of them is the token's."""
+def bad_columns(settings: TaggerSettings) -> Contradictions:
+    """Require different column names and a token column."""
     data = settings.data
     if not data.columns:
         return
-    twice = [name for name, count in Counter(data.columns).items() if count > 1 and name != "_"]
+    repeated = [name for name, count in Counter(data.columns).items() if count > 1 and name != "_"]
     if data.format in ("conllu", "jsonl"):
         yield Contradiction(
             ("data", "columns"), f"are for format: conll, found {data.format}", "delete data.columns"
         )
     elif "form" not in data.columns:
         yield Contradiction(
-            ("data", "columns"), "one column must be called form: the token's", "name the token's column form"
+            ("data", "columns"),
+            "one column must be named form: the column of the tokens",
+            "name the token column form",
         )
-    elif twice:
+    elif repeated:
         yield Contradiction(
             ("data", "columns"),
-            f"the name {quoted(twice[0])} stands in them more than once",
-            "give each column a name of its own; _ for those that do not matter",
+            f"contain the name {quoted(repeated[0])} more than once",
+            "give each column a different name; use _ for columns that are not read",
         )
 
 
-def label_outside_columns(settings: TaggerSettings) -> Found:
-    """With named columns the label is one of them."""
+def label_outside_columns(settings: TaggerSettings) -> Contradictions:
+    """Require that the label is one of the named columns."""
     data = settings.data
     if data.label.isdecimal():
         number = int(data.label[:9])
@@ -63,12 +65,12 @@ def label_outside_columns(settings: TaggerSettings) -> Found:
             yield Contradiction(
                 ("data", "label"),
                 f"expected a column from 1 to {len(data.columns) or 'the last'}, found {data.label}",
-                "columns are counted from 1",
+                "columns are numbered from 1",
             )
     elif data.columns and data.label == "form":
         yield Contradiction(
             ("data", "label"),
-            "form is the token itself",
+            "form is the column of the tokens",
             f"choose one of {', '.join(name for name in data.columns if name != 'form')}",
         )
     elif (
@@ -84,8 +86,8 @@ def label_outside_columns(settings: TaggerSettings) -> Found:
         )
 
 
-def surface_without_conllu(settings: TaggerSettings) -> Found:
-    """Only CoNLL-U tells words from surface forms."""
+def surface_without_conllu(settings: TaggerSettings) -> Contradictions:
+    """Restrict surface forms to CoNLL-U, the only format that has them."""
     if settings.data.tokens == "surface" and settings.data.format in ("conll", "jsonl"):
         yield Contradiction(
             ("data", "tokens"),
@@ -94,8 +96,8 @@ def surface_without_conllu(settings: TaggerSettings) -> Found:
         )
 
 
-def feature_list_checks(settings: TaggerSettings) -> Found:
-    """Each feature of a list by itself, then twins."""
+def bad_features(settings: TaggerSettings) -> Contradictions:
+    """Check each feature of a list, and refuse equal features."""
     if isinstance(settings.model.features, str):
         return
     if not settings.model.features:
@@ -110,11 +112,12 @@ def feature_list_checks(settings: TaggerSettings) -> Found:
         if feature in settings.model.features[:index]:
             yield Contradiction(
                 ("model", "features", index),
-                "the same feature stands in the list twice",
+                "the list contains the same feature twice",
                 "delete one of them",
             )
 
 
+# Keys that only some features use; other keys apply to all features.
 FEATURE_KEYS = {
     "length": ("prefix", "suffix"),
     "char_dim": ("char_cnn", "char_lstm"),
@@ -124,53 +127,54 @@ FEATURE_KEYS = {
 }
 
 
-def feature_takes(name: str, key: str) -> bool:
-    """Whether a key says anything about a feature of that name."""
+def feature_uses(name: str, key: str) -> bool:
+    """Return True if a key has a meaning for the feature with this name."""
     if name == "vectors":
         return key in ("name", "path", "frozen", "dim")
     return name in FEATURE_KEYS.get(key, (name,)) and not (name.startswith("char_") and key == "unknown")
 
 
-def _feature_mistakes(feature: Feature) -> Iterator[tuple[Path, str, str]]:
+def _feature_mistakes(feature: Feature) -> Iterator[tuple[KeyPath, str, str]]:
+    """Yield the path within the feature, the message and the hint of each mistake."""
     if feature.name == "vectors" and not feature.path:
         yield (
             (),
-            "vectors need the path of their file",
+            "vectors need the path of a file",
             "add path: with a word2vec, GloVe or fastText text file",
         )
     if "\0" in feature.path:
-        yield ("path",), f"expected a path, found {quoted(feature.path)}", "give the file's name"
+        yield ("path",), f"expected a path, found {quoted(feature.path)}", "give the name of the file"
     for name, key in keys(Feature).items():
-        if not feature_takes(feature.name, name) and getattr(feature, name) != key.default:
-            yield (name,), f"says nothing about a feature called {feature.name}", "delete it"
-    if not feature.unknown and feature.min_count > 1 and feature_takes(feature.name, "unknown"):
+        if not feature_uses(feature.name, name) and getattr(feature, name) != key.default:
+            yield (name,), f"has no meaning for the feature {feature.name}", "delete it"
+    if not feature.unknown and feature.min_count > 1 and feature_uses(feature.name, "unknown"):
         yield (
             ("min_count",),
-            "makes rare values unknown, but unknown: false leaves no row for them",
+            "makes rare values unknown, but with unknown: false there is no unknown value",
             "delete one of the two",
         )
 
 
-def crf_loss(settings: TaggerSettings) -> Found:
-    """The CRF's loss is one of whole sentences; it has no share per label."""
+def crf_loss(settings: TaggerSettings) -> Contradictions:
+    """Refuse weights per label for a CRF, whose loss is defined for whole sentences."""
     if settings.model.decoder != "crf":
         return
     if settings.training.label_smoothing:
         yield Contradiction(
             ("training", "label_smoothing"),
-            "does not go with decoder: crf",
+            "cannot be combined with decoder: crf",
             "set it to 0, or model.decoder to viterbi",
         )
     if settings.training.class_weights != "none":
         yield Contradiction(
             ("training", "class_weights"),
-            "does not go with decoder: crf",
+            "cannot be combined with decoder: crf",
             "set it to none, or model.decoder to viterbi",
         )
 
 
-def bad_class_weights(settings: TaggerSettings) -> Found:
-    """Weights are not negative, and not all of them zero."""
+def bad_class_weights(settings: TaggerSettings) -> Contradictions:
+    """Require class weights that are not negative, and at least one."""
     weights = settings.training.class_weights
     if isinstance(weights, str):
         return
@@ -179,7 +183,7 @@ def bad_class_weights(settings: TaggerSettings) -> Found:
             yield Contradiction(
                 ("training", "class_weights", label),
                 f"expected a number of at least 0, found {weight:g}",
-                "0 leaves the label out of the loss",
+                "0 excludes the label from the loss",
             )
     if not weights:
         yield Contradiction(
@@ -189,21 +193,21 @@ def bad_class_weights(settings: TaggerSettings) -> Found:
         )
 
 
-def character_keys(settings: TaggerSettings) -> Found:
-    """Keys of the shared training section that only character models have a use for."""
+def character_keys(settings: TaggerSettings) -> Contradictions:
+    """Refuse keys of the training section that only character models use."""
     if settings.training.eval_block is not None:
         yield Contradiction(
-            ("training", "eval_block"), "is for running text; sentences are scored whole", "delete it"
+            ("training", "eval_block"), "is for running text; whole sentences are scored", "delete it"
         )
 
 
-TAGGER: tuple[Callable[[TaggerSettings], Found], ...] = (
+TAGGER: tuple[Callable[[TaggerSettings], Contradictions], ...] = (
     split_and_dev,
     bad_separator,
     bad_columns,
     label_outside_columns,
     surface_without_conllu,
-    feature_list_checks,
+    bad_features,
     crf_loss,
     bad_class_weights,
     character_keys,

@@ -1,89 +1,92 @@
-"""Settings back to YAML, every default written out, so that reading the text gives equal settings."""
+"""Output of settings: YAML, a list with the origin of each value, and the differences of two configs."""
+# ruff: noqa: PTH100, PTH117, PTH118, PTH206 - pathlib cannot resolve `..` without following links
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from seqtool.config.checks_tagger import feature_takes
-from seqtool.config.paths import relative
+from seqtool.config.checks_tagger import feature_uses
+from seqtool.config.load import ReadConfig
 from seqtool.config.schema import INIT_FROM, PATH_KEYS, SECTIONS, TASKS, keys
 from seqtool.config.yaml_tree import NULLS, quoted
-from seqtool.settings import Feature, Settings
+from seqtool.settings import Feature, Settings, TaggerSettings, feature_list
 
-PLAIN = re.compile(
-    r"[\w./+][\w./+-]*(?: [\w./+-]+)*", re.ASCII
-)  # text that YAML reads as itself without quotes
-MAX_PLAIN_KEY = 200  # YAML asks for a question mark before a long key
+CONFIG = "config.yaml"
+PLAIN = re.compile(r"[\w./+][\w./+-]*(?: [\w./+-]+)*", re.ASCII)  # text that needs no quotes in YAML
+MAX_PLAIN_KEY = 200  # characters; YAML requires a question mark before a longer key
+MAX_CLIMB = 3  # parent folders in a relative path: from the folder of a run to the folder of its project
+
+
+# --- YAML ---------------------------------------------------------------------------------------------------
 
 
 def dump_settings(settings: Settings, folder: Path | None = None) -> str:
-    """The resolved YAML of settings.
+    """Write settings as YAML with every default.
 
     Args:
-        settings: what to write.
-        folder: where the text will lie; paths under or beside it are written relative to it. None: all stay absolute.
+        settings: the settings to write.
+        folder: folder of the file that will hold the text; paths below or near it become relative to it. None
+            keeps all paths absolute.
 
     Returns:
         YAML text that, read from that folder, gives equal settings.
     """
-    place: Callable[[str], str] = (
-        (lambda path: relative(path, str(folder))) if folder is not None else (lambda path: path)
-    )
+    write_path: Callable[[str], str] = str if folder is None else lambda path: relative(path, str(folder))
     lines = [
         f"{name}: {scalar(getattr(settings, name))}"
         for name in keys(TASKS[settings.task])
         if name not in SECTIONS
     ]
     for section in SECTIONS:
-        lines += ["", f"{section}:", *_section(getattr(settings, section), section, place)]
+        lines += ["", f"{section}:", *_section_lines(getattr(settings, section), section, write_path)]
     return "\n".join(lines) + "\n"
 
 
-def _section(values: Any, section: str, place: Callable[[str], str]) -> Iterator[str]:
+def _section_lines(values: Any, section: str, write_path: Callable[[str], str]) -> Iterator[str]:
     for name in keys(type(values)):
         value = getattr(values, name)
         if section == "data" and name in PATH_KEYS:
-            value = tuple(place(path) for path in value)
-            yield f"  {name}: {scalar(value[0]) if len(value) == 1 else flow(value)}"
+            paths = tuple(write_path(path) for path in value)
+            yield f"  {name}: {scalar(paths[0]) if len(paths) == 1 else flow(paths)}"
         elif name == INIT_FROM:
-            yield f"  {name}: {scalar(place(value))}"
+            yield f"  {name}: {scalar(write_path(value))}"
         elif isinstance(value, dict):
             yield f"  {name}:{'' if value else ' {}'}"
-            yield from (f"    {_key(label)}: {scalar(weight)}" for label, weight in value.items())
+            yield from (f"    {_label_key(label)}: {scalar(weight)}" for label, weight in value.items())
         elif name == "features" and not isinstance(value, str):
             yield f"  {name}:{'' if value else ' []'}"
-            yield from (f"    - {_feature(feature, place)}" for feature in value)
+            yield from (f"    - {_feature(feature, write_path)}" for feature in value)
         else:
             yield f"  {name}: {flow(value)}"
 
 
-def _feature(feature: Feature, place: Callable[[str], str]) -> str:
-    """One feature on one line, without the keys that say nothing about it."""
-    pairs = {name: getattr(feature, name) for name in keys(Feature) if feature_takes(feature.name, name)}
+def _feature(feature: Feature, write_path: Callable[[str], str]) -> str:
+    """Write a feature on one line, without the keys that have no meaning for it."""
+    pairs = {name: getattr(feature, name) for name in keys(Feature) if feature_uses(feature.name, name)}
     if pairs.get("path"):
-        pairs["path"] = place(feature.path)
+        pairs["path"] = write_path(feature.path)
     return "{" + ", ".join(f"{name}: {scalar(value)}" for name, value in pairs.items()) + "}"
 
 
-def _key(label: str) -> str:
+def _label_key(label: str) -> str:
     text = scalar(label)
     return text if len(text) <= MAX_PLAIN_KEY else f"? {text}\n    "
 
 
 def flow(value: Any) -> str:
-    """A value in YAML's inline form."""
-    return (
-        "[" + ", ".join(flow(item) for item in value) + "]"
-        if isinstance(value, tuple | list)
-        else scalar(value)
-    )
+    """Write a value or a list in the inline form of YAML."""
+    if isinstance(value, tuple | list):
+        return "[" + ", ".join(flow(item) for item in value) + "]"
+    return scalar(value)
 
 
 def scalar(value: Any) -> str:
-    """One value; text is quoted unless it can only be read as itself."""
+    """Write one value; text has quotes unless YAML reads it unchanged without them."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -91,3 +94,126 @@ def scalar(value: Any) -> str:
     if isinstance(value, str):
         return value if PLAIN.fullmatch(value) and value not in NULLS else quoted(value)
     return repr(value)
+
+
+def relative(path: str, folder: str) -> str:
+    """Return a path relative to a folder if it is below or near the folder, else the path itself."""
+    folder = os.path.abspath(folder)
+    if not os.path.isabs(path):
+        return path
+    near = os.path.relpath(path, folder)
+    climb = near.split(os.sep).count(os.pardir)
+    if climb > MAX_CLIMB or os.path.normpath(os.path.join(folder, near)) != path:
+        return path
+    return os.path.join(os.curdir, near) if near.startswith("~") else near
+
+
+# --- resolved settings with their origins -------------------------------------------------------------------
+
+FOLLOWS = "dropout, "  # origin of a value that is copied from `dropout`, before the origin of `dropout`
+DROPOUTS = ("dropout_input", "dropout_between", "dropout_output")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        key: dotted name.
+        value: value that training uses; presets are replaced by their values.
+        origin: `default`, `file:line` or `--set`, and the preset if the value comes from one.
+    """
+
+    key: str
+    value: Any
+    origin: str
+
+    def to_json(self) -> Any:
+        """Return the value in a form for JSON."""
+        return _plain(self.value)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Setting that differs between two configs; None means that the config does not have the key."""
+
+    key: str
+    first: Setting | None
+    second: Setting | None
+
+
+def find_config(reference: Path, root: Path) -> Path:
+    """Return the config file of a run, given by directory or name; return any other reference unchanged."""
+    for folder in (reference, root / reference):
+        if folder.is_dir() and (folder / CONFIG).is_file():
+            return folder / CONFIG
+    return reference
+
+
+def resolved(settings: Settings) -> Settings:
+    """Replace a preset of features by its list, and set the three dropouts that follow `dropout`."""
+    model = settings.model
+    dropouts = {
+        name: getattr(model, name.removeprefix("dropout_") + "_dropout") for name in _dropouts(settings)
+    }
+    if isinstance(settings, TaggerSettings):
+        features = feature_list(settings.model)
+        return replace(settings, model=replace(settings.model, **dropouts, features=features))
+    return replace(settings, model=replace(settings.model, **dropouts))
+
+
+def _dropouts(settings: Settings) -> tuple[str, ...]:
+    """Return the dropouts that apply; a single layer has no dropout between layers."""
+    return tuple(name for name in DROPOUTS if name != "dropout_between" or settings.model.num_layers > 1)
+
+
+def settings_of(config: ReadConfig) -> list[Setting]:
+    """List all settings in the order of the schema."""
+    origins = dict(config.provenance)
+    model = config.settings.model
+    for name in _dropouts(config.settings):
+        if getattr(model, name) is None:
+            origins[f"model.{name}"] = f"{FOLLOWS}{origins['model.dropout']}"
+    features = getattr(model, "features", None)
+    if isinstance(features, str):
+        origins["model.features"] = f"preset {features}, {origins['model.features']}"
+    return [Setting(key, value, origins[key]) for key, value in _values(resolved(config.settings))]
+
+
+def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
+    for name in keys(type(settings)):
+        value = getattr(settings, name)
+        if name not in SECTIONS:
+            yield name, value
+            continue
+        yield from ((f"{name}.{inner}", getattr(value, inner)) for inner in keys(type(value)))
+
+
+def resolved_yaml(config: ReadConfig) -> str:
+    """Write the resolved config as YAML with paths relative to the current folder."""
+    return dump_settings(resolved(config.settings), Path.cwd())
+
+
+def differences(first: ReadConfig, second: ReadConfig) -> list[Difference]:
+    """List the settings that differ, in the order of the schema, without values copied from `dropout`."""
+    a = {setting.key: setting for setting in settings_of(first)}
+    b = {setting.key: setting for setting in settings_of(second)}
+    names = [*a, *(key for key in b if key not in a)]
+    pairs = (Difference(key, a.get(key), b.get(key)) for key in names)
+    return [pair for pair in pairs if _differs(pair) and not _follows(pair)]
+
+
+def _differs(pair: Difference) -> bool:
+    return pair.first is None or pair.second is None or pair.first.value != pair.second.value
+
+
+def _follows(pair: Difference) -> bool:
+    return all(side is not None and side.origin.startswith(FOLLOWS) for side in (pair.first, pair.second))
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

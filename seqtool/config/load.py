@@ -1,6 +1,7 @@
-"""Reading a config: the file, its options, the checks, and one error that holds every mistake in the order of the file.
+"""Reading of a config: the file, its `--set` options and all checks, with one error for all mistakes.
 
-What the caller gets remembers where each setting came from and can blame a key later, when the data shows it wrong.
+The result knows the origin of each setting. It can also point at a key later, if the data shows that its
+value is wrong.
 """
 
 from __future__ import annotations
@@ -11,14 +12,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqtool.config.checks import idle
-from seqtool.config.overrides import apply_override
-from seqtool.config.paths import absolute
-from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
-from seqtool.config.schema import Path as KeyPath
-from seqtool.config.validate import build, dotted, find, locate, nearest
-from seqtool.config.yaml_parser import MAX_BYTES, decode, read_tree
-from seqtool.config.yaml_tree import Mark, Mistake, Node, Scalar, Source, Table, describe_node
+from seqtool.config.checks import notes_on_settings
+from seqtool.config.schema import SECTIONS, TASKS, KeyPath, keys, section_class
+from seqtool.config.validate import absolute, build_settings, nearest
+from seqtool.config.yaml_parser import MAX_BYTES, Tree, decode, read_tree
+from seqtool.config.yaml_tree import (
+    Entry,
+    MappingNode,
+    Mark,
+    Mistake,
+    Node,
+    ScalarNode,
+    Source,
+    describe_node,
+    dotted,
+    find,
+    locate,
+    quoted,
+    shortened,
+)
 from seqtool.errors import ConfigError, Problem
 from seqtool.settings import Settings
 
@@ -28,15 +40,15 @@ SUFFIXES = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True)
 class ReadConfig:
-    """A config that has been read and found good.
+    """Valid config.
 
     Attributes:
-        settings: the settings, paths absolute.
-        path: the file, or None when the text came from elsewhere.
-        text: the file's text.
+        settings: the settings, with absolute paths.
+        path: the file, or None if the text does not come from a file.
+        text: the text of the file.
         provenance: for each dotted key `default`, `file:line` or `--set`.
-        notes: lines for the user about settings that have no effect.
-        tree: the text with its places.
+        notes: lines for the user about settings without effect.
+        tree: the nodes of the file and the options, with their positions.
     """
 
     settings: Settings
@@ -44,32 +56,35 @@ class ReadConfig:
     text: str
     provenance: Mapping[str, str]
     notes: tuple[str, ...]
-    tree: Table
+    tree: MappingNode
 
     def problem(self, key: str, message: str, hint: str = "") -> Problem:
-        """A problem that points at a key such as `data.alphabet` or `data.pairs[0]`, or at what stands above it."""
+        """Return a problem at a key such as `data.pairs[0]`, or at its parent if the file lacks the key."""
         parts: KeyPath = tuple(
             int(part[1:-1]) if part.startswith("[") else part for part in re.findall(r"[^.\[]+|\[\d+\]", key)
         )
         return Mistake(locate(self.tree, parts), f"{key}: {message}", hint).problem()
 
     def check_trainable(self) -> None:
-        """Raise ConfigError for a config that only shows an untrained network (characters without data)."""
+        """Raise ConfigError for a config without training data, which describes an untrained network."""
         data = self.settings.data
         if not (getattr(data, "text", ()) or getattr(data, "pairs", ()) or getattr(data, "train", ())):
-            hint = "give data.text or data.pairs; an untrained network is looked at with seqtool inspect CONFIG --text TEXT"
+            hint = (
+                "give data.text or data.pairs; to see an untrained network, run "
+                "seqtool inspect CONFIG --text TEXT"
+            )
             raise ConfigError([self.problem("data", "there is nothing to train on", hint)])
 
 
 def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -> ReadConfig:
-    """Read a config file and lay `--set` options over it.
+    """Read a config file with `--set` options, which override its values.
 
     Args:
         path: a YAML file; relative paths in it are relative to its folder.
         overrides: `key=value` texts; relative paths in them are relative to the current folder.
 
     Raises:
-        ConfigError: with every mistake of the file and the options.
+        ConfigError: the file cannot be read, or it or an option has mistakes; the error holds all of them.
     """
     name = os.fspath(path)
     text = read_text(Path(name))
@@ -79,31 +94,40 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
 def parse_settings(
     text: str, *, name: str, folder: Path, overrides: Sequence[str] = (), path: Path | None = None
 ) -> ReadConfig:
-    """Read a config from text; `name` and `folder` stand for the file's name and folder.
+    """Read a config from text.
+
+    Args:
+        text: YAML text.
+        name: file name in messages.
+        folder: relative paths in the text are relative to it.
+        overrides: `key=value` texts, as for `read_settings`.
+        path: the file that contains the text, if there is one.
 
     Raises:
-        ConfigError: with every mistake of the text and the options.
+        ConfigError: the text or an option has mistakes; the error holds all of them.
     """
     tree = read_tree(Source(name, text, absolute(str(folder), str(Path.cwd()))))
-    if not tree.whole:
+    if not tree.complete:
         raise config_error(tree.mistakes)
     root = _root_table(tree.root, name, path)
     mistakes = list(tree.mistakes)
-    for rank, option in enumerate(overrides, start=1):
-        mistakes += apply_override(root, option, rank, str(Path.cwd()))
-    task, wrong = _task(root)
-    mistakes += wrong
+    for number, option in enumerate(overrides, start=1):
+        mistakes += apply_override(root, option, number, str(Path.cwd()))
+    task, task_mistakes = _task(root)
+    mistakes += task_mistakes
     settings = None
     if task:
-        settings, found = build(root, task)
-        mistakes += found
+        settings, value_mistakes = build_settings(root, task)
+        mistakes += value_mistakes
     if settings is None or mistakes:
         raise config_error(mistakes)
-    return ReadConfig(settings, path, text, _provenance(root, settings.task), idle(settings), root)
+    return ReadConfig(
+        settings, path, text, _provenance(root, settings.task), notes_on_settings(settings), root
+    )
 
 
 def looks_like_config(path: str | os.PathLike[str]) -> bool:
-    """Whether a file given in a config's place is one: by its ending, or without one by a line `task:`."""
+    """Return True for a config: by the ending of its name, or without an ending by a line `task:`."""
     path = Path(path)
     if path.suffix.lower() in SUFFIXES:
         return True
@@ -118,24 +142,87 @@ def looks_like_config(path: str | os.PathLike[str]) -> bool:
         return True
 
 
-# --- the file ---------------------------------------------------------------------------------------------------------
+# --- options ------------------------------------------------------------------------------------------------
+
+
+def apply_override(root: MappingNode, option: str, number: int, folder: str) -> list[Mistake]:
+    """Put one `key=value` option into the tree, so that one validation covers the file and the options.
+
+    Args:
+        root: the tree, changed in place.
+        option: the argument of `--set`.
+        number: number of the option, from 1.
+        folder: relative paths in the option are relative to it.
+
+    Returns:
+        The mistakes of the option.
+    """
+    key, equals, text = option.partition("=")
+    source = Source(f"--set {option if option.isprintable() else quoted(option)}", text, folder, number)
+    parts = tuple(key.strip().split(".", 2))
+    if not equals or not all(parts):
+        return [Mistake(Mark(source), "expected key=value", "for example --set training.lr=0.01")]
+    tree = _read_value(source)
+    if tree.mistakes or tree.root is None:
+        hint = "write a value after the =; text with # or outer spaces needs quotes inside those of the shell"
+        return tree.mistakes or [Mistake(Mark(source), f"{shortened(key.strip())}: has no value", hint)]
+    return _set_value(root, parts, Entry(Mark(source), tree.root))
+
+
+def _read_value(source: Source) -> Tree:
+    if source.text.encode("utf-8", "replace").decode() != source.text:
+        return Tree(
+            None,
+            [Mistake(Mark(source), "expected UTF-8 text", "check the encoding of the option")],
+            complete=False,
+        )
+    return read_tree(source)
+
+
+def _set_value(mapping: MappingNode, parts: tuple[str, ...], entry: Entry) -> list[Mistake]:
+    """Set the value at a path; a mapping for a whole section replaces single keys of the section."""
+    *parents, last = parts
+    for part in parents:
+        child = mapping.entries.get(part)
+        if child is None or (isinstance(child.value, ScalarNode) and part not in SECTIONS):
+            child = mapping.entries[part] = Entry(entry.key, MappingNode(entry.key))
+        if not isinstance(child.value, MappingNode):
+            whole = shortened(".".join(parents))
+            message = f"{shortened('.'.join(parts))}: only {whole} as a whole can be set"
+            return [Mistake(entry.key, message, f"write --set {whole}=VALUE")]
+        mapping = child.value
+    present = mapping.entries.get(last)
+    is_section = len(parts) == 1 and last in SECTIONS
+    if (
+        is_section
+        and present
+        and isinstance(present.value, MappingNode)
+        and isinstance(entry.value, MappingNode)
+    ):
+        present.value.entries.update(entry.value.entries)
+    else:
+        mapping.entries[last] = entry
+    return []
+
+
+# --- the file -----------------------------------------------------------------------------------------------
 
 
 def read_text(path: Path) -> str:
-    """The text of a YAML file.
+    """Read the text of a YAML file.
 
     Raises:
-        ConfigError: if it cannot be read.
+        ConfigError: the file is missing, not readable, too large or not UTF-8.
     """
     try:
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:
         inner = path / "config.yaml"
-        hint = f"did you mean {inner}?" if inner.is_file() else "name the YAML file in it"
+        hint = f"did you mean {inner}?" if inner.is_file() else "give the YAML file in it"
         raise ConfigError("expected a config file, found a directory", place=str(path), hint=hint) from None
     except FileNotFoundError:
-        raise ConfigError("there is no such file", place=str(path), hint=_near_file(path)) from None
+        raise ConfigError("there is no such file", place=str(path), hint=_similar_file(path)) from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot be read: {reason}", place=str(path)) from None
@@ -145,56 +232,57 @@ def read_text(path: Path) -> str:
     return text
 
 
-def _near_file(path: Path) -> str:
-    """What the user may have meant by a file that is not there."""
+def _similar_file(path: Path) -> str:
+    """Return a hint for a file that does not exist."""
     folders = [folder for folder in (Path("configs"), path.parent) if folder.is_dir()]
-    named = {
+    files = {
         entry.stem: entry
         for folder in folders
         for entry in sorted(folder.iterdir())
         if entry.suffix in SUFFIXES and entry.is_file()
     }
-    near = nearest(path.stem, tuple(named))
+    near = nearest(path.stem, tuple(files))
     if near:
-        return f"did you mean {named[near]}?"
+        return f"did you mean {files[near]}?"
     if not path.parent.is_dir():
-        return f"the folder {path.parent} is not there either"
+        return f"the folder {path.parent} does not exist either"
     return "give the path of a YAML file, such as configs/hihell.yaml"
 
 
 def _data_problem(name: str) -> Problem:
-    hint = "a config's name ends in .yaml; a config names its data as data.text (characters) or data.train (tagger)"
+    hint = "the name of a config ends in .yaml; its data are data.text (characters) or data.train (tagger)"
     return Problem("expected a YAML config, found what looks like data", name, hint)
 
 
-def _root_table(root: Node | None, name: str, path: Path | None) -> Table:
-    if isinstance(root, Table):
+def _root_table(root: Node | None, name: str, path: Path | None) -> MappingNode:
+    if isinstance(root, MappingNode):
         return root
     if path is not None and root is not None and not looks_like_config(path):
         raise ConfigError([_data_problem(name)])
-    if root is None or (isinstance(root, Scalar) and (root.is_empty or root.is_null)):
-        hint = "the smallest config says task: and data:; copy one from configs/"
+    if root is None or (isinstance(root, ScalarNode) and (root.is_empty or root.is_null)):
+        hint = "the smallest config has the keys task: and data:; copy one from configs/"
         raise ConfigError("expected a config, found an empty file", place=name, hint=hint)
     message = f"expected keys and values, found {describe_node(root)}"
     raise config_error([Mistake(root.mark, message, "a config starts with task: char or task: tagger")])
 
 
-def _task(root: Table) -> tuple[str | None, list[Mistake]]:
-    """The task that the config names; if it does not, the one its data speak for, and the mistake."""
+def _task(root: MappingNode) -> tuple[str | None, list[Mistake]]:
+    """Return the task and no mistake; or, if the task is missing or wrong, a guess and the mistake."""
     entry = root.entries.get("task")
-    if entry and isinstance(entry.value, Scalar) and entry.value.text in TASKS:
+    if entry and isinstance(entry.value, ScalarNode) and entry.value.text in TASKS:
         return entry.value.text, []
     data = find(root, ("data",))
-    named = data.entries if isinstance(data, Table) else {}
-    guess = "tagger" if "train" in named else "char" if "text" in named or "pairs" in named else None
+    data_keys = data.entries if isinstance(data, MappingNode) else {}
+    is_char = "text" in data_keys or "pairs" in data_keys
+    guess = "tagger" if "train" in data_keys else "char" if is_char else None
     if entry is None:
         mistake = Mistake(
             Mark(root.mark.source), "task: is missing", f"start with task: {guess or 'char or task: tagger'}"
         )
     else:
         near = nearest(getattr(entry.value, "text", ""), tuple(TASKS)) or guess
-        hint = f"did you mean {near}?" if near else "char learns symbols, tagger labels tokens"
-        mark = entry.value.mark if not isinstance(entry.value, Table) else entry.key
+        hint = f"did you mean {near}?" if near else "char models symbols, tagger labels tokens"
+        mark = entry.value.mark if not isinstance(entry.value, MappingNode) else entry.key
         mistake = Mistake(
             mark, f"task: expected {' or '.join(TASKS)}, found {describe_node(entry.value)}", hint
         )
@@ -203,8 +291,8 @@ def _task(root: Table) -> tuple[str | None, list[Mistake]]:
     return guess or None, [mistake]
 
 
-def _provenance(root: Table, task: str) -> dict[str, str]:
-    """Where each key's value came from."""
+def _provenance(root: MappingNode, task: str) -> dict[str, str]:
+    """Return the origin of the value of each dotted key."""
     paths: list[KeyPath] = [(name,) for name in keys(TASKS[task]) if name not in SECTIONS]
     paths += [(section, name) for section in SECTIONS for name in keys(section_class(task, section))]
     origins = {}
@@ -212,13 +300,17 @@ def _provenance(root: Table, task: str) -> dict[str, str]:
         node = find(root, path)
         mark = locate(root, path, prefer_key=True) if node else None
         origins[dotted(path)] = (
-            "default" if mark is None else "--set" if mark.source.rank else f"{mark.source.name}:{mark.line}"
+            "default"
+            if mark is None
+            else "--set"
+            if mark.source.option
+            else f"{mark.source.name}:{mark.line}"
         )
     return origins
 
 
 def config_error(mistakes: list[Mistake]) -> ConfigError:
-    """All mistakes in the order of the file, the options' after them; of very many the first."""
+    """Return an error with the first mistakes in the order of the file and then of the options."""
     ordered = sorted(mistakes, key=lambda mistake: mistake.mark.order)
     problems = [mistake.problem() for mistake in ordered[:MAX_PROBLEMS]]
     if len(ordered) > MAX_PROBLEMS:
@@ -226,7 +318,7 @@ def config_error(mistakes: list[Mistake]) -> ConfigError:
             Problem(
                 f"and {len(ordered) - MAX_PROBLEMS} more mistakes",
                 ordered[0].mark.source.name,
-                "mend these first",
+                "correct these first",
             )
         )
     return ConfigError(problems)

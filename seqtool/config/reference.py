@@ -1,74 +1,67 @@
-"""What the schema says, for people and for editors: `configs/README.md` and the JSON Schema."""
+"""Reference of the configuration keys: the text of `configs/README.md` and the JSON Schema."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from seqtool.config.dump import flow
-from seqtool.config.schema import SECTIONS, TASKS, Key, is_section, keys, section_class
+from seqtool.config.schema import SECTIONS, TASKS, Key, adapter, is_section, keys, section_class
 from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature
+from seqtool.types import Json
 
 INTRODUCTION = """\
 # Configs
 
-<!-- Written by `python -m seqtool.config` from seqtool/settings.py; edit there. -->
+<!-- Written by `python -m seqtool.config` from seqtool/settings.py and the first comments of the configs;
+edit there. -->
 
-One YAML file is one experiment. A file names its `task` and whatever differs from the defaults below; `seqtool train-char FILE`
-or `seqtool train-tagger FILE` runs it, and `--set section.key=value` changes any key for one run.
+One YAML file is one experiment. It states its `task` and all values that differ from the defaults below.
+`seqtool train-char FILE` or `seqtool train-tagger FILE` runs it. `--set section.key=value` changes a key for
+one run.
 
-| file | what it trains |
-|---|---|
-| `hihell.yaml` | the lecture's first network: `hihell` in, `ihello` out |
-| `hello.yaml` | the lecture's bare cell, untrained, to look at: `seqtool inspect configs/hello.yaml --text hello` |
-| `toy_tagger.yaml` | the lecture's part-of-speech tagger, two sentences |
-| `shakespeare.yaml` | a character model of running text |
-| `names.yaml` | a character model of a list of names, one a line |
-| `ewt.yaml` | parts of speech, Universal Dependencies English EWT |
-| `wnut17.yaml` | names in social media, WNUT-17 |
-| `chunking.yaml` | phrases, in the layout of CoNLL-2000 |
+{configs}
+Rules for a file:
 
-How a file is read:
-
-- Paths are relative to the file; paths after `--set` are relative to the current folder.
-  A path may be a pattern (`part-*.txt`) and start with `~`.
-- `1e-3` is a number. Text is text however it looks: in `pairs: [[no, yes]]` and `alphabet: 123` nothing is turned into
-  a truth value or a number. Blanks at the ends, `#` and `: ` need quotes.
-- `null` is for the keys that list it. A key or section with nothing after its colon is a mistake.
-- All mistakes are reported at once, each with its line. Anchors, aliases, merge keys, tags, duplicate keys and more
-  than 20 levels are refused.
-- Editors with a YAML language server complete and check these files by `schema.json`; the first line of each names it.
-- A path whose file is missing is answered with the config's `source`.
+- Paths are relative to the file. Paths in `--set` are relative to the current folder.
+  A path can be a pattern (`part-*.txt`) and can start with `~`.
+- `1e-3` is a number. The key decides the type of a value: in `pairs: [[no, yes]]` and `alphabet: 123` all
+  values are text. Text with spaces at its ends, `#` or `: ` needs quotes.
+- `null` is allowed for the keys that list it. A key or section without a value is a mistake.
+- All mistakes are reported at once, each with its line. Anchors, aliases, merge keys, tags, duplicate keys
+  and more than 20 levels are refused.
+- Editors with a YAML language server complete and check these files with `schema.json`, which the first line
+  of each file names.
+- If a data file is missing, the error message shows the `source` of the config.
 """
 
 NOTES = {
     ("char", "data"): """\
-`text` and `pairs` exclude one another. With neither, but with an `alphabet`, there is nothing to train: such a config
-shows an untrained network. With `per_line: true` a line break is the symbol before each line's first and after its last.""",
+Use either `text` or `pairs`. A config with only an `alphabet` has no training data and describes an untrained
+network. With `per_line: true`, a line break is the symbol before and after the symbols of each line.""",
     ("tagger", "data"): """\
-Without `dev` and without `split` there is no validation, and the best epoch is the one of the lowest training loss.""",
+Without `dev` and `split` there is no validation; then the best epoch has the lowest training loss.""",
     ("tagger", "model"): """\
-`features: standard` stands for the first list and `rich` for both:
+`features: standard` is the first list, `features: rich` is both lists:
 
 ```yaml
 {features}
 ```""",
     ("", "training"): """\
-`seed_skip` exists to repeat the numbers of programs that drew random numbers before they built the network. The
-lecture's notebook, after seeding with 777, first builds an `nn.RNN(4, 2)` that it never trains: 8 + 4 + 2 + 2 = 16
-uniform draws. With `seed_skip: 16`, `hihell.yaml` starts from the notebook's weights and prints its losses to the last
-digit.
+`seed_skip` reproduces programs that draw random numbers before they build the network. After seeding with
+777, the notebook of the lecture first builds an `nn.RNN(4, 2)` that it never trains: 8 + 4 + 2 + 2 = 16
+uniform draws. With `seed_skip: 16`, `hihell.yaml` starts from the weights of the notebook and prints the same
+losses to the last digit.
 
-One of `epochs`, `max_steps` and `max_minutes` must be given. The `cosine` schedule needs `epochs` or `max_steps`,
-since it ends with the last step.""",
+At least one of `epochs`, `max_steps` and `max_minutes` is required. The `cosine` schedule needs `epochs` or
+`max_steps`, since it ends with the last step.""",
 }
 
 
-def json_schema() -> dict[str, Any]:
-    """One JSON Schema (draft 2020-12) for both tasks, told apart by `task`."""
-    from seqtool.config.schema import adapter
-
-    definitions: dict[str, Any] = {}
+def json_schema() -> Json:
+    """Return one JSON Schema (draft 2020-12) for both tasks; the value of `task` selects the definitions."""
+    definitions: Json = {}
     for task, cls in TASKS.items():
         schema = adapter(task).json_schema(ref_template="#/$defs/{model}")
         definitions.update(schema.pop("$defs", {}))
@@ -85,42 +78,50 @@ def json_schema() -> dict[str, Any]:
             {"if": {"properties": {"task": {"const": task}}}, "then": {"$ref": f"#/$defs/{cls.__name__}"}}
             for task, cls in TASKS.items()
         ],
-        "$defs": _tidy(definitions),
+        "$defs": _without_titles(definitions),
     }
 
 
-def _tidy(node: Any) -> Any:
-    """Pydantic's schema without its own titles, which only repeat the keys."""
+def _without_titles(node: Any) -> Any:
+    """Remove the titles from the schema of pydantic, since they only repeat the keys."""
     if isinstance(node, dict):
         return {
-            key: _tidy(value)
+            key: _without_titles(value)
             for key, value in node.items()
             if not (key == "title" and isinstance(value, str))
         }
-    return [_tidy(item) for item in node] if isinstance(node, list | tuple) else node
+    return [_without_titles(item) for item in node] if isinstance(node, list | tuple) else node
 
 
-def reference_markdown() -> str:
-    """The text of `configs/README.md`."""
-    parts = [INTRODUCTION]
+def reference_markdown(folder: Path) -> str:
+    """Return the text of the `README.md` of a folder of configs."""
+    parts = [INTRODUCTION.replace("{configs}", "".join(_config_rows(folder)))]
     top = {name: key for name, key in keys(TASKS["char"]).items() if name not in SECTIONS}
     parts.append(
         "## Top level\n\n"
         + _table(top.values())
-        + "\n`task` must be given: `char` or `tagger`; `name` is by default the task.\n"
+        + "\n`task` is required: `char` or `tagger`. The default of `name` is the task.\n"
     )
     for task in TASKS:
         for section in ("data", "model"):
             cls = section_class(task, section)
-            parts.append(
-                f"## `{section}:` with `task: {task}`\n\n{cls.__doc__}\n\n{_table(keys(cls).values())}{_note(task, section)}"
-            )
+            heading = f"## `{section}:` with `task: {task}`"
+            table = _table(keys(cls).values())
+            parts.append(f"{heading}\n\n{cls.__doc__}\n\n{table}{_note(task, section)}")
     parts.append("### A feature\n\n" + str(Feature.__doc__) + "\n\n" + _table(keys(Feature).values()))
     training = section_class("char", "training")
     parts.append(
         f"## `training:`\n\n{training.__doc__}\n\n{_table(keys(training).values())}{_note('', 'training')}"
     )
     return "\n".join(parts)
+
+
+def _config_rows(folder: Path) -> Iterator[str]:
+    """Yield a table of the configs in a folder; a description is the first comment after the schema line."""
+    yield "| file | experiment |\n|---|---|\n"
+    for path in sorted(folder.glob("*.yaml")):
+        description = path.read_text(encoding="utf-8").splitlines()[1].removeprefix("#").strip()
+        yield f"| [`{path.name}`]({path.name}) | {_cell(description)} |\n"
 
 
 def _note(task: str, section: str) -> str:
@@ -135,23 +136,20 @@ def _note(task: str, section: str) -> str:
 
 
 def _short(feature: Feature) -> str:
-    shown = {
+    """Write a feature with the keys that differ from their defaults."""
+    values = {
         name: getattr(feature, name)
         for name, key in keys(Feature).items()
         if key.required or getattr(feature, name) != key.default
     }
-    return "{" + ", ".join(f"{name}: {value}" for name, value in shown.items()) + "}"
+    return "{" + ", ".join(f"{name}: {value}" for name, value in values.items()) + "}"
 
 
-def _table(rows: Any) -> str:
-    return "| key | values | default | meaning |\n|---|---|---|---|\n" + "".join(
-        f"{line}\n" for line in _rows(rows)
+def _table(rows: Iterable[Key]) -> str:
+    lines = (
+        f"| `{key.name}` | {_cell(key.expected)} | {_default(key)} | {_cell(key.meaning)} |\n" for key in rows
     )
-
-
-def _rows(rows: Any) -> Iterator[str]:
-    for key in rows:
-        yield f"| `{key.name}` | {_cell(key.expected)} | {_default(key)} | {_cell(key.meaning)} |"
+    return "| key | values | default | meaning |\n|---|---|---|---|\n" + "".join(lines)
 
 
 def _default(key: Key) -> str:

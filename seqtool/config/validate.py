@@ -1,24 +1,27 @@
-"""From tree to settings: runs the schema over it and says every mistake with its place and the nearest right word.
+"""Validation: a tree of YAML nodes to settings, or to a list of mistakes with their positions and hints.
 
-Pydantic decides what is wrong and where; the sentence comes from the schema's own description of the key. The reading
-of files, the options and the checks of sense are elsewhere.
+Pydantic finds the mistakes and their positions. The messages use the descriptions of the schema.
+Contradictions between valid values are added from the `checks` modules.
 """
+# ruff: noqa: PTH100, PTH111, PTH118 - pathlib cannot resolve `..` without following links
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
-from seqtool.config.checks import contradictions
-from seqtool.config.paths import absolute
+from seqtool.config.checks import COMMON, Contradiction, Contradictions
+from seqtool.config.checks_char import CHAR
+from seqtool.config.checks_tagger import TAGGER
 from seqtool.config.schema import (
     INIT_FROM,
     PATH_KEYS,
     SECTIONS,
     TASKS,
-    Path,
+    KeyPath,
     adapter,
     choices,
     describe_type,
@@ -29,16 +32,29 @@ from seqtool.config.schema import (
     takes_null,
     type_at,
 )
-from seqtool.config.yaml_tree import Entry, Items, Mark, Mistake, Node, Scalar, Table, describe_node, shown
-from seqtool.settings import Feature, Settings
+from seqtool.config.yaml_tree import (
+    Entry,
+    MappingNode,
+    Mistake,
+    Node,
+    ScalarNode,
+    SequenceNode,
+    describe_node,
+    dotted,
+    find,
+    locate,
+)
+from seqtool.settings import CharSettings, Feature, Settings
 
+# Errors of pydantic that a branch of a union reports.
 TYPE_ERRORS = frozenset(
     ("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required")
 )
-# What is required and missing gets a stand-in, so that checking can go on.
-STAND_INS: dict[Path, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
-FILLERS = frozenset(
-    (
+# Values for required keys that are missing or wrong, so that the other settings can still be checked.
+PLACEHOLDERS: dict[KeyPath, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
+# Words of hints that do not name a wrong key.
+COMMON_WORDS = frozenset(
+    [
         "data",
         "model",
         "training",
@@ -55,38 +71,55 @@ FILLERS = frozenset(
         "task",
         "this",
         "the",
-    )
+    ]
 )
 
 
-def build(root: Table, task: str) -> tuple[Settings | None, list[Mistake]]:
-    """Settings from a tree; with mistakes there may be none, and all that could be found are listed."""
-    mistakes: dict[Path, Mistake] = {}
-    values = plain(root, (), task, mistakes)
+def absolute(path: str, folder: str) -> str:
+    """Return the absolute path of a path relative to `folder`; an empty path stays empty."""
+    return os.path.abspath(os.path.join(folder, os.path.expanduser(path))) if path else ""
+
+
+def contradictions(settings: Settings) -> list[Contradiction]:
+    """Return all contradictions between the settings."""
+    checks: tuple[Callable[[Any], Contradictions], ...] = COMMON + (
+        CHAR if isinstance(settings, CharSettings) else TAGGER
+    )
+    return [contradiction for check in checks for contradiction in check(settings)]
+
+
+def build_settings(root: MappingNode, task: str) -> tuple[Settings | None, list[Mistake]]:
+    """Build settings from a tree.
+
+    Returns:
+        The settings and all mistakes. With mistakes, the settings are incomplete or None.
+    """
+    mistakes: dict[KeyPath, Mistake] = {}
+    values = plain_values(root, (), task, mistakes)
     settings = _validate(values, root, task, mistakes)
     if settings is None:
         for path in mistakes:
-            _cut(values, path)
+            _remove_value(values, path)
         settings = _validate(values, root, task, {})
-    found = list(mistakes.values())
-    doubtful = _names(mistakes)
-    lost = {path[0] for path in mistakes if len(path) == 1}
+    return settings, [*mistakes.values(), *_contradictions_to_report(settings, root, mistakes)]
+
+
+def _contradictions_to_report(
+    settings: Settings | None, root: MappingNode, mistakes: dict[KeyPath, Mistake]
+) -> Iterator[Mistake]:
+    """Yield the contradictions that are not consequences of the other mistakes."""
+    wrong_keys = _wrong_keys(mistakes)
+    wrong_sections = {path[0] for path in mistakes if len(path) == 1}
     for item in contradictions(settings) if settings else ():
-        if item.path[0] not in lost and not doubtful & _words(
-            f"{dotted(item.path)} {item.message} {item.hint}"
-        ):
-            found.append(
-                Mistake(
-                    locate(root, item.path, prefer_key=len(item.path) < 2),
-                    f"{dotted(item.path)}: {item.message}",
-                    item.hint,
-                )
-            )
-    return settings, found
+        name = dotted(item.path)
+        is_consequence = wrong_keys & _words(f"{name} {item.message} {item.hint}")
+        if item.path[0] not in wrong_sections and not is_consequence:
+            mark = locate(root, item.path, prefer_key=len(item.path) < 2)
+            yield Mistake(mark, f"{name}: {item.message}", item.hint)
 
 
-def _names(mistakes: dict[Path, Mistake]) -> set[str]:
-    """The keys that are wrong already, or were meant by one that is unknown; a contradiction that names one may be an echo."""
+def _wrong_keys(mistakes: dict[KeyPath, Mistake]) -> set[str]:
+    """Return the keys that are wrong, and the known keys that the hints for unknown keys suggest."""
     names = {str(part) for path in mistakes for part in path[1:2] or path}
     return names.union(
         *(_words(mistake.hint) for mistake in mistakes.values() if mistake.message.endswith("unknown key"))
@@ -94,24 +127,31 @@ def _names(mistakes: dict[Path, Mistake]) -> set[str]:
 
 
 def _words(text: str) -> set[str]:
-    return set(re.findall(r"\w+", text)) - FILLERS
+    return set(re.findall(r"\w+", text)) - COMMON_WORDS
 
 
-# --- tree to plain values ---------------------------------------------------------------------------------------------
+# --- tree to plain values
+# ---------------------------------------------------------------------------------------------
 
 
-def plain(node: Node, path: Path, task: str, mistakes: dict[Path, Mistake]) -> Any:
-    """A node as strings, lists and dicts; null where the key takes it, paths made absolute, what is empty left out."""
-    if isinstance(node, Table):
+def plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> Any:
+    """Convert a node to strings, lists and dicts for pydantic.
+
+    Null is converted if the key accepts it, paths become absolute, and empty values are left out and added to
+    `mistakes`.
+    """
+    if isinstance(node, MappingNode):
         values = {}
         for name, entry in node.entries.items():
-            if isinstance(entry.value, Scalar) and entry.value.is_empty:
-                _empty(entry, (*path, name), task, mistakes)
+            if isinstance(entry.value, ScalarNode) and entry.value.is_empty:
+                _report_empty(entry, (*path, name), task, mistakes)
             else:
-                values[name] = plain(entry.value, (*path, name), task, mistakes)
+                values[name] = plain_values(entry.value, (*path, name), task, mistakes)
         return values
-    if isinstance(node, Items):
-        return [plain(value, (*path, index), task, mistakes) for index, value in enumerate(node.values)]
+    if isinstance(node, SequenceNode):
+        return [
+            plain_values(value, (*path, index), task, mistakes) for index, value in enumerate(node.values)
+        ]
     if node.is_empty:
         mistakes.setdefault(
             path,
@@ -122,9 +162,9 @@ def plain(node: Node, path: Path, task: str, mistakes: dict[Path, Mistake]) -> A
     return absolute(node.text, node.mark.source.folder) if _is_path(path) else node.text
 
 
-def _empty(entry: Entry, path: Path, task: str, mistakes: dict[Path, Mistake]) -> None:
+def _report_empty(entry: Entry, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> None:
     kind = type_at(task, path)[0]
-    if kind is Any and path not in _all_sections():
+    if kind is Any:
         unknown, hint = _unknown_key(path, task)
         mistakes[path] = Mistake(entry.key, unknown, hint)
     elif is_section(kind):
@@ -140,33 +180,30 @@ def _empty(entry: Entry, path: Path, task: str, mistakes: dict[Path, Mistake]) -
         mistakes[path] = Mistake(entry.key, f"{dotted(path)}: has no value", hint)
 
 
-def _all_sections() -> tuple[Path, ...]:
-    return tuple((section,) for section in SECTIONS)
+def _is_path(path: KeyPath) -> bool:
+    names = [part for part in path if isinstance(part, str)]
+    if len(names) == 2 and names[0] == "data":
+        return names[1] in PATH_KEYS
+    return names in (["model", "features", "path"], ["training", INIT_FROM])
 
 
-def _is_path(path: Path) -> bool:
-    keys_only = [part for part in path if isinstance(part, str)]
-    if len(keys_only) == 2 and keys_only[0] == "data":
-        return keys_only[1] in PATH_KEYS
-    return keys_only in (["model", "features", "path"], ["training", INIT_FROM])
-
-
-def _cut(values: Any, path: Path) -> None:
-    """Take what is wrong out of the values, or put a stand-in for what is missing; a list goes as a whole."""
-    shortest = next((n for n, part in enumerate(path) if isinstance(part, int)), len(path))
-    path = path[:shortest]
+def _remove_value(values: Any, path: KeyPath) -> None:
+    """Remove a wrong value, or the list that contains it; replace a required value by its placeholder."""
+    end = next((n for n, part in enumerate(path) if isinstance(part, int)), len(path))
+    path = path[:end]
     for part in path[:-1]:
         values = values.get(part) if isinstance(values, dict) else None
     if isinstance(values, dict) and path:
         values.pop(path[-1], None)
-        if path in STAND_INS:
-            values[path[-1]] = STAND_INS[path]
+        if path in PLACEHOLDERS:
+            values[path[-1]] = PLACEHOLDERS[path]
 
 
-# --- pydantic's findings in our words ---------------------------------------------------------------------------------
+# --- messages for pydantic's errors
+# ------------------------------------------------------------------------------------
 
 
-def _validate(values: Any, root: Table, task: str, mistakes: dict[Path, Mistake]) -> Settings | None:
+def _validate(values: Any, root: MappingNode, task: str, mistakes: dict[KeyPath, Mistake]) -> Settings | None:
     from pydantic import ValidationError
 
     try:
@@ -179,78 +216,70 @@ def _validate(values: Any, root: Table, task: str, mistakes: dict[Path, Mistake]
     return settings if not mistakes else None
 
 
-def _distinct(root: Table, task: str, errors: list[Any]) -> Iterator[tuple[Path, str]]:
-    """One finding a place: of a union's branches the one that got furthest."""
-    found: dict[Path, str] = {}
+def _distinct(root: MappingNode, task: str, errors: list[Any]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the path and the type of one error per position: of a union, the error with the longest path."""
+    types: dict[KeyPath, str] = {}
     for error in errors:
-        path = _walk(root, error["loc"], error["type"])
-        while (
-            error["type"] in TYPE_ERRORS and type_at(task, path)[0] is Any
-        ):  # a key that happens to be called like a branch
+        path = _path_in_tree(root, error["loc"], error["type"])
+        # A user's key can have the same name as a branch of a union; the error is then in its parent.
+        while error["type"] in TYPE_ERRORS and type_at(task, path)[0] is Any:
             path = path[:-1]
-        found.setdefault(path, error["type"])
-    for path, kind in found.items():
-        if not any(other != path and other[: len(path)] == path for other in found):
+        types.setdefault(path, error["type"])
+    for path, kind in types.items():
+        if not any(other != path and other[: len(path)] == path for other in types):
             yield path, kind
 
 
-def _walk(root: Table, location: Path, kind: str) -> Path:
-    """The part of pydantic's location that leads through the tree; names of branches and wrapped scalars fall out."""
-    path: Path = ()
+def _path_in_tree(root: MappingNode, location: KeyPath, kind: str) -> KeyPath:
+    """Remove the names of union branches and the indices of single values from pydantic's location."""
+    path: KeyPath = ()
     node: Node | None = root
     for index, part in enumerate(location):
         missing = kind.startswith("missing") and index == len(location) - 1
-        if isinstance(node, Table) and isinstance(part, str) and (part in node.entries or missing):
+        if isinstance(node, MappingNode) and isinstance(part, str) and (part in node.entries or missing):
             node = node.entries[part].value if part in node.entries else None
             path = (*path, part)
-        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.values):
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.values):
             node = node.values[part]
             path = (*path, part)
     return path
 
 
-def _mistake(root: Table, path: Path, kind: str, task: str) -> Mistake:
+def _mistake(root: MappingNode, path: KeyPath, kind: str, task: str) -> Mistake:
     name = dotted(path)
     if kind.startswith("missing"):
         return Mistake(locate(root, path[:-1], prefer_key=True), f"{name}: is missing", _missing_hint(path))
     if kind == "unexpected_keyword_argument":
         message, hint = _unknown_key(path, task)
         return Mistake(locate(root, path, prefer_key=True), message, hint)
-    wanted, limits = type_at(task, path)
+    kind_expected, limits = type_at(task, path)
     node = find(root, path)
     found = describe_node(node) if node else "nothing"
-    expected = describe_type(wanted, limits)
-    return Mistake(
-        locate(root, path), f"{name}: expected {expected}, found {found}", _value_hint(wanted, node)
-    )
+    message = f"{name}: expected {describe_type(kind_expected, limits)}, found {found}"
+    return Mistake(locate(root, path), message, _value_hint(kind_expected, node))
 
 
-def _missing_hint(path: Path) -> str:
+def _missing_hint(path: KeyPath) -> str:
     if path == ("data",):
         return "a tagger needs a section data: with train: and the training file"
-    return (
-        "name the training file: train: my.conllu"
-        if path == ("data", "train")
-        else "give the feature its name: {name: form, dim: 64}"
-    )
+    if path == ("data", "train"):
+        return "name the training file: train: my.conllu"
+    return "give the name of the feature: {name: form, dim: 64}"
 
 
-def _value_hint(wanted: Any, node: Node | None) -> str:
-    if not isinstance(node, Scalar):
+def _value_hint(kind: Any, node: Node | None) -> str:
+    if not isinstance(node, ScalarNode):
         return ""
-    near = nearest(node.text, choices(wanted))
+    near = nearest(node.text, choices(kind))
     if near:
         return f"did you mean {near}?"
-    number = _as_float(node.text)
-    if (
-        int in members(wanted)
-        and number is not None
-        and number.is_integer()
-        and not node.text.lstrip("+-").isdecimal()
-    ):
+    text = node.text
+    number = _as_float(text)
+    is_whole = number is not None and number.is_integer()
+    if int in members(kind) and number is not None and is_whole and not text.lstrip("+-").isdecimal():
         return f"write {int(number)}"
-    if float in members(wanted) and "," in node.text and _as_float(node.text.replace(",", ".")) is not None:
-        return f"write {node.text.replace(',', '.')}, with a point"
+    if float in members(kind) and "," in text and _as_float(text.replace(",", ".")) is not None:
+        return f"write {text.replace(',', '.')}, with a decimal point"
     return ""
 
 
@@ -261,91 +290,53 @@ def _as_float(text: str) -> float | None:
         return None
 
 
-def _unknown_key(path: Path, task: str) -> tuple[str, str]:
-    """The sentence and the hint for a key that is not in the schema."""
-    *above, name = path
-    return f"{dotted(path)}: unknown key", _key_hint(tuple(above), str(name), task)
+def _unknown_key(path: KeyPath, task: str) -> tuple[str, str]:
+    """Return the message and the hint for a key that is not in the schema."""
+    *parents, name = path
+    return f"{dotted(path)}: unknown key", _key_hint(tuple(parents), str(name), task)
 
 
-def _key_hint(above: Path, name: str, task: str) -> str:
-    owner = type_at(task, above)[0] if above else TASKS[task]
-    owner = next(
-        (member for member in members(owner) if is_section(member)), Feature if "features" in above else None
-    )
+def _key_hint(parents: KeyPath, name: str, task: str) -> str:
+    owner = type_at(task, parents)[0] if parents else TASKS[task]
+    owner = next((member for member in members(owner) if is_section(member)), None)
+    if owner is None and "features" in parents:
+        owner = Feature
     if owner is None:
         return ""
-    here = "" if not above else f" under {above[0]}"
-    for section in ("", *SECTIONS):
-        if name in keys(section_class(task, section) if section else TASKS[task]):
-            return (
-                f"{name} belongs under {section}"
-                if section
-                else f"{name} belongs at the top level, not{here}"
-            )
-    for other in (key for key in TASKS if key != task):
-        for section in SECTIONS:
-            if name in keys(section_class(other, section)):
-                return f"{name} is a key of task: {other}, this is task: {task}"
-    near = nearest(name, tuple(keys(owner)))
-    if near:
-        return f"did you mean {near}?"
-    elsewhere = [
-        (section, near)
-        for section in SECTIONS
-        if (near := nearest(name, tuple(keys(section_class(task, section)))))
-    ]
-    if elsewhere:
-        return f"did you mean {elsewhere[0][1]}? it belongs under {elsewhere[0][0]}"
+    known = tuple(keys(owner))
+    near = nearest(name, known)
     return (
-        "the keys are " + ", ".join(keys(owner))
-        if len(keys(owner)) < 15
-        else "configs/README.md lists the keys"
+        _other_place(parents, name, task)
+        or (f"did you mean {near}?" if near else "")
+        or _near_key_of_other_section(name, task)
+        or ("the keys are " + ", ".join(known) if len(known) < 15 else "configs/README.md lists the keys")
     )
 
 
-# --- small helpers ----------------------------------------------------------------------------------------------------
+def _other_place(parents: KeyPath, name: str, task: str) -> str:
+    """Return a hint for a key that belongs to another section or to another task; else an empty text."""
+    if name in keys(TASKS[task]):
+        return f"{name} belongs at the top level, not" + (f" under {parents[0]}" if parents else "")
+    for section in SECTIONS:
+        if name in keys(section_class(task, section)):
+            return f"{name} belongs under {section}"
+    for other in (key for key in TASKS if key != task):
+        if any(name in keys(section_class(other, section)) for section in SECTIONS):
+            return f"{name} is a key of task: {other}, this is task: {task}"
+    return ""
+
+
+def _near_key_of_other_section(name: str, task: str) -> str:
+    for section in SECTIONS:
+        near = nearest(name, tuple(keys(section_class(task, section))))
+        if near:
+            return f"did you mean {near}? it belongs under {section}"
+    return ""
 
 
 def nearest(word: str, words: tuple[str, ...]) -> str:
-    """The word most like this one, in any case and with dashes for underscores; empty if none is near."""
+    """Return the most similar word, without regard to case and dashes; empty if none is similar."""
     if len(word) > 100:
         return ""
-    found = get_close_matches(word.lower().replace("-", "_"), words, n=1, cutoff=0.6)
-    return found[0] if found else ""
-
-
-def dotted(path: Path) -> str:
-    """`data.pairs[0]`."""
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{shown(part)}" for part in path).lstrip(".")
-
-
-def find(root: Node, path: Path) -> Node | None:
-    """The node at a path, or None."""
-    node: Node | None = root
-    for part in path:
-        if isinstance(node, Table) and isinstance(part, str) and part in node.entries:
-            node = node.entries[part].value
-        elif isinstance(node, Items) and isinstance(part, int) and part < len(node.values):
-            node = node.values[part]
-        elif part != 0:
-            return None
-    return node
-
-
-def locate(root: Table, path: Path, *, prefer_key: bool = False) -> Mark:
-    """Where a key or value stands; for what the file does not say, the nearest thing above it."""
-    for length in range(len(path), 0, -1):
-        parent, node = find(root, path[: length - 1]), find(root, path[:length])
-        if node is None:
-            continue
-        part = path[length - 1]
-        whole = length < len(path) or isinstance(node, Table)
-        if (
-            isinstance(parent, Table)
-            and isinstance(part, str)
-            and part in parent.entries
-            and (prefer_key or whole)
-        ):
-            return parent.entries[part].key
-        return node.mark
-    return Mark(root.mark.source)
+    similar = get_close_matches(word.lower().replace("-", "_"), words, n=1, cutoff=0.6)
+    return similar[0] if similar else ""

@@ -1,8 +1,8 @@
-"""YAML text to a tree in which every key and value knows its place, built from the parser's events.
+"""YAML parser: text to a tree of nodes with source positions, built from the events of PyYAML.
 
-Only the plain part of YAML is taken: mappings with text keys, lists and scalars. Anchors, aliases, merge keys, tags,
-duplicate keys, deep nesting and further documents are refused here, in one linear pass, so that nothing a file says
-can make it larger than it is. Scalars keep their raw text; what they mean is for the schema to say.
+Only mappings with text keys, lists and scalars are accepted. Anchors, aliases, merge keys, tags, duplicate
+keys, deep nesting and further documents are refused in one linear pass, so a tree is never larger than its
+text. Scalars keep their original text; the schema gives them their types.
 """
 
 from __future__ import annotations
@@ -17,41 +17,41 @@ import yaml
 from seqtool.config.yaml_tree import (
     LINE_BREAKS,
     Entry,
-    Items,
+    MappingNode,
     Mark,
     Mistake,
     Node,
-    Scalar,
+    ScalarNode,
+    SequenceNode,
     Source,
-    Table,
-    shown,
+    shortened,
 )
 from seqtool.errors import Problem
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
-LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # events only: no constructor of it is ever run
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # used for events only, never for objects
 UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What was read.
+    """Result of parsing.
 
     Attributes:
-        root: the document, or None where the text has none or could not be read to its end.
-        mistakes: all that was refused on the way.
-        whole: whether `root` says all that the text says; an alias, for one, leaves a hole.
+        root: the document, or None if the text has none or could not be parsed to its end.
+        mistakes: everything that was refused.
+        complete: False if `root` lacks a part of the text, such as the value of an alias.
     """
 
     root: Node | None
     mistakes: list[Mistake]
-    whole: bool
+    complete: bool
 
 
 class Unreadable(Exception):
-    """Reading cannot go on."""
+    """Mistake that ends parsing."""
 
     def __init__(self, mistake: Mistake) -> None:
         self.mistake = mistake
@@ -59,46 +59,48 @@ class Unreadable(Exception):
 
 
 def read_tree(source: Source) -> Tree:
-    """Read YAML text; never raises, whatever the text."""
+    """Parse YAML text; never raises an exception."""
     builder = _Builder(source)
     try:
         _check_characters(source)
         root = builder.document()
     except Unreadable as stop:
-        return Tree(None, [*builder.mistakes, stop.mistake], whole=False)
+        return Tree(None, [*builder.mistakes, stop.mistake], complete=False)
     except yaml.YAMLError as error:
-        return Tree(None, [*builder.mistakes, _syntax_mistake(source, error)], whole=False)
-    except (ValueError, OverflowError) as error:  # the parser in plain Python lets them out on wrong escapes
-        return Tree(None, [*builder.mistakes, Mistake(Mark(source), f"not valid YAML: {error}")], whole=False)
-    return Tree(root, builder.mistakes, builder.whole)
+        return Tree(None, [*builder.mistakes, _syntax_mistake(source, error)], complete=False)
+    except (ValueError, OverflowError) as error:  # raised by the pure Python parser for wrong escapes
+        return Tree(
+            None, [*builder.mistakes, Mistake(Mark(source), f"not valid YAML: {error}")], complete=False
+        )
+    return Tree(root, builder.mistakes, builder.complete)
 
 
 def _check_characters(source: Source) -> None:
-    found = UNPRINTABLE.search(source.text)
-    if not found:
+    match = UNPRINTABLE.search(source.text)
+    if not match:
         return
-    before = LINE_BREAKS.split(source.text[: found.start()])
-    mark = Mark(source, len(before), len(before[-1]) + 1)
+    lines = LINE_BREAKS.split(source.text[: match.start()])
+    mark = Mark(source, len(lines), len(lines[-1]) + 1)
     raise Unreadable(
         Mistake(
             mark,
-            f"not valid YAML: the character U+{ord(found[0]):04X} cannot stand in it",
-            'write it as an escape between double quotes, such as "\\u0007"',
+            f"not valid YAML: the character U+{ord(match[0]):04X} is not allowed",
+            'write it as an escape in double quotes, such as "\\u0007"',
         )
     )
 
 
 class _Builder:
-    """Events to nodes; collects what is refused."""
+    """Conversion of parser events to nodes; collects the mistakes."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
         self.mistakes: list[Mistake] = []
-        self.whole = True
+        self.complete = True
         self.events: Iterator[Any] = iter(())
 
     def document(self) -> Node | None:
-        """The one document of the text, or None."""
+        """Return the only document of the text, or None."""
         self.events = iter(yaml.parse(self.source.text, Loader=LOADER))
         root: Node | None = None
         for event in self.events:
@@ -115,25 +117,25 @@ class _Builder:
         return root
 
     def node(self, event: Any, depth: int) -> Node:
-        """The node that an event starts."""
+        """Return the node that an event starts."""
         mark = self.mark(event)
         if isinstance(event, yaml.AliasEvent):
-            self.whole = False
+            self.complete = False
             self.refuse(
-                mark, f"aliases (*{shown(event.anchor or '')}) are not allowed", "write the value out in full"
+                mark, f"aliases (*{shortened(event.anchor or '')}) are not allowed", "write the value in full"
             )
-            return Scalar(mark, "", plain=False)
+            return ScalarNode(mark, "", plain=False)
         if event.anchor is not None:
             self.refuse(
                 mark,
-                f"anchors (&{shown(event.anchor)}) are not allowed",
-                "write the value out wherever it is needed",
+                f"anchors (&{shortened(event.anchor)}) are not allowed",
+                "write the value in full at each place",
             )
         if event.tag is not None:
             self.refuse(
                 mark,
-                f"tags ({shown(event.tag)}) are not allowed",
-                "write the value without a tag; the key says what type it has",
+                f"tags ({shortened(event.tag)}) are not allowed",
+                "write the value without a tag; the key defines its type",
             )
         if isinstance(event, yaml.ScalarEvent):
             return self.scalar(event, mark)
@@ -142,65 +144,64 @@ class _Builder:
                 Mistake(
                     mark,
                     f"nested more than {MAX_DEPTH} levels deep",
-                    "no key needs that; look for a bracket too many",
+                    "no key needs this depth; look for an extra bracket",
                 )
             )
-        return (
-            self.items(mark, depth) if isinstance(event, yaml.SequenceStartEvent) else self.table(mark, depth)
-        )
+        is_sequence = isinstance(event, yaml.SequenceStartEvent)
+        return self.sequence(mark, depth) if is_sequence else self.mapping(mark, depth)
 
-    def scalar(self, event: Any, mark: Mark) -> Scalar:
-        """A value; half a surrogate pair, which only an escape can bring, is refused."""
+    def scalar(self, event: Any, mark: Mark) -> ScalarNode:
+        """Return a value; half of a surrogate pair, which an escape can produce, is refused."""
         if SURROGATE.search(event.value):
             self.refuse(
                 mark,
                 "half of a surrogate pair is not a character",
                 'write the character itself, or "\\U" and its eight digits',
             )
-            return Scalar(mark, "?", plain=False)
-        return Scalar(mark, event.value, plain=not event.style)
+            return ScalarNode(mark, "?", plain=False)
+        return ScalarNode(mark, event.value, plain=not event.style)
 
-    def items(self, mark: Mark, depth: int) -> Items:
-        """A list, up to its end event."""
-        items = Items(mark)
+    def sequence(self, mark: Mark, depth: int) -> SequenceNode:
+        """Return a list; reads events up to the end of the list."""
+        sequence = SequenceNode(mark)
         while not isinstance(event := next(self.events), yaml.SequenceEndEvent):
-            items.values.append(self.node(event, depth + 1))
-        return items
+            sequence.values.append(self.node(event, depth + 1))
+        return sequence
 
-    def table(self, mark: Mark, depth: int) -> Table:
-        """A mapping, up to its end event; of a key given twice the first stands."""
-        table = Table(mark)
+    def mapping(self, mark: Mark, depth: int) -> MappingNode:
+        """Return a mapping; reads events up to its end and keeps the first of duplicate keys."""
+        mapping = MappingNode(mark)
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.node(event, depth + 1)
             value = self.node(next(self.events), depth + 1)
-            if not isinstance(key, Scalar):
+            if not isinstance(key, ScalarNode):
                 self.refuse(
                     key.mark,
                     "a key must be text, not a list or a mapping",
-                    "if this was meant as a value, put a key and a colon before it",
+                    "if it is a value, write a key and a colon before it",
                 )
             elif key.plain and key.text == "<<":
-                self.whole = False
+                self.complete = False
                 self.refuse(key.mark, "merge keys (<<) are not allowed", "write the keys out in full")
             elif isinstance(event, yaml.AliasEvent):
                 continue
-            elif key.text in table.entries:
-                first = table.entries[key.text].key
+            elif key.text in mapping.entries:
+                first = mapping.entries[key.text].key
                 self.refuse(
                     key.mark,
-                    f"the key {shown(key.text)} is given twice",
-                    f"it already stands in line {first.line}; delete one of the two",
+                    f"the key {shortened(key.text)} is given twice",
+                    f"its first value is in line {first.line}; delete one of the two",
                 )
             else:
-                table.entries[key.text] = Entry(key.mark, value)
-        return table
+                mapping.entries[key.text] = Entry(key.mark, value)
+        return mapping
 
     def refuse(self, mark: Mark, message: str, hint: str) -> None:
-        """Note a mistake and go on."""
+        """Add a mistake; parsing continues."""
         self.mistakes.append(Mistake(mark, message, hint))
 
     def mark(self, event: Any) -> Mark:
-        """The event's stretch of its first line."""
+        """Return the part of an event in its first line."""
         start, end = event.start_mark, event.end_mark
         lines = self.source.lines
         length = len(lines[start.line]) if start.line < len(lines) else 0
@@ -208,17 +209,18 @@ class _Builder:
         return Mark(self.source, start.line + 1, start.column + 1, max(1, stop - start.column))
 
 
-# --- syntax errors ----------------------------------------------------------------------------------------------------
+# --- syntax errors ------------------------------------------------------------------------------------------
 
 SYNTAX_HINTS = (
     (r"tab character", "indent with spaces, not with tabs"),
     (
         r"unknown escape|escape code|did not find expected hex",
-        "between double quotes write \\\\ for a backslash, or use single quotes",
+        "in double quotes write \\\\ for a backslash, or use single quotes",
     ),
     (
         r"mapping values are not allowed",
-        "a key stands in line with its neighbours, with a space after its colon; other text with a colon needs quotes",
+        "keys of one section have equal indentation and a space after the colon; other text with a colon "
+        "needs quotes",
     ),
     (
         r"could not find expected ':'",
@@ -226,25 +228,29 @@ SYNTAX_HINTS = (
     ),
     (r"expected ',' or|expected the node content", "a bracket is not closed, or a comma is missing"),
     (r"end of stream|quoted scalar", "a quotation mark is not closed"),
-    (r"cannot start any token", "put text that starts with this character between quotes"),
+    (r"cannot start any token", "put text that starts with this character in quotes"),
     (r"%YAML|directive|incompatible", "delete the line that starts with %"),
     (r"expected", "look at the indentation and the brackets of this line and the one above it"),
 )
 
 
 def _syntax_mistake(source: Source, error: yaml.YAMLError) -> Mistake:
-    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
     context = getattr(error, "context", None) or ""
     mark = _error_mark(source, getattr(error, "problem_mark", None), getattr(error, "context_mark", None))
-    if mark.shown and mark.shown.text[: mark.column].endswith("\t"):
-        problem, context = "a tab where only spaces may stand", "tab character"
+    if mark.source_line and mark.source_line.text[: mark.column].endswith("\t"):
+        problem, context = "a tab where only spaces are allowed", "tab character"
     text = f"{context} {problem}"
     hint = next((hint for pattern, hint in SYNTAX_HINTS if re.search(pattern, text)), "")
     return Mistake(mark, f"not valid YAML: {problem}", hint)
 
 
 def _error_mark(source: Source, mark: Any, opening: Any) -> Mark:
-    """Where the parser stopped; if that is the end of the text, what was opened last, else the last line that says something."""
+    """Return the position at which the parser stopped.
+
+    If that is the end of the text, return the position of the last opening bracket or quote, or else the last
+    line that is not blank.
+    """
     mark = mark or opening
     if mark is None:
         return Mark(source)
@@ -262,12 +268,12 @@ def _error_mark(source: Source, mark: Any, opening: Any) -> Mark:
 
 
 def decode(data: bytes, name: str) -> str | Problem:
-    """Bytes of a config as text, or why they are none."""
+    """Decode the bytes of a config; returns a problem if they are too many or not UTF-8."""
     if len(data) > MAX_BYTES:
         return Problem(
             f"expected a config of at most {MAX_BYTES:,} bytes, found more",
             name,
-            "long data goes into files that the config names",
+            "put long data into a file and name the file in the config",
         )
     try:
         return data.decode("utf-8-sig")

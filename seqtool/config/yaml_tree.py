@@ -1,4 +1,4 @@
-"""The tree that YAML text becomes: values, lists and mappings that know their place, and how they read in a message."""
+"""Tree of YAML nodes with source positions, access to nodes by key path, and their text in messages."""
 
 from __future__ import annotations
 
@@ -6,37 +6,39 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from seqtool.config.schema import KeyPath
 from seqtool.errors import Problem, SourceLine
 
-LINE_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # what YAML counts as the end of a line
+LINE_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line breaks of YAML
 NULLS = frozenset(("null", "Null", "NULL", "~"))
+MAX_SHOWN = 60  # characters of a value in a message
 
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Where YAML text came from: a file, or one `--set`.
+    """Origin of YAML text: a file, or one `--set` option.
 
     Attributes:
-        name: the file as the user named it, or the option as the user wrote it.
+        name: the file name as the user gave it, or the option as the user wrote it.
         text: the whole text.
-        folder: what relative paths in it are relative to.
-        rank: 0 for the file, then the options in their order; mistakes are listed by it.
+        folder: relative paths in the text are relative to it.
+        option: 0 for the file, else the number of the option, from 1; mistakes are sorted by it.
     """
 
     name: str
     text: str
     folder: str = ""
-    rank: int = 0
+    option: int = 0
 
     @cached_property
     def lines(self) -> list[str]:
-        """The text's lines, counted as the parser counts them."""
+        """Lines of the text, split as the YAML parser splits them."""
         return LINE_BREAKS.split(self.text)
 
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """A stretch of one line of a source; line 0 stands for the whole source."""
+    """Part of one line of a source; line 0 means the whole source."""
 
     source: Source
     line: int = 0
@@ -45,42 +47,45 @@ class Mark:
 
     @property
     def place(self) -> str:
-        """`file:line:column`, or the option."""
+        """Location as `file:line:column`, or the option."""
         return (
             f"{self.source.name}:{self.line}:{self.column}"
-            if self.line and not self.source.rank
+            if self.line and not self.source.option
             else self.source.name
         )
 
     @property
-    def shown(self) -> SourceLine | None:
-        """The line for the caret; none for an option, which is shown whole."""
-        if not self.line or self.source.rank or self.line > len(self.source.lines):
+    def source_line(self) -> SourceLine | None:
+        """Line for the caret; None for an option, since its location shows the whole option."""
+        if not self.line or self.source.option or self.line > len(self.source.lines):
             return None
         return SourceLine(self.source.lines[self.line - 1], self.line, self.column, self.width)
 
     @property
     def order(self) -> tuple[int, int, int]:
-        """What mistakes are sorted by."""
-        return self.source.rank, self.line, self.column
+        """Sort key of mistakes."""
+        return self.source.option, self.line, self.column
 
 
 @dataclass(frozen=True)
 class Mistake:
-    """Something wrong at a mark; becomes a `Problem` when all are known."""
+    """Mistake at a mark; it is converted to a `Problem` when all mistakes are known."""
 
     mark: Mark
     message: str
     hint: str = ""
 
     def problem(self) -> Problem:
-        """The mistake as the user sees it."""
-        return Problem(self.message, self.mark.place, self.hint, self.mark.shown)
+        """Return the mistake in the form that is shown to the user."""
+        return Problem(self.message, self.mark.place, self.hint, self.mark.source_line)
+
+
+# --- nodes --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, eq=False)
-class Scalar:
-    """One value as it was written; `plain` without quotes."""
+class ScalarNode:
+    """One value with its original text; `plain` means without quotes."""
 
     mark: Mark
     text: str
@@ -88,18 +93,18 @@ class Scalar:
 
     @property
     def is_null(self) -> bool:
-        """Whether YAML reads it as null."""
+        """True if YAML reads the value as null."""
         return self.plain and self.text in NULLS
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing was written at all."""
+        """True if the file contains no text for the value."""
         return self.plain and not self.text
 
 
 @dataclass(frozen=True, eq=False)
-class Items:
-    """A list."""
+class SequenceNode:
+    """List of nodes."""
 
     mark: Mark
     values: list[Node] = field(default_factory=list)
@@ -107,33 +112,72 @@ class Items:
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A key's mark and its value."""
+    """Position of a key, and the node of its value."""
 
     key: Mark
     value: Node
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
-    """A mapping, in the order of the text."""
+class MappingNode:
+    """Mapping from keys to entries, in the order of the text."""
 
     mark: Mark
     entries: dict[str, Entry] = field(default_factory=dict)
 
 
-Node = Scalar | Items | Table
+Node = ScalarNode | SequenceNode | MappingNode
 
 
-# --- nodes as text ----------------------------------------------------------------------------------------------------
+# --- key paths ----------------------------------------------------------------------------------------------
+
+
+def dotted(path: KeyPath) -> str:
+    """Format a path as `data.pairs[0]`."""
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{shortened(part)}" for part in path).lstrip(
+        "."
+    )
+
+
+def find(root: Node, path: KeyPath) -> Node | None:
+    """Return the node at a path, or None."""
+    node: Node | None = root
+    for part in path:
+        if isinstance(node, MappingNode) and isinstance(part, str) and part in node.entries:
+            node = node.entries[part].value
+        elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.values):
+            node = node.values[part]
+        elif part != 0:  # a single value instead of a list is its first element
+            return None
+    return node
+
+
+def locate(root: MappingNode, path: KeyPath, *, prefer_key: bool = False) -> Mark:
+    """Return the position of a key or value; if the text does not contain it, of its nearest parent."""
+    for length in range(len(path), 0, -1):
+        parent, node = find(root, path[: length - 1]), find(root, path[:length])
+        if node is None:
+            continue
+        name = path[length - 1]
+        key_wanted = prefer_key or length < len(path) or isinstance(node, MappingNode)
+        if (
+            key_wanted
+            and isinstance(parent, MappingNode)
+            and isinstance(name, str)
+            and name in parent.entries
+        ):
+            return parent.entries[name].key
+        return node.mark
+    return Mark(root.mark.source)
+
+
+# --- nodes in messages --------------------------------------------------------------------------------------
 
 
 def quoted(text: str) -> str:
-    """Text between double quotes as YAML writes it, on one line, printable."""
-    return (
-        '"'
-        + "".join(char if char.isprintable() and char not in '"\\' else _escape(char) for char in text)
-        + '"'
-    )
+    """Quote text with double quotes as in YAML, on one line and printable."""
+    inner = "".join(char if char.isprintable() and char not in '"\\' else _escape(char) for char in text)
+    return f'"{inner}"'
 
 
 def _escape(char: str) -> str:
@@ -145,17 +189,17 @@ def _escape(char: str) -> str:
 
 
 def describe_node(node: Node) -> str:
-    """What was found, in a few words, for a message."""
-    if isinstance(node, Table):
+    """Describe a node in a few words for a message."""
+    if isinstance(node, MappingNode):
         return "a section of keys" if node.entries else "an empty section"
-    if isinstance(node, Items):
+    if isinstance(node, SequenceNode):
         return f"a list of {len(node.values)}" if node.values else "an empty list"
     if node.is_empty:
         return "nothing"
-    return shown(node.text, plain=node.plain)
+    return shortened(node.text, plain=node.plain)
 
 
-def shown(text: str, *, plain: bool = True) -> str:
-    """Text from the user fit for one line of a message: shortened, and quoted where it needs to be."""
-    short = text if len(text) <= 60 else text[:59] + "…"
+def shortened(text: str, *, plain: bool = True) -> str:
+    """Shorten text from the user to one line of a message, with quotes if it needs them."""
+    short = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
     return short if plain and text and quoted(short) == f'"{short}"' else quoted(short)

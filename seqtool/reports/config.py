@@ -6,13 +6,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqtool.config.dump import flow
-from seqtool.config.paths import relative
+from seqtool.config.dump import flow, relative
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import Feature
 
 if TYPE_CHECKING:
-    from seqtool.config.describe import Difference, Setting
+    from seqtool.config.dump import Difference, Setting
 
 WIDEST_LINE = 44  # columns before the comments of all lines that are not longer
 WIDEST_VALUE = 32

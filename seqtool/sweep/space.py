@@ -20,13 +20,13 @@ from seqtool.config.validate import nearest
 from seqtool.config.yaml_parser import read_tree
 from seqtool.config.yaml_tree import (
     Entry,
-    Items,
+    MappingNode,
     Mark,
     Mistake,
     Node,
-    Scalar,
+    ScalarNode,
+    SequenceNode,
     Source,
-    Table,
     describe_node,
     quoted,
 )
@@ -86,13 +86,13 @@ def read_space(path: Path, lay_over: Callable[[Sequence[str]], ReadConfig]) -> t
     tree = read_tree(Source(str(path), read_text(path), str(path.parent)))
     mistakes = list(tree.mistakes)
     found: dict[str, Dimension] = {}
-    if tree.root is not None and not isinstance(tree.root, Table):
+    if tree.root is not None and not isinstance(tree.root, MappingNode):
         mistakes.append(
             Mistake(
                 tree.root.mark, f"expected keys to search over, found {describe_node(tree.root)}", EXAMPLE
             )
         )
-    for key, entry in _entries(tree.root) if isinstance(tree.root, Table) else ():
+    for key, entry in _entries(tree.root) if isinstance(tree.root, MappingNode) else ():
         if key in found:
             mistakes.append(Mistake(entry.key, f"{key}: is given twice", "delete one of the two"))
             continue
@@ -111,10 +111,10 @@ def read_space(path: Path, lay_over: Callable[[Sequence[str]], ReadConfig]) -> t
     return tuple(found.values())
 
 
-def _entries(root: Table) -> Iterator[tuple[str, Entry]]:
+def _entries(root: MappingNode) -> Iterator[tuple[str, Entry]]:
     """Keys with their dots, whether they are written with them or under a section."""
     for name, entry in root.entries.items():
-        if name in SECTIONS and isinstance(entry.value, Table):
+        if name in SECTIONS and isinstance(entry.value, MappingNode):
             yield from ((f"{name}.{inner}", below) for inner, below in entry.value.entries.items())
         else:
             yield name, entry
@@ -130,13 +130,13 @@ def _dimension(
                 entry.key, f"{key}: cannot be searched over", "name a key of data, model or training, or seed"
             )
         ], None
-    if isinstance(node, Items) and node.values:
+    if isinstance(node, SequenceNode) and node.values:
         values = [(_text(value), value.mark) for value in node.values]
         return _refused(key, entry, values, lay_over), Dimension(
             key, tuple(dict.fromkeys(text for text, _ in values))
         )
-    if not isinstance(node, Table):
-        mark = entry.key if isinstance(node, Scalar) and node.is_empty else node.mark
+    if not isinstance(node, MappingNode):
+        mark = entry.key if isinstance(node, ScalarNode) and node.is_empty else node.mark
         return [
             Mistake(mark, f"{key}: expected choices or a range, found {describe_node(node)}", EXAMPLE)
         ], None
@@ -174,9 +174,9 @@ def _refused(
 
 def _text(node: Node) -> str:
     """A node as YAML text on one line."""
-    if isinstance(node, Scalar):
+    if isinstance(node, ScalarNode):
         return node.text if node.plain else quoted(node.text)
-    if isinstance(node, Items):
+    if isinstance(node, SequenceNode):
         return "[" + ", ".join(_text(value) for value in node.values) + "]"
     return "{" + ", ".join(f"{name}: {_text(entry.value)}" for name, entry in node.entries.items()) + "}"
 
@@ -184,7 +184,7 @@ def _text(node: Node) -> str:
 # --- ranges -----------------------------------------------------------------------------------------------------------
 
 
-def _range(key: str, table: Table, *, whole: bool) -> tuple[list[Mistake], Dimension | None]:
+def _range(key: str, table: MappingNode, *, whole: bool) -> tuple[list[Mistake], Dimension | None]:
     mistakes, values = [], {}
     for name, entry in table.entries.items():
         if name not in RANGE_KEYS:
@@ -215,7 +215,7 @@ def _range(key: str, table: Table, *, whole: bool) -> tuple[list[Mistake], Dimen
 
 
 def _value(node: Node, name: str, *, whole: bool) -> Number | bool | None:
-    if not isinstance(node, Scalar):
+    if not isinstance(node, ScalarNode):
         return None
     if name == "log":
         return {"true": True, "false": False}.get(node.text.lower())
@@ -228,7 +228,7 @@ def _value(node: Node, name: str, *, whole: bool) -> Number | bool | None:
     return int(value) if whole else value
 
 
-def _senseless(made: Dimension, table: Table) -> list[Mistake]:
+def _senseless(made: Dimension, table: MappingNode) -> list[Mistake]:
     entries, found = table.entries, []
     if made.low >= made.high:
         found.append(

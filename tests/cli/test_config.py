@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.config import parse_settings, read_settings
-from seqtool.config.describe import differences, find_config, resolved, settings_of
+from seqtool.config.dump import differences, find_config, resolved, settings_of
 from seqtool.settings import STANDARD_FEATURES
 from tests.support.shell import PROJECT, inside
 

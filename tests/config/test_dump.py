@@ -1,4 +1,4 @@
-"""Settings written out read back as themselves, and the shipped files are in step with the code."""
+"""Tests of writing settings: the YAML reads back as equal settings, and the shipped files match the code."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from seqtool.config import dump_settings, json_schema, parse_settings, read_settings, reference_markdown
-from seqtool.config.checks import contradictions
-from seqtool.config.paths import relative
+from seqtool.config import dump_settings, json_schema, parse_settings, read_settings
+from seqtool.config.dump import relative
+from seqtool.config.reference import reference_markdown
 from seqtool.config.schema import choices, keys
+from seqtool.config.validate import contradictions
 from seqtool.settings import (
     CharData,
     CharModel,
@@ -68,27 +69,27 @@ PATHS = st.text(
 
 
 def normal_paths(size: int = 3) -> st.SearchStrategy[tuple[str, ...]]:
-    """Absolute paths as reading leaves them."""
+    """Generate normalized absolute paths, as the reader returns them."""
     return st.lists(PATHS.map(os.path.normpath), max_size=size).map(tuple)
 
 
 def numbers(limits: Any, whole: bool) -> st.SearchStrategy[Any]:
-    """Numbers within a key's limits."""
+    """Generate numbers within the limits of a key."""
     low, high = limits.get("ge", limits.get("gt", -1e6)), limits.get("le", limits.get("lt", 1e6))
     if whole:
         return st.integers(int(low), int(min(high, 2**63 - 1)))
     return st.floats(low, high, exclude_min="gt" in limits, exclude_max="lt" in limits, allow_nan=False)
 
 
-def values(cls: type[Any], **given_: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Objects of a section; keys that are not spelt out go by their type."""
+def values(cls: type[Any], **overrides: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Generate objects of a section; keys without a given strategy get one for their type."""
     strategies: dict[str, st.SearchStrategy[Any]] = {}
     for name, key in keys(cls).items():
         kinds = {
             part.__name__ for part in getattr(key.type, "__args__", (key.type,)) if isinstance(part, type)
         }
-        if name in given_:
-            strategies[name] = given_[name]
+        if name in overrides:
+            strategies[name] = overrides[name]
         elif choices(key.type):
             strategies[name] = st.sampled_from(choices(key.type))
         elif kinds & {"int", "float"}:
@@ -152,13 +153,13 @@ TAGGER = values(
 )
 
 
-def repaired(wanted: Any) -> Any:
-    """The settings with what contradicts put back to its default, so that few examples are thrown away."""
+def repaired(config: Any) -> Any:
+    """Set contradicting keys to their defaults, so that few examples are discarded; None if that fails."""
     for _ in range(30):
-        found = contradictions(wanted)
-        if not found:
-            return wanted
-        wanted = _with_default(wanted, [part for part in found[0].path if isinstance(part, str)])
+        wrong = contradictions(config)
+        if not wrong:
+            return config
+        config = _with_default(config, [part for part in wrong[0].path if isinstance(part, str)])
     return None
 
 
@@ -175,12 +176,12 @@ def _with_default(owner: Any, path: list[str]) -> Any:
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
 @given(CHAR | TAGGER, st.sampled_from([None, Path("/here/runs/x")]))
-def test_what_is_written_reads_back(wanted: Any, folder: Path | None) -> None:
-    wanted = repaired(wanted)
-    assume(wanted is not None)
-    text = dump_settings(wanted, folder)
+def test_dumped_settings_read_back_as_equal_settings(config: Any, folder: Path | None) -> None:
+    config = repaired(config)
+    assume(config is not None)
+    text = dump_settings(config, folder)
     read = parse_settings(text, name="config.yaml", folder=folder or Path("/elsewhere"))
-    assert read.settings == wanted
+    assert read.settings == config
     assert dump_settings(read.settings, folder) == text
 
 
@@ -193,13 +194,13 @@ def test_what_is_written_reads_back(wanted: Any, folder: Path | None) -> None:
         pytest.param("/p/runs/x/~a", "/p/runs/x", "./~a", id="tilde"),
     ],
 )
-def test_relative_paths(path: str, folder: str, expected: str) -> None:
+def test_relative_returns_paths_relative_to_near_folders_only(path: str, folder: str, expected: str) -> None:
     assert relative(path, folder) == expected
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.name for path in CONFIGS])
-def test_shipped_configs(path: Path, tmp_path: Path) -> None:
-    """Each reads without a word, names the schema, explains itself, and survives being written elsewhere."""
+def test_shipped_config_has_no_notes_and_reads_back_from_another_folder(path: Path, tmp_path: Path) -> None:
+    """A shipped config also names the schema and its command in the first lines."""
     read = read_settings(path)
     assert read.notes == ()
     assert read.settings.name == path.stem
@@ -211,7 +212,7 @@ def test_shipped_configs(path: Path, tmp_path: Path) -> None:
     assert read_settings(copy).settings == read.settings
 
 
-def test_the_lecture_configs_say_what_the_lecture_does() -> None:
+def test_lecture_configs_have_the_settings_and_data_of_the_notebook() -> None:
     hihell = read_settings(ROOT / "configs/hihell.yaml").settings
     assert isinstance(hihell, CharSettings)
     assert (hihell.data.pairs, hihell.data.alphabet, hihell.seed) == ((("hihell", "ihello"),), "hielo", 777)
@@ -232,14 +233,19 @@ def test_the_lecture_configs_say_what_the_lecture_does() -> None:
     assert words[1::2] == ["DET", "NN", "V", "DET", "NN", "NN", "V", "DET", "NN"]
 
 
-def test_reference_and_schema_are_in_step() -> None:
-    """After a change of settings.py: `python -m seqtool.config`."""
-    assert (ROOT / "configs/README.md").read_text(encoding="utf-8") == reference_markdown()
+def test_reference_lists_every_shipped_config() -> None:
+    text = reference_markdown(ROOT / "configs")
+    assert all(f"| [`{path.name}`]({path.name}) | " in text for path in CONFIGS)
+
+
+def test_reference_and_schema_match_the_settings() -> None:
+    """If this fails after a change of settings.py or of a config, run `python -m seqtool.config`."""
+    assert (ROOT / "configs/README.md").read_text(encoding="utf-8") == reference_markdown(ROOT / "configs")
     assert json.loads((ROOT / "configs/schema.json").read_text(encoding="utf-8")) == json_schema()
 
 
-def test_every_key_is_in_the_reference_and_in_the_schema() -> None:
-    text, schema = reference_markdown(), json_schema()["$defs"]
+def test_reference_and_schema_contain_every_key() -> None:
+    text, schema = reference_markdown(ROOT / "configs"), json_schema()["$defs"]
     for cls in (CharData, CharModel, TaggerData, TaggerModel, Feature, Training):
         assert set(schema[cls.__name__]["properties"]) == set(keys(cls))
         for name, key in keys(cls).items():

@@ -1,4 +1,4 @@
-"""Every mistake a config can hold: its sentence, its place, its caret and its hint. One case, one line."""
+"""Tests of all mistakes in configs: message, location, caret and hint. One line per case."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from seqtool.errors import ConfigError, Problem
 
 
 def read(text: str, *overrides: str) -> ReadConfig:
-    """Read text as the file `c.yaml` in `/here`."""
+    """Read text as the file `c.yaml` in the folder `/here`."""
     return parse_settings(text, name="c.yaml", folder=Path("/here"), overrides=overrides)
 
 
 def problems(text: str, *overrides: str) -> tuple[Problem, ...]:
-    """The mistakes of a text."""
+    """Return the mistakes of a text."""
     with pytest.raises(ConfigError) as caught:
         read(text, *overrides)
     return caught.value.problems
 
 
 def screen(text: str, *overrides: str) -> str:
-    """The mistakes as lines: place and message, then the carets, then the hint."""
+    """Format the mistakes as lines: location and message, then the carets, then the hint."""
     lines = []
     for problem in problems(text, *overrides):
         lines.append(f"{problem.place}  {problem.message}")
@@ -37,7 +37,7 @@ def screen(text: str, *overrides: str) -> str:
     return "\n".join(lines)
 
 
-def test_all_mistakes_at_once_in_the_order_of_the_file() -> None:
+def test_all_mistakes_are_reported_in_the_order_of_the_file() -> None:
     text = """\
 task: char
 lr: 3
@@ -62,10 +62,10 @@ c.yaml:2:1  lr: unknown key
 | lr: 3
 | ^^
 hint: lr belongs under training
-c.yaml:4:21  data.pairs[1]: input and target must be equally long, found "no" of 2 and "yes" of 3
+c.yaml:4:21  data.pairs[1]: input and target must have the same length, found "no" of 2 and "yes" of 3
 |   pairs: [[ab, ba], [no, yes]]
 |                     ^
-hint: add or take away symbols of one of them
+hint: add or remove symbols in one of them
 c.yaml:5:3  data.alphabt: unknown key
 |   alphabt: abc
 |   ^^^^^^^
@@ -78,7 +78,7 @@ c.yaml:8:9  model.cell: expected rnn, lstm or gru, found lstn
 |   cell: lstn
 |         ^^^^
 hint: did you mean lstm?
-c.yaml:9:9  model.tied: needs an embedding to share, found input: onehot
+c.yaml:9:9  model.tied: needs an embedding, found input: onehot
 |   tied: true
 |         ^^^^
 hint: set model.input: embedding, or tied to false
@@ -96,7 +96,7 @@ hint: write a value after the colon, or delete the line
 c.yaml:15:7  training.lr: expected a number above 0 and at most 1000, found 0,5
 |   lr: 0,5
 |       ^^^
-hint: write 0.5, with a point
+hint: write 0.5, with a decimal point
 --set training.ema=1  training.ema: expected a number of at least 0 and below 1, found 1"""
     )
 
@@ -105,7 +105,7 @@ CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
 PAIRS = "task: char\ndata: {pairs: [[ab, ba]]}\ntraining: {epochs: 1}\n"
 TAGGER = "task: tagger\ndata: {train: t.conll}\ntraining: {epochs: 1}\n"
 
-# (id, config, option laid over it, the one message expected, a part of its hint)
+# (id, config, option, the only expected message, part of its hint)
 SCHEMA = [
     ("a number is no text", CHAR, "training.lr=fast", "training.lr: expected a number above 0 and at most 1000, found fast", ""),
     ("below the range", CHAR, "training.lr=0", "training.lr: expected a number above 0 and at most 1000, found 0", ""),
@@ -133,7 +133,7 @@ SCHEMA = [
     ("seed too large", CHAR, "seed=9223372036854775808", "seed: expected a whole number of at least 0, found 9223372036854775808", ""),
     ("feature as text", TAGGER, "model.features=[form]", "model.features[0]: expected a feature (name, dim, …), found form", ""),
     ("features nearly right", TAGGER, "model.features=standart", "model.features: expected standard, rich or a list of features, found standart", "did you mean standard?"),
-    ("feature without a name", TAGGER, "model.features=[{dim: 3}]", "model.features[0].name: is missing", "give the feature its name"),
+    ("feature without a name", TAGGER, "model.features=[{dim: 3}]", "model.features[0].name: is missing", "give the name of the feature"),
     ("key of a feature", TAGGER, "model.features=[{name: form, dimm: 3}]", "model.features[0].dimm: unknown key", "did you mean dim?"),
     ("weight as text", TAGGER, "training.class_weights={NN: x}", "training.class_weights.NN: expected a number, found x", ""),
     ("weights nearly right", TAGGER, "training.class_weights=balance", "training.class_weights: expected none, balanced or a number for each label, found balance", "did you mean balanced?"),
@@ -153,9 +153,9 @@ SENSE = [
     ("nesterov without momentum", CHAR, "training={optimizer: sgd, nesterov: true}", "training.nesterov: needs momentum", "0.9"),
     ("nesterov of adam", CHAR, "training={nesterov: true, optimizer: adam}", "training.nesterov: is for optimizer: sgd, found adam", "training.optimizer: sgd"),
     ("beta of one", CHAR, "training.betas=[0.9, 1]", "training.betas[1]: expected a number of at least 0 and below 1, found 1", "0.999"),
-    ("no end", CHAR, "training.epochs=null", "training: nothing says when to stop", "training.max_steps"),
-    ("cosine by minutes", CHAR, "training={epochs: null, max_minutes: 3, schedule: cosine}", "training.schedule: cosine needs to know the last step", "training.epochs"),
-    ("warm-up of the whole run", CHAR, "training={max_steps: 10, warmup_steps: 10}", "training.warmup_steps: 10 steps of warm-up leave none of max_steps (10) to train at full rate", "smaller"),
+    ("no end", CHAR, "training.epochs=null", "training: the run has no limit", "training.max_steps"),
+    ("cosine by minutes", CHAR, "training={epochs: null, max_minutes: 3, schedule: cosine}", "training.schedule: cosine needs a known last step", "training.epochs"),
+    ("warm-up of the whole run", CHAR, "training={max_steps: 10, warmup_steps: 10}", "training.warmup_steps: 10 warm-up steps leave no step of max_steps (10) for the full learning rate", "smaller"),
     ("residual of one layer", CHAR, "model.residual=true", "model.residual: needs at least two layers", "num_layers"),
     ("dropout between one layer", TAGGER, "model.dropout_between=0.3", "model.dropout_between: needs at least two layers", "dropout_output"),
     ("encoding", CHAR, "data.encoding=utf8000", 'data.encoding: expected a text encoding, found "utf8000"', "latin-1"),
@@ -163,51 +163,51 @@ SENSE = [
     ("empty path", CHAR, 'data.text=""', 'data.text[0]: expected a path, found ""', "name"),
     ("path with NUL", TAGGER, 'data.dev=["/a\\0b"]', 'data.dev[0]: expected a path, found "/a\\x00b"', "name"),
     ("reserved name", CHAR, "name=a.partial", "name: a name must not end in .partial, which marks unfinished runs", "another"),
-    ("text and pairs", CHAR, "data.pairs=[[a, b]]", "data.pairs: stand beside text; a model learns from one of them", "delete"),
-    ("nothing to learn", "task: char", "seed=1", "data: nothing to learn from", "data.alphabet"),
-    ("lines without text", PAIRS, "data.per_line=true", "data.per_line: goes with data.text, which is not given", "delete per_line"),
-    ("unequal pair", PAIRS, "data.pairs=[[ab, ba], [abc, ab]]", 'data.pairs[1]: input and target must be equally long, found "abc" of 3 and "ab" of 2', "symbols"),
+    ("text and pairs", CHAR, "data.pairs=[[a, b]]", "data.pairs: cannot be combined with data.text; a model learns from one of them", "delete"),
+    ("nothing to learn", "task: char", "seed=1", "data: there is no training data", "data.alphabet"),
+    ("lines without text", PAIRS, "data.per_line=true", "data.per_line: needs data.text, which is not given", "delete per_line"),
+    ("unequal pair", PAIRS, "data.pairs=[[ab, ba], [abc, ab]]", 'data.pairs[1]: input and target must have the same length, found "abc" of 3 and "ab" of 2', "symbols"),
     ("empty pair", PAIRS, 'data.pairs=[["", ""]]', "data.pairs[0]: expected at least one symbol, found two empty texts", "delete"),
-    ("bytes of unequal pair", PAIRS, "data={pairs: [[é, e]], unit: byte}", 'data.pairs[0]: input and target must be equally long, found "é" of 2 and "e" of 1', "symbols"),
+    ("bytes of unequal pair", PAIRS, "data={pairs: [[é, e]], unit: byte}", 'data.pairs[0]: input and target must have the same length, found "é" of 2 and "e" of 1', "symbols"),
     ("pair outside the alphabet", PAIRS, "data.alphabet=bc", 'data.pairs[0]: the symbol "a" is not in data.alphabet, which is "bc"', "add it to data.alphabet"),
-    ("symbol twice", CHAR, "data.alphabet=hello", 'data.alphabet: the symbol "l" stands in it more than once', "once"),
+    ("symbol twice", CHAR, "data.alphabet=hello", 'data.alphabet: contains the symbol "l" more than once', "once"),
     ("symbol of two characters", CHAR, "data.alphabet=[a, bc]", 'data.alphabet: a symbol is one character, found "bc"', "single"),
     ("empty alphabet", CHAR, 'data.alphabet=""', "data.alphabet: expected at least one symbol, found none", "list"),
-    ("alphabet and count", CHAR, "data={alphabet: ab, min_count: 2}", "data.min_count: has nothing to choose from when data.alphabet lists the symbols", "delete"),
+    ("alphabet and count", CHAR, "data={alphabet: ab, min_count: 2}", "data.min_count: has no effect if data.alphabet lists the symbols", "delete"),
     ("alphabet of bytes", CHAR, "data={alphabet: ab, unit: byte}", "data.alphabet: lists characters, but data.unit is byte", "char"),
-    ("normalised bytes", CHAR, "data={normalize: nfc, unit: byte}", "data.normalize: works on characters, but data.unit is byte", "char"),
-    ("encoded bytes", CHAR, "data={encoding: latin-1, unit: byte}", "data.encoding: has no meaning for bytes, which are read as they are", "char"),
-    ("split over one", CHAR, "data.split=[0.9, 0.2]", "data.split: the shares add up to 1.1, more than 1", "[0.9, 0.1]"),
-    ("negative split", CHAR, "data.split=[1, -0.1]", "data.split: expected a share above 0 for training and no negative share", "[0.9, 0.1]"),
-    ("tied and one-hot", CHAR, "model={tied: true, input: onehot}", "model.tied: needs an embedding to share, found input: onehot", "embedding"),
+    ("normalized bytes", CHAR, "data={normalize: nfc, unit: byte}", "data.normalize: applies to characters, but data.unit is byte", "char"),
+    ("encoded bytes", CHAR, "data={encoding: latin-1, unit: byte}", "data.encoding: has no meaning for bytes, which are not decoded", "char"),
+    ("split over one", CHAR, "data.split=[0.9, 0.2]", "data.split: the sum of the fractions is 1.1, more than 1", "[0.9, 0.1]"),
+    ("negative split", CHAR, "data.split=[1, -0.1]", "data.split: expected a fraction above 0 for training and no negative fraction", "[0.9, 0.1]"),
+    ("tied and one-hot", CHAR, "model={tied: true, input: onehot}", "model.tied: needs an embedding, found input: onehot", "embedding"),
     ("tied and no output", "task: char\ndata: {alphabet: ab}", "model={tied: true, output: none}", "model.tied: needs an output layer, found output: none", "linear"),
-    ("no output to train", CHAR, "model.output=none", "model.output: none gives no scores to train on", "linear"),
-    ("reset of pairs", PAIRS, "model.state_reset=0.1", "model.state_reset: is for running text, but with data.pairs every sequence starts afresh", "delete"),
-    ("reset of lines", CHAR, "data.per_line=true model.state_reset=0.1", "model.state_reset: is for running text, but with data.per_line every sequence starts afresh", "delete"),
-    ("blocks of lines", "task: char\ndata: {text: x, per_line: true}\ntraining: {epochs: 1}", "training.eval_block=64", "training.eval_block: is for running text; with data.per_line sequences are scored whole", "delete"),
-    ("blocks of sentences", TAGGER, "training.eval_block=64", "training.eval_block: is for running text; sentences are scored whole", "delete"),
+    ("no output to train", CHAR, "model.output=none", "model.output: none cannot be trained, since there are no scores", "linear"),
+    ("reset of pairs", PAIRS, "model.state_reset=0.1", "model.state_reset: is for running text; with data.pairs every sequence starts from the initial state", "delete"),
+    ("reset of lines", CHAR, "data.per_line=true model.state_reset=0.1", "model.state_reset: is for running text; with data.per_line every sequence starts from the initial state", "delete"),
+    ("blocks of lines", "task: char\ndata: {text: x, per_line: true}\ntraining: {epochs: 1}", "training.eval_block=64", "training.eval_block: is for running text; with data.per_line whole sequences are scored", "delete"),
+    ("blocks of sentences", TAGGER, "training.eval_block=64", "training.eval_block: is for running text; whole sentences are scored", "delete"),
     ("words of a character model", CHAR, "training.batch_words=10", "training.batch_words: is for taggers", "batch_size"),
     ("weights of a character model", CHAR, "training.class_weights=balanced", "training.class_weights: is for taggers; symbols have no weights", "delete"),
-    ("split and dev", TAGGER, "data={split: 0.1, dev: d}", "data.split: holds out training sentences, but data.dev names files for that", "delete"),
+    ("split and dev", TAGGER, "data={split: 0.1, dev: d}", "data.split: holds out training sentences, but data.dev names development files", "delete"),
     ("separator", TAGGER, "data.separator=comma", 'data.separator: expected auto, tab, space or one character, found "comma"', "auto"),
-    ("columns without form", TAGGER, "data.columns=[word, pos]", "data.columns: one column must be called form: the token's", "form"),
-    ("column twice", TAGGER, "data.columns=[form, pos, pos]", 'data.columns: the name "pos" stands in them more than once', "own"),
+    ("columns without form", TAGGER, "data.columns=[word, pos]", "data.columns: one column must be named form: the column of the tokens", "form"),
+    ("column twice", TAGGER, "data.columns=[form, pos, pos]", 'data.columns: contain the name "pos" more than once', "different"),
     ("columns of CoNLL-U", TAGGER, "data={columns: [form, pos], format: conllu}", "data.columns: are for format: conll, found conllu", "delete"),
     ("label outside columns", TAGGER, "data={columns: [form, pos], label: chunk}", 'data.label: expected one of data.columns (form, pos), found "chunk"', "name"),
-    ("label is the token", TAGGER, "data={columns: [form, pos], label: form}", "data.label: form is the token itself", "pos"),
+    ("label is the token", TAGGER, "data={columns: [form, pos], label: form}", "data.label: form is the column of the tokens", "pos"),
     ("label column 0", TAGGER, "data.label=0", "data.label: expected a column from 1 to the last, found 0", "from 1"),
     ("label column 3 of 2", TAGGER, "data={columns: [form, pos], label: 3}", "data.label: expected a column from 1 to 2, found 3", "from 1"),
     ("surface of CoNLL", TAGGER, "data={tokens: surface, format: conll}", "data.tokens: surface is for CoNLL-U, found format: conll", "words"),
     ("no features", TAGGER, "model.features=[]", "model.features: expected at least one feature, found none", "standard"),
-    ("vectors without path", TAGGER, "model.features=[{name: vectors}]", "model.features[0]: vectors need the path of their file", "path"),
-    ("path without vectors", TAGGER, "model.features=[{name: form, path: x}]", "model.features[0].path: says nothing about a feature called form", "delete"),
-    ("length of a form", TAGGER, "model.features=[{name: form, length: 2}]", "model.features[0].length: says nothing about a feature called form", "delete"),
-    ("known characters only", TAGGER, "model.features=[{name: char_cnn, unknown: false}]", "model.features[0].unknown: says nothing about a feature called char_cnn", "delete"),
-    ("rare without unknown", TAGGER, "model.features=[{name: form, unknown: false, min_count: 2}]", "model.features[0].min_count: makes rare values unknown, but unknown: false leaves no row for them", "delete"),
-    ("feature twice", TAGGER, "model.features=[{name: form}, {name: form}]", "model.features[1]: the same feature stands in the list twice", "delete"),
-    ("smoothed crf", TAGGER, "training.label_smoothing=0.1 model.decoder=crf", "training.label_smoothing: does not go with decoder: crf", "viterbi"),
-    ("weighted crf", TAGGER, "training.class_weights=balanced model.decoder=crf", "training.class_weights: does not go with decoder: crf", "viterbi"),
-    ("negative weight", TAGGER, "training.class_weights={NN: -1}", "training.class_weights.NN: expected a number of at least 0, found -1", "0 leaves"),
+    ("vectors without path", TAGGER, "model.features=[{name: vectors}]", "model.features[0]: vectors need the path of a file", "path"),
+    ("path without vectors", TAGGER, "model.features=[{name: form, path: x}]", "model.features[0].path: has no meaning for the feature form", "delete"),
+    ("length of a form", TAGGER, "model.features=[{name: form, length: 2}]", "model.features[0].length: has no meaning for the feature form", "delete"),
+    ("known characters only", TAGGER, "model.features=[{name: char_cnn, unknown: false}]", "model.features[0].unknown: has no meaning for the feature char_cnn", "delete"),
+    ("rare without unknown", TAGGER, "model.features=[{name: form, unknown: false, min_count: 2}]", "model.features[0].min_count: makes rare values unknown, but with unknown: false there is no unknown value", "delete"),
+    ("feature twice", TAGGER, "model.features=[{name: form}, {name: form}]", "model.features[1]: the list contains the same feature twice", "delete"),
+    ("smoothed crf", TAGGER, "training.label_smoothing=0.1 model.decoder=crf", "training.label_smoothing: cannot be combined with decoder: crf", "viterbi"),
+    ("weighted crf", TAGGER, "training.class_weights=balanced model.decoder=crf", "training.class_weights: cannot be combined with decoder: crf", "viterbi"),
+    ("negative weight", TAGGER, "training.class_weights={NN: -1}", "training.class_weights.NN: expected a number of at least 0, found -1", "0 excludes"),
     ("no weights", TAGGER, "training.class_weights={}", "training.class_weights: expected a number for each label, found none", "balanced"),
 ]  # fmt: skip
 
@@ -215,8 +215,10 @@ SENSE = [
 @pytest.mark.parametrize(
     ("text", "option", "message", "hint"), [pytest.param(*case[1:], id=case[0]) for case in SCHEMA + SENSE]
 )
-def test_one_mistake_one_sentence(text: str, option: str, message: str, hint: str) -> None:
-    """A space before a second key starts a second option."""
+def test_mistake_has_one_message_with_location_and_hint(
+    text: str, option: str, message: str, hint: str
+) -> None:
+    """In a case, a space before `model.` starts a second option."""
     first, *rest = option.split(" model.")
     overrides = (first, *(f"model.{part}" for part in rest))
     found = problems(text, *overrides)
@@ -239,7 +241,7 @@ STRUCTURE = [
     pytest.param("data: {train: x}\ntraining: {epochs: 1}", "c.yaml  task: is missing\nhint: start with task: tagger", id="no task, tagger"),
     pytest.param("seed: 1", "c.yaml  task: is missing\nhint: start with task: char or task: tagger", id="no task, no data"),
     pytest.param("task: tagr\ndata: {train: x}\ntraining: {epochs: 1}", "c.yaml:1:7  task: expected char or tagger, found tagr\n| task: tagr\n|       ^^^^\nhint: did you mean tagger?", id="unknown task"),
-    pytest.param("task: music", "c.yaml:1:7  task: expected char or tagger, found music\n| task: music\n|       ^^^^^\nhint: char learns symbols, tagger labels tokens", id="task far off"),
+    pytest.param("task: music", "c.yaml:1:7  task: expected char or tagger, found music\n| task: music\n|       ^^^^^\nhint: char models symbols, tagger labels tokens", id="task far off"),
     pytest.param("task: [char]", "c.yaml:1:7  task: expected char or tagger, found a list of 1", id="list of tasks"),
     pytest.param("task: tagger\ntraining: {epochs: 1}", "c.yaml  data: is missing\nhint: a tagger needs a section data:", id="tagger without data"),
     pytest.param("task: tagger\ndata: {dev: x}\ntraining: {epochs: 1}", "c.yaml:2:1  data.train: is missing\n| data: {dev: x}\n| ^^^^\nhint: name the training file", id="tagger without train"),
@@ -248,14 +250,14 @@ STRUCTURE = [
     pytest.param("task: char\ndata:\n  text:\ntraining: {epochs: 1}", "c.yaml:3:3  data.text: has no value\n|   text:\n|   ^^^^\nhint: write a value after the colon", id="empty key"),
     pytest.param("task: char\ndata: {text: x}\nmodell:\ntraining: {epochs: 1}", "c.yaml:3:1  modell: unknown key", id="empty unknown key"),
     pytest.param("task: char\ndata:\n  text:\n  - x\n  -\ntraining: {epochs: 1}", "c.yaml:5:4  data.text[1]: has no value", id="empty item"),
-    pytest.param("task: char\ntask: char\ndata: {text: x}\ntraining: {epocs: 1}", "c.yaml:2:1  the key task is given twice\n| task: char\n| ^^^^\nhint: it already stands in line 1; delete one of the two\nc.yaml:4:12  training.epocs: unknown key\n| training: {epocs: 1}\n|            ^^^^^\nhint: did you mean epochs?", id="duplicate and misspelt"),
-    pytest.param("task: tagger\ndata: {train: x}\ntraining: {epochs: 1, optimizer: sgdd, nesterov: true}", "c.yaml:3:34  training.optimizer: expected", id="no echo of a wrong value"),
-    pytest.param("task: tagger\ndata: {train: x}\ntraining: 3", "c.yaml:3:11  training: expected a section of keys, found 3", id="no echo of a wrong section"),
+    pytest.param("task: char\ntask: char\ndata: {text: x}\ntraining: {epocs: 1}", "c.yaml:2:1  the key task is given twice\n| task: char\n| ^^^^\nhint: its first value is in line 1; delete one of the two\nc.yaml:4:12  training.epocs: unknown key\n| training: {epocs: 1}\n|            ^^^^^\nhint: did you mean epochs?", id="duplicate and misspelled"),
+    pytest.param("task: tagger\ndata: {train: x}\ntraining: {epochs: 1, optimizer: sgdd, nesterov: true}", "c.yaml:3:34  training.optimizer: expected", id="no contradiction with a wrong value"),
+    pytest.param("task: tagger\ndata: {train: x}\ntraining: 3", "c.yaml:3:11  training: expected a section of keys, found 3", id="no contradiction with a wrong section"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "expected"), STRUCTURE)
-def test_structure(text: str, expected: str) -> None:
+def test_wrong_structure_is_reported(text: str, expected: str) -> None:
     assert screen(text).startswith(expected)
     assert len(problems(text)) == expected.count("c.yaml")
 
@@ -277,24 +279,24 @@ def test_structure(text: str, expected: str) -> None:
         ),
     ],
 )
-def test_options_that_are_wrong(option: str, message: str) -> None:
+def test_wrong_options_are_reported_without_a_source_line(option: str, message: str) -> None:
     found = problems(CHAR, option)
     assert [(problem.place, problem.source) for problem in found] == [(f"--set {option}", None)]
     assert message in (found[0].message, found[0].message.replace("<parser>", ""))
 
 
-def test_a_feature_cannot_be_set_alone() -> None:
+def test_single_feature_cannot_be_set() -> None:
     found = problems(
         TAGGER.replace("training", "model: {features: [{name: form}]}\ntraining"), "model.features.0.dim=3"
     )
     assert found[0].message == "model.features.0.dim: only model.features as a whole can be set"
 
 
-def test_very_many_mistakes_are_cut_short() -> None:
+def test_only_the_first_50_mistakes_are_reported() -> None:
     found = problems(CHAR + "\n".join(f"key{n}: 1" for n in range(200)))
     assert len(found) == 51
     assert found[-1].message == "and 150 more mistakes"
 
 
-def test_a_wrong_value_in_the_file_is_mended_by_an_option() -> None:
+def test_option_overrides_a_wrong_value_of_the_file() -> None:
     assert read(CHAR.replace("epochs: 1", "epochs: x"), "training.epochs=2").settings.training.epochs == 2

@@ -1,4 +1,4 @@
-"""Reading what is right: values, paths, options, where they came from, and files that are no config."""
+"""Tests of reading valid configs: values, paths, options, origins, and files that are not configs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
 
 
 def char(text: str, *overrides: str) -> CharSettings:
-    """Character settings from text that lies in `/here`."""
+    """Return character settings of a text in the folder `/here`."""
     settings = parse_settings(text, name="c.yaml", folder=Path("/here"), overrides=overrides).settings
     assert isinstance(settings, CharSettings)
     return settings
@@ -39,11 +39,11 @@ def char(text: str, *overrides: str) -> CharSettings:
         pytest.param("model.forget_bias=null", "model", "forget_bias", None, id="null float"),
     ],
 )
-def test_values(option: str, section: str, key: str, value: object) -> None:
+def test_value_has_the_type_of_its_key(option: str, section: str, key: str, value: object) -> None:
     assert getattr(getattr(char(CHAR, option), section), key) == value
 
 
-def test_pairs_are_text_however_yaml_reads_them() -> None:
+def test_pairs_are_always_text() -> None:
     text = "task: char\ndata: {pairs: [[no, on], [123, 1e3], [null, true]]}\ntraining: {epochs: 1}"
     assert char(text).data.pairs == (("no", "on"), ("123", "1e3"), ("null", "true"))
 
@@ -63,7 +63,7 @@ def test_paths_are_relative_to_the_file_and_options_to_the_current_folder(
     assert data.test == (f"{tmp_path.parent}/x", f"{tmp_path}/y")
 
 
-def test_a_vectors_path_is_a_path_too() -> None:
+def test_path_of_vectors_is_relative_to_the_file() -> None:
     text = "task: tagger\ndata: {train: t}\nmodel: {features: [{name: vectors, path: v.vec}]}\ntraining: {epochs: 1}"
     settings = parse_settings(text, name="c.yaml", folder=Path("/here")).settings
     assert isinstance(settings, TaggerSettings)
@@ -71,7 +71,7 @@ def test_a_vectors_path_is_a_path_too() -> None:
     assert settings.model.features[0].path == "/here/v.vec"
 
 
-def test_where_each_value_came_from() -> None:
+def test_provenance_names_the_origin_of_each_value() -> None:
     read = parse_settings(
         "task: char\nseed: 3\ndata:\n  text: x\n",
         name="c.yaml",
@@ -110,7 +110,7 @@ def test_a_key_can_be_blamed_later() -> None:
     assert read.problem("seed", "no").place == "--set seed=5"
 
 
-def test_a_config_without_data_is_not_trainable() -> None:
+def test_config_without_data_is_not_trainable() -> None:
     read = parse_settings("task: char\ndata: {alphabet: helo}\n", name="hello.yaml", folder=Path("/"))
     with pytest.raises(ConfigError, match="there is nothing to train on") as caught:
         read.check_trainable()
@@ -136,7 +136,7 @@ def test_a_config_without_data_is_not_trainable() -> None:
         ),
     ],
 )
-def test_settings_without_effect_are_named(option: str, note: str) -> None:
+def test_notes_name_settings_without_effect(option: str, note: str) -> None:
     assert parse_settings(CHAR, name="c", folder=Path("/here"), overrides=[option]).notes == (note,)
 
 
@@ -153,12 +153,14 @@ def test_settings_without_effect_are_named(option: str, note: str) -> None:
         pytest.param("README", b"To be, or not to be", False, id="no ending, text"),
     ],
 )
-def test_what_looks_like_a_config(tmp_path: Path, name: str, content: bytes, expected: bool) -> None:
+def test_looks_like_config_decides_by_ending_and_content(
+    tmp_path: Path, name: str, content: bytes, expected: bool
+) -> None:
     (tmp_path / name).write_bytes(content)
     assert looks_like_config(tmp_path / name) is expected
 
 
-def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_are_not_configs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("configs").mkdir()
     Path("configs/hihell.yaml").write_text(CHAR)
@@ -171,11 +173,11 @@ def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         "configs/hihel.yaml": ("there is no such file", "did you mean configs/hihell.yaml?"),
         "hihell.yaml": ("there is no such file", "did you mean configs/hihell.yaml?"),
         "hihell": ("there is no such file", "did you mean configs/hihell.yaml?"),
-        "nowhere/x.yaml": ("there is no such file", "the folder nowhere is not there either"),
+        "nowhere/x.yaml": ("there is no such file", "the folder nowhere does not exist either"),
         "x.yaml": ("there is no such file", "give the path of a YAML file, such as configs/hihell.yaml"),
         "zzz.yaml": ("there is no such file", "give the path of a YAML file, such as configs/hihell.yaml"),
         "run": ("expected a config file, found a directory", "did you mean run/config.yaml?"),
-        "configs": ("expected a config file, found a directory", "name the YAML file in it"),
+        "configs": ("expected a config file, found a directory", "give the YAML file in it"),
         "t.conll": ("expected a YAML config, found what looks like data", "data.train"),
         "b.bin": ("expected a YAML config, found what looks like data", "data.train"),
         "a\0b": ("cannot be read: embedded null byte", ""),
@@ -187,7 +189,7 @@ def test_files_that_are_no_config(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert hint in caught.value.problems[0].hint
 
 
-def test_json_is_read_as_well(tmp_path: Path) -> None:
+def test_json_file_is_read_as_a_config(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text(
         '{"task": "char",\n "data": {"pairs": [["ab", "ba"]], "alphabet": null},\n "training": {"epochs": 1, "lr": 1e-3}}'

@@ -1,4 +1,4 @@
-"""The YAML reader: what it refuses, where it points, and that no text makes it slow or crash."""
+"""Tests of the YAML parser: refused syntax, positions of mistakes, and robustness against any text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,9 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtool.config import parse_settings
-from seqtool.config import yaml_parser as yaml_reader
+from seqtool.config import parse_settings, yaml_parser
 from seqtool.config.yaml_parser import MAX_DEPTH, decode, read_tree
-from seqtool.config.yaml_tree import Items, Scalar, Source, Table, quoted
+from seqtool.config.yaml_tree import MappingNode, ScalarNode, SequenceNode, Source, quoted
 from seqtool.errors import ConfigError, Problem
 
 LOADERS = [pytest.param(yaml.SafeLoader, id="python")]
@@ -23,13 +22,13 @@ if hasattr(yaml, "CSafeLoader"):
 
 
 def merge_bomb() -> str:
-    """Merge keys that double at every level."""
+    """Return merge keys whose number doubles at every level."""
     lines = ["a0: &a0 {x: 1}"] + [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 15)]
     return "\n".join(lines)[:406].rsplit("\n", 1)[0] + "\n"
 
 
 def anchor_bomb() -> str:
-    """A billion laughs."""
+    """Return aliases that expand exponentially (the "billion laughs" attack)."""
     return "a: &a [x, x]\n" + "".join(
         f"{b}: &{b} [*{a}, *{a}, *{a}, *{a}]\n" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
     )
@@ -47,21 +46,20 @@ def anchor_bomb() -> str:
         pytest.param("{a: " * 3000, id="braces"),
     ],
 )
-def test_bombs_are_answered_at_once(text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_reader, "LOADER", loader)
+def test_exponential_and_deep_texts_are_refused_quickly(
+    text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(yaml_parser, "LOADER", loader)
     read_tree(Source("warm", "a: 1"))
     best = float("inf")
-    for _ in range(
-        3
-    ):  # the best of three, in time of the processor: a busy machine is not the reader's fault
+    for _ in range(3):  # the minimum of the processor time does not depend on other processes
         start = time.process_time()
         with pytest.raises(ConfigError):
             parse_settings(text, name="bomb.yaml", folder=Path())
         best = min(best, time.process_time() - start)
-    if sys.gettrace() is None:  # coverage and debuggers make Python's own lines many times slower
-        assert best < (
-            0.5 if loader is yaml.SafeLoader else 0.05
-        )  # the parser in plain Python looks 1,000 characters ahead
+    if sys.gettrace() is None:  # coverage and debuggers make Python code many times slower
+        # The pure Python parser looks 1,000 characters ahead.
+        assert best < (0.5 if loader is yaml.SafeLoader else 0.05)
 
 
 REFUSED = [
@@ -77,8 +75,8 @@ REFUSED = [
     pytest.param("? {a: b}\n: c", ["f:1:3 a key must be text, not a list or a mapping"], id="mapping as key"),
     pytest.param("a: 1\n---\nb: 2", ["f:2:1 a second document starts here; a config is one document"], id="two documents"),
     pytest.param("a: " + "[" * 30 + "]" * 30, ["f:1:23 nested more than 20 levels deep"], id="nesting"),
-    pytest.param("a: 1\n\tb: 2", ["f:2:1 not valid YAML: a tab where only spaces may stand"], id="tab"),
-    pytest.param("a: 1\nb: \x07", ["f:2:4 not valid YAML: the character U+0007 cannot stand in it"], id="control character"),
+    pytest.param("a: 1\n\tb: 2", ["f:2:1 not valid YAML: a tab where only spaces are allowed"], id="tab"),
+    pytest.param("a: 1\nb: \x07", ["f:2:4 not valid YAML: the character U+0007 is not allowed"], id="control character"),
     pytest.param("a: [1, 2\n", ["f:1:4 not valid YAML: did not find expected ',' or ']'"], id="open bracket"),
     pytest.param("a: 1\nb: 'x\n\n", ["f:2:4 not valid YAML: found unexpected end of stream"], id="open quote"),
     pytest.param("a: b: c", ["f:1:5 not valid YAML: mapping values are not allowed in this context"], id="two colons"),
@@ -87,18 +85,18 @@ REFUSED = [
 ]  # fmt: skip
 
 
-@pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="the words are libyaml's")
+@pytest.mark.skipif(not hasattr(yaml, "CSafeLoader"), reason="the messages are those of libyaml")
 @pytest.mark.parametrize(("text", "expected"), REFUSED)
-def test_what_is_refused(text: str, expected: list[str]) -> None:
+def test_refused_syntax_has_a_position_a_message_and_a_hint(text: str, expected: list[str]) -> None:
     assert [f"{m.mark.place} {m.message}" for m in read_tree(Source("f", text)).mistakes] == expected
     assert all(m.hint for m in read_tree(Source("f", text)).mistakes)
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED)
-def test_the_parser_in_plain_python_refuses_the_same(
+def test_pure_python_parser_refuses_the_same_texts(
     text: str, expected: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yaml_reader, "LOADER", yaml.SafeLoader)
+    monkeypatch.setattr(yaml_parser, "LOADER", yaml.SafeLoader)
     assert len(read_tree(Source("f", text)).mistakes) == len(expected)
 
 
@@ -106,20 +104,20 @@ def test_the_parser_in_plain_python_refuses_the_same(
 @pytest.mark.parametrize(
     "text", ['a: "\\ud800"', 'a: "\\U99999999"'], ids=["half a surrogate pair", "beyond Unicode"]
 )
-def test_escapes_that_are_no_character(
+def test_escapes_of_invalid_characters_are_refused(
     text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(yaml_reader, "LOADER", loader)
+    monkeypatch.setattr(yaml_parser, "LOADER", loader)
     (mistake,) = read_tree(Source("f", text)).mistakes
     assert "not valid YAML: " in mistake.message or "half of a surrogate pair" in mistake.message
 
 
-def test_scalars_keep_their_text_and_place() -> None:
+def test_scalars_keep_their_text_and_position() -> None:
     root = read_tree(Source("f", "a: 010\nb: [no, 'yes', 1e-3]\nc:\n")).root
-    assert isinstance(root, Table)
+    assert isinstance(root, MappingNode)
     values = root.entries["b"].value
-    assert isinstance(values, Items)
-    assert [(v.text, v.plain) for v in values.values if isinstance(v, Scalar)] == [
+    assert isinstance(values, SequenceNode)
+    assert [(v.text, v.plain) for v in values.values if isinstance(v, ScalarNode)] == [
         ("no", True),
         ("yes", False),
         ("1e-3", True),
@@ -135,14 +133,14 @@ def test_scalars_keep_their_text_and_place() -> None:
 @pytest.mark.parametrize(
     "breaks", ["\n", "\r\n", "\r", "\x85", "\u2028"], ids=["lf", "crlf", "cr", "nel", "ls"]
 )
-def test_lines_are_counted_as_the_parser_counts_them(breaks: str) -> None:
+def test_line_numbers_follow_the_line_breaks_of_yaml(breaks: str) -> None:
     mistake = read_tree(Source("f", f"# é{breaks}b: 1{breaks}ä: &x 1")).mistakes[0]
     assert mistake.mark.place == "f:3:4"
-    assert mistake.mark.shown is not None
-    assert mistake.mark.shown.text == "ä: &x 1"
+    assert mistake.mark.source_line is not None
+    assert mistake.mark.source_line.text == "ä: &x 1"
 
 
-def test_depth_up_to_the_limit_is_read() -> None:
+def test_nesting_up_to_the_limit_is_accepted() -> None:
     assert read_tree(Source("f", "[" * MAX_DEPTH + "]" * MAX_DEPTH)).mistakes == []
 
 
@@ -158,21 +156,21 @@ def test_depth_up_to_the_limit_is_read() -> None:
         ),
     ],
 )
-def test_bytes_that_are_no_config(data: bytes, place: str, message: str) -> None:
+def test_decode_refuses_other_encodings_and_large_files(data: bytes, place: str, message: str) -> None:
     problem = decode(data, "f")
     assert isinstance(problem, Problem)
     assert (problem.place, problem.message) == (place, message)
     assert problem.hint
 
 
-def test_a_byte_order_mark_is_no_text() -> None:
+def test_decode_removes_a_byte_order_mark() -> None:
     assert decode(b"\xef\xbb\xbfa: 1", "f") == "a: 1"
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))
-def test_quoted_text_reads_back(text: str) -> None:
+def test_quoted_text_reads_back_unchanged(text: str) -> None:
     root = read_tree(Source("f", quoted(text))).root
-    assert isinstance(root, Scalar)
+    assert isinstance(root, ScalarNode)
     assert root.text == text
     assert quoted(text).isprintable() or any(not char.isprintable() for char in text)
 
@@ -213,7 +211,7 @@ YAML_BITS = st.lists(st.sampled_from([*WORDS.split(), *GAPS]), max_size=30).map(
     + "}",
     [],
 )
-def test_no_text_raises_anything_but_a_config_error(text: str, overrides: list[str]) -> None:
+def test_parse_settings_raises_only_config_errors(text: str, overrides: list[str]) -> None:
     try:
         read = parse_settings(text, name="f", folder=Path(), overrides=overrides)
     except ConfigError as error:
@@ -227,22 +225,22 @@ def test_no_text_raises_anything_but_a_config_error(text: str, overrides: list[s
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200))
-def test_no_bytes_raise(data: bytes) -> None:
+def test_no_bytes_raise_an_exception(data: bytes) -> None:
     text = decode(data, "f")
     if isinstance(text, Problem):
         assert text.place.startswith("f") and text.message and text.hint
     else:
         tree = read_tree(Source("f", text))
-        assert tree.whole or tree.mistakes
+        assert tree.complete or tree.mistakes
 
 
 @pytest.mark.parametrize("loader", LOADERS)
 @settings(max_examples=150, deadline=None)
 @given(text=YAML_BITS)
-def test_neither_parser_lets_an_exception_out(loader: type[object], text: str) -> None:
-    previous, yaml_reader.LOADER = yaml_reader.LOADER, loader
+def test_neither_parser_raises_an_exception(loader: type[object], text: str) -> None:
+    previous, yaml_parser.LOADER = yaml_parser.LOADER, loader
     try:
         tree = read_tree(Source("f", text))
     finally:
-        yaml_reader.LOADER = previous
-    assert tree.whole or tree.mistakes
+        yaml_parser.LOADER = previous
+    assert tree.complete or tree.mistakes
