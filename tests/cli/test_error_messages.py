@@ -65,7 +65,7 @@ CASES = {
     "an anchor": Case("train-char c.yaml", ("anchors (&a) are not allowed",), {"c.yaml": "task: &a char\n"}),
     "a duplicate key": Case(
         "train-char c.yaml",
-        ("c.yaml:2:1  the key task is given twice", "it already stands in line 1"),
+        ("c.yaml:2:1  the key task is given twice", "its first value is in line 1"),
         {"c.yaml": "task: char\ntask: char\n"},
     ),
     "missing data": Case(
