@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
-    from seqtool.inspection.network import Inspected
+    from seqtool.inspection.network import InspectedModel
     from seqtool.inspection.unit_names import Unit
 
 What = Annotated[
@@ -103,7 +103,7 @@ def inspect(
     """Look at a network and its way through a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
     from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
-    from seqtool.inspection.network import trained, untrained
+    from seqtool.inspection.network import trained_model, untrained_model
     from seqtool.storage.find_model import runs_root
 
     is_config = Path(what).suffix.lower() in (".yaml", ".yml")
@@ -112,7 +112,7 @@ def inspect(
             "--set changes a config; a trained model is what it is",
             hint="give a YAML file, or leave --set out",
         )
-    inspected = untrained(Path(what), overrides or ()) if is_config else trained(what, runs_dir)
+    inspected = untrained_model(Path(what), overrides or ()) if is_config else trained_model(what, runs_dir)
     asked = _Asked(texts or [], files or [], units or [], find, top, states, runs_root(runs_dir))
     if json:
         if units or states:
@@ -155,7 +155,7 @@ def _colour_and_width() -> tuple[bool, int]:
 # --- what there is to see ---------------------------------------------------------------------------------------------
 
 
-def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
+def _lines(inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.inference.character import CharacterModel
     from seqtool.reports.character_inspection import character_walk
     from seqtool.reports.network import details, overview, training_curve
@@ -171,26 +171,26 @@ def _lines(inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.evaluation.text_data import read_text
 
     for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
-        yield from character_walk(model, inspected.weights, text)
+        yield from character_walk(model, inspected.stored.weights, text)
 
 
-def _sentences(inspected: Inspected, asked: _Asked) -> Iterator[tuple[str, ...]]:
+def _sentences(inspected: InspectedModel, asked: _Asked) -> Iterator[tuple[str, ...]]:
     from seqtool.data.tagging.unlabeled import TextReader
     from seqtool.evaluation.text_data import read_text
 
-    reader = TextReader(inspected.config.get("tokenizer") or "whitespace")
+    reader = TextReader(inspected.stored.config.get("tokenizer") or "whitespace")
     for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:
         tokens = tuple(reader.sentence(text, "--text").tokens)
         if tokens:
             yield tokens
 
 
-def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...]) -> Iterator[str | Text]:
+def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, ...]) -> Iterator[str | Text]:
     from seqtool.inspection.word_ablation import ablate_words
     from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
     colour, width = _colour_and_width()
-    yield from tagger_walk(model, inspected.weights, tokens)
+    yield from tagger_walk(model, inspected.stored.weights, tokens)
     inside = ablate_words(model, tokens)
     yield ""
     yield from marginal_rows(inside, width=width, color=colour)
@@ -201,17 +201,17 @@ def _sentence(model: TaggerModel, inspected: Inspected, tokens: tuple[str, ...])
 # --- units ------------------------------------------------------------------------------------------------------------
 
 
-def _over_text(inspected: Inspected, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.inspection.network import text_to_read
+def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
+    from seqtool.inspection.network import text_to_inspect
     from seqtool.inspection.unit_names import parse_units
 
     names, surprisal = asked.unit_names()
     if surprisal:
         model.needs_likelihood()
     units = parse_units(names, model.settings) if names else []
-    text = text_to_read(inspected, asked.texts, asked.files, asked.root)
+    text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
     if asked.states is not None:
-        from seqtool.inspection.state_arrays import character_states, write_npz
+        from seqtool.inspection.text_trace import character_states, write_npz
 
         chosen = parse_units(names, model.settings, limit=None) if names else ()
         arrays = character_states(model, text, chosen)
@@ -228,17 +228,22 @@ def _found(
     model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
 ) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.inspection.patterns import pattern_values
     from seqtool.inspection.unit_names import parse_units
-    from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, state_parts
+    from seqtool.inspection.unit_ranking import (
+        excerpt,
+        pattern_values,
+        rank_units,
+        state_arrays,
+        symbol_pattern,
+    )
     from seqtool.reports.character_inspection import ranking_lines
 
     assert asked.find is not None
-    target = pattern_of_symbols(model, asked.find, text)
+    target = symbol_pattern(model, asked.find, text)
     parts = (
         list(dict.fromkeys(unit.array for unit in parse_units(names, model.settings)))
         if names
-        else state_parts(model)
+        else state_arrays(model)
     )
     ranked = rank_units(model, text, {asked.find: target}, parts)[asked.find]
     yield from ranking_lines(asked.find, ranked[: asked.top], len(target))
@@ -250,7 +255,7 @@ def _found(
 def _coloured(
     model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool
 ) -> Iterator[str | Text]:
-    from seqtool.inspection.unit_ranking import read_excerpt
+    from seqtool.inspection.text_trace import trace_excerpt
     from seqtool.reports.character_inspection import (
         UnitDisplay,
         prediction_kind,
@@ -259,14 +264,14 @@ def _coloured(
     )
 
     colour, width = _colour_and_width()
-    trace = read_excerpt(model, text, *stretch, units)
+    trace = trace_excerpt(model, text, *stretch, units)
     display = UnitDisplay(units, prediction_kind(model), surprisal, width, colour)
     yield from unit_rows(trace, model.vocabulary, display)
     if surprisal:
         yield surprisal_summary(trace)
 
 
-def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> Iterator[str | Text]:
+def _tagger_states(model: TaggerModel, inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.errors import SeqtoolError
 
     if asked.units or asked.find or asked.states is None:
@@ -282,20 +287,20 @@ def _tagger_states(model: TaggerModel, inspected: Inspected, asked: _Asked) -> I
             f"--states needs one sentence, found {len(sentences)}",
             hint='give it with --text "The dog ate the apple"',
         )
-    from seqtool.inspection.state_arrays import tagger_states, write_npz
+    from seqtool.inspection.text_trace import tagger_states, write_npz
 
     arrays = tagger_states(model, sentences[0])
     write_npz(asked.states, arrays)
     yield f"{asked.states}: {len(sentences[0])} tokens, {', '.join(arrays)}"
 
 
-def _print_json(inspected: Inspected, asked: _Asked) -> None:
+def _print_json(inspected: InspectedModel, asked: _Asked) -> None:
     from seqtool.reports.console import write_json
 
-    weights = {name: list(array.shape) for name, array in inspected.weights.items()}
+    weights = {name: list(array.shape) for name, array in inspected.stored.weights.items()}
     value: dict[str, Any] = {
         "name": inspected.name,
-        "config": inspected.config,
+        "config": inspected.stored.config,
         "manifest": inspected.manifest.to_json() if inspected.manifest else {},
         "weights": weights,
     }
@@ -304,15 +309,17 @@ def _print_json(inspected: Inspected, asked: _Asked) -> None:
     write_json(value)
 
 
-def _json_ranking(inspected: Inspected, asked: _Asked) -> list[dict[str, object]]:
+def _json_ranking(inspected: InspectedModel, asked: _Asked) -> list[dict[str, object]]:
     from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
-    from seqtool.inspection.network import text_to_read
-    from seqtool.inspection.unit_ranking import pattern_of_symbols, rank_units, state_parts
+    from seqtool.inspection.network import text_to_inspect
+    from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern
 
     if not isinstance(inspected.model, CharacterModel) or asked.find is None:
         raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)
-    text = text_to_read(inspected, asked.texts, asked.files, asked.root)
-    target = pattern_of_symbols(inspected.model, asked.find, text)
-    ranked = rank_units(inspected.model, text, {asked.find: target}, state_parts(inspected.model))[asked.find]
+    text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
+    target = symbol_pattern(inspected.model, asked.find, text)
+    ranked = rank_units(inspected.model, text, {asked.find: target}, state_arrays(inspected.model))[
+        asked.find
+    ]
     return [{"unit": one.unit.name, "correlation": one.correlation} for one in ranked[: asked.top]]

@@ -1,1 +1,1 @@
-"""Looks inside a trained network: traces, hidden units, patterns, gates, word ablation."""
+"""Inspection of a network: traces, hidden units, patterns, gates, word ablation."""

@@ -1,36 +1,45 @@
-"""A text as a character model reads it, symbol by symbol: its guesses, what surprised it, and its states.
+"""Trace of a text through a text model: predictions, surprisal and states at each symbol.
 
-Running text is read with carried state. A model of lines reads each line from its initial state, as it was trained, so that
-one line says nothing of the next.
+A text is read with carried state. A model of lines reads each line from its initial state, as in training, so
+that lines do not influence each other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator
+import os
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from seqtool.data.vocabulary import BOUNDARY
 from seqtool.decoding import log_softmax
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import carried_pieces
+from seqtool.inspection.unit_names import PARTS, Unit
+from seqtool.storage.atomic import writing
 from seqtool.types import Array
 
-GUESSES = 5
-_LINES = 128  # lines of a model of lines that are read together
+GUESSES = 5  # predictions that are kept at each symbol
+CONTEXT = 1000  # characters that are read before an excerpt
+_LINES = 128  # lines that are read together
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What was found at each symbol of a text.
+    """Results at each symbol of a text.
 
     Attributes:
-        symbols: of the text, as the vocabulary has them; for a model of lines each line ends with a line break.
-        guesses: numbers of the likeliest next (or aligned) symbols, the best first: (length, 5); no columns without output layer.
-        probabilities: theirs.
-        bits: surprisal of each symbol; NaN where it was not predicted, as the first of a running text.
+        symbols: the symbols of the text; for a model of lines, each line ends with a line feed.
+        guesses: numbers of the most probable next (or aligned) symbols, the best first: (length, 5). Without
+            an output layer there are no columns.
+        probabilities: their probabilities, of the same shape.
+        bits: surprisal of each symbol; NaN for a symbol that was not predicted, such as the first of a text.
         states: arrays (length, hidden) by name, see `CharacterModel.states`.
     """
 
@@ -41,7 +50,7 @@ class Trace:
     states: dict[str, Array]
 
     def last(self, count: int) -> Trace:
-        """The end of it."""
+        """Return the trace of the last symbols."""
         start = len(self.symbols) - count
         states = {name: values[start:] for name, values in self.states.items()}
         return Trace(
@@ -49,72 +58,141 @@ class Trace:
         )
 
 
-def read_symbols(model: CharacterModel, text: str) -> Array:
-    """The numbers of the symbols that a reading has: the text's, every line ended for a model of lines.
+def encode_for_trace(model: CharacterModel, text: str) -> Array:
+    """Return the symbol numbers of a text; for a model of lines, every line is terminated.
 
     Raises:
-        DataError: an unknown symbol.
+        DataError: a symbol is unknown.
     """
     if model.kind == "lines":
         text = "".join(line + BOUNDARY for line in text.removesuffix(BOUNDARY).split(BOUNDARY))
     return model.encode(text)
 
 
-def pieces(
-    model: CharacterModel, ids: Array, wanted: Collection[str] | None
+def trace_parts(
+    model: CharacterModel, ids: Array, names: Collection[str] | None
 ) -> Iterator[tuple[Array, dict[str, Array]]]:
-    """States and scores after each symbol, a part of the text at a time: positions (count,) and arrays (count, …) by name."""
+    """Yield positions (count,), and states and logits (count, …) after them by name, part by part.
+
+    Args:
+        ids: see `encode_for_trace`.
+        names: names of the arrays; None for all.
+    """
     if model.kind != "lines":
-        yield from carried_pieces(model, ids, wanted)
+        yield from carried_pieces(model, ids, names)
         return
     (boundary,) = model.encode(BOUNDARY)
     ends = np.flatnonzero(ids == boundary) + 1
     starts = np.concatenate([[0], ends[:-1]])
-    order = np.argsort(starts - ends, kind="stable")  # lines of like length together
+    order = np.argsort(starts - ends, kind="stable")  # by length, the longest first
     for first in range(0, len(order), _LINES):
         lines = order[first : first + _LINES]
         positions = starts[lines] + np.arange(int((ends - starts)[lines].max()))[:, None]  # (time, lines)
         inside = positions < ends[lines]
         _, state = model.forward(np.full((1, len(lines)), boundary, np.int64))
-        found, _ = model.watched(ids[np.where(inside, positions, 0)], state, wanted)
-        yield positions[inside], {name: values[inside] for name, values in found.items()}
+        arrays, _ = model.watched(ids[np.where(inside, positions, 0)], state, names)
+        yield positions[inside], {name: values[inside] for name, values in arrays.items()}
 
 
-def read(model: CharacterModel, text: str, wanted: Collection[str] = ()) -> Trace:
-    """Read a text.
+def trace_text(model: CharacterModel, text: str, names: Collection[str] = ()) -> Trace:
+    """Return the trace of a text.
 
     Args:
-        wanted: names of the states to keep.
+        names: names of the states to keep.
 
     Raises:
-        DataError: an unknown symbol.
+        DataError: a symbol is unknown.
     """
-    ids = read_symbols(model, text)
+    ids = encode_for_trace(model, text)
     has_scores = model.settings.output == "linear"
     width = min(GUESSES, len(model.vocabulary)) if has_scores else 0
     guesses, probabilities = np.zeros((len(ids), width), np.int64), np.zeros((len(ids), width), np.float32)
-    bits = np.full(len(ids) + 1, np.nan)  # of the symbol after each place
+    bits = np.full(len(ids) + 1, np.nan)  # of the symbol after each position
     states: dict[str, Array] = {}
-    for positions, found in pieces(model, ids, {*wanted, *(["logits"] if has_scores else [])}):
+    for positions, arrays in trace_parts(model, ids, {*names, *(["logits"] if has_scores else [])}):
         if has_scores:
-            scores = log_softmax(found.pop("logits"))
+            scores = log_softmax(arrays.pop("logits"))
             best = np.argsort(-scores, axis=1, kind="stable")[:, :width]
             guesses[positions], probabilities[positions] = best, np.exp(np.take_along_axis(scores, best, 1))
-            after = np.minimum(positions + 1, len(ids) - 1)
-            bits[positions + 1] = -scores[np.arange(len(positions)), ids[after]] / math.log(2)
-        for name, values in found.items():
+            following = np.minimum(positions + 1, len(ids) - 1)
+            bits[positions + 1] = -scores[np.arange(len(positions)), ids[following]] / math.log(2)
+        for name, values in arrays.items():
             states.setdefault(name, np.empty((len(ids), values.shape[1]), np.float32))[positions] = values
     symbols = tuple(map(model.vocabulary.symbols.__getitem__, ids.tolist()))
     return Trace(symbols, guesses, probabilities, _surprisal(model, ids, bits[:-1]), states)
 
 
 def _surprisal(model: CharacterModel, ids: Array, bits: Array) -> Array:
-    """Bits of each symbol, given those that the symbol before it predicted."""
+    """Return the surprisal of each symbol. `bits` are predicted from the symbol before, also across lines."""
     if model.kind == "pairs":
         return np.full(len(ids), np.nan)
     if model.kind == "lines" and model.settings.output == "linear":
         boundary = model.encode(BOUNDARY)
         first = -log_softmax(model.forward(boundary[:, None])[0][0, 0]) / math.log(2)
-        begins = np.concatenate([[True], ids[:-1] == boundary[0]])[: len(ids)]
-        return np.where(begins, first[ids], bits)
+        begins_line = np.concatenate([[True], ids[:-1] == boundary[0]])[: len(ids)]
+        return np.where(begins_line, first[ids], bits)
     return bits
+
+
+def trace_excerpt(model: CharacterModel, text: str, start: int, end: int, units: Sequence[Unit]) -> Trace:
+    """Return the trace of characters `start` to `end` of a text.
+
+    The model first reads the text before them.
+    """
+    before = text[max(0, start - CONTEXT) : start] if model.kind != "lines" else ""
+    trace = trace_text(model, before + text[start:end], {unit.array for unit in units})
+    return trace.last(len(trace.symbols) - len(model.encode(before)))
+
+
+# --- arrays in a file ---------------------------------------------------------------------------------------
+
+
+def character_states(model: CharacterModel, text: str, units: Sequence[Unit] = ()) -> dict[str, Array]:
+    """Return `symbols`, `ids`, `bits` and the states: whole arrays, or of some units by their names.
+
+    Raises:
+        DataError: a symbol is unknown.
+    """
+    layers = range(model.settings.num_layers)
+    names = {unit.array for unit in units} or {
+        f"encoder.{layer}.{part}" for layer in layers for part in PARTS[model.settings.cell]
+    }
+    trace = trace_text(model, text, names)
+    arrays = {
+        "symbols": np.array(trace.symbols, "U1"),
+        "ids": encode_for_trace(model, text),
+        "bits": trace.bits,
+    }
+    if units:
+        return arrays | {unit.name: trace.states[unit.array][:, unit.index] for unit in units}
+    return arrays | trace.states
+
+
+def tagger_states(model: TaggerModel, tokens: Sequence[str]) -> dict[str, Array]:
+    """Return `tokens`, `labels` and their `probabilities`, and all states of a sentence."""
+    (probabilities,) = model.probabilities([tokens])
+    arrays = {
+        "tokens": np.array(list(tokens), np.str_),
+        "labels": np.array(model.labels, np.str_),
+        "probabilities": probabilities,
+    }
+    return arrays | model.states(tokens)
+
+
+def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+    """Write arrays to an .npz file without pickle, through a temporary file.
+
+    Raises:
+        SeqtoolError: the file cannot be written.
+    """
+    with writing(path):
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                np.savez(file, **arrays, allow_pickle=False)
+            Path(name).chmod(0o644)
+            Path(name).replace(path)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise

@@ -1,48 +1,51 @@
-"""Which hidden units follow a pattern of a text: every unit's correlation with it, found in one reading of the text.
+"""Hidden units ranked by their correlation with a pattern of a text, such as quotations.
 
-Sums are taken piece by piece in double precision, so that a long text needs no more memory than a short one.
+A pattern gives a number for each character. The text is read once. Sums are accumulated part by part in
+double precision, so that the memory does not depend on the length of the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from seqtool.data.vocabulary import BOUNDARY
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.patterns import pattern_values
-from seqtool.inspection.text_trace import Trace, pieces, read, read_symbols
+from seqtool.inspection.text_trace import encode_for_trace, trace_parts
 from seqtool.inspection.unit_names import Unit
 from seqtool.types import Array
 
-LONGEST = 100_000  # symbols of a text that units are ranked on
-CONTEXT = 1000  # characters that are read before an excerpt
-STATES = "hc"  # the parts that are ranked where nothing else is said
+REGEX = "regex:"
+_OPENING, _CLOSING = "([{", ")]}"
+_STRAIGHT_QUOTE = '"'
 
 
 @dataclass(frozen=True)
 class RankedUnit:
-    """A unit and how well it follows a pattern, from -1 to 1."""
+    """A unit and its correlation with a pattern, from -1 to 1."""
 
     unit: Unit
     correlation: float
 
 
-def state_parts(model: CharacterModel) -> list[str]:
-    """The arrays that are ranked where nothing else is said: states and cells of every layer."""
-    cells = STATES if model.settings.cell == "lstm" else "h"
-    return [f"encoder.{layer}.{part}" for layer in range(model.settings.num_layers) for part in cells]
+# --- ranking ------------------------------------------------------------------------------------------------
 
 
-def pattern_of_symbols(model: CharacterModel, name: str, text: str) -> Array:
-    """What a pattern says of each symbol of a reading of the text: bytes as their character.
+def state_arrays(model: CharacterModel) -> list[str]:
+    """Return the names of the arrays that are ranked by default: states and cells of every layer."""
+    parts = "hc" if model.settings.cell == "lstm" else "h"
+    return [f"encoder.{layer}.{part}" for layer in range(model.settings.num_layers) for part in parts]
+
+
+def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
+    """Return the value of a pattern at each symbol of a text; all bytes of a character have its value.
 
     Raises:
-        SeqtoolError: a pattern that is none, or that is the same all over the text.
+        SeqtoolError: there is no such pattern, or its value is the same at all symbols.
     """
     if model.kind == "lines":
         text = text.removesuffix(BOUNDARY) + BOUNDARY
@@ -51,66 +54,90 @@ def pattern_of_symbols(model: CharacterModel, name: str, text: str) -> Array:
     if model.vocabulary.unit == "byte":
         values = np.repeat(values, [len(character.encode("utf-8", "surrogatepass")) for character in text])
     if not len(values) or np.ptp(values) == 0:
-        hint = "give a text that has it with --text or --file"
         raise SeqtoolError(
-            f"{name}: the text is the same all over in this respect, so no unit can follow it",
+            f"{name}: the pattern has the same value everywhere in the text, so no unit can follow it",
             place="--find",
-            hint=hint,
+            hint="give a text that contains the pattern with --text or --file",
         )
     return values
 
 
 def rank_units(
-    model: CharacterModel, text: str, targets: Mapping[str, Array], parts: Sequence[str]
+    model: CharacterModel, text: str, patterns: Mapping[str, Array], arrays: Sequence[str]
 ) -> dict[str, list[RankedUnit]]:
-    """The units of some parts by how well they follow each target, the best first.
+    """Return the units by the absolute value of their correlation with each pattern, largest first.
 
     Args:
-        targets: (length,) for the symbols of a reading of the text, by name.
-        parts: names of arrays such as `encoder.0.h`.
+        patterns: values (length,) at the symbols of the text's trace, by name.
+        arrays: names of the arrays with the units, such as `encoder.0.h`.
 
     Raises:
-        DataError: an unknown symbol.
+        DataError: a symbol is unknown.
     """
-    ids = read_symbols(model, text)
-    y = np.stack([np.asarray(values, np.float64) for values in targets.values()], axis=1)
-    y = (y - y.mean(0)) / y.std(0)
-    sums: dict[str, list[Any]] = {part: [0.0, 0.0, 0.0] for part in parts}  # of x, x * x and x * y
-    starts: dict[str, Array] = {}
-    for positions, found in pieces(model, ids, set(parts)):
-        for part in parts:
-            x = found[part].astype(np.float64)
-            x -= starts.setdefault(
-                part, x.mean(0)
-            )  # near the mean, so that little is lost in the difference below
-            for place, more in enumerate((x.sum(0), np.einsum("tu,tu->u", x, x), x.T @ y[positions])):
-                sums[part][place] = sums[part][place] + more
-    correlations = {part: _correlations(sums[part], len(ids)) for part in parts}
-    return {name: _ranked(correlations, column) for column, name in enumerate(targets)}
+    ids = encode_for_trace(model, text)
+    targets = np.stack([np.asarray(values, np.float64) for values in patterns.values()], axis=1)
+    targets = (targets - targets.mean(0)) / targets.std(0)
+    sums: dict[str, _Sums] = {}
+    for positions, states in trace_parts(model, ids, set(arrays)):
+        for name in arrays:
+            values = states[name].astype(np.float64)
+            if name not in sums:
+                sums[name] = _Sums(values, targets.shape[1])
+            sums[name].add(values, targets[positions])
+    correlations = {name: sums[name].correlations(len(ids)) for name in arrays}
+    return {pattern: _ranked(correlations, column) for column, pattern in enumerate(patterns)}
 
 
-def _correlations(sums: Sequence[Any], count: int) -> Array:
-    """(units, targets), 0 for a unit that does not change; the targets have mean 0 and deviation 1."""
-    x, squares, products = sums
-    deviation = np.sqrt(np.maximum(squares / count - (x / count) ** 2, 0))
-    moves = deviation > 1e-7
-    found: Array = np.where(moves[:, None], products / count / np.where(moves, deviation, 1)[:, None], 0.0)
-    return found
+class _Sums:
+    """Sums over symbols for the units of one array.
+
+    Values are shifted by their mean in the first part of the text, to limit the rounding error of the
+    variance.
+    """
+
+    def __init__(self, values: Array, targets: int) -> None:
+        units = values.shape[1]
+        self._shift = values.mean(0)
+        self._values = np.zeros(units)
+        self._squares = np.zeros(units)
+        self._products = np.zeros((units, targets))
+
+    def add(self, values: Array, targets: Array) -> None:
+        """Add values (count, units) and targets (count, targets)."""
+        values = values - self._shift
+        self._values += values.sum(0)
+        self._squares += np.einsum("tu,tu->u", values, values)
+        self._products += values.T @ targets
+
+    def correlations(self, count: int) -> Array:
+        """Return correlations (units, targets) with standardized targets; 0 for a constant unit."""
+        deviation = np.sqrt(np.maximum(self._squares / count - (self._values / count) ** 2, 0))
+        varies = deviation > 1e-7
+        quotients = self._products / count / np.where(varies, deviation, 1)[:, None]
+        result: Array = np.where(varies[:, None], quotients, 0.0)
+        return result
 
 
 def _ranked(correlations: Mapping[str, Array], column: int) -> list[RankedUnit]:
     units = []
-    for part, values in correlations.items():
-        layer, letter = int(part.split(".")[1]), part.rpartition(".")[2]
+    for name, values in correlations.items():
+        layer, part = int(name.split(".")[1]), name.rpartition(".")[2]
         units += [
-            RankedUnit(Unit(layer, letter, index), float(value))
+            RankedUnit(Unit(layer, part, index), float(value))
             for index, value in enumerate(values[:, column].tolist())
         ]
     return sorted(units, key=lambda one: (-abs(one.correlation), one.unit))
 
 
 def excerpt(values: Array, text: str, length: int) -> tuple[int, int]:
-    """A stretch of characters, from the beginning of a line, in which a pattern (a number for each character) is seen."""
+    """Return the start and the end of an excerpt in which a pattern occurs.
+
+    It begins at the start of a line if the pattern occurs in the first half of the excerpt.
+
+    Args:
+        values: value of the pattern at each character of the text.
+        length: largest number of characters in the excerpt.
+    """
     first = int((values > values.mean()).argmax())
     start = text.rfind("\n", 0, first) + 1
     if first - start > length // 2:
@@ -118,8 +145,93 @@ def excerpt(values: Array, text: str, length: int) -> tuple[int, int]:
     return start, min(len(text), start + length)
 
 
-def read_excerpt(model: CharacterModel, text: str, start: int, end: int, units: Sequence[Unit]) -> Trace:
-    """A reading of a stretch of a text, what stands before it having been read too."""
-    before = text[max(0, start - CONTEXT) : start] if model.kind != "lines" else ""
-    reading = read(model, before + text[start:end], {unit.array for unit in units})
-    return reading.last(len(reading.symbols) - len(model.encode(before)))
+# --- patterns -----------------------------------------------------------------------------------------------
+
+
+def pattern_values(name: str, text: str) -> Array:
+    """Return the value of a pattern at each character: (length,), float64.
+
+    Args:
+        name: one of `PATTERNS`, or `regex:` and a regular expression (`^` and `$` match at line feeds).
+
+    Raises:
+        SeqtoolError: the pattern or the regular expression is invalid.
+    """
+    if name.startswith(REGEX):
+        return _inside_matches(name.removeprefix(REGEX), text)
+    if name not in PATTERNS:
+        raise SeqtoolError(
+            f"{name!r}: there is no such pattern",
+            place="--find",
+            hint=f"one of {', '.join(PATTERNS)}, regex:EXPRESSION",
+        )
+    return np.array(PATTERNS[name](text), np.float64)
+
+
+def _quotes(text: str) -> list[float]:
+    """Return 1 from an opening quotation mark to the character before the closing one.
+
+    A blank line ends a quotation. Only double marks count, since a single mark is usually an apostrophe.
+    """
+    values, inside, before = [], False, ""
+    for character in text:
+        if character in "“«":
+            inside = True
+        elif character in "”»" or (character == before == "\n"):
+            inside = False
+        elif character == _STRAIGHT_QUOTE:
+            inside = not inside
+        values.append(float(inside))
+        before = character
+    return values
+
+
+def _line_position(text: str) -> list[float]:
+    """Return the number of characters since the last line feed; 0 at the line feed itself."""
+    values, position = [], 0
+    for character in text:
+        position = 0 if character == "\n" else position + 1
+        values.append(float(position))
+    return values
+
+
+def _brackets(text: str) -> list[float]:
+    """Return the number of open brackets."""
+    values, depth = [], 0
+    for character in text:
+        if character in _OPENING:
+            depth += 1
+        elif character in _CLOSING:
+            depth = max(0, depth - 1)
+        values.append(float(depth))
+    return values
+
+
+def _capitals(text: str) -> list[float]:
+    return [float(character.isupper()) for character in text]
+
+
+def _spaces(text: str) -> list[float]:
+    return [float(character.isspace()) for character in text]
+
+
+PATTERNS: dict[str, Callable[[str], Sequence[float]]] = {
+    "quotes": _quotes,
+    "line-position": _line_position,
+    "capitals": _capitals,
+    "spaces": _spaces,
+    "brackets": _brackets,
+}
+
+
+def _inside_matches(expression: str, text: str) -> Array:
+    """Return 1 inside the matches of a regular expression."""
+    try:
+        compiled = re.compile(expression, re.MULTILINE)
+    except re.error as error:
+        hint = "write it for Python's re module, with MULTILINE"
+        raise SeqtoolError(f"{expression!r}: {error}", place="--find", hint=hint) from None
+    values = np.zeros(len(text))
+    for match in compiled.finditer(text):
+        values[match.start() : match.end()] = 1
+    return values

@@ -1,7 +1,7 @@
-"""What changed a tagger's mind: each token's label once more with one word of the sentence left out.
+"""Word ablation: the labels of a sentence, predicted again with one word of the sentence left out.
 
-The effect of a word on a label is what the label loses in probability without the word: positive where the word speaks for
-it, negative where it speaks against it.
+The effect of a word on a label is the label's probability in the whole sentence minus its probability without
+the word. It is positive if the word supports the label, and negative if the word speaks against it.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ import numpy as np
 from seqtool.inference.tagger import TaggerModel
 from seqtool.types import Array
 
-LONGEST = 80  # tokens; a sentence is tagged once for every word of it
+LONGEST = 80  # tokens; a sentence is tagged once for every word
 
 
 @dataclass(frozen=True)
 class WordAblation:
-    """A sentence, every label's probability at every token, and the effects of leaving words out.
+    """Probabilities of all labels in a sentence, and the effects of leaving out words.
 
     Attributes:
         tokens: the words.
-        labels: the best ones, in the network's own scheme where that is finer than that of the files.
-        names: of all labels.
+        labels: the best label of each token, in the scheme of the network, which can be finer than that of
+            the files.
+        names: all labels.
         probabilities: (tokens, names).
-        effects: of leaving out a word (column) on the label of a token (row): (tokens, tokens), 0 on the diagonal;
-            None for a sentence of one word, or of more than `LONGEST`.
-        instead: the label that a token (row) gets where a word (column) is left out; as its number.
+        effects: effect of a left-out word (column) on the label of a token (row): (tokens, tokens), 0 on the
+            diagonal. None for a sentence of one word, or of more than `LONGEST`.
+        instead: number of the label that a token (row) gets if a word (column) is left out; None as for
+            `effects`.
     """
 
     tokens: tuple[str, ...]
@@ -46,16 +48,12 @@ def ablate_words(model: TaggerModel, tokens: Sequence[str]) -> WordAblation:
     best = table.argmax(1)
     effects = instead = None
     if 1 < count <= LONGEST:
-        without = model.probabilities(
-            [[*tokens[:left_out], *tokens[left_out + 1 :]] for left_out in range(count)]
-        )
+        shortened = [[*tokens[:left_out], *tokens[left_out + 1 :]] for left_out in range(count)]
         effects, instead = np.zeros((count, count)), np.tile(best[:, None], count)
-        for left_out, probabilities in enumerate(without):
+        for left_out, probabilities in enumerate(model.probabilities(shortened)):
             rows = np.delete(np.arange(count), left_out)
-            effects[rows, left_out] = (
-                table[rows, best[rows]] - probabilities[np.arange(count - 1), best[rows]]
-            )
+            without = probabilities[np.arange(count - 1), best[rows]]
+            effects[rows, left_out] = table[rows, best[rows]] - without
             instead[rows, left_out] = probabilities.argmax(1)
-    return WordAblation(
-        tuple(tokens), tuple(model.labels[number] for number in best), model.labels, table, effects, instead
-    )
+    labels = tuple(model.labels[number] for number in best)
+    return WordAblation(tuple(tokens), labels, model.labels, table, effects, instead)

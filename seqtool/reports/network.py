@@ -17,7 +17,7 @@ from seqtool.safe_text import shorten, visible
 from seqtool.types import Json
 
 if TYPE_CHECKING:
-    from seqtool.inspection.network import Inspected
+    from seqtool.inspection.network import InspectedModel
 
 Shapes = Mapping[str, Sequence[int]]  # array name -> shape
 
@@ -145,18 +145,18 @@ def _symbols(vocab: Json) -> list[str]:
 # --- `inspect` --------------------------------------------------------------------------------------------
 
 
-def overview(inspected: Inspected) -> Iterator[str]:
+def overview(inspected: InspectedModel) -> Iterator[str]:
     """Yield the name of a network, its title and its parts."""
-    shapes = {key: array.shape for key, array in inspected.weights.items()}
+    shapes = {key: array.shape for key, array in inspected.stored.weights.items()}
     yield inspected.name
-    yield network_title(inspected.config, shapes)
-    yield from part_lines(network_parts(inspected.config, inspected.vocab, shapes))
+    yield network_title(inspected.stored.config, shapes)
+    yield from part_lines(network_parts(inspected.stored.config, inspected.stored.vocab, shapes))
 
 
-def details(inspected: Inspected) -> Iterator[str]:
+def details(inspected: InspectedModel) -> Iterator[str]:
     """Yield vocabulary, data, scores and training of a network."""
     yield ""
-    yield from _vocabulary_lines(inspected.config, inspected.vocab)
+    yield from _vocabulary_lines(inspected.stored.config, inspected.stored.vocab)
     manifest = inspected.manifest
     if manifest is None:
         return

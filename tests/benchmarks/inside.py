@@ -21,7 +21,7 @@ import numpy as np
 PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
-from seqtool.inspection.unit_ranking import pattern_of_symbols, rank_units, state_parts  # noqa: E402
+from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern  # noqa: E402
 from seqtool.settings import CharModel  # noqa: E402
 from tests.support.random_models import character_model  # noqa: E402
 
@@ -60,8 +60,8 @@ def ranking() -> None:
 
     text = "".join(np.random.default_rng(1).choice(list(SYMBOLS), LENGTH))
     model = character_model(CharModel(hidden_size=HIDDEN, embedding_dim=EMBEDDING), SYMBOLS, scale=0.05)
-    target = {"line-position": pattern_of_symbols(model, "line-position", text)}
-    took = best(lambda: rank_units(model, text, target, state_parts(model)))
+    target = {"line-position": symbol_pattern(model, "line-position", text)}
+    took = best(lambda: rank_units(model, text, target, state_arrays(model)))
     lstm = torch.nn.LSTM(EMBEDDING, HIDDEN)
     x = torch.randn(LENGTH // STREAMS, STREAMS, EMBEDDING)
     with torch.inference_mode():

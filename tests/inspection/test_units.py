@@ -1,4 +1,4 @@
-"""Looking at hidden units: their names, readings of a text, and the units that follow a pattern, planted and by brute force."""
+"""Hidden units: their names, traces of a text, and correlations with patterns, compared with brute force."""
 
 from __future__ import annotations
 
@@ -11,11 +11,15 @@ import pytest
 
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.patterns import pattern_values
-from seqtool.inspection.state_arrays import character_states, tagger_states, write_npz
-from seqtool.inspection.text_trace import read
+from seqtool.inspection.text_trace import (
+    character_states,
+    tagger_states,
+    trace_excerpt,
+    trace_text,
+    write_npz,
+)
 from seqtool.inspection.unit_names import Unit, parse_units, shades
-from seqtool.inspection.unit_ranking import excerpt, pattern_of_symbols, rank_units, read_excerpt, state_parts
+from seqtool.inspection.unit_ranking import excerpt, pattern_values, rank_units, state_arrays, symbol_pattern
 from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel
@@ -34,7 +38,7 @@ def random_text(length: int, seed: int = 0) -> str:
 
 
 def planted() -> CharacterModel:
-    """A ReLU network made by hand: h3 counts from the line break, h5 counts open brackets, h2 is 1 but for spaces."""
+    """Return a ReLU network: h3 is the line position, h5 counts open brackets, h2 is 0 at spaces."""
     settings = CharModel(cell="rnn", nonlinearity="relu", input="onehot", hidden_size=6)
     config, vocab, weights = character_parts(settings, SYMBOLS, scale=0.1)
     w_ih, w_hh = weights["encoder.0.forward.weight_ih"], weights["encoder.0.forward.weight_hh"]
@@ -51,9 +55,9 @@ def planted() -> CharacterModel:
     ("pattern", "unit", "correlation"),
     [("line-position", "h3", 1), ("brackets", "h5", 1), ("spaces", "h2", -1), (r"regex:[^\s]", "h2", 1)],
 )
-def test_planted_units_are_found_with_their_sign(pattern: str, unit: str, correlation: float) -> None:
+def test_planted_units_rank_first_with_their_sign(pattern: str, unit: str, correlation: float) -> None:
     model, text = planted(), random_text(2000)
-    ranked = rank_units(model, text, {pattern: pattern_of_symbols(model, pattern, text)}, state_parts(model))[
+    ranked = rank_units(model, text, {pattern: symbol_pattern(model, pattern, text)}, state_arrays(model))[
         pattern
     ]
     assert ranked[0].unit.name == unit
@@ -63,9 +67,7 @@ def test_planted_units_are_found_with_their_sign(pattern: str, unit: str, correl
 @pytest.mark.parametrize("length", [300, 11_000], ids=["one pass", "streams"])
 def test_ranking_agrees_with_brute_force(length: int) -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(length)
-    patterns = {
-        name: pattern_of_symbols(model, name, text) for name in ("line-position", "capitals", "quotes")
-    }
+    patterns = {name: symbol_pattern(model, name, text) for name in ("line-position", "capitals", "quotes")}
     parts = [f"encoder.{layer}.{part}" for layer in (0, 1) for part in "hcifog"]
     found = rank_units(model, text, patterns, parts)
     states = model.states(text)
@@ -79,12 +81,12 @@ def test_ranking_agrees_with_brute_force(length: int) -> None:
             assert one.correlation == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_unit_that_never_changes_follows_nothing() -> None:
+def test_constant_unit_has_correlation_0() -> None:
     settings = CharModel(cell="rnn", input="onehot", hidden_size=2)
     config, vocab, weights = character_parts(settings, "ab")
     weights["encoder.0.forward.weight_ih"][0] = weights["encoder.0.forward.weight_hh"][0] = 0
     model = CharacterModel.from_parts(config, vocab, weights)
-    ranked = rank_units(model, "abba", {"x": np.array([0.0, 1, 1, 0])}, state_parts(model))["x"]
+    ranked = rank_units(model, "abba", {"x": np.array([0.0, 1, 1, 0])}, state_arrays(model))["x"]
     assert (ranked[-1].unit.name, ranked[-1].correlation) == ("h1", 0.0)
 
 
@@ -93,7 +95,7 @@ def test_a_unit_that_never_changes_follows_nothing() -> None:
     [
         pytest.param("quotes", 'a "b" c', [0, 0, 1, 1, 0, 0, 0], id="straight"),
         pytest.param("quotes", "a“b”c", [0, 1, 1, 0, 0], id="curly"),
-        pytest.param("quotes", '"a\n\nb"c', [1, 1, 1, 0, 0, 1, 1], id="a blank line ends it"),
+        pytest.param("quotes", '"a\n\nb"c', [1, 1, 1, 0, 0, 1, 1], id="blank line"),
         pytest.param("line-position", "ab\nc", [1, 2, 0, 1], id="line"),
         pytest.param("capitals", "aBÉ1", [0, 1, 1, 0], id="capitals"),
         pytest.param("spaces", "a b\n", [0, 1, 0, 1], id="spaces"),
@@ -102,28 +104,28 @@ def test_a_unit_that_never_changes_follows_nothing() -> None:
         pytest.param("regex:^b+", "abb\nbb", [0, 0, 0, 0, 1, 1], id="regex, by lines"),
     ],
 )
-def test_patterns(name: str, text: str, expected: list[float]) -> None:
+def test_pattern_values_equal_the_expected_ones(name: str, text: str, expected: list[float]) -> None:
     assert pattern_values(name, text).tolist() == expected
 
 
-def test_bytes_have_the_value_of_their_character() -> None:
+def test_bytes_have_the_pattern_value_of_their_character() -> None:
     model = character_model(LSTM, [chr(number) for number in range(256)], unit="byte")
-    assert pattern_of_symbols(model, "capitals", "aÉb").tolist() == [0, 1, 1, 0]
+    assert symbol_pattern(model, "capitals", "aÉb").tolist() == [0, 1, 1, 0]
 
 
 @pytest.mark.parametrize(
     ("name", "part"),
-    [("quote", "no such pattern"), ("regex:(", "unterminated"), ("quotes", "the same all over")],
+    [("quote", "no such pattern"), ("regex:(", "unterminated"), ("quotes", "the same value everywhere")],
 )
-def test_what_no_unit_can_follow_is_said(name: str, part: str) -> None:
+def test_patterns_that_no_unit_can_follow_are_refused(name: str, part: str) -> None:
     with pytest.raises(SeqtoolError, match=part):
-        pattern_of_symbols(character_model(LSTM, SYMBOLS), name, "abc")
+        symbol_pattern(character_model(LSTM, SYMBOLS), name, "abc")
 
 
 # --- names --------------------------------------------------------------------------------------------------
 
 
-def test_names_of_units() -> None:
+def test_parse_units_reads_lists_and_ranges() -> None:
     found = parse_units(["h2, 2.c1-3", "f6", "h2"], LSTM)
     assert [unit.name for unit in found] == ["h2", "2.c1", "2.c2", "2.c3", "f6"]
     assert found[1].array == "encoder.1.c"
@@ -133,7 +135,7 @@ def test_names_of_units() -> None:
 @pytest.mark.parametrize(
     "name", ["", "x1", "h0", "h7", "h3-2", "3.h1", "0.h1", "h1-", "r1", "1", "h-1", "h١"]
 )
-def test_what_is_no_unit_is_refused(name: str) -> None:
+def test_malformed_unit_names_are_refused(name: str) -> None:
     with pytest.raises(SeqtoolError) as error:
         parse_units([name], LSTM)
     assert (
@@ -141,39 +143,39 @@ def test_what_is_no_unit_is_refused(name: str) -> None:
     )
 
 
-def test_gates_keep_their_meaning_and_states_fill_their_range() -> None:
+def test_shades_map_gates_and_scale_states() -> None:
     assert shades(Unit(0, "f", 0), np.array([0.0, 0.5, 1.0])).tolist() == [-1, 0, 1]
     assert shades(Unit(0, "c", 0), np.array([-2.0, 0, 4])).tolist() == [-0.5, 0, 1]
     assert shades(Unit(0, "h", 0), np.zeros(2)).tolist() == [0, 0]
 
 
-# --- readings -----------------------------------------------------------------------------------------------
+# --- traces -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["text", "lines"])
-def test_surprisal_is_what_score_says(kind: str) -> None:
+def test_surprisal_equals_the_losses_of_score(kind: str) -> None:
     model, text = character_model(LSTM, SYMBOLS, kind=kind), "ab\ncd(A)\n\nb\n"
-    reading = read(model, text)
-    bits = reading.bits if kind == "lines" else reading.bits[1:]
+    trace = trace_text(model, text)
+    bits = trace.bits if kind == "lines" else trace.bits[1:]
     np.testing.assert_allclose(bits, model.score(text).losses / math.log(2), rtol=1e-5)
-    assert "".join(reading.symbols) == text
-    assert math.isnan(reading.bits[0]) == (kind == "text")
+    assert "".join(trace.symbols) == text
+    assert math.isnan(trace.bits[0]) == (kind == "text")
 
 
-def test_guesses_are_the_best_of_each_step() -> None:
+def test_guesses_are_the_most_probable_symbols() -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(50)
-    reading, logits = read(model, text), model.states(text, {"logits"})["logits"]
-    assert reading.guesses.tolist() == np.argsort(-logits, axis=1)[:, :5].tolist()
+    trace, logits = trace_text(model, text), model.states(text, {"logits"})["logits"]
+    assert trace.guesses.tolist() == np.argsort(-logits, axis=1)[:, :5].tolist()
     whole = np.exp(logits.astype(np.float64))
     np.testing.assert_allclose(
-        reading.probabilities, -np.sort(-whole / whole.sum(1, keepdims=True))[:, :5], rtol=1e-5
+        trace.probabilities, -np.sort(-whole / whole.sum(1, keepdims=True))[:, :5], rtol=1e-5
     )
 
 
-def test_a_model_of_lines_reads_each_by_itself() -> None:
+def test_model_of_lines_traces_each_line_separately() -> None:
     model = character_model(LSTM, SYMBOLS, kind="lines")
-    together = read(model, "ab\nccc\na", {"encoder.1.h"})
-    alone = [read(model, line, {"encoder.1.h"}) for line in ("ab", "ccc", "a")]
+    together = trace_text(model, "ab\nccc\na", {"encoder.1.h"})
+    alone = [trace_text(model, line, {"encoder.1.h"}) for line in ("ab", "ccc", "a")]
     assert "".join(together.symbols) == "ab\nccc\na\n"
     np.testing.assert_allclose(
         together.states["encoder.1.h"],
@@ -183,23 +185,23 @@ def test_a_model_of_lines_reads_each_by_itself() -> None:
     np.testing.assert_allclose(together.bits, np.concatenate([one.bits for one in alone]), atol=1e-5)
 
 
-def test_an_excerpt_is_read_with_what_stands_before_it() -> None:
+def test_trace_of_an_excerpt_includes_the_context_before_it() -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(400)
     unit = Unit(1, "c", 3)
-    found = read_excerpt(model, text, 100, 150, [unit])
+    found = trace_excerpt(model, text, 100, 150, [unit])
     np.testing.assert_allclose(found.states[unit.array], model.states(text)[unit.array][100:150], atol=1e-6)
     assert "".join(found.symbols) == text[100:150]
 
 
-def test_excerpts_begin_with_the_line_where_the_pattern_is_seen() -> None:
+def test_excerpt_begins_with_the_line_that_contains_the_pattern() -> None:
     text = "plain\nso (much)\nmore"
     assert text[slice(*excerpt(pattern_values("brackets", text), text, 8))] == "so (much"
 
 
-# --- numbers to go on with ----------------------------------------------------------------------------------
+# --- arrays in a file ---------------------------------------------------------------------------------------
 
 
-def test_states_come_back_from_a_file_without_pickle(tmp_path: Path) -> None:
+def test_states_are_read_back_from_a_file_without_pickle(tmp_path: Path) -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(30)
     write_npz(tmp_path / "out", character_states(model, text))
     with np.load(tmp_path / "out", allow_pickle=False) as found:
@@ -218,7 +220,7 @@ def small_tagger() -> Any:
     return tagger(TaggerSettings(features=FEATURES, hidden_size=6, projection=8))
 
 
-def test_a_taggers_states_come_back_too(tmp_path: Path) -> None:
+def test_states_of_a_tagger_are_read_back_from_a_file(tmp_path: Path) -> None:
     model, tokens = small_tagger(), ["The", "dog", "ate"]
     write_npz(tmp_path / "t.npz", tagger_states(model, tokens))
     with np.load(tmp_path / "t.npz", allow_pickle=False) as found:
@@ -226,7 +228,7 @@ def test_a_taggers_states_come_back_too(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found["probabilities"], model.probabilities([tokens])[0])
 
 
-def test_effects_are_those_of_tagging_without_the_word() -> None:
+def test_effects_equal_tagging_without_the_word() -> None:
     model, tokens = small_tagger(), ["The", "dog", "ate", "the", "apple"]
     inside = ablate_words(model, tokens)
     assert inside.effects is not None and inside.instead is not None
@@ -248,25 +250,25 @@ def test_effects_are_those_of_tagging_without_the_word() -> None:
 
 
 @pytest.mark.parametrize("width", [50, 80, 200])
-def test_rows_hold_the_whole_text_and_fit(width: int) -> None:
+def test_rows_contain_the_whole_text_and_fit_the_width(width: int) -> None:
     model = character_model(LSTM, SYMBOLS)
     text = random_text(300)
     units = parse_units(["h1", "2.c2"], LSTM)
-    reading = read(model, text, {unit.array for unit in units})
+    trace = trace_text(model, text, {unit.array for unit in units})
     rows = [
         row.plain
         for row in unit_rows(
-            reading, model.vocabulary, UnitDisplay(units, "next", surprisal=True, width=width, color=False)
+            trace, model.vocabulary, UnitDisplay(units, "next", surprisal=True, width=width, color=False)
         )
     ]
     assert max(map(len, rows)) <= width
     levels = "".join(row[MARGIN:] for row in rows if row.lstrip().startswith("2.c2"))
-    expected = shades(units[1], reading.states["encoder.1.c"][:, 1])
+    expected = shades(units[1], trace.states["encoder.1.c"][:, 1])
     assert levels == "".join(LEVELS[min(7, int((value + 1) * 4))] for value in expected.tolist())
     assert sum("bits, " in row for row in rows) == sum(row.lstrip().startswith("bits ") for row in rows)
 
 
-def test_bytes_are_shown_as_the_characters_they_make() -> None:
+def test_bytes_are_shown_as_characters() -> None:
     assert shown_symbols([chr(byte) for byte in "aé\n".encode() + b"\xff"], "byte") == [
         "a",
         "é",

@@ -12,15 +12,16 @@ import numpy as np
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
-from seqtool.inspection.patterns import PATTERNS, pattern_values
+from seqtool.inspection.network import LONGEST_TEXT
+from seqtool.inspection.text_trace import trace_excerpt
 from seqtool.inspection.unit_names import Unit
 from seqtool.inspection.unit_ranking import (
-    LONGEST,
+    PATTERNS,
     excerpt,
-    pattern_of_symbols,
+    pattern_values,
     rank_units,
-    read_excerpt,
-    state_parts,
+    state_arrays,
+    symbol_pattern,
 )
 from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.html.facts import ReadText, RunFacts, UnitNote
@@ -184,11 +185,11 @@ def _texts(
 
 def _read_text(model: CharacterModel, title: str, text: str, patterns: Sequence[str]) -> ReadText:
     """A stretch of a text with the units that follow something in it."""
-    text = text[:LONGEST]
+    text = text[:LONGEST_TEXT]
     units = _units(model, text, patterns)
     wanted = pattern_values(patterns[0], text) if patterns else np.ones(len(text))
     start, end = excerpt(wanted, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
-    reading = read_excerpt(model, text, start, end, [one.unit for one in units])
+    reading = trace_excerpt(model, text, start, end, [one.unit for one in units])
     return ReadText(
         title, model.vocabulary.unit, model.vocabulary.symbols, model.kind == "pairs", reading, units
     )
@@ -196,22 +197,22 @@ def _read_text(model: CharacterModel, title: str, text: str, patterns: Sequence[
 
 def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[UnitNote]:
     """The units that follow a pattern best; of a small network all."""
-    targets = {name: pattern_of_symbols(model, name, text) for name in patterns}  # the user's must be there
+    targets = {name: symbol_pattern(model, name, text) for name in patterns}  # the user's must be there
     for name in PATTERNS if len(text) >= LEAST else ():
         try:
-            targets.setdefault(name, pattern_of_symbols(model, name, text))
+            targets.setdefault(name, symbol_pattern(model, name, text))
         except SeqtoolError:
             continue  # the text has no quotation, say
     notes: dict[Unit, list[str]] = {}
     if targets:
-        for name, ranked in rank_units(model, text, targets, state_parts(model)).items():
+        for name, ranked in rank_units(model, text, targets, state_arrays(model)).items():
             for one in ranked[:BEST]:
                 if one.correlation:
                     notes.setdefault(one.unit, []).append(f"{name} {one.correlation:+.2f}")
     if model.settings.num_layers * model.settings.hidden_size <= ALL_UNITS or not notes:
         everything = [
             Unit(int(part.split(".")[1]), part[-1], index)
-            for part in state_parts(model)
+            for part in state_arrays(model)
             for index in range(model.settings.hidden_size)
         ]
         return [UnitNote(unit, ", ".join(notes.get(unit, ()))) for unit in everything[: 2 * ALL_UNITS]]
