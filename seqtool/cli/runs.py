@@ -1,4 +1,4 @@
-"""`runs`: what has been trained here, what can go, and how two runs differ."""
+"""`runs` command: list, delete and compare runs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ First = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run's name, a run or a model directory.",
+        help="Name of a run, run directory or model directory.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -30,7 +30,7 @@ First = Annotated[
 Second = Annotated[
     str,
     typer.Argument(
-        metavar="OTHER", help="Another, to compare with.", autocompletion=complete_run, show_default=False
+        metavar="OTHER", help="Run to compare with.", autocompletion=complete_run, show_default=False
     ),
 ]
 
@@ -45,7 +45,7 @@ app = typer.Typer(
 @app.callback()
 @command
 def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False) -> None:
-    """List what has been trained here, e.g. seqtool runs"""
+    """List the runs under the runs root, e.g. seqtool runs"""
     if context.invoked_subcommand is not None:
         return
     import time
@@ -69,17 +69,17 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 
 @command
 def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None:
-    """Take runs away for good, e.g. seqtool runs rm hihell~1"""
+    """Delete runs, e.g. seqtool runs rm hihell~1"""
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import size
     from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import remove_runs
 
-    gone = list(remove_runs(names, runs_root(runs_dir)))
+    removed = list(remove_runs(names, runs_root(runs_dir)))
     if json:
-        write_json({"removed": [{"name": name, "bytes": count} for name, count in gone]})
+        write_json({"removed": [{"name": name, "bytes": count} for name, count in removed]})
         return
-    for name, count in gone:
+    for name, count in removed:
         write_line(f"removed {name}, {size(count)}")
 
 
@@ -96,26 +96,21 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
 
     entries = [find_run(reference, runs_root(runs_dir)) for reference in (run, other)]
     configs = [entry.path / CONFIG for entry in entries]
-    found = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
+    changes = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
     if json:
-        sides = {
-            one.key: [None if side is None else side.to_json() for side in (one.first, one.second)]
-            for one in found
-        }
         write_json(
             {
                 "runs": [{**entry.to_json(), "facts": entry.compared_values()} for entry in entries],
-                "differences": sides,
+                "differences": {
+                    change.key: [
+                        None if side is None else side.to_json() for side in (change.first, change.second)
+                    ]
+                    for change in changes
+                },
             }
         )
         return
-    rows = difference_rows(found, str(Path.cwd()))
-    for line in comparison_lines(
-        (run, other),
-        [entry.manifest.all_scores for entry in entries],
-        [entry.compared_values() for entry in entries],
-        rows,
-    ):
+    for line in comparison_lines((run, other), entries, difference_rows(changes, str(Path.cwd()))):
         write_line(line)
 
 

@@ -1,4 +1,4 @@
-"""`sweep`: search over the settings of a config, with workers that share one study."""
+"""`sweep` command: search over the settings of a config with workers that share one study."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seqtool.cli.options import AsJson, DeviceOption, Name, Overrides, Quiet, Ru
 
 
 class Sampler(StrEnum):
-    """How values are chosen."""
+    """Method that chooses the values of a trial."""
 
     TPE = "tpe"
     RANDOM = "random"
@@ -40,7 +40,7 @@ def sweep(
             "--trials",
             min=1,
             max=100_000,
-            help="How many (default: 20, or all points of a grid).",
+            help="Number of trials (default: 20, or all points of a grid).",
             show_default=False,
         ),
     ] = None,
@@ -48,16 +48,20 @@ def sweep(
         Sampler, typer.Option("--sampler", help="tpe learns from earlier trials.")
     ] = Sampler.TPE,
     prune: Annotated[
-        bool, typer.Option("--prune/--no-prune", help="End trials that are worse than the median of others.")
+        bool,
+        typer.Option("--prune/--no-prune", help="End trials that are worse than the median of the others."),
     ] = True,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=1000, help="Trials at a time on this machine.")
+        int,
+        typer.Option(
+            "--workers", min=1, max=1000, help="Number of trials that run at the same time on this machine."
+        ),
     ] = 1,
     storage: Annotated[
         str | None,
         typer.Option(
             "--storage",
-            help="Database URL; machines that name the same one share the work (default: a file under runs).",
+            help="Database URL; machines that give the same one share the trials (default: a file under runs).",
             show_default=False,
         ),
     ] = None,
@@ -66,7 +70,7 @@ def sweep(
         typer.Option(
             "--sign-every",
             min=1,
-            help="Seconds between signs of life; after six without one a trial is taken over.",
+            help="Seconds between heartbeats of a trial; after six missed ones another worker resumes it.",
         ),
     ] = 10.0,
     overrides: Overrides = None,
@@ -75,19 +79,19 @@ def sweep(
     seed: Seed = None,
     device: DeviceOption = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Forget the sweep of this name and its trials.")
+        bool, typer.Option("--overwrite", help="Delete the earlier sweep of this name and its trials.")
     ] = False,
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
-    """Search over settings; go on with a search that was interrupted, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
+    """Search over settings, or resume an interrupted search, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
     from seqtool.reports.sweep import SweepScreen
     from seqtool.storage.find_model import runs_root
     from seqtool.sweep.run import SweepOptions
     from seqtool.sweep.run import sweep as run_sweep
 
     short_forms = {"name": name, "seed": seed, "training.device": device.value if device else None}
-    given = [
+    all_overrides = [
         *(overrides or []),
         *(f"{key}={value}" for key, value in short_forms.items() if value is not None),
     ]
@@ -98,7 +102,7 @@ def sweep(
         prune=prune,
         workers=workers,
         storage=storage,
-        sign_every=sign_every,
+        heartbeat=sign_every,
         overwrite=overwrite,
     )
-    run_sweep(config, space, given, options, SweepScreen(quiet=quiet, as_json=json))
+    run_sweep(config, space, all_overrides, options, SweepScreen(quiet=quiet, as_json=json))

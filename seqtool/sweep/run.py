@@ -1,15 +1,11 @@
-"""A search over settings: workers that train trials of one study, and the command that starts them and watches.
-
-Each worker is a process of its own and only meets the others in the study's storage, so that workers of one command line, of
-several, and of several machines are all the same.
-"""
+"""Sweep command: open or join a study, start its workers, follow its trials, and write the best config."""
 
 from __future__ import annotations
 
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,48 +13,43 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.config import ReadConfig, dump_settings, parse_settings, read_settings
+from seqtool.config import ReadConfig, dump_settings, read_settings
 from seqtool.errors import ConfigError, SeqtoolError, Stopped
-from seqtool.reports.console import print_problems
-from seqtool.reports.sweep import Summary, SweepScreen, TrialRow
-from seqtool.reports.training import TrainingScreen
-from seqtool.settings import Settings
 from seqtool.storage.atomic import write_file
-from seqtool.storage.find_model import PARTIAL
+from seqtool.sweep.results import Summary, SweepListener, TrialRow
 from seqtool.sweep.space import Dimension, read_space
-from seqtool.sweep.study import (
-    Plan,
-    Sampler,
-    join_study,
-    open_storage,
-    open_study,
-    places,
-    planned,
-    put_back,
-    quiet_optuna,
-    suggested,
-)
+from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
+from seqtool.sweep.worker import SweepJob, run_worker
 from seqtool.tasks.prepare import Prepared, prepare
-from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.torchrun import usual_threads
 from seqtool.training.provenance import experiment
-from seqtool.training.run import CACHE, TrainOptions, train
+from seqtool.training.run import CACHE
 from seqtool.training.signals import StopFlag, stop_signals
 
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
     from optuna import Study
-    from optuna.trial import FrozenTrial, Trial
 
-LOOK_EVERY = 0.5  # seconds between two looks at the study
+POLL_INTERVAL = 0.5  # seconds between two queries of the study
 BEST = "best.yaml"
 DATABASE = "sweep.db"
 
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """What a command line wants of a sweep, beside config and space."""
+    """Options of the command line other than config and space.
+
+    Attributes:
+        root: directory of all runs.
+        trials: number of trials; None for the default of the sampler.
+        sampler: method that chooses the values.
+        prune: whether trials that are worse than the median are ended.
+        workers: worker processes that this command starts.
+        storage: URL of the study's database; None for an SQLite file in the sweep's directory.
+        heartbeat: seconds between two heartbeats of a running trial.
+        overwrite: whether an earlier sweep of this name is deleted.
+    """
 
     root: Path
     trials: int | None = None
@@ -66,159 +57,126 @@ class SweepOptions:
     prune: bool = True
     workers: int = 1
     storage: str | None = None
-    sign_every: float = 10.0
+    heartbeat: float = 10.0
     overwrite: bool = False
 
 
-@dataclass(frozen=True)
-class Work:
-    """All that a worker needs to know; it travels to another process."""
-
-    config: str
-    text: str
-    overrides: tuple[str, ...]
-    name: str
-    root: Path
-    storage: str
-    plan: Plan
-    prune: bool
-    sign_every: float
-    threads: int
-
-    @property
-    def folder(self) -> Path:
-        """Where the trials' runs lie."""
-        return self.root / self.name
-
-    def settings(self, values: Mapping[str, str]) -> Settings:
-        """The settings of a trial.
-
-        Raises:
-            ConfigError: if its values do not go together.
-        """
-        given = [*self.overrides, *(f"{key}={text}" for key, text in values.items())]
-        return parse_settings(
-            self.text, name=self.config, folder=Path(self.config).parent, overrides=given
-        ).settings
-
-
-# --- the command ------------------------------------------------------------------------------------------------------
-
-
 def sweep(
-    config: Path, space: Path, overrides: Sequence[str], options: SweepOptions, screen: SweepScreen
+    config: Path, space: Path, overrides: Sequence[str], options: SweepOptions, listener: SweepListener
 ) -> Summary:
-    """Open or join a study, train its trials, and tell the best.
+    """Open or join a study, train its trials, and return the summary.
+
+    Args:
+        config: YAML file of the settings that all trials share.
+        space: YAML file of the values to search.
+        overrides: options `key=value` of the command line.
 
     Raises:
-        SeqtoolError: a mistake in config or space, data without validation, or no trial that succeeded.
-        Stopped: after a stop signal; the same command line goes on.
+        SeqtoolError: for a mistake in config or space, data without validation, or if no trial succeeded.
+        Stopped: after a stop signal; the same command line resumes the sweep.
     """
-    lay_over = partial(_laid_over, config, tuple(overrides))
-    read = lay_over(())
-    dimensions = read_space(space, lay_over)
-    work = _work(config, tuple(overrides), read, dimensions, options)
+    read_with = partial(_read_config, config, tuple(overrides))
+    read = read_with(())
+    dimensions = read_space(space, read_with)
+    job = _make_job(config, tuple(overrides), read, dimensions, options)
     with quiet_optuna(), stop_signals() as stop:
         if options.overwrite:
-            _forget(work)
-        work.folder.mkdir(parents=True, exist_ok=True)
-        study = open_study(open_storage(work.storage, work.sign_every), work.name, work.plan)
-        screen.begin(
-            work.name,
-            shown(work.storage),
-            [dimension.key for dimension in dimensions],
-            _metric(read.settings),
+            _delete_sweep(job)
+        job.folder.mkdir(parents=True, exist_ok=True)
+        study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
+        keys = [dimension.key for dimension in dimensions]
+        listener.begin(
+            job.name, without_password(job.storage), keys, "accuracy or F1" if job.plan.maximize else "loss"
         )
         try:
-            with _workers(work, options.workers) as workers:
-                _watch(study, workers, screen, stop)
+            with _workers(job, options.workers, listener) as workers:
+                _follow(study, workers, listener, stop)
         finally:
-            screen.close()
+            listener.close()
         if stop.signal_number is not None:
-            raise Stopped(stop.signal_number, "stopped; the same command goes on with this sweep")
-        return _finished(study, work, screen)
+            raise Stopped(stop.signal_number, "stopped; the same command resumes this sweep")
+        summary = _finish(study, job)
+        listener.end(summary)
+        return summary
 
 
-def _laid_over(config: Path, overrides: tuple[str, ...], more: Sequence[str]) -> ReadConfig:
+def _read_config(config: Path, overrides: tuple[str, ...], more: Sequence[str]) -> ReadConfig:
     return read_settings(config, [*overrides, *more])
 
 
-def _work(
+def _make_job(
     config: Path,
     overrides: tuple[str, ...],
     read: ReadConfig,
     dimensions: tuple[Dimension, ...],
     options: SweepOptions,
-) -> Work:
+) -> SweepJob:
     read.check_trainable()
     settings = read.settings
     prepared = prepare(settings, options.root / CACHE)
     _check_validation(prepared)
-    base = experiment(prepared)
-    for key in (dimension.key for dimension in dimensions):
-        section, _, name = key.partition(".")
-        base.get(section, {}).pop(name, None) if name else base.pop(section, None)
-    maximise = settings.task == "tagger"
-    plan = planned(base, dimensions, options.sampler, options.trials, settings.seed, maximise)
-    storage = options.storage or f"sqlite:///{(options.root / settings.name / DATABASE).absolute()}"
-    threads = usual_threads(options.workers)
-    name, root = settings.name, options.root
-    return Work(
-        str(config),
-        read.text,
-        overrides,
-        name,
-        root,
-        storage,
-        plan,
-        options.prune,
-        options.sign_every,
-        threads,
+    shared = experiment(prepared)
+    for dimension in dimensions:
+        section, _, name = dimension.key.partition(".")
+        if name:
+            shared.get(section, {}).pop(name, None)
+        else:
+            shared.pop(section, None)
+    maximize = settings.task == "tagger"
+    plan = make_plan(shared, dimensions, options.sampler, options.trials, settings.seed, maximize=maximize)
+    database = (options.root / settings.name / DATABASE).absolute()
+    return SweepJob(
+        config=str(config),
+        text=read.text,
+        overrides=overrides,
+        name=settings.name,
+        root=options.root,
+        storage=options.storage or f"sqlite:///{database}",
+        plan=plan,
+        prune=options.prune,
+        heartbeat=options.heartbeat,
+        threads=usual_threads(options.workers),
     )
 
 
 def _check_validation(prepared: Prepared) -> None:
-    """Raise ConfigError where there is nothing to compare trials by."""
+    """Check that there are validation data to compare trials on.
+
+    Raises:
+        ConfigError: if there are none.
+    """
     corpus = prepared.corpus
     held_out = getattr(corpus, "dev", None) or getattr(corpus, "val", None)
     if held_out is None or len(held_out) < (2 if prepared.config["kind"] == "text" else 1):
-        hint = (
-            "give data.dev or data.split"
-            if prepared.config["task"] == "tagger"
-            else "give data.val or data.split"
-        )
-        raise ConfigError(
-            "a sweep compares trials on validation data, and there are none", place="data", hint=hint
-        )
+        key = "data.dev" if prepared.config["task"] == "tagger" else "data.val"
+        message = "a sweep compares trials on validation data, and there are none"
+        raise ConfigError(message, place="data", hint=f"give {key} or data.split")
 
 
-def shown(storage: str) -> str:
-    """A database URL without its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", storage)
+def without_password(url: str) -> str:
+    """Return the URL of a database with asterisks in place of its password."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
 
 
-def _metric(settings: Settings) -> str:
-    return "loss" if settings.task == "char" else "accuracy or F1"
-
-
-def _forget(work: Work) -> None:
-    """Start anew: no study and no trials of this name."""
+def _delete_sweep(job: SweepJob) -> None:
+    """Delete the study and the trials of an earlier sweep of this name."""
     import optuna
 
     with suppress(KeyError, SeqtoolError):
-        if not work.storage.startswith("sqlite") or Path(work.storage.removeprefix("sqlite:///")).exists():
-            optuna.delete_study(study_name=work.name, storage=open_storage(work.storage, work.sign_every))
-    for entry in work.folder.glob("trial-*"):
+        if not job.storage.startswith("sqlite") or Path(job.storage.removeprefix("sqlite:///")).exists():
+            optuna.delete_study(study_name=job.name, storage=open_storage(job.storage, job.heartbeat))
+    for entry in job.folder.glob("trial-*"):
         shutil.rmtree(entry)
-    (work.folder / BEST).unlink(missing_ok=True)
+    (job.folder / BEST).unlink(missing_ok=True)
 
 
 @contextmanager
-def _workers(work: Work, count: int) -> Iterator[list[BaseProcess]]:
-    """Worker processes; on leaving, those that still work are asked to stop, and waited for."""
+def _workers(job: SweepJob, count: int, listener: SweepListener) -> Iterator[list[BaseProcess]]:
+    """Start worker processes; at the end of the block, stop those that still run and wait for all."""
     context = get_context("spawn")
     workers: list[BaseProcess] = [
-        context.Process(target=run_worker, args=(work, number), daemon=False) for number in range(count)
+        context.Process(target=run_worker, args=(job, number, listener.worker_failed), daemon=False)
+        for number in range(count)
     ]
     for worker in workers:
         worker.start()
@@ -232,169 +190,50 @@ def _workers(work: Work, count: int) -> Iterator[list[BaseProcess]]:
             worker.join()
 
 
-def _watch(study: Study, workers: list[BaseProcess], screen: SweepScreen, stop: StopFlag) -> None:
-    """Show the trials until no worker is left."""
+def _follow(study: Study, workers: list[BaseProcess], listener: SweepListener, stop: StopFlag) -> None:
+    """Send the state of the trials to the listener until all workers have ended or a stop signal arrives."""
     while True:
-        working = any(worker.is_alive() for worker in workers)
-        screen.show([_row(place, trial) for place, trial in places(study).items()])
-        if not working or stop():
+        running = any(worker.is_alive() for worker in workers)
+        listener.show(_rows(study))
+        if not running or stop():
             return
-        time.sleep(LOOK_EVERY)
+        time.sleep(POLL_INTERVAL)
 
 
-def _row(place: int, trial: FrozenTrial) -> TrialRow:
-    """A trial as the table shows it."""
-    steps = trial.intermediate_values
-    value = trial.value if trial.value is not None else (steps[max(steps)] if steps else None)
-    state = {"COMPLETE": "done", "FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
-    duration = trial.duration.total_seconds() if trial.duration else None
-    reason, run = str(trial.user_attrs.get("reason", "")), str(trial.user_attrs.get("run", ""))
-    values = {name: str(value) for name, value in trial.user_attrs.get("values", {}).items()}
-    return TrialRow(place, state, value, values, len(steps), duration, reason, run)
+def _rows(study: Study) -> list[TrialRow]:
+    return [TrialRow.from_trial(slot, trial) for slot, trial in trials_by_slot(study).items()]
 
 
-def _finished(study: Study, work: Work, screen: SweepScreen) -> Summary:
-    """Write the best config, and sum up.
+def _finish(study: Study, job: SweepJob) -> Summary:
+    """Write the config of the best trial and return the summary.
 
     Raises:
-        SeqtoolError: if no trial succeeded, or workers died before the end.
+        SeqtoolError: if no trial succeeded, or if the workers ended before all trials did.
     """
-    rows = [_row(place, trial) for place, trial in places(study).items()]
-    left = sum(row.state in ("waiting", "running") for row in rows)
-    if left:
+    rows = _rows(study)
+    unfinished = sum(row.state in ("waiting", "running") for row in rows)
+    if unfinished:
         raise SeqtoolError(
-            f"the workers ended before {left} of {len(rows)} trials were done",
-            hint="look above; the same command goes on",
+            f"the workers ended before {unfinished} of {len(rows)} trials were done",
+            hint="see the errors above; the same command resumes the sweep",
         )
     done = [row for row in rows if row.state == "done" and row.value is not None]
     if not done:
         reason = next((row.reason for row in rows if row.reason), "all were pruned")
-        raise SeqtoolError(
-            f"no trial succeeded: {reason}", hint="look at the space: its values may not suit the config"
-        )
-    best = (max if work.plan.maximise else min)(done, key=lambda row: row.value or 0.0)
-    settings = replace(work.settings(best.values), name=f"{work.name}-best")
-    write_file(work.folder / BEST, dump_settings(settings, work.folder).encode())
-    summary = Summary(work.name, shown(work.storage), rows, best, str(work.folder / BEST), _importance(study))
-    screen.end(summary)
-    return summary
+        hint = "check the space: its values may not suit the config"
+        raise SeqtoolError(f"no trial succeeded: {reason}", hint=hint)
+    best = (max if job.plan.maximize else min)(done, key=lambda row: row.value or 0.0)
+    path = job.folder / BEST
+    settings = replace(job.settings(best.values), name=f"{job.name}-best")
+    write_file(path, dump_settings(settings, job.folder).encode())
+    return Summary(job.name, without_password(job.storage), rows, best, str(path), _importance(study))
 
 
 def _importance(study: Study) -> dict[str, float]:
-    """How much of the scores' differences each key accounts for, the most important first; empty after too few trials."""
+    """Return the share of each key in the differences between scores, the largest first; empty after too few trials."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     try:
         return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
     except (ValueError, RuntimeError, ZeroDivisionError):
         return {}
-
-
-# --- a worker ---------------------------------------------------------------------------------------------------------
-
-
-def run_worker(work: Work, number: int) -> None:
-    """What a worker process does: one trial after the other, until none is left to wait for."""
-    import os
-
-    with suppress(OSError):
-        os.setsid()  # Ctrl-C is the parent's; it asks its workers to stop
-    try:
-        with quiet_optuna():
-            _work_on(work, number)
-    except SeqtoolError as error:
-        print_problems(error.problems)
-        raise SystemExit(error.exit_code) from None
-    except Stopped as stop:
-        raise SystemExit(128 + stop.signal_number) from None
-
-
-def _work_on(work: Work, number: int) -> None:
-    import optuna
-
-    study = join_study(open_storage(work.storage, work.sign_every), work.name, number)
-    study.pruner = (
-        optuna.pruners.MedianPruner(n_startup_trials=4) if work.prune else optuna.pruners.NopPruner()
-    )
-    while True:
-        states = {trial.state.name for trial in places(study).values()}
-        if "WAITING" in states:
-            study.optimize(partial(_objective, work), n_trials=1, catch=(SeqtoolError,))
-        elif "RUNNING" in states:  # another worker's, which may die yet
-            time.sleep(min(1.0, work.sign_every))
-            optuna.storages.fail_stale_trials(study)
-        else:
-            return
-
-
-def _objective(work: Work, trial: Trial) -> float:
-    """Train one trial; its score.
-
-    Raises:
-        TrialPruned: if it is worse than what others had reached by then, or if another worker was faster to take the last place.
-        SeqtoolError: if it cannot be trained or diverges; noted as its reason.
-        Stopped: after the trial has been put back.
-    """
-    import optuna
-
-    if "slot" not in trial.user_attrs:
-        raise optuna.TrialPruned
-    values = suggested(trial, work.plan)
-    trial.set_user_attr("values", values)
-    known = next((other for other in places(trial.study).values() if _same(other, values)), None)
-    if known is not None and known.value is not None:
-        trial.set_user_attr("run", known.user_attrs.get("run", ""))
-        return known.value
-    try:
-        return _trained(work, trial, values)
-    except SeqtoolError as error:
-        trial.set_user_attr("reason", str(error))
-        raise
-    except Stopped:
-        put_back(trial.study, trial.study.get_trials(deepcopy=False)[trial.number])
-        raise
-
-
-def _same(other: FrozenTrial, values: dict[str, str]) -> bool:
-    return other.state.name == "COMPLETE" and other.user_attrs.get("values") == values
-
-
-def _trained(work: Work, trial: Trial, values: dict[str, str]) -> float:
-    import optuna
-
-    settings = work.settings(values)
-    threads = settings.training.threads or work.threads
-    name = f"trial-{trial.user_attrs['slot']:03d}"
-    settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
-    again = bool(trial.user_attrs.get("again"))
-    options = TrainOptions(work.folder, overwrite=not again, resume=again, on_row=_hearing(trial))
-    try:
-        result = train(settings, options, TrainingScreen(quiet=True, as_json=True))
-    except optuna.TrialPruned:
-        shutil.rmtree(work.folder / (name + PARTIAL), ignore_errors=True)
-        raise
-    trial.set_user_attr("run", str(result.run))
-    return score(result.row)
-
-
-def score(row: RowEvent) -> float:
-    """What trials are compared by: span F1, accuracy or, for characters, the loss."""
-    if "val_bits_per_char" in row.scores:
-        return row.scores["val_loss"]
-    return row.scores.get("val_f1", row.scores["val_accuracy"])
-
-
-def _hearing(trial: Trial) -> Callable[[RowEvent], None]:
-    """Tell the study of every row, and end the run where it is no longer worth its time."""
-    import optuna
-
-    rows = 0
-
-    def hear(row: RowEvent) -> None:
-        nonlocal rows
-        rows += 1
-        trial.report(score(row), rows)
-        if not row.last and trial.should_prune():
-            raise optuna.TrialPruned
-
-    return hear

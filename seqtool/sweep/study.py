@@ -1,8 +1,9 @@
-"""The study of a sweep: what is kept of it in Optuna's storage, and how its trials are handed out.
+"""Study of a sweep: its plan and its queue of trials in the database of Optuna.
 
-All trials of a study are put into the storage when it is made, as places in a queue: those of a grid or a random search with
-their values, those of TPE without. A worker takes a waiting one, which the storage gives to one worker only. A worker that
-dies stops giving signs of life; its trial is then put back into the queue, and goes on from its last checkpoint.
+All trials of a study are put into the queue when the study is created. Each has a number, its slot. Trials of a grid or a
+random search have their values from the start; TPE chooses them when a worker takes the trial. The database gives a waiting
+trial to one worker only. When a worker dies, its trial has no more heartbeats; another worker puts it into the queue again and
+resumes it from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -15,51 +16,69 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from seqtool.errors import ConfigError, SeqtoolError
-from seqtool.sweep.space import Dimension, number_text
+from seqtool.sweep.space import Dimension, Number, number_text
+from seqtool.types import Json
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import BaseStorage
     from optuna.trial import FrozenTrial, Trial
 
 Sampler = Literal["tpe", "random", "grid"]
-Values = dict[str, str]
-SIGNS_MISSED = 6  # signs of life a trial may miss before another worker takes it over
-TRIES = 5  # at opening a storage
-MADE_WITHIN = 60  # seconds that the maker of a study has to fill its queue
+Values = dict[str, str]  # YAML texts by key
+Point: TypeAlias = "dict[str, str | Number]"  # values by key, as the queue stores them
+MISSED_HEARTBEATS = 6  # heartbeats that a trial may miss before another worker takes it
+OPEN_ATTEMPTS = 5
+OPEN_DELAY = 0.3  # seconds between two attempts
+FILL_TIMEOUT = 60  # seconds in which the process that creates a study must fill its queue
 LARGEST_GRID = 100_000
-USUAL_TRIALS = 20
+DEFAULT_TRIALS = 20
+# Parts of a plan that must be equal in all command lines of a study, and their names in messages.
+FIXED_PARTS = {
+    "space": "space",
+    "sampler": "--sampler",
+    "seed": "seed",
+    "base": "settings",
+    "maximise": "score",
+}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a study is about; all command lines that work on it must say the same, but for the number of trials.
+    """Plan of a study. All command lines that work on the study must have the same plan, except for the number of trials.
 
     Attributes:
-        base: the settings that trials have in common.
-        maximise: whether a higher score is better.
+        base: settings that all trials share, with the hashes of files in place of their paths.
+        space: searched keys with their values.
+        sampler: method that chooses the values.
+        trials: number of trials.
+        seed: of the sampler.
+        maximize: whether a higher score is better.
     """
 
-    base: dict[str, Any]
+    base: Mapping[str, object]
     space: tuple[Dimension, ...]
     sampler: Sampler
     trials: int
     seed: int
-    maximise: bool
+    maximize: bool
 
-    def to_json(self) -> dict[str, Any]:
-        """As the storage keeps it."""
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+    def to_json(self) -> Json:
+        """Return the object that the database stores."""
+        value = asdict(self)
+        value["maximise"] = value.pop("maximize")  # spelling of stored studies
+        plain: Json = json.loads(json.dumps(value))
         return plain
 
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """No log lines and no notes on experimental parts.
+    """Disable log lines and warnings of Optuna inside the block.
 
     Raises:
         SeqtoolError: if Optuna is not installed.
@@ -67,9 +86,8 @@ def quiet_optuna() -> Iterator[None]:
     try:
         import optuna
     except ModuleNotFoundError as error:
-        raise SeqtoolError(
-            "a sweep needs optuna, which is not installed", hint="pip install 'seqtool[sweep]'"
-        ) from error
+        message = "a sweep needs optuna, which is not installed"
+        raise SeqtoolError(message, hint="pip install 'seqtool[sweep]'") from error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
@@ -79,163 +97,155 @@ def quiet_optuna() -> Iterator[None]:
 # --- opening ----------------------------------------------------------------------------------------------------------
 
 
-def open_storage(url: str, sign_every: float) -> Any:
-    """The storage behind a URL.
+def open_storage(url: str, heartbeat: float) -> BaseStorage:
+    """Open a database of studies, and create its tables if they do not exist.
+
+    Args:
+        url: database URL of SQLAlchemy.
+        heartbeat: seconds between two heartbeats of a running trial.
 
     Raises:
-        SeqtoolError: if it cannot be reached.
+        SeqtoolError: if the database cannot be opened.
     """
     from sqlalchemy.exc import SQLAlchemyError
 
+    interval = max(1, math.ceil(heartbeat))
     try:
-        for _ in range(TRIES - 1):
-            with suppress(
-                SQLAlchemyError, RuntimeError
-            ):  # another process is making the tables in this very moment
-                return _storage(url, max(1, math.ceil(sign_every)))
-            time.sleep(0.3)
-        return _storage(url, max(1, math.ceil(sign_every)))
+        for _ in range(OPEN_ATTEMPTS - 1):
+            with suppress(SQLAlchemyError, RuntimeError):  # another process may be creating the tables
+                return _storage(url, interval)
+            time.sleep(OPEN_DELAY)
+        return _storage(url, interval)
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError) as error:
+        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}"
         hint = "give a database URL as SQLAlchemy takes it, such as sqlite:///sweep.db or postgresql://user@host/name"
-        raise SeqtoolError(
-            f"the storage cannot be opened: {str(error).splitlines()[0][:200]}", place="--storage", hint=hint
-        ) from error
+        raise SeqtoolError(message, place="--storage", hint=hint) from error
 
 
-def _storage(url: str, sign_every: int) -> Any:
+def _storage(url: str, interval: int) -> BaseStorage:
     import optuna
 
     return optuna.storages.RDBStorage(
         url,
         engine_kwargs={"connect_args": {"timeout": 100}} if url.startswith("sqlite") else {},
-        heartbeat_interval=sign_every,
-        grace_period=SIGNS_MISSED * sign_every,
-        heartbeat_stale_trial_callback=put_back,
+        heartbeat_interval=interval,
+        grace_period=MISSED_HEARTBEATS * interval,
+        heartbeat_stale_trial_callback=requeue,
     )
 
 
-def open_study(storage: Any, name: str, plan: Plan) -> Study:
-    """A new study with its queue filled, or the one that is there, with places added where more trials are wanted.
+def open_study(storage: BaseStorage, name: str, plan: Plan) -> Study:
+    """Create a study and fill its queue, or open the existing one and add the trials by which the plan exceeds it.
 
     Raises:
-        SeqtoolError: if the one that is there has another plan.
+        SeqtoolError: if the existing study has another plan.
     """
     import optuna
 
     try:
         study = optuna.create_study(
-            study_name=name, storage=storage, direction="maximize" if plan.maximise else "minimize"
+            study_name=name, storage=storage, direction="maximize" if plan.maximize else "minimize"
         )
+        queued = 0
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=name, storage=storage)
-        known = _known_plan(study)
-        _check_same(known, plan.to_json())
-        if plan.trials > known["trials"]:
-            _fill(study, plan, known["trials"])
-        return study
-    _fill(study, plan, 0)
+        queued = _queued_trials(study, plan)
+    if plan.trials > queued:
+        _fill_queue(study, plan, queued)
     return study
 
 
-def join_study(storage: Any, name: str, seed: int) -> Study:
-    """A study that has been opened, for a worker."""
+def join_study(storage: BaseStorage, name: str, seed: int) -> Study:
+    """Open an existing study for a worker."""
     import optuna
 
-    return optuna.load_study(
-        study_name=name, storage=storage, sampler=optuna.samplers.RandomSampler(seed=seed)
-    )
+    sampler = optuna.samplers.RandomSampler(seed=seed)
+    return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
 
 
-def _known_plan(study: Study) -> dict[str, Any]:
-    deadline = time.monotonic() + MADE_WITHIN
+def _queued_trials(study: Study, plan: Plan) -> int:
+    """Return the number of trials in the queue of an existing study, after its creator has filled it.
+
+    Raises:
+        SeqtoolError: if the study has another plan, or if its creator ended before it filled the queue.
+    """
+    deadline = time.monotonic() + FILL_TIMEOUT
     while "plan" not in study.user_attrs:
         if time.monotonic() > deadline:
-            raise SeqtoolError(
-                "the sweep was left before it had begun",
-                place=study.study_name,
-                hint="start anew with --overwrite",
-            )
+            message = "the command that created this sweep ended before it planned its trials"
+            raise SeqtoolError(message, place=study.study_name, hint="replace the sweep with --overwrite")
         time.sleep(0.2)
-    known: dict[str, Any] = study.user_attrs["plan"]
-    return known
-
-
-def _check_same(known: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for part, what in (
-        ("space", "space"),
-        ("sampler", "--sampler"),
-        ("seed", "seed"),
-        ("base", "settings"),
-        ("maximise", "score"),
-    ):
-        if known.get(part) != wanted[part]:
+    stored: Json = study.user_attrs["plan"]
+    wanted = plan.to_json()
+    for part, option in FIXED_PARTS.items():
+        if stored.get(part) != wanted[part]:
             raise SeqtoolError(
-                f"the sweep of this name has another {what.removeprefix('--')}",
-                place=what,
-                hint="give the sweep another --name, or start it anew with --overwrite",
+                f"the sweep of this name has another {option.removeprefix('--')}",
+                place=option,
+                hint="give the sweep another --name, or replace it with --overwrite",
             )
+    return int(stored["trials"])
 
 
-def _fill(study: Study, plan: Plan, first: int) -> None:
+def _fill_queue(study: Study, plan: Plan, first: int) -> None:
     points = itertools.islice(_points(plan), first, None)
     for slot in range(first, plan.trials):
         study.enqueue_trial(next(points, {}), user_attrs={"slot": slot})
     study.set_user_attr("plan", plan.to_json())
 
 
-# --- which values -----------------------------------------------------------------------------------------------------
+# --- values of trials -------------------------------------------------------------------------------------------------
 
 
-def planned(
-    base: dict[str, Any],
+def make_plan(
+    base: Mapping[str, object],
     space: tuple[Dimension, ...],
     sampler: Sampler,
     trials: int | None,
     seed: int,
-    maximise: bool,
+    *,
+    maximize: bool,
 ) -> Plan:
-    """A plan; never with more trials than the space has points, and of a grid with just as many unless fewer are wanted.
+    """Make the plan of a study.
+
+    The number of trials is at most the number of points of the space. A grid has a trial for each point by default.
 
     Raises:
-        ConfigError: if a grid has no end.
+        ConfigError: if the number of points of a grid is not finite or too large.
     """
     if sampler == "grid":
-        for dimension in space:
-            if not dimension.grid:
-                hint = f"give {dimension.key} a step or choices, or use --sampler random"
-                raise ConfigError(
-                    f"a grid needs steps, the range of {dimension.key} has none",
-                    place="--sampler grid",
-                    hint=hint,
-                )
+        _check_grid(space)
     points = math.prod(len(dimension.grid) or LARGEST_GRID for dimension in space)
     if sampler == "grid" and (trials or points) > LARGEST_GRID:
-        raise ConfigError(
-            f"the grid has {points:,} points",
-            place="--sampler grid",
-            hint="give --trials, or use --sampler random or tpe",
-        )
-    wanted = trials or (points if sampler == "grid" else USUAL_TRIALS)
-    return Plan(base, space, sampler, min(wanted, points), seed, maximise)
+        hint = "give --trials, or use --sampler random or tpe"
+        raise ConfigError(f"the grid has {points:,} points", place="--sampler grid", hint=hint)
+    wanted = trials or (points if sampler == "grid" else DEFAULT_TRIALS)
+    return Plan(base, space, sampler, min(wanted, points), seed, maximize)
 
 
-def _points(plan: Plan) -> Iterator[dict[str, Any]]:
-    """The values of every trial of a grid or a random search, none of them twice; of TPE none."""
+def _check_grid(space: Sequence[Dimension]) -> None:
+    for dimension in space:
+        if not dimension.grid:
+            message = f"a grid needs steps, the range of {dimension.key} has none"
+            hint = f"give {dimension.key} a step or choices, or use --sampler random"
+            raise ConfigError(message, place="--sampler grid", hint=hint)
+
+
+def _points(plan: Plan) -> Iterator[Point]:
+    """Yield the different points of a grid or a random search in the order of their trials; none for TPE."""
     if plan.sampler == "grid":
-        yield from (
-            _point(plan.space, texts)
-            for texts in itertools.product(*(dimension.grid for dimension in plan.space))
-        )
+        for texts in itertools.product(*(dimension.grid for dimension in plan.space)):
+            yield _point(plan.space, texts)
     elif plan.sampler == "random":
-        draw, seen = np.random.default_rng(plan.seed), set[tuple[str, ...]]()
+        generator, drawn = np.random.default_rng(plan.seed), set[tuple[str, ...]]()
         for _ in range(100 * plan.trials):
-            texts = tuple(_drawn(dimension, draw) for dimension in plan.space)
-            if texts not in seen:
-                seen.add(texts)
-                yield _point(plan.space, texts)
+            point = tuple(_draw(dimension, generator) for dimension in plan.space)
+            if point not in drawn:
+                drawn.add(point)
+                yield _point(plan.space, point)
 
 
-def _point(space: Sequence[Dimension], texts: Sequence[str]) -> dict[str, Any]:
+def _point(space: Sequence[Dimension], texts: Sequence[str]) -> Point:
     pairs = zip(space, texts, strict=True)
     return {
         dimension.key: text if dimension.choices else type(dimension.low)(float(text))
@@ -243,28 +253,28 @@ def _point(space: Sequence[Dimension], texts: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _drawn(dimension: Dimension, draw: np.random.Generator) -> str:
+def _draw(dimension: Dimension, generator: np.random.Generator) -> str:
     if dimension.grid:
-        return dimension.grid[int(draw.integers(len(dimension.grid)))]
+        return dimension.grid[int(generator.integers(len(dimension.grid)))]
     low, high = (math.log(end) if dimension.log else end for end in (dimension.low, dimension.high))
-    value = float(draw.uniform(low, high))
+    value = float(generator.uniform(low, high))
     value = math.exp(value) if dimension.log else value
-    return number_text(
-        round(value) if isinstance(dimension.low, int) else min(max(value, dimension.low), dimension.high)
-    )
+    if isinstance(dimension.low, int):
+        return number_text(round(value))
+    return number_text(min(max(value, dimension.low), dimension.high))
 
 
-def suggested(trial: Trial, plan: Plan) -> Values:
-    """The values of a trial as YAML texts by key: those of its place in the queue, or TPE's."""
+def suggest_values(trial: Trial, plan: Plan) -> Values:
+    """Return the values of a trial: those of its slot in the queue, or those that TPE chooses."""
     import optuna
 
-    if plan.sampler == "tpe":  # seeded by the place, so that two workers do not make the same first guesses
+    if plan.sampler == "tpe":  # seeded by the slot, so that two workers do not begin with the same values
         seed = (plan.seed * 1_000_003 + int(trial.user_attrs["slot"])) % 2**32
         trial.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    return {dimension.key: _suggested(trial, dimension) for dimension in plan.space}
+    return {dimension.key: _suggest(trial, dimension) for dimension in plan.space}
 
 
-def _suggested(trial: Trial, dimension: Dimension) -> str:
+def _suggest(trial: Trial, dimension: Dimension) -> str:
     if dimension.choices:
         return trial.suggest_categorical(dimension.key, dimension.choices)
     low, high, step, log = dimension.low, dimension.high, dimension.step, dimension.log
@@ -276,8 +286,8 @@ def _suggested(trial: Trial, dimension: Dimension) -> str:
 # --- the queue --------------------------------------------------------------------------------------------------------
 
 
-def put_back(study: Study, trial: FrozenTrial) -> None:
-    """Let another worker take a trial that was not finished; it keeps its place and its values."""
+def requeue(study: Study, trial: FrozenTrial) -> None:
+    """Put an interrupted trial into the queue again, with the same slot and the same values."""
     import optuna
 
     study.add_trial(
@@ -293,10 +303,10 @@ def put_back(study: Study, trial: FrozenTrial) -> None:
     )
 
 
-def places(study: Study) -> dict[int, FrozenTrial]:
-    """The trials of the queue by their place: of one that was put back, the last try."""
-    found = {}
+def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
+    """Return the trials of the queue in the order of their slots; of a trial that was requeued, the last attempt."""
+    trials = {}
     for trial in study.get_trials(deepcopy=False):
         if "slot" in trial.user_attrs:
-            found[int(trial.user_attrs["slot"])] = trial
-    return dict(sorted(found.items()))
+            trials[int(trial.user_attrs["slot"])] = trial
+    return dict(sorted(trials.items()))

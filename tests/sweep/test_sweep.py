@@ -18,21 +18,23 @@ import pytest
 
 from seqtool.config import read_settings
 from seqtool.errors import ConfigError, SeqtoolError
-from seqtool.reports.sweep import SweepScreen, TrialRow
+from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model
-from seqtool.sweep.run import Work, run_worker, shown
+from seqtool.sweep.results import TrialRow
+from seqtool.sweep.run import without_password
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (
     Plan,
     join_study,
+    make_plan,
     open_storage,
     open_study,
-    places,
-    planned,
-    put_back,
     quiet_optuna,
-    suggested,
+    requeue,
+    suggest_values,
+    trials_by_slot,
 )
+from seqtool.sweep.worker import SweepJob, run_worker
 from tests.support.shell import Result, seqtool, start
 
 optuna = pytest.importorskip("optuna")
@@ -63,7 +65,7 @@ def _quiet() -> Iterator[None]:
 
 
 def plan(**changes: Any) -> Plan:
-    return replace(Plan({}, SPACE, "random", 6, 1, maximise=False), **changes)
+    return replace(Plan({}, SPACE, "random", 6, 1, maximize=False), **changes)
 
 
 def memory() -> Any:
@@ -74,7 +76,7 @@ def memory() -> Any:
 
 
 def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() -> None:
-    found = [places(open_study(memory(), "a", plan())) for _ in range(2)]
+    found = [trials_by_slot(open_study(memory(), "a", plan())) for _ in range(2)]
     points = [[trial.system_attrs["fixed_params"] for trial in trials.values()] for trials in found]
     assert points[0] == points[1] and len({json.dumps(point) for point in points[0]}) == 6
     assert all(0.001 <= point["training.lr"] <= 0.1 for point in points[0])
@@ -82,9 +84,10 @@ def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() 
 
 def test_a_grid_has_each_point_once() -> None:
     space = (Dimension("model.num_layers", (), 1, 3), Dimension("model.cell", ("rnn", "lstm")))
-    made = planned({}, space, "grid", None, 1, maximise=False)
+    made = make_plan({}, space, "grid", None, 1, maximize=False)
     points = [
-        trial.system_attrs["fixed_params"] for trial in places(open_study(memory(), "a", made)).values()
+        trial.system_attrs["fixed_params"]
+        for trial in trials_by_slot(open_study(memory(), "a", made)).values()
     ]
     assert made.trials == 6
     assert Counter((point["model.num_layers"], point["model.cell"]) for point in points) == Counter(
@@ -94,16 +97,16 @@ def test_a_grid_has_each_point_once() -> None:
 
 def test_a_plan_never_has_more_trials_than_the_space_has_points() -> None:
     space = (Dimension("model.cell", ("rnn", "lstm")),)
-    assert planned({}, space, "tpe", 20, 1, maximise=False).trials == 2
-    assert planned({}, SPACE, "tpe", None, 1, maximise=False).trials == 20
+    assert make_plan({}, space, "tpe", 20, 1, maximize=False).trials == 2
+    assert make_plan({}, SPACE, "tpe", None, 1, maximize=False).trials == 20
     with pytest.raises(ConfigError, match="needs steps"):
-        planned({}, SPACE, "grid", None, 1, maximise=False)
+        make_plan({}, SPACE, "grid", None, 1, maximize=False)
 
 
 def test_more_trials_extend_a_study_and_another_plan_is_refused() -> None:
     storage = memory()
-    first = places(open_study(storage, "a", plan()))
-    more = places(open_study(storage, "a", plan(trials=9)))
+    first = trials_by_slot(open_study(storage, "a", plan()))
+    more = trials_by_slot(open_study(storage, "a", plan(trials=9)))
     assert list(more) == list(range(9))
     assert [more[place].system_attrs for place in first] == [trial.system_attrs for trial in first.values()]
     for change in ({"seed": 2}, {"sampler": "tpe"}, {"space": SPACE[:1]}, {"base": {"x": 1}}):
@@ -115,27 +118,27 @@ def test_more_trials_extend_a_study_and_another_plan_is_refused() -> None:
 def test_a_trial_that_is_put_back_keeps_its_place_and_its_values(sampler: Any) -> None:
     study = open_study(memory(), "a", plan(sampler=sampler))
     trial = study.ask()
-    values = suggested(trial, plan(sampler=sampler))
+    values = suggest_values(trial, plan(sampler=sampler))
     study.tell(trial, state=optuna.trial.TrialState.FAIL)
-    put_back(study, study.get_trials(deepcopy=False)[trial.number])
-    waiting = [other for other in places(study).values() if other.state.name == "WAITING"]
-    assert len(places(study)) == 6 == len(waiting)
+    requeue(study, study.get_trials(deepcopy=False)[trial.number])
+    waiting = [other for other in trials_by_slot(study).values() if other.state.name == "WAITING"]
+    assert len(trials_by_slot(study)) == 6 == len(waiting)
     for _ in range(6):
         again = study.ask()
-        said = suggested(again, plan(sampler=sampler))
+        said = suggest_values(again, plan(sampler=sampler))
         if again.user_attrs["slot"] == trial.user_attrs["slot"]:
             assert said == values and again.user_attrs["again"] == 1
 
 
 def test_two_workers_do_not_make_the_same_first_guesses() -> None:
     study = open_study(memory(), "a", plan(sampler="tpe"))
-    guesses = [suggested(study.ask(), plan(sampler="tpe"))["training.lr"] for _ in range(6)]
+    guesses = [suggest_values(study.ask(), plan(sampler="tpe"))["training.lr"] for _ in range(6)]
     assert len(set(guesses)) == 6
 
 
 def test_a_password_is_not_shown() -> None:
-    assert shown("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
-    assert shown("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
+    assert without_password("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
+    assert without_password("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
 
 
 def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,20 +157,22 @@ def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.Monkey
 # --- a worker in this process -----------------------------------------------------------------------------------------
 
 
-def work(folder: Path, made: Plan, **changes: Any) -> Work:
+def work(folder: Path, made: Plan, **changes: Any) -> SweepJob:
     storage = f"sqlite:///{folder / 'study.db'}"
     config = str(folder / "small.yaml")
     return replace(
-        Work(config, CHAR, (), "small", folder / "runs", storage, made, prune=True, sign_every=1, threads=1),
+        SweepJob(
+            config, CHAR, (), "small", folder / "runs", storage, made, prune=True, heartbeat=1, threads=1
+        ),
         **changes,
     )
 
 
-def worked(given: Work, monkeypatch: pytest.MonkeyPatch) -> Any:
+def worked(given: SweepJob, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(os, "setsid", lambda: None)
     open_study(open_storage(given.storage, 1), given.name, given.plan)
-    run_worker(given, 0)
-    return places(join_study(open_storage(given.storage, 1), given.name, 0))
+    run_worker(given, 0, SweepScreen.worker_failed)
+    return trials_by_slot(join_study(open_storage(given.storage, 1), given.name, 0))
 
 
 def test_values_that_were_tried_already_are_not_trained_again(
@@ -243,7 +248,7 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
     assert worker is not None, [process.poll() or process.communicate() for process in processes]
     os.kill(worker, signal.SIGKILL)
     (killed_out, killed_err), (out, err) = [process.communicate(timeout=300) for process in processes]
-    assert processes[0].returncode == 2 and b"the same command goes on" in killed_err, killed_out
+    assert processes[0].returncode == 2 and b"the same command resumes" in killed_err, killed_out
     assert processes[1].returncode == 0, err.decode()
     result = json.loads(out)
     assert result["counts"] == {"done": 8, "pruned": 0, "failed": 0}

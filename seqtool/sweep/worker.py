@@ -1,0 +1,209 @@
+"""Worker of a sweep: a process that trains one trial after another until none is left.
+
+Workers share nothing but the database of the study. It makes no difference whether they were started by one command line, by
+several, or on several machines.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqtool.config import parse_settings
+from seqtool.errors import Problem, SeqtoolError, Stopped
+from seqtool.settings import Settings
+from seqtool.storage.find_model import PARTIAL
+from seqtool.sweep.study import (
+    Plan,
+    Values,
+    join_study,
+    open_storage,
+    quiet_optuna,
+    requeue,
+    suggest_values,
+    trials_by_slot,
+)
+from seqtool.training.engine.events import RowEvent
+from seqtool.training.run import TrainOptions, train
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial, Trial
+
+UNPRUNED_TRIALS = 4  # trials that run to their end before the median of the others can end one
+
+
+@dataclass(frozen=True)
+class SweepJob:
+    """Description of a sweep that is sent to the worker processes.
+
+    Attributes:
+        config: path of the config, for messages and relative paths.
+        text: its content.
+        overrides: options `key=value` of the command line.
+        name: name of the sweep.
+        root: directory of all runs.
+        storage: URL of the study's database.
+        plan: plan of the study.
+        prune: whether trials that are worse than the median are ended.
+        heartbeat: seconds between two heartbeats of a running trial.
+        threads: threads of a trial whose settings give none.
+    """
+
+    config: str
+    text: str
+    overrides: tuple[str, ...]
+    name: str
+    root: Path
+    storage: str
+    plan: Plan
+    prune: bool
+    heartbeat: float
+    threads: int
+
+    @property
+    def folder(self) -> Path:
+        """Directory of the trials' runs."""
+        return self.root / self.name
+
+    def settings(self, values: Mapping[str, str]) -> Settings:
+        """Return the settings of a trial.
+
+        Args:
+            values: YAML texts by key.
+
+        Raises:
+            ConfigError: if the values do not fit together.
+        """
+        overrides = [*self.overrides, *(f"{key}={text}" for key, text in values.items())]
+        folder = Path(self.config).parent
+        return parse_settings(self.text, name=self.config, folder=folder, overrides=overrides).settings
+
+
+def run_worker(job: SweepJob, number: int, report_error: Callable[[Sequence[Problem]], None]) -> None:
+    """Train trials until none is left; entry point of a worker process.
+
+    Args:
+        number: number of the worker on this command line, which seeds its sampler.
+        report_error: called with the problems of an error that ends the worker.
+
+    Raises:
+        SystemExit: with the exit code of an error or of a stop signal.
+    """
+    with suppress(OSError):
+        os.setsid()  # only the parent process receives Ctrl-C; it then asks its workers to stop
+    try:
+        with quiet_optuna():
+            _run_trials(job, number)
+    except SeqtoolError as error:
+        report_error(error.problems)
+        raise SystemExit(error.exit_code) from None
+    except Stopped as stop:
+        raise SystemExit(128 + stop.signal_number) from None
+
+
+def _run_trials(job: SweepJob, number: int) -> None:
+    import optuna
+
+    study = join_study(open_storage(job.storage, job.heartbeat), job.name, number)
+    study.pruner = (
+        optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS)
+        if job.prune
+        else optuna.pruners.NopPruner()
+    )
+    while (state := _next_state(study)) is not None:
+        if state == "WAITING":
+            study.optimize(partial(_objective, job), n_trials=1, catch=(SeqtoolError,))
+        else:  # the worker of a running trial may die, so that the trial must be run again
+            time.sleep(min(1.0, job.heartbeat))
+            optuna.storages.fail_stale_trials(study)
+
+
+def _next_state(study: Study) -> str | None:
+    """Return `WAITING` if a trial is waiting, else `RUNNING` if one is running, else None."""
+    states = {trial.state.name for trial in trials_by_slot(study).values()}
+    return next((state for state in ("WAITING", "RUNNING") if state in states), None)
+
+
+def _objective(job: SweepJob, trial: Trial) -> float:
+    """Train one trial and return its score.
+
+    Raises:
+        TrialPruned: if it is worse than the median of the others at the same step, or if another worker took the last trial.
+        SeqtoolError: if it cannot be trained or diverges; the study stores the reason.
+        Stopped: after a stop signal; the trial is in the queue again.
+    """
+    import optuna
+
+    if "slot" not in trial.user_attrs:
+        raise optuna.TrialPruned
+    values = suggest_values(trial, job.plan)
+    trial.set_user_attr("values", values)
+    equal = next(
+        (other for other in trials_by_slot(trial.study).values() if _has_values(other, values)), None
+    )
+    if equal is not None and equal.value is not None:
+        trial.set_user_attr("run", equal.user_attrs.get("run", ""))
+        return equal.value
+    try:
+        return _train(job, trial, values)
+    except SeqtoolError as error:
+        trial.set_user_attr("reason", str(error))
+        raise
+    except Stopped:
+        requeue(trial.study, trial.study.get_trials(deepcopy=False)[trial.number])
+        raise
+
+
+def _has_values(other: FrozenTrial, values: Values) -> bool:
+    return other.state.name == "COMPLETE" and other.user_attrs.get("values") == values
+
+
+def _train(job: SweepJob, trial: Trial, values: Values) -> float:
+    import optuna
+
+    from seqtool.reports.training import TrainingScreen
+
+    settings = job.settings(values)
+    threads = settings.training.threads or job.threads
+    name = f"trial-{trial.user_attrs['slot']:03d}"
+    settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
+    again = bool(trial.user_attrs.get("again"))
+    options = TrainOptions(job.folder, overwrite=not again, resume=again, on_row=_pruning_listener(trial))
+    try:
+        result = train(settings, options, TrainingScreen(quiet=True, as_json=True))
+    except optuna.TrialPruned:
+        shutil.rmtree(job.folder / (name + PARTIAL), ignore_errors=True)
+        raise
+    trial.set_user_attr("run", str(result.run))
+    return score(result.row)
+
+
+def score(row: RowEvent) -> float:
+    """Return the score that trials are compared by: span F1, else accuracy; for character models the validation loss."""
+    if "val_bits_per_char" in row.scores:
+        return row.scores["val_loss"]
+    return row.scores.get("val_f1", row.scores["val_accuracy"])
+
+
+def _pruning_listener(trial: Trial) -> Callable[[RowEvent], None]:
+    """Return a listener that reports every row to the study and ends a trial that the pruner rejects."""
+    import optuna
+
+    rows = 0
+
+    def on_row(row: RowEvent) -> None:
+        nonlocal rows
+        rows += 1
+        trial.report(score(row), rows)
+        if not row.last and trial.should_prune():
+            raise optuna.TrialPruned
+
+    return on_row
