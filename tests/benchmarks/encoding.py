@@ -20,8 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtool.data.text.cache import TextCache
-from seqtool.data.text.encode import encode_files
+from seqtool.data.text.encode import TextCache, encode_files
 from seqtool.data.text.reader import TextForm
 
 MEGABYTE = 10**6
@@ -57,11 +56,11 @@ def encode(text: Path) -> None:
     """Encode a text into a fresh cache, and print how fast that was."""
     with tempfile.TemporaryDirectory(dir=text.parent) as folder:
         wall, busy = time.perf_counter(), time.process_time()
-        stored, _, _ = encode_files({"text": [text]}, TextForm(), None, TextCache(Path(folder)))
+        encoded = encode_files({"text": [text]}, TextForm(), None, TextCache(Path(folder))).text
         wall, busy = time.perf_counter() - wall, time.process_time() - busy
     size = text.stat().st_size / MEGABYTE
     print(
-        f"encoding {size:,.0f} MB, {len(stored.arrays['text']):,} characters, {len(stored.symbols)} different"
+        f"encoding {size:,.0f} MB, {len(encoded.arrays['text']):,} characters, {len(encoded.symbols)} different"
     )
     print(f"  by the clock           {wall:6.1f} s  {size / wall:6.1f} MB/s  (promised >= {PROMISED_RATE})")
     print(f"  by the processor       {busy:6.1f} s  {size / busy:6.1f} MB/s", flush=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from seqtool.config import read_settings
-from seqtool.data.text.splits import bounds
+from seqtool.data.text.splits import split_ends
 from seqtool.settings import CharSettings
 from tests.support.shell import PROJECT, Result, in_terminal, inside, seqtool
 
@@ -221,7 +221,7 @@ def test_rare_symbols_become_the_unknown_one_and_its_share_is_told(folder: Path)
     done = inside("train-char", "rare.yaml", cwd=folder)
     assert done.code == 0, done.stderr
     assert re.search(
-        r"the unknown symbol, .+, stands for \d+ rare symbols \(data.min_count\), 0\.\d+% of train",
+        r"the unknown symbol, .+, replaces \d+ rare symbols \(data.min_count\), 0\.\d+% of train",
         done.stderr,
     )
     (folder / "strange.txt").write_text("A bird sings of 漢字.\n" * 5)
@@ -248,7 +248,7 @@ def test_a_vocabulary_that_surprises_is_said_before_training(folder: Path) -> No
     warning, network = done.stderr.index("symbols, "), done.stderr.index("LSTM character model")
     assert done.code == 0 and warning < network
     assert re.search(
-        r"warning: [\d,]+ symbols, [\d,]+ of them seen less than 5 times in train; `data.min_count: 5`",
+        r"warning: [\d,]+ symbols, [\d,]+ of which occur less than 5 times in train; `data.min_count: 5`",
         done.stderr,
     )
 
@@ -318,4 +318,4 @@ def test_a_shipped_config_trains_on_other_text_in_small(name: str, folder: Path)
 def test_enwik8_is_parted_as_everybody_parts_it() -> None:
     settings = read_settings(PROJECT / "configs/enwik8.yaml").settings
     assert isinstance(settings, CharSettings) and settings.data.unit == "byte"
-    assert bounds(100_000_000, settings.data.split) == [90_000_000, 95_000_000, 100_000_000]
+    assert split_ends(100_000_000, settings.data.split) == [90_000_000, 95_000_000, 100_000_000]

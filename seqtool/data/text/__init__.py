@@ -1,1 +1,1 @@
-"""Running text: read, split, encoded and cached."""
+"""Text for character models: read, encoded, cached, and split into train, val and test."""

@@ -1,27 +1,72 @@
-"""Text files encoded: two streaming passes (which symbols, then their numbers) in constant memory, kept in the cache.
+"""Encoding of text files as symbol numbers, and the cache of encoded texts.
 
-The vocabulary here is that of the files as they are; symbols too rare to learn are put together afterwards.
+Two passes over the files find the symbols and write their numbers, in constant memory. The cache keeps the
+result on disk under a hash of the files and settings. Later runs map it into memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from seqtool.data.batches import release_pages
 from seqtool.data.input_files import file_hashes
-from seqtool.data.text.cache import StoredText, TextCache, pieces_of
 from seqtool.data.text.reader import Progress, TextForm, find_symbol
-from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
+from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError
-from seqtool.types import Array
+from seqtool.storage.atomic import writing
+from seqtool.types import Array, Arrays
 
-VERSION = 1  # of the way texts are encoded: another one makes new entries
-CODES = 0x110000
+ENCODING_VERSION = 1  # part of the cache key; a change of the encoding gets another number
+CODE_POINTS = 0x110000
+PIECE = 1 << 22  # symbols that are processed at once
+ABANDONED_AFTER = 86_400  # seconds after which an unfinished cache entry is deleted
 ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
+_UNFINISHED = ".unfinished."
+_DESCRIPTION = "facts.json"
+_INVALID_ENTRY = (OSError, ValueError, KeyError, TypeError, AttributeError)
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """Symbol numbers, and the symbols in the order of their numbers.
+
+    Attributes:
+        symbols: one character for each symbol.
+        arrays: symbol numbers (length,) by name of the text, of the smallest unsigned type; memory-mapped if
+            there is a cache.
+    """
+
+    symbols: str
+    arrays: Arrays
+
+
+@dataclass(frozen=True)
+class EncodedFiles:
+    """Encoded text files.
+
+    Attributes:
+        text: the encoded texts.
+        hashes: SHA-256 of each file, by path.
+        key: JSON value that identifies files and settings in the cache.
+    """
+
+    text: EncodedText
+    hashes: dict[str, str]
+    key: object
+
+
+# --- encoding -----------------------------------------------------------------------------------------------
 
 
 def encode_files(
@@ -30,71 +75,73 @@ def encode_files(
     alphabet: Sequence[str] | None,
     cache: TextCache,
     progress: Progress | None = None,
-) -> tuple[StoredText, dict[str, str], Any]:
-    """Encode the files of each part, one after the other.
+) -> EncodedFiles:
+    """Encode the files of each text, one after the other.
 
     Args:
-        paths: existing files by part.
+        paths: existing files by name of the text: `text`, `val`, `test`.
+        form: rules for reading them.
         alphabet: the symbols in order; None: those of all the files, sorted.
-
-    Returns:
-        The encoded parts, SHA-256 of each file, and the facts by which the cache knows them.
+        cache: returns the result of an earlier run, or stores it.
+        progress: is called with the current action, the bytes done and their total.
 
     Raises:
-        DataError: a file that cannot be read as text, or a symbol that is not in the alphabet, with its place.
+        DataError: a file cannot be read as text, or has a symbol that is not in the alphabet.
     """
     before = _stamps(paths)
-    hashes = {part: file_hashes(group) for part, group in paths.items()}
-    contents = {part: list(found.values()) for part, found in hashes.items()}
-    facts = {
-        "version": VERSION,
+    hashes = {name: file_hashes(group) for name, group in paths.items()}
+    key = {
+        "version": ENCODING_VERSION,
         "form": asdict(form),
         "alphabet": None if alphabet is None else list(alphabet),
-        "files": contents,
+        "files": {name: list(group.values()) for name, group in hashes.items()},
     }
-    stored = cache.find(facts)
-    if stored is None:
-        symbols = _symbols(paths, form, alphabet, progress)
-        parts = {part: _numbers(group, form, symbols, progress) for part, group in paths.items()}
-        stored = cache.store(facts, symbols, parts)
+    text = cache.find(key)
+    if text is None:
+        symbols = _find_symbols(paths, form, alphabet, progress)
+        numbers = {name: _numbers(group, form, symbols, progress) for name, group in paths.items()}
+        text = cache.store(key, symbols, numbers)
     if _stamps(paths) != before:
-        raise DataError(
-            "a file changed while it was read", place=str(next(iter(paths.values()))[0]), hint="start again"
-        )
-    return stored, {path: digest for found in hashes.values() for path, digest in found.items()}, facts
+        place = str(next(iter(paths.values()))[0])
+        raise DataError("a file changed while it was read", place=place, hint="start again")
+    return EncodedFiles(
+        text, {path: digest for group in hashes.values() for path, digest in group.items()}, key
+    )
 
 
 def _stamps(paths: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
-    found = [path.stat() for group in paths.values() for path in group]
-    return [(stat.st_size, stat.st_mtime_ns) for stat in found]
+    """Return size and time of modification of every file."""
+    status = [path.stat() for group in paths.values() for path in group]
+    return [(stat.st_size, stat.st_mtime_ns) for stat in status]
 
 
-def _symbols(
+def _find_symbols(
     paths: Mapping[str, Sequence[Path]],
     form: TextForm,
     alphabet: Sequence[str] | None,
     progress: Progress | None,
 ) -> str:
-    """The symbols in the order of their numbers."""
-    seen = np.zeros(CODES, bool)
-    for group in paths.values():
-        for path in group:
-            for piece in form.pieces(path, progress):
-                seen[_codes(piece)] = True
-    if form.lines:
-        seen[ord(BOUNDARY)] = True
-    found = "".join(map(chr, np.flatnonzero(seen).tolist()))
+    """Return the symbols in the order of their numbers.
+
+    Raises:
+        DataError: a symbol is not in the alphabet.
+    """
+    files = [path for group in paths.values() for path in group]
+    occurs = np.zeros(CODE_POINTS, bool)
+    occurs[_codes(form.boundary)] = True
+    for path in files:
+        for piece in form.pieces(path, progress):
+            occurs[_codes(piece)] = True
+    found = "".join(map(chr, np.flatnonzero(occurs).tolist()))
     if alphabet is None:
         return found
-    given = "".join(alphabet) + (BOUNDARY if form.lines and BOUNDARY not in alphabet else "")
-    if set(found) - set(given):
-        symbol, path, line, column = find_symbol(
-            [path for group in paths.values() for path in group], form, given
-        )
-        raise SymbolVocabulary(given, form.unit).unknown_symbol_error(
+    symbols = "".join(alphabet) + ("" if form.boundary in alphabet else form.boundary)
+    if set(found) - set(symbols):
+        symbol, path, line, column = find_symbol(files, form, symbols)
+        raise SymbolVocabulary(symbols, form.unit).unknown_symbol_error(
             symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
         )
-    return given
+    return symbols
 
 
 def _codes(piece: str) -> Array:
@@ -104,44 +151,174 @@ def _codes(piece: str) -> Array:
 def _numbers(
     group: Sequence[Path], form: TextForm, symbols: str, progress: Progress | None
 ) -> Iterator[Array]:
-    """Symbol numbers of files, piece by piece; of lines, with the boundary before the first."""
-    size = np.min_scalar_type(max(len(symbols) - 1, 0))
-    table = np.zeros(CODES, size)
+    """Yield the symbol numbers of files, piece by piece; a text of lines starts with the boundary."""
+    table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
     table[_codes(symbols)] = np.arange(len(symbols))
-    if form.lines:
-        yield table[_codes(BOUNDARY)]
+    if form.boundary:
+        yield table[_codes(form.boundary)]
     for path in group:
         for piece in form.pieces(path, progress, "encoding"):
             yield table[_codes(piece)]
 
 
-def renumber(stored: StoredText, symbols: str, facts: Any, cache: TextCache) -> StoredText:
-    """The same text in the numbers of a longer list of symbols."""
-    renumbered = {"renumbered": facts, "before": stored.symbols, "symbols": symbols}
-    found = cache.find(renumbered)
-    if found is not None:
-        return found
-    table = np.array([symbols.index(symbol) for symbol in stored.symbols], np.min_scalar_type(len(symbols)))
-    return cache.store(
-        renumbered,
-        symbols,
-        {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()},
+# --- other numbers for an encoded text ----------------------------------------------------------------------
+
+
+def renumber(text: EncodedText, symbols: str, key: object, cache: TextCache) -> EncodedText:
+    """Return the text with the numbers of a longer list of symbols; `key` is that of the files."""
+    table = np.array([symbols.index(symbol) for symbol in text.symbols], np.min_scalar_type(len(symbols)))
+    return _translate(
+        text, table, symbols, {"renumbered": key, "before": text.symbols, "symbols": symbols}, cache
     )
 
 
 def merge_rare(
-    stored: StoredText, kept: Sequence[int], unknown: str, facts: Any, cache: TextCache
-) -> StoredText:
-    """The same text with every symbol that is not among `kept` (numbers, in order) read as the unknown one, which comes last."""
-    symbols = "".join(stored.symbols[number] for number in kept) + unknown
-    merged = {"merged": facts, "symbols": symbols}
-    found = cache.find(merged)
-    if found is not None:
-        return found
-    table = np.full(len(stored.symbols), len(kept), np.min_scalar_type(len(kept)))
+    text: EncodedText, kept: Sequence[int], unknown: str, key: object, cache: TextCache
+) -> EncodedText:
+    """Return the text with the unknown symbol, which comes last, in place of every symbol that is not kept.
+
+    Args:
+        text: the text.
+        kept: numbers of the symbols that are kept, in order.
+        unknown: the unknown symbol.
+        key: of the files.
+        cache: returns or stores the result.
+    """
+    symbols = "".join(text.symbols[number] for number in kept) + unknown
+    table = np.full(len(text.symbols), len(kept), np.min_scalar_type(len(kept)))
     table[list(kept)] = np.arange(len(kept))
-    return cache.store(
-        merged,
+    return _translate(text, table, symbols, {"merged": key, "symbols": symbols}, cache)
+
+
+def _translate(text: EncodedText, table: Array, symbols: str, key: object, cache: TextCache) -> EncodedText:
+    """Return the text with each number replaced by its entry of the table."""
+    return cache.find(key) or cache.store(
+        key,
         symbols,
-        {part: (table[piece] for piece in pieces_of(array)) for part, array in stored.arrays.items()},
+        {name: (table[piece] for piece in pieces_of(array)) for name, array in text.arrays.items()},
     )
+
+
+def pieces_of(array: Array) -> Iterator[Array]:
+    """Yield an array piece by piece, and release the pages of a memory-mapped one."""
+    for start in range(0, len(array), PIECE):
+        yield np.asarray(array[start : start + PIECE])
+        release_pages(array)
+
+
+# --- the cache ----------------------------------------------------------------------------------------------
+
+
+class TextCache:
+    """Folder of encoded texts; without a folder, texts are in memory and nothing is kept.
+
+    An entry is a folder with one plain file of numbers for each text and a JSON file with symbols and
+    lengths. It is written under a temporary name and then renamed, so that a crash leaves no half entry. An
+    entry of the wrong size is replaced.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+
+    def find(self, key: object) -> EncodedText | None:
+        """Return the entry of a key (a JSON value), or None if it is missing or damaged."""
+        if self.folder is None:
+            return None
+        try:
+            return _open(self.folder / _entry_name(key))
+        except _INVALID_ENTRY:
+            return None
+
+    def store(self, key: object, symbols: str, numbers: Mapping[str, Iterable[Array]]) -> EncodedText:
+        """Store the texts of a key, whose numbers arrive piece by piece, and return them.
+
+        Raises:
+            SeqtoolError: the entry cannot be written.
+        """
+        dtype = np.min_scalar_type(max(len(symbols) - 1, 0))
+        if self.folder is None:
+            arrays = {
+                name: np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
+                for name, pieces in numbers.items()
+            }
+            return EncodedText(symbols, arrays)
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _delete_abandoned(self.folder)
+            return _write(self.folder / _entry_name(key), symbols, numbers, dtype)
+
+
+def _entry_name(key: object) -> str:
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _delete_abandoned(folder: Path) -> None:
+    """Delete unfinished entries that a crash left more than a day ago."""
+    for entry in folder.glob(f"{_UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - entry.stat().st_mtime > ABANDONED_AFTER:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _write(
+    entry: Path, symbols: str, numbers: Mapping[str, Iterable[Array]], dtype: np.dtype[Any]
+) -> EncodedText:
+    unfinished = entry.parent / f"{_UNFINISHED}{os.getpid()}.{time.time_ns()}"
+    unfinished.mkdir()
+    try:
+        lengths = {
+            name: _write_array(unfinished / f"{name}.bin", pieces, dtype) for name, pieces in numbers.items()
+        }
+        description = {
+            "symbols": [ord(symbol) for symbol in symbols],
+            "dtype": dtype.str,
+            "lengths": lengths,
+        }
+        (unfinished / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
+        _publish(unfinished, entry)
+        return _open(entry)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _write_array(path: Path, pieces: Iterable[Array], dtype: np.dtype[Any]) -> int:
+    """Write pieces one after the other, and return their total length."""
+    length = 0
+    with path.open("wb") as file:
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, dtype).data)
+            length += len(piece)
+        file.flush()
+        os.fsync(file.fileno())
+    return length
+
+
+def _publish(unfinished: Path, entry: Path) -> None:
+    """Rename an unfinished entry, unless another run has published a valid entry first."""
+    with suppress(OSError):
+        unfinished.rename(entry)
+        return
+    with suppress(*_INVALID_ENTRY):
+        _open(entry)
+        return
+    shutil.rmtree(entry)
+    unfinished.rename(entry)
+
+
+def _open(entry: Path) -> EncodedText:
+    """Map the arrays of an entry into memory.
+
+    Raises:
+        one of _INVALID_ENTRY: the entry is missing or damaged.
+    """
+    description = json.loads((entry / _DESCRIPTION).read_text(encoding="utf-8"))
+    dtype = np.dtype(description["dtype"])
+    if dtype.kind != "u":
+        raise ValueError(f"{entry}: expected symbol numbers, found another type")
+    arrays: dict[str, Array] = {}
+    for name, length in description["lengths"].items():
+        path = entry / f"{name}.bin"
+        if path.stat().st_size != length * dtype.itemsize:
+            raise ValueError(f"{path}: wrong size")
+        arrays[name] = np.memmap(path, dtype, "r", shape=(length,)) if length else np.zeros(0, dtype)
+    return EncodedText("".join(map(chr, description["symbols"])), arrays)

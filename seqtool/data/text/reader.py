@@ -1,6 +1,6 @@
-"""Text files as a stream of pieces of text, whatever their size: decoded, with uniform line ends, in one Unicode form.
+"""Text files of any size as a stream of pieces: decoded, with uniform line ends and one Unicode normal form.
 
-What a piece's characters are numbered by is in `encoded_text.py`. Bytes are read as the characters U+0000 to U+00FF.
+With `data.unit: byte` each byte is read as one of the characters U+0000 to U+00FF.
 """
 
 from __future__ import annotations
@@ -14,22 +14,26 @@ from pathlib import Path
 from typing import Literal
 
 from seqtool.data.formats.blocks import BOM
-from seqtool.data.vocabulary import Unit
+from seqtool.data.vocabulary import BOUNDARY, Unit
 from seqtool.errors import DataError
 
 Progress = Callable[[str, int, int], None]
-PIECE = 1 << 20  # bytes that are read at a time
+PIECE = 1 << 20  # bytes that are read at once
+ENCODING_HINT = (
+    "give the encoding of the file (`data.encoding: latin-1`, for example), or read the bytes of any file: "
+    "`data.unit: byte`"
+)
 
 
 @dataclass(frozen=True)
 class TextForm:
-    """How a file becomes symbols.
+    """Rules for reading a file as symbols.
 
     Attributes:
         unit: characters or bytes.
-        encoding: of the file; bytes have none.
-        normalize: `nfc` or `none`.
-        lines: each line is a sequence: CR LF becomes LF, and the last line gets its LF.
+        encoding: of the file; not used for bytes.
+        normalize: Unicode normal form, `nfc` or `none`.
+        lines: each line is a sequence. CR LF then becomes LF, and the last line gets an LF if it has none.
     """
 
     unit: Unit = "char"
@@ -37,17 +41,27 @@ class TextForm:
     normalize: Literal["nfc", "none"] = "none"
     lines: bool = False
 
+    @property
+    def boundary(self) -> str:
+        """Symbol between lines, or empty for running text."""
+        return BOUNDARY if self.lines else ""
+
     def pieces(self, path: Path, progress: Progress | None = None, label: str = "reading") -> Iterator[str]:
-        """The text of a file, piece by piece. A byte order mark at its start is no part of a text.
+        """Yield the text of a file, piece by piece, without a byte order mark.
+
+        Args:
+            path: the file.
+            progress: is called with label and file name, the bytes done and their total.
+            label: names the current action.
 
         Raises:
-            DataError: the file cannot be read, is empty, or is not in its encoding, with line and offset.
+            DataError: the file cannot be read, is empty, or is not in its encoding.
         """
         text = self._decoded(path, progress, label)
         if self.unit == "char":
-            text = _without_mark(text)
+            text = _without_byte_order_mark(text)
         if self.lines:
-            text = _unix_ends(text)
+            text = _unix_line_ends(text)
         if self.normalize == "nfc":
             text = composed(text)
         last = ""
@@ -57,8 +71,8 @@ class TextForm:
                 last = piece[-1]
         if not last:
             raise DataError("expected text, found an empty file", place=str(path))
-        if self.lines and last != "\n":
-            yield "\n"
+        if self.lines and last != BOUNDARY:
+            yield BOUNDARY
 
     def _decoded(self, path: Path, progress: Progress | None, label: str) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("latin-1" if self.unit == "byte" else self.encoding)()
@@ -75,20 +89,19 @@ class TextForm:
             raise DataError(f"the file cannot be read: {error.strerror or error}", place=str(path)) from None
 
     def _decode(self, decoder: codecs.IncrementalDecoder, piece: bytes, path: Path, done: int) -> str:
-        """The next piece's text; an empty piece ends the file."""
-        kept = decoder.getstate()[0]  # the beginning of a character that the last piece broke off in
+        """Return the text of the next piece; an empty piece ends the file."""
+        pending = decoder.getstate()[0]  # first bytes of a character that the previous piece cut
         try:
             return decoder.decode(piece, final=not piece)
         except UnicodeDecodeError as error:
-            raise self._undecodable(
-                path, done - len(kept) + error.start, error.object[error.start : error.start + 1]
-            ) from None
-        except UnicodeError:  # of UTF-16 and UTF-32, whose mark says in which order bytes are
+            offset = done - len(pending) + error.start
+            raise self._decoding_error(path, offset, error.object[error.start : error.start + 1]) from None
+        except UnicodeError:  # UTF-16 or UTF-32 without the mark that gives the order of bytes
             hint = f"`data.encoding: {self.encoding}-le`, or `-be`, reads a text without one"
             message = f"expected {self.encoding} text with a byte order mark, found none"
             raise DataError(message, place=str(path), hint=hint) from None
 
-    def _undecodable(self, path: Path, offset: int, byte: bytes) -> DataError:
+    def _decoding_error(self, path: Path, offset: int, byte: bytes) -> DataError:
         with path.open("rb") as stream:
             before = stream.read(offset).decode(self.encoding, "replace")
         found = f"byte 0x{byte.hex()}" if byte else "the end of the file within a character"
@@ -100,18 +113,15 @@ class TextForm:
         )
 
 
-ENCODING_HINT = "say how the file is encoded (`data.encoding: latin-1`, for example), or read any file as it is: `data.unit: byte`"
-
-
-def _without_mark(text: Iterable[str]) -> Iterator[str]:
-    first = True
+def _without_byte_order_mark(text: Iterable[str]) -> Iterator[str]:
+    first = True  # until a piece is not empty
     for piece in text:
         yield piece.removeprefix(BOM) if first else piece
         first = first and not piece
 
 
-def _unix_ends(text: Iterable[str]) -> Iterator[str]:
-    held = ""  # a CR whose LF may be in the next piece
+def _unix_line_ends(text: Iterable[str]) -> Iterator[str]:
+    held = ""  # a CR, if the next piece may start with its LF
     for piece in text:
         piece = held + piece
         held = "\r" if piece.endswith("\r") else ""
@@ -120,20 +130,25 @@ def _unix_ends(text: Iterable[str]) -> Iterator[str]:
 
 
 def composed(text: Iterable[str]) -> Iterator[str]:
-    """Text in Unicode form NFC, piece by piece: what may still combine with the next piece waits for it."""
+    """Yield text in the normal form NFC, piece by piece.
+
+    The end of a piece is held until the next one, if the next one may combine with it.
+    """
     held = ""
     for piece in text:
         piece = held + piece
-        cut = next((place for place in range(len(piece) - 1, 0, -1) if starts_afresh(piece[place])), 0)
+        cuts = (index for index in range(len(piece) - 1, 0, -1) if never_combines_backward(piece[index]))
+        cut = next(cuts, 0)
         yield unicodedata.normalize("NFC", piece[:cut])
         held = piece[cut:]
     yield unicodedata.normalize("NFC", held)
 
 
-def starts_afresh(character: str) -> bool:
-    """Whether no character before this one can combine with it, nor it change its place. (False is always safe.)
+def never_combines_backward(character: str) -> bool:
+    """Return True if normalization never joins the character to one before it, nor reorders the two.
 
-    Marks, the vowels and finals of Hangul, and (from Unicode 16 on) some letters beyond U+FFFF combine backwards.
+    Marks, the vowels and finals of Hangul and, since Unicode 16, some letters beyond U+FFFF may combine
+    backward. False for another character costs time, but does not change the result.
     """
     if character < "\u0300":
         return True
@@ -145,19 +160,19 @@ def starts_afresh(character: str) -> bool:
 
 
 def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -> tuple[str, Path, int, int]:
-    """The first symbol of some files that is not among those known, with its file, line and column.
+    """Return the first symbol in the files that is not known, with its file, line and column.
 
     Raises:
-        ValueError: there is none.
+        ValueError: all symbols are known.
     """
-    strange = re.compile(f"[^{''.join(map(re.escape, known))}]") if known else re.compile("(?s:.)")
+    unknown = re.compile(f"[^{''.join(map(re.escape, known))}]") if known else re.compile("(?s:.)")
     for path in paths:
         line, column = 1, 1
         for piece in form.pieces(path):
-            found = strange.search(piece)
-            before = piece[: found.start()] if found else piece
+            match = unknown.search(piece)
+            before = piece[: match.start()] if match else piece
             line += before.count("\n")
             column = len(before) - before.rfind("\n") if "\n" in before else column + len(before)
-            if found:
-                return found[0], path, line, column
+            if match:
+                return match[0], path, line, column
     raise ValueError("every symbol is known")

@@ -1,4 +1,4 @@
-"""Which stretches or lines of encoded text are for training, validation and test."""
+"""Parts of an encoded text for training, validation and test: ranges of running text, or sets of lines."""
 
 from __future__ import annotations
 
@@ -6,23 +6,33 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import overload
+from typing import TypeAlias, overload
 
 import numpy as np
 
-from seqtool.data.text.cache import PIECE, pieces_of
-from seqtool.types import Array
+from seqtool.data.text.encode import PIECE, pieces_of
+from seqtool.types import Array, Arrays
 
 NAMES = ("train", "val", "test")
-SPLIT_PURPOSE = 0x11E5  # keeps the drawing of lines apart from every other use of the seed
+SPLIT_PURPOSE = 0x11E5  # separates the draw of lines from all other uses of the seed
 
 
-# --- running text -----------------------------------------------------------------------------------------------------
+def pluralize(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 line` or `2,000 lines`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+# --- running text -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """A contiguous part of one of the encoded texts."""
+class TextRange:
+    """Contiguous part of an encoded text.
+
+    Attributes:
+        text: name of the encoded text.
+        start, stop: the range, in symbols.
+    """
 
     text: str
     start: int
@@ -31,43 +41,58 @@ class Stretch:
     def __len__(self) -> int:
         return self.stop - self.start
 
-    def of(self, arrays: Mapping[str, Array]) -> Array:
-        """Its symbol numbers (length,)."""
+    @property
+    def is_usable(self) -> bool:
+        """True if there is a symbol to predict, that is one after another symbol."""
+        return len(self) >= 2
+
+    @property
+    def size(self) -> str:
+        """Number of symbols, for a note."""
+        return pluralize(len(self), "symbol")
+
+    def data(self, arrays: Arrays) -> Array:
+        """Return the symbol numbers (length,)."""
         return arrays[self.text][self.start : self.stop]
 
-    def counts(self, arrays: Mapping[str, Array], size: int) -> Array:
-        """How often each of `size` symbols occurs in it."""
-        return _count(pieces_of(self.of(arrays)), size)
+    def counts(self, arrays: Arrays, size: int) -> Array:
+        """Return the occurrences of each of `size` symbols."""
+        return _count(pieces_of(self.data(arrays)), size)
 
 
-def stretches(arrays: Mapping[str, Array], split: Sequence[float]) -> dict[str, Stretch]:
-    """Parts of running text by fractions, or the texts that have files of their own (`val`, `test`)."""
+def split_text(arrays: Arrays, split: Sequence[float]) -> dict[str, TextRange]:
+    """Divide running text by fractions; val and test may instead be texts of their own files."""
     whole = len(arrays["text"])
-    ends = [whole] if "val" in arrays else bounds(whole, split[:2] if "test" in arrays else split)
-    found = {
-        name: Stretch("text", start, stop) for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False)
+    ends = [whole] if "val" in arrays else split_ends(whole, split[:2] if "test" in arrays else split)
+    parts = {
+        name: TextRange("text", start, stop)
+        for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False)
     }
-    return found | {name: Stretch(name, 0, len(arrays[name])) for name in NAMES if name in arrays}
+    return parts | {name: TextRange(name, 0, len(arrays[name])) for name in NAMES if name in arrays}
 
 
-def bounds(length: int, split: Sequence[float]) -> list[int]:
-    """Where parts of `length` end: rounded down, but for what is only the error of a fraction in binary."""
+def split_ends(length: int, split: Sequence[float]) -> list[int]:
+    """Return the end of each part, rounded down.
+
+    Decimal fractions are inexact in binary. An end that misses a whole number by no more than this error is
+    rounded up.
+    """
     sums = [math.fsum(split[: count + 1]) for count in range(len(split))]
     return [length if total > 1 - 1e-9 else int(length * total + 1e-6) for total in sums]
 
 
-# --- lines ------------------------------------------------------------------------------------------------------------
+# --- lines --------------------------------------------------------------------------------------------------
 
 
-class Lines(Sequence[Array]):
-    """Sequences of symbols that are cut out of one text when they are asked for.
+class TextSlices(Sequence[Array]):
+    """Sequences of symbols, each sliced out of one text when it is accessed.
 
     Attributes:
-        lengths: (lines,).
+        lengths: length of each sequence (lines,).
     """
 
     def __init__(self, text: Array, starts: Array, lengths: Array) -> None:
-        self.text = np.asarray(text)  # a memory map's own slices are slow
+        self.text = np.asarray(text)  # slicing a memory map itself is slow
         self.starts = starts
         self.lengths = lengths
 
@@ -75,23 +100,39 @@ class Lines(Sequence[Array]):
         return len(self.starts)
 
     @overload
-    def __getitem__(self, place: int) -> Array: ...
+    def __getitem__(self, index: int) -> Array: ...
     @overload
-    def __getitem__(self, place: slice) -> Lines: ...
-    def __getitem__(self, place: int | slice) -> Array | Lines:
-        if isinstance(place, slice):
-            return Lines(self.text, self.starts[place], self.lengths[place])
-        return self.text[self.starts[place] : self.starts[place] + self.lengths[place]]
+    def __getitem__(self, index: slice) -> TextSlices: ...
+    def __getitem__(self, index: int | slice) -> Array | TextSlices:
+        if isinstance(index, slice):
+            return TextSlices(self.text, self.starts[index], self.lengths[index])
+        return self.text[self.starts[index] : self.starts[index] + self.lengths[index]]
 
 
 @dataclass(frozen=True)
-class LinePlaces:
-    """Some lines of one of the encoded texts.
+class Sequences:
+    """Input and target sequences.
 
     Attributes:
-        text: which.
-        starts: (lines,): of the boundary before each.
-        lengths: (lines,): one boundary counted.
+        inputs: symbol numbers of each sequence (length,).
+        targets: symbol to predict at each position, of the same lengths.
+    """
+
+    inputs: Sequence[Array]
+    targets: Sequence[Array]
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class LineSet:
+    """Lines of an encoded text that starts with the boundary and has one after every line.
+
+    Attributes:
+        text: name of the encoded text.
+        starts: position of the boundary before each line (lines,).
+        lengths: symbols of each line, one boundary included (lines,).
     """
 
     text: str
@@ -101,16 +142,30 @@ class LinePlaces:
     def __len__(self) -> int:
         return len(self.starts)
 
-    def of(self, arrays: Mapping[str, Array]) -> tuple[Lines, Lines]:
-        """Inputs, each a boundary and a line, and targets, each a line and a boundary."""
-        text = arrays[self.text]
-        return Lines(text, self.starts, self.lengths), Lines(text, self.starts + 1, self.lengths)
+    @property
+    def is_usable(self) -> bool:
+        """True if there is a line."""
+        return len(self) >= 1
 
-    def counts(self, arrays: Mapping[str, Array], size: int) -> Array:
-        """How often each of `size` symbols is to be predicted in them."""
+    @property
+    def size(self) -> str:
+        """Numbers of lines and of symbols, for a note."""
+        symbols = pluralize(int(self.lengths.sum()), "symbol")
+        return f"{pluralize(len(self), 'line')}, {symbols} with the line ends"
+
+    def data(self, arrays: Arrays) -> Sequences:
+        """Return the lines: an input has the boundary before the line, its target the boundary after it."""
+        text = arrays[self.text]
+        return Sequences(
+            TextSlices(text, self.starts, self.lengths), TextSlices(text, self.starts + 1, self.lengths)
+        )
+
+    def counts(self, arrays: Arrays, size: int) -> Array:
+        """Return the occurrences of each of `size` symbols in the targets."""
         return _count(self._targets(arrays[self.text]), size)
 
     def _targets(self, text: Array) -> Iterator[Array]:
+        """Yield the symbols of all targets, in groups of lines with about `PIECE` symbols."""
         group = np.cumsum(self.lengths) // PIECE
         for start, stop in _runs(group):
             starts, lengths = self.starts[start:stop] + 1, self.lengths[start:stop]
@@ -119,43 +174,51 @@ class LinePlaces:
 
 
 def _runs(group: Array) -> Iterator[tuple[int, int]]:
-    """Where equal numbers stand side by side."""
+    """Return start and stop of each run of equal numbers."""
     edges = np.flatnonzero(np.diff(group)) + 1
-    ends = [0, *edges.tolist(), len(group)]
-    return pairwise(ends)
+    return pairwise([0, *edges.tolist(), len(group)])
 
 
-def lines_of(text: str, array: Array, boundary: int) -> tuple[LinePlaces, int]:
-    """All lines of an encoded text that have a symbol, and how many have none."""
+def find_lines(text: str, array: Array, boundary: int) -> tuple[LineSet, int]:
+    """Return all lines of an encoded text that are not empty, and the number of empty lines."""
     offsets = range(0, len(array), PIECE)
-    found = [
-        np.flatnonzero(piece == boundary) + offset
-        for offset, piece in zip(offsets, pieces_of(array), strict=True)
-    ]
-    places = np.concatenate(found)
-    lengths = np.diff(places)
+    boundaries = np.concatenate(
+        [
+            np.flatnonzero(piece == boundary) + offset
+            for offset, piece in zip(offsets, pieces_of(array), strict=True)
+        ]
+    )
+    lengths = np.diff(boundaries)
     filled = lengths > 1
-    return LinePlaces(text, places[:-1][filled], lengths[filled]), int((~filled).sum())
+    return LineSet(text, boundaries[:-1][filled], lengths[filled]), int((~filled).sum())
 
 
-def divided(lines: LinePlaces, split: Sequence[float], seed: int) -> dict[str, LinePlaces]:
-    """Lines parted by seed, each part in its old order.
+def split_lines(lines: LineSet, split: Sequence[float], seed: int) -> dict[str, LineSet]:
+    """Divide lines at random into parts, each of which keeps the order of the file.
 
-    Every part that has a fraction gets a line; where there are too few for that, all are for training.
+    Every part with a fraction above 0 gets at least one line. If there are too few lines for that, all are
+    for training.
     """
-    count, wanted = len(lines), sum(part > 0 for part in split)
-    ends = bounds(count, split) if count >= wanted else [count] * len(split)
-    if count >= wanted:
-        before = 0
-        for place, part in enumerate(split):
-            later = sum(fraction > 0 for fraction in split[place + 1 :])
-            before = ends[place] = before if part <= 0 else min(max(ends[place], before + 1), count - later)
+    count = len(lines)
     order = np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(count)
-    found = {}
+    ends = _line_ends(count, split)
+    parts = {}
     for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False):
         chosen = np.sort(order[start:stop])
-        found[name] = LinePlaces(lines.text, lines.starts[chosen], lines.lengths[chosen])
-    return found
+        parts[name] = LineSet(lines.text, lines.starts[chosen], lines.lengths[chosen])
+    return parts
+
+
+def _line_ends(count: int, split: Sequence[float]) -> list[int]:
+    """Return the end of each part of `count` lines."""
+    if count < sum(part > 0 for part in split):
+        return [count] * len(split)
+    ends = split_ends(count, split)
+    before = 0
+    for index, part in enumerate(split):
+        later = sum(fraction > 0 for fraction in split[index + 1 :])
+        before = ends[index] = before if part <= 0 else min(max(ends[index], before + 1), count - later)
+    return ends
 
 
 def _count(pieces: Iterator[Array], size: int) -> Array:
@@ -163,3 +226,7 @@ def _count(pieces: Iterator[Array], size: int) -> Array:
     for piece in pieces:
         counts += np.bincount(piece, minlength=size)
     return counts
+
+
+Part: TypeAlias = TextRange | LineSet
+Parts: TypeAlias = Mapping[str, Part]

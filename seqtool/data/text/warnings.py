@@ -1,69 +1,80 @@
-"""What looks wrong in text though it can be read: said as warnings before any time is spent on training."""
+"""Warnings about text that can be read but is probably wrong, given before training starts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from seqtool.data.text.splits import Parts
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.types import Array
 
-LISTED = 10
-MANY = 1000  # symbols, of which some may be too rare to learn
-RARE = 5  # times
-HUGE = 30_000  # symbols: no script but Han has so many, and no text uses all of those
+LISTED = 10  # symbols that a warning lists
+MANY_SYMBOLS = 1000  # some of which may be too rare to learn
+RARE = 5  # occurrences
+TOO_MANY_SYMBOLS = 30_000  # only the Han script has that many, and no text uses all of them
+
+
+@dataclass(frozen=True)
+class RareSymbols:
+    """Symbols that the unknown symbol replaces.
+
+    Attributes:
+        symbols: number of distinct symbols.
+        occurrences: of all of them, in train.
+    """
+
+    symbols: int = 0
+    occurrences: int = 0
 
 
 def text_warnings(
     paths: Mapping[str, Sequence[Path]],
-    parts: Mapping[str, Any],
-    usable: Mapping[str, Any],
+    parts: Parts,
     vocabulary: SymbolVocabulary,
     counts: Mapping[str, Array],
-    rare: tuple[int, int],
+    rare: RareSymbols,
 ) -> list[str]:
-    """All warnings about a text, one line each.
+    """Return all warnings about a text, one line each.
 
     Args:
-        paths: files by part.
-        parts: train, val and test; those without anything to predict are not `usable`.
+        paths: files by name of the text.
+        parts: train, val and test.
         vocabulary: with the counts of train.
-        counts: of each part by the symbols before rare ones were put together.
-        rare: how many symbols that were, and how often they are in train.
+        counts: occurrences in each part of all symbols, before rare ones were replaced.
+        rare: the replaced symbols.
     """
-    found = _shared_files(paths)
-    found += [
+    warnings = _shared_files(paths)
+    warnings += [
         f"{name}: too short to be used ({len(part)} of its symbols)"
         for name, part in parts.items()
-        if len(part) and name not in usable
+        if len(part) and not part.is_usable
     ]
     if "val" in parts and not len(parts["val"]):
-        found.append("val: nothing is left for it (data.split); the run goes without validation")
-    if not rare[0]:
-        found += [
-            line
-            for name in ("val", "test")
-            if name in counts
-            for line in _new_symbols(name, vocabulary, counts[name], counts["train"])
-        ]
-    return found + _strange_symbols(vocabulary)
+        warnings.append("val: no text is left for it (data.split); training runs without validation")
+    if not rare.symbols:
+        for name in ("val", "test"):
+            if name in counts:
+                warnings += _new_symbols(name, vocabulary, counts[name], counts["train"])
+    return warnings + _number_of_symbols(vocabulary) + _wrong_decoding(vocabulary)
 
 
 def _shared_files(paths: Mapping[str, Sequence[Path]]) -> list[str]:
-    names: dict[Path, list[str]] = {}
-    for part, group in paths.items():
+    """Return a warning for each file that is used for several parts."""
+    uses: dict[Path, list[str]] = {}
+    for name, group in paths.items():
         for path in group:
-            names.setdefault(path.resolve(), []).append("train" if part == "text" else part)
+            uses.setdefault(path.resolve(), []).append("train" if name == "text" else name)
     return [
-        f"{path.name} is read for {' and '.join(found)}" for path, found in names.items() if len(found) > 1
+        f"{path.name} is read for {' and '.join(parts)}" for path, parts in uses.items() if len(parts) > 1
     ]
 
 
 def _new_symbols(name: str, vocabulary: SymbolVocabulary, counts: Array, train: Array) -> list[str]:
-    """Symbols that no model can learn, since training has none of them."""
+    """Return a warning about symbols that a model cannot learn, because they do not occur in train."""
     new = [(int(counts[number]), number) for number in np.flatnonzero((train == 0) & (counts > 0))]
     if not new:
         return []
@@ -75,24 +86,29 @@ def _new_symbols(name: str, vocabulary: SymbolVocabulary, counts: Array, train: 
     return [f"{name} has symbols that train lacks and no model can predict: {listed}{more}"]
 
 
-def _strange_symbols(vocabulary: SymbolVocabulary) -> list[str]:
-    found = []
-    counts = np.array(vocabulary.counts)
-    size, seldom = len(vocabulary), int((counts < RARE).sum())
-    if size > HUGE:
-        found.append(f"{size:,} different symbols: is this text? `data.unit: byte` reads any file")
-    elif size > MANY and seldom > 0.1 * size:
-        found.append(
-            f"{size:,} symbols, {seldom:,} of them seen less than {RARE} times in train; `data.min_count: {RARE}` reads those as one"
-        )
+def _number_of_symbols(vocabulary: SymbolVocabulary) -> list[str]:
+    size, rare = len(vocabulary), int((np.array(vocabulary.counts) < RARE).sum())
+    if size > TOO_MANY_SYMBOLS:
+        return [f"{size:,} different symbols: is this text? `data.unit: byte` reads any file"]
+    if size > MANY_SYMBOLS and rare > 0.1 * size:
+        return [
+            f"{size:,} symbols, {rare:,} of which occur less than {RARE} times in train; "
+            f"`data.min_count: {RARE}` replaces them by one unknown symbol"
+        ]
+    return []
+
+
+def _wrong_decoding(vocabulary: SymbolVocabulary) -> list[str]:
+    """Return warnings about characters that do not occur in text that was decoded correctly."""
     if vocabulary.unit == "byte":
-        return found
-    if "\0" in vocabulary.symbols:
-        count = vocabulary.counts[vocabulary.symbols.index("\0")]
-        found.append(f"train has {count:,} NUL characters: is it a binary file, or encoded in utf-16?")
-    broken = "\N{REPLACEMENT CHARACTER}"
-    if broken in vocabulary.symbols and vocabulary.unknown is None:
-        found.append(
-            f"train has {vocabulary.counts[vocabulary.symbols.index(broken)]:,} U+FFFD, left by a wrong decoding"
+        return []
+    warnings = []
+    counts = dict(zip(vocabulary.symbols, vocabulary.counts, strict=True))
+    if "\0" in counts:
+        warnings.append(
+            f"train has {counts[chr(0)]:,} NUL characters: is it a binary file, or encoded in utf-16?"
         )
-    return found
+    broken = "\N{REPLACEMENT CHARACTER}"
+    if broken in counts and vocabulary.unknown is None:
+        warnings.append(f"train has {counts[broken]:,} U+FFFD, left by a wrong decoding")
+    return warnings

@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.text import splits as text_parts
-from seqtool.data.text.corpus import CharCorpus, Sequences, load_char_corpus
-from seqtool.data.text.splits import LinePlaces, bounds, divided
+from seqtool.data.text.corpus import CharCorpus, load_char_corpus
+from seqtool.data.text.splits import LineSet, Sequences, split_ends, split_lines
 from seqtool.errors import DataError
 from seqtool.settings import CharData
 
@@ -32,7 +31,7 @@ def load(
     return load_char_corpus(CharData(**{**paths, **given}), seed, cache)
 
 
-def said(corpus: CharCorpus, sequences: Sequences) -> list[tuple[str, str]]:
+def decoded(corpus: CharCorpus, sequences: Sequences) -> list[tuple[str, str]]:
     decode = corpus.vocabulary.decode
     return [
         (decode(source), decode(target))
@@ -59,7 +58,7 @@ def test_the_lecture_pair_in_its_alphabet() -> None:
 def test_symbols_of_pairs_are_sorted() -> None:
     corpus = load_char_corpus(CharData(pairs=(("no", "ye"), ("é", "e")), min_count=1), 1)
     assert corpus.vocabulary.symbols == ("e", "n", "o", "y", "é")
-    assert said(corpus, corpus.train) == [("no", "ye"), ("é", "e")]
+    assert decoded(corpus, corpus.train) == [("no", "ye"), ("é", "e")]
 
 
 def test_pairs_in_nfc_in_bytes_and_with_rare_symbols() -> None:
@@ -136,7 +135,7 @@ def test_parts_may_have_files_of_their_own(tmp_path: Path) -> None:
     assert [len(part) for part in (corpus.train, corpus.val, corpus.test)] == [15, 12, 2]
     corpus = load(tmp_path, "aab" * 10, split=(1.0, 0.0))
     assert (len(corpus.train), corpus.val, corpus.test) == (30, None, None)
-    assert corpus.warnings == ("val: nothing is left for it (data.split); the run goes without validation",)
+    assert corpus.warnings == ("val: no text is left for it (data.split); training runs without validation",)
 
 
 def test_several_files_are_one_text(tmp_path: Path) -> None:
@@ -145,13 +144,13 @@ def test_several_files_are_one_text(tmp_path: Path) -> None:
     corpus = load_char_corpus(CharData(text=(str(tmp_path / "*.txt"),), split=(1.0, 0.0)), 1)
     assert corpus.vocabulary.decode(corpus.train) == "aaabbb"
     lines = load_char_corpus(CharData(text=(str(tmp_path / "*.txt"),), per_line=True, split=(1.0, 0.0)), 1)
-    assert said(lines, lines.train) == [("\naaa", "aaa\n"), ("\nbbb", "bbb\n")]
+    assert decoded(lines, lines.train) == [("\naaa", "aaa\n"), ("\nbbb", "bbb\n")]
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(0, 1000), min_size=2, max_size=3).filter(sum))
 def test_fractions_are_rounded_down(length: int, shares: list[int]) -> None:
     split = [share / sum(shares) for share in shares]
-    ends = bounds(length, split)
+    ends = split_ends(length, split)
     assert ends[-1] == length
     for place, end in enumerate(ends):
         exact = length * sum(shares[: place + 1])  # in units of 1 / sum(shares)
@@ -159,9 +158,9 @@ def test_fractions_are_rounded_down(length: int, shares: list[int]) -> None:
 
 
 def test_the_fractions_of_other_programs() -> None:
-    assert bounds(1_115_394, (0.9, 0.1)) == [1_003_854, 1_115_394]  # nanoGPT
-    assert bounds(100_000_000, (0.9, 0.05, 0.05)) == [90_000_000, 95_000_000, 100_000_000]  # enwik8
-    assert bounds(100, (0.5, 0.25)) == [50, 75]
+    assert split_ends(1_115_394, (0.9, 0.1)) == [1_003_854, 1_115_394]  # nanoGPT
+    assert split_ends(100_000_000, (0.9, 0.05, 0.05)) == [90_000_000, 95_000_000, 100_000_000]  # enwik8
+    assert split_ends(100, (0.5, 0.25)) == [50, 75]
 
 
 @given(st.text(min_size=4, max_size=80), st.sampled_from(["char", "byte"]), st.sampled_from(["none", "nfc"]))
@@ -206,7 +205,7 @@ def test_rare_symbols_become_the_unknown_one(tmp_path: Path) -> None:
     assert corpus.warnings == ()
     assert (
         corpus.notes[-1]
-        == "the unknown symbol, �, stands for 4 rare symbols (data.min_count), 20.000% of train"
+        == "the unknown symbol, �, replaces 4 rare symbols (data.min_count), 20.000% of train"
     )
 
 
@@ -226,7 +225,7 @@ def test_the_unknown_symbol_of_bytes_and_of_text_that_has_it(tmp_path: Path) -> 
 def test_the_end_of_lines_is_never_rare(tmp_path: Path) -> None:
     corpus = load(tmp_path, "aaab\naaaa", per_line=True, min_count=3, split=(1.0, 0.0))
     assert (corpus.vocabulary.symbols, corpus.vocabulary.counts) == (("\n", "a", "\ufffd"), (2, 7, 1))
-    assert said(corpus, corpus.train) == [("\naaa\ufffd", "aaa\ufffd\n"), ("\naaaa", "aaaa\n")]
+    assert decoded(corpus, corpus.train) == [("\naaa\ufffd", "aaa\ufffd\n"), ("\naaaa", "aaaa\n")]
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
@@ -235,10 +234,14 @@ def test_the_end_of_lines_is_never_rare(tmp_path: Path) -> None:
 def test_a_line_is_a_sequence_between_boundaries(tmp_path: Path) -> None:
     corpus = load(tmp_path, "emma\r\n\nolivia\navá", per_line=True, split=(1.0, 0.0))
     assert corpus.kind == "lines"
-    assert said(corpus, corpus.train) == [("\nemma", "emma\n"), ("\nolivia", "olivia\n"), ("\navá", "avá\n")]
+    assert decoded(corpus, corpus.train) == [
+        ("\nemma", "emma\n"),
+        ("\nolivia", "olivia\n"),
+        ("\navá", "avá\n"),
+    ]
     assert corpus.vocabulary.counts[0] == 3 and sum(corpus.vocabulary.counts) == 16
-    assert "text: 1 empty line left aside" in corpus.notes
-    assert "train: 3 lines, 16 symbols with the end of each" in corpus.notes
+    assert "text: 1 empty line skipped" in corpus.notes
+    assert "train: 3 lines, 16 symbols with the line ends" in corpus.notes
     assert len(corpus.train) == 3 and len(corpus.train.inputs[1:]) == 2
 
 
@@ -249,14 +252,14 @@ def test_lines_are_drawn_by_seed(tmp_path: Path) -> None:
         load(tmp_path, text, per_line=True),
         load(tmp_path, text, 2, per_line=True),
     )
-    train, val = said(corpus, corpus.train), said(corpus, corpus.val)
+    train, val = decoded(corpus, corpus.train), decoded(corpus, corpus.val)
     assert (len(train), len(val)) == (90, 10)
     assert sorted(train + val) == [(f"\n{number:03}", f"{number:03}\n") for number in range(100)]
     assert train == sorted(train) and val == sorted(val) and val != train[-10:]
-    assert said(again, again.val) == val != said(other, other.val)
-    assert "lines are parted by seed 1 (data.split)" in corpus.notes
+    assert decoded(again, again.val) == val != decoded(other, other.val)
+    assert "lines are divided at random with seed 1 (data.split)" in corpus.notes
     files = load(tmp_path, text, per_line=True, val="111\n222", test="333")
-    assert (len(files.train), said(files, files.test)) == (100, [("\n333", "333\n")])
+    assert (len(files.train), decoded(files, files.test)) == (100, [("\n333", "333\n")])
 
 
 @given(
@@ -266,7 +269,7 @@ def test_lines_are_drawn_by_seed(tmp_path: Path) -> None:
 )
 def test_every_part_gets_a_line_if_there_are_enough(count: int, shares: list[int], seed: int) -> None:
     split = [share / sum(shares) for share in shares]
-    parts = divided(LinePlaces("text", np.arange(count), np.ones(count, np.int64)), split, seed)
+    parts = split_lines(LineSet("text", np.arange(count), np.ones(count, np.int64)), split, seed)
     assert sorted(place for part in parts.values() for place in part.starts.tolist()) == list(range(count))
     sizes = [len(part) for part in parts.values()]
     if count < sum(share > 0 for share in shares):
@@ -278,11 +281,11 @@ def test_every_part_gets_a_line_if_there_are_enough(count: int, shares: list[int
 def test_lines_are_counted_in_portions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = "".join("ab"[number % 2] * (number % 7) + "\n" for number in range(300))
     whole = load(tmp_path, text, per_line=True)
-    monkeypatch.setattr(text_parts, "PIECE", 50)
-    monkeypatch.setattr("seqtool.data.text.cache.PIECE", 50)
+    monkeypatch.setattr("seqtool.data.text.splits.PIECE", 50)
+    monkeypatch.setattr("seqtool.data.text.encode.PIECE", 50)
     portions = load(tmp_path, text, per_line=True)
     assert portions.vocabulary.counts == whole.vocabulary.counts
-    assert said(portions, portions.train) == said(whole, whole.train)
+    assert decoded(portions, portions.train) == decoded(whole, whole.train)
 
 
 # --- the cache --------------------------------------------------------------------------------------------------------
@@ -419,7 +422,7 @@ def test_an_error_leaves_nothing_in_the_cache(tmp_path: Path) -> None:
             "aabbcc",
             {"min_count": 9},
             "",
-            "expected symbols seen 9 times or more in train, the most frequent is seen 2 times",
+            "expected symbols that occur 9 times or more in train, found symbols that occur at most 2 times",
             "lower",
         ),
     ],
@@ -486,7 +489,7 @@ def test_a_file_that_changes_while_it_is_read(tmp_path: Path) -> None:
         (
             "".join(map(chr, range(0x4E00, 0x4E00 + 2000))),
             {"split": (1.0, 0.0)},
-            "2,000 symbols, 2,000 of them seen less than 5 times in train; `data.min_count: 5` reads those as one",
+            "2,000 symbols, 2,000 of which occur less than 5 times in train; `data.min_count: 5` replaces them by one unknown symbol",
         ),
         (
             "".join(map(chr, range(0x10000, 0x10000 + 31_000))),
@@ -542,7 +545,7 @@ def test_names(tmp_path: Path) -> None:
         32_033,
         3_204,
     )
-    assert said(corpus, corpus.train)[0] == ("\nemma", "emma\n") or said(corpus, corpus.val)[0] == (
+    assert decoded(corpus, corpus.train)[0] == ("\nemma", "emma\n") or decoded(corpus, corpus.val)[0] == (
         "\nemma",
         "emma\n",
     )

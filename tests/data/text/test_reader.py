@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.text import reader as text_pieces
-from seqtool.data.text.reader import TextForm, composed, find_symbol, starts_afresh
+from seqtool.data.text import reader
+from seqtool.data.text.reader import TextForm, composed, find_symbol, never_combines_backward
 from seqtool.errors import DataError
 
 COMBINING = st.text(
@@ -37,13 +37,13 @@ ENCODINGS = [
 
 @pytest.fixture(autouse=True)
 def back_to_size() -> Iterator[None]:
-    before = text_pieces.PIECE
+    before = reader.PIECE
     yield
-    text_pieces.PIECE = before
+    reader.PIECE = before
 
 
 def read(content: bytes, form: TextForm, size: int = 1 << 20) -> str:
-    text_pieces.PIECE = size
+    reader.PIECE = size
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(content)
         return "".join(form.pieces(Path(file.name)))
@@ -71,10 +71,10 @@ def test_nothing_combines_backwards_over_a_cut() -> None:
     second |= {
         chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
     }  # Hangul, which is composed by rule
-    assert not [hex(ord(character)) for character in second if starts_afresh(character)]
+    assert not [hex(ord(character)) for character in second if never_combines_backward(character)]
     for code in range(0x10000):
         first = unicodedata.normalize("NFD", chr(code))[0]
-        if starts_afresh(chr(code)):
+        if never_combines_backward(chr(code)):
             assert unicodedata.combining(first) == 0 and first not in second, hex(code)
 
 
@@ -149,7 +149,7 @@ def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str
 def test_what_is_not_in_its_encoding(
     tmp_path: Path, content: bytes, encoding: str, line: str, message: str, size: int
 ) -> None:
-    text_pieces.PIECE = size
+    reader.PIECE = size
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(DataError) as caught:
         list(TextForm(encoding=encoding).pieces(tmp_path / "x"))
@@ -170,7 +170,7 @@ def test_any_bytes_are_read_or_refused(content: bytes, encoding: str, size: int)
 
 
 def test_progress_counts_bytes(tmp_path: Path) -> None:
-    text_pieces.PIECE = 4
+    reader.PIECE = 4
     (tmp_path / "x.txt").write_bytes(b"0123456789")
     seen: list[tuple[str, int, int]] = []
     list(TextForm().pieces(tmp_path / "x.txt", lambda *report: seen.append(report)))
@@ -179,7 +179,7 @@ def test_progress_counts_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [1, 3, 100])
 def test_a_symbol_is_found_by_line_and_column(tmp_path: Path, size: int) -> None:
-    text_pieces.PIECE = size
+    reader.PIECE = size
     (tmp_path / "a").write_text("ab\na]\n", encoding="utf-8")
     (tmp_path / "b").write_text("ab\n\nba-^x", encoding="utf-8")
     paths = [tmp_path / "a", tmp_path / "b"]
