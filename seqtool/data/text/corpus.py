@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from seqtool.data.input_files import expand
+from seqtool.data.input_files import ProgressCallback, expand
 from seqtool.data.text.encode import (
     ALPHABET_HINT,
     EncodedFiles,
@@ -23,7 +23,7 @@ from seqtool.data.text.encode import (
     merge_rare,
     renumber,
 )
-from seqtool.data.text.reader import Progress, TextForm
+from seqtool.data.text.reader import TextForm
 from seqtool.data.text.splits import (
     LineSet,
     Parts,
@@ -74,7 +74,7 @@ def load_char_corpus(
     data: CharData,
     seed: int,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
     base: SymbolVocabulary | None = None,
 ) -> CharCorpus:
     """Read, encode and split the data.
@@ -109,7 +109,11 @@ def load_char_corpus(
 
 
 def _load_text(
-    data: CharData, seed: int, cache: TextCache, progress: Progress | None, base: SymbolVocabulary | None
+    data: CharData,
+    seed: int,
+    cache: TextCache,
+    progress: ProgressCallback | None,
+    base: SymbolVocabulary | None,
 ) -> CharCorpus:
     named = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {name: expand(files, data.source) for name, files in named if files}
@@ -181,7 +185,7 @@ def _check_parts(parts: Parts, text: EncodedText, paths: Mapping[str, Sequence[P
 def _replace_rare(
     files: EncodedFiles, counts: Array, data: CharData, boundary: str, cache: TextCache
 ) -> tuple[EncodedText, SymbolVocabulary, RareSymbols]:
-    """Return the text with the unknown symbol in place of rare ones, its vocabulary, and what was replaced."""
+    """Replace rare symbols by the unknown one; return the text, its vocabulary and the replaced symbols."""
     text = files.text
     kept = _frequent(text.symbols, counts.tolist(), data, boundary)
     if len(kept) == len(text.symbols):

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.batches import release_pages
-from seqtool.data.input_files import file_hashes
-from seqtool.data.text.reader import Progress, TextForm, find_symbol
+from seqtool.data.input_files import ProgressCallback, file_hashes
+from seqtool.data.text.reader import TextForm, find_symbol
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError
 from seqtool.storage.atomic import writing
@@ -74,7 +74,7 @@ def encode_files(
     form: TextForm,
     alphabet: Sequence[str] | None,
     cache: TextCache,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> EncodedFiles:
     """Encode the files of each text, one after the other.
 
@@ -119,7 +119,7 @@ def _find_symbols(
     paths: Mapping[str, Sequence[Path]],
     form: TextForm,
     alphabet: Sequence[str] | None,
-    progress: Progress | None,
+    progress: ProgressCallback | None,
 ) -> str:
     """Return the symbols in the order of their numbers.
 
@@ -149,7 +149,7 @@ def _codes(piece: str) -> Array:
 
 
 def _numbers(
-    group: Sequence[Path], form: TextForm, symbols: str, progress: Progress | None
+    group: Sequence[Path], form: TextForm, symbols: str, progress: ProgressCallback | None
 ) -> Iterator[Array]:
     """Yield the symbol numbers of files, piece by piece; a text of lines starts with the boundary."""
     table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))

@@ -8,16 +8,16 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from seqtool.data.formats.blocks import BOM
+from seqtool.data.input_files import ProgressCallback
 from seqtool.data.vocabulary import BOUNDARY, Unit
 from seqtool.errors import DataError
 
-Progress = Callable[[str, int, int], None]
 PIECE = 1 << 20  # bytes that are read at once
 ENCODING_HINT = (
     "give the encoding of the file (`data.encoding: latin-1`, for example), or read the bytes of any file: "
@@ -46,7 +46,9 @@ class TextForm:
         """Symbol between lines, or empty for running text."""
         return BOUNDARY if self.lines else ""
 
-    def pieces(self, path: Path, progress: Progress | None = None, label: str = "reading") -> Iterator[str]:
+    def pieces(
+        self, path: Path, progress: ProgressCallback | None = None, label: str = "reading"
+    ) -> Iterator[str]:
         """Yield the text of a file, piece by piece, without a byte order mark.
 
         Args:
@@ -74,7 +76,7 @@ class TextForm:
         if self.lines and last != BOUNDARY:
             yield BOUNDARY
 
-    def _decoded(self, path: Path, progress: Progress | None, label: str) -> Iterator[str]:
+    def _decoded(self, path: Path, progress: ProgressCallback | None, label: str) -> Iterator[str]:
         decoder = codecs.getincrementaldecoder("latin-1" if self.unit == "byte" else self.encoding)()
         try:
             size, done = path.stat().st_size, 0
