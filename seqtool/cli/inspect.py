@@ -207,7 +207,7 @@ def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) 
 
     names, surprisal = asked.unit_names()
     if surprisal:
-        model.needs_likelihood()
+        model.require_likelihood()
     units = parse_units(names, model.settings) if names else []
     text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
     if asked.states is not None:

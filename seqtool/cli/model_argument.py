@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Any
 
-from seqtool.errors import DataError, ModelError
+from seqtool.errors import ModelError
 from seqtool.reports.console import say
 from seqtool.storage.find_model import (
     ALIGNED_MODEL,
@@ -87,17 +87,6 @@ def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
 def _aligned(place: str, what: str) -> ModelError:
     message = f"{what}: such a model gives a symbol for a symbol, it neither goes on with a text nor says how likely one is"
     return ModelError(message, place=place, hint="see what it makes of a text: seqtool predict TEXT")
-
-
-def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, hint: str = "") -> DataError:
-    """The error about a text's first unknown symbol, with its line, counted from `first`, and column."""
-    text = model.normalized(text)
-    at = int((model.vocabulary.numbers(text) < 0).argmax())
-    symbol = chr(model.vocabulary.codes(text)[at])
-    if model.vocabulary.unit == "byte":
-        at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
-    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
-    return model.vocabulary.unknown_symbol_error(symbol, place=f"{name}:{first + line}:{column}", hint=hint)
 
 
 def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:

@@ -90,12 +90,12 @@ def sample(
     """Generate text with a character model, e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7"""
     from seqtool.cli.model_argument import text_model
     from seqtool.errors import SeqtoolError
-    from seqtool.inference.sampling import Choice
+    from seqtool.inference.sampling import Sampler
     from seqtool.reports.text_results import print_sample_json, print_samples
 
     if prompt is not None and prompt_file is not None:
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
-    Choice(temperature, top_k, top_p)  # wrong arguments before anything is read
+    Sampler(temperature, top_k, top_p)  # wrong arguments before anything is read
     used = text_model(model, runs_dir)
     start = _read_prompt(prompt, prompt_file, used.model.kind)
     start = _known(used.model, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
@@ -133,10 +133,10 @@ def _known(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
     Raises:
         DataError: there is one, and it is not to be skipped.
     """
-    from seqtool.cli.model_argument import unknown_symbol
+    from seqtool.inference.score_stream import unknown_symbol
     from seqtool.reports.console import say
 
-    known, strange = model.readable(prompt)
+    known, strange = model.remove_unknown(prompt)
     if not strange:
         return prompt
     if not skip:

@@ -13,7 +13,8 @@ from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 if TYPE_CHECKING:
     from seqtool.cli.model_argument import LoadedTagger
     from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
-    from seqtool.reports.tagged import OutputFormat, Renderer
+    from seqtool.inference.tag_stream import Renderer
+    from seqtool.reports.tagged import OutputFormat
 
 
 class Input(StrEnum):

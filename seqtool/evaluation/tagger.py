@@ -106,7 +106,7 @@ def evaluate_tagger(
     spans: list[tuple[int, int, int]] = []
     worst: list[WorstSentence] = []
     unknown_labels: Counter[str] = Counter()
-    model_labels = set(model.outer_labels())
+    model_labels = set(model.output_labels())
     for sentence, predicted in tag_sentences(model, sentences):
         counts.add(sentence.labels, predicted, [model.known(token) for token in sentence.tokens])
         hits = sum(gold == label for gold, label in zip(sentence.labels, predicted, strict=True))

@@ -17,7 +17,7 @@ from seqtool.data.batches import release_pages
 from seqtool.decoding import log_softmax
 from seqtool.evaluation.novelty import Novelty
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.text_scoring import block_parts, carried_parts, sequence_losses
+from seqtool.inference.text_scoring import iter_block_losses, iter_carried_losses, sequence_losses
 from seqtool.types import Array, Json
 
 BLOCKS = (64, 256)  # block lengths that are scored by default
@@ -129,10 +129,10 @@ def evaluate_text(
         blocks: block lengths of the `blocks` protocol.
         known_blocks: losses by block length that are known already and not computed again.
     """
-    carried = _tally(model, ids, carried_parts(model, ids))
+    carried = _tally(model, ids, iter_carried_losses(model, ids))
     known = known_blocks or {}
     block_losses = {
-        size: known[size] if size in known else _tally(model, ids, block_parts(model, ids, size)).mean
+        size: known[size] if size in known else _tally(model, ids, iter_block_losses(model, ids, size)).mean
         for size in blocks
     }
     return _evaluation(model, carried, block_losses, _context_losses(model, ids))

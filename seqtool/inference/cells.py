@@ -1,40 +1,39 @@
-"""Recurrent cells in numpy: one step of a layer, all its directions and the whole batch at once.
+"""Recurrent cells in numpy: one step of one layer, for all its directions and the whole batch at once.
 
-Equations and gate order of the stored weights are torch's (LSTM i f g o; GRU r z n with `r * (W h + b)`). Inside, gates
-that pass a sigmoid come first, and their weights are halved, so that one tanh over all gates serves both functions:
-sigmoid(x) = (1 + tanh(x / 2)) / 2. Halving is exact in binary, so nothing is lost.
+The equations and the gate order of stored weights are those of torch (LSTM: i f g o; GRU: r z n, with `r * (W h + b)`).
+In memory, the gates with a sigmoid come first and their weights are halved. One tanh over all gates then computes both
+functions, because sigmoid(x) = (1 + tanh(x / 2)) / 2. Halving a binary number is exact, so no precision is lost.
 
-What runs these steps over sequences is in `encoder`.
+The module `encoder` runs these steps over sequences.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from seqtool.settings import RecurrentModel
-from seqtool.types import Array
+from seqtool.types import Array, Arrays
 
-Parts = tuple[Array, ...]  # the state of a layer: (h,) or (h, c), each (directions, batch, hidden)
+LayerState = tuple[Array, ...]  # (h,) or (h, c), each (directions, batch, hidden)
 
-# Gates in the order in which they lie inside, each with its place in torch's order; sigmoid gates first.
+# Gates in their order in memory, each with its index in torch's order. Gates with a sigmoid come first.
 _ORDER = {"rnn": {"h": 0}, "gru": {"r": 0, "z": 1, "n": 2}, "lstm": {"i": 0, "f": 1, "o": 3, "g": 2}}
 _SIGMOIDS = {"rnn": 0, "gru": 2, "lstm": 3}
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The weights of one layer.
+    """Weights of one layer.
 
     Attributes:
         kind: `rnn`, `gru` or `lstm`.
-        relu: the rnn's nonlinearity is not tanh.
-        inputs: (directions, input, gates * hidden).
-        bias: (directions, 1, gates * hidden): both biases, but for the GRU's recurrent one of n.
-        recurrent: (directions, hidden, gates * hidden).
-        reset_bias: (directions, 1, hidden): the GRU's recurrent bias of n, which the reset gate scales; else empty.
+        relu: an `rnn` uses ReLU instead of tanh.
+        inputs: input weights (directions, input, gates * hidden).
+        bias: sum of both biases (directions, 1, gates * hidden), without the GRU's recurrent bias of n.
+        recurrent: recurrent weights (directions, hidden, gates * hidden).
+        reset_bias: the GRU's recurrent bias of n (directions, 1, hidden), which the reset gate scales; otherwise empty.
     """
 
     kind: str
@@ -45,30 +44,34 @@ class Cell:
     reset_bias: Array
 
     @classmethod
-    def from_weights(cls, model: RecurrentModel, weights: Mapping[str, Array], names: list[str]) -> Cell:
-        """Args: names: of each direction's weights, without the last part: `encoder.0.forward`."""
+    def from_weights(cls, model: RecurrentModel, weights: Arrays, names: list[str]) -> Cell:
+        """Build a layer from stored weights.
+
+        Args:
+            names: for each direction, the common prefix of its weights, for example `encoder.0.forward`.
+        """
         hidden = model.hidden_size
         kind = model.cell
 
-        def stacked(part: str) -> Array:
-            return np.stack([_inside(weights[f"{name}.{part}"], kind, hidden) for name in names])
+        def stack_directions(part: str) -> Array:
+            return np.stack([_reorder_gates(weights[f"{name}.{part}"], kind, hidden) for name in names])
 
-        bias, hidden_bias = stacked("bias_ih"), stacked("bias_hh")
+        bias, hidden_bias = stack_directions("bias_ih"), stack_directions("bias_hh")
         reset_bias = hidden_bias[:, None, 2 * hidden :].copy() if kind == "gru" else hidden_bias[:, None, :0]
         if kind == "gru":
             hidden_bias[:, 2 * hidden :] = 0
         return cls(
             kind=kind,
             relu=kind == "rnn" and model.nonlinearity == "relu",
-            inputs=np.ascontiguousarray(stacked("weight_ih").transpose(0, 2, 1)),
+            inputs=np.ascontiguousarray(stack_directions("weight_ih").transpose(0, 2, 1)),
             bias=(bias + hidden_bias)[:, None, :],
-            recurrent=np.ascontiguousarray(stacked("weight_hh").transpose(0, 2, 1)),
+            recurrent=np.ascontiguousarray(stack_directions("weight_hh").transpose(0, 2, 1)),
             reset_bias=reset_bias,
         )
 
     @property
     def directions(self) -> int:
-        """1 or 2."""
+        """Number of directions: 1 or 2."""
         return len(self.recurrent)
 
     @property
@@ -82,19 +85,29 @@ class Cell:
         return int(self.recurrent.shape[2])
 
     def input_gates(self, x: Array, out: Array | None = None) -> Array:
-        """What the gates get from inputs x (count, input), for each direction: (directions, count, gates * hidden)."""
-        found: Array = np.matmul(x, self.inputs, out=out)
-        found += self.bias
-        return found
+        """Return the input part of the gates, (directions, count, gates * hidden), of inputs x (count, input)."""
+        gates: Array = np.matmul(x, self.inputs, out=out)
+        gates += self.bias
+        return gates
 
-    def stepper(self, state: Parts, zero: bool = False) -> Stepper:
-        """This cell at work, from a state that is copied. Args: zero: the state is known to be zero."""
-        kinds = {"rnn": RnnStepper, "gru": GruStepper, "lstm": LstmStepper}
-        return kinds[self.kind](self, state, zero)
+    def gate_table(self, x: Array) -> Array:
+        """Return the input part of the gates as a table, (rows, directions, gates * hidden), of inputs x (rows, input)."""
+        table = np.empty((len(x), self.directions, self.gates), np.float32)
+        self.input_gates(x, out=table.transpose(1, 0, 2))
+        return table
+
+    def stepper(self, state: LayerState, zero: bool = False) -> Stepper:
+        """Return a stepper that starts from a copy of a state.
+
+        Args:
+            zero: the state is known to be zero, so that the first step can skip the recurrent product.
+        """
+        classes = {"rnn": RnnStepper, "gru": GruStepper, "lstm": LstmStepper}
+        return classes[self.kind](self, state, zero)
 
 
-def _inside(weight: Array, kind: str, hidden: int) -> Array:
-    """Rows of a stored weight or bias in the inner order, float32, with those of sigmoid gates halved."""
+def _reorder_gates(weight: Array, kind: str, hidden: int) -> Array:
+    """Return the rows of a stored weight or bias in memory order, float32, with those of sigmoid gates halved."""
     blocks = weight.astype(np.float32).reshape(-1, hidden, *weight.shape[1:])
     ordered = blocks[list(_ORDER[kind].values())]
     ordered[: _SIGMOIDS[kind]] *= np.float32(0.5)
@@ -102,65 +115,71 @@ def _inside(weight: Array, kind: str, hidden: int) -> Array:
 
 
 class Stepper:
-    """A cell at work on a batch, whose state each step advances in place.
+    """State of a cell for one batch. Each step changes the state in place.
 
-    Sequences of a batch stand longest first, so that those still running are always the first `count`; the state of one
-    that has ended stays what it was after its last step.
+    The sequences of a batch are sorted by length, longest first, so that the unfinished ones are always the first `count`.
+    A finished sequence keeps the state of its last step.
 
     Attributes:
-        h: (directions, count, hidden), the state of the running sequences.
-        sums: (directions, count, gates * hidden), what is added up for the gates.
-        gates: (gates, directions, count, hidden), after their functions. The values of a gate lie together, for numpy is two
-            to three times as fast there as on pieces of rows.
+        whole: state of all sequences, each array (directions, batch, hidden).
+        running: the same of the unfinished sequences, as views.
+        h: hidden state (directions, count, hidden) of the unfinished sequences.
+        sums: sums before the gates' functions (directions, count, gates * hidden).
+        gates: gate values (gates, directions, count, hidden). All values of one gate are contiguous, since numpy is two to
+            three times as fast on contiguous values as on pieces of rows.
     """
 
-    def __init__(self, cell: Cell, state: Parts, zero: bool = False) -> None:
+    def __init__(self, cell: Cell, state: LayerState, zero: bool = False) -> None:
         self.cell = cell
-        self.whole: Parts = tuple(np.array(part, np.float32, order="C") for part in state)
+        self.whole: LayerState = tuple(np.array(part, np.float32, order="C") for part in state)
         self._zero = zero
         self._sums = np.empty((*self.whole[0].shape[:2], cell.gates), np.float32)
-        self._room = np.empty(self._sums.size, np.float32)
+        self._gate_buffer = np.empty(self._sums.size, np.float32)
         self.narrow(self.whole[0].shape[1])
 
     def narrow(self, count: int) -> None:
-        """Go on with the first `count` sequences only."""
+        """Continue with the first `count` sequences only."""
         self.running = tuple(part[:, :count] for part in self.whole)
         self.h = self.running[0]
         self.sums = self._sums[:, :count]
         self.sums_by_gate = by_gate(self.sums, self.cell.hidden)
-        self.gates = self._room[: self.sums.size].reshape(self.sums_by_gate.shape)
-        self.cut()
+        self.gates = self._gate_buffer[: self.sums.size].reshape(self.sums_by_gate.shape)
+        self.set_views()
 
-    def cut(self) -> None:
-        """Name the parts that a step works with, once for many steps."""
+    def set_views(self) -> None:
+        """Set the views of single gates. This is done once for many steps, not in each step."""
 
     def step(self, x: Array) -> None:
-        """Advance by one symbol, given `Cell.input_gates` of it: (directions, count, gates * hidden)."""
+        """Advance by one symbol.
+
+        Args:
+            x: `Cell.input_gates` of the symbol, (directions, count, gates * hidden).
+        """
         raise NotImplementedError
 
     def recur(self) -> None:
-        """What the gates get from the state before, into `sums`; nothing from one that is zero."""
+        """Write the recurrent part of the gates to `sums`. It is zero after a zero state."""
         if self._zero:
             self.sums[...] = 0
             self._zero = False
         else:
             np.matmul(self.h, self.cell.recurrent, out=self.sums)
 
-    def named(self) -> dict[str, Array]:
-        """State and gates after a step, each (directions, count, hidden), under torch's letters."""
-        found = dict(zip("hc", self.running, strict=False))
+    def named_values(self) -> dict[str, Array]:
+        """Return state and gates after a step, each (directions, count, hidden), by torch's letters."""
+        values = dict(zip("hc", self.running, strict=False))
         if self.cell.kind != "rnn":
-            found.update(zip(_ORDER[self.cell.kind], self.gates, strict=True))
-        return found
+            values.update(zip(_ORDER[self.cell.kind], self.gates, strict=True))
+        return values
 
 
 def by_gate(values: Array, hidden: int) -> Array:
-    """Values (directions, count, gates * hidden) seen as (gates, directions, count, hidden)."""
+    """Return a view (gates, directions, count, hidden) of values (directions, count, gates * hidden)."""
     return values.reshape(*values.shape[:2], -1, hidden).transpose(2, 0, 1, 3)
 
 
 class RnnStepper(Stepper):
-    """Elman 1990: h = tanh(W x + U h + b), or ReLU in the place of tanh."""
+    """Elman network (Elman 1990): h = tanh(W x + U h + b), or ReLU instead of tanh."""
 
     def step(self, x: Array) -> None:
         self.recur()
@@ -172,9 +191,9 @@ class RnnStepper(Stepper):
 
 
 class LstmStepper(Stepper):
-    """Hochreiter and Schmidhuber 1997, with forget gates (Gers et al. 2000): c = f * c + i * g; h = o * tanh(c)."""
+    """LSTM (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000): c = f * c + i * g; h = o * tanh(c)."""
 
-    def cut(self) -> None:
+    def set_views(self) -> None:
         self.sigmoids = self.gates[:3]
         self.i, self.f, self.o, self.g = self.gates
         self.c = self.running[1]
@@ -186,29 +205,29 @@ class LstmStepper(Stepper):
         np.tanh(self.sums_by_gate, out=self.gates)
         _to_sigmoids(self.sigmoids)
         np.multiply(c, self.f, out=c)
-        np.multiply(self.i, self.g, out=h)  # its place is free until the end of the step
+        np.multiply(self.i, self.g, out=h)  # h serves as a buffer until the end of the step
         np.add(c, h, out=c)
         np.tanh(c, out=h)
         np.multiply(h, self.o, out=h)
 
 
 class GruStepper(Stepper):
-    """Cho et al. 2014 as torch has it: n = tanh(W x + b + r * (U h + b')); h = (1 - z) * n + z * h."""
+    """GRU (Cho et al. 2014) in torch's form: n = tanh(W x + b + r * (U h + b')); h = (1 - z) * n + z * h."""
 
-    def cut(self) -> None:
+    def set_views(self) -> None:
         self.sigmoids = self.gates[:2]
         self.r, self.z, self.n = self.gates
 
     def step(self, x: Array) -> None:
         h, n, sums = self.h, self.n, self.sums_by_gate
-        given = by_gate(x, self.cell.hidden)
+        inputs = by_gate(x, self.cell.hidden)
         self.recur()
-        np.add(sums[:2], given[:2], out=self.sigmoids)
+        np.add(sums[:2], inputs[:2], out=self.sigmoids)
         np.tanh(self.sigmoids, out=self.sigmoids)
         _to_sigmoids(self.sigmoids)
         np.add(sums[2], self.cell.reset_bias, out=n)
         np.multiply(n, self.r, out=n)
-        np.add(n, given[2], out=n)
+        np.add(n, inputs[2], out=n)
         np.tanh(n, out=n)
         np.subtract(h, n, out=h)
         np.multiply(h, self.z, out=h)
@@ -219,6 +238,6 @@ _HALF = np.float32(0.5)
 
 
 def _to_sigmoids(values: Array) -> None:
-    """Make sigmoids, in place, of the tanh of what was halved."""
+    """Turn tanh(x / 2) into sigmoid(x), in place."""
     np.multiply(values, _HALF, out=values)
     np.add(values, _HALF, out=values)

@@ -1,153 +1,216 @@
-"""The recurrent stack at work: layers of cells over packed sequences, or one symbol at a time.
+"""The recurrent stack: layers of cells over packed sequences, or one symbol at a time.
 
-What the first layer's gates get from the input comes ready-made: rows of a table, one for each distinct word or symbol
-(`TableGates`). Deeper layers, and input too varied for a table, are multiplied out block by block (`DenseGates`), so that
-memory does not grow with what gates need, whatever a sequence's length.
+Sequences of different lengths are packed step by step, so that padding is neither stored nor computed (`Packing`). The
+first layer receives the input part of its gates from a table with one row per distinct word or symbol (`TableGates`).
+Deeper layers, and input with too many distinct values for a table, compute it block by block (`DenseGates`). Memory for
+gates therefore does not grow with the length of a sequence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
 
-from seqtool.inference.cells import Cell, Parts, Stepper
-from seqtool.inference.packed_sequences import Packing
+from seqtool.inference.cells import Cell, LayerState, Stepper
 from seqtool.settings import RecurrentModel
-from seqtool.types import Array
+from seqtool.types import Array, Arrays
 
-State = tuple[Parts, ...]  # for every layer its parts, each (directions, batch, hidden)
+State = tuple[LayerState, ...]  # of each layer
 
-_BLOCK = 1 << 18  # numbers in a block of gates: a megabyte, which stays in a core's cache
-RANDOM_MEAN = 0.5  # of U(0, 1), what initial states are drawn from in training where they are random
+_BLOCK = 1 << 18  # numbers in a block of gates: one megabyte, which fits in the cache of a core
+RANDOM_MEAN = 0.5  # mean of U(0, 1), from which training draws random initial states
+
+
+@dataclass(frozen=True)
+class Packing:
+    """Positions of the steps of packed sequences.
+
+    The sequences of a batch are sorted by length, longest first. Step t of sequence b is stored at place `offsets[t] + b`.
+    The places of one step are contiguous and belong to the sequences that have not ended.
+
+    Attributes:
+        lengths: (batch,), descending, all above 0.
+        offsets: first place of each step, then the number of places: (steps + 1,).
+    """
+
+    lengths: Array
+    offsets: Array
+
+    @classmethod
+    def of(cls, lengths: Array) -> Packing:
+        """Return the packing of at least one sequence of lengths (batch,), descending, all above 0."""
+        steps = np.arange(lengths[0])
+        counts = len(lengths) - np.searchsorted(lengths[::-1], steps, side="right")
+        return cls(lengths, np.concatenate([[0], np.cumsum(counts)]))
+
+    @classmethod
+    def equal(cls, steps: int, batch: int) -> Packing:
+        """Return the packing of sequences of equal length. The places are those of an array (steps, batch)."""
+        return cls(np.full(batch, steps), np.arange(steps + 1) * batch)
+
+    @property
+    def total(self) -> int:
+        """Number of places."""
+        return int(self.offsets[-1])
+
+    @property
+    def batch(self) -> int:
+        """Number of sequences."""
+        return len(self.lengths)
+
+    @cached_property
+    def steps(self) -> Array:
+        """Step of each place: (total,)."""
+        return np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+
+    @cached_property
+    def columns(self) -> Array:
+        """Sequence of each place: (total,)."""
+        columns: Array = np.arange(self.total) - self.offsets[self.steps]
+        return columns
+
+    @cached_property
+    def backward(self) -> Array:
+        """Place that the backward direction reads at each place: every sequence reversed within its length. (total,)."""
+        places: Array = self.offsets[self.lengths[self.columns] - 1 - self.steps] + self.columns
+        return places
+
+    def positions(self, starts: Array) -> Array:
+        """Return the position of each place, (total,), in a text in which sequence b starts at `starts[b]`."""
+        positions: Array = starts[self.columns] + self.steps
+        return positions
+
+    def blocks(self, rows: int) -> list[tuple[int, int]]:
+        """Cut the steps into ranges of at least one step and, where possible, at most `rows` places."""
+        ranges, first, last = [], 0, len(self.offsets) - 1
+        while first < last:
+            stop = int(np.searchsorted(self.offsets, self.offsets[first] + rows, side="right")) - 1
+            stop = max(stop, first + 1)
+            ranges.append((first, stop))
+            first = stop
+        return ranges
 
 
 class Gates(Protocol):
-    """Where a layer's input gates come from."""
+    """Source of the input part of a layer's gates."""
 
     def block(self, first: int, last: int) -> Array:
-        """Gates of a range of places: (directions, places, gates * hidden); valid until the next call."""
+        """Return the gates of a range of places, (directions, places, gates * hidden), valid until the next call."""
 
 
 class TableGates:
-    """Gates that are rows of a table."""
+    """Gates taken from rows of a table."""
 
-    def __init__(self, table: Array, rows: Array, back: Array | None = None) -> None:
-        """Take rows of a table.
+    def __init__(self, table: Array, rows: Array, backward: Array | None = None) -> None:
+        """Select rows of a table.
 
         Args:
             table: (rows, directions, gates * hidden).
-            rows: (total,) row of each place.
-            back: `Packing.back`, for two directions.
+            rows: row of each place: (total,).
+            backward: `Packing.backward`, for two directions.
         """
         directions, width = table.shape[1:]
         self._table = table.reshape(-1, width)
-        self._index = (rows * directions)[None] if back is None else np.stack([rows * 2, rows[back] * 2 + 1])
+        self._index = (
+            (rows * directions)[None] if backward is None else np.stack([rows * 2, rows[backward] * 2 + 1])
+        )
         self._buffer = np.empty(0, np.float32)
 
     def block(self, first: int, last: int) -> Array:
-        """See `Gates`."""
+        """Return the gates of a range of places; see `Gates`."""
         index = self._index[:, first:last]
         size = index.size * self._table.shape[1]
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.float32)
         out = self._buffer[:size].reshape(*index.shape, -1)
-        np.take(
-            self._table, index, axis=0, out=out, mode="clip"
-        )  # another mode would copy by way of a buffer
+        np.take(self._table, index, axis=0, out=out, mode="clip")  # other modes copy through a buffer
         return out
 
 
 class DenseGates:
-    """Gates that are multiplied out from inputs (total, input)."""
+    """Gates computed from inputs (total, input)."""
 
-    def __init__(self, cell: Cell, x: Array, back: Array | None = None) -> None:
+    def __init__(self, cell: Cell, x: Array, backward: Array | None = None) -> None:
         self._cell = cell
         self._x = x
-        self._back = back
+        self._backward = backward
 
     def block(self, first: int, last: int) -> Array:
-        """See `Gates`."""
-        if self._back is None:
+        """Return the gates of a range of places; see `Gates`."""
+        if self._backward is None:
             return self._cell.input_gates(self._x[None, first:last])
-        return self._cell.input_gates(np.stack([self._x[first:last], self._x[self._back[first:last]]]))
+        return self._cell.input_gates(np.stack([self._x[first:last], self._x[self._backward[first:last]]]))
 
 
 @dataclass
-class Watch:
-    """States and gates of every place, noted on the way: `encoder.0.h`, or `encoder.0.backward.h` with two directions.
+class StateRecorder:
+    """Records states and gates: `encoder.0.h`, or `encoder.0.backward.h` with two directions.
 
     Attributes:
-        wanted: which to note; None: all.
-        found: (total, hidden) by name.
+        names: names to record; None records all.
+        arrays: recorded values (total, hidden) by name.
     """
 
-    wanted: Collection[str] | None = None
-    found: dict[str, Array] = field(default_factory=dict)
+    names: Collection[str] | None = None
+    arrays: dict[str, Array] = field(default_factory=dict)
 
-    def note(self, layer: int, stepper: Stepper, places: Sequence[Array | slice], total: int) -> None:
-        """Note what a stepper holds.
+    def record(self, layer: int, stepper: Stepper, places: Sequence[Array | slice], total: int) -> None:
+        """Record the values of a stepper.
 
         Args:
-            places: for each direction, where its running sequences' values belong.
-            total: the number of places in all.
+            places: for each direction, the places of the unfinished sequences.
+            total: number of all places.
         """
-        for part, values in stepper.named().items():
+        for part, values in stepper.named_values().items():
             for direction, place in enumerate(places):
-                name = f"encoder.{layer}.{('forward.', 'backward.')[direction] if len(places) == 2 else ''}{part}"
-                if self.wanted is None or name in self.wanted:
-                    if name not in self.found:
-                        self.found[name] = np.empty((total, values.shape[2]), np.float32)
-                    self.found[name][place] = values[direction]
+                prefix = ("forward.", "backward.")[direction] if len(places) == 2 else ""
+                name = f"encoder.{layer}.{prefix}{part}"
+                if self.names is None or name in self.names:
+                    if name not in self.arrays:
+                        self.arrays[name] = np.empty((total, values.shape[2]), np.float32)
+                    self.arrays[name][place] = values[direction]
 
 
 @dataclass(frozen=True)
 class Encoder:
-    """Layers on top of each other.
+    """Stack of recurrent layers.
 
     Attributes:
-        cells: of each layer.
-        starts: initial state of each layer, its parts (directions, hidden).
-        residual: from the second layer on, a layer's input is added to its output.
+        cells: one per layer.
+        initial: initial state of each layer, its arrays (directions, hidden).
+        residual: from the second layer on, the input of a layer is added to its output.
     """
 
     cells: tuple[Cell, ...]
-    starts: tuple[Parts, ...]
+    initial: tuple[LayerState, ...]
     residual: bool
 
     @classmethod
-    def from_weights(
-        cls, model: RecurrentModel, weights: Mapping[str, Array], bidirectional: bool = False
-    ) -> Encoder:
-        """The stack from weights as a model directory names them."""
+    def from_weights(cls, model: RecurrentModel, weights: Arrays, bidirectional: bool = False) -> Encoder:
+        """Build the stack from weights with the names of a model directory."""
         directions = ["forward", "backward"] if bidirectional else ["forward"]
-        cells, starts = [], []
+        parts = "hc" if model.cell == "lstm" else "h"
+        cells, initial = [], []
         for layer in range(model.num_layers):
-            cells.append(
-                Cell.from_weights(
-                    model, weights, [f"encoder.{layer}.{direction}" for direction in directions]
-                )
-            )
-            starts.append(
-                tuple(
-                    _start(model, weights, layer, directions, part)
-                    for part in ("hc" if model.cell == "lstm" else "h")
-                )
-            )
-        return cls(tuple(cells), tuple(starts), model.residual)
+            names = [f"encoder.{layer}.{direction}" for direction in directions]
+            cells.append(Cell.from_weights(model, weights, names))
+            initial.append(tuple(_initial_state(model, weights, layer, directions, part) for part in parts))
+        return cls(tuple(cells), tuple(initial), model.residual)
 
     @property
     def width(self) -> int:
-        """What leaves the last layer: hidden size times directions."""
+        """Width of the output: hidden size times directions."""
         return self.cells[-1].hidden * self.cells[-1].directions
 
     def initial_state(self, batch: int) -> State:
-        """The state before the first symbol of `batch` sequences."""
+        """Return the state before the first symbol of `batch` sequences."""
         return tuple(
             tuple(np.broadcast_to(part[:, None], (len(part), batch, part.shape[1])) for part in parts)
-            for parts in self.starts
+            for parts in self.initial
         )
 
     def run(
@@ -155,46 +218,46 @@ class Encoder:
         gates: Gates,
         packing: Packing,
         state: State | None = None,
-        watch: Watch | None = None,
+        recorder: StateRecorder | None = None,
         output: Array | None = None,
     ) -> tuple[Array, State]:
         """Run all layers over packed sequences.
 
         Args:
-            gates: the first layer's.
-            state: before the first step; by default the initial one.
-            watch: notes states and gates.
-            output: weights (width, labels) that the last layer's states are multiplied with block by block, so that they need
-                not be held.
+            gates: input gates of the first layer.
+            state: state before the first step; by default the initial state.
+            recorder: records states and gates.
+            output: output weights (width, labels), applied to the last layer block by block. The states of the last layer
+                are then never held as a whole.
 
         Returns:
-            y (total, width or labels), in the order of places, and the state of each sequence after its last step.
+            y (total, width or labels) by place, and the state of each sequence after its last step.
         """
-        zero = [state is None and not any(part.any() for part in parts) for parts in self.starts]
+        zero = [state is None and not any(part.any() for part in parts) for parts in self.initial]
         state = state or self.initial_state(packing.batch)
-        back = packing.back if self.cells[0].directions == 2 else None
-        after: list[Parts] = []
+        backward = packing.backward if self.cells[0].directions == 2 else None
+        final: list[LayerState] = []
         x = np.empty(0, np.float32)
         for layer, cell in enumerate(self.cells):
-            source = DenseGates(cell, x, back) if layer else gates
+            source = DenseGates(cell, x, backward) if layer else gates
             stepper = cell.stepper(state[layer], zero[layer])
             last = output if layer == len(self.cells) - 1 else None
-            y = _run_layer(layer, stepper, source, packing, watch, last)
+            y = _run_layer(layer, stepper, source, packing, recorder, last)
             if self.residual and layer:
                 y += x if last is None else x @ last
             x = y
-            after.append(stepper.whole)
-        return x, tuple(after)
+            final.append(stepper.whole)
+        return x, tuple(final)
 
-    def start(self, state: State) -> list[Stepper]:
-        """Steppers of all layers, to go on one symbol at a time; the state is copied."""
+    def steppers(self, state: State) -> list[Stepper]:
+        """Return steppers of all layers for input symbol by symbol. They start from a copy of the state."""
         return [cell.stepper(parts) for cell, parts in zip(self.cells, state, strict=True)]
 
     def advance(self, steppers: Sequence[Stepper], gates: Array) -> Array:
-        """Go one symbol further in one direction.
+        """Advance one-directional layers by one symbol.
 
         Args:
-            gates: the first layer's, (1, batch, gates * hidden).
+            gates: input gates of the first layer, (1, batch, gates * hidden).
 
         Returns:
             y (batch, width), valid until the next call.
@@ -207,9 +270,10 @@ class Encoder:
         return y
 
 
-def _start(
-    model: RecurrentModel, weights: Mapping[str, Array], layer: int, directions: Sequence[str], part: str
+def _initial_state(
+    model: RecurrentModel, weights: Arrays, layer: int, directions: Sequence[str], part: str
 ) -> Array:
+    """Return the initial value (directions, hidden) of `h` or `c`."""
     if model.initial_state == "learned":
         stacked = np.stack([weights[f"initial_state.{layer}.{direction}.{part}"] for direction in directions])
         learned: Array = stacked.astype(np.float32, copy=False)
@@ -219,15 +283,20 @@ def _start(
 
 
 def _run_layer(
-    layer: int, stepper: Stepper, gates: Gates, packing: Packing, watch: Watch | None, output: Array | None
+    layer: int,
+    stepper: Stepper,
+    gates: Gates,
+    packing: Packing,
+    recorder: StateRecorder | None,
+    output: Array | None,
 ) -> Array:
-    """One layer over all sequences: y (total, directions * hidden), or what the output makes of it: (total, labels)."""
+    """Run one layer: return y (total, directions * hidden), or with output weights (total, labels)."""
     cell = stepper.cell
     weights = None if output is None else output.reshape(cell.directions, cell.hidden, -1)
-    y = _no_rows(packing.total, cell, weights)
+    y = _result_array(packing.total, cell, weights)
     blocks = packing.blocks(_BLOCK // (cell.directions * cell.gates))
     sizes = packing.offsets[[last for _, last in blocks]] - packing.offsets[[first for first, _ in blocks]]
-    done = np.empty((cell.directions, int(sizes.max()), cell.hidden), np.float32)
+    states = np.empty((cell.directions, int(sizes.max()), cell.hidden), np.float32)
     running = packing.batch
     for first, last in blocks:
         low, *offsets = packing.offsets[first : last + 1].tolist()
@@ -239,29 +308,28 @@ def _run_layer(
                 running = stop - start
                 stepper.narrow(running)
             stepper.step(block[:, start:stop])
-            done[:, start:stop] = stepper.h
-            if watch is not None:
-                watch.note(
-                    layer, stepper, _places(packing, low + start, low + stop, cell.directions), packing.total
-                )
-        for direction, places in enumerate(_places(packing, low, high, cell.directions)):
-            found = done[direction, : high - low]
+            states[:, start:stop] = stepper.h
+            if recorder is not None:
+                places = _places(packing, low + start, low + stop, cell.directions)
+                recorder.record(layer, stepper, places, packing.total)
+        for direction, places_of in enumerate(_places(packing, low, high, cell.directions)):
+            block_states = states[direction, : high - low]
             if weights is None:
-                y[places, direction] = found
+                y[places_of, direction] = block_states
             else:
-                y[places, 0] += found @ weights[direction]
+                y[places_of, 0] += block_states @ weights[direction]
     packed: Array = y.reshape(packing.total, -1)
     return packed
 
 
-def _no_rows(total: int, cell: Cell, weights: Array | None) -> Array:
-    """Where a layer's result goes: (total, directions, hidden), to be filled, or (total, 1, labels), to be added to."""
+def _result_array(total: int, cell: Cell, weights: Array | None) -> Array:
+    """Return the array for a layer's result: (total, directions, hidden) to fill, or zeros (total, 1, labels) to add to."""
     if weights is None:
         return np.empty((total, cell.directions, cell.hidden), np.float32)
     return np.zeros((total, 1, weights.shape[2]), np.float32)
 
 
 def _places(packing: Packing, first: int, last: int, directions: int) -> list[Array | slice]:
-    """Where the values of a range of places belong, for each direction."""
-    ahead: list[Array | slice] = [slice(first, last)]
-    return [*ahead, packing.back[first:last]] if directions == 2 else ahead
+    """Return, for each direction, the places that the results of a range of places belong to."""
+    forward: list[Array | slice] = [slice(first, last)]
+    return [*forward, packing.backward[first:last]] if directions == 2 else forward

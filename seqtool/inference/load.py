@@ -1,165 +1,174 @@
-"""From a verified model directory to a model that works: whether vocabulary and weights are those that the config calls for."""
+"""A working model from a stored one: choose its class, and check that its weights fit its configuration.
+
+The manifest is read in one place only, here: no other module chooses the class of a model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TypeGuard, get_args
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.errors import ModelError
-from seqtool.inference import model_config as settings_of
-from seqtool.inference.weight_shapes import Shapes, character_shapes, tagger_shapes
-from seqtool.settings import Scheme, feature_list
+from seqtool.inference.model_config import (
+    COPY_HINT,
+    WordVocabulary,
+    read_character_config,
+    read_symbol_vocabulary,
+    read_tagger_config,
+    read_word_vocabulary,
+)
+from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, feature_list
 from seqtool.storage.model_directory import StoredModel
-from seqtool.types import Array
+from seqtool.types import Arrays
 
 if TYPE_CHECKING:
-    from seqtool.inference.character import CharacterModel
-    from seqtool.inference.tagger import TaggerModel
+    from seqtool.inference import character, tagger
 
-_WEIGHTS, _CONFIG, _VOCAB = "weights.safetensors", "config.json", "vocab.json"
-_HINT = "copy the whole model directory again, or train it again"
-Json = Mapping[str, Any]
+Shapes = dict[str, tuple[int, ...]]
+
+_GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+MARKS = 3  # rows of a character embedding before the first character: unknown, begin, end
 
 
-def load_model(bundle: StoredModel) -> CharacterModel | TaggerModel:
-    """A model that is ready to be used.
+def load_model(stored: StoredModel) -> character.CharacterModel | tagger.TaggerModel:
+    """Build a model from a stored one.
 
     Raises:
-        ModelError: if config, vocabulary and weights do not belong together, naming what does not fit.
+        ModelError: configuration, vocabulary and weights do not fit each other.
     """
-    return load_character_model(bundle) if bundle.task == "char" else load_tagger(bundle)
+    return load_character_model(stored) if stored.task == "char" else load_tagger(stored)
 
 
-def load_character_model(bundle: StoredModel) -> CharacterModel:
-    """A character model; errors as `load_model`."""
-    from seqtool.inference.character import CharacterModel
-
-    config, vocab = bundle.config, bundle.vocab
-    _one_of(config, "kind", ("pairs", "text", "lines"))
-    symbols = _section(config, "symbols")
-    _one_of(symbols, "unit", ("char", "byte"), "symbols.")
-    _one_of(symbols, "normalize", ("none", "nfc"), "symbols.")
-    model = settings_of.character(_section(config, "model"))
-    if model.tied and model.input == "onehot":
-        raise ModelError("model.tied: there is no embedding to be tied to", place=_CONFIG, hint=_HINT)
-    _check_symbols(vocab, symbols["unit"])
-    check_weights(bundle.weights, character_shapes(model, len(vocab["symbols"])))
-    return CharacterModel.from_parts(config, vocab, bundle.weights)
-
-
-def load_tagger(bundle: StoredModel) -> TaggerModel:
-    """A tagger; errors as `load_model`."""
-    from seqtool.inference.tagger import TaggerModel
-
-    config, vocab = bundle.config, bundle.vocab
-    for name in ("scheme", "inner_scheme"):
-        _one_of(config, name, get_args(Scheme))
-    if (config["scheme"] == "none") != (config["inner_scheme"] == "none"):
-        raise ModelError("scheme and inner_scheme: only one of them marks spans", place=_CONFIG, hint=_HINT)
-    _one_of(_section(config, "words"), "normalize", ("none", "nfc"), "words.")
-    model = settings_of.tagger(_section(config, "model"))
-    _check_words(vocab, [feature.name in ("char_cnn", "char_lstm") for feature in feature_list(model)])
-    check_weights(bundle.weights, tagger_shapes(model, vocab))
-    return TaggerModel.from_parts(config, vocab, bundle.weights)
-
-
-def check_weights(weights: Mapping[str, Array], shapes: Shapes) -> None:
-    """See that weights are those of a network.
+def load_character_model(stored: StoredModel) -> character.CharacterModel:
+    """Build a character model.
 
     Raises:
-        ModelError: naming the first array that is missing, not called for, of another shape or type, or not finite.
+        ModelError: configuration, vocabulary and weights do not fit each other.
+    """
+    from seqtool.inference.character import AlignedModel, CharacterModel, LineModel
+
+    config = read_character_config(stored.config)
+    vocabulary = read_symbol_vocabulary(stored.vocab, config.unit)
+    check_weights(stored.weights, character_shapes(config.network, len(vocabulary)))
+    model_class = {"pairs": AlignedModel, "text": CharacterModel, "lines": LineModel}[config.kind]
+    return model_class(config, vocabulary, stored.weights)
+
+
+def load_tagger(stored: StoredModel) -> tagger.TaggerModel:
+    """Build a tagger.
+
+    Raises:
+        ModelError: configuration, vocabulary and weights do not fit each other.
+    """
+    from seqtool.inference.tagger import TaggerModel
+
+    config = read_tagger_config(stored.config)
+    vocabulary = read_word_vocabulary(stored.vocab, config.network)
+    check_weights(stored.weights, tagger_shapes(config.network, vocabulary))
+    return TaggerModel(config, vocabulary, stored.weights)
+
+
+def check_weights(weights: Arrays, shapes: Shapes) -> None:
+    """Check that a network has exactly the weights that it needs. `storage` has checked that they are finite.
+
+    Raises:
+        ModelError: the first array by name that is missing, not needed, or of a wrong shape or type.
     """
     for name in sorted(shapes.keys() | weights.keys()):
         if name not in weights:
-            raise ModelError(
-                f"{name}: expected shape {shapes[name]}, found no such array", place=_WEIGHTS, hint=_HINT
-            )
-        if name not in shapes:
-            raise ModelError(f"{name}: not an array of this network", place=_WEIGHTS, hint=_HINT)
-        array = weights[name]
-        if array.shape != shapes[name]:
-            raise ModelError(
-                f"{name}: expected shape {shapes[name]}, found {array.shape}", place=_WEIGHTS, hint=_HINT
-            )
-        if array.dtype not in (np.float32, np.float16):
-            raise ModelError(
-                f"{name}: expected float32 or float16, found {array.dtype}", place=_WEIGHTS, hint=_HINT
-            )
-        if not np.isfinite(array).all():
-            raise ModelError(f"{name}: a weight is not finite", place=_WEIGHTS, hint="train the model again")
+            problem = f"expected shape {shapes[name]}, found no such array"
+        elif name not in shapes:
+            problem = "not an array of this network"
+        elif weights[name].shape != shapes[name]:
+            problem = f"expected shape {shapes[name]}, found {weights[name].shape}"
+        elif weights[name].dtype not in (np.float32, np.float16):
+            problem = f"expected float32 or float16, found {weights[name].dtype}"
+        else:
+            continue
+        raise ModelError(f"{name}: {problem}", place="weights.safetensors", hint=COPY_HINT)
 
 
-def _section(config: Json, name: str) -> Json:
-    value = config.get(name)
-    if not isinstance(value, dict):
-        raise ModelError(f"{name}: expected a JSON object", place=_CONFIG, hint=_HINT)
-    return value
+# --- shapes of weights ------------------------------------------------------------------------------------------------
 
 
-def _one_of(config: Json, name: str, allowed: tuple[str, ...], prefix: str = "") -> None:
-    if config.get(name) not in allowed:
-        message = f"{prefix}{name}: expected one of {', '.join(allowed)}, found {config.get(name)!r}"
-        raise ModelError(message, place=_CONFIG, hint=_HINT)
+def character_shapes(model: CharModel, symbols: int) -> Shapes:
+    """Return the shapes of a character model's weights by name."""
+    onehot = model.input == "onehot"
+    shapes: Shapes = {} if onehot else {"embedding.weight": (symbols, model.embedding_dim)}
+    shapes |= _encoder_shapes(model, symbols if onehot else model.embedding_dim, ["forward"])
+    if model.output == "none":
+        return shapes
+    shapes["output.bias"] = (symbols,)
+    if not model.tied:
+        shapes["output.weight"] = (symbols, model.hidden_size)
+    elif model.embedding_dim != model.hidden_size:
+        shapes["bridge.weight"] = (model.embedding_dim, model.hidden_size)
+    return shapes
 
 
-def _check_symbols(vocab: Json, unit: str) -> None:
-    symbols = vocab.get("symbols")
-    kind: type = str if unit == "char" else int
-    if not isinstance(symbols, list) or not symbols or not all(type(symbol) is kind for symbol in symbols):
-        raise ModelError(
-            f"symbols: expected a list of {'strings' if kind is str else 'bytes'}", place=_VOCAB, hint=_HINT
-        )
-    if unit == "byte" and not all(0 <= symbol < 256 for symbol in symbols):
-        raise ModelError("symbols: expected bytes from 0 to 255", place=_VOCAB, hint=_HINT)
-    if len(set(symbols)) != len(symbols):
-        raise ModelError("symbols: one stands there twice", place=_VOCAB, hint=_HINT)
-    if not _counts(vocab.get("counts", [])):
-        raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
-    unknown = vocab.get("unknown")
-    if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
-        raise ModelError(
-            f"unknown: expected the number of a symbol, found {unknown!r}", place=_VOCAB, hint=_HINT
-        )
+def tagger_shapes(model: TaggerModel, vocabulary: WordVocabulary) -> Shapes:
+    """Return the shapes of a tagger's weights by name."""
+    shapes: Shapes = {}
+    width = 0
+    for index, feature in enumerate(feature_list(model)):
+        feature_shapes, feature_width = _feature_shapes(feature, vocabulary, index)
+        shapes |= feature_shapes
+        width += feature_width
+    if model.projection:
+        shapes |= {"projection.weight": (model.projection, width), "projection.bias": (model.projection,)}
+        if model.layer_norm:
+            shapes |= {f"norm.{part}": (model.projection,) for part in ("weight", "bias")}
+        width = model.projection
+    directions = ["forward", "backward"] if model.bidirectional else ["forward"]
+    shapes |= _encoder_shapes(model, width, directions)
+    labels = len(vocabulary.labels)
+    shapes |= {"output.weight": (labels, len(directions) * model.hidden_size), "output.bias": (labels,)}
+    if model.decoder == "crf":
+        shapes |= {"crf.transitions": (labels, labels), "crf.start": (labels,), "crf.end": (labels,)}
+    return shapes
 
 
-def _check_words(vocab: Json, over_characters: list[bool]) -> None:
-    labels = vocab.get("labels")
-    if not _strings(labels) or not labels:
-        raise ModelError("labels: expected a list of strings", place=_VOCAB, hint=_HINT)
-    forms, counts = vocab.get("forms"), vocab.get("counts")
-    if not _strings(forms):
-        raise ModelError("forms: expected a list of strings", place=_VOCAB, hint=_HINT)
-    if not _counts(counts):
-        raise ModelError("counts: expected a list of whole numbers", place=_VOCAB, hint=_HINT)
-    if len(forms) != len(counts):
-        raise ModelError(
-            f"counts: expected one for each of {len(forms):,} forms, found {len(counts):,}",
-            place=_VOCAB,
-            hint=_HINT,
-        )
-    features = vocab.get("features")
-    if not isinstance(features, list) or len(features) != len(over_characters):
-        raise ModelError(
-            f"features: expected {len(over_characters)} lists of values", place=_VOCAB, hint=_HINT
-        )
-    for index, (values, character) in enumerate(zip(features, over_characters, strict=True)):
-        if not (values is None if character else _strings(values)):
-            raise ModelError(
-                f"features.{index}: expected {'null' if character else 'a list of strings'}",
-                place=_VOCAB,
-                hint=_HINT,
-            )
-    if (any(over_characters) or vocab.get("characters") is not None) and not _strings(
-        vocab.get("characters")
-    ):
-        raise ModelError("characters: expected a list of strings", place=_VOCAB, hint=_HINT)
+def _feature_shapes(feature: Feature, vocabulary: WordVocabulary, index: int) -> tuple[Shapes, int]:
+    """Return the shapes of a feature's weights, and the width of its vectors."""
+    width = feature.dim
+    values = vocabulary.features[index]
+    if values is not None:
+        unknown = feature.unknown or feature.name == "vectors"
+        shapes: Shapes = {"weight": (len(values) + unknown, feature.dim)}
+    else:
+        shapes = {"embedding.weight": (len(vocabulary.characters or ()) + MARKS, feature.char_dim)}
+        if feature.name == "char_cnn":
+            shapes |= {
+                "conv.weight": (feature.dim, feature.char_dim, feature.width),
+                "conv.bias": (feature.dim,),
+            }
+        else:
+            width = 2 * feature.dim
+            for direction in ("forward", "backward"):
+                shapes |= _cell_shapes(f"{direction}.", _GATES["lstm"], feature.char_dim, feature.dim)
+    return {f"features.{index}.{name}": shape for name, shape in shapes.items()}, width
 
 
-def _counts(value: Any) -> TypeGuard[list[int]]:
-    return isinstance(value, list) and set(map(type, value)) <= {int} and min(value, default=0) >= 0
+def _encoder_shapes(model: RecurrentModel, inputs: int, directions: list[str]) -> Shapes:
+    shapes: Shapes = {}
+    for layer in range(model.num_layers):
+        for direction in directions:
+            prefix = f"encoder.{layer}.{direction}."
+            shapes |= _cell_shapes(prefix, _GATES[model.cell], inputs, model.hidden_size)
+            if model.initial_state == "learned":
+                for part in "hc" if model.cell == "lstm" else "h":
+                    shapes[f"initial_state.{layer}.{direction}.{part}"] = (model.hidden_size,)
+        inputs = len(directions) * model.hidden_size
+    return shapes
 
 
-def _strings(value: Any) -> TypeGuard[list[str]]:
-    return isinstance(value, list) and set(map(type, value)) <= {str}
+def _cell_shapes(prefix: str, gates: int, inputs: int, hidden: int) -> Shapes:
+    rows = gates * hidden
+    shapes: Shapes = {
+        "weight_ih": (rows, inputs),
+        "weight_hh": (rows, hidden),
+        "bias_ih": (rows,),
+        "bias_hh": (rows,),
+    }
+    return {prefix + name: shape for name, shape in shapes.items()}

@@ -1,4 +1,4 @@
-"""Choosing the next symbol, and turning chosen symbols into text as they come."""
+"""Sampling of the next symbol, and conversion of sampled symbols to text."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Piece(NamedTuple):
     """A piece of generated text.
 
     Attributes:
-        text: may be empty, where symbols are held back that may begin a stop or are part of a character.
-        log_probability: of the symbols drawn since the piece before, in nats, as the model itself has it (temperature 1).
+        text: empty while symbols are held back that may begin the stop text or are part of a character.
+        log_probability: log probability of the symbol, in nats, under the model itself (temperature 1).
     """
 
     text: str
@@ -25,13 +25,17 @@ class Piece(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
-    """How a symbol is chosen from its scores.
+class Sampler:
+    """Rule for sampling a symbol from scores.
 
     Attributes:
-        temperature: scores are divided by it; 0: always the best symbol.
-        top_k: only the k best symbols; None: all.
-        top_p: only the best symbols that together have this probability, at least one (Holtzman et al. 2020); None: all.
+        temperature: divisor of the scores; 0 always takes the best symbol (greedy).
+        top_k: sample only from the k best symbols; None: from all.
+        top_p: sample only from the best symbols that together have this probability, at least one (nucleus sampling,
+            Holtzman et al. 2020); None: from all.
+
+    Raises:
+        ConfigError: a value out of its range.
     """
 
     temperature: float = 1.0
@@ -51,20 +55,21 @@ class Choice:
             )
 
     def probabilities(self, scores: Array) -> Array:
-        """The probability with which each symbol is chosen, from scores (symbols,)."""
+        """Return the probability with which each symbol is sampled, from scores (symbols,)."""
         scores = scores.astype(np.float64)
         if self.temperature == 0:
             best = np.zeros(len(scores))
             best[scores.argmax()] = 1
             return best
-        scores -= scores.max()  # before the division, which may be by something tiny
-        chosen = np.exp(scores / self.temperature)
+        scores -= scores.max()  # before the division, which overflows for a tiny temperature
+        weights = np.exp(scores / self.temperature)
         if self.top_k is not None or self.top_p is not None:
-            chosen = self._cut(chosen / chosen.sum())
-        chosen /= chosen.sum()
-        return chosen
+            weights = self._keep_best(weights / weights.sum())
+        weights /= weights.sum()
+        return weights
 
-    def _cut(self, probabilities: Array) -> Array:
+    def _keep_best(self, probabilities: Array) -> Array:
+        """Set the probabilities that top-k and top-p exclude to zero."""
         order = np.argsort(-probabilities, kind="stable")
         order = order[: self.top_k]
         if self.top_p is not None:
@@ -75,44 +80,52 @@ class Choice:
         return kept
 
     def draw(self, scores: Array, generator: np.random.Generator) -> int:
-        """One symbol. A number is drawn each time, even if there is no choice, so that symbols stay in step with draws."""
+        """Sample one symbol from scores (symbols,).
+
+        Each call draws one random number, even if only one symbol is possible. The number of draws therefore always equals
+        the number of symbols.
+        """
         sums = np.cumsum(self.probabilities(scores))
-        place = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
-        return min(
-            place, int(np.searchsorted(sums, sums[-1]))
-        )  # rounding must not reach a symbol of probability 0
+        number = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
+        # Rounding must not select a symbol of probability 0 at the end.
+        return min(number, int(np.searchsorted(sums, sums[-1])))
 
 
 class TextStream:
-    """Symbols in, text out as soon as it is certain: whole characters, and nothing that may belong to the stop.
+    """Text of symbols. Characters are returned as soon as they are complete and cannot belong to the stop text.
 
     Attributes:
-        stopped: the stop has been met; it is not given out.
+        stopped: the stop text has occurred. It is not returned.
     """
 
     def __init__(self, unit: str, stop: str | None) -> None:
-        """Args: unit: `byte` symbols are put together to UTF-8; stop: empty or None: none."""
+        """Create an empty stream.
+
+        Args:
+            unit: unit of a symbol; symbols of unit `byte` are decoded as UTF-8.
+            stop: text that ends the stream; empty or None: no such text.
+        """
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if unit == "byte" else None
         self._stop = stop or ""
         self._held = ""
         self.stopped = False
 
     def add(self, symbol: str) -> str:
-        """The text that a symbol makes certain, often the symbol itself."""
+        """Add a symbol and return the text that can be released, often the symbol itself."""
         self._held += symbol if self._decoder is None else self._decoder.decode(symbol.encode("latin-1"))
         return self._release()
 
     def end(self) -> str:
-        """What was still held back when there are no more symbols."""
+        """Return the text that is still held back after the last symbol."""
         if self._decoder is not None and not self.stopped:
             self._held += self._decoder.decode(b"", final=True)
         text, self._held = self._held, ""
         return text
 
     def _release(self) -> str:
-        place = self._held.find(self._stop) if self._stop else -1
-        if place >= 0:
-            text, self._held, self.stopped = self._held[:place], "", True
+        stop_at = self._held.find(self._stop) if self._stop else -1
+        if stop_at >= 0:
+            text, self._held, self.stopped = self._held[:stop_at], "", True
             return text
         sizes = range(min(len(self._stop) - 1, len(self._held)), 0, -1)
         kept = next((size for size in sizes if self._stop.startswith(self._held[-size:])), 0)

@@ -1,7 +1,10 @@
-"""How a long text is read by a character model: in one pass, as warmed streams side by side, or in blocks.
+"""Losses and states of symbols in texts of any length.
 
-`carried`: the text in contiguous streams that run side by side, each warmed on the symbols before it, which are not scored;
-equal to one single pass within 1e-3 nats per symbol. `blocks N`: tiles of N symbols, each from the initial state.
+State can be carried in two ways. `carried`: the text is cut into contiguous streams that are read side by side. Each stream
+first reads the symbols before it, which are not scored. The result equals a single pass within 1e-3 nats per symbol.
+`blocks`: the text is cut into blocks of N symbols, and each block starts from the initial state.
+
+Results of long texts are yielded in parts, so that memory does not grow with the length of the text.
 """
 
 from __future__ import annotations
@@ -9,35 +12,32 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.decoding import log_softmax
-from seqtool.inference.encoder import State
-from seqtool.inference.packed_sequences import Packing
+from seqtool.inference.encoder import Packing, State
+from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
 from seqtool.types import Array
 
-if TYPE_CHECKING:
-    from seqtool.inference.character import CharacterModel
+LossParts = Iterator[
+    tuple[Array, Array]
+]  # positions (count,) of symbols, and the nats (count,) of the next ones
 
-Parts = Iterator[tuple[Array, Array]]
-
-ONE_PASS = 10_000  # symbols that are read in one single pass where nothing else is said
 STREAMS = 32
-WARM_UP = 256  # symbols that a stream reads before its first scored one
-_BLOCKS = 128  # tiles that are read at a time
-_SCORES = 1 << 21  # scores that are held at a time
+WARM_UP = 256  # symbols that a stream reads before the first one that is scored
+_BLOCKS = 128  # blocks that are read together
+_SCORES = 1 << 21  # scores that are held in memory at once
 
 
 @dataclass(frozen=True)
 class TextScores:
-    """What a text cost the model.
+    """Losses of the symbols of a text.
 
     Attributes:
-        symbols: those that were predicted.
-        losses: nats of each: (symbols,), float64.
-        bytes: of these symbols in UTF-8.
+        symbols: the symbols that were predicted.
+        losses: nats of each symbol: (symbols,), float64.
+        bytes: size of these symbols in UTF-8.
     """
 
     symbols: tuple[str, ...]
@@ -51,12 +51,12 @@ class TextScores:
 
     @property
     def count(self) -> int:
-        """The number of symbols."""
+        """Number of symbols."""
         return len(self.losses)
 
     @property
     def mean(self) -> float | None:
-        """Nats per symbol; None where nothing was scored."""
+        """Nats per symbol; None without symbols."""
         return self.total / self.count if self.count else None
 
     @property
@@ -66,155 +66,170 @@ class TextScores:
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Bits per byte of the text in UTF-8, which compares between models of characters and of bytes."""
+        """Bits per byte of the text in UTF-8. Models of characters and of bytes can be compared by this number."""
         return self.total / math.log(2) / self.bytes if self.bytes else None
 
     @property
     def perplexity(self) -> float | None:
-        """How many equally likely symbols would be as hard to predict."""
+        """Number of equally likely symbols that are as hard to predict."""
         return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
-def carried_losses(model: CharacterModel, ids: Array, streams: int | None = None) -> Array:
-    """Nats of each symbol but the first, with carried state.
+# --- losses -----------------------------------------------------------------------------------------------------------
+
+
+def carried_losses(network: TextNetwork, ids: Array, streams: int | None = None) -> Array:
+    """Return the nats of each symbol except the first, with carried state.
 
     Args:
         ids: symbol numbers (length,).
-        streams: how many; 1: a single pass; None: as many as the length is good for, up to 32.
+        streams: number of streams; 1 reads in a single pass; None chooses up to 32 by the length.
 
     Returns:
         (length - 1,), float64.
     """
-    return _gathered(len(ids) - 1, carried_parts(model, ids, streams))
-
-
-def carried_parts(model: CharacterModel, ids: Array, streams: int | None = None) -> Parts:
-    """The same part by part, for a text of any length: places of the symbols before those scored, and their nats."""
-    count = max(0, len(ids) - 1)
-    for positions, found, inside in _read(model, ids[:count], streams or stream_count(count), {"logits"}):
-        places = positions[inside]
-        yield places, -_chosen(found["logits"][inside], ids[places + 1])
-
-
-def _gathered(count: int, parts: Parts) -> Array:
-    losses = np.zeros(max(0, count))
-    for places, found in parts:
-        losses[places] = found
+    losses = np.zeros(max(0, len(ids) - 1))
+    for positions, nats in iter_carried_losses(network, ids, streams):
+        losses[positions] = nats
     return losses
 
 
-def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
-    """Nats of each symbol but the first, with the text cut into blocks that each start from the initial state.
+def iter_carried_losses(network: TextNetwork, ids: Array, streams: int | None = None) -> LossParts:
+    """Yield the losses of `carried_losses` in parts."""
+    count = max(0, len(ids) - 1)
+    for positions, arrays, inside in _read_streams(
+        network, ids[:count], streams or stream_count(count), {"logits"}
+    ):
+        scored = positions[inside]
+        yield scored, -_log_probabilities(arrays["logits"][inside], ids[scored + 1])
+
+
+def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts:
+    """Yield the nats of each symbol except the first, with the text cut into blocks that start from the initial state.
 
     Args:
         ids: symbol numbers (length,).
-        block: symbols in a block; symbol number k of the result has been predicted from `k % block + 1` symbols.
-
-    Returns:
-        (length - 1,), float64.
+        block: symbols in a block. The symbol after position k is predicted from `k % block + 1` symbols.
     """
-    return _gathered(len(ids) - 1, block_parts(model, ids, block))
-
-
-def block_parts(model: CharacterModel, ids: Array, block: int) -> Parts:
-    """The same part by part; see `carried_parts`."""
     count = max(0, len(ids) - 1)
-    width = max(1, min(_BLOCKS, _SCORES // (block * len(model.vocabulary))))
+    width = max(1, min(_BLOCKS, _SCORES // (block * network.symbol_count)))
     for start in range(0, count, width * block):
         blocks = -(-min(width * block, count - start) // block)
         positions = start + np.arange(block)[:, None] + np.arange(blocks) * block  # (time, blocks)
         inside = positions < count
-        state = model.initial_state(blocks)
-        for rows in _ranges(block, blocks * len(model.vocabulary)):
-            logits, state = model.forward(
-                np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64), state
-            )
-            places = positions[rows][inside[rows]]
-            yield places, -_chosen(logits[inside[rows]], ids[places + 1])
+        state = network.initial_state(blocks)
+        for rows in _ranges(block, blocks * network.symbol_count):
+            symbols = np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64)
+            logits, state = network.forward(symbols, state)
+            scored = positions[rows][inside[rows]]
+            yield scored, -_log_probabilities(logits[inside[rows]], ids[scored + 1])
 
 
-def sequence_losses(model: CharacterModel, sequences: Sequence[Array]) -> list[Array]:
-    """Nats of each symbol but the first of sequences (length,) that each start from the initial state; those of like length together."""
+def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Array]:
+    """Return the nats of each symbol except the first of sequences (length,) that start from the initial state.
+
+    Sequences of similar length are computed together.
+    """
     lengths = np.array([len(sequence) - 1 for sequence in sequences], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
     losses = [np.zeros(0)] * len(sequences)
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
-        numbers = order[start : start + max(1, _SCORES // (longest * len(model.vocabulary)))]
+        numbers = order[start : start + max(1, _SCORES // (longest * network.symbol_count))]
         start += len(numbers)
         packing = Packing.of(lengths[numbers])
         starts = np.cumsum(packing.lengths + 1) - packing.lengths - 1
-        text, places = np.concatenate([sequences[number] for number in numbers]), packing.flat(starts)
-        found = np.empty(len(text))
-        found[places] = -_chosen(model.packed(text[places], packing), text[places + 1])
+        text, positions = np.concatenate([sequences[number] for number in numbers]), packing.positions(starts)
+        nats = np.empty(len(text))
+        logits = network.forward_packed(text[positions], packing)
+        nats[positions] = -_log_probabilities(logits, text[positions + 1])
         for number, first in zip(numbers.tolist(), starts.tolist(), strict=True):
-            losses[number] = found[first : first + int(lengths[number])]
+            losses[number] = nats[first : first + int(lengths[number])]
     return losses
 
 
-def carried_forward(model: CharacterModel, ids: Array, wanted: Collection[str] | None) -> dict[str, Array]:
-    """States and scores after each symbol, with carried state: (length, …) by name, see `CharacterModel.states`."""
+def _log_probabilities(logits: Array, targets: Array) -> Array:
+    """Return the log probability of the target of each row."""
+    rows = np.arange(len(targets))
+    chosen: Array = log_softmax(logits)[rows, np.asarray(targets, np.int64)]
+    return chosen
+
+
+# --- states -----------------------------------------------------------------------------------------------------------
+
+
+def carried_states(network: TextNetwork, ids: Array, names: Collection[str] | None) -> dict[str, Array]:
+    """Return states, gates and `logits` after each symbol, (length, …) by name, with carried state.
+
+    Args:
+        ids: symbol numbers (length,).
+        names: names to return; None returns all.
+    """
     arrays: dict[str, Array] = {}
-    for positions, found in carried_pieces(model, ids, wanted):
-        for name, values in found.items():
+    for positions, part in iter_carried_states(network, ids, names):
+        for name, values in part.items():
             if name not in arrays:
                 arrays[name] = np.empty((len(ids), values.shape[1]), np.float32)
             arrays[name][positions] = values
     return arrays
 
 
-def carried_pieces(
-    model: CharacterModel, ids: Array, wanted: Collection[str] | None
+def iter_carried_states(
+    network: TextNetwork, ids: Array, names: Collection[str] | None
 ) -> Iterator[tuple[Array, dict[str, Array]]]:
-    """As `carried_forward`, a part of the text at a time: positions (count,) and arrays (count, …) by name."""
-    for positions, found, inside in _read(
-        model, ids, 1 if len(ids) <= ONE_PASS else stream_count(len(ids)), wanted
-    ):
-        yield positions[inside], {name: values[inside] for name, values in found.items()}
+    """Yield the arrays of `carried_states` in parts: positions (count,) and arrays (count, …) by name."""
+    streams = 1 if len(ids) <= SINGLE_PASS else stream_count(len(ids))
+    for positions, arrays, inside in _read_streams(network, ids, streams, names):
+        yield positions[inside], {name: values[inside] for name, values in arrays.items()}
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
 
 
 def stream_count(length: int) -> int:
-    """How many streams a text is cut into, so that warming them up does not cost more than a quarter."""
+    """Return the number of streams for a text. Warming them up adds at most a quarter to its length."""
     return max(1, min(STREAMS, length // (4 * WARM_UP)))
 
 
-def _read(
-    model: CharacterModel, ids: Array, streams: int, wanted: Collection[str] | None
+def _read_streams(
+    network: TextNetwork, ids: Array, streams: int, names: Collection[str] | None
 ) -> Iterator[tuple[Array, dict[str, Array], Array]]:
     """Read a text as streams side by side.
 
-    Returns:
-        Range by range: the positions of its symbols (time, streams), what was found there (time, streams, …), and which of
-        them count (the others lie beyond the end).
+    Yields:
+        The positions of a range of symbols (time, streams), their arrays (time, streams, …), and a mask (time, streams) that
+        is False for positions after the end of the text.
     """
     if not len(ids):
         return
     length = -(-len(ids) // streams)
-    ahead = np.arange(streams) * length
-    state = model.initial_state(streams)
+    starts = np.arange(streams) * length
+    state = network.initial_state(streams)
     if streams > 1:
-        # The first stream has nothing before it: it reads anything, and starts anew.
-        _, warmed = model.forward(_at(ids, np.arange(-WARM_UP, 0)[:, None] + ahead), state)
-        state = _first_anew(warmed, state)
-    watched = model.settings.hidden_size * (7 * model.settings.num_layers if wanted is None else len(wanted))
-    for rows in _ranges(length, streams * max(len(model.vocabulary), watched)):
-        positions = np.arange(rows.start, rows.stop)[:, None] + ahead
-        found, state = model.watched(_at(ids, positions), state, wanted)
-        yield positions, found, positions < len(ids)
+        # No symbols precede the first stream. It reads arbitrary ones and then starts from the initial state.
+        _, warm = network.forward(_symbols_at(ids, np.arange(-WARM_UP, 0)[:, None] + starts), state)
+        state = _reset_first(warm, state)
+    settings = network.settings
+    recorded = settings.hidden_size * (7 * settings.num_layers if names is None else len(names))
+    for rows in _ranges(length, streams * max(network.symbol_count, recorded)):
+        positions = np.arange(rows.start, rows.stop)[:, None] + starts
+        arrays, state = network.forward_recorded(_symbols_at(ids, positions), state, names)
+        yield positions, arrays, positions < len(ids)
 
 
-def _at(ids: Array, positions: Array) -> Array:
+def _symbols_at(ids: Array, positions: Array) -> Array:
     return np.asarray(ids[np.clip(positions, 0, len(ids) - 1)], np.int64)
 
 
-def _first_anew(warmed: State, fresh: State) -> State:
+def _reset_first(warm: State, initial: State) -> State:
+    """Replace the state of the first stream by its initial state."""
     return tuple(
         tuple(
             np.concatenate([start[:, :1], part[:, 1:]], axis=1)
             for part, start in zip(parts, starts, strict=True)
         )
-        for parts, starts in zip(warmed, fresh, strict=True)
+        for parts, starts in zip(warm, initial, strict=True)
     )
 
 
@@ -222,9 +237,3 @@ def _ranges(length: int, row: int) -> Iterator[slice]:
     """Cut `length` rows of `row` scores into ranges that fit in memory."""
     rows = max(1, _SCORES // row)
     return (slice(start, min(start + rows, length)) for start in range(0, length, rows))
-
-
-def _chosen(logits: Array, targets: Array) -> Array:
-    """Log probability of each row's target."""
-    found: Array = log_softmax(logits)[np.arange(len(targets)), np.asarray(targets, np.int64)]
-    return found

@@ -1,58 +1,51 @@
-"""From words to what the recurrent layers read: features side by side, then the dense layer. Arrays are (words, width)."""
+"""Input of a tagger's recurrent layers: the vectors of a word's features side by side, then the dense layer.
+
+Arrays are (words, width).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from seqtool.data.tagging.word_encoder import EncodedWords
 from seqtool.inference.cells import Cell
-from seqtool.inference.encoder import Encoder, TableGates
-from seqtool.inference.packed_sequences import Packing
+from seqtool.inference.encoder import Encoder, Packing, TableGates
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, feature_list
-from seqtool.types import Array
+from seqtool.types import Array, Arrays
 
-CHARACTER_FEATURES = ("char_cnn", "char_lstm")
-END = 2  # number of the mark behind a word's last character
+END = 2  # number of the mark after the last character of a word
 _EPSILON = np.float32(1e-5)  # of torch's layer norm
 
 
 @dataclass(frozen=True)
-class LookUp:
-    """Rows of a table; -1 is a value never seen, for which the mean of all rows stands in."""
+class ValueEmbedding:
+    """Embedding of a feature's values. The mean of all rows represents an unseen value, which has the number -1."""
 
     table: Array
 
     @classmethod
-    def from_weights(cls, feature: Feature, weight: Array) -> LookUp:
-        """Args: weight: (rows, dim)."""
+    def from_weights(cls, feature: Feature, weight: Array) -> ValueEmbedding:
+        """Build the embedding from a weight (rows, dim)."""
         table = weight.astype(np.float32, copy=False)
         if not (feature.unknown or feature.name == "vectors"):
-            table = np.concatenate([table, table.mean(0, keepdims=True)])  # where an index of -1 finds it
+            table = np.concatenate([table, table.mean(0, keepdims=True)])  # index -1 selects the last row
         return cls(table)
 
     def vectors(self, ids: Array) -> Array:
-        """Rows of numbers (words,)."""
-        found: Array = self.table[ids]
-        return found
-
-
-class CharacterFeature(Protocol):
-    """A feature that is read over a word's characters."""
-
-    def vectors(self, characters: Array, lengths: Array) -> Array:
-        """Characters (words, longest) with lengths (words,) to (words, width)."""
+        """Return the vectors (words, dim) of value numbers (words,)."""
+        vectors: Array = self.table[ids]
+        return vectors
 
 
 @dataclass(frozen=True)
-class CharacterConvolution:
-    """A convolution over characters, ReLU, and the maximum over a word's own positions.
+class CharacterCnn:
+    """Convolution over the characters of a word, ReLU, and the maximum over the positions within the word.
 
     Attributes:
-        tables: (filter width, characters, dim): what a character adds at each place under the filter, embedding included.
+        tables: contribution of a character at each position of the filter, embedding included: (filter width,
+            characters, dim).
         bias: (dim,).
     """
 
@@ -60,34 +53,39 @@ class CharacterConvolution:
     bias: Array
 
     @classmethod
-    def from_weights(cls, weights: Mapping[str, Array], prefix: str) -> CharacterConvolution:
-        """Args: prefix: of the weights' names."""
+    def from_weights(cls, weights: Arrays, prefix: str) -> CharacterCnn:
+        """Build the feature from the weights whose names start with a prefix."""
         embedding = weights[f"{prefix}embedding.weight"].astype(np.float32, copy=False)
         filters = weights[f"{prefix}conv.weight"].astype(
             np.float32, copy=False
         )  # (dim, char_dim, filter width)
-        return cls(
-            embedding @ filters.transpose(2, 1, 0),
-            weights[f"{prefix}conv.bias"].astype(np.float32, copy=False),
-        )
+        bias = weights[f"{prefix}conv.bias"].astype(np.float32, copy=False)
+        return cls(embedding @ filters.transpose(2, 1, 0), bias)
 
     def vectors(self, characters: Array, lengths: Array) -> Array:
-        """See `CharacterFeature`. Only places that lie within a word are worked out; the ReLU can wait for the maximum."""
+        """Return the vectors (words, dim) of words.
+
+        Only positions within a word are computed. ReLU is applied after the maximum, which gives the same result.
+
+        Args:
+            characters: character numbers (words, longest).
+            lengths: number of characters of each word: (words,).
+        """
         width = len(self.tables)
-        characters, lengths = _at_least(characters, lengths, width)
+        characters, lengths = _pad_to_filter(characters, lengths, width)
         counts = lengths - width + 1
         starts = np.cumsum(counts) - counts
         words = np.repeat(np.arange(len(counts)), counts)
-        places = np.arange(len(words)) - starts[words]
-        summed = self.tables[0][characters[words, places]]
+        positions = np.arange(len(words)) - starts[words]
+        sums = self.tables[0][characters[words, positions]]
         for offset in range(1, width):
-            summed += self.tables[offset][characters[words, places + offset]]
-        found: Array = np.maximum.reduceat(summed, starts, axis=0) + self.bias
-        return np.maximum(found, 0, out=found)
+            sums += self.tables[offset][characters[words, positions + offset]]
+        vectors: Array = np.maximum.reduceat(sums, starts, axis=0) + self.bias
+        return np.maximum(vectors, 0, out=vectors)
 
 
-def _at_least(characters: Array, lengths: Array, width: int) -> tuple[Array, Array]:
-    """Words of fewer characters than a filter is wide, lengthened by end marks."""
+def _pad_to_filter(characters: Array, lengths: Array, width: int) -> tuple[Array, Array]:
+    """Pad words with fewer characters than the width of the filter with end marks."""
     missing = width - characters.shape[1]
     if missing > 0:
         characters = np.pad(characters, ((0, 0), (0, missing)), constant_values=END)
@@ -97,50 +95,44 @@ def _at_least(characters: Array, lengths: Array, width: int) -> tuple[Array, Arr
 
 
 @dataclass(frozen=True)
-class CharacterRecurrence:
-    """The last states of an LSTM read over a word's characters, forward and backward.
+class CharacterLstm:
+    """Last states of a bidirectional LSTM over the characters of a word.
 
     Attributes:
-        table: (characters, 2, 4 * dim): what the gates get from a character.
+        encoder: the LSTM.
+        table: input gates of each character: (characters, 2, 4 * dim).
     """
 
     encoder: Encoder
     table: Array
 
     @classmethod
-    def from_weights(cls, feature: Feature, weights: Mapping[str, Array], prefix: str) -> CharacterRecurrence:
-        """Args: prefix: of the weights' names."""
+    def from_weights(cls, feature: Feature, weights: Arrays, prefix: str) -> CharacterLstm:
+        """Build the feature from the weights whose names start with a prefix."""
         model = RecurrentModel(cell="lstm", hidden_size=feature.dim)
         cell = Cell.from_weights(model, weights, [f"{prefix}forward", f"{prefix}backward"])
         zeros = np.zeros((2, feature.dim), np.float32)
         embedding = weights[f"{prefix}embedding.weight"].astype(np.float32, copy=False)
-        return cls(Encoder((cell,), ((zeros, zeros),), False), gate_table(cell, embedding))
+        return cls(Encoder((cell,), ((zeros, zeros),), False), cell.gate_table(embedding))
 
     def vectors(self, characters: Array, lengths: Array) -> Array:
-        """See `CharacterFeature`."""
+        """Return the vectors (words, 2 * dim) of words; arguments as for `CharacterCnn.vectors`."""
         order = np.argsort(-lengths, kind="stable")
         packing = Packing.of(lengths[order])
         rows = characters[order[packing.columns], packing.steps]
-        _, state = self.encoder.run(TableGates(self.table, rows, packing.back), packing)
+        _, state = self.encoder.run(TableGates(self.table, rows, packing.backward), packing)
         last = state[0][0]  # (2, words, dim), longest word first
-        found = np.empty((len(order), 2 * last.shape[2]), np.float32)
-        found[order] = np.concatenate([last[0], last[1]], axis=1)
-        return found
-
-
-def gate_table(cell: Cell, x: Array) -> Array:
-    """What a cell's gates get from each of some inputs x (rows, input): (rows, directions, gates * hidden)."""
-    table = np.empty((len(x), cell.directions, cell.gates), np.float32)
-    cell.input_gates(x, out=table.transpose(1, 0, 2))
-    return table
+        vectors = np.empty((len(order), 2 * last.shape[2]), np.float32)
+        vectors[order] = np.concatenate([last[0], last[1]], axis=1)
+        return vectors
 
 
 @dataclass(frozen=True)
 class Projection:
-    """The dense layer: linear, layer norm where there is one, GELU in its tanh form (Hendrycks and Gimpel 2016).
+    """Dense layer: linear, optional layer norm, and GELU in its tanh form (Hendrycks and Gimpel 2016).
 
     Attributes:
-        weight: (total, width).
+        weight: (inputs, width).
         bias: (width,).
         norm: weight and bias (width,) of the layer norm, or None.
     """
@@ -150,20 +142,18 @@ class Projection:
     norm: tuple[Array, Array] | None
 
     @classmethod
-    def from_weights(cls, model: TaggerModel, weights: Mapping[str, Array]) -> Projection | None:
-        """The layer of a model, if it has one."""
+    def from_weights(cls, model: TaggerModel, weights: Arrays) -> Projection | None:
+        """Build the layer, or return None for a model without one."""
         if not model.projection:
             return None
         weight = np.ascontiguousarray(weights["projection.weight"].T, np.float32)
-        norm = (
-            (weights["norm.weight"].astype(np.float32), weights["norm.bias"].astype(np.float32))
-            if model.layer_norm
-            else None
-        )
+        norm = None
+        if model.layer_norm:
+            norm = weights["norm.weight"].astype(np.float32), weights["norm.bias"].astype(np.float32)
         return cls(weight, weights["projection.bias"].astype(np.float32), norm)
 
     def __call__(self, x: Array) -> Array:
-        """(words, total) to (words, width)."""
+        """Return the output (words, width) of inputs (words, inputs)."""
         y = x @ self.weight
         y += self.bias
         if self.norm is not None:
@@ -175,7 +165,7 @@ class Projection:
 
 
 def gelu(x: Array) -> Array:
-    """x * Phi(x) in its tanh form, 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3))), in the place of x."""
+    """Apply GELU in its tanh form, in place: 0.5 * x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x ** 3)))."""
     inner = np.square(x)
     inner *= np.float32(0.044715)
     inner += np.float32(1)
@@ -188,42 +178,46 @@ def gelu(x: Array) -> Array:
     return x
 
 
+WordFeature = ValueEmbedding | CharacterCnn | CharacterLstm
+
+
 @dataclass(frozen=True)
-class WordVectors:
-    """All that lies between a word's numbers and the first recurrent layer.
+class WordEmbedder:
+    """All layers between the numbers of a word and the first recurrent layer.
 
     Attributes:
         features: in the order of the settings.
-        width: of the features side by side.
+        widths: width of each feature's vectors.
+        projection: dense layer over the features side by side, or None.
     """
 
-    features: tuple[LookUp | CharacterConvolution | CharacterRecurrence, ...]
+    features: tuple[WordFeature, ...]
     widths: tuple[int, ...]
     projection: Projection | None
 
     @classmethod
-    def from_weights(cls, model: TaggerModel, weights: Mapping[str, Array]) -> WordVectors:
-        """The features of a tagger from weights as a model directory names them."""
-        features: list[LookUp | CharacterConvolution | CharacterRecurrence] = []
+    def from_weights(cls, model: TaggerModel, weights: Arrays) -> WordEmbedder:
+        """Build the layers of a tagger from weights with the names of a model directory."""
+        features: list[WordFeature] = []
         widths: list[int] = []
         for index, feature in enumerate(feature_list(model)):
             prefix = f"features.{index}."
             if feature.name == "char_cnn":
-                features.append(CharacterConvolution.from_weights(weights, prefix))
+                features.append(CharacterCnn.from_weights(weights, prefix))
             elif feature.name == "char_lstm":
-                features.append(CharacterRecurrence.from_weights(feature, weights, prefix))
+                features.append(CharacterLstm.from_weights(feature, weights, prefix))
             else:
-                features.append(LookUp.from_weights(feature, weights[f"{prefix}weight"]))
+                features.append(ValueEmbedding.from_weights(feature, weights[f"{prefix}weight"]))
             widths.append(feature.dim * (2 if feature.name == "char_lstm" else 1))
         return cls(tuple(features), tuple(widths), Projection.from_weights(model, weights))
 
     def __call__(self, words: EncodedWords) -> Array:
-        """Vectors (words, width) of encoded words."""
+        """Return the vectors (words, width) of encoded words."""
         x = np.empty((len(words.ids), sum(self.widths)), np.float32)
         start, column = 0, 0
         for feature, width in zip(self.features, self.widths, strict=True):
             part = x[:, start : start + width]
-            if isinstance(feature, LookUp):
+            if isinstance(feature, ValueEmbedding):
                 part[:] = feature.vectors(words.ids[:, column])
                 column += 1
             else:

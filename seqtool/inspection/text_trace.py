@@ -20,7 +20,7 @@ from seqtool.data.vocabulary import BOUNDARY
 from seqtool.decoding import log_softmax
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
-from seqtool.inference.text_scoring import carried_pieces
+from seqtool.inference.text_scoring import iter_carried_states
 from seqtool.inspection.unit_names import PARTS, Unit
 from seqtool.storage.atomic import writing
 from seqtool.types import Array
@@ -79,7 +79,7 @@ def trace_parts(
         names: names of the arrays; None for all.
     """
     if model.kind != "lines":
-        yield from carried_pieces(model, ids, names)
+        yield from iter_carried_states(model, ids, names)
         return
     (boundary,) = model.encode(BOUNDARY)
     ends = np.flatnonzero(ids == boundary) + 1
@@ -90,7 +90,7 @@ def trace_parts(
         positions = starts[lines] + np.arange(int((ends - starts)[lines].max()))[:, None]  # (time, lines)
         inside = positions < ends[lines]
         _, state = model.forward(np.full((1, len(lines)), boundary, np.int64))
-        arrays, _ = model.watched(ids[np.where(inside, positions, 0)], state, names)
+        arrays, _ = model.forward_recorded(ids[np.where(inside, positions, 0)], state, names)
         yield positions[inside], {name: values[inside] for name, values in arrays.items()}
 
 

@@ -49,7 +49,7 @@ def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
     """
     if model.kind == "lines":
         text = text.removesuffix(BOUNDARY) + BOUNDARY
-    text = model.normalized(text)
+    text = model.normalize(text)
     values = pattern_values(name, text)
     if model.vocabulary.unit == "byte":
         values = np.repeat(values, [len(character.encode("utf-8", "surrogatepass")) for character in text])

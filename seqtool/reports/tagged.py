@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any, Literal
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.unlabeled import Item
+from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
@@ -24,27 +24,6 @@ OutputFormat = Literal["table", "tsv", "conll", "conllu", "jsonl", "inline"]
 _BOLD, _DIM, _YELLOW, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 _LEFT_TO_RIGHT = "\u200e"
 _ROWS = 1024  # of a long sentence that are held as strings of their own
-
-
-@dataclass(frozen=True, slots=True)
-class Tagged:
-    """An item with its labels.
-
-    Attributes:
-        labels: one for each token.
-        probabilities: of the labels, where they were asked for.
-        nbest: the best label sequences with their log probabilities, where they were asked for.
-        unseen: whether each token is a form that the training data did not have.
-    """
-
-    item: Item
-    labels: list[str]
-    probabilities: list[float] | None = None
-    nbest: list[tuple[list[str], float]] | None = None
-    unseen: list[bool] | None = None
-
-
-Renderer = Callable[[Tagged], str]
 
 
 def renderer(

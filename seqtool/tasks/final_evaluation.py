@@ -13,8 +13,9 @@ from seqtool.evaluation.tagger import TaggerEvaluation, evaluate_tagger
 from seqtool.evaluation.text_data import part_of
 from seqtool.evaluation.text_scores import TextEvaluation, evaluate_lines, evaluate_text
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.load import load_character_model, load_tagger
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
+from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.tasks.prepare import Prepared
 
 
@@ -61,15 +62,16 @@ def evaluate_at_the_end(
         scores: those of the kept row, which need not be found out again.
     """
     corpus = prepared.corpus
+    stored = StoredModel(prepared.config, prepared.vocab, weights, Manifest())
     if isinstance(corpus, TaggedCorpus):
-        model = TaggerModel.from_parts(prepared.config, prepared.vocab, weights)
+        model = load_tagger(stored)
         parts = {name: part for name, part in (("dev", corpus.dev), ("test", corpus.test)) if part} or {
             "train": corpus.train
         }
         return FinalEvaluation(taggers={name: evaluate_tagger(model, part) for name, part in parts.items()})
     if corpus.kind == "pairs":
         return FinalEvaluation()
-    character = CharacterModel.from_parts(prepared.config, prepared.vocab, weights)
+    character = load_character_model(stored)
     texts = {name: _text_report(character, corpus, name, prepared, scores or {}) for name in ("val", "test")}
     return FinalEvaluation(texts={name: report for name, report in texts.items() if report is not None})
 

@@ -7,8 +7,10 @@ from typing import Any
 from seqtool.data.tagging.corpus import Sentence, TaggedCorpus
 from seqtool.data.text.corpus import CharCorpus
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import load_character_model, load_tagger
 from seqtool.inference.tagger import TaggerModel
 from seqtool.reports.training import Prediction
+from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.tasks.prepare import Prepared
 
 SAMPLE_LENGTH = 120
@@ -31,7 +33,7 @@ class Preview:
             sentence = preview_sentence(corpus)
             labels = self._tagger(weights).tag([sentence.tokens])[0]
             return Prediction(tuple(labels), sentence.labels, " ")
-        model = CharacterModel.from_parts(self.prepared.config, self.prepared.vocab, weights)
+        model = load_character_model(self._stored(weights))
         if corpus.kind == "pairs":
             source, target = corpus.pairs[0]
             return Prediction(tuple(model.predict(source)), tuple(target))
@@ -75,7 +77,10 @@ class Preview:
         ]
 
     def _tagger(self, weights: Weights) -> TaggerModel:
-        return TaggerModel.from_parts(self.prepared.config, self.prepared.vocab, weights)
+        return load_tagger(self._stored(weights))
+
+    def _stored(self, weights: Weights) -> StoredModel:
+        return StoredModel(self.prepared.config, self.prepared.vocab, weights, Manifest())
 
 
 def preview_sentence(corpus: TaggedCorpus) -> Sentence:

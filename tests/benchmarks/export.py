@@ -48,7 +48,7 @@ def onnx_labels(model: TaggerModel, exported: OnnxSession, sentences: list[list[
         scores = exported(inputs)["scores"].astype(np.float64)
         best = viterbi(scores, inputs["lengths"], model.start, model.transitions, model.end)
         found.extend(
-            model._outer([model.labels[number] for number in best[: len(one), row]])
+            model.to_file_scheme([model.labels[number] for number in best[: len(one), row]])
             for row, one in enumerate(some)
         )
     return found

@@ -151,18 +151,18 @@ def sampling() -> None:
     sys.path.insert(0, str(PROJECT))
     import torch
 
-    from seqtool.inference.character import CharacterModel
+    from seqtool.inference.load import load_character_model
     from seqtool.models.character import build_character_network
     from seqtool.models.weights import weight_arrays
     from seqtool.settings import CharModel, CharSettings
-    from tests.support.random_models import character_parts
+    from tests.support.random_models import character_parts, stored_model
 
     torch.set_num_threads(1)
     symbols = "".join(map(chr, range(32, 97)))
     settings = CharSettings(model=CharModel(hidden_size=512, embedding_dim=96))
     network = build_character_network(settings, len(symbols)).eval()
     config, vocab, _ = character_parts(settings.model, symbols)
-    model = CharacterModel.from_parts(config, vocab, weight_arrays(network))
+    model = load_character_model(stored_model((config, vocab, weight_arrays(network))))
     length = 1500
 
     def ours() -> None:

@@ -134,7 +134,7 @@ def test_metadata_contain_everything_for_decoding(name: str) -> None:
         scores, inputs["lengths"], *(np.array(sequence[part]) for part in ("start", "transitions", "end"))
     )
     found = [
-        model._outer([labels[number] for number in best[: len(sentence), column]])
+        model.to_file_scheme([labels[number] for number in best[: len(sentence), column]])
         for column, sentence in enumerate(sentences)
     ]
     assert found == model.tag(sentences)

@@ -51,7 +51,7 @@ def test_a_terminal_gets_a_table_that_marks_unseen_words(trained: Result, folder
     assert trained.code == 0
     shown = in_terminal("tag", "The cat ate the apple", cwd=folder)
     assert shown.code == 0
-    assert "'cat' is not in the training data; the mean of all words stands in for it" in shown.stdout
+    assert "'cat' is not in the training data; the mean of all words is used instead" in shown.stdout
     assert "\x1b[33mcat\x1b[0m\x1b[2m*\x1b[0m" in shown.stdout
     plain = in_terminal("tag", "The cat ate the apple", cwd=folder, NO_COLOR="1").stdout
     assert "\x1b" not in plain

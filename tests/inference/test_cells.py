@@ -11,9 +11,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.inference.encoder import DenseGates, Encoder, TableGates, Watch
-from seqtool.inference.packed_sequences import Packing
-from seqtool.inference.word_features import gate_table
+from seqtool.inference.encoder import DenseGates, Encoder, Packing, StateRecorder, TableGates
 from seqtool.settings import RecurrentModel
 from seqtool.types import Array
 
@@ -62,11 +60,11 @@ def test_stacks_over_sequences_of_different_lengths_are_torchs(
         for number, length in enumerate(LENGTHS)
     ]
     packing = Packing.of(np.array(LENGTHS))
-    x = np.concatenate(sequences)[packing.flat(np.cumsum(LENGTHS) - LENGTHS)]
-    back = packing.back if bidirectional else None
+    x = np.concatenate(sequences)[packing.positions(np.cumsum(LENGTHS) - LENGTHS)]
+    back = packing.backward if bidirectional else None
     dense, state = encoder.run(DenseGates(encoder.cells[0], x, back), packing)
     table, _ = encoder.run(
-        TableGates(gate_table(encoder.cells[0], x), np.arange(packing.total), back), packing
+        TableGates(encoder.cells[0].gate_table(x), np.arange(packing.total), back), packing
     )
     np.testing.assert_allclose(table, dense, atol=1e-6)
     for number, sequence in enumerate(sequences):
@@ -99,7 +97,7 @@ def test_a_sequence_in_pieces_and_symbol_by_symbol_ends_as_in_one(cell: tuple[An
         (part == before).all()
         for part, before in zip((part for parts in state for part in parts), kept, strict=True)
     )
-    steppers = encoder.start(encoder.initial_state(3))
+    steppers = encoder.steppers(encoder.initial_state(3))
     stepped = [encoder.advance(steppers, encoder.cells[0].input_gates(symbol[None])).copy() for symbol in x]
     np.testing.assert_allclose(np.concatenate(stepped), whole, atol=1e-6)
 
@@ -110,9 +108,9 @@ def test_a_long_sequence_is_read_in_blocks_and_comes_out_the_same(monkeypatch: p
     )
     packing = Packing.of(np.array([40, 12, 3]))
     x = np.random.default_rng(1).standard_normal((packing.total, INPUT)).astype(np.float32)
-    whole, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.back), packing)
+    whole, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.backward), packing)
     monkeypatch.setattr("seqtool.inference.encoder._BLOCK", 5 * 2 * 4 * HIDDEN)
-    blocks, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.back), packing)
+    blocks, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.backward), packing)
     np.testing.assert_allclose(blocks, whole, atol=1e-6)
 
 
@@ -127,9 +125,9 @@ def test_gates_are_those_of_the_equations() -> None:
     for cell in ("lstm", "gru"):
         weights = stored(torch_stack(cell, "tanh", 1, False))
         encoder = Encoder.from_weights(RecurrentModel(cell=cell, hidden_size=HIDDEN), weights)
-        watch = Watch()
-        encoder.run(DenseGates(encoder.cells[0], x), Packing.equal(6, 1), None, watch)
-        shown = {name.removeprefix("encoder.0."): values for name, values in watch.found.items()}
+        recorder = StateRecorder()
+        encoder.run(DenseGates(encoder.cells[0], x), Packing.equal(6, 1), None, recorder)
+        shown = {name.removeprefix("encoder.0."): values for name, values in recorder.arrays.items()}
         w, u, b, v = (
             weights[f"encoder.0.forward.{part}"] for part in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
         )
@@ -160,10 +158,13 @@ def test_backward_states_stand_at_their_own_tokens() -> None:
     encoder = Encoder.from_weights(RecurrentModel(hidden_size=HIDDEN), weights, True)
     packing = Packing.of(np.array([5, 2]))
     x = np.random.default_rng(5).standard_normal((packing.total, INPUT)).astype(np.float32)
-    watch = Watch({"encoder.0.forward.h", "encoder.0.backward.h"})
-    y, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.back), packing, None, watch)
+    recorder = StateRecorder({"encoder.0.forward.h", "encoder.0.backward.h"})
+    y, _ = encoder.run(DenseGates(encoder.cells[0], x, packing.backward), packing, None, recorder)
     np.testing.assert_array_equal(
-        np.concatenate([watch.found["encoder.0.forward.h"], watch.found["encoder.0.backward.h"]], axis=1), y
+        np.concatenate(
+            [recorder.arrays["encoder.0.forward.h"], recorder.arrays["encoder.0.backward.h"]], axis=1
+        ),
+        y,
     )
 
 
@@ -177,8 +178,8 @@ def test_packing_by_its_definition(unsorted: list[int]) -> None:
     assert packing.total == sum(lengths)
     assert list(zip(packing.steps.tolist(), packing.columns.tolist(), strict=True)) == order
     places = {pair: place for place, pair in enumerate(order)}
-    assert packing.back.tolist() == [places[lengths[column] - 1 - step, column] for step, column in order]
-    assert sorted(packing.flat(np.cumsum(lengths) - lengths).tolist()) == list(range(sum(lengths)))
+    assert packing.backward.tolist() == [places[lengths[column] - 1 - step, column] for step, column in order]
+    assert sorted(packing.positions(np.cumsum(lengths) - lengths).tolist()) == list(range(sum(lengths)))
     for rows in (1, 4, 100):
         blocks = packing.blocks(rows)
         assert [step for first, last in blocks for step in range(first, last)] == list(range(lengths[0]))

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.sampling import Choice, TextStream
-from seqtool.inference.text_scoring import WARM_UP, block_losses, carried_losses
+from seqtool.inference.sampling import Sampler, TextStream
+from seqtool.inference.text_scoring import WARM_UP, carried_losses, iter_block_losses
 from seqtool.settings import CharModel
 from seqtool.types import Array
 from tests.support.random_models import character_model
@@ -86,7 +86,7 @@ def test_a_long_text_is_predicted_in_parts_with_carried_state(monkeypatch: pytes
     model = make(kind="pairs")
     text = random_text(50)
     whole = model.predict(text)
-    monkeypatch.setattr("seqtool.inference.character._CHUNK", 7 * len(SYMBOLS))
+    monkeypatch.setattr("seqtool.inference.character._SCORES", 7 * len(SYMBOLS))
     assert model.predict(text) == whole
 
 
@@ -211,20 +211,20 @@ SCORES = np.log(np.array([0.1, 0.4, 0.2, 0.3])) + 5
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
-        (Choice(), [0.1, 0.4, 0.2, 0.3]),
-        (Choice(temperature=0.5), [0.01 / 0.3, 0.16 / 0.3, 0.04 / 0.3, 0.09 / 0.3]),
-        (Choice(temperature=0), [0, 1, 0, 0]),
-        (Choice(temperature=1e-300), [0, 1, 0, 0]),
-        (Choice(top_k=2), [0, 4 / 7, 0, 3 / 7]),
-        (Choice(top_k=9), [0.1, 0.4, 0.2, 0.3]),
-        (Choice(top_p=0.4), [0, 1, 0, 0]),
-        (Choice(top_p=0.5), [0, 4 / 7, 0, 3 / 7]),
-        (Choice(top_p=1.0), [0.1, 0.4, 0.2, 0.3]),
-        (Choice(top_p=1e-9), [0, 1, 0, 0]),
-        (Choice(top_k=3, top_p=0.7), [0, 4 / 7, 0, 3 / 7]),
+        (Sampler(), [0.1, 0.4, 0.2, 0.3]),
+        (Sampler(temperature=0.5), [0.01 / 0.3, 0.16 / 0.3, 0.04 / 0.3, 0.09 / 0.3]),
+        (Sampler(temperature=0), [0, 1, 0, 0]),
+        (Sampler(temperature=1e-300), [0, 1, 0, 0]),
+        (Sampler(top_k=2), [0, 4 / 7, 0, 3 / 7]),
+        (Sampler(top_k=9), [0.1, 0.4, 0.2, 0.3]),
+        (Sampler(top_p=0.4), [0, 1, 0, 0]),
+        (Sampler(top_p=0.5), [0, 4 / 7, 0, 3 / 7]),
+        (Sampler(top_p=1.0), [0.1, 0.4, 0.2, 0.3]),
+        (Sampler(top_p=1e-9), [0, 1, 0, 0]),
+        (Sampler(top_k=3, top_p=0.7), [0, 4 / 7, 0, 3 / 7]),
     ],
 )
-def test_choosing_by_definition(choice: Choice, expected: list[float]) -> None:
+def test_choosing_by_definition(choice: Sampler, expected: list[float]) -> None:
     np.testing.assert_allclose(choice.probabilities(SCORES), expected, atol=1e-12)
     draw = np.random.default_rng(0)
     counts = np.bincount([choice.draw(SCORES, draw) for _ in range(2000)], minlength=4)
@@ -263,7 +263,7 @@ def test_lines_are_scored_each_by_itself_with_its_end() -> None:
     assert "".join(scores.symbols) == "\n".join(lines) + "\n"
     expected = [losses_by_definition(model, model.encode("\n" + line + "\n")) for line in lines]
     np.testing.assert_allclose(scores.losses, np.concatenate(expected), atol=1e-5)
-    np.testing.assert_array_equal(model.symbol_losses("\n".join(lines)), scores.losses)
+    np.testing.assert_array_equal(model.score("\n".join(lines)).losses, scores.losses)
 
 
 def test_pairs_have_no_likelihood_and_do_not_go_on() -> None:
@@ -282,6 +282,13 @@ def test_streams_side_by_side_are_one_single_pass_but_for_the_warm_up() -> None:
         found = carried_losses(model, ids, streams=streams)
         assert found.shape == single.shape
         np.testing.assert_allclose(found, single, atol=1e-3)
+
+
+def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
+    losses = np.zeros(len(ids) - 1)
+    for positions, nats in iter_block_losses(model, ids, block):
+        losses[positions] = nats
+    return losses
 
 
 @pytest.mark.parametrize("block", [1, 7, 64, 1000])
@@ -324,7 +331,7 @@ def test_a_long_text_is_looked_at_in_streams(monkeypatch: pytest.MonkeyPatch) ->
     model = make()
     text = random_text(6 * WARM_UP)
     whole = model.states(text)
-    monkeypatch.setattr("seqtool.inference.text_scoring.ONE_PASS", 100)
+    monkeypatch.setattr("seqtool.inference.text_scoring.SINGLE_PASS", 100)
     monkeypatch.setattr("seqtool.inference.text_scoring.STREAMS", 3)
     monkeypatch.setattr("seqtool.inference.text_scoring.stream_count", lambda _: 3)
     for name, values in model.states(text).items():

@@ -146,7 +146,7 @@ def test_an_unseen_word_without_unknown_row_is_the_mean_of_all_words() -> None:
     model = tagger(
         TaggerSettings(features=(Feature(name="form", dim=6, unknown=False),), projection=0, hidden_size=5)
     )
-    with model._cache.looked_up([*WORDS, "cat"]) as found:
+    with model._cache.lookup([*WORDS, "cat"]) as found:
         assert found is not None
         gates = found[0][found[1]]
     np.testing.assert_allclose(gates[-1], gates[:-1].mean(0), atol=1e-5)

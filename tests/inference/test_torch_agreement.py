@@ -17,8 +17,9 @@ import torch
 
 from seqtool.decoding import constraint_scores, viterbi
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import character_shapes, load_character_model, load_tagger, tagger_shapes
+from seqtool.inference.model_config import read_word_vocabulary
 from seqtool.inference.tagger import TaggerModel
-from seqtool.inference.weight_shapes import character_shapes, tagger_shapes
 from seqtool.models.character import build_character_network
 from seqtool.models.tagger import TaggerNetwork, build_tagger_network
 from seqtool.models.weights import weight_arrays
@@ -36,7 +37,14 @@ from tests.support.agreement import (
     network_settings,
     torch_scores,
 )
-from tests.support.random_models import FEATURES, SPAN_LABELS, character_parts, random_sentences, tagger_parts
+from tests.support.random_models import (
+    FEATURES,
+    SPAN_LABELS,
+    character_parts,
+    random_sentences,
+    stored_model,
+    tagger_parts,
+)
 
 CELLS: list[dict[str, Any]] = [
     {"cell": "lstm"},
@@ -91,7 +99,7 @@ def test_character_models(cell: dict[str, Any], entering: dict[str, Any]) -> Non
         assert {name: array.shape for name, array in weights.items()} == character_shapes(
             settings.model, len(SYMBOLS)
         )
-        model = CharacterModel.from_parts(config, vocab, weights)
+        model = load_character_model(stored_model((config, vocab, weights)))
         with torch.no_grad():
             expected, last = network(torch.from_numpy(ids), network.encoder.initial_state(3))
         logits, state = model.forward(ids)
@@ -134,16 +142,20 @@ def test_taggers(features: str, cell: dict[str, Any]) -> None:
     for end, stack in product(ENDS, STACKS):
         model = TaggerModelSettings(features=FEATURE_LISTS[features], hidden_size=7, **cell, **end, **stack)
         config, vocab, _ = tagger_parts(model)
-        network = torch_tagger(model, TaggerModel.from_parts(*tagger_parts(model)))
+        network = torch_tagger(model, load_tagger(stored_model(tagger_parts(model))))
         weights = weight_arrays(network)
-        assert {name: array.shape for name, array in weights.items()} == tagger_shapes(model, vocab)
-        tagger = TaggerModel.from_parts(config, vocab, weights)
+        assert {name: array.shape for name, array in weights.items()} == tagger_shapes(
+            model, read_word_vocabulary(vocab, model)
+        )
+        tagger = load_tagger(stored_model((config, vocab, weights)))
         sentences = random_sentences((4, 9, 1, 9))
         expected = torch_scores(network, tagger, sentences)
         for sentence, ours, theirs in zip(sentences, tagger.scores(sentences), expected, strict=True):
             assert_close(ours, theirs)
             decided = decode(network, tagger, theirs)
-            assert tagger.tag([sentence])[0] == tagger._outer([tagger.labels[number] for number in decided])
+            assert tagger.tag([sentence])[0] == tagger.to_file_scheme(
+                [tagger.labels[number] for number in decided]
+            )
 
 
 def torch_tagger(model: TaggerModelSettings, like: TaggerModel) -> TaggerNetwork:
@@ -200,5 +212,7 @@ def test_the_lectures_cell_ends_in_the_state_that_the_notebook_prints() -> None:
         seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none")
     )
     config, vocab, _ = character_parts(settings.model, "helo")
-    model = CharacterModel.from_parts(config, vocab, weight_arrays(build_character_network(settings, 4)))
+    model = load_character_model(
+        stored_model((config, vocab, weight_arrays(build_character_network(settings, 4))))
+    )
     assert np.round(model.states("hello")["encoder.0.h"][-1], 4).tolist() == pytest.approx([-0.7762, 0.8319])

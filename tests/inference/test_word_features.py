@@ -8,10 +8,10 @@ import torch
 from torch.nn import functional
 
 from seqtool.inference.word_features import (
-    CharacterConvolution,
-    CharacterRecurrence,
-    LookUp,
+    CharacterCnn,
+    CharacterLstm,
     Projection,
+    ValueEmbedding,
     gelu,
 )
 from seqtool.settings import Feature, TaggerModel
@@ -34,7 +34,7 @@ def test_the_character_convolution_is_torchs_over_each_word_alone(width: int) ->
     torch.manual_seed(1)
     embedding, conv = torch.nn.Embedding(7, 4), torch.nn.Conv1d(4, 6, width)
     parameters = [*embedding.named_parameters("x.embedding"), *conv.named_parameters("x.conv")]
-    ours = CharacterConvolution.from_weights(
+    ours = CharacterCnn.from_weights(
         {name: parameter.detach().numpy() for name, parameter in parameters}, "x."
     )
     found = ours.vectors(characters(), LENGTHS)
@@ -50,7 +50,7 @@ def test_the_character_convolution_is_torchs_over_each_word_alone(width: int) ->
 def test_words_shorter_than_the_filter_alone_are_filled_up_too() -> None:
     draw = np.random.default_rng(0)
     shapes = {"x.embedding.weight": (5, 3), "x.conv.weight": (4, 3, 6), "x.conv.bias": (4,)}
-    ours = CharacterConvolution.from_weights(
+    ours = CharacterCnn.from_weights(
         {name: draw.standard_normal(shape) for name, shape in shapes.items()}, "x."
     )
     short = ours.vectors(np.array([[1, 4, 2]]), np.array([3]))
@@ -66,7 +66,7 @@ def test_the_character_lstm_is_torchs_last_states_of_each_word_alone() -> None:
         weights[f"x.{direction}.{name.removesuffix('_reverse').removesuffix('_l0')}"] = (
             parameter.detach().numpy()
         )
-    ours = CharacterRecurrence.from_weights(Feature(name="char_lstm", dim=5, char_dim=4), weights, "x.")
+    ours = CharacterLstm.from_weights(Feature(name="char_lstm", dim=5, char_dim=4), weights, "x.")
     found = ours.vectors(characters(), LENGTHS)
     for word, length, vector in zip(characters(), LENGTHS.tolist(), found, strict=True):
         _, (h, _) = lstm(embedding(torch.from_numpy(word[:length]))[:, None])
@@ -76,11 +76,11 @@ def test_the_character_lstm_is_torchs_last_states_of_each_word_alone() -> None:
 def test_an_unseen_value_has_the_mean_of_all_rows_where_there_is_no_unknown_row() -> None:
     table = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     ids = np.array([2, -1, 0])
-    without = LookUp.from_weights(Feature(name="form", unknown=False), table).vectors(ids)
+    without = ValueEmbedding.from_weights(Feature(name="form", unknown=False), table).vectors(ids)
     np.testing.assert_allclose(without, np.stack([table[2], table.mean(0), table[0]]))
     for feature in (Feature(name="form"), Feature(name="vectors", unknown=False, path="x")):
         np.testing.assert_array_equal(
-            LookUp.from_weights(feature, table).vectors(np.array([0, 3])), table[[0, 3]]
+            ValueEmbedding.from_weights(feature, table).vectors(np.array([0, 3])), table[[0, 3]]
         )
 
 

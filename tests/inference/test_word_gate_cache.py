@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seqtool.inference.tagger import TaggerModel
-from seqtool.inference.word_gate_cache import LEAST_WORDS, WordCache, WordGates
+from seqtool.inference.word_gate_cache import LEAST_WORDS, WordGateCache, WordGates
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.types import Array
 from tests.support.random_models import FEATURES, tagger
@@ -20,14 +20,14 @@ def model() -> TaggerModel:
     return tagger(TaggerSettings(features=FEATURES, projection=6, hidden_size=5))
 
 
-def small(model: TaggerModel) -> WordCache:
+def small(model: TaggerModel) -> WordGateCache:
     """An empty cache of the model's words that holds 64 of them."""
     whole = model._cache
-    return WordCache(whole.encoder, whole.vectors, whole.cell, size=0)
+    return WordGateCache(whole.encoder, whole.embedder, whole.cell, size=0)
 
 
-def gates(cache: WordCache, words: list[str]) -> Array:
-    with cache.looked_up(words) as found:
+def gates(cache: WordGateCache, words: list[str]) -> Array:
+    with cache.lookup(words) as found:
         assert found is not None
         gathered: Array = found[0][found[1]]
         return gathered
@@ -72,7 +72,7 @@ def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(
     cache = small(model)
     expected = gates(cache, words(0, 10))
     with monkeypatch.context() as patched:
-        patched.setattr(WordCache, "read", lambda *_: 1 / 0)
+        patched.setattr(WordGateCache, "input_vectors", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             gates(cache, words(5, 20))
     np.testing.assert_array_equal(gates(cache, words(0, 10)), expected)
@@ -81,7 +81,7 @@ def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(
 
 def test_more_words_than_it_holds_are_left_to_the_caller(model: TaggerModel) -> None:
     cache = small(model)
-    with cache.looked_up(words(0, cache.capacity + 1)) as found:
+    with cache.lookup(words(0, cache.capacity + 1)) as found:
         assert found is None
     gates(cache, words(0, cache.capacity))
     assert len(cache) == cache.capacity
@@ -129,14 +129,14 @@ def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(
     for _ in range(3):
         gates(cache, words(10, 64))
     worked_out: list[str] = []
-    read = WordCache.read
+    read = WordGateCache.input_vectors
 
-    def noted(self: WordCache, missing: list[str]) -> Array:
+    def noted(self: WordGateCache, missing: list[str]) -> Array:
         worked_out.extend(missing)
         return read(self, missing)
 
     with monkeypatch.context() as patched:
-        patched.setattr(WordCache, "read", noted)
+        patched.setattr(WordGateCache, "input_vectors", noted)
         gates(cache, words(0, 10) + words(64, 80))
     assert worked_out == words(64, 80)
 

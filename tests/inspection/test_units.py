@@ -11,6 +11,7 @@ import pytest
 
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import load_character_model
 from seqtool.inspection.text_trace import (
     character_states,
     tagger_states,
@@ -24,7 +25,7 @@ from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel
 from seqtool.settings import TaggerModel as TaggerSettings
-from tests.support.random_models import FEATURES, character_model, character_parts, tagger
+from tests.support.random_models import FEATURES, character_model, character_parts, stored_model, tagger
 
 SYMBOLS = '\n ()AB"abcd'
 LSTM = CharModel(hidden_size=6, embedding_dim=4, num_layers=2)
@@ -48,7 +49,7 @@ def planted() -> CharacterModel:
     w_ih[2], w_hh[2, 2], w_ih[2, SYMBOLS.index("\n")] = 1, 1, -1000
     w_hh[4, 4], w_ih[4, SYMBOLS.index("(")], w_ih[4, SYMBOLS.index(")")] = 1, 1, -1
     w_ih[1] = [0.0 if symbol.isspace() else 1.0 for symbol in SYMBOLS]
-    return CharacterModel.from_parts(config, vocab, weights)
+    return load_character_model(stored_model((config, vocab, weights)))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_constant_unit_has_correlation_0() -> None:
     settings = CharModel(cell="rnn", input="onehot", hidden_size=2)
     config, vocab, weights = character_parts(settings, "ab")
     weights["encoder.0.forward.weight_ih"][0] = weights["encoder.0.forward.weight_hh"][0] = 0
-    model = CharacterModel.from_parts(config, vocab, weights)
+    model = load_character_model(stored_model((config, vocab, weights)))
     ranked = rank_units(model, "abba", {"x": np.array([0.0, 1, 1, 0])}, state_arrays(model))["x"]
     assert (ranked[-1].unit.name, ranked[-1].correlation) == ("h1", 0.0)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors
 from seqtool.decoding import constraint_scores, viterbi
 from seqtool.inference.load import load_tagger
+from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.tagger import TaggerModel
 from seqtool.models.tagger import TaggerNetwork, WordInput, build_tagger_network
 from seqtool.models.weights import load_weights, weight_arrays
@@ -143,8 +144,9 @@ def both(model: Network, counts: Mapping[str, int]) -> tuple[TaggerNetwork, Tagg
         settings, rows, len(encoder.characters or ()) + 3, len(LABELS), allowed, encoder.vectors
     )
     _enlarge(network, *GAINS[model.cell])
-    config = {"model": asdict(model), "scheme": "bioes", "inner_scheme": "bioes"}
-    return network.eval(), TaggerModel(config, LABELS, encoder, weight_arrays(network))
+    vocabulary = WordVocabulary(LABELS, counts, encoder.to_json()["features"], encoder.characters)
+    config = TaggerConfig(model, "bioes", "bioes")
+    return network.eval(), TaggerModel(config, vocabulary, weight_arrays(network))
 
 
 def _vectors(features: Sequence[Feature], counts: Mapping[str, int]) -> dict[int, PretrainedVectors]:
@@ -187,7 +189,7 @@ def compare(network: TaggerNetwork, tagger: TaggerModel, text: Text) -> Agreemen
     """Torch's scores and labels beside the runtime's."""
     ours, theirs = tagger.scores(text.sentences), torch_scores(network, tagger, text.sentences)
     labels, expected = decoded(tagger, ours), decoded(tagger, theirs)
-    given = [tagger._outer([tagger.labels[number] for number in path]) for path in labels]
+    given = [tagger.to_file_scheme([tagger.labels[number] for number in path]) for path in labels]
     assert given == tagger.tag(text.sentences)
     deviations = [
         np.abs(one - other) / np.maximum(1, np.abs(other)) for one, other in zip(ours, theirs, strict=True)

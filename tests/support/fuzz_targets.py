@@ -19,8 +19,9 @@ from seqtool.data.tagging.unlabeled import Item, TextReader
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
+from seqtool.inference.tag_stream import Tagged
 from seqtool.reports.console import format_problems
-from seqtool.reports.tagged import Tagged, renderer
+from seqtool.reports.tagged import renderer
 from seqtool.reports.training import Prediction, marked
 from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData

@@ -11,10 +11,18 @@ import numpy as np
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import (
+    Shapes,
+    character_shapes,
+    load_character_model,
+    load_tagger,
+    tagger_shapes,
+)
+from seqtool.inference.model_config import read_word_vocabulary
 from seqtool.inference.tagger import TaggerModel
-from seqtool.inference.weight_shapes import Shapes, character_shapes, tagger_shapes
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.types import Array
 
 Weights = dict[str, Array]
@@ -47,6 +55,12 @@ FEATURES = (
 )
 
 
+def stored_model(parts: Parts) -> StoredModel:
+    """Return a stored model that was never written to a disk."""
+    config, vocab, weights = parts
+    return StoredModel(config, vocab, weights, Manifest(task=config["task"]))
+
+
 def random_weights(shapes: Shapes, seed: int = 0, scale: float = 0.4) -> Weights:
     """Normal numbers."""
     draw = np.random.default_rng(seed)
@@ -75,7 +89,7 @@ def character_parts(
 
 def character_model(model: CharModel, symbols: Sequence[str], **given: Any) -> CharacterModel:
     """The same, ready to be used."""
-    return CharacterModel.from_parts(*character_parts(model, symbols, **given))
+    return load_character_model(stored_model(character_parts(model, symbols, **given)))
 
 
 def tagger_parts(
@@ -98,12 +112,12 @@ def tagger_parts(
         "tokenizer_f1": None,
         "layout": {"label": "auto", "columns": [], "width": 2, "text_key": "tokens", "label_key": "labels"},
     }
-    return config, vocab, random_weights(tagger_shapes(model, vocab), seed)
+    return config, vocab, random_weights(tagger_shapes(model, read_word_vocabulary(vocab, model)), seed)
 
 
 def tagger(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, **given: Any) -> TaggerModel:
     """The same, ready to be used."""
-    return TaggerModel.from_parts(*tagger_parts(model, labels, **given))
+    return load_tagger(stored_model(tagger_parts(model, labels, **given)))
 
 
 def random_sentences(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:

@@ -1,0 +1,123 @@
+"""Network of a text model: symbol numbers in, scores of symbols out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from seqtool.inference.cells import Stepper
+from seqtool.inference.encoder import Encoder, Packing, State, StateRecorder, TableGates
+from seqtool.settings import CharModel
+from seqtool.types import Array, Arrays
+
+SINGLE_PASS = 10_000  # longest text, in symbols, that is read in one pass
+
+
+class TextNetwork:
+    """Embedding, recurrent layers and output layer of a text model.
+
+    Attributes:
+        settings: settings of the network.
+        symbol_count: number of symbols.
+    """
+
+    def __init__(self, settings: CharModel, weights: Arrays) -> None:
+        self.settings = settings
+        self._encoder = Encoder.from_weights(settings, weights)
+        cell = self._encoder.cells[0]
+        embedding = weights.get("embedding.weight")
+        # The input gates of the first layer depend on the symbol alone, so one row per symbol is enough.
+        self._table = (
+            cell.inputs[0][:, None] + cell.bias if embedding is None else cell.gate_table(_float32(embedding))
+        )
+        self.symbol_count = len(self._table)
+        self._output: tuple[Array, ...] = ()
+        if settings.output == "linear":
+            last = weights["embedding.weight"] if settings.tied else weights["output.weight"]
+            between = [weights["bridge.weight"]] if "bridge.weight" in weights else []
+            self._output = tuple(np.ascontiguousarray(_float32(weight).T) for weight in (*between, last))
+            self._bias = _float32(weights["output.bias"])
+
+    def initial_state(self, batch: int = 1) -> State:
+        """Return the state before the first symbol of `batch` sequences."""
+        return self._encoder.initial_state(batch)
+
+    def forward(self, ids: Array, state: State | None = None) -> tuple[Array, State]:
+        """Return the scores of the next (or the aligned) symbols.
+
+        Args:
+            ids: symbol numbers (time, batch).
+            state: state before the first of them; by default the initial state. It is not changed.
+
+        Returns:
+            logits (time, batch, symbols) and the state after the last symbol.
+        """
+        steps, batch = ids.shape
+        state = state or self.initial_state(batch)
+        if not steps:
+            width = self.symbol_count if self._output else self._encoder.width
+            return np.zeros((0, batch, width), np.float32), state
+        y, state = self._run(ids, state)
+        return self._logits(y).reshape(steps, batch, -1), state
+
+    def forward_packed(self, ids: Array, packing: Packing) -> Array:
+        """Return the scores (total, symbols) after each symbol, numbers (total,), of packed sequences."""
+        y, _ = self._encoder.run(TableGates(self._table, ids), packing)
+        return self._logits(y)
+
+    def forward_recorded(
+        self, ids: Array, state: State, names: Collection[str] | None
+    ) -> tuple[dict[str, Array], State]:
+        """Return states, gates and `logits` of symbol numbers (time, batch), and the state after the last symbol.
+
+        Args:
+            names: names to return; None returns all.
+
+        Returns:
+            arrays (time, batch, …) by name, and the state.
+        """
+        steps, batch = ids.shape
+        recorder = StateRecorder(names)
+        y, state = self._run(ids, state, recorder)
+        if names is None or "logits" in names:
+            recorder.arrays["logits"] = self._logits(y)
+        return {name: values.reshape(steps, batch, -1) for name, values in recorder.arrays.items()}, state
+
+    def step(self, ids: Array, state: State) -> tuple[Array, State]:
+        """Return the scores (batch, symbols) after one more symbol, numbers (batch,), and the new state.
+
+        The old state is not changed.
+        """
+        steppers = self._encoder.steppers(state)
+        logits = self._logits(self._encoder.advance(steppers, self._table[ids].transpose(1, 0, 2)))
+        return logits, tuple(stepper.whole for stepper in steppers)
+
+    def steppers_after(self, ids: Array) -> list[Stepper]:
+        """Return steppers in the state after symbol numbers (length,) of any length. No scores are computed."""
+        state = self.initial_state()
+        for start in range(0, len(ids), SINGLE_PASS):
+            _, state = self._run(ids[start : start + SINGLE_PASS, None], state)
+        return self._encoder.steppers(state)
+
+    def advance(self, steppers: Sequence[Stepper], number: int) -> Array:
+        """Advance steppers by one symbol and return the scores (symbols,) of the next."""
+        scores: Array = self._logits(self._encoder.advance(steppers, self._table[number, :, None]))[0]
+        return scores
+
+    def _run(self, ids: Array, state: State, recorder: StateRecorder | None = None) -> tuple[Array, State]:
+        gates = TableGates(self._table, ids.reshape(-1))
+        return self._encoder.run(gates, Packing.equal(*ids.shape), state, recorder)
+
+    def _logits(self, y: Array) -> Array:
+        """Apply the output layer: (count, hidden) to (count, symbols). Without one, return the states."""
+        if not self._output:
+            return y
+        for weight in self._output:
+            y = y @ weight
+        y += self._bias
+        return y
+
+
+def _float32(weight: Array) -> Array:
+    return weight.astype(np.float32, copy=False)
