@@ -263,7 +263,7 @@ def test_a_script_without_spaces_needs_tokens(here: Path) -> None:
 def test_words_that_end_as_no_training_word_does_are_warned_of_once(here: Path) -> None:
     done = tag(here, "The dog.", "that book.", name="spaced")
     assert done.code == 0
-    assert done.stderr.count("ends in punctuation unlike every word of the training data") == 1
+    assert done.stderr.count("ends in punctuation, unlike every word of the training data") == 1
 
 
 def test_a_form_is_looked_up_in_nfc_and_given_back_as_it_was(here: Path) -> None:
