@@ -1,4 +1,4 @@
-"""Gather the standard library of the running Python into one text: python configs/python_source.py data/python_source.txt"""
+"""Collect the standard library of Python in one text: python configs/python_source.py data/python_source.txt"""
 
 from __future__ import annotations
 
@@ -8,33 +8,26 @@ import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
-LEFT_OUT = {
-    "site-packages",
-    "test",
-    "tests",
-    "idlelib",
-    "lib2to3",
-    "pydoc_data",
-    "encodings",
-}  # tests, and tables rather than code
+# Folders of installed packages, of tests, and of modules that are mostly tables.
+EXCLUDED = {"site-packages", "test", "tests", "idlelib", "lib2to3", "pydoc_data", "encodings"}
 
 
 def modules(library: Path) -> Iterator[Path]:
-    """The library's modules in the order of their names."""
+    """Yield the modules of the library, sorted by name."""
     for path in sorted(library.rglob("*.py")):
-        if not LEFT_OUT & set(path.relative_to(library).parts):
+        if not EXCLUDED & set(path.relative_to(library).parts):
             yield path
 
 
 def main(target: Path) -> None:
-    """Write all modules one after the other, each with its name before it."""
+    """Write all modules to one file, each after a comment with its name."""
     library = Path(sysconfig.get_paths()["stdlib"])
     target.parent.mkdir(parents=True, exist_ok=True)
     count = 0
     with target.open("w", encoding="utf-8", newline="\n") as file:
         for path in modules(library):
             try:
-                with tokenize.open(path) as source:  # in the encoding that the module itself declares
+                with tokenize.open(path) as source:  # decodes with the declared encoding
                     text = source.read()
             except (OSError, SyntaxError, UnicodeDecodeError):
                 continue

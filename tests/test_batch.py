@@ -1,4 +1,4 @@
-"""The worker function for clusters, called in processes as Spark and Ray would call it; neither is needed."""
+"""Tests of the worker for clusters, called in processes as Spark and Ray call it, but without them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LABELS = [["DET", "NN", "V", "DET", "NN"], [], ["NN", "V", "DET", "NN"]]
 
 @dataclass(frozen=True)
 class Frame:
-    """What of a pandas data frame is used: columns, and a copy with more of them."""
+    """Minimal data frame with the methods of pandas that the worker uses."""
 
     columns: dict[str, Any]
 
@@ -43,24 +43,24 @@ class Frame:
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("batch")
-    made = seqtool("train-tagger", PROJECT / "configs/toy_tagger.yaml", "--quiet", cwd=folder)
-    assert made.code == 0, made.stderr
+    run = seqtool("train-tagger", PROJECT / "configs/toy_tagger.yaml", "--quiet", cwd=folder)
+    assert run.code == 0, run.stderr
     return next((folder / "runs").glob("toy*")) / "model"
 
 
 def in_a_worker(tagger: Tagger, batches: list[Any]) -> tuple[int, list[Any], int]:
-    """What a worker process does with batch after batch; how often it has loaded the model."""
+    """Tag batches in a worker process; return its id, the results, and how often it has loaded the model."""
     return os.getpid(), list(tagger.frames(iter(batches))), _load_model.cache_info().misses
 
 
-def test_workers_load_once_and_tag_batch_after_batch(model: Path) -> None:
+def test_worker_loads_the_model_once_for_all_batches(model: Path) -> None:
     tagger = Tagger(model)
-    assert len(pickle.dumps(tagger)) < 1000  # the place travels, not the model
+    assert len(pickle.dumps(tagger)) < 1000  # the path is sent, not the model
     batches = [Frame({"text": SENTENCES, "id": [1, 2, 3]}), Frame({"text": SENTENCES[:1], "id": [4]})]
     with ProcessPoolExecutor(2, get_context("spawn")) as pool:
-        found = [task.result() for task in [pool.submit(in_a_worker, tagger, batches) for _ in range(4)]]
-    assert os.getpid() not in {pid for pid, _, _ in found}
-    for _, (first, second), loads in found:
+        results = [task.result() for task in [pool.submit(in_a_worker, tagger, batches) for _ in range(4)]]
+    assert os.getpid() not in {pid for pid, _, _ in results}
+    for _, (first, second), loads in results:
         assert loads == 1
         assert first.columns["labels"] == LABELS and first.columns["id"] == [1, 2, 3]
         assert (
@@ -69,17 +69,17 @@ def test_workers_load_once_and_tag_batch_after_batch(model: Path) -> None:
         )
 
 
-def test_a_dictionary_of_columns_comes_back_as_one_whatever_the_lengths(model: Path) -> None:
-    found = Tagger(model, "sentence", labels="tags")(
+def test_dictionary_of_columns_gives_a_dictionary_of_columns(model: Path) -> None:
+    result = Tagger(model, "sentence", labels="tags")(
         {"sentence": np.array([SENTENCES[0], SENTENCES[0]], object), "id": np.arange(2)}
     )
-    assert list(found) == ["sentence", "id", "tokens", "tags"]
-    assert found["tags"].shape == (2,) and found["tags"].tolist() == [LABELS[0]] * 2
+    assert list(result) == ["sentence", "id", "tokens", "tags"]
+    assert result["tags"].shape == (2,) and result["tags"].tolist() == [LABELS[0]] * 2
     empty = Tagger(model)({"text": []})
     assert empty["labels"].shape == (0,)
 
 
-def test_what_is_wrong_is_said(model: Path, tmp_path: Path) -> None:
+def test_missing_column_and_missing_model_are_reported(model: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyError, match="no column 'text', only words"):
         Tagger(model)({"words": ["a"]})
     with pytest.raises(ModelError):

@@ -1,4 +1,4 @@
-"""Decoding against brute force over all label sequences, and at its edges."""
+"""Tests of decoding: agreement with brute force over all label sequences, and edge cases."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Case = tuple[Array, Array, Array, Array]
 
 @st.composite
 def cases(draw: st.DrawFn, longest: int = 5, most: int = 4) -> Case:
-    """Scores (time, L), start, transitions, end; some steps forbidden, some scores tied."""
+    """Generate scores (time, L), start, transitions, end, with some forbidden transitions and some equal scores."""
     time, size = draw(st.integers(1, longest)), draw(st.integers(1, most))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     wide = draw(st.sampled_from([1.0, 30.0]))
@@ -46,7 +46,7 @@ def cases(draw: st.DrawFn, longest: int = 5, most: int = 4) -> Case:
 
 
 def score_of(path: tuple[int, ...] | Array, scores: Array, start: Array, steps: Array, end: Array) -> float:
-    """The definition of a sequence's score."""
+    """Compute the score of a sequence by its definition."""
     total = start[path[0]] + end[path[-1]] + sum(scores[time, label] for time, label in enumerate(path))
     return float(total + sum(steps[left, right] for left, right in pairwise(path)))
 
@@ -55,7 +55,7 @@ def all_paths(scores: Array) -> list[tuple[int, ...]]:
     return list(product(range(scores.shape[1]), repeat=len(scores)))
 
 
-def brute(case: Case) -> Array:
+def all_scores(case: Case) -> Array:
     return np.array([score_of(path, *case) for path in all_paths(case[0])])
 
 
@@ -63,19 +63,19 @@ def log_sum(values: Array) -> float:
     return float(np.logaddexp.reduce(values))
 
 
-# --- the best sequence ------------------------------------------------------------------------------------------------
+# --- the best sequence --------------------------------------------------------------------------------------
 
 
 @given(cases())
-def test_viterbi_finds_the_best_of_all_sequences(case: Case) -> None:
+def test_viterbi_finds_the_best_sequence(case: Case) -> None:
     found = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
-    assert math.isclose(score_of(found, *case), brute(case).max(), rel_tol=1e-12, abs_tol=1e-8)
+    assert math.isclose(score_of(found, *case), all_scores(case).max(), rel_tol=1e-12, abs_tol=1e-8)
 
 
 @given(
     cases(longest=7), st.lists(st.integers(0, 7), min_size=1, max_size=6), st.randoms(use_true_random=False)
 )
-def test_a_batch_is_decoded_as_its_sentences_are(case: Case, lengths: list[int], random: Any) -> None:
+def test_batch_gives_the_same_labels_as_single_sentences(case: Case, lengths: list[int], random: Any) -> None:
     generator = np.random.default_rng(random.randrange(2**32))
     padded = generator.normal(size=(max(lengths), len(lengths), case[0].shape[1])).astype(np.float32)
     before = padded.copy()
@@ -89,7 +89,7 @@ def test_a_batch_is_decoded_as_its_sentences_are(case: Case, lengths: list[int],
 
 
 @given(cases())
-def test_without_transitions_viterbi_is_argmax(case: Case) -> None:
+def test_viterbi_without_transitions_equals_argmax(case: Case) -> None:
     scores, size = case[0], case[0].shape[1]
     nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
     np.testing.assert_array_equal(
@@ -99,7 +99,7 @@ def test_without_transitions_viterbi_is_argmax(case: Case) -> None:
 
 
 @given(st.integers(0, 2**32), st.sampled_from(["iob1", "iob2", "bioes"]), st.integers(1, 12))
-def test_constrained_sequences_are_well_formed_and_the_best_of_those(
+def test_constrained_decoding_gives_the_best_well_formed_sequence(
     seed: int, scheme: Any, length: int
 ) -> None:
     labels = [
@@ -118,7 +118,7 @@ def test_constrained_sequences_are_well_formed_and_the_best_of_those(
         assert math.isclose(scores[np.arange(length), numbers].sum(), best)
 
 
-def test_there_is_always_a_sequence_even_where_all_are_forbidden() -> None:
+def test_decoding_gives_a_sequence_even_if_all_are_forbidden() -> None:
     scores = np.array([[0.0, 1.0], [1.0, 0.0]])
     start, steps, end = (np.full(shape, FORBIDDEN) for shape in (2, (2, 2), 2))
     assert viterbi(scores[:, None], np.array([2]), start, steps, end)[:, 0].tolist() == [1, 0]
@@ -127,7 +127,7 @@ def test_there_is_always_a_sequence_even_where_all_are_forbidden() -> None:
 
 
 @pytest.mark.parametrize(("gain", "expected"), [(4e-5, [0, 0, 0]), (6e-5, [1, 2, 2])])
-def test_a_long_sentence_keeps_its_precision(gain: float, expected: list[int]) -> None:
+def test_scores_of_a_long_sentence_keep_their_precision(gain: float, expected: list[int]) -> None:
     """A span costs 1 at its B and wins `gain` with each I after it: 0.8 or 1.2 over the sentence."""
     scores = np.tile(np.array([[3.0, 2.0, 3.0 + gain]]), (20_000, 1))
     found = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[
@@ -137,7 +137,7 @@ def test_a_long_sentence_keeps_its_precision(gain: float, expected: list[int]) -
     assert (found[1:] == expected[1]).all()
 
 
-def test_nothing_to_decode() -> None:
+def test_empty_input_gives_empty_output() -> None:
     nothing = np.zeros(3), np.zeros((3, 3)), np.zeros(3)
     assert viterbi(np.zeros((0, 2, 3)), np.zeros(2, int), *nothing).shape == (0, 2)
     assert viterbi(np.zeros((4, 0, 3)), np.zeros(0, int), *nothing).shape == (4, 0)
@@ -146,12 +146,12 @@ def test_nothing_to_decode() -> None:
     assert marginals(np.zeros((0, 3)), *nothing).shape == (0, 3)
 
 
-# --- the n best -------------------------------------------------------------------------------------------------------
+# --- the n best ---------------------------------------------------------------------------------------------
 
 
 @given(cases(), st.integers(1, 30))
-def test_nbest_lists_the_best_of_all_sequences_in_order(case: Case, n: int) -> None:
-    scores = np.sort(brute(case))[::-1]
+def test_nbest_lists_the_best_sequences_in_order(case: Case, n: int) -> None:
+    scores = np.sort(all_scores(case))[::-1]
     expected = scores[:n][scores[:n] > scores[0] + FORBIDDEN / 2]
     found = nbest(*case, n)
     np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-8)
@@ -160,7 +160,7 @@ def test_nbest_lists_the_best_of_all_sequences_in_order(case: Case, n: int) -> N
 
 
 @given(cases())
-def test_nbest_beyond_the_number_of_sequences_lists_them_all(case: Case) -> None:
+def test_nbest_lists_all_sequences_if_n_is_larger(case: Case) -> None:
     scores, size = case[0], case[0].shape[1]
     nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
     for found in (
@@ -171,7 +171,7 @@ def test_nbest_beyond_the_number_of_sequences_lists_them_all(case: Case) -> None
 
 
 @given(cases(longest=8), st.integers(1, 40))
-def test_the_first_of_nbest_is_viterbis_and_fewer_are_the_first_of_more(case: Case, n: int) -> None:
+def test_nbest_starts_with_the_viterbi_sequence_for_every_n(case: Case, n: int) -> None:
     found = nbest(*case, n)
     best = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
     assert math.isclose(found[0][1], score_of(best, *case), rel_tol=1e-12, abs_tol=1e-8)
@@ -180,7 +180,7 @@ def test_the_first_of_nbest_is_viterbis_and_fewer_are_the_first_of_more(case: Ca
 
 
 @given(cases(longest=5), st.integers(1, 30))
-def test_independent_nbest_is_nbest_without_transitions(case: Case, n: int) -> None:
+def test_nbest_independent_equals_nbest_without_transitions(case: Case, n: int) -> None:
     scores, size = case[0], case[0].shape[1]
     expected = np.sort([scores[np.arange(len(scores)), path].sum() for path in all_paths(scores)])[::-1][:n]
     found = nbest_independent(scores, n)
@@ -191,17 +191,17 @@ def test_independent_nbest_is_nbest_without_transitions(case: Case, n: int) -> N
     assert len({tuple(path) for path, _ in found}) == len(found) == min(n, size ** len(scores))
 
 
-# --- sums over all sequences ------------------------------------------------------------------------------------------
+# --- sums over all sequences --------------------------------------------------------------------------------
 
 
 @given(cases())
-def test_the_partition_function_sums_over_all_sequences(case: Case) -> None:
-    assert math.isclose(log_partition(*case), log_sum(brute(case)), rel_tol=1e-12, abs_tol=1e-8)
+def test_log_partition_sums_over_all_sequences(case: Case) -> None:
+    assert math.isclose(log_partition(*case), log_sum(all_scores(case)), rel_tol=1e-12, abs_tol=1e-8)
 
 
 @given(cases())
-def test_marginals_sum_over_all_sequences_through_a_label(case: Case) -> None:
-    totals, paths = brute(case), np.array(all_paths(case[0]))
+def test_marginal_sums_over_all_sequences_with_the_label(case: Case) -> None:
+    totals, paths = all_scores(case), np.array(all_paths(case[0]))
     whole = log_sum(totals)
     expected = np.zeros(case[0].shape)
     for time, label in np.ndindex(*expected.shape):
@@ -218,7 +218,7 @@ def test_marginals_are_the_gradient_of_the_log_partition(case: Case) -> None:
     scores, rest = case[0], case[1:]
     step = 1e-5
     if log_partition(*case) < FORBIDDEN / 2:
-        return  # a sum of 1e6 leaves too few digits for a difference quotient
+        return  # with a sum of 1e6 a difference quotient has too few digits
     for time, label in np.ndindex(*scores.shape):
         up, down = scores.copy(), scores.copy()
         up[time, label] += step
@@ -227,15 +227,15 @@ def test_marginals_are_the_gradient_of_the_log_partition(case: Case) -> None:
         assert math.isclose(slope, marginals(*case)[time, label], abs_tol=1e-5)
 
 
-def test_a_sequence_only_reachable_through_the_least_likely_label_is_not_lost() -> None:
-    # in probabilities exp(-900) is 0, in log space it is not
+def test_marginals_do_not_underflow() -> None:
+    # exp(-900) is 0 as a probability, but not in log space.
     scores = np.array([[0.0, -900.0], [0.0, 0.0]])
     steps = np.array([[FORBIDDEN, FORBIDDEN], [FORBIDDEN, 0.0]])
     found = marginals(scores, np.zeros(2), steps, np.zeros(2))
     np.testing.assert_allclose(found, [[0, 1], [0, 1]], atol=1e-12)
 
 
-def test_log_softmax_sums_to_one_and_takes_large_scores() -> None:
+def test_log_softmax_sums_to_one_for_large_scores() -> None:
     scores = np.array([[1e5, 1e5, -1e5], [0.0, 1.0, 2.0]], np.float32)
     found = np.exp(log_softmax(scores))
     np.testing.assert_allclose(found.sum(1), 1)
@@ -244,7 +244,7 @@ def test_log_softmax_sums_to_one_and_takes_large_scores() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 50])
-def test_single_token(size: int) -> None:
+def test_single_token_is_decoded_with_start_and_end_scores(size: int) -> None:
     scores = np.random.default_rng(1).normal(size=(1, size))
     start, end = np.arange(size) / 7, -np.arange(size) / 3
     total = (scores + start + end)[0]

@@ -1,4 +1,4 @@
-"""Schemes: round trips between spans and labels, detection, the rules of what may follow what, and seqeval's readings."""
+"""Tests of span labels: round trips, detection of schemes, allowed transitions, and agreement with seqeval."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TYPES = ("per", "loc", "creative-work")
 
 @st.composite
 def span_sets(draw: st.DrawFn) -> tuple[list[Span], int]:
-    """Spans that do not overlap, touching ones among them, and the length of the sequence."""
+    """Generate spans that do not overlap but can be adjacent, and the length of the sequence."""
     spans: list[Span] = []
     place = 0
     for gap, width, type_ in draw(
@@ -35,16 +35,16 @@ def span_sets(draw: st.DrawFn) -> tuple[list[Span], int]:
 
 
 def label_lists(prefixes: str) -> st.SearchStrategy[list[str]]:
-    """Any label sequence, well-formed or not."""
+    """Generate label sequences, well-formed or malformed."""
     labels = ["O", *(f"{prefix}-{type_}" for prefix in prefixes for type_ in TYPES)]
     return st.lists(st.sampled_from(labels), min_size=1, max_size=12)
 
 
-# --- round trips ------------------------------------------------------------------------------------------------------
+# --- round trips --------------------------------------------------------------------------------------------
 
 
 @given(span_sets(), st.sampled_from(LOSSLESS))
-def test_spans_survive_every_scheme_but_io(case: tuple[list[Span], int], scheme: Scheme) -> None:
+def test_spans_are_restored_from_every_scheme_except_io(case: tuple[list[Span], int], scheme: Scheme) -> None:
     spans, length = case
     labels = labels_of(spans, length, scheme)
     assert spans_of(labels) == spans
@@ -53,7 +53,7 @@ def test_spans_survive_every_scheme_but_io(case: tuple[list[Span], int], scheme:
 
 
 @given(span_sets(), st.sampled_from(LOSSLESS), st.sampled_from(LOSSLESS))
-def test_converting_there_and_back_changes_nothing(
+def test_conversion_to_another_scheme_and_back_restores_the_labels(
     case: tuple[list[Span], int], first: Scheme, second: Scheme
 ) -> None:
     labels = labels_of(*case, first)
@@ -61,13 +61,13 @@ def test_converting_there_and_back_changes_nothing(
     assert convert(labels, first, second) == labels_of(*case, second)
 
 
-def test_io_cannot_tell_touching_spans_apart() -> None:
-    touching = [Span(0, 1, "per"), Span(1, 2, "per"), Span(2, 3, "loc")]
-    assert spans_of(labels_of(touching, 3, "io")) == [Span(0, 2, "per"), Span(2, 3, "loc")]
+def test_io_merges_adjacent_spans_of_one_type() -> None:
+    adjacent = [Span(0, 1, "per"), Span(1, 2, "per"), Span(2, 3, "loc")]
+    assert spans_of(labels_of(adjacent, 3, "io")) == [Span(0, 2, "per"), Span(2, 3, "loc")]
 
 
 @given(span_sets())
-def test_io_keeps_spans_that_do_not_touch(case: tuple[list[Span], int]) -> None:
+def test_io_keeps_spans_that_are_not_adjacent(case: tuple[list[Span], int]) -> None:
     spans, length = case
     apart = [
         span
@@ -78,7 +78,7 @@ def test_io_keeps_spans_that_do_not_touch(case: tuple[list[Span], int]) -> None:
 
 
 @given(label_lists("BIES"), st.sampled_from(SCHEMES), st.sampled_from(SCHEMES))
-def test_converting_keeps_what_is_outside_and_yields_well_formed_labels(
+def test_conversion_keeps_outside_labels_and_gives_well_formed_labels(
     labels: list[str], from_: Scheme, to: Scheme
 ) -> None:
     converted = convert(labels, from_, to)
@@ -89,7 +89,7 @@ def test_converting_keeps_what_is_outside_and_yields_well_formed_labels(
         assert malformed(converted, to) == []
 
 
-def test_the_textbook_sentence_in_every_scheme() -> None:
+def test_example_sentence_in_every_scheme() -> None:
     spans = [Span(0, 3, "x"), Span(3, 4, "x"), Span(5, 7, "y")]
     assert labels_of(spans, 7, "io") == ["I-x", "I-x", "I-x", "I-x", "O", "I-y", "I-y"]
     assert labels_of(spans, 7, "iob1") == ["I-x", "I-x", "I-x", "B-x", "O", "I-y", "I-y"]
@@ -97,11 +97,11 @@ def test_the_textbook_sentence_in_every_scheme() -> None:
     assert labels_of(spans, 7, "bioes") == ["B-x", "I-x", "E-x", "S-x", "O", "B-y", "E-y"]
 
 
-def test_labels_that_are_no_span_labels_stay() -> None:
+def test_conversion_keeps_labels_that_are_not_span_labels() -> None:
     assert convert(["B-x", "?", "I-x", "O"], "iob2", "bioes") == ["S-x", "?", "S-x", "O"]
 
 
-def test_other_spellings_of_bioes_are_read_and_written_as_bioes() -> None:
+def test_bilou_and_bmes_are_converted_to_bioes() -> None:
     bilou, bmes = ["B-x", "I-x", "L-x", "O", "U-y"], ["B-x", "M-x", "E-x", "O", "S-y"]
     assert detect_scheme([bilou]) == detect_scheme([bmes]) == "bioes"
     assert (
@@ -112,14 +112,14 @@ def test_other_spellings_of_bioes_are_read_and_written_as_bioes() -> None:
     assert spans_of(bilou) == spans_of(bmes) == [Span(0, 3, "x"), Span(4, 5, "y")]
 
 
-def test_prefixes_alone_mark_spans_without_a_type() -> None:
+def test_prefixes_without_types_mark_spans() -> None:
     words = list("BMESSBE")
     assert detect_scheme([words]) == "bioes"
     assert spans_of(words) == [Span(0, 3, ""), Span(3, 4, ""), Span(4, 5, ""), Span(5, 7, "")]
     assert convert(words, "bioes", "iob2") == list("BIIBBBI")
 
 
-def test_spans_that_overlap_or_reach_out_are_refused() -> None:
+def test_invalid_spans_and_schemes_are_refused() -> None:
     for spans in ([Span(0, 2, "x"), Span(1, 3, "x")], [Span(2, 4, "x")], [Span(1, 1, "x")]):
         with pytest.raises(ValueError, match="overlaps"):
             labels_of(spans, 3, "iob2")
@@ -130,11 +130,13 @@ def test_spans_that_overlap_or_reach_out_are_refused() -> None:
     assert convert(["NOUN", "B-x"], "none", "none") == ["NOUN", "B-x"]
 
 
-# --- detection --------------------------------------------------------------------------------------------------------
+# --- detection ----------------------------------------------------------------------------------------------
 
 
 @given(st.lists(span_sets(), min_size=1, max_size=5), st.sampled_from(LOSSLESS))
-def test_a_scheme_is_found_wherever_it_shows(cases: list[tuple[list[Span], int]], scheme: Scheme) -> None:
+def test_scheme_is_detected_if_the_labels_show_it(
+    cases: list[tuple[list[Span], int]], scheme: Scheme
+) -> None:
     everything = [
         *cases,
         ([Span(0, 3, "per"), Span(3, 4, "per"), Span(5, 6, "per")], 6),
@@ -143,7 +145,7 @@ def test_a_scheme_is_found_wherever_it_shows(cases: list[tuple[list[Span], int]]
     assert detect_scheme([labels_of(spans, length, "io") for spans, length in everything]) == "io"
 
 
-def test_slips_do_not_change_the_scheme() -> None:
+def test_few_malformed_labels_do_not_change_the_scheme() -> None:
     good = [["B-x", "I-x", "O", "B-y", "O", "B-x", "B-x"]] * 20
     assert detect_scheme([*good, ["O", "I-x", "O"], ["I-y", "I-y"]]) == "iob2"
     good = [["I-x", "I-x", "O", "I-y", "O", "I-x", "B-x"]] * 20
@@ -154,56 +156,58 @@ def test_slips_do_not_change_the_scheme() -> None:
     "labels",
     [
         "NOUN VERB PUNCT",  # UPOS
-        "NN VBD . , `` -LRB- I-x",  # one label that merely looks like it
+        "NN VBD . , `` -LRB- I-x",  # one label that looks like a span label
         "B S N V",  # single letters of a tag set
         "O O O",
         "",
         "O I-x E-x O E-y",  # IOE
         "Case=Nom|Number=Sing _",
-        "B- O",  # a prefix that announces a type without one
+        "B- O",  # a prefix with an empty type
     ],
 )
-def test_labels_that_mark_no_spans(labels: str) -> None:
+def test_other_labels_have_no_scheme(labels: str) -> None:
     assert detect_scheme([labels.split()]) == "none"
 
 
-# --- what may follow what ---------------------------------------------------------------------------------------------
+# --- allowed transitions ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("scheme", LOSSLESS)
-def test_allowed_sequences_are_exactly_those_that_spans_are_written_as(scheme: Scheme) -> None:
+def test_allowed_sequences_are_exactly_the_well_formed_ones(scheme: Scheme) -> None:
     labels = [
         "O",
         *(f"{prefix}-{type_}" for prefix in ("BIES" if scheme == "bioes" else "BI") for type_ in "xy"),
     ]
-    start, steps, end = allowed_transitions(labels, scheme)
+    start, transitions, end = allowed_transitions(labels, scheme)
     index = {label: number for number, label in enumerate(labels)}
     for length in (1, 2, 3):
         for sequence in product(labels, repeat=length):
             numbers = [index[label] for label in sequence]
             allowed = (
-                start[numbers[0]] and all(steps[pair] for pair in pairwise(numbers)) and end[numbers[-1]]
+                start[numbers[0]]
+                and all(transitions[pair] for pair in pairwise(numbers))
+                and end[numbers[-1]]
             )
             assert allowed == (labels_of(spans_of(sequence), length, scheme) == list(sequence)), sequence
             assert allowed == (malformed(sequence, scheme) == [])
 
 
-def test_nothing_is_forbidden_without_a_scheme_or_in_io() -> None:
+def test_io_and_no_scheme_allow_all_transitions() -> None:
     schemes: tuple[Scheme, ...] = ("none", "io")
     for scheme in schemes:
-        start, steps, end = allowed_transitions(["O", "I-x", "B-x"], scheme)
-        assert start.all() and steps.all() and end.all()
-        assert steps.shape == (3, 3)
+        start, transitions, end = allowed_transitions(["O", "I-x", "B-x"], scheme)
+        assert start.all() and transitions.all() and end.all()
+        assert transitions.shape == (3, 3)
     assert [part.shape for part in allowed_transitions([], "iob2")] == [(0,), (0, 0), (0,)]
 
 
-def test_where_labels_are_malformed() -> None:
+def test_malformed_returns_the_positions() -> None:
     assert malformed(["I-x", "O", "B-y", "I-x"], "iob2") == [0, 3]
     assert malformed(["B-x", "I-x", "O", "E-x", "B-x"], "bioes") == [2, 3, 5]
     assert malformed(["B-x", "I-x", "B-x", "B-y"], "iob1") == [0, 3]
 
 
-# --- seqeval ----------------------------------------------------------------------------------------------------------
+# --- seqeval ------------------------------------------------------------------------------------------------
 
 
 def _seqeval_lenient(labels: list[str]) -> list[Span]:
@@ -217,21 +221,21 @@ def _seqeval_strict(labels: list[str], scheme: Any) -> list[Span]:
 
 
 @given(label_lists("BIES"))
-def test_lenient_reading_is_seqevals_default(labels: list[str]) -> None:
+def test_default_reading_equals_the_default_of_seqeval(labels: list[str]) -> None:
     assert spans_of(labels) == _seqeval_lenient(labels)
 
 
 @given(label_lists("BI"))
-def test_strict_iob2_is_seqevals(labels: list[str]) -> None:
+def test_strict_iob2_equals_seqeval(labels: list[str]) -> None:
     assert spans_of(labels, strict=True) == _seqeval_strict(labels, IOB2)
 
 
 @given(label_lists("BIES"))
-def test_strict_bioes_is_seqevals(labels: list[str]) -> None:
+def test_strict_bioes_equals_seqeval(labels: list[str]) -> None:
     assert spans_of(labels, strict=True, scheme="bioes") == _seqeval_strict(labels, IOBES)
 
 
-def test_every_short_sequence_is_read_as_seqeval_does() -> None:
+def test_all_short_sequences_are_read_as_in_seqeval() -> None:
     labels = ["O", *(f"{prefix}-{type_}" for prefix in "BIES" for type_ in "xy")]
     for length in (1, 2, 3, 4):
         for sequence in map(list, product(labels, repeat=length)):
@@ -239,7 +243,7 @@ def test_every_short_sequence_is_read_as_seqeval_does() -> None:
             assert spans_of(sequence, strict=True, scheme="bioes") == _seqeval_strict(sequence, IOBES)
 
 
-def test_booleans_are_numpy() -> None:
+def test_allowed_transitions_are_numpy_booleans() -> None:
     assert all(
         isinstance(part, np.ndarray) and part.dtype == bool
         for part in allowed_transitions(["O", "B-x"], "iob2")
