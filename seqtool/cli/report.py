@@ -62,17 +62,19 @@ def report(
     """Write one page that shows all there is to see of a run, e.g. seqtool report ewt"""
     from seqtool.evaluation.text_data import read_text
     from seqtool.reports.console import write_json, write_line
-    from seqtool.reports.html.collect import ReportOptions, report_place, run_facts
+    from seqtool.reports.html.collect import ReportOptions, collect_run, report_path
     from seqtool.storage.atomic import write_file
 
-    place = report_place(runs, out, runs_dir)
+    place = report_path(runs, out, runs_dir)
     _need_report_tools()
-    from seqtool.reports.html.page import page
+    from seqtool.reports.html.page import render_page
 
     options = ReportOptions(
         [*(texts or []), *(read_text([path]) for path in files or [])], find or [], runs_dir
     )
-    write_file(place, page([run_facts(run, options) for run in runs]).encode("utf-8", "backslashreplace"))
+    write_file(
+        place, render_page([collect_run(run, options) for run in runs]).encode("utf-8", "backslashreplace")
+    )
     write_json({"report": str(place), "runs": runs}) if json else write_line(str(place))
 
 

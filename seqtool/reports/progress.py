@@ -4,9 +4,9 @@ Work that ends within a second shows nothing.
 
 `LiveArea` keeps the last lines of a terminal in place while other output appears above them. It is our own
 because `rich.live` and `rich.progress` (version 15) do not replace it. They count the lines of a frame at the
-width for which it was drawn. If a user makes the window narrower, the terminal wraps those lines, rich moves up
-too few rows, and the old frame stays in the transcript. `LiveArea` counts the rows at the present width. rich
-still renders the colors.
+width for which it was drawn. If a user makes the window narrower, the terminal wraps those lines, rich moves
+up too few rows, and the old frame stays in the transcript. `LiveArea` counts the rows at the present width.
+rich still renders the colors.
 """
 
 from __future__ import annotations

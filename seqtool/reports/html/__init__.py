@@ -1,5 +1,1 @@
-"""The report page: one HTML file that needs nothing else.
-
-`facts.py` says what is known of a run, `views.py` brings it into the shape that the templates print, `charts.py` draws,
-`page.py` joins them and guards the result by a content-security policy.
-"""
+"""HTML report: one file without external resources, protected by a content security policy."""

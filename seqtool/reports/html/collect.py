@@ -1,17 +1,19 @@
-"""`report`: what is known of runs, gathered for the page: their files, and a look inside each model over some text."""
+"""Collect the data of the HTML report: the files of a run, and the model's behavior on texts or sentences."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqtool.errors import SeqtoolError
+from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
+from seqtool.inference.tagger import TaggerModel
 from seqtool.inspection.network import LONGEST_TEXT
 from seqtool.inspection.text_trace import trace_excerpt
 from seqtool.inspection.unit_names import Unit
@@ -24,35 +26,44 @@ from seqtool.inspection.unit_ranking import (
     symbol_pattern,
 )
 from seqtool.inspection.word_ablation import ablate_words
-from seqtool.reports.html.facts import ReadText, RunFacts, UnitNote
+from seqtool.reports.character_inspection import prediction_kind
+from seqtool.reports.html.run_data import (
+    EVALUATION,
+    EvaluationReport,
+    RunData,
+    TaggerReport,
+    TracedText,
+    UnitNote,
+    read_evaluation,
+    read_metrics,
+    read_samples,
+)
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
 from seqtool.storage.find_model import ModelPlace, find_model, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.storage.run_directory import read_json_lines
 
 if TYPE_CHECKING:
     from seqtool.settings import Settings
 
-EXCERPT = 1200  # characters that are shown
-RANKED_ON = (
-    30_000  # symbols of a held-out text that units are ranked on, so that a report does not keep one waiting
-)
-BEST = 6  # units of each pattern
-ALL_UNITS = 24  # a network with no more units than this is shown whole
-LEAST = 100  # symbols of a text over which a correlation says something
+EXCERPT = 1200  # characters of a text that are shown
+RANKED_SYMBOLS = 30_000  # of held-out text; more would make the report slow
+UNITS_PER_PATTERN = 6
+SMALL_NETWORK = 24  # units; a network of this size is shown completely
+MIN_SYMBOLS = 100  # of a text for a meaningful correlation
 SENTENCES = 3
-LONGEST_SENTENCE = 24
-FINALS = ("test", "dev", "val", "train")  # where a worst sentence is taken from, the first that is there
+MAX_TOKENS = 24  # of a sentence
+PARTS = ("test", "dev", "val", "train")  # the first one with a report provides the worst sentences
 
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """What a command wants shown beside the run's own data.
+    """Additional content of the report.
 
     Attributes:
-        texts: for a character model to read, or a tagger to tag; none: what the run held out.
-        patterns: that units are to follow, beside the usual ones.
+        texts: input for the model; if empty, held-out data of the run.
+        patterns: additional patterns for the ranking of hidden units.
+        runs_dir: root of the runs, if the user names one.
     """
 
     texts: Sequence[str] = ()
@@ -60,52 +71,67 @@ class ReportOptions:
     runs_dir: Path | None = None
 
 
-def report_place(references: Sequence[str], out: Path | None, runs_dir: Path | None) -> Path:
-    """Where the page goes: into the run it is about; of several runs, or of a bare model, into the current folder."""
+@dataclass(frozen=True)
+class _Source:
+    """A model and the files it comes from.
+
+    Attributes:
+        settings: settings of the run; None if `config.yaml` is missing or cannot be read.
+        evaluation: reports by the name of the held-out part.
+        notes: what cannot be shown; functions append to it.
+    """
+
+    place: ModelPlace
+    stored: StoredModel
+    settings: Settings | None
+    evaluation: Mapping[str, EvaluationReport]
+    options: ReportOptions
+    notes: list[str] = field(default_factory=list)
+
+
+def report_path(references: Sequence[str], out: Path | None, runs_dir: Path | None) -> Path:
+    """Return the path of the report.
+
+    By default it is in the directory of the run, or in the current directory for several runs and for a model
+    without a run.
+    """
     if out is not None:
         return out / "report.html" if out.is_dir() else out
     place = find_model(references[0], runs_root(runs_dir))
     return (place.run if place.run is not None and len(references) == 1 else Path()) / "report.html"
 
 
-def run_facts(reference: str, options: ReportOptions) -> RunFacts:
-    """All that there is to show of a run or a model directory.
+def collect_run(reference: str, options: ReportOptions) -> RunData:
+    """Collect all data of a run or of a model directory.
 
     Raises:
-        ModelError: if there is none, or if it is damaged.
-        SeqtoolError: a text or a pattern of the user's that does not fit the model.
+        ModelError: the model does not exist or is damaged.
+        SeqtoolError: a text or a pattern does not fit the model.
     """
     place = find_model(reference, runs_root(options.runs_dir))
-    bundle = read_model(place.model)
-    model = load_model(bundle)
-    shapes = {name: array.shape for name, array in bundle.weights.items()}
+    stored = read_model(place.model)
+    model = load_model(stored)
+    shapes = {name: array.shape for name, array in stored.weights.items()}
     config = place.run / "config.yaml" if place.run else None
-    settings = _settings(config)
+    has_config = config is not None and config.is_file()
     notes: list[str] = []
-    evaluation = _evaluation(place, notes)
-    texts: list[ReadText] = []
-    sentences = []
-    if isinstance(model, CharacterModel):
-        texts = _texts(model, place, settings, options, notes)
-    else:
-        sentences = [
-            (title, ablate_words(model, tokens))
-            for title, tokens in _sentences(bundle, evaluation, settings, options)
-        ]
-    return RunFacts(
+    source = _Source(place, stored, _settings(config), _evaluation(place, notes), options, notes)
+    return RunData(
         name=place.run.name if place.run else place.name,
-        task=bundle.task,
-        title=network_title(bundle.config, shapes),
-        parts=network_parts(bundle.config, bundle.vocab, shapes),
-        config_text=config.read_text(encoding="utf-8") if config and config.is_file() else "",
-        config_path=str(config) if config and config.is_file() else "",
-        settings=_flat(settings, bundle.config),
-        manifest=bundle.manifest,
-        rows=list(read_json_lines(place.run / "metrics.jsonl")) if place.run else [],
-        samples=list(read_json_lines(place.run / "samples.jsonl")) if place.run else [],
-        evaluation=evaluation,
-        texts=texts,
-        sentences=sentences,
+        task=stored.task,
+        title=network_title(stored.config, shapes),
+        parts=network_parts(stored.config, stored.vocab, shapes),
+        config_text=config.read_text(encoding="utf-8") if config and has_config else "",
+        config_path=str(config) if has_config else "",
+        settings=_flat_settings(source),
+        manifest=stored.manifest,
+        rows=read_metrics(place.run) if place.run else (),
+        samples=read_samples(place.run) if place.run else (),
+        evaluation=source.evaluation,
+        texts=_texts(model, source) if isinstance(model, CharacterModel) else (),
+        sentences=[(title, ablate_words(model, tokens)) for title, tokens in _sentences(source)]
+        if isinstance(model, TaggerModel)
+        else (),
         notes=notes,
     )
 
@@ -116,143 +142,133 @@ def _settings(config: Path | None) -> Settings | None:
     try:
         return read_settings(config).settings if config is not None else None
     except SeqtoolError:
-        return None  # of another version, or changed by hand: the page shows its text
+        return None  # another version wrote it, or a user changed it; the report shows its text
 
 
-def _flat(settings: Settings | None, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings by dotted key; of a bare model those of its network."""
-    from dataclasses import asdict
-
-    flat: dict[str, Any] = {}
-    for section, value in (asdict(settings) if settings is not None else {"model": config["model"]}).items():
-        flat |= (
-            {f"{section}.{key}": item for key, item in value.items()}
-            if isinstance(value, dict)
-            else {section: value}
-        )
+def _flat_settings(source: _Source) -> dict[str, object]:
+    """Return settings by dotted key; for a model without a run, those of the network."""
+    sections = {"model": source.stored.config["model"]}
+    if source.settings is not None:
+        sections = asdict(source.settings)
+    flat: dict[str, object] = {}
+    for section, value in sections.items():
+        if isinstance(value, dict):
+            flat |= {f"{section}.{key}": item for key, item in value.items()}
+        else:
+            flat[section] = value
     return flat
 
 
-def _evaluation(place: ModelPlace, notes: list[str]) -> dict[str, Any]:
-    import json
-
-    path = place.run / "evaluation.json" if place.run else None
-    if path is None or not path.is_file():
-        notes.append(
-            "There is no evaluation.json beside this model, so its scores on held-out data are not shown."
-        )
+def _evaluation(place: ModelPlace, notes: list[str]) -> Mapping[str, EvaluationReport]:
+    if place.run is None or not (place.run / EVALUATION).is_file():
+        notes.append(f"There is no {EVALUATION} for this model. Scores on held-out data are not shown.")
         return {}
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        notes.append("evaluation.json is damaged, so scores on held-out data are not shown.")
+        return read_evaluation(place.run)
+    except ModelError:
+        notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown.")
         return {}
-    return value if isinstance(value, dict) else {}
 
 
-# --- character models -------------------------------------------------------------------------------------
+# --- texts of a character model ---------------------------------------------------------------------------
 
 
-def _texts(
-    model: CharacterModel,
-    place: ModelPlace,
-    settings: Settings | None,
-    options: ReportOptions,
-    notes: list[str],
-) -> list[ReadText]:
-    if options.texts:
+def _texts(model: CharacterModel, source: _Source) -> list[TracedText]:
+    """Trace the user's texts; otherwise the first input of pairs, held-out text, or a generated text."""
+    patterns = source.options.patterns
+    if source.options.texts:
         return [
-            _read_text(model, f"the text “{shorten(text, 40)}”", text, options.patterns)
-            for text in options.texts
+            _trace(model, f"the text “{shorten(text, 40)}”", text, patterns) for text in source.options.texts
         ]
-    if model.kind == "pairs":
-        pairs = getattr(settings.data, "pairs", ()) if settings is not None else ()
-        return [
-            _read_text(model, f"the input “{shorten(source, 40)}”", source, options.patterns)
-            for source, _ in pairs[:1]
-        ]
+    if prediction_kind(model) == "aligned":
+        pairs = getattr(source.settings.data, "pairs", ()) if source.settings is not None else ()
+        return [_trace(model, f"the input “{shorten(text, 40)}”", text, patterns) for text, _ in pairs[:1]]
+    title, text = _held_out_or_generated(model, source)
+    return [_trace(model, title, text, patterns)] if text else []
+
+
+def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str, str]:
+    """Return a title and a text."""
     from seqtool.evaluation.text_data import held_out_text
 
     try:
-        text, title = held_out_text(place.run, runs_root(options.runs_dir))[:RANKED_ON], "held-out text"
+        text = held_out_text(source.place.run, runs_root(source.options.runs_dir))
     except SeqtoolError as error:
-        notes.append(
-            f"Hidden units are shown over a text that the model made up, since there is no held-out text: {error}."
+        source.notes.append(
+            f"There is no held-out text ({error}). "
+            "Hidden units are shown over a text that the model generated."
         )
-        text, title = "".join(model.sample("", EXCERPT, seed=0)), "a text that the model made up"
-    return [_read_text(model, title, text, options.patterns)] if text else []
+        return "a text that the model generated", "".join(model.sample("", EXCERPT, seed=0))
+    return "held-out text", text[:RANKED_SYMBOLS]
 
 
-def _read_text(model: CharacterModel, title: str, text: str, patterns: Sequence[str]) -> ReadText:
-    """A stretch of a text with the units that follow something in it."""
+def _trace(model: CharacterModel, title: str, text: str, patterns: Sequence[str]) -> TracedText:
+    """Choose an excerpt of a text and the units to show, and trace them."""
     text = text[:LONGEST_TEXT]
     units = _units(model, text, patterns)
-    wanted = pattern_values(patterns[0], text) if patterns else np.ones(len(text))
-    start, end = excerpt(wanted, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
-    reading = trace_excerpt(model, text, start, end, [one.unit for one in units])
-    return ReadText(
-        title, model.vocabulary.unit, model.vocabulary.symbols, model.kind == "pairs", reading, units
-    )
+    weights = pattern_values(patterns[0], text) if patterns else np.ones(len(text))
+    start, end = excerpt(weights, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
+    trace = trace_excerpt(model, text, start, end, [one.unit for one in units])
+    vocabulary = model.vocabulary
+    aligned = prediction_kind(model) == "aligned"
+    return TracedText(title, vocabulary.unit, vocabulary.symbols, aligned, trace, units)
 
 
 def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[UnitNote]:
-    """The units that follow a pattern best; of a small network all."""
-    targets = {name: symbol_pattern(model, name, text) for name in patterns}  # the user's must be there
-    for name in PATTERNS if len(text) >= LEAST else ():
+    """Return the units with the best correlation for each pattern; all units of a small network."""
+    targets = {name: symbol_pattern(model, name, text) for name in patterns}
+    for name in PATTERNS if len(text) >= MIN_SYMBOLS else ():
         try:
             targets.setdefault(name, symbol_pattern(model, name, text))
         except SeqtoolError:
-            continue  # the text has no quotation, say
+            continue  # the text does not contain this pattern; only the user's patterns are required
     notes: dict[Unit, list[str]] = {}
     if targets:
         for name, ranked in rank_units(model, text, targets, state_arrays(model)).items():
-            for one in ranked[:BEST]:
+            for one in ranked[:UNITS_PER_PATTERN]:
                 if one.correlation:
                     notes.setdefault(one.unit, []).append(f"{name} {one.correlation:+.2f}")
-    if model.settings.num_layers * model.settings.hidden_size <= ALL_UNITS or not notes:
-        everything = [
-            Unit(int(part.split(".")[1]), part[-1], index)
-            for part in state_arrays(model)
-            for index in range(model.settings.hidden_size)
-        ]
-        return [UnitNote(unit, ", ".join(notes.get(unit, ()))) for unit in everything[: 2 * ALL_UNITS]]
-    return [UnitNote(unit, ", ".join(found)) for unit, found in notes.items()]
+    units = list(notes)
+    if model.settings.num_layers * model.settings.hidden_size <= SMALL_NETWORK or not notes:
+        units = _all_units(model)[: 2 * SMALL_NETWORK]
+    return [UnitNote(unit, ", ".join(notes.get(unit, ()))) for unit in units]
 
 
-# --- taggers ----------------------------------------------------------------------------------------------
-
-
-def _sentences(
-    bundle: StoredModel, evaluation: Mapping[str, Any], settings: Settings | None, options: ReportOptions
-) -> list[tuple[str, tuple[str, ...]]]:
-    """Sentences to look at: the user's; else some that the tagger got wrong; else the first it was trained on."""
-    if options.texts:
-        from seqtool.data.tagging.unlabeled import TextReader
-
-        reader = TextReader(bundle.config.get("tokenizer") or "whitespace")
-        return [
-            (f"“{shorten(text, 60)}”", tuple(reader.sentence(text, "--text").tokens))
-            for text in options.texts
-            if text.strip()
-        ]
-    worst: list[dict[str, Any]] = next(
-        (evaluation[name].get("worst", []) for name in FINALS if name in evaluation), []
-    )
-    found = [tuple(one["tokens"]) for one in worst if 2 <= len(one["tokens"]) <= LONGEST_SENTENCE]
-    if found:
-        return [
-            (f"A sentence it got wrong: “{shorten(' '.join(tokens), 60)}”", tokens)
-            for tokens in found[:SENTENCES]
-        ]
+def _all_units(model: CharacterModel) -> list[Unit]:
     return [
-        (f"A sentence it was trained on: “{shorten(' '.join(tokens), 60)}”", tokens)
-        for tokens in _training_sentences(settings)
+        Unit(int(part.split(".")[1]), part[-1], index)
+        for part in state_arrays(model)
+        for index in range(model.settings.hidden_size)
     ]
 
 
-def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
-    from itertools import islice
+# --- sentences of a tagger --------------------------------------------------------------------------------
 
+
+def _sentences(source: _Source) -> list[tuple[str, tuple[str, ...]]]:
+    """Return titles and sentences: the user's; else wrongly tagged ones; else training sentences."""
+    if source.options.texts:
+        from seqtool.data.tagging.unlabeled import TextReader
+
+        reader = TextReader(source.stored.config.get("tokenizer") or "whitespace")
+        return [
+            (f"“{shorten(text, 60)}”", tuple(reader.sentence(text, "--text").tokens))
+            for text in source.options.texts
+            if text.strip()
+        ]
+    title, sentences = "A sentence with wrong labels", _wrong_sentences(source.evaluation)
+    if not sentences:
+        title, sentences = "A training sentence", _training_sentences(source.settings)
+    return [(f"{title}: “{shorten(' '.join(tokens), 60)}”", tokens) for tokens in sentences]
+
+
+def _wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[str, ...]]:
+    report = next((evaluation[name] for name in PARTS if name in evaluation), None)
+    worst = report.worst if isinstance(report, TaggerReport) else ()
+    return [one.tokens for one in worst if 2 <= len(one.tokens) <= MAX_TOKENS][:SENTENCES]
+
+
+def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
     from seqtool.data.input_files import expand
     from seqtool.data.tagging.sentences import labeled_blocks
     from seqtool.settings import TaggerSettings

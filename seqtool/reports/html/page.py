@@ -1,49 +1,119 @@
-"""The page itself: templates filled in, every text escaped, and a policy that lets nothing in from outside."""
+"""Fill the templates of the HTML report and draw its charts.
+
+Every text is escaped. A content security policy admits no external resource and only the page's own script.
+
+matplotlib draws the charts as SVG with placeholder colors. The placeholders are then replaced by CSS variables
+of the page, so that a chart follows the page's light and dark mode. Text in a chart stays text.
+"""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from seqtool.reports.html import charts, views
-from seqtool.reports.html.facts import RunFacts
-from seqtool.safe_text import visible_lines
+from seqtool.reports.drawing import Curve
+from seqtool.reports.html import views
+from seqtool.reports.html.run_data import EvaluationReport, RunData, TaggerReport, TextReport
+from seqtool.safe_text import shorten, visible, visible_lines
 from seqtool.version import VERSION
 
 TEMPLATES = Path(__file__).parent / "templates"
-LOSSES = {
-    "train_loss": "training",
-    "val_loss": "validation",
-    "val_loss_blocks": "validation, blocks",
-}
+LOSSES = {"train_loss": "training", "val_loss": "validation", "val_loss_blocks": "validation, blocks"}
 SCORES = {"val_accuracy": "accuracy", "val_f1": "span F1"}
 PARTS = {"test": "test data", "dev": "development data", "val": "validation text", "train": "training data"}
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+COLORS = 8  # colors of curves
+DASHES = ("-", "--", ":", "-.")
+INK, MUTED, GRID = "#010203", "#010204", "#010205"  # placeholders, as the colors of curves
+CURVE_COLORS = [f"#0101{number:02x}" for number in range(16, 16 + COLORS)]
+CSS_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)"} | {
+    color: f"var(--series-{number})" for number, color in enumerate(CURVE_COLORS)
+}
+CHART_STYLE: Any = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.size": 9,
+    "font.family": "DejaVu Sans",
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": GRID,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "svg.hashsalt": "seqtool",
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+}
 
 
-def page(runs: Sequence[RunFacts]) -> str:
-    """The whole page, for one run or for several side by side."""
+# --- the page ---------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ReportSection:
+    """Evaluation on one held-out part.
+
+    Attributes:
+        part: name of the part.
+        values: the scores.
+        matrix, worst: confusions and worst sentences of a tagger.
+        contexts: chart of a text model.
+    """
+
+    part: str
+    values: EvaluationReport
+    matrix: views.ConfusionMatrix | None = None
+    worst: Sequence[views.MarkedSentence] = ()
+    contexts: Markup = Markup("")
+
+
+@dataclass(frozen=True)
+class RunSection:
+    """Everything that the template prints about one run."""
+
+    data: RunData
+    reports: Sequence[ReportSection]
+    samples: Sequence[views.MarkedSample]
+    sentences: Sequence[views.SentenceView]
+    texts: Sequence[views.TextView]
+    files: Sequence[tuple[str, str]]  # name and SHA-256
+
+
+def render_page(runs: Sequence[RunData]) -> str:
+    """Return the HTML of a page about one run, or about several runs side by side."""
     script = (TEMPLATES / "units.js").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
-    policy = f"default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             title=", ".join(run.name for run in runs),
-            policy=policy,
+            policy=POLICY.format(digest=digest),
             css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
             script=Markup(script),
             version=VERSION,
-            runs=[_run(run, number) for number, run in enumerate(runs)],
-            glance=views.glance(runs),
-            differing=views.differing(runs) if len(runs) > 1 else None,
-            charts=_charts(runs),
+            runs=[_run_section(run, number) for number, run in enumerate(runs)],
+            glance=views.overview_rows(runs),
+            differing=views.differing_settings(runs) if len(runs) > 1 else None,
+            charts=_training_charts(runs),
         )
     )
 
@@ -53,7 +123,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_fit_to_print,
+        finalize=_make_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -61,61 +131,117 @@ def _environment() -> Environment:
     return environment
 
 
-def _fit_to_print(value: Any) -> Any:
-    """No control character reaches the page; what is markup already stays as it is."""
+def _make_visible(value: object) -> object:
+    """Replace control characters in text; markup is already safe."""
     return visible_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _charts(runs: Sequence[RunFacts]) -> list[tuple[str, Markup]]:
-    found = []
-    for title, keys, y_label in (("Loss", LOSSES, "nats"), ("Scores on development data", SCORES, "share")):
-        curves, series = views.curves(runs, keys)
-        if any(len(points) > 1 for points in curves.values()):
-            name = title.split()[0].lower()
-            found.append(
-                (
-                    title,
-                    Markup(
-                        charts.line_chart(curves, x_label="epoch", y_label=y_label, name=name, series=series)
-                    ),
-                )
-            )
-    return found
-
-
-def _run(run: RunFacts, number: int) -> dict[str, Any]:
-    """All that the template says of one run."""
-    reports = [(PARTS.get(name, name), report) for name, report in run.evaluation.items()]
-    return {
-        "facts": run,
-        "number": number,
-        "reports": [
-            {"part": part, "values": report, **_report(run, report, f"c{number}-{place}")}
-            for place, (part, report) in enumerate(reports)
+def _run_section(run: RunData, number: int) -> RunSection:
+    return RunSection(
+        run,
+        reports=[
+            _report_section(PARTS.get(part, part), report, f"c{number}-{place}")
+            for place, (part, report) in enumerate(run.evaluation.items())
         ],
-        "samples": views.sample_rows(run),
-        "sentences": list(views.sentence_views(run)),
-        "texts": [
-            {"id": f"{number}-{place}", "title": text.title, "data": views.unit_data(text)}
-            for place, text in enumerate(run.texts)
-        ],
-        "data": [
-            (file.replace("\\", "/").rpartition("/")[2], digest) for file, digest in run.manifest.data.items()
-        ],
-    }
-
-
-def _report(run: RunFacts, report: Any, name: str) -> dict[str, Any]:
-    if run.task == "tagger":
-        return {"matrix": views.confusion_matrix(report), "worst": views.worst_sentences(report)}
-    # JSON's keys are strings in the order of strings.
-    contexts = {"the model": sorted((int(length), nats) for length, nats in report["contexts"].items())}
-    if report.get("ngrams"):
-        ngrams = sorted((int(order) - 1, nats) for order, nats in report["ngrams"].items() if int(order) > 1)
-        contexts["n-grams of the training text"] = ngrams
-    chart = (
-        charts.line_chart(contexts, x_label="symbols read before", y_label="nats", name=name, log_x=True)
-        if contexts["the model"]
-        else ""
+        samples=views.marked_samples(run.samples),
+        sentences=[views.sentence_view(title, ablation) for title, ablation in run.sentences],
+        texts=[views.text_view(text, f"{number}-{place}") for place, text in enumerate(run.texts)],
+        files=[(views.file_name(path), digest) for path, digest in run.manifest.data.items()],
     )
-    return {"contexts": Markup(chart)}
+
+
+def _report_section(part: str, report: EvaluationReport, chart_name: str) -> ReportSection:
+    if isinstance(report, TaggerReport):
+        worst = [views.marked_sentence(one) for one in report.worst]
+        return ReportSection(part, report, views.confusion_matrix(report), worst)
+    return ReportSection(part, report, contexts=_context_chart(report, chart_name))
+
+
+# --- charts -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Settings of a chart.
+
+    Attributes:
+        name: prefix of the ids in the SVG, unique on the page.
+        styles: numbers of the color and the dash of each curve; by default each curve has its own color.
+        log_x: whether the x axis is logarithmic.
+    """
+
+    name: str
+    x_label: str
+    y_label: str
+    styles: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    log_x: bool = False
+
+
+def _training_charts(runs: Sequence[RunData]) -> list[tuple[str, Markup]]:
+    charts = []
+    for title, columns, y_label in (
+        ("Loss", LOSSES, "nats"),
+        ("Scores on development data", SCORES, "share"),
+    ):
+        curves, styles = views.training_curves(runs, columns)
+        if any(len(points) > 1 for points in curves.values()):
+            chart = Chart(title.split()[0].lower(), "epoch", y_label, styles)
+            charts.append((title, draw_chart(curves, chart)))
+    return charts
+
+
+def _context_chart(report: TextReport, name: str) -> Markup:
+    """Draw the loss by the length of the context; empty if there are no losses."""
+    if not report.contexts:
+        return Markup("")
+    curves = {"the model": list(report.contexts.items())}
+    if report.ngrams:
+        ngrams = [(order - 1, nats) for order, nats in report.ngrams.items() if order > 1]
+        curves["n-grams of the training text"] = ngrams
+    return draw_chart(curves, Chart(name, "symbols read before", "nats", log_x=True))
+
+
+def draw_chart(curves: Mapping[str, Curve], chart: Chart) -> Markup:
+    """Draw curves, given by their names in the legend, and return an SVG element."""
+    with rc_context(CHART_STYLE):
+        figure = Figure(figsize=(4.8, 2.9), layout="constrained")
+        axes = figure.add_subplot()
+        for place, (label, points) in enumerate(curves.items()):
+            color, dash = chart.styles.get(label, (place, 0))
+            axes.plot(
+                *zip(*points, strict=True),
+                label=shorten(visible(label), 40),
+                marker="o" if len(points) <= 30 else "",
+                markersize=3,
+                color=CURVE_COLORS[color % COLORS],
+                linestyle=DASHES[dash % len(DASHES)],
+                linewidth=1.6,
+            )
+        if not chart.log_x:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        else:
+            axes.set_xscale("log")
+            ticks = sorted({x for points in curves.values() for x, _ in points})
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+            axes.minorticks_off()
+        axes.set_xlabel(chart.x_label)
+        axes.set_ylabel(chart.y_label)
+        axes.grid(visible=True, linewidth=0.6)
+        axes.legend(frameon=False, fontsize=8)
+        return Markup(_svg(figure, chart.name))
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """Return a figure as an SVG element without metadata, with its own ids and with CSS variables."""
+    buffer = io.StringIO()
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=metadata)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    removed = r"<metadata>.*?</metadata>|<defs>\s*<style.*?</style>\s*</defs>|<!--.*?-->"
+    text = re.sub(removed, "", text, flags=re.DOTALL)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r'^<svg [^>]*?(viewBox="[^"]*")[^>]*>', rf'<svg role="img" aria-label="{name}" \1>', text)
+    placeholder = r"#0101[0-9a-f]{2}|#01020[345]"
+    text = re.sub(placeholder, lambda match: CSS_VARIABLES.get(match.group(), match.group()), text)
+    return text.replace("font-family: 'DejaVu Sans'; ", "")

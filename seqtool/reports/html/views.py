@@ -1,39 +1,34 @@
-"""From facts to what the templates print: tables, shades and the unit viewer's data; every text made visible on the way."""
+"""Prepare the data of a run for the templates: tables, cell colors, and the data of the unit viewer.
+
+Text from user files is made visible here or by the template engine.
+"""
 
 from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
+from seqtool.evaluation.tagger import WorstSentence
 from seqtool.inspection.unit_names import MEANINGS, shades
+from seqtool.inspection.word_ablation import WordAblation
 from seqtool.reports.character_inspection import shown_guess, shown_symbols
 from seqtool.reports.drawing import Color, diverging_color, is_dark, probability_color
-from seqtool.reports.html.facts import ReadText, RunFacts
+from seqtool.reports.html.run_data import RunData, SampleRow, TaggerReport, TracedText, UnitNote
+from seqtool.reports.tagger_inspection import MIN_EFFECT, MIN_PROBABILITY, likely_labels
 from seqtool.reports.training_rows import clock
 from seqtool.safe_text import visible
 from seqtool.types import Array
 
 MATRIX_LABELS = 40
-BITS_STEP = 16  # surprisal is held in sixteenths of a bit, up to 255 of them
+STRIP_LABELS = 60
+SHOWN_SAMPLES = 24
+STEPS_PER_BIT = 16  # of a surprisal in the unit viewer, which has values up to 254 such steps
 
-
-def style(color: Color) -> str:
-    """A cell's inline style: its color, and ink that can be read on it."""
-    return f"background:rgb{color};color:{'#fff' if is_dark(color) else '#111'}".replace(" ", "")
-
-
-def percent(value: float | None) -> str:
-    """A share; a missing one is a dash."""
-    return "–" if value is None else f"{value:.2%}"
-
-
-# --- runs side by side ------------------------------------------------------------------------------------
-
-_SCORES = {
+SCORES = {
     "val_accuracy": "development accuracy",
     "val_f1": "development F1",
     "test_accuracy": "test accuracy",
@@ -46,232 +41,328 @@ _SCORES = {
 }
 
 
-def glance(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
-    """Rows of the first table: what it is, and that of each run."""
-    scores = [run.manifest.all_scores for run in runs]
+def cell_style(color: Color) -> str:
+    """Return the inline style of a cell: its background, and a readable text color."""
+    return f"background:rgb{color};color:{'#fff' if is_dark(color) else '#111'}".replace(" ", "")
+
+
+def percent(value: float | None) -> str:
+    """Return a share in percent, or a dash for a missing value."""
+    return "–" if value is None else f"{value:.2%}"
+
+
+def file_name(path: str) -> str:
+    """Return the last part of a path of any operating system."""
+    return path.replace("\\", "/").rpartition("/")[2]
+
+
+# --- several runs -----------------------------------------------------------------------------------------
+
+
+def overview_rows(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
+    """Return the rows of the first table: a heading, and the value of each run."""
     rows = [("network", [run.title for run in runs])]
-    for key, label in _SCORES.items():
-        if any(one.get(key) is not None for one in scores):
-            rows.append((label, [_score(key, one.get(key)) for one in scores]))
-    rows.append(("best row", [_best_row(run) for run in runs]))
-    rows.append(
-        (
-            "trained for",
-            ["–" if run.manifest.seconds is None else clock(run.manifest.seconds) for run in runs],
-        )
-    )
-    sizes = [run.manifest.size for run in runs]
-    rows.append(
-        (
-            "model on disk",
-            [f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB" for size in sizes],
-        )
-    )
-    return rows
+    for name, label in SCORES.items():
+        values = [run.manifest.all_scores.get(name) for run in runs]
+        if any(value is not None for value in values):
+            rows.append((label, [_score(name, value) for value in values]))
+    seconds = [run.manifest.seconds for run in runs]
+    return [
+        *rows,
+        ("best row", [_best_row(run) for run in runs]),
+        ("trained for", ["–" if value is None else clock(value) for value in seconds]),
+        ("model on disk", [_size(run.manifest.size) for run in runs]),
+    ]
 
 
-def _score(key: str, value: float | None) -> str:
+def _score(name: str, value: float | None) -> str:
     if value is None:
         return "–"
-    return percent(value) if key.endswith(("accuracy", "f1")) else f"{value:.4f}"
+    return percent(value) if name.endswith(("accuracy", "f1")) else f"{value:.4f}"
 
 
-def _best_row(run: RunFacts) -> str:
+def _best_row(run: RunData) -> str:
     manifest = run.manifest
     return "–" if manifest.epoch is None else f"epoch {manifest.epoch}, step {manifest.step:,}"
 
 
-def differing(runs: Sequence[RunFacts]) -> list[tuple[str, list[str]]]:
-    """The settings that are not the same in all runs."""
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+def differing_settings(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
+    """Return the settings that are not equal in all runs: the key, and the value of each run."""
     keys = dict.fromkeys(key for run in runs for key in run.settings)
     rows = [
-        (key, [_value(run.settings[key]) if key in run.settings else "–" for run in runs])
+        (key, [_setting(run.settings[key]) if key in run.settings else "–" for run in runs])
         for key in keys
         if key != "name"
     ]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
 
 
-def _value(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "none", True: "yes", False: "no"}[value]
+def _setting(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return visible(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
-def curves(
-    runs: Sequence[RunFacts], keys: Mapping[str, str]
+def training_curves(
+    runs: Sequence[RunData], columns: Mapping[str, str]
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
-    """The curves of some columns of all runs, each with its color (the run) and dash (the column)."""
-    found: dict[str, list[tuple[float, float]]] = {}
-    series: dict[str, tuple[int, int]] = {}
+    """Return the points of some columns over the epochs, and color and dash of each curve, by label.
+
+    The color of a curve stands for the run and the dash for the column. In a chart of one run, each column
+    has its own color.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    styles: dict[str, tuple[int, int]] = {}
     for number, run in enumerate(runs):
-        for dash, (key, label) in enumerate(keys.items()):
-            points = [(row["epoch"], row[key]) for row in run.rows if row.get(key) is not None]
+        for index, (column, label) in enumerate(columns.items()):
+            points = [(row.epoch, row.values[column]) for row in run.rows if column in row.values]
             if points:
                 name = label if len(runs) == 1 else f"{run.name}: {label}"
-                found[name], series[name] = points, (number, dash) if len(runs) > 1 else (dash, 0)
-    return found, series
+                curves[name] = list(points)
+                styles[name] = (number, index) if len(runs) > 1 else (index, 0)
+    return curves, styles
 
 
 # --- taggers ----------------------------------------------------------------------------------------------
 
 
-def confusion_matrix(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Gold labels (rows) against predicted ones, shaded by their share of the row; None where there are no labels."""
-    frequent = sorted(report["labels"], key=lambda name: -report["labels"][name]["support"])
+@dataclass(frozen=True)
+class MatrixCell:
+    """Number of tokens with one gold label and one predicted label."""
+
+    count: int
+    style: str
+    title: str
+
+
+@dataclass(frozen=True)
+class ConfusionMatrix:
+    """Counts of the most frequent labels: one row per gold label, one column per predicted label.
+
+    Attributes:
+        hidden: number of labels without a row.
+    """
+
+    names: Sequence[str]
+    rows: Sequence[tuple[str, Sequence[MatrixCell]]]
+    hidden: int
+
+
+def confusion_matrix(report: TaggerReport) -> ConfusionMatrix | None:
+    """Return the counts with a shade for their share of the row; None if there are no labels."""
+    frequent = sorted(report.labels, key=lambda name: -report.labels[name].support)
     names = frequent[:MATRIX_LABELS]
     if not names:
         return None
     places = {name: place for place, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names)), np.int64)
-    for name in names:
-        counts[places[name], places[name]] = report["labels"][name]["hits"]
-    for one in report["confusions"]:
-        if one["gold"] in places and one["predicted"] in places:
-            counts[places[one["gold"]], places[one["predicted"]]] = one["count"]
-    totals = np.maximum(counts.sum(1, keepdims=True), 1)
-    shares = counts / totals
-    rows = []
-    for place, name in enumerate(names):
-        cells = []
-        for other, count in enumerate(counts[place].tolist()):
-            part = float(shares[place, other])
-            # What is wrong is rare: its shade is that of its root, so that it can be seen beside what is right.
-            shade = probability_color(part) if other == place else diverging_color(math.sqrt(part))
-            cells.append(
-                {
-                    "count": count,
-                    "style": style(shade) if count else "",
-                    "title": f"{name} as {names[other]}: {count}",
-                }
-            )
-        rows.append((name, cells))
-    return {"names": names, "rows": rows, "hidden": len(frequent) - len(names)}
-
-
-def worst_sentences(report: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Sentences with most mistakes, token by token."""
-    return [
-        {
-            "place": one["place"].replace("\\", "/").rpartition("/")[2],
-            "wrong": one["wrong"],
-            "tokens": [
-                {"form": visible(form), "gold": gold, "predicted": predicted, "right": gold == predicted}
-                for form, gold, predicted in zip(one["tokens"], one["gold"], one["predicted"], strict=True)
+    counts = np.diag([report.labels[name].hits for name in names])
+    for one in report.confusions:
+        if one.gold in places and one.predicted in places:
+            counts[places[one.gold], places[one.predicted]] = one.count
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    rows = [
+        (
+            name,
+            [
+                _matrix_cell(int(counts[row, column]), float(shares[row, column]), name, names[column])
+                for column in range(len(names))
             ],
-        }
-        for one in report.get("worst", ())
+        )
+        for row, name in enumerate(names)
     ]
+    return ConfusionMatrix(names, rows, len(frequent) - len(names))
 
 
-def sentence_views(run: RunFacts) -> Iterator[dict[str, Any]]:
-    """The heat strip of a sentence's marginals, and the effects of leaving words out."""
-    from seqtool.reports.tagger_inspection import likely_labels
+def _matrix_cell(count: int, share: float, gold: str, predicted: str) -> MatrixCell:
+    # Errors are rare. The square root of their share gives a shade that is visible next to correct labels.
+    color = probability_color(share) if gold == predicted else diverging_color(math.sqrt(share))
+    return MatrixCell(count, cell_style(color) if count else "", f"{gold} as {predicted}: {count}")
 
-    for title, inside in run.sentences:
-        columns = likely_labels(inside, 60)
-        strip = [
+
+@dataclass(frozen=True)
+class MarkedToken:
+    """A token with its gold label and its predicted label."""
+
+    form: str
+    gold: str
+    predicted: str
+
+    @property
+    def right(self) -> bool:
+        """Whether the predicted label is correct."""
+        return self.gold == self.predicted
+
+
+@dataclass(frozen=True)
+class MarkedSentence:
+    """A sentence with wrong labels: its file and line, and the number of wrong labels."""
+
+    place: str
+    wrong: int
+    tokens: Sequence[MarkedToken]
+
+
+def marked_sentence(one: WorstSentence) -> MarkedSentence:
+    """Return a sentence token by token."""
+    tokens = [
+        MarkedToken(visible(form), gold, predicted)
+        for form, gold, predicted in zip(one.tokens, one.gold, one.predicted, strict=True)
+    ]
+    return MarkedSentence(file_name(one.place), one.wrong, tokens)
+
+
+@dataclass(frozen=True)
+class EffectCell:
+    """Effect of leaving out the word of a column on the label of a row.
+
+    Attributes:
+        turns: the new label, if it changes.
+        diagonal: whether row and column are the same word.
+    """
+
+    text: str
+    style: str
+    turns: str
+    diagonal: bool
+
+
+@dataclass(frozen=True)
+class SentenceView:
+    """A sentence with its label probabilities and the effects of its words.
+
+    Attributes:
+        names: the labels with a column.
+        strip: each token with the texts and styles of its probabilities.
+        tokens: the columns of the table of effects.
+        effects: each token with its label and its cells; empty if effects were not computed.
+    """
+
+    title: str
+    names: Sequence[str]
+    strip: Sequence[tuple[str, Sequence[tuple[str, str]]]]
+    tokens: Sequence[str]
+    effects: Sequence[tuple[str, str, Sequence[EffectCell]]]
+
+
+def sentence_view(title: str, ablation: WordAblation) -> SentenceView:
+    """Return the heat map of the label probabilities and the effects of leaving out words."""
+    columns = likely_labels(ablation, STRIP_LABELS)
+    tokens = [visible(token) for token in ablation.tokens]
+    strip = [
+        (token, [_probability(value) for value in ablation.probabilities[place, columns].tolist()])
+        for place, token in enumerate(tokens)
+    ]
+    effects = []
+    if ablation.effects is not None:
+        effects = [
             (
-                visible(token),
-                [
-                    (f"{value:.2f}" if value >= 0.005 else "", style(probability_color(value)))
-                    for value in inside.probabilities[place, columns].tolist()
-                ],
+                token,
+                ablation.labels[place],
+                [_effect_cell(ablation, place, other) for other in range(len(tokens))],
             )
-            for place, token in enumerate(inside.tokens)
+            for place, token in enumerate(tokens)
         ]
-        view: dict[str, Any] = {
-            "title": title,
-            "names": [inside.names[one] for one in columns],
-            "strip": strip,
-            "effects": None,
-        }
-        if inside.effects is not None and inside.instead is not None:
-            best = [inside.names.index(label) for label in inside.labels]
-            rows = []
-            for place, token in enumerate(inside.tokens):
-                cells = []
-                for other in range(len(inside.tokens)):
-                    effect, instead = float(inside.effects[place, other]), int(inside.instead[place, other])
-                    text = (
-                        "" if place == other or abs(effect) < 0.005 else f"{effect:+.2f}".replace("0.", ".")
-                    )
-                    turns = inside.names[instead] if instead != best[place] else ""
-                    cells.append(
-                        {
-                            "text": text,
-                            "turns": turns,
-                            "style": style(diverging_color(effect)) if text else "",
-                            "self": place == other,
-                        }
-                    )
-                rows.append((visible(token), inside.labels[place], cells))
-            view["effects"] = {"tokens": [visible(token) for token in inside.tokens], "rows": rows}
-        yield view
+    return SentenceView(title, [ablation.names[one] for one in columns], strip, tokens, effects)
 
 
-# --- character models -------------------------------------------------------------------------------------
+def _probability(value: float) -> tuple[str, str]:
+    text = f"{value:.2f}" if value >= MIN_PROBABILITY else ""
+    return text, cell_style(probability_color(value))
 
 
-def sample_rows(run: RunFacts, limit: int = 24) -> list[dict[str, Any]]:
-    """What was predicted over the course of training: all rows, or some spread evenly, always the first and the last."""
-    chosen = range(len(run.samples))
-    if len(chosen) > limit:
-        chosen = np.unique(np.linspace(0, len(chosen) - 1, limit).round().astype(int)).tolist()
-    return [_sample(run.samples[number]) for number in chosen]
+def _effect_cell(ablation: WordAblation, place: int, other: int) -> EffectCell:
+    assert ablation.effects is not None and ablation.instead is not None
+    effect, label = float(ablation.effects[place, other]), ablation.names[ablation.instead[place, other]]
+    text = "" if place == other or abs(effect) < MIN_EFFECT else f"{effect:+.2f}".replace("0.", ".")
+    return EffectCell(
+        text,
+        style=cell_style(diverging_color(effect)) if text else "",
+        turns=label if label != ablation.labels[place] else "",
+        diagonal=place == other,
+    )
 
 
-def _sample(sample: Mapping[str, Any]) -> dict[str, Any]:
-    text, expected = str(sample.get("text", "")), sample.get("expected")
-    separator = " " if " " in (expected or "") else ""
-    symbols, wanted = (one.split(" ") if separator else list(one) for one in (text, str(expected or "")))
-    marks = []
-    for place, symbol in enumerate(symbols):
-        shown = symbol if symbol in "\n\t" and expected is None else visible(symbol)
-        right = None if expected is None else place < len(wanted) and wanted[place] == symbol
-        marks.append((shown + separator, right))
-    if expected is None:
-        marks = [("".join(shown for shown, _ in marks), None)]
-    return {"epoch": sample.get("epoch"), "step": sample.get("step"), "marks": marks}
+# --- text models ------------------------------------------------------------------------------------------
 
 
-def unit_data(text: ReadText) -> dict[str, Any]:
-    """What the unit viewer reads: symbols, guesses, surprisal and units, a byte for each number."""
-    reading = text.reading
-    guesses = [shown_guess(symbol, text.unit) for symbol in text.vocabulary]
-    return {
-        "symbols": shown_symbols(reading.symbols, text.unit),
-        "breaks": [place for place, symbol in enumerate(reading.symbols) if symbol == "\n"],
-        "vocabulary": guesses,
-        "guesses": _base64(reading.guesses.astype("<u2")),
-        "width": reading.guesses.shape[1],
+@dataclass(frozen=True)
+class MarkedSample:
+    """A sample in pieces: each text is correct, wrong, or neither (None)."""
+
+    epoch: int | None
+    step: int | None
+    marks: Sequence[tuple[str, bool | None]]
+
+
+def marked_samples(samples: Sequence[SampleRow]) -> list[MarkedSample]:
+    """Return all samples of a run, or evenly spread ones with the first and the last among them."""
+    chosen = range(len(samples))
+    if len(chosen) > SHOWN_SAMPLES:
+        chosen = np.unique(np.linspace(0, len(chosen) - 1, SHOWN_SAMPLES).round().astype(int)).tolist()
+    return [_marked_sample(samples[number]) for number in chosen]
+
+
+def _marked_sample(sample: SampleRow) -> MarkedSample:
+    if sample.expected is None:
+        text = "".join(symbol if symbol in "\n\t" else visible(symbol) for symbol in sample.text)
+        return MarkedSample(sample.epoch, sample.step, [(text, None)])
+    separator = " " if " " in sample.expected else ""
+    symbols, expected = (
+        text.split(" ") if separator else list(text) for text in (sample.text, sample.expected)
+    )
+    marks = [
+        (visible(symbol) + separator, place < len(expected) and expected[place] == symbol)
+        for place, symbol in enumerate(symbols)
+    ]
+    return MarkedSample(sample.epoch, sample.step, marks)
+
+
+@dataclass(frozen=True)
+class TextView:
+    """A text with hidden units: the id of its controls, and the object that the unit viewer reads."""
+
+    id: str
+    title: str
+    data: Mapping[str, object]
+
+
+def text_view(text: TracedText, number: str) -> TextView:
+    """Return the data of the unit viewer: symbols, predictions, surprisal and units, one byte per number."""
+    trace = text.trace
+    data = {
+        "symbols": shown_symbols(trace.symbols, text.unit),
+        "breaks": [place for place, symbol in enumerate(trace.symbols) if symbol == "\n"],
+        "vocabulary": [shown_guess(symbol, text.unit) for symbol in text.vocabulary],
+        "guesses": _base64(trace.guesses.astype("<u2")),
+        "width": trace.guesses.shape[1],
         "aligned": text.aligned,
-        "probabilities": _base64(np.rint(reading.probabilities * 255).astype(np.uint8)),
-        "bits": None if np.isnan(reading.bits).all() else _base64(_quantised_bits(reading.bits)),
-        "units": [
-            {
-                "name": one.unit.name,
-                "what": MEANINGS[one.unit.part],
-                "note": one.note,
-                "largest": round(
-                    float(np.abs(reading.states[one.unit.array][:, one.unit.index]).max(initial=0.0)), 3
-                ),
-                "values": _base64(
-                    np.rint(127 * shades(one.unit, reading.states[one.unit.array][:, one.unit.index])).astype(
-                        np.int8
-                    )
-                ),
-            }
-            for one in text.units
-        ],
+        "probabilities": _base64(np.rint(trace.probabilities * 255).astype(np.uint8)),
+        "bits": None if np.isnan(trace.bits).all() else _base64(_surprisal_steps(trace.bits)),
+        "units": [_unit(one, trace.states[one.unit.array][:, one.unit.index]) for one in text.units],
+    }
+    return TextView(number, text.title, data)
+
+
+def _unit(one: UnitNote, states: Array) -> dict[str, object]:
+    return {
+        "name": one.unit.name,
+        "what": MEANINGS[one.unit.part],
+        "note": one.note,
+        "largest": round(float(np.abs(states).max(initial=0.0)), 3),
+        "values": _base64(np.rint(127 * shades(one.unit, states)).astype(np.int8)),
     }
 
 
-def _quantised_bits(bits: Array) -> Array:
-    """Sixteenths of a bit from 0 to 254; 255 where a symbol was not predicted."""
-    values: Array = np.where(
-        np.isnan(bits), 255, np.clip(np.rint(np.nan_to_num(bits) * BITS_STEP), 0, 254)
-    ).astype(np.uint8)
+def _surprisal_steps(bits: Array) -> Array:
+    """Return surprisals as numbers from 0 to 254; 255 stands for a symbol that was not predicted."""
+    steps = np.clip(np.rint(np.nan_to_num(bits) * STEPS_PER_BIT), 0, 254)
+    values: Array = np.where(np.isnan(bits), 255, steps).astype(np.uint8)
     return values
 
 

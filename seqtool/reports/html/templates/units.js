@@ -1,5 +1,5 @@
 "use strict";
-// The unit viewer: a text whose characters are coloured by one unit after the other, or by surprisal. It reads the data that
+// The unit viewer: a text whose characters are colored by one unit after the other, or by surprisal. It reads the data that
 // stand beside it in the page, builds its elements from text alone, and asks nothing of anyone.
 (function () {
   const BLUE = [33, 102, 172], PALE = [247, 247, 247], RED = [178, 24, 43], ORANGE = [230, 97, 1];
@@ -12,9 +12,9 @@
     return from.map((value, place) => Math.round(value + (to[place] - value) * Math.min(1, Math.max(0, part))));
   }
 
-  function paint(element, colour) {
-    element.style.background = `rgb(${colour.join(",")})`;
-    element.style.color = 0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2] < 140 ? "#fff" : "#111";
+  function paint(element, color) {
+    element.style.background = `rgb(${color.join(",")})`;
+    element.style.color = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2] < 140 ? "#fff" : "#111";
   }
 
   function add(parent, kind, text, name) {
@@ -63,7 +63,7 @@
       finish();
     }
 
-    function colour() {
+    function color() {
       const unit = units[pick.selectedIndex];
       const surprise = bits && byBits.checked;
       cells.forEach((cell, place) => {
@@ -99,10 +99,10 @@
 
     units.forEach((unit) => add(pick, "option", unit.name + (unit.note ? ` – ${unit.note}` : "")));
     slide.max = units.length - 1;
-    slide.addEventListener("input", () => { pick.selectedIndex = slide.value; find("by-unit").checked = true; colour(); });
-    pick.addEventListener("change", () => { slide.value = pick.selectedIndex; find("by-unit").checked = true; colour(); });
-    byBits.addEventListener("change", colour);
-    find("by-unit").addEventListener("change", colour);
+    slide.addEventListener("input", () => { pick.selectedIndex = slide.value; find("by-unit").checked = true; color(); });
+    pick.addEventListener("change", () => { slide.value = pick.selectedIndex; find("by-unit").checked = true; color(); });
+    byBits.addEventListener("change", color);
+    find("by-unit").addEventListener("change", color);
     root.querySelectorAll(".by-bits-label").forEach((label) => { label.hidden = !bits; });
     find("with-guesses").addEventListener("change", (event) => reading.classList.toggle("plain", !event.target.checked));
     for (const kind of ["click", "mouseover"]) {
@@ -113,7 +113,7 @@
     }
     find("controls").hidden = false;
     build();
-    colour();
+    color();
     show(0);
   }
 
