@@ -61,7 +61,7 @@ def sweep(
         str | None,
         typer.Option(
             "--storage",
-            help="Database URL; machines that give the same one share the trials (default: a file under runs).",
+            help="Database URL, which several machines can share (default: a file under runs).",
             show_default=False,
         ),
     ] = None,
@@ -84,7 +84,7 @@ def sweep(
     quiet: Quiet = False,
     json: AsJson = False,
 ) -> None:
-    """Search over settings, or resume an interrupted search, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
+    """Search over settings, or resume a search, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
     from seqtool.reports.sweep import SweepScreen
     from seqtool.storage.find_model import runs_root
     from seqtool.sweep.run import SweepOptions

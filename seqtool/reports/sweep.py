@@ -1,4 +1,4 @@
-"""Output of a sweep: a live table of its trials on a terminal, then the best trial and the importance of each key."""
+"""Output of a sweep: a live table of its trials, then the best trial and the importance of each key."""
 
 from __future__ import annotations
 
@@ -44,9 +44,10 @@ def trial_cells(row: TrialRow, keys: Sequence[str]) -> list[str]:
 
 
 class SweepScreen:
-    """Listener of a sweep that shows a live table on a terminal, and in a pipe one line for each trial that has ended.
+    """Listener of a sweep: a live table on a terminal, one line for each ended trial in a pipe.
 
-    `quiet` leaves the lines of trials and errors only. `as_json` prints the summary as one object in place of the table.
+    `quiet` leaves the lines of trials and errors only. `as_json` prints the summary as one object in place
+    of the table.
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
@@ -123,7 +124,7 @@ class SweepScreen:
             self._live = None
 
     def end(self, summary: Summary) -> None:
-        """Print the best trial, the importance of each key, and the command that trains with the best settings."""
+        """Print the best trial, the importance of each key, and the command that trains the best config."""
         self.close()
         if self.as_json:
             write_json(summary.to_json())

@@ -1,8 +1,9 @@
 """Atomic writes: after a crash a file or a directory has its old or its new content.
 
-A file is written under a temporary name in its own directory, synced and renamed. A directory `X` is written and synced as
-`X.new`; then `X` is renamed to `X.old`, `X.new` to `X`, and `X.old` is deleted. Where a crash left no `X`, readers use `X.old`
-(`present`), and the next writer restores it (`recover`). Errors of the operating system, such as a full disk, become SeqtoolErrors.
+A file is written under a temporary name in its own directory, synced and renamed. A directory `X` is
+written and synced as `X.new`; then `X` is renamed to `X.old`, `X.new` to `X`, and `X.old` is deleted. Where
+a crash left no `X`, readers use `X.old` (`present`), and the next writer restores it (`recover`). Errors of
+the operating system, such as a full disk, become SeqtoolErrors.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 from seqtool.errors import SeqtoolError
 
-# `shutil` and `tempfile` are imported where they are used: light commands only read, and their start is measured.
+# Only writers import `shutil` and `tempfile`, because light commands must start fast.
 
 
 @contextmanager
@@ -96,7 +97,8 @@ def old_name(path: Path) -> Path:
 def present(path: Path) -> Path:
     """Return the directory to read for `path`.
 
-    This is `path` itself unless an exchange of `path` or of its parent directory was interrupted; then it is the previous one.
+    This is `path` itself unless an exchange of `path` or of its parent directory was interrupted; then it
+    is the previous one.
     """
     if not path.exists():
         in_parent = [old_name(path.parent) / path.name] if path.parent.name else []
@@ -113,7 +115,8 @@ def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
         fill: writes plain files into the empty directory that it is given.
 
     Raises:
-        SeqtoolError: if it cannot be written; the previous directory is then unchanged, and `present` finds it.
+        SeqtoolError: if it cannot be written; the previous directory is then unchanged, and `present` finds
+            it.
     """
     import shutil
 
@@ -167,7 +170,7 @@ def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> 
 
 
 def delete_temporary_files(folder: Path) -> None:
-    """Delete the files that `write_file` left in a directory when its process was killed. The caller holds the run's lock."""
+    """Delete the temporary files of a killed process in a directory. The caller holds the run's lock."""
     for temporary in folder.glob(".*.tmp"):
         temporary.unlink(missing_ok=True)
 

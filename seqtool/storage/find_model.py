@@ -1,7 +1,8 @@
 """Lookup of models: the runs root, the model that a command names, and the newest run that fits a command.
 
-Every command uses the same rule. A reference is a model directory, a run directory or the name of a run under the runs
-root. Without a reference the environment variable `SEQTOOL_MODEL` is used, otherwise the newest finished run that fits.
+Every command uses the same rule. A reference is a model directory, a run directory or the name of a run
+under the runs root. Without a reference the environment variable `SEQTOOL_MODEL` is used, otherwise the
+newest finished run that fits.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ TEXT_MODEL = ModelFilter(
 
 
 def runs_root(option: Path | None = None) -> Path:
-    """Return the directory of all runs: `--runs-dir`, else `$SEQTOOL_RUNS`, else `runs` in the current directory."""
+    """Return the directory of all runs: `--runs-dir`, else `$SEQTOOL_RUNS`, else `runs`."""
     return option or Path(os.environ.get("SEQTOOL_RUNS") or "runs")
 
 
@@ -72,7 +73,8 @@ def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODE
     """Find the model that a reference names, or the newest one that fits.
 
     Args:
-        reference: run directory, model directory or name of a run; None uses `$SEQTOOL_MODEL`, else the newest run.
+        reference: run directory, model directory or name of a run; None uses `$SEQTOOL_MODEL`, else the
+            newest run.
         root: directory of all runs.
         wanted: condition on the newest run. A model that the user names is not checked.
 
@@ -110,7 +112,7 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
 
 
 def finished_runs(root: Path) -> list[tuple[ModelPlace, Manifest]]:
-    """Return the finished runs directly under `root` with their manifests, the newest first, without damaged runs."""
+    """Return the finished runs directly under `root`, the newest first, without damaged runs."""
     runs = sorted(_readable_runs(root), key=lambda run: (-run[0], str(run[1].model)))
     return [(place, manifest) for _, place, manifest in runs]
 

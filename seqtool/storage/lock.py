@@ -1,15 +1,19 @@
 """Lock of a run directory: one process trains in it, and others can see which process that is.
 
-The lock is an advisory lock (`flock`) on the file `lock` in the directory. The operating system releases it when its process
-ends, however it ends. The file contains the process number and the host name of the owner.
+The lock is an advisory lock (`flock`) on the file `lock` in the directory. The operating system releases it
+when its process ends, however it ends. The file contains the process number and the host name of the owner.
 
-This module is used in place of the package `filelock` (read in version 4.2.12), because `filelock` lacks three things:
+This module is used in place of the package `filelock` (read in version 4.2.12), because `filelock` lacks
+three things:
 
-- The owner's name. `FileLock` writes nothing into its file, and a process that is refused cannot learn who holds the lock.
-- A shared lock on the same file. `is_locked` tests with a shared lock, so that two commands that list runs do not take each
-  other for a training process. `FileLock` is exclusive only, and `ReadWriteLock` is an SQLite database.
-- Directories that are renamed. A finished run is renamed together with its lock file. `acquire_lock` compares the locked file
-  with the file of that name and tries again if they differ. `FileLock` only notices files that were deleted.
+- The owner's name. `FileLock` writes nothing into its file, and a process that is refused cannot learn who
+  holds the lock.
+- A shared lock on the same file. `is_locked` tests with a shared lock, so that two commands that list runs
+  do not take each other for a training process. `FileLock` is exclusive only, and `ReadWriteLock` is an
+  SQLite database.
+- Directories that are renamed. A finished run is renamed together with its lock file. `acquire_lock`
+  compares the locked file with the file of that name and tries again if they differ. `FileLock` only
+  notices files that were deleted.
 """
 
 from __future__ import annotations
@@ -60,7 +64,7 @@ def acquire_lock(folder: Path) -> DirectoryLock:
         _lock_file(file, folder)
         if path.exists() and os.fstat(file.fileno()).st_ino == path.stat().st_ino:
             break
-        file.close()  # the run finished between opening and locking: the locked file belongs to the renamed directory
+        file.close()  # the run finished before the lock was taken: this file is in the renamed directory
     file.truncate(0)
     file.write(f"process {os.getpid()} on {os.uname().nodename}\n")
     file.flush()

@@ -1,8 +1,8 @@
 """Model directory: write it as a whole, verify it, read it, without torch and without pickle.
 
-A model directory contains four plain files: `manifest.json` (description, SHA-256 of every other file and of itself),
-`config.json`, `vocab.json` and `weights.safetensors`. `verified_directory.py` writes and verifies such directories.
-`inference/load.py` checks that the weights fit the config.
+A model directory contains four plain files: `manifest.json` (description, SHA-256 of every other file and
+of itself), `config.json`, `vocab.json` and `weights.safetensors`. `verified_directory.py` writes and
+verifies such directories. `inference/load.py` checks that the weights fit the config.
 """
 
 from __future__ import annotations
@@ -193,7 +193,8 @@ def read_model(folder: Path) -> StoredModel:
     """Read and verify a model directory.
 
     Raises:
-        ModelError: if it is missing, incomplete, of another format version, or if a byte was changed after writing.
+        ModelError: if it is missing, incomplete, of another format version, or if a byte was changed after
+            writing.
     """
     manifest, contents = read_verified(folder, MODEL_FORMAT)
     config = parse_object(folder / "config.json", contents["config.json"], MODEL_FORMAT)

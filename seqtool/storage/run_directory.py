@@ -1,6 +1,7 @@
 """Run directories: start, resume and finish a run, and keep or replace an earlier run of the same name.
 
-An unfinished run is in `runs/<name>.partial`, under a lock. When it finishes, its directory is renamed to `runs/<name>`.
+An unfinished run is in `runs/<name>.partial`, under a lock. When it finishes, its directory is renamed to
+`runs/<name>`.
 """
 
 from __future__ import annotations
@@ -65,7 +66,8 @@ class RunDirectory:
         """Lock the directory, delete what a crash left in it and, unless the run is resumed, empty it.
 
         Raises:
-            SeqtoolError: if another process holds the lock, if a checkpoint would be lost, or if nothing can be written.
+            SeqtoolError: if another process holds the lock, if a checkpoint would be lost, or if nothing
+                can be written.
         """
         with writing(self.path):
             self._lock = acquire_lock(self.path)
@@ -110,8 +112,8 @@ class RunDirectory:
     def finish(self, *, overwrite: bool = False) -> Path | None:
         """Rename the directory to its final name, then delete its checkpoints and release the lock.
 
-        An earlier run of that name is replaced if it has the same settings and data or if `overwrite` is set. Otherwise it is
-        renamed to the first free name of `<name>~1`, `<name>~2` and so on.
+        An earlier run of that name is replaced if it has the same settings and data or if `overwrite` is
+        set. Otherwise it is renamed to the first free name of `<name>~1`, `<name>~2` and so on.
 
         Returns:
             The new path of an earlier run that was renamed, else None.
@@ -178,7 +180,7 @@ def _free_name(path: Path) -> Path:
 
 
 def read_json_lines(path: Path) -> Iterator[Json]:
-    """Yield the objects of a `.jsonl` file, up to a last line that a crash left incomplete; none if there is no file."""
+    """Yield the objects of a `.jsonl` file, up to a line that a crash left incomplete; none without a file."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""List of runs: state, scores, size and age of each run under the runs root, deletion of runs, values to compare."""
+"""List of runs under the runs root: their state, scores, size and age; deletion and comparison of runs."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from seqtool.storage.model_directory import MANIFEST, Manifest, read_manifest
 from seqtool.types import Json
 
 State = Literal["finished", "running", "unfinished", "damaged"]
+# The main score of a run is the first of these: validation before training, F1 before accuracy before loss.
 MAIN_SCORES = (
     "val_f1",
     "val_accuracy",
     "val_loss",
     "train_loss",
-)  # the first one that a run has is its main score
+)
 ENTRIES_OF_RUNS = (
     CONFIG,
     "metrics.jsonl",
@@ -53,7 +54,7 @@ class RunEntry:
 
     @property
     def main_score(self) -> tuple[str, float] | None:
-        """Name and value of the most informative score: validation before training, F1 before accuracy before loss."""
+        """Name and value of the first score of `MAIN_SCORES` that the run has."""
         scores = self.manifest.all_scores
         return next(((name, scores[name]) for name in MAIN_SCORES if name in scores), None)
 
@@ -76,7 +77,7 @@ class RunEntry:
         }
 
     def compared_values(self) -> Mapping[str, object]:
-        """Return the values other than scores and settings in which two runs are compared, by the names that are shown."""
+        """Return the values other than scores and settings that a comparison shows, by name."""
         manifest = self.manifest
         values: dict[str, object] = {
             "kind": manifest.kind,
@@ -94,7 +95,7 @@ class RunEntry:
 
 
 def list_runs(root: Path) -> list[RunEntry]:
-    """Return all runs under the root, the newest first. A run inside a run, such as a seed, is named `name/seed-1`."""
+    """Return all runs under the root, the newest first. A run inside a run is named `name/seed-1`."""
     return sorted(_entries(root), key=lambda entry: (-entry.modified, entry.name))
 
 
@@ -152,7 +153,7 @@ def find_run(reference: str, root: Path) -> RunEntry:
     return RunEntry(reference, folder, "finished", read_manifest(model), folder_size(folder), modified)
 
 
-# --- deletion ---------------------------------------------------------------------------------------------------------
+# --- deletion -----------------------------------------------------------------------------------------------
 
 
 def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:

@@ -1,7 +1,7 @@
-"""Verified directories: a closed list of plain files, and a manifest with the SHA-256 of each file and of itself.
+"""Verified directories: a closed list of plain files, and a manifest with the SHA-256 of each and of itself.
 
-Models and checkpoints are stored in such directories. Each file is read once, up to a size limit and not through a link.
-The bytes that are hashed are the bytes that are parsed. Pickle is never used.
+Models and checkpoints are stored in such directories. Each file is read once, up to a size limit and not
+through a link. The bytes that are hashed are the bytes that are parsed. Pickle is never used.
 """
 
 from __future__ import annotations
@@ -50,11 +50,11 @@ class DirectoryFormat:
     other_version: str
 
 
-# --- writing ----------------------------------------------------------------------------------------------------------
+# --- writing ------------------------------------------------------------------------------------------------
 
 
 def canonical_json(value: object) -> bytes:
-    """Serialize a value in the form that is hashed: JSON with sorted keys, without spaces and NaN, in UTF-8."""
+    """Serialize a value in the form that is hashed: JSON in UTF-8, keys sorted, without spaces and NaN."""
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode("utf-8", "surrogatepass")
@@ -84,7 +84,7 @@ def write_verified(
     commit_directory(folder, fill)
 
 
-# --- reading ----------------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
@@ -143,7 +143,7 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
         message = f"expected format version {form.version}, found {version}"
         raise ModelError(message, place=str(path), hint=form.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
-    # The comparison of bytes finds a number that was replaced by other digits of the same value, such as 1e0 for 1.0.
+    # The comparison of bytes finds digits that were replaced by others of the same value, such as 1e0 for 1.0.
     if manifest.get("sha256") != hashed or content != canonical_json(manifest):
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
@@ -195,7 +195,7 @@ def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
     )
 
 
-# --- JSON -------------------------------------------------------------------------------------------------------------
+# --- JSON ---------------------------------------------------------------------------------------------------
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _OPENS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
@@ -224,7 +224,7 @@ def strict_json(content: bytes | bytearray) -> Any:
     Raises:
         ValueError: with the reason.
     """
-    # Brackets inside strings do not count. They are removed only where the quick test finds too many brackets.
+    # Brackets inside strings do not count. They are removed only if the quick test finds too many brackets.
     if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:
         raise ValueError(f"nested too deep, more than {DEEPEST} levels")
     text = content.decode("utf-8", "surrogatepass")
@@ -248,7 +248,7 @@ def _finite(text: str) -> float:
     return value if math.isfinite(value) else _refuse(text[:40])
 
 
-# --- arrays -----------------------------------------------------------------------------------------------------------
+# --- arrays -------------------------------------------------------------------------------------------------
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
@@ -265,7 +265,8 @@ _DTYPES = {"F32": "<f4", "F16": "<f2"}
 def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
     """Read the arrays of a safetensors file; all must be finite and of a floating type.
 
-    The arrays are views of `content`. The library would copy them, which takes a twentieth of the cold start of `tag`.
+    The arrays are views of `content`. The library would copy them, which takes a twentieth of the cold
+    start of `tag`.
 
     Raises:
         ModelError: if the file is damaged or a weight is not finite; the message names the array.

@@ -1,18 +1,20 @@
-"""A space of settings to search: a YAML file that gives each key its choices or its range, read and checked as configs are.
+"""Space of a sweep: a YAML file that gives each searched key its choices or its range.
 
     training.lr: {low: 1e-4, high: 1e-2, log: true}
     model.hidden_size: [64, 128, 256]
 
-Every choice and both ends of every range are laid over the config, as `--set` would do it; what is wrong with one of them is
-said in the same words, with its place in the space file.
+Every choice and both ends of every range are checked by reading the config with that value, as `--set`
+would do. The checks of the config supply the messages; their location is that of the value in the space
+file.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from seqtool.config.load import ReadConfig, config_error, read_text
 from seqtool.config.schema import SECTIONS, members, type_at
@@ -37,16 +39,20 @@ EXAMPLE = "give choices, [64, 128], or a range, {low: 0.001, high: 0.1, log: tru
 Number = int | float
 
 
+# Function that reads the config with more overrides `key=value`.
+ReadWith: TypeAlias = Callable[[Sequence[str]], ReadConfig]
+
+
 @dataclass(frozen=True)
 class Dimension:
-    """One key and what it may be.
+    """One searched key and its values.
 
     Attributes:
-        key: dotted, as for `--set`.
+        key: with dots, as for `--set`.
         choices: YAML texts; empty for a range.
-        low, high: both ends, whole numbers for a key that takes them.
-        step: from one value to the next, or None.
-        log: whether each factor is as likely as the next.
+        low, high: both ends of the range, integers for a key that takes integers only.
+        step: distance between two values of the range, or None for any value.
+        log: whether values are drawn uniformly on a logarithmic scale.
     """
 
     key: str
@@ -58,61 +64,55 @@ class Dimension:
 
     @property
     def grid(self) -> tuple[str, ...]:
-        """All its values; empty where they are too many to be counted."""
+        """All values as YAML texts; empty for a range without steps."""
         if self.choices:
             return self.choices
         step = self.step or (1 if isinstance(self.low, int) and not self.log else None)
         if step is None:
             return ()
         count = int((self.high - self.low) / step + 1e-9) + 1
-        return tuple(number_text(self.low + place * step) for place in range(count))
+        return tuple(number_text(self.low + number * step) for number in range(count))
 
 
 def number_text(value: Number) -> str:
-    """A number as YAML text; a sum of decimal fractions without the error of its last digits."""
+    """Return a number as YAML text of at most twelve digits, which hides the rounding errors of sums."""
     return str(value) if isinstance(value, int) else repr(float(f"{value:.12g}"))
 
 
-def read_space(path: Path, lay_over: Callable[[Sequence[str]], ReadConfig]) -> tuple[Dimension, ...]:
-    """Read a space file.
+def read_space(path: Path, read_with: ReadWith) -> tuple[Dimension, ...]:
+    """Read and check a space file.
 
     Args:
-        lay_over: reads the config with options `key=value` laid over it.
+        read_with: reads the config with overrides `key=value`.
 
     Raises:
-        ConfigError: with every mistake of the file.
+        ConfigError: with every mistake in the file.
     """
-    task = lay_over(()).settings.task
+    task = read_with(()).settings.task
     tree = read_tree(Source(str(path), read_text(path), str(path.parent)))
     mistakes = list(tree.mistakes)
-    found: dict[str, Dimension] = {}
+    dimensions: dict[str, Dimension] = {}
     if tree.root is not None and not isinstance(tree.root, MappingNode):
-        mistakes.append(
-            Mistake(
-                tree.root.mark, f"expected keys to search over, found {describe_node(tree.root)}", EXAMPLE
-            )
-        )
+        message = f"expected keys to search over, found {describe_node(tree.root)}"
+        mistakes.append(Mistake(tree.root.mark, message, EXAMPLE))
     for key, entry in _entries(tree.root) if isinstance(tree.root, MappingNode) else ():
-        if key in found:
+        if key in dimensions:
             mistakes.append(Mistake(entry.key, f"{key}: is given twice", "delete one of the two"))
             continue
-        wrong, dimension = _dimension(key, entry, task, lay_over)
-        mistakes += wrong
+        new_mistakes, dimension = _dimension(key, entry, task, read_with)
+        mistakes += new_mistakes
         if dimension is not None:
-            found[key] = dimension
-    if not found and not mistakes:
-        raise ConfigError(
-            "expected keys to search over, found none",
-            place=str(path),
-            hint=f"for example training.lr: {EXAMPLE}",
-        )
+            dimensions[key] = dimension
+    if not dimensions and not mistakes:
+        hint = f"for example training.lr: {EXAMPLE}"
+        raise ConfigError("expected keys to search over, found none", place=str(path), hint=hint)
     if mistakes:
         raise config_error(mistakes)
-    return tuple(found.values())
+    return tuple(dimensions.values())
 
 
 def _entries(root: MappingNode) -> Iterator[tuple[str, Entry]]:
-    """Keys with their dots, whether they are written with them or under a section."""
+    """Yield the keys with dots, which the file may write with dots or inside a section."""
     for name, entry in root.entries.items():
         if name in SECTIONS and isinstance(entry.value, MappingNode):
             yield from ((f"{name}.{inner}", below) for inner, below in entry.value.entries.items())
@@ -121,70 +121,66 @@ def _entries(root: MappingNode) -> Iterator[tuple[str, Entry]]:
 
 
 def _dimension(
-    key: str, entry: Entry, task: str, lay_over: Callable[[Sequence[str]], ReadConfig]
+    key: str, entry: Entry, task: str, read_with: ReadWith
 ) -> tuple[list[Mistake], Dimension | None]:
+    """Return the mistakes of an entry, and the dimension if it can be built."""
     node = entry.value
     if key in ("name", "task"):
-        return [
-            Mistake(
-                entry.key, f"{key}: cannot be searched over", "name a key of data, model or training, or seed"
-            )
-        ], None
+        hint = "name a key of data, model or training, or seed"
+        return [Mistake(entry.key, f"{key}: cannot be searched over", hint)], None
     if isinstance(node, SequenceNode) and node.values:
-        values = [(_text(value), value.mark) for value in node.values]
-        return _refused(key, entry, values, lay_over), Dimension(
-            key, tuple(dict.fromkeys(text for text, _ in values))
-        )
+        values = [(_yaml_text(value), value.mark) for value in node.values]
+        choices = tuple(dict.fromkeys(text for text, _ in values))
+        return _check_values(key, entry, values, read_with), Dimension(key, choices)
     if not isinstance(node, MappingNode):
         mark = entry.key if isinstance(node, ScalarNode) and node.is_empty else node.mark
-        return [
-            Mistake(mark, f"{key}: expected choices or a range, found {describe_node(node)}", EXAMPLE)
-        ], None
-    kind, _ = type_at(task, tuple(key.split(".")))
-    numbers = [member for member in (int, float) if member in members(kind)]
-    unknown = _refused(key, entry, [("1", entry.key)], lay_over) if not numbers else []
-    if unknown:
-        return [Mistake(entry.key, unknown[0].message, unknown[0].hint)], None
-    mistakes, dimension = _range(key, node, whole=float not in numbers)
+        message = f"{key}: expected choices or a range, found {describe_node(node)}"
+        return [Mistake(mark, message, EXAMPLE)], None
+    type_, _ = type_at(task, tuple(key.split(".")))
+    number_types = [member for member in (int, float) if member in members(type_)]
+    not_a_number = [] if number_types else _check_values(key, entry, [("1", entry.key)], read_with)
+    if not_a_number:
+        return [Mistake(entry.key, not_a_number[0].message, not_a_number[0].hint)], None
+    mistakes, dimension = _range(key, node, integers=float not in number_types)
     if dimension is not None and not mistakes:
         ends = [
             (number_text(end), node.entries[name].value.mark)
             for name, end in (("low", dimension.low), ("high", dimension.high))
         ]
-        mistakes = _refused(key, entry, ends, lay_over)
+        mistakes = _check_values(key, entry, ends, read_with)
     return mistakes, dimension
 
 
-def _refused(
-    key: str, entry: Entry, values: list[tuple[str, Mark]], lay_over: Callable[[Sequence[str]], ReadConfig]
+def _check_values(
+    key: str, entry: Entry, values: list[tuple[str, Mark]], read_with: ReadWith
 ) -> list[Mistake]:
-    """What the config's own checks have against some values."""
-    found = []
+    """Return the mistakes that the checks of the config report for values of a key."""
+    mistakes = []
     for text, mark in values:
         try:
-            lay_over([f"{key}={text}"])
+            read_with([f"{key}={text}"])
         except ConfigError as error:
             problem = error.problems[0]
             unknown = problem.message.endswith("unknown key")
-            found.append(Mistake(entry.key if unknown else mark, problem.message, problem.hint))
+            mistakes.append(Mistake(entry.key if unknown else mark, problem.message, problem.hint))
             if unknown:
                 break
-    return found
+    return mistakes
 
 
-def _text(node: Node) -> str:
-    """A node as YAML text on one line."""
+def _yaml_text(node: Node) -> str:
+    """Return a node as YAML text on one line."""
     if isinstance(node, ScalarNode):
         return node.text if node.plain else quoted(node.text)
     if isinstance(node, SequenceNode):
-        return "[" + ", ".join(_text(value) for value in node.values) + "]"
-    return "{" + ", ".join(f"{name}: {_text(entry.value)}" for name, entry in node.entries.items()) + "}"
+        return "[" + ", ".join(_yaml_text(value) for value in node.values) + "]"
+    return "{" + ", ".join(f"{name}: {_yaml_text(entry.value)}" for name, entry in node.entries.items()) + "}"
 
 
-# --- ranges -----------------------------------------------------------------------------------------------------------
+# --- ranges -------------------------------------------------------------------------------------------------
 
 
-def _range(key: str, table: MappingNode, *, whole: bool) -> tuple[list[Mistake], Dimension | None]:
+def _range(key: str, table: MappingNode, *, integers: bool) -> tuple[list[Mistake], Dimension | None]:
     mistakes, values = [], {}
     for name, entry in table.entries.items():
         if name not in RANGE_KEYS:
@@ -192,15 +188,11 @@ def _range(key: str, table: MappingNode, *, whole: bool) -> tuple[list[Mistake],
             hint = f"did you mean {near}?" if near else f"a range has {', '.join(RANGE_KEYS)}"
             mistakes.append(Mistake(entry.key, f"{key}: a range has no key {name}", hint))
             continue
-        value = _value(entry.value, name, whole=whole)
+        value = _value(entry.value, name, integers=integers)
         if value is None:
-            expected = "true or false" if name == "log" else "a whole number" if whole else "a number"
-            mistakes.append(
-                Mistake(
-                    entry.value.mark,
-                    f"{key}: expected {expected} for {name}, found {describe_node(entry.value)}",
-                )
-            )
+            expected = "true or false" if name == "log" else "a whole number" if integers else "a number"
+            message = f"{key}: expected {expected} for {name}, found {describe_node(entry.value)}"
+            mistakes.append(Mistake(entry.value.mark, message))
         else:
             values[name] = value
     missing = [name for name in ("low", "high") if name not in table.entries]
@@ -208,13 +200,13 @@ def _range(key: str, table: MappingNode, *, whole: bool) -> tuple[list[Mistake],
         mistakes.append(Mistake(table.mark, f"{key}: the range has no {' and no '.join(missing)}", EXAMPLE))
     if mistakes:
         return mistakes, None
-    made = Dimension(
-        key, (), values["low"], values["high"], values.get("step"), bool(values.get("log", False))
-    )
-    return _senseless(made, table), made
+    log = bool(values.get("log", False))
+    dimension = Dimension(key, (), values["low"], values["high"], values.get("step"), log)
+    return _check_range(dimension, table.entries), dimension
 
 
-def _value(node: Node, name: str, *, whole: bool) -> Number | bool | None:
+def _value(node: Node, name: str, *, integers: bool) -> Number | bool | None:
+    """Return the value of a key of a range, or None if it has another type."""
     if not isinstance(node, ScalarNode):
         return None
     if name == "log":
@@ -223,37 +215,25 @@ def _value(node: Node, name: str, *, whole: bool) -> Number | bool | None:
         value = float(node.text)
     except ValueError:
         return None
-    if not math.isfinite(value) or (whole and not value.is_integer()):
+    if not math.isfinite(value) or (integers and not value.is_integer()):
         return None
-    return int(value) if whole else value
+    return int(value) if integers else value
 
 
-def _senseless(made: Dimension, table: MappingNode) -> list[Mistake]:
-    entries, found = table.entries, []
-    if made.low >= made.high:
-        found.append(
-            Mistake(
-                entries["high"].value.mark,
-                f"{made.key}: expected high above low",
-                "give the smaller number as low",
-            )
-        )
-    if made.log and made.low <= 0:
-        found.append(
-            Mistake(
-                entries["low"].value.mark,
-                f"{made.key}: a logarithmic range starts above 0",
-                "raise low, or delete log",
-            )
-        )
-    if made.step is not None and made.step <= 0:
-        found.append(Mistake(entries["step"].value.mark, f"{made.key}: expected a step above 0"))
-    if made.step is not None and made.log:
-        found.append(
-            Mistake(
-                entries["step"].key,
-                f"{made.key}: a logarithmic range has no step",
-                "delete step or log, or list the choices",
-            )
-        )
-    return found
+def _check_range(dimension: Dimension, entries: Mapping[str, Entry]) -> list[Mistake]:
+    """Return the mistakes in the numbers of a range."""
+    key, mistakes = dimension.key, []
+
+    def add(mark: Mark, message: str, hint: str = "") -> None:
+        mistakes.append(Mistake(mark, f"{key}: {message}", hint))
+
+    if dimension.low >= dimension.high:
+        add(entries["high"].value.mark, "expected high above low", "give the smaller number as low")
+    if dimension.log and dimension.low <= 0:
+        add(entries["low"].value.mark, "a logarithmic range starts above 0", "raise low, or delete log")
+    if dimension.step is not None and dimension.step <= 0:
+        add(entries["step"].value.mark, "expected a step above 0")
+    if dimension.step is not None and dimension.log:
+        hint = "delete step or log, or list the choices"
+        add(entries["step"].key, "a logarithmic range has no step", hint)
+    return mistakes

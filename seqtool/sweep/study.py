@@ -1,9 +1,9 @@
 """Study of a sweep: its plan and its queue of trials in the database of Optuna.
 
-All trials of a study are put into the queue when the study is created. Each has a number, its slot. Trials of a grid or a
-random search have their values from the start; TPE chooses them when a worker takes the trial. The database gives a waiting
-trial to one worker only. When a worker dies, its trial has no more heartbeats; another worker puts it into the queue again and
-resumes it from its last checkpoint.
+All trials of a study are put into the queue when the study is created. Each has a number, its slot. Trials
+of a grid or a random search have their values from the start; TPE chooses them when a worker takes the
+trial. The database gives a waiting trial to one worker only. When a worker dies, its trial has no more
+heartbeats; another worker puts it into the queue again and resumes it from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ FIXED_PARTS = {
 
 @dataclass(frozen=True)
 class Plan:
-    """Plan of a study. All command lines that work on the study must have the same plan, except for the number of trials.
+    """Plan of a study, equal in all command lines that work on it, except for the number of trials.
 
     Attributes:
         base: settings that all trials share, with the hashes of files in place of their paths.
@@ -94,7 +94,7 @@ def quiet_optuna() -> Iterator[None]:
         yield
 
 
-# --- opening ----------------------------------------------------------------------------------------------------------
+# --- opening ------------------------------------------------------------------------------------------------
 
 
 def open_storage(url: str, heartbeat: float) -> BaseStorage:
@@ -117,8 +117,8 @@ def open_storage(url: str, heartbeat: float) -> BaseStorage:
             time.sleep(OPEN_DELAY)
         return _storage(url, interval)
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError) as error:
-        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}"
-        hint = "give a database URL as SQLAlchemy takes it, such as sqlite:///sweep.db or postgresql://user@host/name"
+        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}" hint = "give a
+        database URL as SQLAlchemy takes it, such as sqlite:///sweep.db or postgresql://user@host/name"
         raise SeqtoolError(message, place="--storage", hint=hint) from error
 
 
@@ -135,7 +135,7 @@ def _storage(url: str, interval: int) -> BaseStorage:
 
 
 def open_study(storage: BaseStorage, name: str, plan: Plan) -> Study:
-    """Create a study and fill its queue, or open the existing one and add the trials by which the plan exceeds it.
+    """Create a study and fill its queue, or open the existing one and add the trials that it lacks.
 
     Raises:
         SeqtoolError: if the existing study has another plan.
@@ -194,7 +194,7 @@ def _fill_queue(study: Study, plan: Plan, first: int) -> None:
     study.set_user_attr("plan", plan.to_json())
 
 
-# --- values of trials -------------------------------------------------------------------------------------------------
+# --- values of trials ---------------------------------------------------------------------------------------
 
 
 def make_plan(
@@ -208,7 +208,8 @@ def make_plan(
 ) -> Plan:
     """Make the plan of a study.
 
-    The number of trials is at most the number of points of the space. A grid has a trial for each point by default.
+    The number of trials is at most the number of points of the space. A grid has a trial for each point by
+    default.
 
     Raises:
         ConfigError: if the number of points of a grid is not finite or too large.
@@ -283,7 +284,7 @@ def _suggest(trial: Trial, dimension: Dimension) -> str:
     return number_text(trial.suggest_float(dimension.key, low, high, step=step, log=log))
 
 
-# --- the queue --------------------------------------------------------------------------------------------------------
+# --- the queue ----------------------------------------------------------------------------------------------
 
 
 def requeue(study: Study, trial: FrozenTrial) -> None:
@@ -304,7 +305,7 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
 
 
 def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
-    """Return the trials of the queue in the order of their slots; of a trial that was requeued, the last attempt."""
+    """Return the trials in the order of their slots; of a requeued trial, the last attempt."""
     trials = {}
     for trial in study.get_trials(deepcopy=False):
         if "slot" in trial.user_attrs:

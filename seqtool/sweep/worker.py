@@ -1,7 +1,7 @@
 """Worker of a sweep: a process that trains one trial after another until none is left.
 
-Workers share nothing but the database of the study. It makes no difference whether they were started by one command line, by
-several, or on several machines.
+Workers share nothing but the database of the study. It makes no difference whether they were started by one
+command line, by several, or on several machines.
 """
 
 from __future__ import annotations
@@ -136,7 +136,8 @@ def _objective(job: SweepJob, trial: Trial) -> float:
     """Train one trial and return its score.
 
     Raises:
-        TrialPruned: if it is worse than the median of the others at the same step, or if another worker took the last trial.
+        TrialPruned: if it is worse than the median of the others at the same step, or if another worker
+            took the last trial.
         SeqtoolError: if it cannot be trained or diverges; the study stores the reason.
         Stopped: after a stop signal; the trial is in the queue again.
     """
@@ -187,7 +188,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
 
 
 def score(row: RowEvent) -> float:
-    """Return the score that trials are compared by: span F1, else accuracy; for character models the validation loss."""
+    """Return the score that trials are compared by: validation loss of a text, span F1, or accuracy."""
     if "val_bits_per_char" in row.scores:
         return row.scores["val_loss"]
     return row.scores.get("val_f1", row.scores["val_accuracy"])

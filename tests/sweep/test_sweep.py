@@ -72,7 +72,7 @@ def memory() -> Any:
     return optuna.storages.InMemoryStorage()
 
 
-# --- how trials are handed out ----------------------------------------------------------------------------------------
+# --- how trials are handed out ------------------------------------------------------------------------------
 
 
 def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() -> None:
@@ -154,7 +154,7 @@ def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.Monkey
     assert dropped == [True]
 
 
-# --- a worker in this process -----------------------------------------------------------------------------------------
+# --- a worker in this process -------------------------------------------------------------------------------
 
 
 def work(folder: Path, made: Plan, **changes: Any) -> SweepJob:
@@ -201,7 +201,7 @@ def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(
     assert not list(runs.glob("trial-006*")) and (runs / "trial-000/model/manifest.json").is_file()
 
 
-# --- the command line -------------------------------------------------------------------------------------------------
+# --- the command line ---------------------------------------------------------------------------------------
 
 
 def swept(folder: Path, *options: str) -> Result:
