@@ -180,7 +180,7 @@ def _free_name(path: Path) -> Path:
 
 
 def read_json_lines(path: Path) -> Iterator[Json]:
-    """Yield the objects of a `.jsonl` file, up to a line that a crash left incomplete; none without a file."""
+    """Yield the objects of a `.jsonl` file, up to a line that a crash cut; none without a file."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as file:

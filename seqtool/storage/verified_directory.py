@@ -143,7 +143,7 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
         message = f"expected format version {form.version}, found {version}"
         raise ModelError(message, place=str(path), hint=form.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
-    # The comparison of bytes finds digits that were replaced by others of the same value, such as 1e0 for 1.0.
+    # The comparison of bytes finds digits that were replaced by others of equal value, such as 1e0 for 1.0.
     if manifest.get("sha256") != hashed or content != canonical_json(manifest):
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):

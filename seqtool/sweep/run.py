@@ -230,7 +230,7 @@ def _finish(study: Study, job: SweepJob) -> Summary:
 
 
 def _importance(study: Study) -> dict[str, float]:
-    """Return the share of each key in the variance of the scores, the largest first; empty after few trials."""
+    """Return the share of each key in the variance of the scores, the largest first; empty for few trials."""
     from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
 
     try:

@@ -117,8 +117,8 @@ def open_storage(url: str, heartbeat: float) -> BaseStorage:
             time.sleep(OPEN_DELAY)
         return _storage(url, interval)
     except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError) as error:
-        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}" hint = "give a
-        database URL as SQLAlchemy takes it, such as sqlite:///sweep.db or postgresql://user@host/name"
+        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}"
+        hint = "give a URL for SQLAlchemy, such as sqlite:///sweep.db or postgresql://user@host/name"
         raise SeqtoolError(message, place="--storage", hint=hint) from error
 
 
