@@ -58,7 +58,7 @@ def _find_problem(path: str, matches: Sequence[Path], source: str) -> Problem | 
     if matches[0].exists():
         hint = "data is read more than once: write it to a file first"
         return Problem("expected a file, found a pipe or device", path, hint)
-    return Problem("expected a file, found nothing of that name", path, hint)
+    return Problem("expected a file, found none with this name", path, hint)
 
 
 def file_hashes(paths: Iterable[Path]) -> dict[str, str]:

@@ -277,7 +277,7 @@ def test_float16_copy_of_a_tagger_has_scores_before_and_after(runs: Path) -> Non
     )
     result = inside("export", "tagger", "--dtype", "float16", cwd=runs)
     assert (
-        "runs/tagger/gone.conll: expected a file, found nothing of that name; name data with --data"
+        "runs/tagger/gone.conll: expected a file, found none with this name; name data with --data"
         in result.stdout
     )
 

@@ -1,4 +1,4 @@
-"""Paths and patterns: what they find, in which order, and what is said of what they do not find."""
+"""Expansion of paths and patterns: the files, their order, and errors; hashes of files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("paths", "expected"),
     [
         (["b.txt", "a.txt"], ["b.txt", "a.txt"]),
         (["[ab].txt"], ["a.txt", "b.txt"]),
@@ -32,38 +32,38 @@ def folder(tmp_path: Path) -> Path:
     ],
     ids=["as given", "pattern", "deep", "each once", "brackets in a name", "two names of one file"],
 )
-def test_what_is_found(folder: Path, given: list[str], expected: list[str]) -> None:
-    found = expand([str(folder / path) for path in given])
-    assert [os.path.relpath(path.resolve(), folder) for path in found] == expected
+def test_expand_returns_files_in_order(folder: Path, paths: list[str], expected: list[str]) -> None:
+    files = expand([str(folder / path) for path in paths])
+    assert [os.path.relpath(path.resolve(), folder) for path in files] == expected
 
 
 @pytest.mark.parametrize(
-    ("given", "message", "hint"),
+    ("path", "message", "hint"),
     [
-        ("no.txt", "expected a file, found nothing of that name", "where to get it: example.org"),
+        ("no.txt", "expected a file, found none with this name", "where to get it: example.org"),
         ("*.md", "expected files, found none that match the pattern", "where to get it: example.org"),
         ("deep", "expected a file, found a folder", "/deep/*"),
         ("pipe", "expected a file, found a pipe or device", "write it to a file first"),
     ],
     ids=["missing", "no match", "folder", "pipe"],
 )
-def test_what_is_not_found(folder: Path, given: str, message: str, hint: str) -> None:
+def test_expand_reports_what_is_not_a_file(folder: Path, path: str, message: str, hint: str) -> None:
     os.mkfifo(folder / "pipe")
     with pytest.raises(DataError) as caught:
-        expand([str(folder / "a.txt"), str(folder / given)], "example.org")
+        expand([str(folder / "a.txt"), str(folder / path)], "example.org")
     (problem,) = caught.value.problems
-    assert (problem.message, problem.place) == (message, str(folder / given))
+    assert (problem.message, problem.place) == (message, str(folder / path))
     assert hint in problem.hint
 
 
-def test_all_that_is_missing_is_said_at_once(folder: Path) -> None:
+def test_expand_reports_all_missing_files_at_once(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         expand([str(folder / "no.txt"), str(folder / "nor.txt")])
     assert [Path(problem.place).name for problem in caught.value.problems] == ["no.txt", "nor.txt"]
     assert "relative to that file" in caught.value.problems[0].hint
 
 
-def test_hashes(folder: Path) -> None:
+def test_file_hashes_are_sha256(folder: Path) -> None:
     path = folder / "a.txt"
     assert file_hashes([path]) == {str(path): hashlib.sha256(b"a.txt").hexdigest()}
     with pytest.raises(DataError, match="cannot be read"):

@@ -67,7 +67,7 @@ def test_vanished_data_leave_the_interrupted_run_as_it_is(tmp_path: Path) -> Non
     with stopping(StopAt(4)), pytest.raises(Stopped):
         run(settings, tmp_path)
     Path(settings.data.train[0]).unlink()
-    with pytest.raises(DataError, match="nothing of that name"):
+    with pytest.raises(DataError, match="none with this name"):
         run(settings, tmp_path, resume=True)
     assert list((tmp_path / "small.partial" / "checkpoints").iterdir())
 

@@ -257,7 +257,7 @@ class LineStream:
 
 
 def _is_ready(descriptor: int) -> bool:
-    """Return whether a read would return at once; False if the system cannot tell."""
+    """Return whether a read would return at once; False if the system does not know it."""
     try:
         return bool(select.select([descriptor], [], [], 0)[0])
     except (OSError, ValueError):

@@ -141,7 +141,7 @@ class ConllFormat:
 
     def _replace_word(self, content: str, label: str) -> str:
         spans = [match.span() for match in WORD.finditer(content)]
-        missing = self.width - len(spans)  # 1 if a leading space stands for an empty first column
+        missing = self.width - len(spans)  # 1 if a leading space marks an empty first column
         start, stop = spans[(self.label or 0) - missing]
         return content[:start] + label + content[stop:]
 

@@ -36,7 +36,7 @@ LONGEST_WORD = 64  # of a longer word, character features read the first and las
 
 
 def feature_values(feature: Feature, words: Sequence[str]) -> Sequence[str]:
-    """Return the value of a looked-up feature for each word; for vectors and forms this is the word itself."""
+    """Return the value of a looked-up feature for each word: for vectors and forms, the word itself."""
     length = feature.length
     if feature.name == "lower":
         return [word.lower() for word in words]

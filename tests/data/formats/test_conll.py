@@ -1,4 +1,4 @@
-"""Columns: what is a token, a comment, a mistake; and write-back that touches nothing but the label."""
+"""CoNLL columns: tokens, comments and errors; new labels change no other byte."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def tokens(layout: ConllFormat, text: str) -> list[tuple[list[str], list[str] | 
         "one",
     ],
 )
-def test_tokens_and_labels(
+def test_read_returns_tokens_and_labels(
     layout: ConllFormat, text: str, expected: list[tuple[list[str], list[str] | None]]
 ) -> None:
     assert tokens(layout, text) == expected
@@ -77,7 +77,7 @@ def test_tokens_and_labels(
         (TAB, "-\tO", True),
     ],
 )
-def test_a_comment_is_told_by_its_number_of_columns(layout: ConllFormat, line: str, is_token: bool) -> None:
+def test_comment_has_another_number_of_columns(layout: ConllFormat, line: str, is_token: bool) -> None:
     (block,) = read(layout, line)
     assert bool(block.tokens) == is_token
     assert block.comments == (not is_token)
@@ -104,7 +104,7 @@ def test_a_comment_is_told_by_its_number_of_columns(layout: ConllFormat, line: s
         "other separator",
     ],
 )
-def test_mistakes_are_named_by_their_line(layout: ConllFormat, text: str, place: str, message: str) -> None:
+def test_errors_name_the_line(layout: ConllFormat, text: str, place: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read(layout, text)
     assert (caught.value.problems[0].place, caught.value.problems[0].message) == (place, message)
@@ -114,7 +114,7 @@ def test_mistakes_are_named_by_their_line(layout: ConllFormat, text: str, place:
 @pytest.mark.parametrize(
     "layout", [ConllFormat(empty_tokens="repair"), ConllFormat("space", empty_tokens="repair")]
 )
-def test_an_empty_token_is_repaired_in_the_tokens_and_kept_in_the_file(layout: ConllFormat) -> None:
+def test_empty_token_is_repaired_in_the_tokens_and_kept_in_the_file(layout: ConllFormat) -> None:
     (block,) = read(layout, "\tA\n")
     assert block.tokens == ["_"]
     assert layout.fill(block, ["B"]) == ["\tB\n"]
@@ -143,7 +143,7 @@ def test_an_empty_token_is_repaired_in_the_tokens_and_kept_in_the_file(layout: C
         "append to other",
     ],
 )
-def test_fill_changes_the_label_alone(layout: ConllFormat, line: str, filled: str | None) -> None:
+def test_fill_changes_only_the_label(layout: ConllFormat, line: str, filled: str | None) -> None:
     (block,) = read(layout, line)
     assert layout.fill(block, ["X"]) == [filled if filled is not None else " b X\n"]
 
@@ -166,7 +166,7 @@ LAYOUT = st.builds(
     st.sampled_from(["", "\n", "\t \n"]),
     st.booleans(),
 )
-def test_write_back_is_lossless_and_is_read_again(
+def test_fill_is_lossless_and_can_be_read_again(
     layout: ConllFormat, sentences: list[list[tuple[str, str, str]]], end: str, gap: str, bom: bool
 ) -> None:
     between = {"tab": "\t", "space": " \t "}.get(layout.separator, layout.separator)

@@ -1,4 +1,4 @@
-"""What is found out about the columns of a file, and what is refused."""
+"""Detection of the columns of a file, and its errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seqtool.errors import DataError
 
 
 @pytest.mark.parametrize(
-    ("text", "given", "expected"),
+    ("text", "options", "expected"),
     [
         ("a\tA\nb\tB\n", {}, ConllFormat("tab", 2, 0, 1)),
         ("a A\nb B\n", {}, ConllFormat("space", 2, 0, 1)),
@@ -47,12 +47,12 @@ from seqtool.errors import DataError
         "literal tab",
     ],
 )
-def test_layout(text: str, given: dict[str, Any], expected: ConllFormat) -> None:
-    assert find_layout(text.splitlines(keepends=True), "f", **given) == expected
+def test_find_layout_detects_columns(text: str, options: dict[str, Any], expected: ConllFormat) -> None:
+    assert find_layout(text.splitlines(keepends=True), "f", **options) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "given", "expected"),
+    ("text", "options", "expected"),
     [
         ("a\nb c\nd\n", {}, ConllFormat("tab", 1, 0, None)),
         ("a\tP\n", {"trained_width": 3}, ConllFormat("tab", 2, 0, None)),
@@ -67,14 +67,14 @@ def test_layout(text: str, given: dict[str, Any], expected: ConllFormat) -> None
     ],
     ids=["one column", "last is missing", "all there", "named", "numbered", "nothing yet"],
 )
-def test_a_file_to_be_tagged_may_lack_the_label(
-    text: str, given: dict[str, Any], expected: ConllFormat
+def test_file_to_be_tagged_may_lack_the_label(
+    text: str, options: dict[str, Any], expected: ConllFormat
 ) -> None:
-    assert find_layout(text.splitlines(keepends=True), "f", need_labels=False, **given) == expected
+    assert find_layout(text.splitlines(keepends=True), "f", need_labels=False, **options) == expected
 
 
 @pytest.mark.parametrize(
-    ("text", "given", "message"),
+    ("text", "options", "message"),
     [
         ("a\nb\n", {}, "expected at least 2 columns separated by a tab (a token and its label), found 1"),
         ("a;A\n", {}, "expected at least 2 columns separated by a tab (a token and its label), found 1"),
@@ -100,9 +100,9 @@ def test_a_file_to_be_tagged_may_lack_the_label(
         "the token's",
     ],
 )
-def test_what_is_refused(text: str, given: dict[str, Any], message: str) -> None:
+def test_find_layout_refuses_a_missing_label_column(text: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        find_layout(text.splitlines(keepends=True), "f", **given)
+        find_layout(text.splitlines(keepends=True), "f", **options)
     (problem,) = caught.value.problems
     assert (problem.message, problem.place) == (message, "f")
     assert "data.label" in problem.hint and "data.separator" in problem.hint

@@ -1,4 +1,4 @@
-"""CoNLL-U: every kind of line, every kind of label, and write-back that touches nothing but the label."""
+"""CoNLL-U: every kind of line and label; new labels change no other byte."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FRENCH = """\
 """
 
 
-def read(text: str, form: ConlluFormat | None = None) -> list[Block]:
-    return list((form or ConlluFormat()).read(io.StringIO(text, newline="\n"), "f"))
+def read(text: str, file_format: ConlluFormat | None = None) -> list[Block]:
+    return list((file_format or ConlluFormat()).read(io.StringIO(text, newline="\n"), "f"))
 
 
-def test_words_are_read_and_other_lines_left_alone() -> None:
+def test_read_returns_words_and_skips_other_lines() -> None:
     (block,) = read(FRENCH)
     assert block.tokens == ["Il", "va", "à", "le", "_", "20 000"]
     assert block.labels == ["PRON", "VERB", "ADP", "DET", "SYM", "NUM"]
@@ -48,11 +48,11 @@ def test_words_are_read_and_other_lines_left_alone() -> None:
         ("misc:Ner", ["_", "O", "B-x", "_", "_", "_"]),
     ],
 )
-def test_any_label(label: str, expected: list[str]) -> None:
+def test_read_returns_the_chosen_label(label: str, expected: list[str]) -> None:
     assert read(FRENCH, ConlluFormat(label))[0].labels == expected
 
 
-def test_surface_tokens_have_their_words_labels_joined() -> None:
+def test_surface_token_has_the_joined_labels_of_its_words() -> None:
     (block,) = read(FRENCH, ConlluFormat(tokens="surface"))
     assert block.tokens == ["Il", "va", "au", "_", "20 000"]
     assert block.labels == ["PRON", "VERB", "ADP+DET", "SYM", "NUM"]
@@ -61,15 +61,15 @@ def test_surface_tokens_have_their_words_labels_joined() -> None:
 
 @pytest.mark.parametrize("tokens", ["words", "surface"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_all_bytes_but_the_labels_stay(tokens: Literal["words", "surface"], end: str) -> None:
-    form = ConlluFormat("upos", tokens)
+def test_fill_changes_only_the_labels(tokens: Literal["words", "surface"], end: str) -> None:
+    file_format = ConlluFormat("upos", tokens)
     text = "\ufeff" + (FRENCH + FRENCH.rstrip("\n")).replace("\n", end)
-    blocks = read(text, form)
+    blocks = read(text, file_format)
     assert [label for block in blocks for label in block.labels or []].count("NUM") == 2
-    assert "".join(line for block in blocks for line in form.fill(block, block.labels or [])) == text
+    assert "".join(line for block in blocks for line in file_format.fill(block, block.labels or [])) == text
     new = [[label.lower() for label in block.labels or []] for block in blocks]
     filled = "".join(
-        line for block, labels in zip(blocks, new, strict=True) for line in form.fill(block, labels)
+        line for block, labels in zip(blocks, new, strict=True) for line in file_format.fill(block, labels)
     )
     expected = text
     for label in ("PRON", "VERB", "ADP", "DET", "SYM", "NUM"):
@@ -77,10 +77,10 @@ def test_all_bytes_but_the_labels_stay(tokens: Literal["words", "surface"], end:
     assert filled == expected
 
 
-def test_a_surface_label_that_does_not_fit_its_words_stands_in_their_range_line() -> None:
-    form = ConlluFormat(tokens="surface")
-    (block,) = read(FRENCH, form)
-    lines = form.fill(block, ["PRON", "VERB", "ADP", "SYM", "NUM"])
+def test_surface_label_with_other_parts_than_words_goes_to_the_range_line() -> None:
+    file_format = ConlluFormat(tokens="surface")
+    (block,) = read(FRENCH, file_format)
+    lines = file_format.fill(block, ["PRON", "VERB", "ADP", "SYM", "NUM"])
     assert [line.split("\t")[3] for line in lines[4:7]] == ["ADP", "_", "_"]
 
 
@@ -96,10 +96,10 @@ def test_a_surface_label_that_does_not_fit_its_words_stands_in_their_range_line(
         ("A=1", "_", "A=1"),
     ],
 )
-def test_a_misc_key_is_set_among_the_others(misc: str, label: str, filled: str) -> None:
-    form = ConlluFormat("misc:Ner")
-    (block,) = read(f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{misc}\r\n", form)
-    assert form.fill(block, [label]) == [f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{filled}\r\n"]
+def test_fill_sets_one_key_of_misc(misc: str, label: str, filled: str) -> None:
+    file_format = ConlluFormat("misc:Ner")
+    (block,) = read(f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{misc}\r\n", file_format)
+    assert file_format.fill(block, [label]) == [f"1\ta\t_\t_\t_\t_\t_\t_\t_\t{filled}\r\n"]
 
 
 def row(ident: str, form: str = "a") -> str:
@@ -133,29 +133,29 @@ def row(ident: str, form: str = "a") -> str:
         "empty form",
     ],
 )
-def test_mistakes_are_named_by_their_line(text: str, place: str, message: str) -> None:
+def test_errors_name_the_line(text: str, place: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read(text)
     assert (caught.value.problems[0].place, caught.value.problems[0].message) == (place, message)
     assert caught.value.problems[0].hint
 
 
-def test_an_empty_form_is_repaired_in_the_tokens_alone() -> None:
-    form = ConlluFormat(empty_tokens="repair")
-    (block,) = read(row("1", ""), form)
-    assert (block.tokens, form.fill(block, ["X"])) == (["_"], ["1\t\t_\tX" + "\t_" * 6 + "\n"])
+def test_empty_form_is_repaired_only_in_the_tokens() -> None:
+    file_format = ConlluFormat(empty_tokens="repair")
+    (block,) = read(row("1", ""), file_format)
+    assert (block.tokens, file_format.fill(block, ["X"])) == (["_"], ["1\t\t_\tX" + "\t_" * 6 + "\n"])
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("name", "label"),
     [("auto", "upos"), ("UPOS", "upos"), ("5", "xpos"), ("misc:Key", "misc:Key"), ("MISC:Key", "misc:Key")],
 )
-def test_labels_have_names_and_numbers(given: str, found: str) -> None:
-    assert find_label(given) == found
+def test_find_label_accepts_names_and_numbers(name: str, label: str) -> None:
+    assert find_label(name) == label
 
 
 @pytest.mark.parametrize("label", ["misc:", "ner", "2", "11", "-1", "head"])
-def test_other_labels_are_refused(label: str) -> None:
+def test_find_label_refuses_other_columns(label: str) -> None:
     with pytest.raises(DataError, match="expected a label among upos, xpos, feats, deprel and misc:Key"):
         find_label(label, "f")
 
@@ -164,18 +164,18 @@ def test_other_labels_are_refused(label: str) -> None:
     st.lists(st.tuples(st.integers(1, 3), st.sampled_from(["A", "B", "_"])), min_size=1, max_size=6),
     st.data(),
 )
-def test_surface_labels_go_back_to_their_words(spans: list[tuple[int, str]], data: st.DataObject) -> None:
+def test_surface_labels_are_written_to_their_words(spans: list[tuple[int, str]], data: st.DataObject) -> None:
     lines: list[str] = []
     number = 1
     for width, label in spans:
         lines += [row(f"{number}-{number + width - 1}", "s")] if width > 1 else []
         lines += [row(str(number + i)).replace("\t_\t_", f"\t_\t{label}", 1) for i in range(width)]
         number += width
-    form = ConlluFormat(tokens="surface")
-    (block,) = form.read(lines, "f")
-    assert form.fill(block, block.labels or []) == lines
+    file_format = ConlluFormat(tokens="surface")
+    (block,) = file_format.read(lines, "f")
+    assert file_format.fill(block, block.labels or []) == lines
     new = ["+".join(data.draw(st.sampled_from("XYZ_")) for _ in range(width)) for width, _ in spans]
-    (again,) = form.read(form.fill(block, new), "f")
+    (again,) = file_format.read(file_format.fill(block, new), "f")
     assert again.labels == new
-    (words,) = ConlluFormat().read(form.fill(block, new), "f")
+    (words,) = ConlluFormat().read(file_format.fill(block, new), "f")
     assert words.labels == [part for label in new for part in label.split("+")]

@@ -1,4 +1,4 @@
-"""Which format a file is taken for, and that it is said."""
+"""Detection of the format of a file, and the reason in its description."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
 
 
 @pytest.mark.parametrize(
-    ("name", "sample", "given", "expected", "said"),
+    ("name", "sample", "settings", "expected", "reason"),
     [
         (
             "x.conllu",
@@ -66,22 +66,22 @@ JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
         ("x.tsv", ["{\tPUNCT\n", "}\tPUNCT\n"], {}, ConllFormat(), "CoNLL columns"),
     ],
 )
-def test_formats_are_told_by_settings_ending_and_content(
-    name: str, sample: list[str], given: dict[str, Any], expected: object, said: str
+def test_find_format_uses_settings_extension_and_content(
+    name: str, sample: list[str], settings: dict[str, Any], expected: object, reason: str
 ) -> None:
-    form, how = find_format(TaggerData(train=("x",), **given), name, sample)
-    assert form == expected
-    assert said in how
+    file_format, description = find_format(TaggerData(train=("x",), **settings), name, sample)
+    assert file_format == expected
+    assert reason in description
 
 
-def test_a_label_of_another_format_is_refused() -> None:
+def test_label_of_another_format_is_refused() -> None:
     with pytest.raises(DataError, match="found 'ner'"):
         find_format(TaggerData(train=("x",), label="ner"), "x.conllu", UNIVERSAL)
     with pytest.raises(DataError, match="found 'upos'"):
         find_format(TaggerData(train=("x",), label="upos"), "x.tsv", COLUMNS)
 
 
-def test_layouts_are_the_same_whatever_separates_them() -> None:
+def test_same_layout_ignores_separators() -> None:
     assert same_layout(ConllFormat("tab"), ConllFormat("space"))
     assert not same_layout(ConllFormat(width=3), ConllFormat())
     assert same_layout(JsonlFormat(), JsonlFormat("w"))
@@ -120,13 +120,13 @@ PIECES = [
     st.sampled_from(["auto", "upos", "2", "misc:K", "-1"]),
     st.booleans(),
 )
-def test_any_text_is_read_without_loss_or_refused_with_its_place(
+def test_any_text_is_read_without_loss_or_refused_with_its_location(
     text: str, name: str, label: str, need_labels: bool
 ) -> None:
     lines = list(io.StringIO(text, newline="\n"))
     try:
-        form, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
-        blocks = list(form.read(lines, name))
+        file_format, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
+        blocks = list(file_format.read(lines, name))
     except DataError as error:
         assert all(problem.place.startswith(name) for problem in error.problems)
         return
@@ -135,6 +135,6 @@ def test_any_text_is_read_without_loss_or_refused_with_its_place(
         len(block.tokens) == len(block.token_lines) == len(block.labels or block.tokens) for block in blocks
     )
     if all(block.labels is not None for block in blocks):
-        assert [line for block in blocks for line in form.fill(block, block.labels or [])] == lines
-    new = [line for block in blocks for line in form.fill(block, ["N"] * len(block.tokens))]
+        assert [line for block in blocks for line in file_format.fill(block, block.labels or [])] == lines
+    new = [line for block in blocks for line in file_format.fill(block, ["N"] * len(block.tokens))]
     assert len(new) == len(lines)

@@ -1,4 +1,4 @@
-"""What is guessed of a stranger's labelled file: separator, token and label columns, fields, and what is left alone."""
+"""Guessed settings of a labeled file: separator, token and label columns, and fields."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from seqtool.settings import TaggerData
 NAMES = [("Anna", "B-PER"), ("Meier", "I-PER"), ("saw", "O"), ("Rome", "B-LOC")]
 
 
-def written(line: str, start: str = "", gap: str = "\n", end: str = "\n") -> str:
-    """Twelve sentences of names, each token in a line."""
+def file_text(line: str, start: str = "", gap: str = "\n", end: str = "\n") -> str:
+    """Return twelve sentences of names, one token per line."""
     one = "".join(
         line.format(n=number, token=token, label=label) + end
         for number, (token, label) in enumerate(NAMES, 1)
@@ -26,85 +26,85 @@ def written(line: str, start: str = "", gap: str = "\n", end: str = "\n") -> str
 
 COLUMNS: dict[str, tuple[str, str]] = {
     "tab": (
-        written("{token}\t{label}"),
+        file_text("{token}\t{label}"),
         "CoNLL columns separated by a tab, tokens in column 1, labels in column 2",
     ),
     "CoNLL-2003": (
-        written("{token} NNP I-NP {label}", "-DOCSTART- -X- O O\n\n"),
+        file_text("{token} NNP I-NP {label}", "-DOCSTART- -X- O O\n\n"),
         "CoNLL columns separated by spaces, tokens in column 1, labels in column 4",
     ),
     "counted tokens": (
-        written("{n}\t{token}\t{label}"),
+        file_text("{n}\t{token}\t{label}"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
     ),
     "GermEval": (
-        written("{n}\t{token}\t{label}\tO", "# http://x [2009]\n"),
+        file_text("{n}\t{token}\t{label}\tO", "# http://x [2009]\n"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 4",
     ),
     "empty columns": (
-        written("{n}\t{token}\t{label}\t_\t_", "# id 1\n"),
+        file_text("{n}\t{token}\t{label}\t_\t_", "# id 1\n"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
     ),
     "labels first": (
-        written("{label}\t{token}"),
+        file_text("{label}\t{token}"),
         "CoNLL columns separated by a tab, tokens in column 2, labels in column 1",
     ),
-    "trailing spaces, odd gaps": (
-        written("{token} {label}  ", gap=" \t \n"),
+    "trailing spaces, warnings gaps": (
+        file_text("{token} {label}  ", gap=" \t \n"),
         "CoNLL columns separated by spaces, tokens in column 1, labels in column 2",
     ),
     "BOM and CRLF": (
-        written("{token}\t{label}", "\ufeff", "\r\n", "\r\n"),
+        file_text("{token}\t{label}", "\ufeff", "\r\n", "\r\n"),
         "CoNLL columns separated by a tab, tokens in column 1, labels in column 2",
     ),
     "commas": (
-        written("{token},{label}"),
+        file_text("{token},{label}"),
         "CoNLL columns separated by ',', tokens in column 1, labels in column 2",
     ),
     "bars, no end": (
-        written("{token}|{label}").rstrip("\n"),
+        file_text("{token}|{label}").rstrip("\n"),
         "CoNLL columns separated by '|', tokens in column 1, labels in column 2",
     ),
 }
 
 
-def guessed(
+def guess_and_read(
     folder: Path, text: str, name: str = "f.txt", **known: Any
 ) -> tuple[TaggerData, list[str], list[str]]:
     path = folder / name
     path.write_text(text, encoding="utf-8", newline="")
-    data, odd = guess_layout(path, TaggerData(train=(str(path),), **known))
+    data, warnings = guess_layout(path, TaggerData(train=(str(path),), **known))
     sentences = read_split("train", [path], data).sentences
     return (
         data,
-        [layout_summary(data), *odd],
+        [layout_summary(data), *warnings],
         [f"{token}/{label}" for token, label in zip(sentences[0].tokens, sentences[0].labels, strict=True)],
     )
 
 
-@pytest.mark.parametrize(("text", "said"), COLUMNS.values(), ids=COLUMNS)
-def test_columns(tmp_path: Path, text: str, said: str) -> None:
-    _, notes, first = guessed(tmp_path, text)
-    assert notes == [said]
-    if "column 4" not in said or "spaces" in said:
+@pytest.mark.parametrize(("text", "summary"), COLUMNS.values(), ids=COLUMNS)
+def test_guess_layout_detects_columns(tmp_path: Path, text: str, summary: str) -> None:
+    _, notes, first = guess_and_read(tmp_path, text)
+    assert notes == [summary]
+    if "column 4" not in summary or "spaces" in summary:
         assert first == ["Anna/B-PER", "Meier/I-PER", "saw/O", "Rome/B-LOC"]
     assert looks_labeled(tmp_path / "f.txt")
 
 
-def test_a_header_is_pointed_at(tmp_path: Path) -> None:
-    _, notes, first = guessed(tmp_path, "Token,Tag\na,X\n\nb,Y\n")
+def test_guess_layout_warns_of_a_header(tmp_path: Path) -> None:
+    _, notes, first = guess_and_read(tmp_path, "Token,Tag\na,X\n\nb,Y\n")
     assert first == ["Token/Tag", "a/X"] and "header" in notes[1]
 
 
-def test_what_the_user_has_said_is_not_guessed(tmp_path: Path) -> None:
-    data, _, first = guessed(
+def test_known_settings_are_kept(tmp_path: Path) -> None:
+    data, _, first = guess_and_read(
         tmp_path,
-        written("{n}\t{token}\tx\t{label}"),
+        file_text("{n}\t{token}\tx\t{label}"),
         columns=("number", "form", "label", "other"),
         label="label",
     )
     assert first[0] == "Anna/x" and data.separator == "tab"
-    assert guessed(tmp_path, "a\tX\tP\nb\tY\tQ\n", label="2")[2] == ["a/X", "b/Y"]
+    assert guess_and_read(tmp_path, "a\tX\tP\nb\tY\tQ\n", label="2")[2] == ["a/X", "b/Y"]
 
 
 @pytest.mark.parametrize(
@@ -116,13 +116,16 @@ def test_what_the_user_has_said_is_not_guessed(tmp_path: Path) -> None:
         ("_\t_\tA=B\t0\t_", "feats"),
     ],
 )
-def test_conllu_takes_the_first_column_that_says_something(tmp_path: Path, row: str, label: str) -> None:
-    assert guessed(tmp_path, f"# c\n1\ta\ta\t{row}\t_\t_\n\n", "f.conllu")[0].label == label
+def test_conllu_label_is_the_first_column_that_is_not_empty(tmp_path: Path, row: str, label: str) -> None:
+    assert guess_and_read(tmp_path, f"# c\n1\ta\ta\t{row}\t_\t_\n\n", "f.conllu")[0].label == label
 
 
-def test_conllu_without_any_label_is_left_to_the_reader(tmp_path: Path) -> None:
-    assert guessed(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "auto"
-    assert guessed(tmp_path, "1\ta\ta\tN\tNN\t_\t_\t_\t_\t_\n\n", "f.conllu", label="xpos")[0].label == "xpos"
+def test_conllu_label_stays_if_all_columns_are_empty_or_it_is_known(tmp_path: Path) -> None:
+    assert guess_and_read(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "auto"
+    assert (
+        guess_and_read(tmp_path, "1\ta\ta\tN\tNN\t_\t_\t_\t_\t_\n\n", "f.conllu", label="xpos")[0].label
+        == "xpos"
+    )
 
 
 @pytest.mark.parametrize(
@@ -134,8 +137,10 @@ def test_conllu_without_any_label_is_left_to_the_reader(tmp_path: Path) -> None:
         ('{"text": ["a"], "spans": ["b", "c"], "pos": ["X"]}', ("text", "pos")),
     ],
 )
-def test_fields_of_json_lines(tmp_path: Path, record: str, fields: tuple[str, str]) -> None:
-    data, _, first = guessed(tmp_path, f"{record}\n" * 3, "f.jsonl")
+def test_guess_layout_finds_the_fields_of_json_lines(
+    tmp_path: Path, record: str, fields: tuple[str, str]
+) -> None:
+    data, _, first = guess_and_read(tmp_path, f"{record}\n" * 3, "f.jsonl")
     assert (data.text_key, data.label_key) == fields and first == ["a/X"]
 
 
@@ -150,13 +155,13 @@ def test_fields_of_json_lines(tmp_path: Path, record: str, fields: tuple[str, st
     ],
     ids=["empty", "prose", "one column", "verse", "no sentence breaks"],
 )
-def test_running_text_does_not_look_labelled(tmp_path: Path, text: str) -> None:
+def test_running_text_does_not_look_labeled(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
     assert not looks_labeled(tmp_path / "f")
     assert not looks_labeled(tmp_path / "missing")
 
 
-def test_a_file_laid_out_like_the_training_file_is_read_like_it(tmp_path: Path) -> None:
+def test_file_with_the_layout_of_the_training_file_is_read_alike(tmp_path: Path) -> None:
     path = tmp_path / "f.tsv"
     path.write_text("a\tX\tP\n")
     layout = Layout(label="2", width=3)

@@ -1,4 +1,4 @@
-"""JSON lines: tokens and labels in their several shapes, mistakes by line and column, fields set in place."""
+"""JSON lines: all forms of tokens and labels, errors by line and column, fields set in place."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from seqtool.data.formats.blocks import Block
 from seqtool.data.formats.jsonl import JsonlFormat, set_fields
 from seqtool.errors import DataError
 
-FORM = JsonlFormat()
+FORMAT = JsonlFormat()
 
 
-def read(line: str, form: JsonlFormat = FORM) -> Block:
-    (block,) = form.read([line], "f")
+def read(line: str, file_format: JsonlFormat = FORMAT) -> Block:
+    (block,) = file_format.read([line], "f")
     return block
 
 
@@ -33,15 +33,17 @@ def read(line: str, form: JsonlFormat = FORM) -> Block:
         ('{"tokens": ["\\u00e9\\ud83d\\ude00"]}', ["é😀"], None, None),
         (" \t\n", [], None, None),
     ],
-    ids=["lists", "BOM", "pairs", "text", "empty", "empty, labelled", "escapes", "blank"],
+    ids=["lists", "BOM", "pairs", "text", "empty", "empty, labeled", "escapes", "blank"],
 )
-def test_shapes(line: str, tokens: list[str], labels: list[str] | None, text: str | None) -> None:
+def test_read_accepts_lists_pairs_and_text(
+    line: str, tokens: list[str], labels: list[str] | None, text: str | None
+) -> None:
     block = read(line)
     assert (block.tokens, block.labels, block.text) == (tokens, labels, text)
-    assert FORM.fill(block, labels or []) == [line]
+    assert FORMAT.fill(block, labels or []) == [line]
 
 
-def test_keys_are_as_said() -> None:
+def test_read_uses_the_given_keys() -> None:
     assert read('{"w": ["a"], "t": ["A"]}', JsonlFormat("w", "t")).labels == ["A"]
 
 
@@ -88,18 +90,18 @@ def test_keys_are_as_said() -> None:
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("expected") else "",
 )
-def test_mistakes(line: str, place: str, message: str) -> None:
+def test_errors_name_line_and_column(line: str, place: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         read(line)
     assert (caught.value.problems[0].place, caught.value.problems[0].message) == (place, message)
 
 
-def test_the_line_is_counted() -> None:
+def test_error_counts_the_lines_before() -> None:
     with pytest.raises(DataError, match=r"^f:3:1: "):
-        list(FORM.read(['{"tokens": []}\n', "\n", "x\n"], "f"))
+        list(FORMAT.read(['{"tokens": []}\n', "\n", "x\n"], "f"))
 
 
-def test_an_empty_token_is_repaired() -> None:
+def test_empty_token_is_repaired() -> None:
     assert read('{"tokens": ["", "a"]}', JsonlFormat(empty_tokens="repair")).tokens == ["_", "a"]
 
 
@@ -114,7 +116,7 @@ def test_an_empty_token_is_repaired() -> None:
 )
 def test_fill_sets_the_labels_in_place(line: str, filled: str | None) -> None:
     expected = filled or line.replace('["A"]', '["N"]')
-    assert FORM.fill(read(line), ["N"]) == [expected]
+    assert FORMAT.fill(read(line), ["N"]) == [expected]
 
 
 JSON = st.recursive(
@@ -131,7 +133,7 @@ JSON = st.recursive(
     st.sampled_from([None, 1, "\t"]),
     st.booleans(),
 )
-def test_a_field_is_set_and_nothing_else(
+def test_set_fields_changes_only_its_field(
     record: dict[str, Any], key: str, value: Any, indent: Any, ascii_only: bool
 ) -> None:
     line = json.dumps(record, ensure_ascii=ascii_only, indent=indent).replace("\n", " ") + "\r\n"

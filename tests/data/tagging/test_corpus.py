@@ -1,4 +1,4 @@
-"""The whole corpus: splits, labels, scheme, vocabulary, tokeniser, and what is said of them; real sets where they are at hand."""
+"""Corpus of a tagger: splits, labels, scheme, vocabulary, tokenizer, notes, warnings; also of real data."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ NAMES = "Anna\tB-per\nBo\tI-per\ngeht\tO\n\nBo\tB-per\nruft\tO\nAnna\tB-per\n\n"
 TREE = "# text = Ja.\n1\tJa\t_\tINTJ{0}\n2\t.\t_\tPUNCT{0}\n\n".format("\t_" * 6)
 
 
-def load(folder: Path, train: str, name: str = "train.tsv", seed: int = 1, **given: Any) -> TaggedCorpus:
-    """A corpus of files written to a folder; `dev` and `test` are contents too."""
+def load(folder: Path, train: str, name: str = "train.tsv", seed: int = 1, **options: Any) -> TaggedCorpus:
+    """Load a corpus from files with these contents; `dev` and `test` are contents too."""
     (folder / name).write_text(train, encoding="utf-8", newline="")
     paths: dict[str, tuple[str, ...]] = {"train": (str(folder / name),)}
     for split in ("dev", "test"):
-        if split in given:
+        if split in options:
             path = folder / f"{split}{Path(name).suffix}"
-            path.write_text(given.pop(split), encoding="utf-8", newline="")
+            path.write_text(options.pop(split), encoding="utf-8", newline="")
             paths[split] = (str(path),)
-    return load_tagged_corpus(TaggerData(**{**paths, **given}), TaggerModel(), seed)
+    return load_tagged_corpus(TaggerData(**{**paths, **options}), TaggerModel(), seed)
 
 
-def test_spans_are_learnt_as_bioes_and_kept_as_written(tmp_path: Path) -> None:
+def test_spans_are_trained_as_bioes_and_kept_as_written(tmp_path: Path) -> None:
     corpus = load(tmp_path, NAMES)
     assert (corpus.scheme, corpus.inner_scheme) == ("iob2", "bioes")
     assert corpus.train[0].labels == ("B-per", "I-per", "O")
@@ -46,7 +46,7 @@ def test_spans_are_learnt_as_bioes_and_kept_as_written(tmp_path: Path) -> None:
     assert corpus.warnings == ()
 
 
-def test_labels_without_a_scheme_stay(tmp_path: Path) -> None:
+def test_labels_without_a_scheme_are_kept(tmp_path: Path) -> None:
     corpus = load(tmp_path, TREE, "train.conllu")
     assert (corpus.scheme, corpus.inner_scheme, corpus.labels) == ("none", "none", ("INTJ", "PUNCT"))
     assert corpus.inner_labels(corpus.train[0]) == ["INTJ", "PUNCT"]
@@ -55,7 +55,7 @@ def test_labels_without_a_scheme_stay(tmp_path: Path) -> None:
     assert "tokenizer for raw text: basic (token F1 1.0000 on training sentences)" in corpus.notes
 
 
-def test_the_scheme_may_be_given(tmp_path: Path) -> None:
+def test_scheme_of_the_settings_is_used(tmp_path: Path) -> None:
     assert load(tmp_path, NAMES, scheme="none").labels == ("B-per", "I-per", "O")
 
 
@@ -89,7 +89,7 @@ def test_dev_is_held_out_by_seed(tmp_path: Path) -> None:
     assert "dev: 2 sentences held out of train by seed 1 (data.split: 0.1)" in corpus.notes
 
 
-def test_a_dev_file_goes_before_the_split(tmp_path: Path) -> None:
+def test_dev_file_has_priority_over_split(tmp_path: Path) -> None:
     corpus = load(tmp_path, NAMES, dev=NAMES, split=0.5)
     assert len(corpus.train) == 2
     assert "dev has its own files; data.split is not used" in corpus.notes
@@ -99,7 +99,7 @@ def test_a_dev_file_goes_before_the_split(tmp_path: Path) -> None:
 
 
 @given(st.integers(2, 60), st.floats(0.001, 0.999), st.integers(0, 2**63 - 1))
-def test_holding_out_parts_the_sentences(size: int, fraction: float, seed: int) -> None:
+def test_hold_out_divides_the_sentences(size: int, fraction: float, seed: int) -> None:
     sentences = [Sentence((str(index),), ("A",), f"f:{index}") for index in range(size)]
     rest, held = hold_out(sentences, fraction, seed)
     assert rest and held
@@ -108,7 +108,7 @@ def test_holding_out_parts_the_sentences(size: int, fraction: float, seed: int) 
     assert abs(len(held) - fraction * size) <= 1
 
 
-def test_patterns_and_several_files(tmp_path: Path) -> None:
+def test_pattern_reads_several_files(tmp_path: Path) -> None:
     for name in ("b", "a"):
         (tmp_path / f"{name}.tsv").write_text(f"{name}\tA\n{name}{name}\tB\n", encoding="utf-8")
     corpus = load_tagged_corpus(TaggerData(train=(str(tmp_path / "*.tsv"),)), TaggerModel(), 1)
@@ -117,7 +117,7 @@ def test_patterns_and_several_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("train", "given", "message"),
+    ("train", "options", "message"),
     [
         ("a\t_\nb\t_\n", {}, "expected labels, found `_` for every token of the training data"),
         ("a\tA\nb\tB\n", {"split": 0.5}, "expected at least 2 sentences to hold some out, found 1"),
@@ -125,21 +125,23 @@ def test_patterns_and_several_files(tmp_path: Path) -> None:
     ],
     ids=["empty column", "one sentence to split", "empty dev"],
 )
-def test_what_cannot_be_learnt_from(tmp_path: Path, train: str, given: dict[str, Any], message: str) -> None:
+def test_data_without_anything_to_learn_is_refused(
+    tmp_path: Path, train: str, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(DataError) as caught:
-        load(tmp_path, train, **given)
+        load(tmp_path, train, **options)
     assert caught.value.problems[0].message == message
     assert str(tmp_path) in caught.value.problems[0].place
 
 
-def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
+def test_missing_file_names_its_source(tmp_path: Path) -> None:
     data = TaggerData(train=(str(tmp_path / "no.tsv"),), source="see example.org")
     with pytest.raises(DataError) as caught:
         load_tagged_corpus(data, TaggerModel(), 1)
     assert "see example.org" in caught.value.problems[0].hint
 
 
-# --- real sets --------------------------------------------------------------------------------------------------------
+# --- real sets ----------------------------------------------------------------------------------------------
 
 ROOT = Path(os.environ.get("SEQTOOL_DATA", ""))
 real = pytest.mark.skipif(
@@ -160,7 +162,7 @@ def sizes(corpus: TaggedCorpus) -> list[int]:
 
 
 @real
-def test_ewt() -> None:
+def test_ewt_has_known_sizes_and_labels() -> None:
     start = time.process_time()
     corpus = load_real(*(f"ud_english_ewt/en_ewt-ud-{split}.conllu" for split in ("train", "dev", "test")))
     took = time.process_time() - start
@@ -184,7 +186,7 @@ def test_ewt() -> None:
 
 
 @real
-def test_wnut17() -> None:
+def test_wnut17_has_known_sizes_and_labels() -> None:
     corpus = load_real(
         "wnut17/wnut17train.conll", "wnut17/emerging.dev.conll", "wnut17/emerging.test.annotated"
     )
@@ -211,7 +213,7 @@ def test_wnut17() -> None:
 
 
 @real
-def test_french_words_with_spaces() -> None:
+def test_french_words_keep_their_spaces() -> None:
     corpus = load_real(
         *(f"ud_french_sequoia/fr_sequoia-ud-{split}.conllu" for split in ("train", "dev", "test"))
     )

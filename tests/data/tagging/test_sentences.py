@@ -1,4 +1,4 @@
-"""Labelled files: what is read, refused, and counted as left aside."""
+"""Files of labeled sentences: reading, errors, and notes on skipped lines."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ def write(folder: Path, name: str, content: str | bytes) -> Path:
     return path
 
 
-def settings(**given: Any) -> TaggerData:
-    return TaggerData(train=("x",), **given)
+def settings(**options: Any) -> TaggerData:
+    return TaggerData(train=("x",), **options)
 
 
-def test_files_of_a_split_follow_each_other_each_in_its_format(tmp_path: Path) -> None:
+def test_files_of_a_split_are_read_each_in_its_format(tmp_path: Path) -> None:
     first = write(tmp_path, "a.tsv", "\ufeffa\tA\r\nb\tB\r\n\r\n")
     second = write(tmp_path, "b.txt", "\nc C\n")
-    seen: list[tuple[str, int, int]] = []
-    split = read_split("train", [first, second], settings(), progress=lambda *report: seen.append(report))
+    reports: list[tuple[str, int, int]] = []
+    split = read_split("train", [first, second], settings(), progress=lambda *report: reports.append(report))
     assert [(sentence.tokens, sentence.labels) for sentence in split.sentences] == [
         (("a", "b"), ("A", "B")),
         (("c",), ("C",)),
@@ -36,11 +36,11 @@ def test_files_of_a_split_follow_each_other_each_in_its_format(tmp_path: Path) -
         " 2 columns separated by a tab",
         " 2 columns separated by spaces",
     ]
-    assert seen == [("reading a.tsv", 0, 2), ("reading b.txt", 1, 2)]
+    assert reports == [("reading a.tsv", 0, 2), ("reading b.txt", 1, 2)]
     assert split.warnings == ()
 
 
-def test_other_encodings(tmp_path: Path) -> None:
+def test_read_split_decodes_other_encodings(tmp_path: Path) -> None:
     for encoding in ("latin-1", "utf-16", "utf-8-sig"):
         path = write(tmp_path, "x.tsv", "é\tA\n\nb\tB".encode(encoding))
         split = read_split("train", [path], settings(encoding=encoding))
@@ -48,7 +48,7 @@ def test_other_encodings(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "given", "place", "message"),
+    ("name", "content", "options", "place", "message"),
     [
         ("x.tsv", "", {}, "", "expected labeled sentences, found an empty file"),
         ("x.tsv", "\n\t\n", {}, "", "expected labeled sentences, found blank lines"),
@@ -70,23 +70,23 @@ def test_other_encodings(tmp_path: Path) -> None:
         "not JSON",
     ],
 )
-def test_what_cannot_be_read(
-    tmp_path: Path, name: str, content: str | bytes, given: dict[str, Any], place: str, message: str | None
+def test_errors_name_file_and_line(
+    tmp_path: Path, name: str, content: str | bytes, options: dict[str, Any], place: str, message: str | None
 ) -> None:
     path = write(tmp_path, name, content)
     with pytest.raises(DataError) as caught:
-        read_split("train", [path], settings(**given))
+        read_split("train", [path], settings(**options))
     (problem,) = caught.value.problems
     assert problem.place == f"{path}{place}"
     assert message is None or problem.message == message
 
 
-def test_a_folder_is_no_file(tmp_path: Path) -> None:
+def test_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read"):
         read_split("train", [tmp_path], settings())
 
 
-def test_what_is_left_aside_is_counted(tmp_path: Path) -> None:
+def test_skipped_lines_are_counted(tmp_path: Path) -> None:
     columns = write(tmp_path, "x.tsv", "-DOCSTART-\tO\n\n# a\n#b\na\tA\n")
     assert (
         "train: x.tsv: 3 comment and document lines skipped, first in the block at line 1"
@@ -96,12 +96,13 @@ def test_what_is_left_aside_is_counted(tmp_path: Path) -> None:
     assert "dev: x.jsonl: 1 sentence without a token skipped" in read_split("dev", [lines], settings()).notes
 
 
-def test_the_label_column_of_another_split_must_not_be_in_doubt(tmp_path: Path) -> None:
+def test_other_label_column_than_train_is_refused_unless_named(tmp_path: Path) -> None:
     train = read_split("train", [write(tmp_path, "a.tsv", "a\tA\n")], settings())
     other = write(tmp_path, "b.tsv", "a\tx\tA\n")
     with pytest.raises(
         DataError,
-        match="expected 2 columns, label in column 2, as in the training file, found 3 columns, label in column 3",
+        match="expected 2 columns, label in column 2, as in the training file, "
+        "found 3 columns, label in column 3",
     ):
         read_split("dev", [other], settings(), train.format)
     split = read_split("dev", [other], settings(label="2"), train.format)

@@ -1,4 +1,4 @@
-"""Each warning comes where it is due, and none where nothing is wrong."""
+"""Warnings about labeled data: each one on data that needs it, none on correct data."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def warnings(
     return corpus_warnings({}, splits, inner, scheme, "none" if scheme == "none" else "bioes")
 
 
-def test_nothing_is_said_where_nothing_is_wrong() -> None:
+def test_correct_data_has_no_warnings() -> None:
     assert warnings(FINE, [("x y", "A B")]) == ()
     assert warnings(SPANS, [("x", "B-y")], "iob2", ("B-x", "E-x", "O", "S-x", "S-y")) == ()
 
@@ -135,7 +135,7 @@ def test_nothing_is_said_where_nothing_is_wrong() -> None:
         "repeated",
     ],
 )
-def test_warnings(
+def test_one_problem_gives_one_warning(
     train: list[tuple[str, str]],
     dev: list[tuple[str, str]] | None,
     scheme: Scheme,
@@ -145,7 +145,7 @@ def test_warnings(
     assert warnings(train, dev, scheme, inner) == (expected,)
 
 
-def test_a_scheme_that_the_labels_do_not_look_like() -> None:
+def test_labels_of_another_scheme_are_reported() -> None:
     assert warnings(FINE, scheme="iob2") == (
         "the labels of train look as if they marked no spans, and are read as iob2",
     )
@@ -153,7 +153,7 @@ def test_a_scheme_that_the_labels_do_not_look_like() -> None:
     assert warnings([("a b", "I-x O")], scheme="iob1") == ()
 
 
-def test_missing_parts_of_speech() -> None:
+def test_missing_parts_of_speech_are_reported() -> None:
     train = split([("a b", "X _"), ("c", "Y")])
     for label, expected in (
         ("xpos", ("train: 1 word with `_` for xpos; it is trained as a label",)),
@@ -167,7 +167,7 @@ def test_missing_parts_of_speech() -> None:
         )
 
 
-def test_a_file_read_for_two_splits(tmp_path: Path) -> None:
+def test_file_read_for_two_splits_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "a.tsv"
     paths = {
         "train": [path],
@@ -179,6 +179,6 @@ def test_a_file_read_for_two_splits(tmp_path: Path) -> None:
     )
 
 
-def test_a_long_list_of_new_labels_is_cut() -> None:
+def test_long_list_of_new_labels_is_cut() -> None:
     (warning,) = warnings(FINE, [(f"x{i}", f"N{i:02}") for i in range(13)])
     assert warning.endswith("N09 (1), and 3 more")

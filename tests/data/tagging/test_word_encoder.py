@@ -1,4 +1,4 @@
-"""Numbers of words: every feature against its definition written out, unseen words, JSON, and how fast it is."""
+"""Encoding of words: every feature against its definition, unseen words, JSON, and loading time."""
 
 from __future__ import annotations
 
@@ -68,16 +68,16 @@ DEFINITIONS: dict[str, Callable[[Feature, str], str]] = {
     st.integers(1, 4),
     st.booleans(),
 )
-def test_every_feature_by_its_definition(
-    counts: dict[str, int], words: list[str], name: str, length: int, least: int, unknown: bool
+def test_every_feature_equals_its_definition(
+    counts: dict[str, int], words: list[str], name: str, length: int, min_count: int, unknown: bool
 ) -> None:
-    feature = Feature(name=name, length=length, min_count=least, unknown=unknown)  # type: ignore[arg-type]
+    feature = Feature(name=name, length=length, min_count=min_count, unknown=unknown)  # type: ignore[arg-type]
     totals: Counter[str] = Counter()
     for word, count in counts.items():
         totals[DEFINITIONS[name](feature, word)] += count
     numbers = {
         value: number
-        for number, value in enumerate((v for v, n in totals.items() if n >= least), int(unknown))
+        for number, value in enumerate((v for v, n in totals.items() if n >= min_count), int(unknown))
     }
     words += list(counts)
     normal = [unicodedata.normalize("NFC", word) for word in words]
@@ -115,7 +115,7 @@ def test_every_feature_by_its_definition(
         "empty",
     ],
 )
-def test_shapes(word: str, expected: str) -> None:
+def test_shape_maps_characters_to_kinds(word: str, expected: str) -> None:
     assert shape(word) == expected
 
 
@@ -171,7 +171,7 @@ def test_rare_characters_are_unknown() -> None:
 
 
 @given(COUNTED, st.lists(WORDS, max_size=5))
-def test_characters_by_their_definition(counts: dict[str, int], words: list[str]) -> None:
+def test_characters_equal_their_definition(counts: dict[str, int], words: list[str]) -> None:
     encoder = WordEncoder.build((Feature(name="char_cnn"),), counts)
     known = sorted({character for word in counts for character in word})
     encoded = encoder.encode(words)
@@ -185,7 +185,7 @@ def test_characters_by_their_definition(counts: dict[str, int], words: list[str]
 
 
 @given(COUNTED, st.lists(WORDS, max_size=5))
-def test_json_brings_back_the_same(counts: dict[str, int], words: list[str]) -> None:
+def test_json_restores_the_encoder(counts: dict[str, int], words: list[str]) -> None:
     encoder = WordEncoder.build(RICH_FEATURES, counts)
     again = WordEncoder.from_json(RICH_FEATURES, json.loads(json.dumps(encoder.to_json())), "nfc")
     for copy in (again, pickle.loads(pickle.dumps(encoder))):
@@ -197,7 +197,7 @@ def test_json_brings_back_the_same(counts: dict[str, int], words: list[str]) -> 
         assert [copy.rows(index) for index in range(11)] == [encoder.rows(index) for index in range(11)]
 
 
-def test_no_words_and_no_lookups() -> None:
+def test_encode_accepts_no_words_and_no_lookups() -> None:
     encoder = WordEncoder.build((Feature(name="char_cnn"),), COUNTS)
     assert encoder.encode(["a", "b"]).ids.shape == (2, 0)
     empty = WordEncoder.build((Feature(name="form"), Feature(name="char_cnn")), COUNTS).encode([])
@@ -205,7 +205,7 @@ def test_no_words_and_no_lookups() -> None:
     assert empty.characters is not None and empty.characters.shape == (0, 2)
 
 
-def test_twenty_thousand_words_are_ready_at_once() -> None:
+def test_twenty_thousand_words_load_in_25_milliseconds() -> None:
     counts = {f"w{index}o{index % 97}": 1 + index % 5 for index in range(20_000)}
     vocab = WordEncoder.build(RICH_FEATURES, counts).to_json()
     seconds = []
@@ -219,7 +219,7 @@ def test_twenty_thousand_words_are_ready_at_once() -> None:
 @pytest.mark.skipif(
     "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets"
 )
-def test_unknown_words_of_a_real_set() -> None:
+def test_real_data_has_unknown_words() -> None:
     folder = Path(os.environ["SEQTOOL_DATA"]) / "ud_uyghur_udt"
     train, test = (str(folder / f"ug_udt-ud-{split}.conllu") for split in ("train", "test"))
     corpus = load_tagged_corpus(TaggerData(train=(train,), test=(test,)), TaggerModel(), 1)

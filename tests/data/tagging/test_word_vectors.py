@@ -1,4 +1,4 @@
-"""Files of word vectors: every layout, what is kept of them, and what is said of those that cannot be read."""
+"""Files of word vectors: every layout, the rows kept, notes, warnings and errors."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ COUNTS = {"The": 2, "dog": 1, "é": 1, "20 000": 1}
 ROWS = "the 1 2\ndog -0.5 1e-1\ncat 3 4\n"
 
 
-def read(folder: Path, content: str | bytes, dim: int = 2, **given: Any) -> PretrainedVectors:
+def read(folder: Path, content: str | bytes, dim: int = 2, **options: Any) -> PretrainedVectors:
     path = folder / "v.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return read_vectors(path, dim, COUNTS, **given)
+    return read_vectors(path, dim, COUNTS, **options)
 
 
-def rows(found: PretrainedVectors) -> dict[str, list[float]]:
-    assert len(found.matrix) == len(found.words) + 1 and found.matrix.dtype == np.float32
+def rows(vectors: PretrainedVectors) -> dict[str, list[float]]:
+    assert len(vectors.matrix) == len(vectors.words) + 1 and vectors.matrix.dtype == np.float32
     return {
         word: [round(float(x), 6) for x in row]
-        for word, row in zip(found.words, found.matrix[1:], strict=True)
+        for word, row in zip(vectors.words, vectors.matrix[1:], strict=True)
     }
 
 
@@ -44,31 +44,31 @@ def rows(found: PretrainedVectors) -> dict[str, list[float]]:
     ],
     ids=["GloVe", "word2vec", "byte order mark", "fastText", "CRLF", "tabs", "no final newline"],
 )
-def test_layouts(tmp_path: Path, content: str) -> None:
-    found = read(tmp_path, content)
-    assert rows(found) == {"the": [1, 2], "dog": [-0.5, 0.1], "cat": [3, 4]}
-    np.testing.assert_allclose(found.matrix[0], [3.5 / 3, 6.1 / 3], rtol=1e-6)
-    assert found.warnings == ()
+def test_every_layout_gives_the_same_rows(tmp_path: Path, content: str) -> None:
+    vectors = read(tmp_path, content)
+    assert rows(vectors) == {"the": [1, 2], "dog": [-0.5, 0.1], "cat": [3, 4]}
+    np.testing.assert_allclose(vectors.matrix[0], [3.5 / 3, 6.1 / 3], rtol=1e-6)
+    assert vectors.warnings == ()
 
 
-def test_only_words_of_use_are_kept(tmp_path: Path) -> None:
+def test_only_usable_words_are_kept(tmp_path: Path) -> None:
     text = "rare 9 9\n" + ROWS + "The 5 6\nDOG 7 7\n"
     assert list(rows(read(tmp_path, text, extra=0))) == ["the", "dog", "The"]
-    found = read(tmp_path, text, extra=1)
-    assert list(rows(found)) == ["rare", "the", "dog", "The"]
-    assert found.notes == ("vectors: v.txt: 2 of 4 training words have a vector; 4 of 6 rows are kept",)
+    vectors = read(tmp_path, text, extra=1)
+    assert list(rows(vectors)) == ["rare", "the", "dog", "The"]
+    assert vectors.notes == ("vectors: v.txt: 2 of 4 training words have a vector; 4 of 6 rows are kept",)
 
 
-def test_words_with_spaces_and_other_forms(tmp_path: Path) -> None:
-    found = read(tmp_path, ". . 3 4\n20 000 1 2\ne\u0301 5 6\né 7 8\n")
-    assert rows(found) == {". .": [3, 4], "20 000": [1, 2], "é": [5, 6]}
+def test_words_may_have_spaces_and_are_normalized(tmp_path: Path) -> None:
+    vectors = read(tmp_path, ". . 3 4\n20 000 1 2\ne\u0301 5 6\né 7 8\n")
+    assert rows(vectors) == {". .": [3, 4], "20 000": [1, 2], "é": [5, 6]}
     assert "é" in rows(read(tmp_path, "é 7 8\n", normalize="none"))
 
 
-def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
-    found = read(tmp_path, b"9 2\nx 1 2\n\xff 1 2\n")
-    assert rows(found) == {"x": [1, 2]}
-    assert [warning.partition(":")[2].strip() for warning in found.warnings] == [
+def test_likely_mistakes_are_reported(tmp_path: Path) -> None:
+    vectors = read(tmp_path, b"9 2\nx 1 2\n\xff 1 2\n")
+    assert rows(vectors) == {"x": [1, 2]}
+    assert [warning.partition(":")[2].strip() for warning in vectors.warnings] == [
         "only 0 of 4 training words have a vector: are language and spelling those of the training data?",
         "9 words by its first line, 2 found: is the file complete?",
         "1 words that are not UTF-8 skipped",
@@ -115,7 +115,7 @@ def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
         "binary",
     ],
 )
-def test_what_cannot_be_read(
+def test_errors_name_the_line(
     tmp_path: Path, content: str | bytes, line: str, message: str, hint: str
 ) -> None:
     with pytest.raises(DataError) as caught:
@@ -125,19 +125,19 @@ def test_what_cannot_be_read(
     assert hint in problem.hint
 
 
-def test_a_missing_file_says_where_to_get_it(tmp_path: Path) -> None:
+def test_missing_file_names_its_source(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         read_vectors(tmp_path / "no.txt", 2, COUNTS, source="example.org")
     assert caught.value.problems[0].hint == "example.org"
 
 
 def test_progress_counts_bytes(tmp_path: Path) -> None:
-    seen: list[tuple[str, int, int]] = []
-    read(tmp_path, ROWS, progress=lambda *report: seen.append(report))
-    assert seen == [("reading v.txt", 8, len(ROWS))]
+    reports: list[tuple[str, int, int]] = []
+    read(tmp_path, ROWS, progress=lambda *report: reports.append(report))
+    assert reports == [("reading v.txt", 8, len(ROWS))]
 
 
-def test_a_tagger_gets_its_vectors(tmp_path: Path) -> None:
+def test_corpus_of_a_tagger_has_the_vectors(tmp_path: Path) -> None:
     (tmp_path / "t.tsv").write_text("The\tA\ndog\tB\n", encoding="utf-8")
     (tmp_path / "v.txt").write_text(ROWS, encoding="utf-8")
     features = (Feature(name="form"), Feature(name="vectors", dim=2, path=str(tmp_path / "v.txt")))
