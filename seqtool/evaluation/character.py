@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from seqtool.data.text.corpus import CharCorpus
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.evaluation.novelty import ngram_losses, novelty
 from seqtool.evaluation.text_data import TextPart, held_out_part, part_of, read_files, run_corpus
@@ -19,9 +19,6 @@ from seqtool.evaluation.text_scores import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.storage.find_model import ModelPlace
-
-if TYPE_CHECKING:
-    from seqtool.data.text.corpus import CharCorpus
 
 TRAIN_LIMIT = 20_000_000  # symbols of a training text whose n-grams fit in memory
 

@@ -65,6 +65,10 @@ class TaggerEvaluation:
         scores = {"accuracy": self.counts.tokens.accuracy or 0.0}
         return scores | ({"f1": self.counts.spans.overall.f1} if self.marks_spans else {})
 
+    def test_scores(self) -> dict[str, float]:
+        """Return the main scores under the names that a manifest gives them for test data."""
+        return {f"test_{name}": value for name, value in self.main_scores().items()}
+
     def accuracy_interval(self) -> tuple[float, float]:
         """Return the 95 % bootstrap interval of the token accuracy, over sentences."""
         return bootstrap_interval(self.correct, self.lengths, SEED)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqtool.data.text.corpus import CharCorpus, Sequences, load_char_corpus
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.inference.character import CharacterModel
@@ -16,7 +17,6 @@ from seqtool.settings import CharSettings
 from seqtool.types import Array
 
 if TYPE_CHECKING:
-    from seqtool.data.text.corpus import CharCorpus
     from seqtool.settings import Settings
 
 NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
@@ -48,19 +48,6 @@ class TextPart:
         if len(self.lines):
             return np.concatenate([self.lines[0][:1], *(line[1:] for line in self.lines)]).astype(np.int64)
         return np.asarray(self.ids, np.int64)
-
-
-class LinesWithBoundaries(Sequence[Array]):
-    """The lines of a corpus, each with the boundary symbol before and after it, built on access."""
-
-    def __init__(self, part: Any) -> None:
-        self.part = part
-
-    def __len__(self) -> int:
-        return len(self.part)
-
-    def __getitem__(self, index: Any) -> Any:
-        return np.concatenate([self.part.inputs[index][:1], self.part.targets[index]])
 
 
 # --- files --------------------------------------------------------------------------------------------------
@@ -154,8 +141,6 @@ def run_corpus(run: Path | None, root: Path, reason: str) -> CharCorpus:
         SeqtoolError: there is no run; the message begins with `reason`.
         DataError: the files of the run no longer exist.
     """
-    from seqtool.data.text.corpus import load_char_corpus
-
     settings = run_settings(run, reason)
     assert isinstance(settings, CharSettings)
     return load_char_corpus(settings.data, settings.seed, root / ".cache", None)
@@ -166,11 +151,11 @@ def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> TextPart | 
 
     The result is None if the run has no such part.
     """
-    part: Any = getattr(corpus, name)
+    part: Array | Sequences | None = getattr(corpus, name)
     if part is None:
         return None
-    if corpus.kind != "text":
-        lines = [_translate(model, corpus, line) for line in LinesWithBoundaries(part)]
+    if isinstance(part, Sequences):
+        lines = [_translate(model, corpus, line) for line in _lines_with_boundaries(part)]
         return TextPart(name, np.zeros(0, np.int64), lines)
     return TextPart(name, _translate(model, corpus, part))
 
@@ -194,12 +179,18 @@ def held_out_text(run: Path | None, root: Path) -> str:
         SeqtoolError: there is no run, or it has no held-out text.
     """
     corpus = run_corpus(run, root, "no text is named")
-    part: Any = corpus.test if corpus.test is not None else corpus.val
+    part: Array | Sequences | None = corpus.test if corpus.test is not None else corpus.val
     if part is None:
         raise _no_held_out_text(run)
-    if corpus.kind == "text":
-        return str(corpus.vocabulary.decode(part.tolist()))
-    return "".join(corpus.vocabulary.decode(target.tolist()) for target in part.targets)
+    if isinstance(part, Sequences):
+        return "".join(corpus.vocabulary.decode(target.tolist()) for target in part.targets)
+    return str(corpus.vocabulary.decode(part.tolist()))
+
+
+def _lines_with_boundaries(part: Sequences) -> Iterator[Array]:
+    """Yield the lines of a corpus, each with the boundary symbol before and after it."""
+    for line, target in zip(part.inputs, part.targets, strict=True):
+        yield np.concatenate([line[:1], target])
 
 
 def _no_held_out_text(run: Path | None) -> SeqtoolError:

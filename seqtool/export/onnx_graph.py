@@ -11,6 +11,7 @@ from seqtool.types import Array
 
 if TYPE_CHECKING:
     from numpy.typing import DTypeLike
+    from onnx import TensorProto
 
 OPSET = 17
 IR_VERSION = 8  # of the file format; runtimes since 2022 read it
@@ -21,7 +22,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: list[Any] = []
-        self._constants: dict[str, Any] = {}
+        self._constants: dict[str, TensorProto] = {}
         self._inputs: list[Any] = []
         self._outputs: list[Any] = []
         self._count = 0

@@ -59,19 +59,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(folder: Path, *arguments: str) -> dict[str, Any]:
-    found = inside("evaluate", *arguments, "--json", cwd=folder)
-    assert found.code == 0, found.stderr
-    value: dict[str, Any] = json.loads(found.stdout)
+    result = inside("evaluate", *arguments, "--json", cwd=folder)
+    assert result.code == 0, result.stderr
+    value: dict[str, Any] = json.loads(result.stdout)
     return value
 
 
 def plain(folder: Path, *arguments: str) -> Result:
-    found = inside("evaluate", *arguments, cwd=folder)
-    assert found.code == 0, found.stderr
-    return found
+    result = inside("evaluate", *arguments, cwd=folder)
+    assert result.code == 0, result.stderr
+    return result
 
 
-def test_the_json_has_every_score(folder: Path) -> None:
+def test_json_contains_every_score(folder: Path) -> None:
     value = report(folder, "good")  # the run's own test file
     assert value["data"] == [str(folder / "test.conll")]
     assert (value["tokens"], value["sentences"]) == (15, 4)
@@ -90,7 +90,7 @@ def test_the_json_has_every_score(folder: Path) -> None:
     assert value["confusions"][0].keys() == {"gold", "predicted", "count"}
 
 
-def test_conllevals_reading_and_the_strict_one(folder: Path) -> None:
+def test_spans_are_counted_like_conlleval_and_strictly(folder: Path) -> None:
     value = report(folder, "good")
     assert (
         value["spans"]["support"] == 7 and value["spans_strict"]["support"] == 6
@@ -102,7 +102,7 @@ def test_conllevals_reading_and_the_strict_one(folder: Path) -> None:
     assert f"span F1    {100 * value['spans_strict']['f1']:.2f}" in strict
 
 
-def test_the_report_shows_what_is_wrong(folder: Path) -> None:
+def test_report_shows_unknown_words_confusions_and_worst_sentences(folder: Path) -> None:
     out = plain(folder, "good").stdout
     assert (
         "accuracy   80.00% of 15 words  (95 % interval " in out and "sentences  50.00% of 4 all right" in out
@@ -116,14 +116,14 @@ def test_the_report_shows_what_is_wrong(folder: Path) -> None:
     assert worst[3].split() == ["predicted", "B-PER", ".", "B-LOC", "."]
 
 
-def test_the_run_holds_the_same_report(folder: Path) -> None:
+def test_run_contains_the_same_report(folder: Path) -> None:
     stored = json.loads((folder / "runs/good/evaluation.json").read_text())
     value = report(folder, "good")
     assert stored["test"] == {key: value[key] for key in stored["test"]}
     assert stored["dev"]["accuracy"] == report(folder, "good", "--split", "dev")["accuracy"] == 1.0
 
 
-def test_a_paired_test_against_another_model(folder: Path) -> None:
+def test_against_runs_a_paired_test(folder: Path) -> None:
     value = report(folder, "good", "--against", "bad", "dev.conll")["comparison"]
     assert value["score"] == "f1" and value["this"] == 1.0 > value["against"] and value["p_value"] < 0.01
     assert "not by chance" in plain(folder, "good", "--against", "bad", "dev.conll").lines[-1]
@@ -131,7 +131,7 @@ def test_a_paired_test_against_another_model(folder: Path) -> None:
     assert "could be chance" in plain(folder, "good", "--against", "good").lines[-1]
 
 
-def test_suspects_are_sorted_and_named_by_line(folder: Path) -> None:
+def test_suspects_are_sorted_and_have_line_numbers(folder: Path) -> None:
     value = report(folder, "good", "test.conll", "--suspects", "s.tsv")
     assert value["suspects"] == {"file": "s.tsv", "count": 3}
     header, *rows = [line.split("\t") for line in (folder / "s.tsv").read_text().splitlines()]
@@ -143,15 +143,15 @@ def test_suspects_are_sorted_and_named_by_line(folder: Path) -> None:
         assert name == "test.conll" and lines[int(number) - 1] == f"{row[3]}\t{row[4]}"
 
 
-def test_equal_seeds_give_equal_bits(folder: Path) -> None:
+def test_equal_seeds_give_equal_weights(folder: Path) -> None:
     again = inside("train-tagger", "c.yaml", "--name", "again", "--json", "-q", cwd=folder)
     assert again.code == 0
     first, second = (folder / f"runs/{name}/model/weights.safetensors" for name in ("good", "again"))
     assert first.read_bytes() == second.read_bytes()
 
 
-def test_what_a_seed_held_out_is_evaluated_again(folder: Path) -> None:
-    given = (
+def test_held_out_share_of_a_seed_is_evaluated_again(folder: Path) -> None:
+    overrides = (
         "--set",
         "data.dev=[]",
         "--set",
@@ -161,7 +161,7 @@ def test_what_a_seed_held_out_is_evaluated_again(folder: Path) -> None:
         "--set",
         "training.epochs=3",
     )
-    assert inside("train-tagger", "c.yaml", "--name", "held", *given, "-q", cwd=folder).code == 0
+    assert inside("train-tagger", "c.yaml", "--name", "held", *overrides, "-q", cwd=folder).code == 0
     stored = json.loads((folder / "runs/held/evaluation.json").read_text())
     value = report(folder, "held", "--suspects", "held.tsv")
     assert value["accuracy"] == stored["dev"]["accuracy"] and value["tokens"] == stored["dev"]["tokens"]
@@ -189,13 +189,13 @@ OTHERS = {
 
 
 @pytest.mark.parametrize(("text", "name", "note"), OTHERS.values(), ids=OTHERS)
-def test_a_file_of_another_layout_or_scheme_is_read_and_said_so(
+def test_file_of_another_layout_or_scheme_is_read_with_a_note(
     folder: Path, text: str, name: str, note: str
 ) -> None:
     (folder / name).write_text(text)
-    found = inside("evaluate", "good", name, cwd=folder)
-    assert found.code == 0 and note in found.stderr
-    assert "accuracy   100.00%" in found.stdout
+    result = inside("evaluate", "good", name, cwd=folder)
+    assert result.code == 0 and note in result.stderr
+    assert "accuracy   100.00%" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -210,13 +210,13 @@ def test_a_file_of_another_layout_or_scheme_is_read_and_said_so(
     ],
     ids=["file", "model", "option", "against", "suspects", "bare model"],
 )
-def test_mistakes_are_told_in_one_error(folder: Path, arguments: tuple[str, ...], message: str) -> None:
+def test_usage_errors_exit_2_with_one_message(folder: Path, arguments: tuple[str, ...], message: str) -> None:
     shutil.copytree(folder / "runs/good/model", folder / "alone", dirs_exist_ok=True)
-    found = inside("evaluate", *arguments, cwd=folder)
-    assert found.code == 2 and message in found.stderr and found.stderr.count("error:") == 1
+    result = inside("evaluate", *arguments, cwd=folder)
+    assert result.code == 2 and message in result.stderr and result.stderr.count("error:") == 1
 
 
-def test_parts_of_speech_have_no_spans(tmp_path: Path) -> None:
+def test_labels_without_spans_have_no_span_scores(tmp_path: Path) -> None:
     (tmp_path / "t.conll").write_text("".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(20)))
     assert (
         inside(
