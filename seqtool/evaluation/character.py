@@ -52,7 +52,7 @@ def evaluate_character(
         SeqtoolError: the model is trained on pairs, there is no text, or a file cannot be read or contains
             unknown symbols.
     """
-    if model.kind == "pairs":
+    if model.aligned:
         raise ModelError(
             "a model of aligned pairs cannot be scored on a text",
             place=place.name,
@@ -66,7 +66,7 @@ def evaluate_character(
         part = held_out_part(model, corpus, place.run)
     evaluation = (
         evaluate_lines(model, part.lines)
-        if model.kind == "lines"
+        if model.boundary
         else evaluate_text(model, part.ids, request.blocks)
     )
     train = _train_part(model, corpus, request.train_file)
@@ -119,7 +119,7 @@ def _temperature(model: CharacterModel, part: TextPart, corpus: CharCorpus | Non
     Raises:
         SeqtoolError: the model is trained on lines.
     """
-    if model.kind == "lines":
+    if model.boundary:
         raise SeqtoolError(
             "--fit-temperature is for running text; this is a model of lines", hint="leave the option out"
         )

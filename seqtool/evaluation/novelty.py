@@ -126,7 +126,7 @@ class Novelty:
 
 def novelty(model: CharacterModel, train_text: str) -> Novelty:
     """Draw a sample at temperature 1 and compare it with the training text."""
-    if model.kind == "lines":
+    if model.boundary:
         return novelty_of_lines(sample_lines(model), train_text)
     return novelty_of_text("".join(model.sample("", SAMPLED_SYMBOLS, seed=0)), train_text)
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqtool.data.text.corpus import CharCorpus, Sequences, load_char_corpus
-from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
+from seqtool.data.text.corpus import CharCorpus, load_char_corpus
+from seqtool.data.text.splits import Sequences
+from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.settings import CharSettings
@@ -64,9 +65,9 @@ def read_files(model: CharacterModel, files: Sequence[Path]) -> TextPart:
     if model.vocabulary.unit == "byte":
         return TextPart(name, _encode_bytes(model.vocabulary, b"".join(map(_read_bytes, files)), name))
     text = read_text(files)
-    if model.kind == "lines":
-        lines = [line for line in text.replace("\r\n", BOUNDARY).split(BOUNDARY) if line]
-        encoded = [_encode(model, BOUNDARY + line + BOUNDARY, name) for line in lines]
+    if boundary := model.boundary:
+        lines = [line for line in text.replace("\r\n", boundary).split(boundary) if line]
+        encoded = [_encode(model, boundary + line + boundary, name) for line in lines]
         return TextPart(name, np.zeros(0, np.int64), encoded)
     return TextPart(name, _encode(model, text, name))
 

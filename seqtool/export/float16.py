@@ -138,7 +138,7 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
     """
     from seqtool.evaluation.text_data import held_out_text, read_text
 
-    if model.config["kind"] == "pairs":
+    if load_character_model(model).aligned:
         return _pair_scorer(place)
     text = (read_text(files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
 

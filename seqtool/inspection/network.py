@@ -122,7 +122,7 @@ def text_to_inspect(
     if texts or files:
         return "".join([*texts, read_text(files)])[:LONGEST_TEXT]
     hint = "give one with --text or --file"
-    if inspected.run is None or inspected.model.kind == "pairs":
+    if inspected.run is None or inspected.model.aligned:
         raise SeqtoolError("there is no text to inspect", place=inspected.name, hint=hint)
     try:
         return held_out_text(inspected.run, root)[:LONGEST_TEXT]

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtool.data.vocabulary import BOUNDARY
 from seqtool.decoding import log_softmax
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
@@ -64,8 +63,8 @@ def encode_for_trace(model: CharacterModel, text: str) -> Array:
     Raises:
         DataError: a symbol is unknown.
     """
-    if model.kind == "lines":
-        text = "".join(line + BOUNDARY for line in text.removesuffix(BOUNDARY).split(BOUNDARY))
+    if boundary := model.boundary:
+        text = "".join(line + boundary for line in text.removesuffix(boundary).split(boundary))
     return model.encode(text)
 
 
@@ -78,10 +77,10 @@ def trace_parts(
         ids: see `encode_for_trace`.
         names: names of the arrays; None for all.
     """
-    if model.kind != "lines":
+    if not model.boundary:
         yield from iter_carried_states(model, ids, names)
         return
-    (boundary,) = model.encode(BOUNDARY)
+    (boundary,) = model.encode(model.boundary)
     ends = np.flatnonzero(ids == boundary) + 1
     starts = np.concatenate([[0], ends[:-1]])
     order = np.argsort(starts - ends, kind="stable")  # by length, the longest first
@@ -124,10 +123,10 @@ def trace_text(model: CharacterModel, text: str, names: Collection[str] = ()) ->
 
 def _surprisal(model: CharacterModel, ids: Array, bits: Array) -> Array:
     """Return the surprisal of each symbol. `bits` are predicted from the symbol before, also across lines."""
-    if model.kind == "pairs":
+    if model.aligned:
         return np.full(len(ids), np.nan)
-    if model.kind == "lines" and model.settings.output == "linear":
-        boundary = model.encode(BOUNDARY)
+    if model.boundary and model.settings.output == "linear":
+        boundary = model.encode(model.boundary)
         first = -log_softmax(model.forward(boundary[:, None])[0][0, 0]) / math.log(2)
         begins_line = np.concatenate([[True], ids[:-1] == boundary[0]])[: len(ids)]
         return np.where(begins_line, first[ids], bits)
@@ -139,7 +138,7 @@ def trace_excerpt(model: CharacterModel, text: str, start: int, end: int, units:
 
     The model first reads the text before them.
     """
-    before = text[max(0, start - CONTEXT) : start] if model.kind != "lines" else ""
+    before = "" if model.boundary else text[max(0, start - CONTEXT) : start]
     trace = trace_text(model, before + text[start:end], {unit.array for unit in units})
     return trace.last(len(trace.symbols) - len(model.encode(before)))
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtool.data.vocabulary import BOUNDARY
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inspection.text_trace import encode_for_trace, trace_parts
@@ -47,9 +46,7 @@ def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
     Raises:
         SeqtoolError: there is no such pattern, or its value is the same at all symbols.
     """
-    if model.kind == "lines":
-        text = text.removesuffix(BOUNDARY) + BOUNDARY
-    text = model.normalize(text)
+    text = model.normalize(text.removesuffix(model.boundary) + model.boundary)
     values = pattern_values(name, text)
     if model.vocabulary.unit == "byte":
         values = np.repeat(values, [len(character.encode("utf-8", "surrogatepass")) for character in text])
