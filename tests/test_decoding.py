@@ -30,7 +30,7 @@ Case = tuple[Array, Array, Array, Array]
 
 @st.composite
 def cases(draw: st.DrawFn, longest: int = 5, most: int = 4) -> Case:
-    """Generate scores (time, L), start, transitions, end, with some forbidden transitions and some equal scores."""
+    """Generate scores (time, L), start, transitions and end, some of them forbidden or equal."""
     time, size = draw(st.integers(1, longest)), draw(st.integers(1, most))
     generator = np.random.default_rng(draw(st.integers(0, 2**32)))
     wide = draw(st.sampled_from([1.0, 30.0]))

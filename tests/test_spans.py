@@ -1,4 +1,4 @@
-"""Tests of span labels: round trips, detection of schemes, allowed transitions, and agreement with seqeval."""
+"""Tests of span labels: round trips, detection of schemes, allowed transitions, agreement with seqeval."""
 
 from __future__ import annotations
 

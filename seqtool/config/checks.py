@@ -188,8 +188,7 @@ EFFECT_CONDITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def notes_on_settings(settings: Settings) -> tuple[str, ...]:
-    """Return one line per setting that has no effect with the other settings, and per file that is named
-    twice.
+    """Return notes for the user on settings without effect and on files that are named twice.
 
     Settings with their default value are not reported.
     """

@@ -45,7 +45,7 @@ def bad_columns(settings: TaggerSettings) -> Contradictions:
     elif "form" not in data.columns:
         yield Contradiction(
             ("data", "columns"),
-            "one column must be named form: the column of the tokens",
+            "one column must be named form: the token column",
             "name the token column form",
         )
     elif repeated:
@@ -70,7 +70,7 @@ def label_outside_columns(settings: TaggerSettings) -> Contradictions:
     elif data.columns and data.label == "form":
         yield Contradiction(
             ("data", "label"),
-            "form is the column of the tokens",
+            "form is the token column",
             f"choose one of {', '.join(name for name in data.columns if name != 'form')}",
         )
     elif (

@@ -54,24 +54,7 @@ TYPE_ERRORS = frozenset(
 PLACEHOLDERS: dict[KeyPath, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
 # Words of hints that do not name a wrong key.
 COMMON_WORDS = frozenset(
-    [
-        "data",
-        "model",
-        "training",
-        "did",
-        "you",
-        "mean",
-        "belongs",
-        "under",
-        "it",
-        "a",
-        "of",
-        "is",
-        "key",
-        "task",
-        "this",
-        "the",
-    ]
+    re.findall(r"\w+", "data model training did you mean belongs under it a of is key task this the")
 )
 
 
@@ -130,8 +113,7 @@ def _words(text: str) -> set[str]:
     return set(re.findall(r"\w+", text)) - COMMON_WORDS
 
 
-# --- tree to plain values
-# ---------------------------------------------------------------------------------------------
+# --- tree to plain values -----------------------------------------------------------------------------------
 
 
 def plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> Any:
@@ -199,8 +181,7 @@ def _remove_value(values: Any, path: KeyPath) -> None:
             values[path[-1]] = PLACEHOLDERS[path]
 
 
-# --- messages for pydantic's errors
-# ------------------------------------------------------------------------------------
+# --- messages for pydantic's errors -------------------------------------------------------------------------
 
 
 def _validate(values: Any, root: MappingNode, task: str, mistakes: dict[KeyPath, Mistake]) -> Settings | None:
@@ -275,9 +256,8 @@ def _value_hint(kind: Any, node: Node | None) -> str:
         return f"did you mean {near}?"
     text = node.text
     number = _as_float(text)
-    is_whole = number is not None and number.is_integer()
-    if int in members(kind) and number is not None and is_whole and not text.lstrip("+-").isdecimal():
-        return f"write {int(number)}"
+    if int in members(kind) and number is not None and not text.lstrip("+-").isdecimal():
+        return f"write {int(number)}" if number.is_integer() else ""
     if float in members(kind) and "," in text and _as_float(text.replace(",", ".")) is not None:
         return f"write {text.replace(',', '.')}, with a decimal point"
     return ""

@@ -64,7 +64,8 @@ def test_paths_are_relative_to_the_file_and_options_to_the_current_folder(
 
 
 def test_path_of_vectors_is_relative_to_the_file() -> None:
-    text = "task: tagger\ndata: {train: t}\nmodel: {features: [{name: vectors, path: v.vec}]}\ntraining: {epochs: 1}"
+    text = "task: tagger\ndata: {train: t}\ntraining: {epochs: 1}\n"
+    text += "model: {features: [{name: vectors, path: v.vec}]}"
     settings = parse_settings(text, name="c.yaml", folder=Path("/here")).settings
     assert isinstance(settings, TaggerSettings)
     assert not isinstance(settings.model.features, str)
@@ -192,7 +193,8 @@ def test_files_that_are_not_configs_are_refused(tmp_path: Path, monkeypatch: pyt
 def test_json_file_is_read_as_a_config(tmp_path: Path) -> None:
     path = tmp_path / "c.json"
     path.write_text(
-        '{"task": "char",\n "data": {"pairs": [["ab", "ba"]], "alphabet": null},\n "training": {"epochs": 1, "lr": 1e-3}}'
+        '{"task": "char",\n "data": {"pairs": [["ab", "ba"]], "alphabet": null},\n'
+        ' "training": {"epochs": 1, "lr": 1e-3}}'
     )
     assert read_settings(path).settings.training.lr == 1e-3
 

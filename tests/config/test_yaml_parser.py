@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from pathlib import Path
 
@@ -49,17 +48,20 @@ def anchor_bomb() -> str:
 def test_exponential_and_deep_texts_are_refused_quickly(
     text: str, loader: type[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """The limit is relative to ordinary text of the same length, so it does not depend on the machine."""
     monkeypatch.setattr(yaml_parser, "LOADER", loader)
-    read_tree(Source("warm", "a: 1"))
-    best = float("inf")
-    for _ in range(3):  # the minimum of the processor time does not depend on other processes
+    ordinary = "".join(f"key{n}: {n}\n" for n in range(len(text) // 10))
+    times, ordinary_times = [], []
+    for _ in range(3):
         start = time.process_time()
+        assert read_tree(Source("ordinary.yaml", ordinary)).complete
+        middle = time.process_time()
         with pytest.raises(ConfigError):
             parse_settings(text, name="bomb.yaml", folder=Path())
-        best = min(best, time.process_time() - start)
-    if sys.gettrace() is None:  # coverage and debuggers make Python code many times slower
-        # The pure Python parser looks 1,000 characters ahead.
-        assert best < (0.5 if loader is yaml.SafeLoader else 0.05)
+        ordinary_times.append(middle - start)
+        times.append(time.process_time() - middle)
+    # The pure Python parser looks 1,000 characters ahead, which makes brackets 13 times slower.
+    assert min(times) < 100 * min(ordinary_times)
 
 
 REFUSED = [
@@ -67,21 +69,34 @@ REFUSED = [
     pytest.param("a: *x", ["f:1:4 aliases (*x) are not allowed"], id="alias"),
     pytest.param("*x : 1", ["f:1:1 aliases (*x) are not allowed"], id="alias as key"),
     pytest.param("<<: {a: 1}", ["f:1:1 merge keys (<<) are not allowed"], id="merge key"),
-    pytest.param("a: !!python/object:os.system x", ["f:1:4 tags (tag:yaml.org,2002:python/object:os.system) are not allowed"], id="tag"),
+    pytest.param(
+        "a: !!python/object:os.system x",
+        ["f:1:4 tags (tag:yaml.org,2002:python/object:os.system) are not allowed"], id="tag"),
     pytest.param("a: ! x", ["f:1:4 tags (!) are not allowed"], id="bare tag"),
     pytest.param("b:\n  a: 1\n  c: 2\n  a: 3", ["f:4:3 the key a is given twice"], id="duplicate key"),
     pytest.param("a: 1\n'a': 2", ["f:2:1 the key a is given twice"], id="duplicate key in quotes"),
     pytest.param("? [a]\n: b", ["f:1:3 a key must be text, not a list or a mapping"], id="list as key"),
     pytest.param("? {a: b}\n: c", ["f:1:3 a key must be text, not a list or a mapping"], id="mapping as key"),
-    pytest.param("a: 1\n---\nb: 2", ["f:2:1 a second document starts here; a config is one document"], id="two documents"),
+    pytest.param(
+        "a: 1\n---\nb: 2", ["f:2:1 a second document starts here; a config is one document"],
+        id="two documents"),
     pytest.param("a: " + "[" * 30 + "]" * 30, ["f:1:23 nested more than 20 levels deep"], id="nesting"),
     pytest.param("a: 1\n\tb: 2", ["f:2:1 not valid YAML: a tab where only spaces are allowed"], id="tab"),
-    pytest.param("a: 1\nb: \x07", ["f:2:4 not valid YAML: the character U+0007 is not allowed"], id="control character"),
+    pytest.param(
+        "a: 1\nb: \x07", ["f:2:4 not valid YAML: the character U+0007 is not allowed"],
+        id="control character"),
     pytest.param("a: [1, 2\n", ["f:1:4 not valid YAML: did not find expected ',' or ']'"], id="open bracket"),
-    pytest.param("a: 1\nb: 'x\n\n", ["f:2:4 not valid YAML: found unexpected end of stream"], id="open quote"),
-    pytest.param("a: b: c", ["f:1:5 not valid YAML: mapping values are not allowed in this context"], id="two colons"),
-    pytest.param("a: @b", ["f:1:4 not valid YAML: found character that cannot start any token"], id="at sign"),
-    pytest.param("a: &x 1\nb: *x\na: 2", ["f:1:4 anchors (&x) are not allowed", "f:2:4 aliases (*x) are not allowed", "f:3:1 the key a is given twice"], id="several"),
+    pytest.param(
+        "a: 1\nb: 'x\n\n", ["f:2:4 not valid YAML: found unexpected end of stream"], id="open quote"),
+    pytest.param(
+        "a: b: c", ["f:1:5 not valid YAML: mapping values are not allowed in this context"], id="two colons"),
+    pytest.param(
+        "a: @b", ["f:1:4 not valid YAML: found character that cannot start any token"], id="at sign"),
+    pytest.param(
+        "a: &x 1\nb: *x\na: 2",
+        ["f:1:4 anchors (&x) are not allowed", "f:2:4 aliases (*x) are not allowed",
+         "f:3:1 the key a is given twice"],
+        id="several"),
 ]  # fmt: skip
 
 
@@ -175,7 +190,10 @@ def test_quoted_text_reads_back_unchanged(text: str) -> None:
     assert quoted(text).isprintable() or any(not char.isprintable() for char in text)
 
 
-WORDS = "tagger data: model: training: [ ] { } , ' \" &a *a <<: !!str ? # null ~ features: pairs: alphabet: train: name dim é 0x1 1e999 .nan -1"
+WORDS = (
+    "tagger data: model: training: [ ] { } , ' \" &a *a <<: !!str ? # null ~ "
+    "features: pairs: alphabet: train: name dim é 0x1 1e999 .nan -1"
+)
 GAPS = [
     "task: char",
     " ",
