@@ -1,7 +1,7 @@
 """Schema of a config: the keys of `settings.py` with their types, and the pydantic adapters that check them.
 
-Everything is derived from the types and the metadata of the fields. Error messages and the reference describe a
-key with the same words.
+Everything is derived from the types and the metadata of the fields. Error messages and the reference describe
+a key with the same words.
 """
 
 from __future__ import annotations
