@@ -64,7 +64,7 @@ def diff(
 ) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
     from seqtool.config.dump import differences
-    from seqtool.reports.config import difference_rows, side_by_side
+    from seqtool.reports.config import aligned_lines, difference_rows
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.safe_text import visible
 
@@ -80,7 +80,7 @@ def diff(
     if not found:
         say("no setting differs")
         return
-    for line in side_by_side(
+    for line in aligned_lines(
         [("", visible(str(config)), visible(str(other))), *difference_rows(found, str(Path.cwd()))]
     ):
         write_line(line)

@@ -211,5 +211,5 @@ def _renderer(
         reader.format,
         used.model.scheme,
         Layout.from_json(used.config.get("layout", {})),
-        colour=colour,
+        color=colour,
     )

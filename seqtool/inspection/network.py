@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +14,19 @@ from seqtool.settings import CharSettings
 from seqtool.storage.find_model import find_model, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.run_directory import read_json_lines
-from seqtool.types import Json
 
 if TYPE_CHECKING:
     from seqtool.config import ReadConfig
 
 LONGEST_TEXT = 100_000  # characters of a text that are inspected
+
+
+@dataclass(frozen=True)
+class MetricsRow:
+    """A row of `metrics.jsonl`: its epoch, and its finite numbers by name."""
+
+    epoch: int
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class InspectedModel:
     stored: StoredModel
     model: CharacterModel | TaggerModel
     run: Path | None = None
-    rows: Sequence[Json] = ()
+    rows: Sequence[MetricsRow] = ()
 
     @property
     def manifest(self) -> Manifest | None:
@@ -54,8 +61,18 @@ def trained_model(reference: str, runs_dir: Path | None) -> InspectedModel:
     """
     place = find_model(reference, runs_root(runs_dir))
     stored = read_model(place.model)
-    rows = tuple(read_json_lines(place.run / "metrics.jsonl")) if place.run else ()
+    rows = read_metrics(place.run) if place.run else ()
     return InspectedModel(place.name, stored, load_model(stored), place.run, rows)
+
+
+def read_metrics(run: Path) -> tuple[MetricsRow, ...]:
+    """Read the rows of a run directory that have an epoch."""
+    rows = read_json_lines(run / "metrics.jsonl")
+    return tuple(
+        MetricsRow(row["epoch"], {name: value for name, value in row.items() if value is not None})
+        for row in rows
+        if "epoch" in row
+    )
 
 
 def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel:

@@ -205,7 +205,7 @@ def _is_character(data: bytes) -> bool:
 
 
 def shown_guess(symbol: str, unit: str) -> str:
-    """Return one cell of text for a predicted symbol; a dot stands for a byte that is no character."""
+    """Return one cell of text for a predicted symbol; a dot for a byte that is no character."""
     if symbol == " ":
         return "␣"
     if unit == "byte" and symbol > "\x7f":

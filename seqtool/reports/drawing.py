@@ -3,8 +3,8 @@
 The color scales are used on the terminal and in the HTML report, so that a value has the same color in both.
 
 The line chart is our own because plotext 6 does not replace it. Its legend covers part of the curves. Its
-import takes 0.3 s and loads 140 modules, and also Pillow if that is installed. It keeps one figure per process.
-Our chart takes 20 lines of code, contains no escape codes, and is drawn in less than a millisecond.
+import takes 0.3 s and loads 140 modules, and also Pillow if that is installed. It keeps one figure per
+process. Our chart takes 20 lines of code, contains no escape codes, and is drawn in less than a millisecond.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ def _confusions(confusions: Sequence[tuple[str, str, int]]) -> Iterator[str]:
 def _aligned_labels(tokens: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Iterator[str]:
     """Yield tokens, gold labels and predicted labels in aligned rows of at most `PAGE_WIDTH` columns.
 
-    A dot stands for a correct label.
+    A correct label is printed as a dot.
     """
     wrong = ["." if label == right else label for right, label in zip(gold, predicted, strict=True)]
     columns = [

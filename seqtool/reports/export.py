@@ -1,4 +1,4 @@
-"""What an export was, as lines of text and as JSON."""
+"""Format the results of `seqtool export` as lines of text and as JSON."""
 
 from __future__ import annotations
 
@@ -12,48 +12,48 @@ if TYPE_CHECKING:
     from seqtool.export.onnx import OnnxFile
 
 
-def onnx_lines(done: OnnxFile) -> list[str]:
-    """The file, what goes in and comes out, and how it was verified."""
-    shapes = ", ".join(f"{batch} x {length}" for batch, length in done.shapes)
+def onnx_lines(exported: OnnxFile) -> list[str]:
+    """Return the file, its inputs and outputs, and the result of its verification."""
+    shapes = ", ".join(f"{batch} x {length}" for batch, length in exported.shapes)
     return [
-        f"{done.path}  {size(done.size)}",
-        *_values("input", done.inputs),
-        *_values("output", done.outputs),
-        f"verified in onnxruntime on batch x length {shapes}: at most {done.difference:.0%} of the difference that is allowed",
+        f"{exported.path}  {size(exported.size)}",
+        *_array_lines("input", exported.inputs),
+        *_array_lines("output", exported.outputs),
+        f"verified in onnxruntime on batch x length {shapes}: "
+        f"at most {exported.difference:.0%} of the difference that is allowed",
     ]
 
 
-def _values(what: str, values: Mapping[str, Sequence[str | int]]) -> list[str]:
-    return [f"  {what:<6}  {name:<17}  ({', '.join(map(str, shape))})" for name, shape in values.items()]
+def _array_lines(heading: str, arrays: Mapping[str, Sequence[str | int]]) -> list[str]:
+    return [f"  {heading:<6}  {name:<17}  ({', '.join(map(str, shape))})" for name, shape in arrays.items()]
 
 
-def onnx_json(done: OnnxFile) -> dict[str, object]:
-    """The same for a program."""
-    verified = {"shapes": done.shapes, "share_of_tolerance": done.difference}
+def onnx_json(exported: OnnxFile) -> dict[str, object]:
+    """Return the object that `--json` prints."""
     return {
-        "file": str(done.path),
-        "bytes": done.size,
-        "inputs": done.inputs,
-        "outputs": done.outputs,
-        "verified": verified,
+        "file": str(exported.path),
+        "bytes": exported.size,
+        "inputs": exported.inputs,
+        "outputs": exported.outputs,
+        "verified": {"shapes": exported.shapes, "share_of_tolerance": exported.difference},
     }
 
 
-def float16_lines(done: Float16Copy) -> list[str]:
-    """Size and scores before and after."""
-    before, after = done.sizes
+def float16_lines(copy: Float16Copy) -> list[str]:
+    """Return the path of a float16 copy, and sizes and scores before and after the conversion."""
+    before, after = copy.sizes
     scores = [
         f"  {name:<9}  {score(name, first)} -> {score(name, second)}"
-        for name, (first, second) in done.scores.items()
+        for name, (first, second) in copy.scores.items()
     ]
     return [
-        str(done.path),
+        str(copy.path),
         f"  size       {size(before)} -> {size(after)}",
         *scores,
-        f"  data       {done.data}",
+        f"  data       {copy.data}",
     ]
 
 
-def float16_json(done: Float16Copy) -> dict[str, object]:
-    """The same for a program."""
-    return {"model": str(done.path), "bytes": done.sizes, "scores": done.scores, "data": done.data}
+def float16_json(copy: Float16Copy) -> dict[str, object]:
+    """Return the object that `--json` prints."""
+    return {"model": str(copy.path), "bytes": copy.sizes, "scores": copy.scores, "data": copy.data}

@@ -17,7 +17,7 @@ from seqtool.safe_text import shorten, visible
 from seqtool.types import Json
 
 if TYPE_CHECKING:
-    from seqtool.inspection.network import InspectedModel
+    from seqtool.inspection.network import InspectedModel, MetricsRow
 
 Shapes = Mapping[str, Sequence[int]]  # array name -> shape
 
@@ -193,11 +193,11 @@ def _vocabulary_lines(config: Json, vocab: Json) -> Iterator[str]:
     yield f"  tokenizer  {config.get('tokenizer') or 'none: needs tokens'}{measured}"
 
 
-def training_curve(rows: Sequence[Json]) -> Iterator[str]:
+def training_curve(rows: Sequence[MetricsRow]) -> Iterator[str]:
     """Yield a chart of the losses over the epochs, and a chart of the scores if there are any."""
     for names in CURVES:
         curves = {
-            name: [(row["epoch"], row[name]) for row in rows if row.get(name) is not None] for name in names
+            name: [(row.epoch, row.values[name]) for row in rows if name in row.values] for name in names
         }
         present = {name: points for name, points in curves.items() if points}
         lines = line_chart(present)

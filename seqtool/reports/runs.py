@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from seqtool.reports.config import side_by_side
+from seqtool.reports.config import aligned_lines
 from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
 from seqtool.storage.run_list import RunEntry
@@ -88,7 +88,7 @@ def comparison_lines(
     for name in dict.fromkeys([*first, *second]):
         if first.get(name) != second.get(name):
             rows.append((name, _value(name, first.get(name)), _value(name, second.get(name)), ""))
-    yield from side_by_side([*rows, *((*row, "") for row in settings)])
+    yield from aligned_lines([*rows, *((*row, "") for row in settings)])
 
 
 def _difference(name: str, first: float | None, second: float | None) -> str:

@@ -1,6 +1,6 @@
-"""Tagged sentences as text: a table for a person, and the formats that programs read.
+"""Format tagged sentences: a table for a person, and the formats for programs.
 
-What goes to a program is byte-exact; what goes to a terminal has its control characters made visible.
+Output for a program is byte-exact. In output for a terminal, control characters are visible.
 """
 
 from __future__ import annotations
@@ -9,39 +9,37 @@ import json
 import math
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.inference.tag_stream import Renderer, Tagged
+from seqtool.reports.drawing import cell_width
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
 
 OutputFormat = Literal["table", "tsv", "conll", "conllu", "jsonl", "inline"]
-_BOLD, _DIM, _YELLOW, _RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
-_LEFT_TO_RIGHT = "\u200e"
-_ROWS = 1024  # of a long sentence that are held as strings of their own
+BOLD, DIM, YELLOW, RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
+LEFT_TO_RIGHT_MARK = "\u200e"
+ROWS_AT_ONCE = 1024  # rows of a long sentence that are joined at a time, which bounds the memory
 
 
 def renderer(
-    output: OutputFormat,
-    form: SentenceFormat | None,
-    scheme: Scheme,
-    layout: Layout,
-    *,
-    colour: bool,
+    output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, layout: Layout, *, color: bool
 ) -> Renderer:
-    """How sentences are written.
+    """Return the function that formats a tagged sentence.
 
     Args:
-        output: the format.
-        form: of the input; where it is that of the output, all the input's bytes come back with the labels set.
-        scheme: of the labels.
-        layout: of the training file, which says where in CoNLL-U the label goes.
-        colour: whether a table is painted.
+        output: the output format.
+        form: format of the input. If it is also the output format, every byte of the input is kept except for
+            the labels.
+        scheme: span scheme of the labels.
+        layout: layout of the training file, which names the label column of CoNLL-U.
+        color: whether a table has colors.
     """
     same = form is not None and form.format_name == output
     if output == "jsonl":
@@ -52,12 +50,15 @@ def renderer(
         column = layout.label_in(output)
         return lambda tagged: _conllu(tagged, column)
     plain: dict[str, Renderer] = {
-        "table": lambda tagged: _table(tagged, colour),
+        "table": lambda tagged: _table(tagged, color),
         "tsv": _tsv,
         "conll": _tsv,
         "inline": lambda tagged: _inline(tagged, scheme),
     }
     return plain[output]
+
+
+# --- formats for programs ---------------------------------------------------------------------------------
 
 
 def _error(tagged: Tagged) -> str:
@@ -77,25 +78,29 @@ def _tsv(tagged: Tagged) -> str:
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     if tagged.item.block is not None and not tagged.item.tokens and len(tagged.item.block.lines[0].strip()):
-        return ""  # comments and marks of another format
+        return ""  # a comment or a document mark of another format
     columns: list[Sequence[str]] = [[_cell(token) for token in tagged.item.tokens], tagged.labels]
     if tagged.nbest is not None:
         columns[1:] = [labels for labels, _ in tagged.nbest]
     if tagged.probabilities is not None:
         columns.append([f"{probability:.4f}" for probability in tagged.probabilities])
     rows = ("\t".join(cells) + "\n" for cells in zip(*columns, strict=True))
-    return "".join(iter(lambda: "".join(islice(rows, _ROWS)), "")) + "\n"
+    return "".join(iter(lambda: "".join(islice(rows, ROWS_AT_ONCE)), "")) + "\n"
 
 
 def _cell(token: str) -> str:
-    """A token of JSON may hold what would break a line of columns."""
+    """Return a token with tabs and line breaks escaped; tokens of JSON may contain them."""
     if "\t" in token or "\n" in token or "\r" in token:
         return token.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
     return token
 
 
 def _conllu(tagged: Tagged, column: str) -> str:
-    """Ten columns; `column` (or `misc:Key`) is the one that the label goes to."""
+    """Return ten columns.
+
+    Args:
+        column: name of the column of the label, or `misc:KEY`.
+    """
     from seqtool.data.formats.conllu import COLUMNS
 
     if tagged.item.problem is not None:
@@ -113,7 +118,11 @@ def _conllu(tagged: Tagged, column: str) -> str:
 
 
 def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
-    """One object on one line; where the input was JSON lines, its own fields first and as they were."""
+    """Return one line of JSON.
+
+    Args:
+        same: whether the input was JSON lines; its own fields then come first and stay unchanged.
+    """
     from seqtool.data.formats.jsonl import set_fields
 
     fields = {"error": _error(tagged)} if tagged.item.problem is not None else _json_fields(tagged, scheme)
@@ -125,18 +134,18 @@ def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, Any]:
-    item, offsets = tagged.item, tagged.item.offsets
-    fields: dict[str, Any] = {"tokens": item.tokens, "labels": tagged.labels}
-    if offsets is not None:
-        fields["offsets"] = offsets
+def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, object]:
+    item = tagged.item
+    fields: dict[str, object] = {"tokens": item.tokens, "labels": tagged.labels}
+    if item.offsets is not None:
+        fields["offsets"] = item.offsets
     if scheme != "none":
         fields["spans"] = [
             {
                 "start": span.start,
                 "end": span.end,
                 "type": span.type,
-                "text": _span_text(item, offsets, span.start, span.end),
+                "text": _span_text(item, span.start, span.end),
             }
             for span in spans_of(tagged.labels, scheme=scheme)
         ]
@@ -149,14 +158,14 @@ def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, Any]:
     return fields
 
 
-def _span_text(item: Item, offsets: list[tuple[int, int]] | None, start: int, end: int) -> str:
-    if item.text is not None and offsets is not None:
-        return item.text[offsets[start][0] : offsets[end - 1][1]]
+def _span_text(item: Item, start: int, end: int) -> str:
+    if item.text is not None and item.offsets is not None:
+        return item.text[item.offsets[start][0] : item.offsets[end - 1][1]]
     return " ".join(item.tokens[start:end])
 
 
 def _inline(tagged: Tagged, scheme: Scheme) -> str:
-    """`The/DET dog/NN`, or `[Ada Lovelace](person) wrote`, on one line."""
+    """Return one line, as `The/DET dog/NN` or `[Ada Lovelace](person) wrote`."""
     if tagged.item.problem is not None:
         return f"error: {_error(tagged)}\n"
     tokens = [_cell(token) for token in tagged.item.tokens]
@@ -171,62 +180,64 @@ def _inline(tagged: Tagged, scheme: Scheme) -> str:
     return " ".join([*parts, *tokens[at:]]) + "\n"
 
 
-# --- for a person -----------------------------------------------------------------------------------------
+# --- the table for a person -------------------------------------------------------------------------------
 
 
-def _table(tagged: Tagged, colour: bool) -> str:
-    """Tokens and labels under each other; a form that training did not have is marked with an asterisk."""
+@dataclass(frozen=True)
+class _Column:
+    """A column of the table: its heading and its cells."""
+
+    heading: str
+    cells: Sequence[str]
+
+    @property
+    def width(self) -> int:
+        return max(len(self.heading), *map(len, self.cells))
+
+
+def _table(tagged: Tagged, color: bool) -> str:
+    """Return tokens and labels in aligned columns; an asterisk marks a form without training data."""
 
     def paint(text: str, code: str) -> str:
-        return f"{code}{text}{_RESET}" if colour else text
+        return f"{code}{text}{RESET}" if color else text
 
     if tagged.item.problem is not None:
         return f"error: {_error(tagged)}\n\n"
     tokens = [visible(token) for token in tagged.item.tokens]
-    unseen = tagged.unseen or [False] * len(tokens)
     if not tokens:
         return ""
-    columns = [labels for labels, _ in tagged.nbest] if tagged.nbest is not None else [tagged.labels]
-    heads = (
-        [f"p={math.exp(score):.3f}" for _, score in tagged.nbest] if tagged.nbest is not None else ["label"]
-    )
-    if tagged.probabilities is not None:
-        columns, heads = (
-            [*columns, [f"{value:.3f}" for value in tagged.probabilities]],
-            [*heads, "probability"],
-        )
-    token_width = max(5, *(_width(token) + mark for token, mark in zip(tokens, unseen, strict=True)))
-    widths = [
-        max(len(head), *(len(cell) for cell in cells)) for head, cells in zip(heads, columns, strict=True)
-    ]
-    header = "  ".join(
-        [
-            f"{'token':<{token_width}}",
-            *(f"{head:<{width}}" for head, width in zip(heads, widths, strict=True)),
-        ]
-    )
-    lines = [paint(header.rstrip(), _BOLD)]
-    for token, new, *cells in zip(tokens, unseen, *columns, strict=True):
-        shown = paint(token, _YELLOW) + paint("*", _DIM) if new else token
-        gap = " " * (token_width - _width(token) - new)
-        rest = "  ".join(
-            f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)
-        ).rstrip()
-        lines.append(f"{shown}{_LEFT_TO_RIGHT if _right_to_left(token) else ''}{gap}  {rest}")
+    unseen = tagged.unseen or [False] * len(tokens)
+    columns = _columns(tagged)
+    widths = [column.width for column in columns]
+    token_width = max(5, *(cell_width(token) + new for token, new in zip(tokens, unseen, strict=True)))
+    headings = _aligned([column.heading for column in columns], widths)
+    lines = [paint(f"{'token':<{token_width}}  {headings}".rstrip(), BOLD)]
+    for place, (token, new) in enumerate(zip(tokens, unseen, strict=True)):
+        shown = paint(token, YELLOW) + paint("*", DIM) if new else token
+        mark = LEFT_TO_RIGHT_MARK if _is_right_to_left(token) else ""
+        gap = " " * (token_width - cell_width(token) - new)
+        cells = _aligned([visible(column.cells[place]) for column in columns], widths).rstrip()
+        lines.append(f"{shown}{mark}{gap}  {cells}")
     return "\n".join(lines) + "\n\n"
 
 
-def _width(text: str) -> int:
-    """Terminal columns: wide characters take two, combining marks and joiners none."""
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
+def _columns(tagged: Tagged) -> list[_Column]:
+    """Return one column for each label sequence, and one for the probabilities."""
+    if tagged.nbest is not None:
+        columns = [_Column(f"p={math.exp(score):.3f}", labels) for labels, score in tagged.nbest]
+    else:
+        columns = [_Column("label", tagged.labels)]
+    if tagged.probabilities is not None:
+        columns.append(_Column("probability", [f"{value:.3f}" for value in tagged.probabilities]))
+    return columns
 
-    return cell_len(text)
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
 
 
-def _right_to_left(token: str) -> bool:
-    """Whether a token would pull what follows it to its own side."""
+def _is_right_to_left(token: str) -> bool:
+    """Return true for a token that would change the direction of the text after it."""
     return not token.isascii() and any(
         unicodedata.bidirectional(character) in ("R", "AL") for character in token
     )

@@ -61,7 +61,7 @@ def _feature_columns(model: TaggerModel, tokens: Sequence[str]) -> dict[str, lis
 
 
 def likely_labels(ablation: WordAblation, limit: int) -> list[int]:
-    """Return the numbers of the likeliest labels of a sentence, at most `limit`, in the model's order."""
+    """Return the numbers of the most probable labels of a sentence, at most `limit`, in the model's order."""
     likely = np.flatnonzero(ablation.probabilities.max(0) >= MIN_PROBABILITY)
     best = likely[np.argsort(-ablation.probabilities.sum(0)[likely], kind="stable")][:limit]
     return sorted(best.tolist())

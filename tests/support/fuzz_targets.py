@@ -60,7 +60,7 @@ def labelled(kind: FormatName, data: bytes) -> str:
     sample = list(islice(lines, SAMPLE_LINES))
     form, said = find_format(given, "fuzz", sample)
     shown = [visible(said)]
-    table = renderer("table", form, "none", Layout(), colour=False)
+    table = renderer("table", form, "none", Layout(), color=False)
     for block in form.read(chain(sample, lines), "fuzz"):
         labels = block.labels or ["_"] * len(block.tokens)
         assert len(labels) == len(block.tokens) == len(block.token_lines)
@@ -135,7 +135,7 @@ def tokeniser(data: bytes) -> str:
         for token in cut(text):
             assert text[token.start : token.end] == token.form
     item = TextReader("basic").sentence(text, "argument 1")
-    return renderer("table", None, "none", Layout(), colour=False)(Tagged(item, ["_"] * len(item.tokens)))
+    return renderer("table", None, "none", Layout(), color=False)(Tagged(item, ["_"] * len(item.tokens)))
 
 
 def generated(data: bytes) -> str:

@@ -14,7 +14,7 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.inspection.network import LONGEST_TEXT
+from seqtool.inspection.network import LONGEST_TEXT, read_metrics
 from seqtool.inspection.text_trace import trace_excerpt
 from seqtool.inspection.unit_names import Unit
 from seqtool.inspection.unit_ranking import (
@@ -35,7 +35,6 @@ from seqtool.reports.html.run_data import (
     TracedText,
     UnitNote,
     read_evaluation,
-    read_metrics,
     read_samples,
 )
 from seqtool.reports.network import network_parts, network_title

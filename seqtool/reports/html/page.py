@@ -2,8 +2,8 @@
 
 Every text is escaped. A content security policy admits no external resource and only the page's own script.
 
-matplotlib draws the charts as SVG with placeholder colors. The placeholders are then replaced by CSS variables
-of the page, so that a chart follows the page's light and dark mode. Text in a chart stays text.
+matplotlib draws the charts as SVG with placeholder colors. The placeholders are then replaced by CSS
+variables of the page, so that a chart follows the page's light and dark mode. Text in a chart stays text.
 """
 
 from __future__ import annotations
@@ -183,11 +183,31 @@ def _training_charts(runs: Sequence[RunData]) -> list[tuple[str, Markup]]:
         ("Loss", LOSSES, "nats"),
         ("Scores on development data", SCORES, "share"),
     ):
-        curves, styles = views.training_curves(runs, columns)
+        curves, styles = _training_curves(runs, columns)
         if any(len(points) > 1 for points in curves.values()):
             chart = Chart(title.split()[0].lower(), "epoch", y_label, styles)
             charts.append((title, draw_chart(curves, chart)))
     return charts
+
+
+def _training_curves(
+    runs: Sequence[RunData], columns: Mapping[str, str]
+) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
+    """Return the points of some columns over the epochs, and color and dash of each curve, by label.
+
+    The color of a curve shows the run, and the dash shows the column. In a chart of one run, each column
+    has its own color.
+    """
+    curves: dict[str, list[tuple[float, float]]] = {}
+    styles: dict[str, tuple[int, int]] = {}
+    for number, run in enumerate(runs):
+        for index, (column, label) in enumerate(columns.items()):
+            points = [(row.epoch, row.values[column]) for row in run.rows if column in row.values]
+            if points:
+                name = label if len(runs) == 1 else f"{run.name}: {label}"
+                curves[name] = list(points)
+                styles[name] = (number, index) if len(runs) > 1 else (index, 0)
+    return curves, styles
 
 
 def _context_chart(report: TextReport, name: str) -> Markup:

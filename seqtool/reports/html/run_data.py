@@ -14,6 +14,7 @@ from seqtool.storage.run_directory import read_json_lines
 from seqtool.types import Json
 
 if TYPE_CHECKING:
+    from seqtool.inspection.network import MetricsRow
     from seqtool.inspection.text_trace import Trace
     from seqtool.inspection.unit_names import Unit
     from seqtool.inspection.word_ablation import WordAblation
@@ -23,15 +24,7 @@ if TYPE_CHECKING:
 EVALUATION = "evaluation.json"
 
 
-# --- training ---------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class MetricsRow:
-    """A row of `metrics.jsonl`: its epoch, and its finite numbers by name."""
-
-    epoch: int
-    values: Mapping[str, float]
+# --- samples ----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -47,16 +40,6 @@ class SampleRow:
     step: int | None
     text: str
     expected: str | None
-
-
-def read_metrics(run: Path) -> tuple[MetricsRow, ...]:
-    """Read the rows of a run directory that have an epoch."""
-    rows = read_json_lines(run / "metrics.jsonl")
-    return tuple(
-        MetricsRow(row["epoch"], {name: value for name, value in row.items() if value is not None})
-        for row in rows
-        if "epoch" in row
-    )
 
 
 def read_samples(run: Path) -> tuple[SampleRow, ...]:
@@ -197,12 +180,14 @@ def _tagger_report(report: Json) -> TaggerReport:
     )
 
 
-def _score_table(scores: Json) -> dict[str, LabelScores]:
+def _score_table(scores: Mapping[str, Mapping[str, float]]) -> dict[str, LabelScores]:
     return {name: _scores(one) for name, one in scores.items()}
 
 
-def _scores(scores: Json) -> LabelScores:
-    return LabelScores(scores["precision"], scores["recall"], scores["f1"], scores["support"], scores["hits"])
+def _scores(scores: Mapping[str, float]) -> LabelScores:
+    return LabelScores(
+        scores["precision"], scores["recall"], scores["f1"], int(scores["support"]), int(scores["hits"])
+    )
 
 
 def _text_report(report: Json) -> TextReport:
@@ -219,7 +204,7 @@ def _text_report(report: Json) -> TextReport:
     )
 
 
-def _by_number(losses: Json) -> dict[int, float]:
+def _by_number(losses: Mapping[str, float]) -> dict[int, float]:
     """Convert the keys to numbers and sort them; JSON has strings in the order of strings."""
     return dict(sorted((int(number), nats) for number, nats in losses.items()))
 

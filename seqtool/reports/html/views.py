@@ -109,26 +109,6 @@ def _setting(value: object) -> str:
     return visible(", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value))
 
 
-def training_curves(
-    runs: Sequence[RunData], columns: Mapping[str, str]
-) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
-    """Return the points of some columns over the epochs, and color and dash of each curve, by label.
-
-    The color of a curve stands for the run and the dash for the column. In a chart of one run, each column
-    has its own color.
-    """
-    curves: dict[str, list[tuple[float, float]]] = {}
-    styles: dict[str, tuple[int, int]] = {}
-    for number, run in enumerate(runs):
-        for index, (column, label) in enumerate(columns.items()):
-            points = [(row.epoch, row.values[column]) for row in run.rows if column in row.values]
-            if points:
-                name = label if len(runs) == 1 else f"{run.name}: {label}"
-                curves[name] = list(points)
-                styles[name] = (number, index) if len(runs) > 1 else (index, 0)
-    return curves, styles
-
-
 # --- taggers ----------------------------------------------------------------------------------------------
 
 
@@ -195,7 +175,7 @@ class MarkedToken:
 
     @property
     def right(self) -> bool:
-        """Whether the predicted label is correct."""
+        """True if the predicted label is correct."""
         return self.gold == self.predicted
 
 
@@ -360,7 +340,7 @@ def _unit(one: UnitNote, states: Array) -> dict[str, object]:
 
 
 def _surprisal_steps(bits: Array) -> Array:
-    """Return surprisals as numbers from 0 to 254; 255 stands for a symbol that was not predicted."""
+    """Return surprisals as numbers from 0 to 254; 255 means that a symbol was not predicted."""
     steps = np.clip(np.rint(np.nan_to_num(bits) * STEPS_PER_BIT), 0, 254)
     values: Array = np.where(np.isnan(bits), 255, steps).astype(np.uint8)
     return values
