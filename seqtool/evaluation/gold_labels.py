@@ -188,18 +188,18 @@ def write_suspects(path: Path, model: TaggerModel, gold: GoldSentences) -> int:
     Raises:
         SeqtoolError: the file cannot be written.
     """
-    found = suspects(model, gold.sentences)
-    places = list(gold.token_places()) if found else []
+    rows = suspects(model, gold.sentences)
+    places = list(gold.token_places()) if rows else []
     lines = ["\t".join(SUSPECT_COLUMNS)]
-    for one in found:
+    for row in rows:
         cells = (
-            f"{one.probability:.4f}",
-            f"{one.gold_probability:.4f}",
-            places[one.sentence][one.token],
-            one.form.replace("\t", " "),
-            one.gold,
-            one.predicted,
+            f"{row.probability:.4f}",
+            f"{row.gold_probability:.4f}",
+            places[row.sentence][row.token],
+            row.form.replace("\t", " "),
+            row.gold,
+            row.predicted,
         )
         lines.append("\t".join(cells))
     write_file(path, ("\n".join(lines) + "\n").encode())
-    return len(found)
+    return len(rows)

@@ -12,6 +12,7 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_character_model, load_tagger
 from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.types import Array
 
 SCORED_SYMBOLS = 200_000  # symbols of a text that are scored, to limit the waiting time
 REPLACED_FACTS = ("files", "format_version", "parameters", "sha256", "task")  # write_model adds these itself
@@ -68,7 +69,7 @@ def write_float16_copy(place: ModelPlace, out: Path | None, files: Sequence[Path
     return Float16Copy(path, (original.manifest.size, read_model(path).manifest.size), scores, data)
 
 
-def _float16_weights(model: StoredModel, name: str) -> dict[str, np.ndarray]:
+def _float16_weights(model: StoredModel, name: str) -> dict[str, Array]:
     if all(array.dtype == np.float16 for array in model.weights.values()):
         raise ModelError("its weights are float16 already", place=name)
     with np.errstate(over="ignore"):

@@ -133,11 +133,11 @@ def test_metadata_contain_everything_for_decoding(name: str) -> None:
     best = viterbi(
         scores, inputs["lengths"], *(np.array(sequence[part]) for part in ("start", "transitions", "end"))
     )
-    found = [
+    result = [
         model.to_file_scheme([labels[number] for number in best[: len(sentence), column]])
         for column, sentence in enumerate(sentences)
     ]
-    assert found == model.tag(sentences)
+    assert result == model.tag(sentences)
 
 
 def test_metadata_contain_symbols_and_initial_state() -> None:

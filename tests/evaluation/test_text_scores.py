@@ -54,12 +54,12 @@ def text_of(length: int, seed: int = 0) -> str:
 
 def nats_one_by_one(network: CharacterModel, text: str) -> list[float]:
     """Return nats of each symbol but the first, from single steps."""
-    ids, state, found = network.encode(text), network.initial_state(), []
+    ids, state, result = network.encode(text), network.initial_state(), []
     for number, following in pairwise(ids):
         scores, state = network.step(np.array([number]), state)
         shifted = scores[0].astype(np.float64)
-        found.append(float(np.log(np.exp(shifted).sum()) - shifted[following]))
-    return found
+        result.append(float(np.log(np.exp(shifted).sum()) - shifted[following]))
+    return result
 
 
 # --- running text -------------------------------------------------------------------------------------------
@@ -67,30 +67,30 @@ def nats_one_by_one(network: CharacterModel, text: str) -> list[float]:
 
 def test_both_protocols_and_the_classes_equal_single_steps() -> None:
     network, text = model(), text_of(700)
-    found = evaluate_text(network, network.encode(text), (64, 100))
+    result = evaluate_text(network, network.encode(text), (64, 100))
     single = nats_one_by_one(network, text)
-    assert found.symbols == 699
-    assert found.carried == pytest.approx(sum(single) / 699, abs=1e-6)
+    assert result.symbols == 699
+    assert result.carried == pytest.approx(sum(single) / 699, abs=1e-6)
     for size in (64, 100):
         tiles = [
             nats
             for start in range(0, 699, size)
             for nats in nats_one_by_one(network, text[start : start + size + 1])
         ]
-        assert found.blocks[size] == pytest.approx(sum(tiles) / 699, abs=1e-6)
-    for kind, (nats, count) in found.classes.items():
+        assert result.blocks[size] == pytest.approx(sum(tiles) / 699, abs=1e-6)
+    for kind, (nats, count) in result.classes.items():
         of_kind = [
             loss for loss, symbol in zip(single, text[1:], strict=True) if symbol_class(symbol) == kind
         ]
         assert nats == pytest.approx(sum(of_kind) / len(of_kind), abs=1e-6)
         assert count == len(of_kind)
-    assert set(found.classes) == {"newline", "space", "letters", "digits", "punctuation"}
+    assert set(result.classes) == {"newline", "space", "letters", "digits", "punctuation"}
 
 
 def test_carried_protocol_of_a_long_text_equals_one_pass_within_a_thousandth() -> None:
     network, text = model(), text_of(12_000)
-    found = evaluate_text(network, network.encode(text), ())
-    assert found.carried == pytest.approx(sum(nats_one_by_one(network, text)) / 11_999, abs=1e-3)
+    result = evaluate_text(network, network.encode(text), ())
+    assert result.carried == pytest.approx(sum(nats_one_by_one(network, text)) / 11_999, abs=1e-3)
 
 
 def test_known_block_losses_are_not_computed_again() -> None:
@@ -100,14 +100,14 @@ def test_known_block_losses_are_not_computed_again() -> None:
 
 def test_context_losses_equal_single_steps_from_the_initial_state() -> None:
     network, text = model(), text_of(650)
-    found = evaluate_text(network, network.encode(text), ()).contexts
+    result = evaluate_text(network, network.encode(text), ()).contexts
     short = [nats_one_by_one(network, text[start : start + 11]) for start in range(0, 640, 10)]
     long = [nats_one_by_one(network, text[start : start + 201]) for start in range(0, 600, 200)]
-    assert list(found) == [1, 2, 5, 10, 20, 50, 100, 200]
+    assert list(result) == [1, 2, 5, 10, 20, 50, 100, 200]
     for length in (1, 2, 5, 10):
-        assert found[length] == pytest.approx(np.mean([nats[length - 1] for nats in short]), abs=1e-6)
+        assert result[length] == pytest.approx(np.mean([nats[length - 1] for nats in short]), abs=1e-6)
     for length, near in ((20, range(17, 20)), (100, range(89, 100)), (200, range(179, 200))):
-        assert found[length] == pytest.approx(
+        assert result[length] == pytest.approx(
             np.mean([nats[place] for nats in long for place in near]), abs=1e-6
         )
 
@@ -122,22 +122,22 @@ def test_context_losses_of_few_tiles_are_close_to_those_of_many(monkeypatch: pyt
 @pytest.mark.parametrize("length", [2, 5, 11, 150])
 def test_short_text_has_only_the_contexts_that_fit(length: int) -> None:
     network = model()
-    found = evaluate_text(network, network.encode(text_of(length)), (64,))
-    assert found.symbols == length - 1
-    assert list(found.contexts) == ([] if length < 11 else [1, 2, 5, 10])
-    json.dumps(found.to_json(), allow_nan=False)
+    result = evaluate_text(network, network.encode(text_of(length)), (64,))
+    assert result.symbols == length - 1
+    assert list(result.contexts) == ([] if length < 11 else [1, 2, 5, 10])
+    json.dumps(result.to_json(), allow_nan=False)
 
 
 def test_bits_per_byte_count_utf8_bytes_and_unknown_symbols() -> None:
     network = character_model(
         CharModel(hidden_size=5, embedding_dim=4), [*"ab é", "\N{REPLACEMENT CHARACTER}"], unknown=4
     )
-    found = evaluate_text(network, network.encode("aé é bz"), ())
-    assert found.unknown == pytest.approx(1 / 6)
-    assert found.bytes_per_symbol == pytest.approx(
+    result = evaluate_text(network, network.encode("aé é bz"), ())
+    assert result.unknown == pytest.approx(1 / 6)
+    assert result.bytes_per_symbol == pytest.approx(
         (2 + 1 + 2 + 1 + 1 + 3) / 6
     )  # U+FFFD replaces the z and has three bytes
-    assert found.bits_per_byte == pytest.approx(found.carried / math.log(2) / found.bytes_per_symbol)
+    assert result.bits_per_byte == pytest.approx(result.carried / math.log(2) / result.bytes_per_symbol)
 
 
 def test_tally_of_parts_equals_tally_of_the_whole() -> None:
@@ -153,11 +153,11 @@ def test_tally_of_parts_equals_tally_of_the_whole() -> None:
 
 def test_lines_are_scored_separately_with_their_ends() -> None:
     network, lines = model(kind="lines"), ["abc", "a", "é1?"]
-    found = evaluate_lines(network, [network.encode(f"\n{line}\n") for line in lines])
+    result = evaluate_lines(network, [network.encode(f"\n{line}\n") for line in lines])
     single = [nats for line in lines for nats in nats_one_by_one(network, f"\n{line}\n")]
-    assert found.symbols == len(single) == 10
-    assert found.carried == pytest.approx(sum(single) / 10, abs=1e-6)
-    assert found.classes["newline"][1] == 3 and not found.blocks and not found.contexts
+    assert result.symbols == len(single) == 10
+    assert result.carried == pytest.approx(sum(single) / 10, abs=1e-6)
+    assert result.classes["newline"][1] == 3 and not result.blocks and not result.contexts
 
 
 def test_file_of_lines_is_read_without_empty_lines(tmp_path: Path) -> None:
@@ -190,12 +190,12 @@ def probability(text: str, context: str, symbol: str, symbols: int) -> float:
 def test_ngram_losses_equal_the_definition_of_witten_and_bell(train: str, text: str, order: int) -> None:
     numbers = {symbol: number for number, symbol in enumerate("abcd")}
     trained, scored = (np.array([numbers[symbol] for symbol in side]) for side in (train, text))
-    found = NgramModel(trained, 4, order).losses(scored)
+    result = NgramModel(trained, 4, order).losses(scored)
     expected = [
         -math.log(probability(train, text[max(0, place - order + 1) : place], text[place], 4))
         for place in range(1, len(text))
     ]
-    assert found == pytest.approx(expected, rel=1e-9)
+    assert result == pytest.approx(expected, rel=1e-9)
 
 
 @given(st.text(alphabet="ab", min_size=1, max_size=30), st.integers(1, 3))
@@ -222,8 +222,8 @@ def test_orders_that_do_not_fit_in_64_bits_are_left_out() -> None:
 def test_longest_copy_is_the_longest_common_substring(sample: str, text: str) -> None:
     substrings = {sample[a:b] for a in range(len(sample)) for b in range(a, len(sample) + 1)}
     longest = max((len(substring) for substring in substrings if substring in text), default=0)
-    found = longest_copy(sample, text)
-    assert found in sample and found in text and len(found) == longest
+    result = longest_copy(sample, text)
+    assert result in sample and result in text and len(result) == longest
 
 
 @given(TEXTS, TEXTS, st.integers(1, 4))
@@ -237,15 +237,15 @@ def test_seen_share_equals_brute_force(sample: str, text: str, size: int) -> Non
 
 
 def test_novelty_compares_a_sample_with_the_training_text() -> None:
-    found = novelty_of_text("the cat sat", "on the mat the cat slept")
-    assert found.longest_copy == "the cat s"
-    assert found.seen_ngrams == {5: 5 / 7, 10: 0.0, 20: None}
-    assert found.to_json()["seen_ngrams"] == {"5": 5 / 7, "10": 0.0, "20": None}
+    result = novelty_of_text("the cat sat", "on the mat the cat slept")
+    assert result.longest_copy == "the cat s"
+    assert result.seen_ngrams == {5: 5 / 7, 10: 0.0, 20: None}
+    assert result.to_json()["seen_ngrams"] == {"5": 5 / 7, "10": 0.0, "20": None}
 
 
 def test_novelty_separates_new_and_seen_lines() -> None:
-    found = novelty_of_lines(["anna", "an", "zoe", "anna"], "anna\nzoe\n")
-    assert (found.new_lines, found.seen_lines) == (("an",), ("anna", "zoe", "anna"))
+    result = novelty_of_lines(["anna", "an", "zoe", "anna"], "anna\nzoe\n")
+    assert (result.new_lines, result.seen_lines) == (("an",), ("anna", "zoe", "anna"))
 
 
 # --- temperature, and the report ----------------------------------------------------------------------------
@@ -254,11 +254,11 @@ def test_novelty_separates_new_and_seen_lines() -> None:
 def test_fitted_temperature_recovers_the_sampling_temperature() -> None:
     network = model(scale=1.5)
     ids = network.encode("".join(network.sample("a", 3000, temperature=0.8, seed=1)))
-    found = fit_temperature(network, ids, "the validation text", ids)
-    assert found.value == pytest.approx(0.8, abs=0.06)
-    assert found.fitted < found.without
-    assert found.without == pytest.approx(evaluate_text(network, ids, ()).carried, abs=1e-3)
-    assert found.nats == found.fitted
+    result = fit_temperature(network, ids, "the validation text", ids)
+    assert result.value == pytest.approx(0.8, abs=0.06)
+    assert result.fitted < result.without
+    assert result.without == pytest.approx(evaluate_text(network, ids, ()).carried, abs=1e-3)
+    assert result.nats == result.fitted
 
 
 def place_without_run(tmp_path: Path) -> ModelPlace:
@@ -268,24 +268,24 @@ def place_without_run(tmp_path: Path) -> ModelPlace:
 def test_report_without_a_run_states_what_is_not_available(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(text_of(300), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), temperature=True)
-    _, found = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
-    report = "\n".join(text_report(found, "char"))
+    _, result = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
+    report = "\n".join(text_report(result, "char"))
     assert "n-gram baselines: not available" in report and "novelty of a sample: not available" in report
     assert "fitted on this very text" in report and "no score" in report
-    assert found.to_json()["ngrams"] is None and found.to_json()["novelty"] is None
+    assert result.to_json()["ngrams"] is None and result.to_json()["novelty"] is None
 
 
 def test_training_text_makes_ngrams_and_novelty_available(tmp_path: Path) -> None:
     for name, seed in (("text", 0), ("train", 1)):
         (tmp_path / f"{name}.txt").write_text(text_of(400, seed), encoding="utf-8")
     request = TextRequest((tmp_path / "text.txt",), tmp_path / "train.txt")
-    _, found = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
-    assert found.ngrams is not None and list(found.ngrams) == [1, 2, 3, 4, 5, 6]
+    _, result = evaluate_character(model(), place_without_run(tmp_path), tmp_path, request)
+    assert result.ngrams is not None and list(result.ngrams) == [1, 2, 3, 4, 5, 6]
     ids = [model().encode(text_of(400, seed)) for seed in (0, 1)]
-    assert found.ngrams[3] == pytest.approx(NgramModel(ids[1], len(SYMBOLS), 3).losses(ids[0]).mean())
-    report = "\n".join(text_report(found, "char"))
+    assert result.ngrams[3] == pytest.approx(NgramModel(ids[1], len(SYMBOLS), 3).losses(ids[0]).mean())
+    report = "\n".join(text_report(result, "char"))
     assert (
-        f"2-gram {found.ngrams[2]:.4f}" in report
+        f"2-gram {result.ngrams[2]:.4f}" in report
         and "6-gram" in report
         and "longest copied stretch" in report
     )

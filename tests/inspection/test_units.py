@@ -70,14 +70,14 @@ def test_ranking_agrees_with_brute_force(length: int) -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(length)
     patterns = {name: symbol_pattern(model, name, text) for name in ("line-position", "capitals", "quotes")}
     parts = [f"encoder.{layer}.{part}" for layer in (0, 1) for part in "hcifog"]
-    found = rank_units(model, text, patterns, parts)
+    result = rank_units(model, text, patterns, parts)
     states = model.states(text)
     for name, target in patterns.items():
-        assert [abs(one.correlation) for one in found[name]] == sorted(
-            (abs(one.correlation) for one in found[name]), reverse=True
+        assert [abs(one.correlation) for one in result[name]] == sorted(
+            (abs(one.correlation) for one in result[name]), reverse=True
         )
-        assert len(found[name]) == 2 * 6 * 6
-        for one in found[name]:
+        assert len(result[name]) == 2 * 6 * 6
+        for one in result[name]:
             expected = np.corrcoef(states[one.unit.array][:, one.unit.index].astype(np.float64), target)[0, 1]
             assert one.correlation == pytest.approx(expected, abs=1e-6)
 
@@ -127,9 +127,9 @@ def test_patterns_that_no_unit_can_follow_are_refused(name: str, part: str) -> N
 
 
 def test_parse_units_reads_lists_and_ranges() -> None:
-    found = parse_units(["h2, 2.c1-3", "f6", "h2"], LSTM)
-    assert [unit.name for unit in found] == ["h2", "2.c1", "2.c2", "2.c3", "f6"]
-    assert found[1].array == "encoder.1.c"
+    result = parse_units(["h2, 2.c1-3", "f6", "h2"], LSTM)
+    assert [unit.name for unit in result] == ["h2", "2.c1", "2.c2", "2.c3", "f6"]
+    assert result[1].array == "encoder.1.c"
     assert [unit.name for unit in parse_units(["2.h"], LSTM)] == [f"2.h{number}" for number in range(1, 7)]
 
 
@@ -189,9 +189,9 @@ def test_model_of_lines_traces_each_line_separately() -> None:
 def test_trace_of_an_excerpt_includes_the_context_before_it() -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(400)
     unit = Unit(1, "c", 3)
-    found = trace_excerpt(model, text, 100, 150, [unit])
-    np.testing.assert_allclose(found.states[unit.array], model.states(text)[unit.array][100:150], atol=1e-6)
-    assert "".join(found.symbols) == text[100:150]
+    result = trace_excerpt(model, text, 100, 150, [unit])
+    np.testing.assert_allclose(result.states[unit.array], model.states(text)[unit.array][100:150], atol=1e-6)
+    assert "".join(result.symbols) == text[100:150]
 
 
 def test_excerpt_begins_with_the_line_that_contains_the_pattern() -> None:
@@ -205,15 +205,15 @@ def test_excerpt_begins_with_the_line_that_contains_the_pattern() -> None:
 def test_states_are_read_back_from_a_file_without_pickle(tmp_path: Path) -> None:
     model, text = character_model(LSTM, SYMBOLS), random_text(30)
     write_npz(tmp_path / "out", character_states(model, text))
-    with np.load(tmp_path / "out", allow_pickle=False) as found:
-        assert "".join(found["symbols"]) == text
+    with np.load(tmp_path / "out", allow_pickle=False) as result:
+        assert "".join(result["symbols"]) == text
         for name, values in model.states(text).items():
             if name != "logits":
-                np.testing.assert_array_equal(found[name], values)
+                np.testing.assert_array_equal(result[name], values)
     write_npz(tmp_path / "some.npz", character_states(model, text, parse_units(["2.c3", "o1"], LSTM)))
-    with np.load(tmp_path / "some.npz", allow_pickle=False) as found:
-        assert sorted(found) == ["2.c3", "bits", "ids", "o1", "symbols"]
-        np.testing.assert_array_equal(found["2.c3"], model.states(text)["encoder.1.c"][:, 2])
+    with np.load(tmp_path / "some.npz", allow_pickle=False) as result:
+        assert sorted(result) == ["2.c3", "bits", "ids", "o1", "symbols"]
+        np.testing.assert_array_equal(result["2.c3"], model.states(text)["encoder.1.c"][:, 2])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "some.npz"]
 
 
@@ -224,9 +224,9 @@ def small_tagger() -> Any:
 def test_states_of_a_tagger_are_read_back_from_a_file(tmp_path: Path) -> None:
     model, tokens = small_tagger(), ["The", "dog", "ate"]
     write_npz(tmp_path / "t.npz", tagger_states(model, tokens))
-    with np.load(tmp_path / "t.npz", allow_pickle=False) as found:
-        assert found["tokens"].tolist() == tokens and found["labels"].tolist() == list(model.labels)
-        np.testing.assert_array_equal(found["probabilities"], model.probabilities([tokens])[0])
+    with np.load(tmp_path / "t.npz", allow_pickle=False) as result:
+        assert result["tokens"].tolist() == tokens and result["labels"].tolist() == list(model.labels)
+        np.testing.assert_array_equal(result["probabilities"], model.probabilities([tokens])[0])
 
 
 def test_effects_equal_tagging_without_the_word() -> None:
