@@ -1,4 +1,4 @@
-"""Training for Python callers: `seqtool.train(…)`, `seqtool.read_config(…)` and the run that comes of it."""
+"""Training from Python: `seqtool.train`, `seqtool.read_config` and the finished run."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Run:
 
     Attributes:
         path: its directory.
-        scores: of the kept model: `train_loss`, and whatever was measured on held-out data.
-        epoch, step: of the row that the model was kept from.
-        parameters: numbers in the network.
-        seconds: how long it took.
+        scores: scores of the kept model: `train_loss` and those on held-out data.
+        epoch, step: position of the row whose model was kept.
+        parameters: number of weights of the network.
+        seconds: duration of the run.
     """
 
     path: Path
@@ -41,12 +41,12 @@ class Run:
 
     @cached_property
     def model(self) -> Model:
-        """The kept model, loaded when it is first asked for."""
+        """Load the kept model on first use."""
         return load(self.path)
 
 
 def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
-    """A config that has been read and found good: `.settings`, and where each of them came from.
+    """Read and validate a config; the result has `.settings` and the origin of each setting.
 
     >>> read = seqtool.read_config("configs/hihell.yaml", {"training.lr": 0.05})
     >>> read.settings.model.cell, read.settings.training.lr
@@ -55,32 +55,27 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     ('--set', 'default')
 
     Args:
-        config: a YAML file; the same as a mapping; or a data file, for which settings are chosen that suit it.
-        overrides: values by dotted key, or `key=value` texts as after `--set`.
+        config: a YAML file, the same as a mapping, or a data file, for which suitable settings are chosen.
+        overrides: values by dotted key, or `key=value` strings as for `--set`.
 
     Raises:
-        ConfigError: with every mistake in it.
-        DataError: a data file that cannot be read.
+        ConfigError: the config has mistakes; all of them are listed.
+        DataError: the data file cannot be read.
     """
-    texts = (
-        [f"{key}={flow(value)}" for key, value in overrides.items()]
-        if isinstance(overrides, Mapping)
-        else list(overrides)
-    )
+    if isinstance(overrides, Mapping):
+        texts = [f"{key}={flow(value)}" for key, value in overrides.items()]
+    else:
+        texts = list(overrides)
     if isinstance(config, Mapping):
-        return parse_settings(
-            json.dumps(config, default=fspath), name="config", folder=Path.cwd(), overrides=texts
-        )
+        text = json.dumps(config, default=fspath)
+        return parse_settings(text, name="config", folder=Path.cwd(), overrides=texts)
     path = Path(config)
     if looks_like_config(path) or path.is_dir():
         return read_settings(path, texts)
-    from seqtool.tasks.suggest_character import suggest_char
-    from seqtool.tasks.suggest_tagger import suggest_tagger
+    from seqtool.init.settings_for import settings_for
+    from seqtool.tasks.interface import DataFiles
 
-    suggestion = suggest_tagger(path, given=texts) if path.suffix.lower() in ENDINGS else suggest_char(path)
-    return parse_settings(
-        suggestion.yaml, name=f"settings for {path.name}", folder=Path.cwd(), overrides=texts
-    )
+    return settings_for(DataFiles(path), "tagger" if path.suffix.lower() in ENDINGS else "char", texts)
 
 
 def train(
@@ -92,7 +87,7 @@ def train(
     resume: bool = False,
     quiet: bool = False,
 ) -> Run:
-    """Train a model of either task, with the progress that the command line shows.
+    """Train a model of any task and show the progress as the command line does.
 
     >>> run = seqtool.train("configs/hihell.yaml", runs_dir=folder, quiet=True)
     >>> round(run.scores["train_loss"], 3), run.epoch
@@ -102,33 +97,34 @@ def train(
 
     Args:
         config, overrides: as `read_config` takes them.
-        runs_dir: where runs lie; None: `$SEQTOOL_RUNS`, else `runs` in the current folder.
-        overwrite: replace a run of the same name, whatever it holds.
-        resume: go on with the interrupted run of this name.
+        runs_dir: directory of all runs; None: `$SEQTOOL_RUNS`, else `runs` in the current directory.
+        overwrite: replace a run of the same name.
+        resume: continue the interrupted run of this name.
         quiet: print nothing.
 
     Raises:
-        SeqtoolError: what the command line would answer with exit code 2, or 3 where training diverges.
-        Stopped: after Ctrl-C, the best model so far being saved.
+        SeqtoolError: a user error; Diverged if training diverges.
+        Stopped: after Ctrl-C; the best model so far is saved.
     """
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions
-    from seqtool.training.run import train as make_run
+    from seqtool.training.run import train as train_run
 
     read = read_config(config, overrides)
     read.check_trainable()
-    screen = TrainingScreen(quiet=quiet, as_json=quiet)  # together they leave nothing to print
-    for note in read.notes:
-        screen.warn(note)
+    listeners = [] if quiet else [TrainingScreen()]
+    for listener in listeners:
+        for note in read.notes:
+            listener.warning(note)
     root = runs_root(None if runs_dir is None else Path(runs_dir))
-    options = TrainOptions(
-        root,
-        overwrite=overwrite,
-        resume=resume,
-        command=("seqtool.train", "" if isinstance(config, Mapping) else fspath(config)),
-    )
-    done = make_run(read.settings, options, screen)
-    found = done.to_json()
+    name = "" if isinstance(config, Mapping) else fspath(config)
+    options = TrainOptions(root, overwrite=overwrite, resume=resume, command=("seqtool.train", name))
+    result = train_run(read.settings, options, listeners)
     return Run(
-        done.run, found["scores"], found["epoch"], found["step"], found["parameters"], found["seconds"]
+        path=result.run,
+        scores=result.scores,
+        epoch=result.row.epoch,
+        step=result.row.step,
+        parameters=result.parameters,
+        seconds=round(result.seconds, 3),
     )

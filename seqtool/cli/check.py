@@ -17,18 +17,19 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Look at what would be trained on, e.g. seqtool check configs/ewt.yaml"""
-    from seqtool.cli.train import read_or_suggest
     from seqtool.data.formats.detect import looks_labeled
     from seqtool.data.tagging.unlabeled import ENDINGS
-    from seqtool.reports.console import write_json, write_line
+    from seqtool.init.settings_for import settings_for
+    from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.data_check import check_json, check_lines
-    from seqtool.reports.training import TrainingScreen
     from seqtool.storage.find_model import runs_root
-    from seqtool.training.data_check import check as check_data
+    from seqtool.tasks.build import check_data
+    from seqtool.tasks.interface import DataFiles
 
     labelled = dev or test or config.suffix.lower() in ENDINGS or looks_labeled(config)
     task = None if config.suffix.lower() in (".yaml", ".yml") else "tagger" if labelled else "char"
-    read = read_or_suggest(task, config, overrides or [], dev or [], test or [], TrainingScreen())
+    files = DataFiles(config, tuple(dev or ()), tuple(test or ()))
+    read = settings_for(files, task, overrides or [], say)
     result = check_data(read, runs_root(runs_dir) / ".cache")
     if json:
         write_json({"config": str(config), **check_json(result)})

@@ -87,11 +87,11 @@ def diff(
 
 
 def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConfig:
-    from seqtool.cli.train import read_or_suggest
     from seqtool.config.dump import find_config
     from seqtool.data.tagging.unlabeled import ENDINGS
-    from seqtool.reports.training import TrainingScreen
+    from seqtool.init.settings_for import settings_for
     from seqtool.storage.find_model import runs_root
+    from seqtool.tasks.interface import DataFiles
 
     path = find_config(config, runs_root(runs_dir))
     task = (
@@ -101,7 +101,7 @@ def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConf
         if path.suffix.lower() in ENDINGS
         else "char"
     )
-    return read_or_suggest(task, path, overrides, [], [], TrainingScreen(quiet=True))
+    return settings_for(DataFiles(path), task, overrides)
 
 
 for function, name in ((show, "show"), (diff, "diff")):

@@ -51,25 +51,28 @@ def init(
     json: AsJson = False,
 ) -> None:
     """Write a config to begin with, e.g. seqtool init tagger my.conllu, or init --example hihell"""
-    from seqtool.init.config import begin, begin_with_example
+    from seqtool.init.config import write_example, write_suggested, write_template
     from seqtool.reports.console import say, write_json, write_line
+    from seqtool.tasks.interface import DataFiles
 
     _check(task, data, dev, test, example)
-    begun = (
-        begin_with_example(example, overwrite=overwrite)
-        if example
-        else begin(str(task), data, dev or [], test or [], overwrite=overwrite)
-    )
-    for note in begun.notes:
+    if example:
+        result = write_example(example, overwrite=overwrite)
+    elif data is None:
+        result = write_template(str(task), overwrite=overwrite)
+    else:
+        files = DataFiles(data, tuple(dev or ()), tuple(test or ()))
+        result = write_suggested(str(task), files, overwrite=overwrite)
+    for note in result.notes:
         say(note)
     if json:
-        write_json({"config": begun.config, "written": begun.written, "next": begun.command})
+        write_json({"config": result.config, "written": result.written, "next": result.command})
         return
-    for path in begun.written:
+    for path in result.written:
         write_line(path)
-    if not begun.written:
-        say(f"{begun.config} is there already, as it would be written")
-    say(f"next: {begun.command}")
+    if not result.written:
+        say(f"{result.config} is there already, as it would be written")
+    say(f"next: {result.command}")
 
 
 def _check(

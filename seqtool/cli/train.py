@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -24,10 +24,6 @@ from seqtool.cli.options import (
     Seed,
     Seeds,
 )
-
-if TYPE_CHECKING:
-    from seqtool.config import ReadConfig
-    from seqtool.reports.training import TrainingScreen
 
 Config = Annotated[
     Path,
@@ -157,71 +153,24 @@ def train_tagger(
 
 def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
     from seqtool.errors import SeqtoolError
+    from seqtool.init.settings_for import settings_for
     from seqtool.reports.training import TrainingScreen
     from seqtool.storage.find_model import runs_root
+    from seqtool.tasks.interface import DataFiles
     from seqtool.training.engine.torchrun import Launch
     from seqtool.training.run import TrainOptions, train_all
 
     if given.resume and given.overwrite:
-        raise SeqtoolError(
-            "--resume and --overwrite exclude each other", hint="--resume goes on, --overwrite starts anew"
-        )
+        hint = "--resume continues the run, --overwrite replaces it"
+        raise SeqtoolError("--resume and --overwrite exclude each other", hint=hint)
     quiet = given.quiet or not Launch.from_environment().shard.is_main_process
     screen = TrainingScreen(quiet=quiet, as_json=given.json, plain=given.plain)
-    read = read_or_suggest(task, config, given.settings(), dev, test, screen)
+    files = DataFiles(config, tuple(dev), tuple(test))
+    read = settings_for(files, task, given.settings(), screen.message)
     read.check_trainable()
     for note in read.notes:
-        screen.warn(note)
-    options = TrainOptions(
-        runs_root(given.runs_dir), given.seeds, given.overwrite, given.resume, command=tuple(sys.argv[1:])
-    )
-    train_all(read.settings, options, screen)
-
-
-def read_or_suggest(
-    task: str | None,
-    config: Path,
-    overrides: list[str],
-    dev: list[Path],
-    test: list[Path],
-    screen: TrainingScreen,
-) -> ReadConfig:
-    """The settings of a config, or settings that suit a data file.
-
-    Args:
-        task: what the config must be for; None: either.
-
-    Raises:
-        SeqtoolError: a mistake in the config, or a data file that cannot be read.
-    """
-    from seqtool.config import looks_like_config, parse_settings, read_settings
-    from seqtool.errors import ConfigError, SeqtoolError
-
-    if looks_like_config(config) or config.is_dir():
-        if dev or test:
-            raise SeqtoolError(
-                "--dev and --test go with a data file; a config names its own",
-                hint="--set data.dev=FILE changes a config's",
-            )
-        read = read_settings(config, overrides)
-        if task and read.settings.task != task:
-            other = "train-tagger" if task == "char" else "train-char"
-            raise ConfigError(
-                [
-                    read.problem(
-                        "task",
-                        f"expected {task}, found {read.settings.task}",
-                        f"run: seqtool {other} {config}",
-                    )
-                ]
-            )
-        return read
-    from seqtool.tasks.suggest_character import suggest_char
-    from seqtool.tasks.suggest_tagger import suggest_tagger
-
-    suggestion = suggest_tagger(config, dev, test, overrides) if task == "tagger" else suggest_char(config)
-    for note in suggestion.notes:
-        screen.say(note)
-    return parse_settings(
-        suggestion.yaml, name=f"settings for {config.name}", folder=Path.cwd(), overrides=overrides
-    )
+        screen.warning(note)
+    command = tuple(sys.argv[1:])
+    root = runs_root(given.runs_dir)
+    options = TrainOptions(root, given.seeds, given.overwrite, given.resume, command=command)
+    train_all(read.settings, options, [screen])

@@ -107,7 +107,7 @@ class TextEvaluation:
         }
 
     def test_scores(self) -> dict[str, float]:
-        """Return the loss under the name that a manifest gives it for test data."""
+        """Return the scores of a test split, as the manifest stores them."""
         return {"test_loss": self.carried}
 
     @property

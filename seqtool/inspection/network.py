@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.settings import CharSettings
 from seqtool.storage.find_model import find_model, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.run_directory import read_json_lines
-
-if TYPE_CHECKING:
-    from seqtool.config import ReadConfig
 
 LONGEST_TEXT = 100_000  # characters of a text that are inspected
 
@@ -84,40 +79,12 @@ def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel
         SeqtoolError: torch, which draws the weights, is not installed.
     """
     from seqtool.config import read_settings
+    from seqtool.tasks.build import prepare_untrained, untrained_weights
 
-    stored = _untrained_parts(read_settings(path, overrides))
+    prepared = prepare_untrained(read_settings(path, overrides), runs_root() / ".cache")
+    manifest = Manifest(task=prepared.settings.task)
+    stored = StoredModel(prepared.config, prepared.vocab, untrained_weights(prepared), manifest)
     return InspectedModel(f"{path} (untrained)", stored, load_model(stored))
-
-
-def _untrained_parts(read: ReadConfig) -> StoredModel:
-    """Return the model directory of an untrained network.
-
-    A character network with an alphabet needs no data.
-    """
-    from seqtool.tasks.network import untrained_arrays
-    from seqtool.tasks.prepare import prepare
-
-    settings = read.settings
-    if isinstance(settings, CharSettings) and not (settings.data.text or settings.data.pairs):
-        return _character_parts_without_data(read, settings)
-    prepared = prepare(settings, runs_root() / ".cache")
-    weights = untrained_arrays(prepared.settings, prepared)
-    return StoredModel(prepared.config, prepared.vocab, weights, Manifest(task=prepared.config["task"]))
-
-
-def _character_parts_without_data(read: ReadConfig, settings: CharSettings) -> StoredModel:
-    from seqtool.data.vocabulary import SymbolVocabulary
-    from seqtool.errors import ConfigError
-    from seqtool.tasks.network import untrained_arrays
-    from seqtool.tasks.prepare import char_config
-
-    if not settings.data.alphabet:
-        hint = "give data.alphabet: helo, for example"
-        raise ConfigError([read.problem("data", "expected data or an alphabet, found neither", hint)])
-    config = char_config(settings, "text")
-    vocabulary = SymbolVocabulary(tuple(settings.data.alphabet), unit=settings.data.unit)
-    weights = untrained_arrays(settings, symbols=len(vocabulary))
-    return StoredModel(config, vocabulary.to_json(), weights, Manifest(task=config["task"]))
 
 
 def text_to_inspect(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from seqtool.safe_text import visible
 
 if TYPE_CHECKING:
-    from seqtool.training.data_check import DataCheck, MalformedSpans
+    from seqtool.tasks.data_check import DataCheck, HeldOutOverlap, LabelCheck, MalformedLabels
 
 SHOWN = 40  # labels or symbols in the table of frequencies
 BAR = 30  # columns of the longest bar
@@ -23,22 +24,20 @@ def check_json(check: DataCheck) -> dict[str, object]:
         "warnings": check.warnings,
         "counts": check.counts,
     }
-    if check.unknown is None:
+    if check.labels is None:
         return result
+    labels = check.labels
     return result | {
         "unknown": {
-            name: {"words": words, "unknown": count} for name, (words, count) in check.unknown.items()
+            name: {"words": part.words, "unknown": part.unknown} for name, part in labels.held_out.items()
         },
         "repeated": {
-            name: {"sentences": sentences, "repeated": count}
-            for name, (sentences, count) in check.repeated.items()
+            name: {"sentences": part.sentences, "repeated": part.repeated}
+            for name, part in labels.held_out.items()
         },
-        "scheme": check.scheme,
-        "spans": check.spans,
-        "malformed": {
-            name: {"count": found.count, "place": found.place, "shown": found.context}
-            for name, found in check.malformed.items()
-        },
+        "scheme": labels.scheme,
+        "spans": labels.spans,
+        "malformed": {name: asdict(part) for name, part in labels.malformed.items()},
     }
 
 
@@ -48,16 +47,20 @@ def check_lines(check: DataCheck) -> Iterator[str]:
     yield ""
     other = next((name for name in ("dev", "test") if name in check.counts), "")
     yield from _frequencies(check.unit, check.counts["train"], check.counts.get(other), other)
-    if check.unknown is not None:
+    if check.labels is not None:
         yield ""
-        for name, (words, count) in check.unknown.items():
-            yield f"{name}: {count / max(1, words):.1%} of {words:,} words are not in train"
-    for name, (sentences, count) in check.repeated.items():
-        yield f"{name}: {count:,} of {sentences:,} sentences also occur in train"
-    for name, types in check.spans.items():
-        yield _span_types(name, types)
-        yield _malformed_spans(name, check.scheme, check.malformed[name])
+        yield from _label_lines(check.labels)
     yield from _warning_lines(check.warnings)
+
+
+def _label_lines(labels: LabelCheck) -> Iterator[str]:
+    for name, part in labels.held_out.items():
+        yield _unknown_words(name, part)
+    for name, part in labels.held_out.items():
+        yield f"{name}: {part.repeated:,} of {part.sentences:,} sentences also occur in train"
+    for name, types in labels.spans.items():
+        yield _span_types(name, types)
+        yield _malformed_labels(name, labels.scheme, labels.malformed[name])
 
 
 def _frequencies(unit: str, counts: Counter[str], other: Counter[str] | None, name: str) -> Iterator[str]:
@@ -75,6 +78,10 @@ def _frequencies(unit: str, counts: Counter[str], other: Counter[str] | None, na
         yield f"  … and {len(counts) - SHOWN:,} more"
 
 
+def _unknown_words(name: str, part: HeldOutOverlap) -> str:
+    return f"{name}: {part.unknown / max(1, part.words):.1%} of {part.words:,} words are not in train"
+
+
 def _span_types(name: str, counts: Counter[str]) -> str:
     listed = ", ".join(
         f"{visible(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN)
@@ -82,14 +89,12 @@ def _span_types(name: str, counts: Counter[str]) -> str:
     return f"{name}: {counts.total():,} spans" + (f" ({listed})" if listed else "")
 
 
-def _malformed_spans(name: str, scheme: str, found: MalformedSpans) -> str:
-    if not found.count:
+def _malformed_labels(name: str, scheme: str, part: MalformedLabels) -> str:
+    if not part.count:
         return f"{name}: every span is well-formed in {scheme}"
-    labels = "label" if found.count == 1 else "labels"
-    example = " ".join(map(visible, found.context))
-    return (
-        f"{name}: {found.count:,} {labels} malformed in {scheme}, first in {visible(found.place)}: {example}"
-    )
+    labels = "label" if part.count == 1 else "labels"
+    example = " ".join(map(visible, part.shown))
+    return f"{name}: {part.count:,} {labels} malformed in {scheme}, first in {visible(part.place)}: {example}"
 
 
 def _warning_lines(warnings: Sequence[str]) -> Iterator[str]:

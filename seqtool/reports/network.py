@@ -6,49 +6,40 @@ therefore describe an untrained network, a network in training and a trained mod
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from seqtool.reports.drawing import line_chart
 from seqtool.reports.training_rows import clock
 from seqtool.safe_text import shorten, visible
+from seqtool.tasks import definition
+from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters
 from seqtool.types import Json
 
 if TYPE_CHECKING:
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
-Shapes = Mapping[str, Sequence[int]]  # array name -> shape
-
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
-DECODERS = {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}
-LISTED = 40  # characters of a list of symbols or labels in the description of a part
 LISTED_IN_DETAIL = 80
 CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
-
-
-@dataclass(frozen=True)
-class NetworkPart:
-    """One part of a network: its name, its sizes in words, and its number of parameters."""
-
-    name: str
-    description: str
-    parameters: int = 0
 
 
 def network_title(config: Json, shapes: Shapes) -> str:
     """Return one line with the kind of the network and its number of parameters."""
     model = config["model"]
     direction = "bidirectional " if model.get("bidirectional") else ""
-    noun = "character model" if config["task"] == "char" else "tagger"
+    noun = definition(config["task"]).noun
     return f"{direction}{CELLS[model['cell']]} {noun}, {count_parameters(shapes):,} parameters"
 
 
 def network_parts(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
     """Return the parts of a network in the order of the data flow."""
-    parts = _symbol_input(config, vocab, shapes) if config["task"] == "char" else _word_input(config, shapes)
-    return [*parts, *_recurrent_layers(config["model"], shapes), *_output(config, vocab, shapes)]
+    task = definition(config["task"])
+    return [
+        *task.network_input(config, vocab, shapes),
+        *_recurrent_layers(config["model"], shapes),
+        *task.network_output(config, vocab, shapes),
+    ]
 
 
 def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
@@ -57,40 +48,6 @@ def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
     for part in parts:
         count = f" {part.parameters:>12,}" if part.parameters else ""
         yield f"  {part.name:<10} {part.description:<{width}}{count}".rstrip()
-
-
-def _symbol_input(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
-    if config["model"]["input"] == "onehot":
-        symbols = _symbols(vocab)
-        listed = shorten(" ".join(map(visible, symbols)), LISTED)
-        return [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listed}")]
-    rows, dim = shapes["embedding.weight"]
-    return [NetworkPart("embedding", f"{rows} symbols -> {dim}", count_parameters(shapes, "embedding."))]
-
-
-def _word_input(config: Json, shapes: Shapes) -> list[NetworkPart]:
-    parts = [
-        _feature(feature, f"features.{index}.", shapes)
-        for index, feature in enumerate(config["model"]["features"])
-    ]
-    if "projection.weight" in shapes:
-        width, total = shapes["projection.weight"]
-        norm = ", layer norm" if "norm.weight" in shapes else ""
-        parameters = count_parameters(shapes, "projection.") + count_parameters(shapes, "norm.")
-        parts.append(NetworkPart("projection", f"linear {total} -> {width}{norm}, GELU", parameters))
-    return parts
-
-
-def _feature(feature: Json, prefix: str, shapes: Shapes) -> NetworkPart:
-    name = feature["name"] + (str(feature["length"]) if feature["name"] in ("prefix", "suffix") else "")
-    if f"{prefix}weight" in shapes:
-        rows, dim = shapes[f"{prefix}weight"]
-        description = f"{rows} values -> {dim}"
-    else:
-        characters = shapes[f"{prefix}embedding.weight"][0]
-        directions = 2 if feature["name"] == "char_lstm" else 1
-        description = f"{characters} characters -> {feature['dim'] * directions}"
-    return NetworkPart(name, description, count_parameters(shapes, prefix))
 
 
 def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
@@ -104,37 +61,6 @@ def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
         parameters += count_parameters(shapes, f"initial_state.{layer}.")
         description = f"{cell} {inputs} -> {model['hidden_size']}{directions}{residual}{start}"
         yield NetworkPart(f"layer {layer + 1}", description, parameters)
-
-
-def _output(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
-    if "output.bias" not in shapes:
-        return []
-    width, parameters = shapes["output.bias"][0], count_parameters(shapes, "output.")
-    if "output.weight" not in shapes:
-        return [_tied_output(width, parameters, shapes)]
-    description = f"linear {shapes['output.weight'][1]} -> {width}"
-    if config["task"] != "tagger":
-        return [NetworkPart("output", description, parameters)]
-    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED)
-    parts = [NetworkPart("output", f"{description} labels: {labels}", parameters)]
-    decoder = config["model"]["decoder"]
-    if decoder in DECODERS:
-        parts.append(NetworkPart("decoder", DECODERS[decoder], count_parameters(shapes, "crf.")))
-    return parts
-
-
-def _tied_output(width: int, parameters: int, shapes: Shapes) -> NetworkPart:
-    bridge = ""
-    if "bridge.weight" in shapes:
-        rows, columns = shapes["bridge.weight"]
-        bridge = f"linear {columns} -> {rows}, "
-        parameters += count_parameters(shapes, "bridge.")
-    return NetworkPart("output", f"{bridge}the embedding again -> {width} symbols", parameters)
-
-
-def count_parameters(shapes: Shapes, prefix: str = "") -> int:
-    """Return the number of parameters in the arrays whose names begin with a prefix."""
-    return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
 
 
 def _symbols(vocab: Json) -> list[str]:

@@ -1,48 +1,41 @@
-"""What a person sees while a model is trained: the network, a row for every epoch, the end and what to do next.
+"""The screen of a training run: the network, a row for each epoch, the result, and the next command to try.
 
-The rows are the result and go to stdout: a table on a terminal, tab-separated lines in a pipe. All the rest goes to
-stderr. Nothing here knows torch; it is told numbers and strings.
+The rows are the result and go to stdout: a table on a terminal, tab-separated lines in a pipe. Everything else goes to
+stderr.
 """
 
 from __future__ import annotations
 
+import statistics
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import IO, Any
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
+from seqtool.evaluation.tagger import TaggerEvaluation
+from seqtool.evaluation.text_scores import TextEvaluation
 from seqtool.reports.console import console, is_terminal, say, write_json
-from seqtool.reports.network import NetworkPart, part_lines
+from seqtool.reports.evaluation import novelty_lines, tagger_summary
+from seqtool.reports.network import network_parts, network_title, part_lines
 from seqtool.reports.progress import ProgressLine
+from seqtool.reports.training_rows import cells, clock, number
 from seqtool.safe_text import shorten, visible
+from seqtool.tasks.interface import ComparedToken, FinalEvaluation
+from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
+from seqtool.training.listeners import Listener, NetworkBuilt, Row, RunFinished, RunResult
 
-PREDICTION_FROM = 24  # characters of room that a prediction needs to stand in the row
-BELOW = " " * 8  # before what stands below a row
+if TYPE_CHECKING:
+    from rich.text import Text
 
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the network makes of an example, and what it should have made of it.
-
-    Attributes:
-        symbols: predicted symbols or labels, or the characters of a generated text.
-        expected: the right ones, as many; empty where nothing is right or wrong.
-        separator: what stands between them when printed.
-    """
-
-    symbols: tuple[str, ...]
-    expected: tuple[str, ...] = ()
-    separator: str = ""
-
-    def plain(self) -> str:
-        """The prediction in one line, unmarked."""
-        return visible(self.separator.join(self.symbols))
+PREDICTION_FROM = 24  # characters of room that a prediction needs to be in the row
+BELOW = " " * 8  # indentation of lines below a row
+PROGRESS_EVERY = 0.2  # seconds
 
 
-class TrainingScreen:
-    """Prints one run after the other; `--json` moves the rows to stderr, `--quiet` silences all but the rows.
+class TrainingScreen(Listener):
+    """Prints runs; `--json` moves the rows to stderr, `--quiet` silences everything but the rows.
 
-    `--plain` prints on a terminal what a pipe would get.
+    `--plain` prints on a terminal what a pipe would receive.
     """
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False, plain: bool = False) -> None:
@@ -53,59 +46,77 @@ class TrainingScreen:
         self._console = console(self._rows) if self._terminal else None
         self._columns: tuple[str, ...] = ()
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
+        self._last_shown = 0.0
         self._reader_left = False
 
-    def say(self, message: str) -> None:
-        """One line on stderr, unless the user wants quiet."""
+    # --- lines on stderr ----------------------------------------------------------------------------------------------
+
+    def message(self, text: str) -> None:
+        """Print one line on stderr, unless quiet."""
         if not self.quiet:
             with self._progress.output_above():
-                say(message)
+                say(text)
 
-    def warn(self, message: str) -> None:
-        """One line on stderr that --quiet silences too."""
-        self.say(f"warning: {message}")
+    def warning(self, text: str) -> None:
+        """Print one warning on stderr, unless quiet."""
+        self.message(f"warning: {text}")
 
-    def network(self, title: str, parts: Sequence[NetworkPart]) -> None:
-        """Show the title of the network and one line for each part."""
-        self.say(title)
-        for line in part_lines(parts):
-            self.say(line)
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Show the progress of reading data."""
+        self._progress.update(done, total, {"": what})
 
-    def begin(self) -> None:
-        """A new run: its table has its own columns."""
+    def network_built(self, network: NetworkBuilt) -> None:
+        """Print one line for each part of the network, with its number of parameters, and the device."""
+        self.message(network_title(network.config, network.shapes))
+        for line in part_lines(network_parts(network.config, network.vocab, network.shapes)):
+            self.message(line)
+        ranks = f", {network.ranks} ranks" if network.ranks > 1 else ""
+        self.message(f"  device     {network.device}, {network.threads} threads{ranks}")
+
+    # --- during the run -----------------------------------------------------------------------------------------------
+
+    def run_started(self) -> None:
+        """Begin a new table, whose columns may differ from those of the previous run."""
         self._columns = ()
         self._progress.restart()
 
-    def progress(self, done: int, total: int, values: Mapping[str, str]) -> None:
-        """Tell how far the work is."""
+    def step(self, event: StepEvent) -> None:
+        """Update the progress line, at most five times a second."""
+        now = time.monotonic()
+        if now - self._last_shown < PROGRESS_EVERY:
+            return
+        self._last_shown = now
+        self._progress.point("loss", event.epoch - 1 + event.position / event.batches, event.loss)
+        done, total = event.position, event.batches
+        if event.total_steps:
+            done, total = event.step, event.total_steps
+        values = {"epoch": str(event.epoch), "loss": number(event.loss), "lr": f"{event.lr:.1e}"}
         self._progress.update(done, total, values)
 
-    def point(self, curve: str, epoch: float, loss: float) -> None:
-        """A point of a loss curve."""
-        self._progress.point(curve, epoch, loss)
-
-    def row(self, values: Mapping[str, str], prediction: Prediction | None) -> None:
-        """One row of the table of epochs."""
+    def row(self, row: Row) -> None:
+        """Print one row of the table of epochs."""
+        event = row.event
+        if "val_loss" in event.scores:
+            self._progress.point("validation", event.epoch, event.scores["val_loss"])
         if self.quiet and self.as_json:
             return
-        columns = (*values, *(["prediction"] if prediction is not None else []))
+        values, prediction = cells(row.columns), row.prediction
+        columns = (*values, "prediction")
         with self._progress.output_above():
             if self._terminal:
                 self._terminal_row(values, prediction, columns)
             else:
-                self._plain_row(
-                    [*values.values(), *([prediction.plain()] if prediction is not None else [])], columns
-                )
+                self._plain_row([*values.values(), visible(prediction.text())], columns)
         self._columns = columns
 
-    def _plain_row(self, cells: list[str], columns: tuple[str, ...]) -> None:
-        # A closed pipe does not end a training run: the model matters more than the table.
+    def _plain_row(self, values: list[str], columns: tuple[str, ...]) -> None:
+        """Print a tab-separated row. A closed pipe does not end training: the model matters more than the table."""
         if self._reader_left:
             return
         try:
             if columns != self._columns:
                 print("\t".join(columns), file=self._rows)
-            print("\t".join(cells), file=self._rows, flush=True)
+            print("\t".join(values), file=self._rows, flush=True)
         except BrokenPipeError:
             from seqtool.reports.console import drop_stdout
 
@@ -113,83 +124,131 @@ class TrainingScreen:
             drop_stdout()
 
     def _terminal_row(
-        self, values: Mapping[str, str], prediction: Prediction | None, columns: tuple[str, ...]
+        self, values: Mapping[str, str], prediction: Prediction, columns: tuple[str, ...]
     ) -> None:
-        """A row as wide as the terminal; what does not fit stands below it, each value with its name."""
+        """Print a row as wide as the terminal. Cells that do not fit are printed below it, each with its name."""
         from rich.text import Text
 
         assert self._console is not None
+        room = self._console.width
         widths = {name: max(len(name), len(text), 6) for name, text in values.items()}
-        fitting = _fitting(widths, self._console.width)
-        inside = (
-            len(fitting) == len(values) and self._console.width - _width(widths.values()) >= PREDICTION_FROM
-        )
+        fitting = _fitting(widths, room)
+        inside = len(fitting) == len(values) and room - _width(widths.values()) >= PREDICTION_FROM
         if columns != self._columns:
             header = "  ".join(name.rjust(widths[name]) for name in fitting)
-            more = "  prediction" if prediction is not None and inside else ""
-            self._console.print(Text(header + more, style="bold"), crop=True, no_wrap=True)
-        line = Text("  ".join(values[name].rjust(widths[name]) for name in fitting))
+            heading = Text(header + ("  prediction" if inside else ""), style="bold")
+            self._console.print(heading, crop=True, no_wrap=True)
+        lines = [Text("  ".join(values[name].rjust(widths[name]) for name in fitting))]
         rest = [f"{name} {text}" for name, text in values.items() if name not in fitting]
-        lines = [
-            line,
-            *(
-                Text(BELOW + below, style="dim")
-                for below in _lines_of(rest, self._console.width - len(BELOW))
-            ),
-        ]
-        if prediction is not None:
-            if not inside:
-                lines.append(Text(BELOW))
-            lines[-1].append("  " if inside else "").append_text(marked(prediction))
-        for part in lines:
-            self._console.print(part, no_wrap=True, overflow="ellipsis")
+        lines += [Text(BELOW + line, style="dim") for line in _wrapped(rest, room - len(BELOW))]
+        if not inside:
+            lines.append(Text(BELOW))
+        lines[-1].append("  " if inside else "").append_text(marked(prediction))
+        for line in lines:
+            self._console.print(line, no_wrap=True, overflow="ellipsis")
 
-    def side_by_side(self, title: str, rows: Sequence[tuple[str, str, str]]) -> None:
-        """Token, expected and predicted label, as the notebook prints them at the end."""
-        self.say(title)
-        width = max(len(visible(token)) for token, _, _ in rows)
-        label_width = max(len("expected"), *(len(expected) for _, expected, _ in rows))
-        self.say(f"  {'':<{width}}  {'expected':<{label_width}}  generated")
-        for token, expected, predicted in rows:
-            mark = "" if expected == predicted else "  <- wrong"
-            self.say(f"  {visible(token):<{width}}  {expected:<{label_width}}  {predicted}{mark}")
+    # --- the end ------------------------------------------------------------------------------------------------------
 
-    def result(self, value: Mapping[str, Any]) -> None:
-        """The one JSON object of `--json`."""
+    def run_finished(self, finished: RunFinished) -> None:
+        """Print how the run differs from an earlier one, the scores, the model's directory and the next command."""
+        result = finished.result
+        for line in _difference_lines(finished):
+            self.message(line)
+        if finished.comparison and not finished.one_of_several:
+            for line in _comparison_lines(finished.comparison):
+                self.message(line)
+        self.message(f"best row: {_scores(result.row)}; {clock(result.seconds)} in all")
+        self.message(f"model: {result.run / 'model'}")
+        for line in evaluation_lines(finished.evaluation):
+            self.message(line)
+        if not finished.one_of_several:
+            self.message(f"next: {finished.next_command}")
+
+    def all_finished(self, results: Sequence[RunResult]) -> None:
+        """Print mean and standard deviation over several seeds, and the object of `--json`."""
+        if len(results) == 1:
+            self._result(results[0].to_json())
+            return
+        mean, deviation = {}, {}
+        self.message(f"{len(results)} seeds: mean ± standard deviation")
+        for name in results[0].scores:
+            values = [result.scores[name] for result in results]
+            mean[name], deviation[name] = statistics.mean(values), statistics.stdev(values)
+            self.message(f"  {name:<16} {mean[name]:.4f} ± {deviation[name]:.4f}")
+        runs = [result.to_json() for result in results]
+        self._result({"runs": runs, "mean": mean, "deviation": deviation})
+
+    def _result(self, value: Mapping[str, object]) -> None:
         if self.as_json:
             write_json(value)
 
     def close(self) -> None:
-        """Take the progress line away."""
+        """Remove the progress line."""
         self._progress.clear()
 
 
+def _difference_lines(finished: RunFinished) -> Iterator[str]:
+    if finished.kept is not None:
+        yield f"an earlier run of this name differs: kept as {finished.kept}"
+    elif finished.differences:
+        yield f"replaced an earlier {finished.result.run} that differs:"
+    for line in finished.differences:
+        yield f"  {line}"
+
+
+def _comparison_lines(tokens: Sequence[ComparedToken]) -> Iterator[str]:
+    """Yield token, expected and predicted label, as the lecture notebook prints them at the end."""
+    yield "the example with the kept model:"
+    width = max(len(visible(token.token)) for token in tokens)
+    label_width = max(len("expected"), *(len(token.expected) for token in tokens))
+    yield f"  {'':<{width}}  {'expected':<{label_width}}  generated"
+    for token in tokens:
+        mark = "" if token.expected == token.predicted else "  <- wrong"
+        yield (f"  {visible(token.token):<{width}}  {token.expected:<{label_width}}  {token.predicted}{mark}")
+
+
+def _scores(row: RowEvent) -> str:
+    scores = ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items())
+    return f"epoch {row.epoch}, {scores or f'loss {row.train_loss:.3f}'}"
+
+
+def evaluation_lines(evaluation: FinalEvaluation) -> Iterator[str]:
+    """Yield the scores of a tagger on held-out data, or the novelty of a sample."""
+    for split, report in evaluation.reports.items():
+        if isinstance(report, TextEvaluation):
+            if report.novelty is not None:
+                yield from novelty_lines(report.novelty)
+        elif isinstance(report, TaggerEvaluation) and split in ("dev", "test"):
+            yield f"{split}:"
+            yield from tagger_summary(report)
+
+
 def _width(widths: Iterable[int]) -> int:
-    """Of columns side by side, a gap behind each."""
+    """Return the width of columns side by side, with a gap after each."""
     return sum(width + 2 for width in widths)
 
 
 def _fitting(widths: Mapping[str, int], room: int) -> list[str]:
-    """The first columns, as many as there is room for; at least one."""
+    """Return the first columns that fit, at least one."""
     names = list(widths)
     while len(names) > 1 and _width(widths[name] for name in names) - 2 > room:
         names.pop()
     return names
 
 
-def _lines_of(cells: Iterable[str], room: int) -> list[str]:
-    """Cells side by side in as many lines as it takes; none is broken."""
+def _wrapped(values: Iterable[str], room: int) -> list[str]:
+    """Join cells to lines; no cell is broken."""
     lines: list[str] = []
-    for cell in cells:
-        if lines and len(lines[-1]) + 2 + len(cell) <= room:
-            lines[-1] += f"  {cell}"
+    for value in values:
+        if lines and len(lines[-1]) + 2 + len(value) <= room:
+            lines[-1] += f"  {value}"
         else:
-            lines.append(cell)
+            lines.append(value)
     return lines
 
 
-def marked(prediction: Prediction) -> Any:
-    """The prediction as rich text: right symbols green, wrong ones red and underlined."""
+def marked(prediction: Prediction) -> Text:
+    """Color a prediction: correct symbols green, wrong ones red and underlined."""
     from rich.text import Text
 
     text = Text()
@@ -199,8 +258,8 @@ def marked(prediction: Prediction) -> Any:
         if not prediction.expected:
             text.append(visible(symbol))
         else:
-            right = index < len(prediction.expected) and symbol == prediction.expected[index]
-            text.append(visible(symbol), style="green" if right else "bold red underline")
+            correct = index < len(prediction.expected) and symbol == prediction.expected[index]
+            text.append(visible(symbol), style="green" if correct else "bold red underline")
     if not prediction.expected:
         text.plain = shorten(text.plain, 200)
     return text

@@ -20,7 +20,9 @@ from seqtool.sweep.results import Summary, SweepListener, TrialRow
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
 from seqtool.sweep.worker import SweepJob, run_worker
-from seqtool.tasks.prepare import Prepared, prepare
+from seqtool.tasks import definition
+from seqtool.tasks.build import prepare
+from seqtool.tasks.interface import Prepared
 from seqtool.training.engine.torchrun import usual_threads
 from seqtool.training.provenance import experiment
 from seqtool.training.run import CACHE
@@ -86,7 +88,7 @@ def sweep(
         study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
         keys = [dimension.key for dimension in dimensions]
         listener.begin(
-            job.name, without_password(job.storage), keys, "accuracy or F1" if job.plan.maximize else "loss"
+            job.name, without_password(job.storage), keys, definition(read.settings.task).objective.name
         )
         try:
             with _workers(job, options.workers, listener) as workers:
@@ -122,7 +124,7 @@ def _make_job(
             shared.get(section, {}).pop(name, None)
         else:
             shared.pop(section, None)
-    maximize = settings.task == "tagger"
+    maximize = definition(settings.task).objective.maximize
     plan = make_plan(shared, dimensions, options.sampler, options.trials, settings.seed, maximize=maximize)
     database = (options.root / settings.name / DATABASE).absolute()
     return SweepJob(
@@ -140,17 +142,15 @@ def _make_job(
 
 
 def _check_validation(prepared: Prepared) -> None:
-    """Check that there are validation data to compare trials on.
+    """Check that there are validation data.
 
     Raises:
-        ConfigError: if there are none.
+        ConfigError: there are none.
     """
-    corpus = prepared.corpus
-    held_out = getattr(corpus, "dev", None) or getattr(corpus, "val", None)
-    if held_out is None or len(held_out) < (2 if prepared.config["kind"] == "text" else 1):
-        key = "data.dev" if prepared.config["task"] == "tagger" else "data.val"
+    task = definition(prepared.settings.task)
+    if not task.has_validation(prepared):
         message = "a sweep compares trials on validation data, and there are none"
-        raise ConfigError(message, place="data", hint=f"give {key} or data.split")
+        raise ConfigError(message, place="data", hint=task.objective.hint)
 
 
 def without_password(url: str) -> str:

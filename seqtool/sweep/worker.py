@@ -30,7 +30,8 @@ from seqtool.sweep.study import (
     suggest_values,
     trials_by_slot,
 )
-from seqtool.training.engine.events import RowEvent
+from seqtool.tasks import definition
+from seqtool.training.listeners import Listener, Row
 from seqtool.training.run import TrainOptions, train
 
 if TYPE_CHECKING:
@@ -170,41 +171,37 @@ def _has_values(other: FrozenTrial, values: Values) -> bool:
 def _train(job: SweepJob, trial: Trial, values: Values) -> float:
     import optuna
 
-    from seqtool.reports.training import TrainingScreen
-
     settings = job.settings(values)
     threads = settings.training.threads or job.threads
     name = f"trial-{trial.user_attrs['slot']:03d}"
     settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
     again = bool(trial.user_attrs.get("again"))
-    options = TrainOptions(job.folder, overwrite=not again, resume=again, on_row=_pruning_listener(trial))
+    options = TrainOptions(job.folder, overwrite=not again, resume=again)
     try:
-        result = train(settings, options, TrainingScreen(quiet=True, as_json=True))
+        result = train(settings, options, [TrialListener(trial, settings.task)])
     except optuna.TrialPruned:
         shutil.rmtree(job.folder / (name + PARTIAL), ignore_errors=True)
         raise
     trial.set_user_attr("run", str(result.run))
-    return score(result.row)
+    return definition(settings.task).trial_score(result.row.scores)
 
 
-def score(row: RowEvent) -> float:
-    """Return the score that trials are compared by: validation loss of a text, span F1, or accuracy."""
-    if "val_bits_per_char" in row.scores:
-        return row.scores["val_loss"]
-    return row.scores.get("val_f1", row.scores["val_accuracy"])
+class TrialListener(Listener):
+    """Reports every row to the study, and ends a trial that the pruner rejects."""
 
+    def __init__(self, trial: Trial, task: str) -> None:
+        self._trial, self._task = trial, definition(task)
+        self._rows = 0
 
-def _pruning_listener(trial: Trial) -> Callable[[RowEvent], None]:
-    """Return a listener that reports every row to the study and ends a trial that the pruner rejects."""
-    import optuna
+    def row(self, row: Row) -> None:
+        """Report the score of a row.
 
-    rows = 0
+        Raises:
+            TrialPruned: the pruner rejects the trial.
+        """
+        import optuna
 
-    def on_row(row: RowEvent) -> None:
-        nonlocal rows
-        rows += 1
-        trial.report(score(row), rows)
-        if not row.last and trial.should_prune():
+        self._rows += 1
+        self._trial.report(self._task.trial_score(row.event.scores), self._rows)
+        if not row.event.last and self._trial.should_prune():
             raise optuna.TrialPruned
-
-    return on_row

@@ -1,247 +1,199 @@
-"""Settings for a text that comes without a config: a commented YAML that suits its size, and what was seen in a few lines.
-
-Those for labelled sentences are in `suggest_tagger.py`.
-"""
+"""Settings of a character model for a text without a config: a commented YAML that suits the size of the text."""
 
 from __future__ import annotations
 
 import codecs
-import re
 import statistics
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from seqtool.config.dump import scalar
 from seqtool.data.formats.blocks import BOM
 from seqtool.errors import DataError
+from seqtool.tasks.interface import SuggestedConfig
+from seqtool.tasks.suggested import SCHEMA, check_data_file, header_lines, run_name, yaml_line
 
-LOOKED_AT = 4 << 20  # bytes of a text that are looked at
-# Texts of less than so many characters: hidden size, streams, window, and the characters that a minute is enough for.
-SIZES = (
-    (50_000, 128, 8, 32, 3_000_000),
-    (400_000, 192, 16, 64, 4_500_000),
-    (float("inf"), 256, 16, 64, 4_500_000),
-)
+SAMPLE_BYTES = 4 << 20  # of the beginning of a text, which are examined
 UTF8 = "utf-8"
-MARKS = (  # UTF-32's first: it begins like UTF-16's
+MARKS = (  # byte order marks; UTF-32's come first, because they begin like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-FEWEST = 3  # symbols: two to learn from, and one to validate
-MOST_EPOCHS = 60  # of a small text, which is known by heart long before
+FEWEST_SYMBOLS = 3  # two to train on and one to validate
+MOST_EPOCHS = 60  # a small text is memorized long before
 LINE_BATCH, LINE_LENGTH = 64, 8
-VALIDATED = 200_000  # characters that are enough to judge by
-SCHEMA_FILE = "seqtool-schema.json"  # what `init` writes beside the config
-SCHEMA = f"# yaml-language-server: $schema={SCHEMA_FILE}"
+VALIDATION_SYMBOLS = 200_000  # enough to judge by
+RARE = 3  # symbols with a lower count become the unknown symbol
+MANY_RARE = 20  # distinct rare symbols from which on they are merged
 
 
 @dataclass(frozen=True)
-class Suggestion:
-    """A config for a data file.
+class Size:
+    """Sizes of a network for texts below a length.
 
     Attributes:
-        yaml: its text; paths in it are relative to the folder it was made for.
-        notes: what was seen and chosen, one line each.
+        below: characters of the text.
+        hidden: width of the LSTM.
+        batch: parallel streams.
+        window: symbols of back-propagation.
+        budget: characters that two cores train on in about a minute.
     """
 
-    yaml: str
-    notes: tuple[str, ...]
+    below: float
+    hidden: int
+    batch: int
+    window: int
+    budget: int
 
 
-def run_name(path: Path) -> str:
-    """A run's name from a file's."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:60]
-    return name if name and name[0].isalnum() else "model"
+SIZES = (
+    Size(50_000, 128, 8, 32, 3_000_000),
+    Size(400_000, 192, 16, 64, 4_500_000),
+    Size(float("inf"), 256, 16, 64, 4_500_000),
+)
+
+TEMPLATE = """\
+# A character model of running text.
+task: char                # which kind of model
+name: text                # name of the run directory
+seed: 1                   # of weights, order and dropout masks
+
+data:
+  text: text.txt          # your file: a path, a list of paths or a pattern
+  # per_line: true        # for a list: every line is a sequence of its own
+  split: [0.9, 0.1]       # the last tenth is for validation
+
+model:
+  cell: lstm              # or gru, rnn
+  hidden_size: 256        # width of the recurrent layer
+  embedding_dim: 64       # width of the symbol embedding
+  dropout: 0.1            # more for small texts
+
+training:
+  epochs: 10              # passes over the text
+  batch_size: 16          # parallel streams
+  window: 64              # symbols of back-propagation
+  optimizer: adamw        # the update rule
+  lr: 0.003               # peak of the learning rate
+  schedule: cosine        # the rate falls to 0 at the last step
+  warmup_steps: 100       # the rate rises over the first steps
+  clip_norm: 1.0          # largest norm of the gradient
+"""
 
 
-def refuse_missing(path: Path) -> None:
-    """See that a file is there.
+def suggest_character(text: Path) -> SuggestedConfig:
+    """Choose settings of a character model that take about a minute on two cores, less for small texts.
 
     Raises:
-        DataError: if it is not, with the name of one that is there and may have been meant; or if it is a pipe.
+        DataError: the file is missing, empty, or too short.
     """
-    if path.is_fifo() or path.is_char_device():
-        hint = "data is read more than once: write it to a file first"
-        raise DataError("expected a file, found a pipe or device", place=str(path), hint=hint)
-    if path.exists():
-        return
-    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
-    near = (
-        get_close_matches(path.name, names, n=1)
-        or [name for name in names if Path(name).suffix == path.suffix][:1]
-    )
-    hint = (
-        f"did you mean {path.parent / near[0]}?"
-        if near
-        else "give the path of a text, of labelled sentences, or of a YAML file"
-    )
-    raise DataError("there is no such file", place=str(path), hint=hint)
-
-
-def suggest_char(text: Path) -> Suggestion:
-    """Settings of a character model that take about a minute on two cores, less where the text is small.
-
-    Raises:
-        DataError: if the file is missing or empty.
-    """
-    seen = _look_at(text)
-    plan = _plan(seen)
-    kind = "lines" if seen.lines_apart else "running text"
-    chosen = f"chosen: {kind}, LSTM of {plan.hidden}, {plan.length}, {plan.time} on two cores"
-    return Suggestion(_char_yaml(text, seen, plan), (f"{text.name}: {seen}", chosen))
+    sample = examine(text)
+    plan = plan_for(sample)
+    kind = "lines" if sample.is_list else "running text"
+    chosen = f"chosen: {kind}, LSTM of {plan.size.hidden}, {plan.length}, {plan.duration} on two cores"
+    return SuggestedConfig(character_yaml(text, sample, plan), (f"{text.name}: {sample}", chosen))
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What the beginning of a text tells."""
+class TextSample:
+    """Properties of a text, estimated from its beginning.
+
+    Attributes:
+        unit: `char` or `byte`.
+        encoding: Python's name of the encoding.
+        characters: estimated length of the text.
+        symbols: distinct symbols.
+        rare: distinct symbols with a count below `RARE`.
+        is_list: whether each line is an entry of its own.
+    """
 
     unit: str
     encoding: str
     characters: int
     symbols: int
     rare: int
-    lines_apart: bool
+    is_list: bool
 
     def __str__(self) -> str:
-        made = "bytes (the file is no UTF-8 text)" if self.unit == "byte" else "characters"
-        made += "" if self.encoding == UTF8 else f" in {self.encoding}"
-        return f"about {self.characters:,} {made}, {self.symbols:,} different"
+        unit = "bytes (the file is no UTF-8 text)" if self.unit == "byte" else "characters"
+        encoding = "" if self.encoding == UTF8 else f" in {self.encoding}"
+        return f"about {self.characters:,} {unit}{encoding}, {self.symbols:,} different"
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """How long, and with what, a model is trained on it.
+class Plan:
+    """Size and length of a training run.
 
     Attributes:
-        steps: about as many in all; an epoch or more unless `cut_short`.
-        held_out: share of the text that validates.
+        size: sizes of the network and its batches.
+        epochs: passes over the text.
+        steps: updates of the whole run.
+        less_than_a_pass: whether the budget ends the run before the first pass does.
+        held_out: share of the text for validation.
+        dropout: more for texts that are seen more often.
     """
 
-    hidden: int
-    batch: int
-    window: int
+    size: Size
     epochs: int
     steps: int
-    cut_short: bool
+    less_than_a_pass: bool
     held_out: float
     dropout: float
 
     @property
     def length(self) -> str:
-        """How long, in words."""
-        return (
-            f"{self.steps:,} steps (less than one pass)"
-            if self.cut_short
-            else f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
-        )
+        """Length of the run in words."""
+        if self.less_than_a_pass:
+            return f"{self.steps:,} steps (less than one pass)"
+        return f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
 
     @property
-    def time(self) -> str:
-        """How long, by the clock: a small text is known by heart before the minute is over."""
+    def duration(self) -> str:
+        """Duration of the run in words."""
         return "less than a minute" if self.epochs == MOST_EPOCHS else "about a minute"
 
     @property
     def eval_every(self) -> int:
-        """Steps between rows: about ten in all."""
+        """Steps between rows, about ten rows in all."""
         return max(1, self.steps // 10)
 
 
-def _look_at(text: Path) -> _Seen:
-    refuse_missing(text)
+def examine(text: Path) -> TextSample:
+    """Read the beginning of a text.
+
+    Raises:
+        DataError: the file is missing, empty, or too short.
+    """
+    check_data_file(text)
     try:
         size = text.stat().st_size
         with text.open("rb") as stream:
-            data = stream.read(LOOKED_AT)
+            data = stream.read(SAMPLE_BYTES)
     except OSError as error:
-        raise DataError(
-            f"cannot read: {error.strerror}", place=str(text), hint="give the path of a text file"
-        ) from None
-    unit, encoding, sample = _as_text(data)
+        message, hint = f"cannot read: {error.strerror}", "give the path of a text file"
+        raise DataError(message, place=str(text), hint=hint) from None
+    unit, encoding, sample = _decoded(data)
     if not sample.strip():
-        found = "nothing but white space" if data else "an empty file"
-        raise DataError(
-            f"expected a text, found {found}", place=str(text), hint="give a file with some text in it"
-        )
-    if len(sample) < FEWEST:
-        message = f"expected a text of at least {FEWEST} symbols, found {len(sample)}"
+        content = "nothing but white space" if data else "an empty file"
+        message, hint = f"expected a text, found {content}", "give a file that contains text"
+        raise DataError(message, place=str(text), hint=hint)
+    if len(sample) < FEWEST_SYMBOLS:
+        message = f"expected a text of at least {FEWEST_SYMBOLS} symbols, found {len(sample)}"
         raise DataError(message, place=str(text), hint="give a longer text")
     counts = Counter(sample)
     characters = max(1, round(size * len(sample) / len(data)))
-    rare = sum(count < 3 for count in counts.values())
-    return _Seen(unit, encoding, characters, len(counts), rare, unit == "char" and _is_list(sample))
+    rare = sum(count < RARE for count in counts.values())
+    return TextSample(unit, encoding, characters, len(counts), rare, unit == "char" and _is_list(sample))
 
 
-def _plan(seen: _Seen) -> _Plan:
-    hidden, batch, window, budget = next(sizes for most, *sizes in SIZES if seen.characters < most)
-    held_out = min(0.1, float(f"{VALIDATED / seen.characters:.2g}"))
-    train = seen.characters * (1 - held_out)
-    epochs = min(max(round(budget / train), 1), MOST_EPOCHS)
-    symbols = LINE_BATCH * LINE_LENGTH if seen.lines_apart else batch * window
-    cut_short = budget < 0.7 * train
-    steps = max(1, round((budget if cut_short else epochs * train) / symbols))
-    return _Plan(
-        hidden, batch, window, epochs, steps, cut_short, held_out, min(0.4, round(0.05 * epochs / 4, 2))
-    )
-
-
-def _char_yaml(text: Path, seen: _Seen, plan: _Plan) -> str:
-    split = f"  split: [{1 - plan.held_out:g}, {plan.held_out:g}]"
-    lines = [
-        SCHEMA,
-        f"# A character model of {text.name}: {seen}.",
-        "task: char",
-        f"name: {run_name(text)}",
-        "seed: 1",
-        "",
-        "data:",
-        f"  text: {scalar(str(text))}",
-        *(
-            ["  per_line: true          # a list: every line is a sequence of its own"]
-            if seen.lines_apart
-            else []
-        ),
-        *(["  unit: byte"] if seen.unit == "byte" else []),
-        *([f"  encoding: {seen.encoding}"] if seen.encoding != UTF8 else []),
-        *(["  min_count: 3            # rarer symbols become the unknown symbol"] if seen.rare > 20 else []),
-        f"{split:<26}# {'lines drawn by seed validate' if seen.lines_apart else 'the end of the text validates'}",
-        "",
-        "model:",
-        "  cell: lstm",
-        f"  hidden_size: {plan.hidden}",
-        f"  embedding_dim: {plan.hidden // 4}",
-        f"  dropout: {plan.dropout:g}          # more, the more often the text is seen",
-        *(
-            []
-            if seen.lines_apart
-            else ["  state_reset: 0.05       # now and then a text starts from nothing, as at use"]
-        ),
-        "",
-        "training:",
-        f"  max_steps: {plan.steps}         # less than one pass: more are better"
-        if plan.cut_short
-        else f"  epochs: {plan.epochs}",
-        f"  batch_size: {LINE_BATCH if seen.lines_apart else plan.batch}",
-        *([] if seen.lines_apart else [f"  window: {plan.window}"]),
-        f"  eval_every: {plan.eval_every}",
-        "  optimizer: adamw",
-        "  lr: 0.008",
-        "  betas: [0.9, 0.99]",
-        "  schedule: cosine",
-        f"  warmup_steps: {min(200, plan.steps // 10)}",
-        "  clip_norm: 1.0",
-        "  weight_decay: 0.02",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _as_text(data: bytes) -> tuple[str, str, str]:
-    """The unit a file is made of, its encoding, and its beginning. UTF-16 and UTF-32 are known by their marks."""
+def _decoded(data: bytes) -> tuple[str, str, str]:
+    """Return unit, encoding and text of a sample. UTF-16 and UTF-32 are recognized by their byte order marks."""
     encoding = next((name for mark, name in MARKS if data.startswith(mark)), UTF8)
-    for cut in range(4):  # the last character may have been cut
+    for cut in range(4):  # the sample may end within a character
         try:
             text = data[: len(data) - cut].decode(encoding).removeprefix(BOM)
         except UnicodeDecodeError:
@@ -253,10 +205,84 @@ def _as_text(data: bytes) -> tuple[str, str, str]:
 
 
 def _is_list(sample: str) -> bool:
-    """Whether lines are short entries rather than broken text."""
+    """Decide whether lines are short entries rather than wrapped text."""
     lengths = [len(line) for line in sample.splitlines()]
-    return (
-        len(lengths) >= 200
-        and statistics.quantiles(lengths, n=20)[-1] <= 30
-        and sample.count(" ") < len(lengths)
-    )
+    if len(lengths) < 200:
+        return False
+    return statistics.quantiles(lengths, n=20)[-1] <= 30 and sample.count(" ") < len(lengths)
+
+
+def plan_for(sample: TextSample) -> Plan:
+    """Choose a network and a length of training that take about a minute."""
+    size = next(size for size in SIZES if sample.characters < size.below)
+    held_out = min(0.1, float(f"{VALIDATION_SYMBOLS / sample.characters:.2g}"))
+    train = sample.characters * (1 - held_out)
+    epochs = min(max(round(size.budget / train), 1), MOST_EPOCHS)
+    symbols_per_step = LINE_BATCH * LINE_LENGTH if sample.is_list else size.batch * size.window
+    less_than_a_pass = size.budget < 0.7 * train
+    steps = max(1, round((size.budget if less_than_a_pass else epochs * train) / symbols_per_step))
+    dropout = min(0.4, round(0.05 * epochs / 4, 2))
+    return Plan(size, epochs, steps, less_than_a_pass, held_out, dropout)
+
+
+def character_yaml(text: Path, sample: TextSample, plan: Plan) -> str:
+    """Write the settings as YAML with a comment on each."""
+    lines = [
+        SCHEMA,
+        f"# A character model of {text.name}: {sample}.",
+        *header_lines("char", run_name(text)),
+        "",
+        "data:",
+        *_data_lines(text, sample, plan),
+        "",
+        "model:",
+        *_model_lines(sample, plan),
+        "",
+        "training:",
+        *_training_lines(sample, plan),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _data_lines(text: Path, sample: TextSample, plan: Plan) -> Iterator[str]:
+    yield yaml_line(f"text: {scalar(str(text))}", "a path, a list of paths or a pattern")
+    if sample.is_list:
+        yield yaml_line("per_line: true", "a list: every line is a sequence of its own")
+    if sample.unit == "byte":
+        yield yaml_line("unit: byte", "the file is no text: each byte is a symbol")
+    if sample.encoding != UTF8:
+        yield yaml_line(f"encoding: {sample.encoding}", "from the byte order mark")
+    if sample.rare > MANY_RARE:
+        yield yaml_line(f"min_count: {RARE}", "rarer symbols become the unknown symbol")
+    validation = "lines drawn by seed are" if sample.is_list else "the end of the text is"
+    split = f"split: [{1 - plan.held_out:g}, {plan.held_out:g}]"
+    yield yaml_line(split, f"{validation} for validation")
+
+
+def _model_lines(sample: TextSample, plan: Plan) -> Iterator[str]:
+    yield yaml_line("cell: lstm", "or gru, rnn")
+    yield yaml_line(f"hidden_size: {plan.size.hidden}", "width of the recurrent layer; more for longer texts")
+    yield yaml_line(f"embedding_dim: {plan.size.hidden // 4}", "width of the symbol embedding")
+    yield yaml_line(f"dropout: {plan.dropout:g}", "more, the more often the text is seen")
+    if not sample.is_list:
+        yield yaml_line("state_reset: 0.05", "some streams restart from the initial state, as at use")
+
+
+def _training_lines(sample: TextSample, plan: Plan) -> Iterator[str]:
+    if plan.less_than_a_pass:
+        yield yaml_line(f"max_steps: {plan.steps}", "less than one pass: more steps give a better model")
+    else:
+        yield yaml_line(f"epochs: {plan.epochs}", "passes over the text, about a minute on two cores")
+    if sample.is_list:
+        yield yaml_line(f"batch_size: {LINE_BATCH}", "lines in a step")
+    else:
+        yield yaml_line(f"batch_size: {plan.size.batch}", "parallel streams")
+        yield yaml_line(f"window: {plan.size.window}", "symbols of back-propagation")
+    yield yaml_line(f"eval_every: {plan.eval_every}", "steps between rows, about ten rows in all")
+    yield yaml_line("optimizer: adamw", "the update rule")
+    yield yaml_line("lr: 0.008", "peak of the learning rate")
+    yield yaml_line("betas: [0.9, 0.99]", "a short memory of squared gradients suits a short run")
+    yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
+    yield yaml_line(f"warmup_steps: {min(200, plan.steps // 10)}", "the rate rises over the first steps")
+    yield yaml_line("clip_norm: 1.0", "largest norm of the gradient")
+    yield yaml_line("weight_decay: 0.02", "pulls weights toward 0")

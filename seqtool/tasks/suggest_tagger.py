@@ -1,13 +1,11 @@
-"""Settings for a file of labelled sentences that comes without a config: a commented YAML that suits what is in it.
-
-What was seen and chosen is told in a few lines, one thing each; all of it stands in the YAML, to be changed.
-"""
+"""Settings of a tagger for a file of labeled sentences without a config: a commented YAML that suits its content."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from seqtool.config import parse_settings
@@ -16,213 +14,257 @@ from seqtool.data.formats.detect import guess_layout, layout_summary
 from seqtool.data.tagging.sentences import Sentence, pluralize, read_split
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
-from seqtool.tasks.suggest_character import SCHEMA, Suggestion, refuse_missing, run_name
+from seqtool.tasks.interface import DataFiles, SuggestedConfig
+from seqtool.tasks.suggested import SCHEMA, check_data_file, header_lines, run_name, yaml_line
 
-FEWEST_TO_SPLIT = 10  # sentences; of fewer none can be spared for validation
-LABELS_SHOWN = 8
-BUDGET = 2_000_000  # words that about a minute is enough for
+FEWEST_TO_SPLIT = 10  # sentences; of fewer, none is held out for validation
+LISTED_LABELS = 8
+BUDGET = 2_000_000  # words that two cores train on in about a minute
 FEWEST_UPDATES = 300
-FEW_WORDS = 30_000
-MOSTLY = 0.9  # share of tokens outside of spans from which on the spans would be overlooked
+FEW_WORDS, SMALL_WORDS = 30_000, 60_000
+MOSTLY_OUTSIDE = 0.9  # share of tokens outside spans from which on spans need more weight in the loss
+
+TEMPLATE = """\
+# A tagger of labeled sentences.
+task: tagger              # which kind of model
+name: tagger              # name of the run directory
+seed: 1                   # of weights, order and dropout masks
+
+data:
+  train: train.conll      # your file: a token and its label per line, a blank line after each sentence
+  # dev: dev.conll        # chooses the best epoch; with it, delete split
+  # test: test.conll      # scored once, at the end
+  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch
+  # columns: [form, pos, chunk]   # names, if there are more than two columns
+  # label: chunk          # the column to predict; by default the last
+
+model:
+  features: standard      # forms, affixes, shapes; rich adds a character CNN, good for small data and names
+  hidden_size: 128        # width of the recurrent layer, per direction
+  bidirectional: true     # a label depends on the following words, too
+  dropout: 0.5            # more for small data
+
+training:
+  epochs: 20              # passes over the sentences
+  batch_words: 500        # words in a step
+  optimizer: adamw        # the update rule
+  lr: 0.004               # peak of the learning rate
+  betas: [0.9, 0.98]      # a short memory of squared gradients suits a short run
+  schedule: cosine        # the rate falls to 0 at the last step
+  warmup_steps: 100       # the rate rises over the first steps
+  clip_norm: 5.0          # largest norm of the gradient
+"""
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What is in the training file."""
+class TaggedSample:
+    """The content of a training file.
+
+    Attributes:
+        data: its layout, as settings.
+        sentences: all sentences.
+        scheme: span scheme of the labels.
+    """
 
     data: TaggerData
     sentences: tuple[Sentence, ...]
     scheme: Scheme
 
-    @property
+    @cached_property
     def words(self) -> int:
+        """Number of tokens."""
         return sum(len(sentence.tokens) for sentence in self.sentences)
 
-    @property
+    @cached_property
     def forms(self) -> int:
+        """Number of distinct tokens."""
         return len({token for sentence in self.sentences for token in sentence.tokens})
 
-    @property
-    def size(self) -> str:
-        """In words."""
-        return f"{pluralize(len(self.sentences), 'sentence')}, {pluralize(self.words, 'word')}, {self.forms:,} distinct"
-
-    @property
+    @cached_property
     def outside(self) -> float:
-        """The share of tokens outside of every span."""
+        """Share of tokens outside every span."""
         return sum(sentence.labels.count(OUTSIDE) for sentence in self.sentences) / max(1, self.words)
 
-    @property
+    @cached_property
     def labels(self) -> list[str]:
         """Distinct labels, the most frequent first."""
-        return [
-            label
-            for label, _ in Counter(
-                label for sentence in self.sentences for label in sentence.labels
-            ).most_common()
-        ]
+        counts = Counter(label for sentence in self.sentences for label in sentence.labels)
+        return [label for label, _ in counts.most_common()]
+
+    def __str__(self) -> str:
+        sentences, words = pluralize(len(self.sentences), "sentence"), pluralize(self.words, "word")
+        return f"{sentences}, {words}, {self.forms:,} distinct"
 
 
 @dataclass(frozen=True)
-class _Chosen:
-    """Sizes that suit it: about a minute on two cores."""
+class TaggerPlan:
+    """Settings that suit the size of the data and take about a minute on two cores."""
 
     rich: bool
-    scale: float
-    output: float
+    embedding_scale: float
+    dropout_output: float
     hidden: int
-    hiding: float
-    replacement: float
+    word_dropout: float
+    word_replacement: float
     epochs: int
     lr: float
-    batch: int
-    warmup: int
+    batch_words: int
+    warmup_steps: int
     weighted: bool
 
     @classmethod
-    def for_data(cls, seen: _Seen, crf: bool) -> _Chosen:
-        words = max(1, seen.words)
-        small = words < 60_000
-        batch = min(max(10 * round(words / 2000), 50), 1000)
-        few = (
-            words < FEW_WORDS
-        )  # overfitted soonest: more dropout, and first embeddings that tell rare words apart
-        enough = round(FEWEST_UPDATES * batch / words)  # a handful of sentences is gone through more often
-        epochs = max(min(14 if small else 10, max(2, round(BUDGET / words))), min(enough, 200))
+    def for_data(cls, sample: TaggedSample, crf: bool) -> TaggerPlan:
+        """Choose the settings.
+
+        Args:
+            crf: whether the user asked for a CRF, whose loss is one of whole sentences and takes no label weights.
+        """
+        words = max(1, sample.words)
+        small, few = words < SMALL_WORDS, words < FEW_WORDS
+        batch_words = min(max(10 * round(words / 2000), 50), 1000)
+        epochs_for_updates = min(round(FEWEST_UPDATES * batch_words / words), 200)
+        epochs = max(min(14 if small else 10, max(2, round(BUDGET / words))), epochs_for_updates)
+        has_spans = sample.scheme != "none"
         return cls(
-            rich=small or seen.forms > 0.2 * words,
-            scale=0.3 if few else 0.1,
-            output=0.4 if few else 0.2,
+            rich=small or sample.forms > 0.2 * words,
+            embedding_scale=0.3 if few else 0.1,
+            dropout_output=0.4 if few else 0.2,
             hidden=128 if few else 160,
-            hiding=0.15
-            if seen.scheme == "none"
-            else 0.05,  # of spans few words are within, and those are what is to be learnt
-            lr=0.004 if small else 0.003,
-            replacement=0.5 if few else 0.25,
+            word_dropout=0.05 if has_spans else 0.15,  # few words are inside spans, and those must be learned
+            word_replacement=0.5 if few else 0.25,
             epochs=epochs,
-            batch=batch,
-            warmup=min(200, max(1, epochs * words // batch // 9)),
-            weighted=seen.scheme != "none"
-            and seen.outside > MOSTLY
-            and not crf,  # whose loss is one of whole sentences
+            lr=0.004 if small else 0.003,
+            batch_words=batch_words,
+            warmup_steps=min(200, max(1, epochs * words // batch_words // 9)),
+            weighted=has_spans and sample.outside > MOSTLY_OUTSIDE and not crf,
         )
 
 
-def suggest_tagger(
-    train: Path, dev: Sequence[Path] = (), test: Sequence[Path] = (), given: Sequence[str] = ()
-) -> Suggestion:
-    """Settings of a tagger that take about a minute on two cores.
+def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
+    """Choose settings of a tagger that take about a minute on two cores.
 
     Args:
-        given: what the user has set, as `KEY=VALUE`; what is said of the data there is not guessed.
+        overrides: `KEY=VALUE` settings of the user; what they say about the data is not detected.
 
     Raises:
-        ConfigError: a mistake in `given`.
-        DataError: if the file cannot be read as labelled sentences.
+        ConfigError: a mistake in `overrides`.
+        DataError: the file cannot be read as labeled sentences.
     """
-    for path in (train, *dev, *test):
-        refuse_missing(path)
-    data, odd = guess_layout(train, _known(train, given))
-    split = read_split("train", [train], data)
-    scheme = (
-        detect_scheme(sentence.labels for sentence in split.sentences)
-        if data.scheme == "auto"
-        else data.scheme
-    )
-    seen = _Seen(data, split.sentences, scheme)
-    chosen = _Chosen.for_data(seen, "model.decoder=crf" in given)
-    held_out = not dev and not data.dev and len(seen.sentences) >= FEWEST_TO_SPLIT
-    notes = [*_notes(train, seen, dev, held_out, chosen), *(f"warning: {line}" for line in odd)]
-    return Suggestion("\n".join(_yaml(train, dev, test, seen, chosen, held_out)) + "\n", tuple(notes))
+    for path in (files.train, *files.dev, *files.test):
+        check_data_file(path)
+    data, doubts = guess_layout(files.train, _given_data(files.train, overrides))
+    sentences = read_split("train", [files.train], data).sentences
+    scheme = data.scheme
+    if scheme == "auto":
+        scheme = detect_scheme(sentence.labels for sentence in sentences)
+    sample = TaggedSample(data, sentences, scheme)
+    plan = TaggerPlan.for_data(sample, "model.decoder=crf" in overrides)
+    holds_out = not files.dev and not data.dev and len(sentences) >= FEWEST_TO_SPLIT
+    notes = [*_notes(files, sample, plan, holds_out), *(f"warning: {line}" for line in doubts)]
+    return SuggestedConfig("\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes))
 
 
-def _known(train: Path, given: Sequence[str]) -> TaggerData:
-    """What the user's own settings say of the data."""
+def _given_data(train: Path, overrides: Sequence[str]) -> TaggerData:
+    """Return the user's own settings of the data."""
     text = f"task: tagger\ndata:\n  train: {scalar(str(train))}\ntraining:\n  epochs: 1\n"
-    read = parse_settings(
-        text, name="--set", folder=Path.cwd(), overrides=[item for item in given if item.startswith("data.")]
-    )
-    assert isinstance(read.settings, TaggerSettings)
-    return read.settings.data
+    given = [item for item in overrides if item.startswith("data.")]
+    settings = parse_settings(text, name="--set", folder=Path.cwd(), overrides=given).settings
+    assert isinstance(settings, TaggerSettings)
+    return settings.data
 
 
-def _notes(train: Path, seen: _Seen, dev: Sequence[Path], held_out: bool, chosen: _Chosen) -> Iterator[str]:
-    """What was found out, one thing a line."""
-    data, labels = seen.data, seen.labels
-    yield f"{train.name}: {seen.size}"
-    yield f"  layout     {layout_summary(data)}"
-    shown = ", ".join(labels[:LABELS_SHOWN]) + (
-        f" and {len(labels) - LABELS_SHOWN:,} more" if len(labels) > LABELS_SHOWN else ""
-    )
-    yield f"  labels     {shown}"
-    yield f"  scheme     {'they mark no spans' if seen.scheme == 'none' else f'{seen.scheme}, learnt as bioes'}"
-    if not dev:
-        few = f"no validation: {pluralize(len(seen.sentences), 'sentence')}, too few to hold some out"
-        yield f"  dev        {'a tenth of the sentences, drawn by seed' if held_out else few}"
-    features = "rich features (with a character CNN)" if chosen.rich else "standard features"
-    yield f"  chosen     {features}, hidden size {chosen.hidden}, {chosen.epochs} epochs of batches of {chosen.batch} words"
+def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: bool) -> Iterator[str]:
+    """Yield what was detected and chosen, one thing per line."""
+    labels, more = sample.labels, len(sample.labels) - LISTED_LABELS
+    yield f"{files.train.name}: {sample}"
+    yield f"  layout     {layout_summary(sample.data)}"
+    yield f"  labels     {', '.join(labels[:LISTED_LABELS])}{f' and {more:,} more' if more > 0 else ''}"
+    spans = "the labels mark no spans" if sample.scheme == "none" else f"{sample.scheme}, learned as bioes"
+    yield f"  scheme     {spans}"
+    if holds_out:
+        yield "  dev        a tenth of the sentences, drawn by seed"
+    elif not files.dev:
+        yield f"  dev        no validation: {pluralize(len(sample.sentences), 'sentence')}, too few to hold some out"
+    features = "rich features (with a character CNN)" if plan.rich else "standard features"
+    length = f"{plan.epochs} epochs of batches of {plan.batch_words} words"
+    yield f"  chosen     {features}, hidden size {plan.hidden}, {length}"
 
 
-def _yaml(
-    train: Path, dev: Sequence[Path], test: Sequence[Path], seen: _Seen, chosen: _Chosen, held_out: bool
-) -> Iterator[str]:
+def _yaml(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: bool) -> Iterator[str]:
     yield SCHEMA
-    yield f"# A tagger for {train.name}: {seen.size}."
-    yield from (
-        "task: tagger",
-        f"name: {run_name(train)}",
-        "seed: 1",
-        "",
-        "data:",
-        f"  train: {scalar(str(train))}",
-    )
-    yield from (f"  {name}: {_paths(paths)}" for name, paths in (("dev", dev), ("test", test)) if paths)
-    if held_out:
-        yield "  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
-    yield from _layout(seen.data)
-    yield f"  scheme: {seen.scheme:<15} # {'labels mark no spans' if seen.scheme == 'none' else 'how labels mark spans'}"
-    features = (
-        "rich          # standard, and a character CNN: many words are rare here"
-        if chosen.rich
-        else "standard      # forms, affixes, shapes"
-    )
-    yield from ("", "model:", f"  features: {features}", f"  hidden_size: {chosen.hidden}")
-    yield "  bidirectional: true     # a label depends on what follows, too"
-    yield "  dropout: 0.4"
-    yield f"  dropout_output: {chosen.output}"
-    yield f"  word_dropout: {chosen.hiding:<9} # words hidden wholly, so that their neighbours learn to tell their labels"
-    yield f"  word_replacement: {chosen.replacement:<5} # rare words become the unknown word now and then"
-    yield f"  embedding_scale: {chosen.scale}    # of first embeddings: with little text a rare word must say something from the start"
-    yield from (
-        "",
-        "training:",
-        f"  epochs: {chosen.epochs}",
-        f"  batch_words: {chosen.batch}",
-        "  optimizer: adamw",
-        f"  lr: {chosen.lr}",
-    )
-    yield from (
-        "  betas: [0.9, 0.98]",
-        "  schedule: cosine",
-        f"  warmup_steps: {chosen.warmup}",
-        "  clip_norm: 5.0",
-    )
-    if chosen.weighted:
-        yield "  class_weights: {O: 0.3} # nearly all words stand outside of spans, which would be overlooked"
+    yield f"# A tagger for {files.train.name}: {sample}."
+    yield from header_lines("tagger", run_name(files.train))
+    yield from ("", "data:")
+    yield from _data_lines(files, sample, holds_out)
+    yield from ("", "model:")
+    yield from _model_lines(plan)
+    yield from ("", "training:")
+    yield from _training_lines(plan)
 
 
-def _layout(data: TaggerData) -> Iterator[str]:
-    """What was found out about columns or fields."""
-    yield f"  format: {data.format}"
+def _data_lines(files: DataFiles, sample: TaggedSample, holds_out: bool) -> Iterator[str]:
+    yield yaml_line(f"train: {scalar(str(files.train))}", "a path, a list of paths or a pattern")
+    if files.dev:
+        yield yaml_line(f"dev: {_paths(files.dev)}", "chooses the best epoch")
+    if files.test:
+        yield yaml_line(f"test: {_paths(files.test)}", "scored once, at the end")
+    if holds_out:
+        comment = "no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
+        yield yaml_line("split: 0.1", comment)
+    yield from _layout_lines(sample.data)
+    meaning = "labels mark no spans" if sample.scheme == "none" else "how labels mark spans"
+    yield yaml_line(f"scheme: {sample.scheme}", meaning)
+
+
+def _layout_lines(data: TaggerData) -> Iterator[str]:
+    """Yield the detected columns or fields."""
+    yield yaml_line(f"format: {data.format}", "of the files: conll (columns), conllu or jsonl")
     if data.format == "jsonl":
-        yield from (f"  text_key: {scalar(data.text_key)}", f"  label_key: {scalar(data.label_key)}")
+        yield yaml_line(f"text_key: {scalar(data.text_key)}", "the field with the tokens")
+        yield yaml_line(f"label_key: {scalar(data.label_key)}", "the field with the labels")
         return
     if data.format == "conll":
-        yield f"  separator: {scalar(data.separator)}"
+        yield yaml_line(f"separator: {scalar(data.separator)}", "between columns")
     if data.columns:
-        yield f"  columns: [{', '.join(data.columns)}]"
-    pluralize = data.format == "conll" and not data.columns
-    yield f"  label: {scalar(data.label):<16}" + ("# the column, counted from 1" if pluralize else "")
+        yield yaml_line(f"columns: [{', '.join(data.columns)}]", "names of the columns")
+    numbered = data.format == "conll" and not data.columns
+    yield yaml_line(
+        f"label: {scalar(data.label)}", "the column, counted from 1" if numbered else "the column"
+    )
+
+
+def _model_lines(plan: TaggerPlan) -> Iterator[str]:
+    if plan.rich:
+        yield yaml_line("features: rich", "standard, and a character CNN: many words are rare here")
+    else:
+        yield yaml_line("features: standard", "forms, affixes, shapes")
+    yield yaml_line(f"hidden_size: {plan.hidden}", "width of the recurrent layer, per direction")
+    yield yaml_line("bidirectional: true", "a label depends on the following words, too")
+    yield yaml_line("dropout: 0.4", "on the input; one mask per sentence")
+    yield yaml_line(f"dropout_output: {plan.dropout_output}", "before the output layer; more for small data")
+    yield yaml_line(
+        f"word_dropout: {plan.word_dropout}", "hidden words teach the network to use their neighbors"
+    )
+    yield yaml_line(
+        f"word_replacement: {plan.word_replacement}", "rare words are sometimes replaced by the unknown word"
+    )
+    comment = "of the first embeddings; larger for little data, so that rare words have an effect at once"
+    yield yaml_line(f"embedding_scale: {plan.embedding_scale}", comment)
+
+
+def _training_lines(plan: TaggerPlan) -> Iterator[str]:
+    yield yaml_line(f"epochs: {plan.epochs}", "passes over the sentences, about a minute on two cores")
+    yield yaml_line(f"batch_words: {plan.batch_words}", "words in a step")
+    yield yaml_line("optimizer: adamw", "the update rule")
+    yield yaml_line(f"lr: {plan.lr}", "peak of the learning rate")
+    yield yaml_line("betas: [0.9, 0.98]", "a short memory of squared gradients suits a short run")
+    yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
+    yield yaml_line(f"warmup_steps: {plan.warmup_steps}", "the rate rises over the first steps")
+    yield yaml_line("clip_norm: 5.0", "largest norm of the gradient")
+    if plan.weighted:
+        yield yaml_line(
+            "class_weights: {O: 0.3}", "nearly all words are outside spans, which need more weight"
+        )
 
 
 def _paths(paths: Sequence[Path]) -> str:

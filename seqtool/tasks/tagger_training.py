@@ -95,7 +95,7 @@ class TaggingTask:
         made = self._batches.batch(epoch, index)
         return made, made.items
 
-    def loss(self, batch: SentenceBatch, index: int, draw: int) -> Tensor:  # noqa: ARG002 - the form of a Task
+    def loss(self, batch: SentenceBatch, index: int, draw: int) -> Tensor:  # noqa: ARG002 - the form of a TrainingTask
         """Summed loss in nats: cross-entropy, or minus the CRF's log probability."""
         seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)

@@ -1,10 +1,11 @@
-"""What a run is made of and what it is made with, as plain JSON, and how two runs differ in that."""
+"""What determines a run, as JSON: its settings and data, and its environment. Compares two runs in both."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Collection, Iterator, Mapping
+import shlex
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,28 +18,29 @@ from seqtool.settings import Settings
 from seqtool.storage.atomic import present
 from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest
-from seqtool.tasks.prepare import Prepared
+from seqtool.tasks.interface import Prepared
+from seqtool.types import Json
 from seqtool.version import VERSION
 
-Json = dict[str, Any]
-
+# Settings that a resumed run may change: they only say when the run ends and how often it saves.
 MAY_DIFFER = frozenset(
     f"training.{name}" for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes")
 )
 _CONTENT = "content of the files"
-_WIDEST = 40  # characters of a value that are shown
+_LONGEST_VALUE = 40  # characters that are shown
 
 
 def experiment(prepared: Prepared) -> Json:
-    """What decides a run's weights: its settings, with the hashes of files in the place of their paths."""
-    start = None if prepared.start is None else prepared.start.manifest.sha256
-    return _described(prepared.settings, prepared.corpus.files, start)
+    """Return everything that determines the weights: the settings, with hashes of files in place of their paths."""
+    initial_model = prepared.initial_model
+    sha256 = None if initial_model is None else initial_model.manifest.sha256
+    return _experiment(prepared.settings, prepared.corpus.files, sha256)
 
 
-def _described(settings: Settings, hashes: Mapping[str, str], start: str | None) -> Json:
+def _experiment(settings: Settings, hashes: Mapping[str, str], initial_model: str | None) -> Json:
     value = asdict(settings)
     del value["name"], value["data"]["source"]
-    value["training"]["init_from"] = start
+    value["training"]["init_from"] = initial_model
     for name in PATH_KEYS & value["data"].keys():
         paths = value["data"].pop(name)
         value["data"][f"{name}: {_CONTENT}"] = [hashes.get(str(path)) for path in expand(paths)]
@@ -50,8 +52,8 @@ def _described(settings: Settings, hashes: Mapping[str, str], start: str | None)
     return plain
 
 
-def made_with(device: str, threads: int, precision: str, ranks: int = 1) -> Json:
-    """What the last bits of a run depend on beside its experiment."""
+def environment(device: str, threads: int, precision: str, ranks: int = 1) -> Json:
+    """Return everything beside the experiment that determines the last bits of a run."""
     import numpy
     import torch
 
@@ -70,48 +72,59 @@ def made_with(device: str, threads: int, precision: str, ranks: int = 1) -> Json
     }
 
 
-def differences(
-    before: Mapping[str, Any], now: Mapping[str, Any], but_for: Collection[str] = ()
-) -> list[str]:
-    """What is not the same, a line each: `training.lr: 0.003 before, 0.002 now`."""
+def differences(before: Json, now: Json, ignored: Collection[str] = ()) -> list[str]:
+    """Compare two JSON objects; each difference is one line: `training.lr: 0.003 before, 0.002 now`."""
     old, new = dict(_flat(before)), dict(_flat(now))
     lines = []
     for key in sorted(old.keys() | new.keys()):
-        if key in but_for or old.get(key) == new.get(key):
+        if key in ignored or old.get(key) == new.get(key):
             continue
         if key.endswith(_CONTENT):
-            lines.append(f"{key.removesuffix(': ' + _CONTENT)}: other files, or another content")
+            lines.append(f"{key.removesuffix(': ' + _CONTENT)}: other files, or other content")
         else:
             lines.append(f"{key}: {_shown(old, key)} before, {_shown(new, key)} now")
     return lines
 
 
-def _flat(value: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(value: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
     for name, item in value.items():
         if isinstance(item, Mapping):
-            yield from _flat(item, f"{prefix}{name}.")
+            yield from _flat(dict(item), f"{prefix}{name}.")
         else:
             yield prefix + name, item
 
 
-def _shown(values: Mapping[str, Any], key: str) -> str:
+def _shown(values: Json, key: str) -> str:
     if key not in values:
         return "nothing"
     text = json.dumps(values[key], ensure_ascii=False)
-    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+    return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def differences_from_earlier(
-    earlier: Path, prepared: Prepared, circumstances: Mapping[str, Any]
-) -> list[str]:
-    """How a run differs from the finished one that stands where it will stand; empty where there is none, or nothing differs."""
+def differences_from_earlier(earlier: Path, prepared: Prepared, current_environment: Json) -> list[str]:
+    """Compare a run with the finished run in the directory that it will take.
+
+    Returns:
+        One line per difference; empty if there is no earlier run, or if it cannot be read.
+    """
     try:
         manifest = read_manifest(present(earlier / MODEL))
         settings = read_settings(earlier / "config.yaml").settings
         if settings.task != prepared.settings.task:
             return [f"task: {settings.task} before, {prepared.settings.task} now"]
-        before = _described(settings, manifest.data, manifest.init_from)
-    except SeqtoolError:  # none there, damaged, or its files have gone
+        before = _experiment(settings, manifest.data, manifest.init_from)
+    except SeqtoolError:  # missing or damaged, or its data files are gone
         return []
-    then = {name: manifest.to_json().get(name) for name in circumstances}
-    return differences(before, experiment(prepared)) + differences(then, circumstances)
+    fields = manifest.to_json()
+    earlier_environment = {name: fields.get(name) for name in current_environment}
+    return [
+        *differences(before, experiment(prepared)),
+        *differences(earlier_environment, current_environment),
+    ]
+
+
+def resume_command(command: Sequence[str]) -> str:
+    """Return the command line that continues an interrupted run."""
+    if not command:
+        return "--resume"
+    return shlex.join(["seqtool", *command, *([] if "--resume" in command else ["--resume"])])

@@ -1,42 +1,42 @@
-"""Several processes at one run, as torchrun starts them: the first does all that one alone would do, the others follow.
+"""Several processes (ranks) that train one run under torchrun.
 
-A follower reads the data, trains its share and evaluates its share; it writes nothing and says nothing. What the first has to
-tell it comes in this order: what to begin from, whether a state is wanted (after every report), and the same once more at the
-end, since a stop may come as late as in the last evaluation.
+Rank 0 does everything that a single process would do. The other ranks, the followers, read the data, train their shard
+and evaluate their shard; they write and print nothing. Rank 0 sends them, in this order: the state to start from; after
+every event whether a checkpoint is written; and the same once more at the end, because a stop can come as late as in the
+final evaluation.
 """
 
 from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from seqtool.errors import Stopped
 from seqtool.settings import Settings
-from seqtool.tasks.network import build_task, require_torch
-from seqtool.tasks.prepare import prepare
+from seqtool.tasks.build import build_task, prepare, require_torch
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
 from seqtool.training.signals import stop_signals
+from seqtool.types import Arrays, Json
 
 if TYPE_CHECKING:
     from seqtool.training.engine.trainer import Trainer
 
 T = TypeVar("T")
-NEVER = b"-"  # the first rank does not train this run
-Arrays = Mapping[str, Any]
+NO_RUN = b"-"  # rank 0 does not train this run
 
 
 @contextmanager
-def ranks_of(settings: Settings, launch: Launch) -> Iterator[Ranks]:
-    """The ranks that train together, met for the block; torch is loaded where there are several.
+def process_ranks(settings: Settings, launch: Launch) -> Iterator[Ranks]:
+    """Connect the ranks that train together for the duration of the block; a single process does not load torch.
 
     Raises:
-        SeqtoolError: if they cannot meet.
+        SeqtoolError: the ranks cannot connect.
     """
     if launch.shard.size == 1:
         yield ALONE
@@ -50,25 +50,25 @@ def ranks_of(settings: Settings, launch: Launch) -> Iterator[Ranks]:
 
 
 def first_rank_first(ranks: Ranks, work: Callable[[], T]) -> T:
-    """Work that leaves something in a cache: first by one process of each machine, then by the others, which find it there."""
-    made = [work()] if ranks.local.rank == 0 else []
+    """Do work that fills a cache: first on one rank of each machine, then on the others, which use the cache."""
+    results = [work()] if ranks.local.rank == 0 else []
     ranks.any(False)
-    return made[0] if made else work()
+    return results[0] if results else work()
 
 
-# --- what a run begins from -------------------------------------------------------------------------------------------
+# --- the state to start from ------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class SharedState:
-    """A trainer's state, as a checkpoint holds it; empty for a run from its first step."""
+    """A trainer's state, as a checkpoint stores it; empty for a run that starts at its first step."""
 
-    numbers: Mapping[str, Any]
+    numbers: Json
     tensors: Arrays
 
 
-def broadcast_state(ranks: Ranks, numbers: Mapping[str, Any], tensors: Arrays) -> None:
-    """The first rank's word to the others."""
+def broadcast_state(ranks: Ranks, numbers: Json, tensors: Arrays) -> None:
+    """Send the state from rank 0 to the followers."""
     if ranks.shard.size == 1:
         return
     from safetensors.numpy import save
@@ -78,52 +78,52 @@ def broadcast_state(ranks: Ranks, numbers: Mapping[str, Any], tensors: Arrays) -
 
 
 def broadcast_no_run(ranks: Ranks) -> None:
-    """The first rank's word to the others where there is nothing left to train."""
+    """Tell the followers that nothing is left to train."""
     if ranks.shard.size > 1:
-        ranks.broadcast(NEVER)
+        ranks.broadcast(NO_RUN)
 
 
 def receive_state(ranks: Ranks) -> SharedState | None:
-    """The first rank's word; None if it does not train."""
+    """Receive the state from rank 0; None if nothing is left to train."""
     from safetensors.numpy import load
 
-    said = ranks.broadcast(None)
-    if said is None or said == NEVER:
+    received = ranks.broadcast(None)
+    if received is None or received == NO_RUN:
         return None
-    size = int.from_bytes(said[:8], "little")
-    return SharedState(json.loads(said[8 : 8 + size]), load(said[8 + size :]))
+    size = int.from_bytes(received[:8], "little")
+    return SharedState(json.loads(received[8 : 8 + size]), load(received[8 + size :]))
 
 
 # --- a follower -------------------------------------------------------------------------------------------------------
 
 
-def follow(settings: Settings, cache: Path, ranks: Ranks) -> None:
-    """Train this rank's share of a run.
+def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
+    """Train this rank's shard of a run.
 
     Raises:
-        Stopped: with all the others.
-        Diverged: with all the others.
-        SeqtoolError: if the first rank has gone.
+        Stopped: on all ranks together.
+        Diverged: on all ranks together.
+        SeqtoolError: rank 0 is gone.
     """
     from seqtool.training.engine.trainer import Trainer
 
     with stop_signals() as stop:
         with stop.interrupting():
             prepared = first_rank_first(ranks, lambda: prepare(settings, cache))
-            beginning = receive_state(ranks)
-            if beginning is None:
+            shared = receive_state(ranks)
+            if shared is None:
                 return
             trainer = Trainer(build_task(prepared, ranks).task, prepared.settings.training, stop)
-        if beginning.numbers:
-            trainer.load_state(beginning.tensors, beginning.numbers)
+        if shared.numbers:
+            trainer.load_state(shared.tensors, shared.numbers)
         for _ in trainer.run():
-            _give_state(trainer, ranks)
-        _give_state(trainer, ranks)
+            _contribute_state(trainer, ranks)
+        _contribute_state(trainer, ranks)
         if trainer.ended == "stop":
             raise Stopped(stop.signal_number or signal.SIGTERM)
 
 
-def _give_state(trainer: Trainer, ranks: Ranks) -> None:
-    """Take part in the making of a checkpoint, if the first rank makes one."""
+def _contribute_state(trainer: Trainer, ranks: Ranks) -> None:
+    """Take part in a checkpoint, if rank 0 writes one: its tensors are gathered from all ranks."""
     if ranks.any(False):
         trainer.state_arrays()

@@ -1,204 +1,199 @@
-"""Training, from settings to a finished run: config -> data -> network -> loop -> listeners -> model directory."""
+"""Train runs: settings -> data -> network -> trainer -> listeners -> run directory."""
 
 from __future__ import annotations
 
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from seqtool.config import dump_settings
 from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
-from seqtool.reports.training import TrainingScreen
-from seqtool.reports.training_end import resuming_command, show_differences, show_result
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file
 from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json
-from seqtool.tasks.final_evaluation import FinalEvaluation, evaluate_at_the_end
-from seqtool.tasks.network import require_torch
-from seqtool.tasks.prepare import Prepared, prepare
+from seqtool.tasks import definition
+from seqtool.tasks.build import prepare, require_torch
+from seqtool.tasks.init_from import init_from_notes
+from seqtool.tasks.interface import FinalEvaluation, Prepared
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.engine.torchrun import Launch
-from seqtool.training.init_from import init_from_notes
-from seqtool.training.log_files import BestModel
-from seqtool.training.provenance import MAY_DIFFER, differences, differences_from_earlier, experiment
+from seqtool.training.listeners import Listener, Listeners, RunFinished, RunResult
+from seqtool.training.provenance import (
+    MAY_DIFFER,
+    differences,
+    differences_from_earlier,
+    experiment,
+    resume_command,
+)
 from seqtool.training.rank_follower import (
     broadcast_no_run,
     broadcast_state,
     first_rank_first,
-    follow,
-    ranks_of,
+    process_ranks,
+    run_follower,
 )
 from seqtool.training.session import TrainingSession
 from seqtool.training.signals import StopFlag, stop_signals
+from seqtool.types import Json
 
 CACHE = ".cache"  # encoded texts, under the runs root
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """How a command wants a run made, beside its settings."""
+    """Options of a training command beside the settings.
+
+    Attributes:
+        root: directory of all runs.
+        seeds: number of runs with successive seeds.
+        overwrite: replace a run of the same name.
+        resume: continue an interrupted run of this name.
+        command: arguments of the command, for the manifest and for messages.
+    """
 
     root: Path
     seeds: int = 1
     overwrite: bool = False
     resume: bool = False
     command: tuple[str, ...] = ()
-    on_row: Callable[[RowEvent], None] | None = None  # hears of every row, and ends the run by raising
 
 
-@dataclass(frozen=True)
-class RunResult:
-    """A finished run: where it lies, and the scores of its kept model."""
-
-    run: Path
-    row: RowEvent
-    seconds: float
-    parameters: int
-    test_scores: dict[str, float]
-
-    def to_json(self) -> dict[str, Any]:
-        """What `--json` prints."""
-        return {
-            "run": str(self.run),
-            "model": str(self.run / "model"),
-            "scores": {"train_loss": self.row.train_loss, **self.row.scores, **self.test_scores},
-            "epoch": self.row.epoch,
-            "step": self.row.step,
-            "parameters": self.parameters,
-            "seconds": round(self.seconds, 3),
-        }
-
-
-def train_all(settings: Settings, options: TrainOptions, screen: TrainingScreen) -> list[RunResult]:
-    """Train one run, or one for each of several successive seeds under `<root>/<name>/`.
+def train_all(
+    settings: Settings, options: TrainOptions, listeners: Sequence[Listener] = ()
+) -> list[RunResult]:
+    """Train one run, or one run for each of several successive seeds under `<root>/<name>/`.
 
     Raises:
-        SeqtoolError: for what the user can mend; Diverged if a run diverges.
-        Stopped: after a stop signal, the best model so far being saved.
+        SeqtoolError: a user error; Diverged if a run diverges.
+        Stopped: after a stop signal; the best model so far is saved.
     """
     launch = Launch.from_environment()
-    if launch.restarts:  # torchrun has started all ranks again: go on from the last checkpoint
+    if launch.restarts:  # torchrun has restarted all ranks, so they continue from the last checkpoint
         options = replace(options, resume=True)
-    with ranks_of(settings, launch) as ranks:
+    with process_ranks(settings, launch) as ranks:
         if options.seeds > 1:
-            return _train_seeds(settings, options, screen, ranks)
+            return _train_seeds(settings, options, listeners, ranks)
         if not ranks.is_main_process:
-            follow(settings, options.root / CACHE, ranks)
+            run_follower(settings, options.root / CACHE, ranks)
             return []
-        result = train(settings, options, screen, ranks)
-    screen.result(result.to_json())
+        result = train(settings, options, listeners, ranks)
+    Listeners(listeners).all_finished([result])
     return [result]
 
 
 def _train_seeds(
-    settings: Settings, options: TrainOptions, screen: TrainingScreen, ranks: Ranks
+    settings: Settings, options: TrainOptions, listeners: Sequence[Listener], ranks: Ranks
 ) -> list[RunResult]:
     inner = replace(options, root=options.root / settings.name)
-    several = [
-        replace(settings, seed=seed, name=f"seed-{seed}")
-        for seed in range(settings.seed, settings.seed + options.seeds)
-    ]
+    seeds = range(settings.seed, settings.seed + options.seeds)
+    runs = [replace(settings, seed=seed, name=f"seed-{seed}") for seed in seeds]
     if not ranks.is_main_process:
-        for one in several:
-            follow(one, inner.root / CACHE, ranks)
+        for run in runs:
+            run_follower(run, inner.root / CACHE, ranks)
         return []
-    for one in several:  # told before the first of them is trained
-        RunDirectory(inner.root, one.name).check_can_start(overwrite=options.overwrite, resume=options.resume)
+    for run in runs:  # refused before the first of them is trained
+        RunDirectory(inner.root, run.name).check_can_start(overwrite=options.overwrite, resume=options.resume)
     results = []
-    for one in several:
-        screen.say(f"seed {one.seed}")
-        results.append(train(one, inner, screen, ranks, of_several=True))
-    _summarise(results, screen)
+    for run in runs:
+        Listeners(listeners).message(f"seed {run.seed}")
+        results.append(train(run, inner, listeners, ranks, one_of_several=True))
+    Listeners(listeners).all_finished(results)
     return results
-
-
-def _summarise(results: list[RunResult], screen: TrainingScreen) -> None:
-    """Mean and deviation of every score over several seeds."""
-    summary: dict[str, Any] = {"runs": [result.to_json() for result in results], "mean": {}, "deviation": {}}
-    screen.say(f"{len(results)} seeds: mean ± standard deviation")
-    for name in results[0].to_json()["scores"]:
-        values = [result.to_json()["scores"][name] for result in results]
-        summary["mean"][name], summary["deviation"][name] = statistics.mean(values), statistics.stdev(values)
-        screen.say(f"  {name:<16} {summary['mean'][name]:.4f} ± {summary['deviation'][name]:.4f}")
-    screen.result(summary)
 
 
 def train(
     settings: Settings,
     options: TrainOptions,
-    screen: TrainingScreen,
+    listeners: Sequence[Listener] = (),
     ranks: Ranks = ALONE,
     *,
-    of_several: bool = False,
+    one_of_several: bool = False,
 ) -> RunResult:
-    """Train one run and put it in its place."""
+    """Train one run and move it to its final directory.
+
+    Raises:
+        SeqtoolError: a user error; Diverged if the run diverges.
+        Stopped: after a stop signal; the best model so far is saved.
+    """
     started = time.perf_counter()
     run = RunDirectory(options.root, settings.name)
     run.check_can_start(overwrite=options.overwrite, resume=options.resume)
+    everyone = Listeners(listeners)
     with stop_signals() as stop:
         try:
             with stop.interrupting():
-                prepared = first_rank_first(ranks, lambda: _prepared(settings, options, screen))
-                if of_several and options.resume and (done := _finished(run.final, prepared)) is not None:
-                    screen.say(f"{run.final} is finished already")
-                    broadcast_no_run(ranks)
-                    return done
-                running = _start(prepared, run, options, screen, stop, ranks)
-            evaluation = _to_the_end(running, options, stop)
-            seconds = running.seconds_before + time.perf_counter() - started
-            _write_the_end(running, evaluation, seconds)
-            differ = differences_from_earlier(run.final, running.prepared, running.circumstances)
+                prepared = first_rank_first(ranks, lambda: _prepare(settings, options, everyone))
+                if one_of_several and options.resume:
+                    finished = _finished_result(run.final, prepared)
+                    if finished is not None:
+                        everyone.message(f"{run.final} is finished already")
+                        broadcast_no_run(ranks)
+                        return finished
+                session = _start(prepared, run, options, listeners, stop, ranks)
+            evaluation = _train_and_evaluate(session, options, everyone, stop)
+            seconds = session.seconds_before + time.perf_counter() - started
+            _write_results(session, evaluation, seconds)
+            differ = differences_from_earlier(run.final, session.prepared, session.environment)
             kept = run.finish(overwrite=options.overwrite)
         except BaseException:
-            screen.close()
+            everyone.close()
             run.release()
             raise
-    result = _result(run.final, running.best, evaluation, seconds)
-    show_differences(run.final, kept, differ, screen)
-    show_result(running, evaluation, seconds, of_several)
+    result = _result(run.final, session, evaluation, seconds)
+    task, weights = definition(settings.task), session.best_model.weights
+    everyone.run_finished(
+        RunFinished(
+            result,
+            evaluation,
+            comparison=task.preview(session.prepared).comparison(weights),
+            kept=kept,
+            differences=differ,
+            next_command=task.next_command(session.prepared),
+            one_of_several=one_of_several,
+        )
+    )
     return result
 
 
-# --- the beginning ----------------------------------------------------------------------------------------------------
+# --- start ------------------------------------------------------------------------------------------------------------
 
 
-def _finished(final: Path, prepared: Prepared) -> RunResult | None:
-    """The result of a finished run with the same settings and data, if it stands there: one of several seeds is not made twice."""
+def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> Prepared:
+    """Read the data, and report what was found."""
+    prepared = prepare(settings, options.root / CACHE, listeners.preparing)
+    for note in prepared.corpus.notes:
+        listeners.message(note)
+    if prepared.initial_model is not None:
+        initial_model, place = prepared.initial_model, settings.training.init_from
+        for line in init_from_notes(initial_model, prepared.vocab, place):
+            listeners.message(line)
+    for warning in prepared.corpus.warnings:
+        listeners.warning(warning)
+    return prepared
+
+
+def _finished_result(final: Path, prepared: Prepared) -> RunResult | None:
+    """Return the result of a finished run with the same settings and data; None if there is none."""
     try:
         manifest = read_manifest(present(final / MODEL))
         if (final / "config.yaml").read_text(encoding="utf-8") != dump_settings(prepared.settings, final):
             return None
         if manifest.data != dict(prepared.corpus.files):
             return None
-        if (
-            manifest.step is None
-            or manifest.epoch is None
-            or manifest.seconds is None
-            or manifest.parameters is None
-        ):
+        step, epoch = manifest.step, manifest.epoch
+        seconds, parameters = manifest.seconds, manifest.parameters
+        if step is None or epoch is None or seconds is None or parameters is None:
             return None
         scores = dict(manifest.scores)
-        row = RowEvent(
-            manifest.step,
-            manifest.epoch,
-            manifest.seconds,
-            0,
-            scores.pop("train_loss"),
-            0,
-            0,
-            True,
-            True,
-            scores,
-        )
-        return RunResult(final, row, row.seconds, manifest.parameters, dict(manifest.test_scores))
+        train_loss = scores.pop("train_loss")
+        row = RowEvent(step, epoch, seconds, 0, train_loss, 0, 0, best=True, last=True, scores=scores)
+        return RunResult(final, row, seconds, parameters, dict(manifest.test_scores))
     except (ModelError, OSError, KeyError):
         return None
 
@@ -207,115 +202,103 @@ def _start(
     prepared: Prepared,
     run: RunDirectory,
     options: TrainOptions,
-    screen: TrainingScreen,
+    listeners: Sequence[Listener],
     stop: StopFlag,
     ranks: Ranks,
 ) -> TrainingSession:
-    """Take the run's directory, build the network, and take up an interrupted run where that is wanted."""
+    """Lock the run directory, build the network, and restore the last checkpoint of an interrupted run."""
     require_torch()
+    everyone = Listeners(listeners)
     resume = options.resume and run.has_checkpoint()
     if options.resume and not resume:
-        screen.say(f"nothing to resume in {run.path}: starting afresh")
+        everyone.message(f"nothing to resume in {run.path}: starting from the first step")
     run.start(overwrite=options.overwrite, resume=resume)
-    store = Checkpoints(run.checkpoints)
-    checkpoint = store.newest(screen.warn) if resume else None
+    checkpoints = Checkpoints(run.checkpoints)
+    checkpoint = checkpoints.newest(everyone.warning) if resume else None
     if checkpoint is not None:
-        _check_same(checkpoint, prepared, run)
+        _check_same_run(checkpoint, prepared, run)
     write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
     broadcast_state(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
-    running = TrainingSession(prepared, run, _facts(prepared, options), screen, stop, store, ranks)
-    running.on_row = options.on_row
+    manifest = _manifest_fields(prepared, options)
+    session = TrainingSession(prepared, run, manifest, listeners, stop, checkpoints, ranks)
     if checkpoint is not None:
-        running.resume_from(checkpoint)
-        screen.say(f"going on after step {running.step:,}")
-        for line in differences(checkpoint.made_with, running.circumstances):
-            screen.warn(f"{line}: the end may differ in its last bits from that of a run left alone")
-    return running
+        session.resume_from(checkpoint)
+        everyone.message(f"resumed after step {session.step:,}")
+        for line in differences(checkpoint.made_with, session.environment):
+            everyone.warning(f"{line}: the last bits may differ from those of an uninterrupted run")
+    return session
 
 
-def _prepared(settings: Settings, options: TrainOptions, screen: TrainingScreen) -> Prepared:
-    """Read the data, and tell what was found."""
-    prepared = prepare(
-        settings, options.root / CACHE, lambda label, done, total: screen.progress(done, total, {"": label})
-    )
-    for note in prepared.corpus.notes:
-        screen.say(note)
-    if prepared.start is not None:
-        for line in init_from_notes(prepared.start, prepared.vocab, settings.training.init_from):
-            screen.say(line)
-    for warning in prepared.corpus.warnings:
-        screen.warn(warning)
-    return prepared
-
-
-def _check_same(checkpoint: Checkpoint, prepared: Prepared, run: RunDirectory) -> None:
-    """See that the interrupted run is the one that is asked for.
+def _check_same_run(checkpoint: Checkpoint, prepared: Prepared, run: RunDirectory) -> None:
+    """Check that settings and data are those of the interrupted run.
 
     Raises:
         SeqtoolError: naming every difference that would make it another run.
     """
-    found = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
-    if found:
-        hint = "give the interrupted run's settings and data to go on with it, or start anew with --overwrite"
+    differ = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
+    if differ:
+        hint = "use the settings and data of the interrupted run, or restart with --overwrite"
+        place = str(run.path)
         raise SeqtoolError(
-            [Problem(f"the interrupted run differs in {line}", str(run.path), hint) for line in found]
+            [Problem(f"the interrupted run differs in {line}", place, hint) for line in differ]
         )
 
 
-def _facts(prepared: Prepared, options: TrainOptions) -> dict[str, Any]:
-    """What the manifest says of how the model came to be, beside the circumstances."""
+def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
+    """Return the fields of the manifest that say how the model is made, apart from the environment."""
     settings = prepared.settings
-    kind, files = prepared.config["kind"], dict(prepared.corpus.files)
-    facts = {
+    fields: Json = {
         "name": settings.name,
-        "kind": kind,
-        "data": files,
+        "kind": prepared.kind,
+        "data": dict(prepared.corpus.files),
         "command": list(options.command),
         "seed": settings.seed,
     }
-    if prepared.start is not None:
-        facts["init_from"] = {
-            "model": settings.training.init_from,
-            "sha256": prepared.start.manifest.sha256,
-        }
-    return facts
+    if prepared.initial_model is not None:
+        sha256 = prepared.initial_model.manifest.sha256
+        fields["init_from"] = {"model": settings.training.init_from, "sha256": sha256}
+    return fields
 
 
-# --- the end ----------------------------------------------------------------------------------------------------------
+# --- end --------------------------------------------------------------------------------------------------------------
 
 
-def _to_the_end(running: TrainingSession, options: TrainOptions, stop: StopFlag) -> FinalEvaluation:
+def _train_and_evaluate(
+    session: TrainingSession, options: TrainOptions, listeners: Listeners, stop: StopFlag
+) -> FinalEvaluation:
     """Train, and evaluate the kept model.
 
     Raises:
-        Stopped: after a stop signal, everything being saved.
-        Diverged: the best model so far being saved.
+        Stopped: after a stop signal; a checkpoint and the best model are saved.
+        Diverged: the best model so far is saved.
     """
     try:
-        running.train()
+        session.train()
         with stop.interrupting():
-            evaluation = evaluate_at_the_end(
-                running.prepared, running.best.weights, running.best.row.scores if running.best.row else None
-            )
-        running.part(checkpoint=False)
+            prepared, best = session.prepared, session.best_model
+            task = definition(prepared.settings.task)
+            scores = best.best.scores if best.best else {}
+            evaluation = task.final_evaluation(prepared, best.weights, scores)
+        session.save_on_exit(checkpoint=False)
         return evaluation
     except Diverged:
-        running.best.save()
+        session.best_model.save()
         raise
     except Stopped as stopped:
-        running.screen.close()
-        running.part(checkpoint=True)
-        running.best.save()
-        message = f"stopped after step {running.step:,}; go on with: {resuming_command(options.command)}"
+        listeners.close()
+        session.save_on_exit(checkpoint=True)
+        session.best_model.save()
+        message = f"stopped after step {session.step:,}; continue with: {resume_command(options.command)}"
         raise Stopped(stopped.signal_number, message) from None
 
 
-def _write_the_end(running: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> None:
-    running.best.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
-    write_file(running.run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
+def _write_results(session: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> None:
+    session.best_model.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
+    write_file(session.run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
 
 
-def _result(final: Path, best: BestModel, evaluation: FinalEvaluation, seconds: float) -> RunResult:
-    assert best.row is not None
-    parameters = sum(array.size for array in best.weights.values())
-    return RunResult(final, best.row, seconds, parameters, evaluation.scores())
+def _result(final: Path, session: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> RunResult:
+    best, weights = session.best_model.best, session.best_model.weights
+    assert best is not None
+    parameters = sum(array.size for array in weights.values())
+    return RunResult(final, best, seconds, parameters, evaluation.scores())

@@ -178,8 +178,7 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
     from torch.profiler import ProfilerActivity, profile
 
     from seqtool.config import read_settings
-    from seqtool.tasks.network import build_task
-    from seqtool.tasks.prepare import prepare
+    from seqtool.tasks.build import build_task, prepare
     from seqtool.training.engine.events import StepEvent
     from seqtool.training.engine.trainer import Trainer
 

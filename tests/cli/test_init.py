@@ -9,7 +9,8 @@ import pytest
 
 from seqtool.config import json_schema, read_settings
 from seqtool.init.examples import example_names
-from seqtool.tasks.suggest_character import suggest_char
+from seqtool.tasks.interface import DataFiles
+from seqtool.tasks.suggest_character import suggest_character
 from seqtool.tasks.suggest_tagger import suggest_tagger
 from tests.support.shell import PROJECT, inside
 
@@ -38,8 +39,8 @@ def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.Mon
     """`config show DATA` shows what `train-... DATA` trains with; the file that `init` writes is that text."""
     monkeypatch.chdir(folder)
     for task, data, suggestion in (
-        ("tagger", "my words.conll", suggest_tagger(Path("my words.conll"))),
-        ("char", "notes.txt", suggest_char(Path("notes.txt"))),
+        ("tagger", "my words.conll", suggest_tagger(DataFiles(Path("my words.conll")))),
+        ("char", "notes.txt", suggest_character(Path("notes.txt"))),
     ):
         done = inside("init", task, data, "--json", cwd=folder)
         value = json.loads(done.stdout)

@@ -26,22 +26,27 @@ ESCAPE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 # A run without training: what the loop would tell the screen, for five seconds or until the test has looked.
 SCRIPT = """
 import sys, time, pathlib
-from seqtool.reports.training import Prediction, TrainingScreen
+from seqtool.reports.training import TrainingScreen
+from seqtool.tasks.interface import Column
+from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
+from seqtool.training.listeners import Row
 screen = TrainingScreen(plain="--plain" in sys.argv)
-screen.say("before")
-screen.begin()
+screen.message("before")
+screen.run_started()
 stop = pathlib.Path("stop")
 for epoch in range(1, 4):
     for step in range(12):
         time.sleep(0.12)
-        screen.point("loss", epoch - 1 + step / 12, 3 / (epoch + step / 12))
-        screen.progress(12 * (epoch - 1) + step, 36, {"epoch": str(epoch), "loss": "1.234", "lr": "1.0e-03"})
-    screen.row({"epoch": str(epoch), "loss": "1.234"}, Prediction(tuple("h\\x1b[31m"), tuple("hello")))
-    screen.say(f"said after {epoch}")
+        loss = 3 / (epoch + step / 12)
+        screen.step(StepEvent(12 * (epoch - 1) + step, epoch, step, 12, loss, 1, 1e-3, 1.0, 36))
+    event = RowEvent(12 * epoch, epoch, 1.0, 1e-3, 1.234, 1.0, 1.0, True, False)
+    columns = (Column("epoch", epoch, "d"), Column("loss", 1.234, ".3f"))
+    screen.row(Row(event, columns, Prediction(tuple("h\\x1b[31m"), tuple("hello")), {}))
+    screen.message(f"said after {epoch}")
 while not stop.exists():
     time.sleep(0.05)
 screen.close()
-screen.say("after")
+screen.message("after")
 """
 LEFT = (
     ["before", " epoch    loss  prediction"]

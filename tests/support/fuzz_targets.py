@@ -22,12 +22,13 @@ from seqtool.inference.load import load_model
 from seqtool.inference.tag_stream import Tagged
 from seqtool.reports.console import format_problems
 from seqtool.reports.tagged import renderer
-from seqtool.reports.training import Prediction, marked
+from seqtool.reports.training import marked
 from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, Manifest, StoredModel, read_manifest
 from seqtool.storage.verified_directory import canonical_json, strict_json
+from seqtool.training.engine.events import Prediction
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
 Target = Callable[[bytes], str]
@@ -142,7 +143,7 @@ def generated(data: bytes) -> str:
     """Symbols of a character model, as rows and `sample` show them."""
     text = data.decode("utf-8", "replace")
     prediction = Prediction(tuple(text), tuple(reversed(text)))
-    return f"{prediction.plain()}\n{marked(prediction).plain}\n{visible_lines(text)}"
+    return f"{visible(prediction.text())}\n{marked(prediction).plain}\n{visible_lines(text)}"
 
 
 TARGETS: dict[str, Target] = {

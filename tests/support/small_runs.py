@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.reports.training import TrainingScreen
 from seqtool.settings import (
     CharData,
     CharModel,
@@ -25,7 +24,8 @@ from seqtool.settings import (
     Training,
 )
 from seqtool.training import run as training_job
-from seqtool.training.run import RunResult, TrainOptions, train
+from seqtool.training.listeners import RunResult
+from seqtool.training.run import TrainOptions, train
 from seqtool.training.signals import StopFlag
 
 WORDS = [
@@ -119,7 +119,7 @@ def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
 
 def run(settings: Settings, root: Path, **options: Any) -> RunResult:
     """Train in this process, in silence."""
-    return train(settings, TrainOptions(root, **options), TrainingScreen(quiet=True, as_json=True))
+    return train(settings, TrainOptions(root, **options))
 
 
 class StopAt(StopFlag):

@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.config import parse_settings
 from seqtool.settings import CharSettings
-from seqtool.tasks.suggest_character import SIZES, _char_yaml, _plan, _Seen, suggest_char
+from seqtool.tasks.suggest_character import SIZES, TextSample, character_yaml, plan_for, suggest_character
 
 CHARACTERS = [50, 1_000, 20_000, 60_000, 300_000, 1_115_394, 9_000_000, 100_000_000, 5_000_000_000]
 
@@ -17,12 +17,12 @@ CHARACTERS = [50, 1_000, 20_000, 60_000, 300_000, 1_115_394, 9_000_000, 100_000_
 @pytest.mark.parametrize("lines_apart", [False, True], ids=["text", "lines"])
 @pytest.mark.parametrize("characters", CHARACTERS)
 def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, lines_apart: bool) -> None:
-    seen = _Seen("char", "utf-8", characters, 60, 0, lines_apart)
-    plan = _plan(seen)
-    read = parse_settings(_char_yaml(Path("a.txt"), seen, plan), name="a", folder=Path.cwd())
+    seen = TextSample("char", "utf-8", characters, 60, 0, lines_apart)
+    plan = plan_for(seen)
+    read = parse_settings(character_yaml(Path("a.txt"), seen, plan), name="a", folder=Path.cwd())
     assert read.notes == () and isinstance(read.settings, CharSettings)
     training, data = read.settings.training, read.settings.data
-    budget = next(budget for most, *_, budget in SIZES if characters < most)
+    budget = next(size.budget for size in SIZES if characters < size.below)
     train = characters * data.split[0]
     trained_on = (
         train * training.epochs
@@ -39,7 +39,9 @@ def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, li
 
 
 def test_more_passes_want_more_dropout() -> None:
-    plans = [_plan(_Seen("char", "utf-8", characters, 60, 0, False)) for characters in reversed(CHARACTERS)]
+    plans = [
+        plan_for(TextSample("char", "utf-8", characters, 60, 0, False)) for characters in reversed(CHARACTERS)
+    ]
     dropouts = [plan.dropout for plan in plans]
     assert dropouts == sorted(dropouts) and dropouts[0] <= 0.05 and dropouts[-1] == 0.4
 
@@ -74,7 +76,7 @@ def test_what_kind_of_text_it_is(
 ) -> None:
     path = tmp_path / "some text.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    found = suggest_char(path)
+    found = suggest_character(path)
     settings = parse_settings(found.yaml, name="a", folder=tmp_path).settings
     assert isinstance(settings, CharSettings)
     assert (settings.data.unit, settings.data.per_line, settings.data.min_count) == (unit, lines, min_count)
@@ -85,7 +87,7 @@ def test_what_kind_of_text_it_is(
 
 
 def test_the_time_that_is_told_goes_by_the_size() -> None:
-    told = {size: _plan(_Seen("char", "utf-8", size, 60, 0, False)).time for size in CHARACTERS}
+    told = {size: plan_for(TextSample("char", "utf-8", size, 60, 0, False)).duration for size in CHARACTERS}
     assert {size for size, time in told.items() if time == "less than a minute"} == {
         50,
         1_000,

@@ -12,6 +12,7 @@ import yaml
 from seqtool.config import parse_settings
 from seqtool.errors import DataError
 from seqtool.settings import TaggerSettings
+from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_tagger import suggest_tagger
 from tests.support.shell import inside
 
@@ -49,7 +50,7 @@ def settings(text: str, folder: Path) -> TaggerSettings:
 def test_everything_found_is_said_and_stands_in_the_settings(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("\n".join("".join(f"{t} x {label}\n" for t, label in one) for one in sentences(40)))
-    made = suggest_tagger(path)
+    made = suggest_tagger(DataFiles(path))
     assert made.notes[0].startswith("names.txt: 40 sentences, ")
     assert [note.split()[0] for note in made.notes[1:]] == ["layout", "labels", "scheme", "dev", "chosen"]
     assert "CoNLL columns separated by spaces, tokens in column 1, labels in column 3" in made.notes[1]
@@ -61,7 +62,7 @@ def test_everything_found_is_said_and_stands_in_the_settings(tmp_path: Path) -> 
 def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tmp_path: Path) -> None:
     path = tmp_path / "my words.conll"
     path.write_text(conll(sentences(40)))
-    read = yaml.safe_load(suggest_tagger(path, [path], [path, path]).yaml)
+    read = yaml.safe_load(suggest_tagger(DataFiles(path, (path,), (path, path))).yaml)
     assert (
         read["data"]["dev"] == str(path)
         and read["data"]["test"] == [str(path), str(path)]
@@ -73,7 +74,7 @@ def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tm
 def test_a_handful_of_sentences_is_not_split(tmp_path: Path, count: int, split: float) -> None:
     path = tmp_path / "few.conll"
     path.write_text(conll(sentences(count)))
-    made = suggest_tagger(path)
+    made = suggest_tagger(DataFiles(path))
     assert settings(made.yaml, tmp_path).data.split == split
     assert any("too few to hold some out" in note for note in made.notes) is (split == 0)
 
@@ -84,7 +85,9 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
     large.write_text(conll(sentences(42_000)))
     draw = random.Random(2)
     many.write_text(conll([[(f"w{draw.random()}", "X") for _ in range(20)] for _ in range(4000)]))
-    one, two, three = (settings(suggest_tagger(path).yaml, tmp_path) for path in (small, large, many))
+    one, two, three = (
+        settings(suggest_tagger(DataFiles(path)).yaml, tmp_path) for path in (small, large, many)
+    )
     assert (
         one.model.features == "rich" and two.model.features == "standard" and three.model.features == "rich"
     )
@@ -97,9 +100,9 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
 def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[str, float]) -> None:
     path = tmp_path / "f.conll"
     path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
-    assert settings(suggest_tagger(path).yaml, tmp_path).training.class_weights == weights
+    assert settings(suggest_tagger(DataFiles(path)).yaml, tmp_path).training.class_weights == weights
     assert (
-        settings(suggest_tagger(path, given=["model.decoder=crf"]).yaml, tmp_path).training.class_weights
+        settings(suggest_tagger(DataFiles(path), ["model.decoder=crf"]).yaml, tmp_path).training.class_weights
         == "none"
     )
 
@@ -108,11 +111,12 @@ def test_the_users_own_settings_come_first(tmp_path: Path) -> None:
     path = tmp_path / "f.conll"
     path.write_bytes("caf\xe9\tX\tP\n\tY\tQ\n\n".encode("latin-1") * 3)
     with pytest.raises(DataError, match="expected utf-8 text"):
-        suggest_tagger(path)
+        suggest_tagger(DataFiles(path))
     with pytest.raises(DataError, match="expected a token, found an empty one"):
-        suggest_tagger(path, given=["data.encoding=latin-1"])
+        suggest_tagger(DataFiles(path), ["data.encoding=latin-1"])
     made = suggest_tagger(
-        path, given=["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"]
+        DataFiles(path),
+        ["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"],
     )
     assert "labels     X, Y" in made.notes[2]
 

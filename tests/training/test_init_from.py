@@ -160,7 +160,7 @@ def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     run(settings, tmp_path)
     (tmp_path / "x.txt").write_text("the déjà dog " * 40, encoding="utf-8")
     other = starting(settings, tmp_path / "small" / "model", text=(str(tmp_path / "x.txt"),))
-    train(other, TrainOptions(tmp_path), TrainingScreen())
+    train(other, TrainOptions(tmp_path), [TrainingScreen()])
     said = capsys.readouterr().err
     assert f"starts from {tmp_path / 'small' / 'model'}" in said
     assert "2 new: à é" in said or "3 new: j à é" in said

@@ -87,7 +87,7 @@ def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_da
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train
 
-    train(settings, TrainOptions(tmp_path / "cut", resume=True), TrainingScreen(as_json=True))
+    train(settings, TrainOptions(tmp_path / "cut", resume=True), [TrainingScreen(as_json=True)])
     said = capsys.readouterr().err
     assert f"{newest:06d}" in said and "damaged" in said and "using the checkpoint before it" in said
     assert "going on after step" in said and older
@@ -179,7 +179,7 @@ def test_nothing_to_resume_starts_afresh_and_says_so(
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train
 
-    train(char_run(tmp_path, max_steps=3), TrainOptions(tmp_path, resume=True), TrainingScreen())
+    train(char_run(tmp_path, max_steps=3), TrainOptions(tmp_path, resume=True), [TrainingScreen()])
     assert "nothing to resume" in capsys.readouterr().err
 
 
@@ -228,7 +228,7 @@ def test_of_several_seeds_finished_ones_are_not_made_twice(tmp_path: Path) -> No
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train_all
 
-    settings, screen = tagger_run(tmp_path, max_steps=6), TrainingScreen(quiet=True, as_json=True)
+    settings, screen = tagger_run(tmp_path, max_steps=6), [TrainingScreen(quiet=True, as_json=True)]
     whole = train_all(settings, TrainOptions(tmp_path / "whole", seeds=2), screen)
     asked = polls(settings, tmp_path / "count")
     with stopping(StopAt(asked + 3)), pytest.raises(Stopped):

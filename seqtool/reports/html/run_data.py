@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from seqtool.inspection.text_trace import Trace
     from seqtool.inspection.unit_names import Unit
     from seqtool.inspection.word_ablation import WordAblation
-    from seqtool.reports.network import NetworkPart
     from seqtool.storage.model_directory import Manifest
+    from seqtool.tasks.interface import NetworkPart
 
 EVALUATION = "evaluation.json"
 

@@ -1,4 +1,4 @@
-"""What the loop tells its listeners: frozen reports of a step or an evaluation. No torch here, so listeners stay light."""
+"""Events of a training run: frozen values that the trainer yields and that listeners receive. This module is free of torch."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class StepEvent:
-    """One update has been made.
+    """One update of the weights.
 
     Attributes:
         step: updates so far.
-        epoch: the epoch it belongs to, from 1.
+        epoch: the epoch of this update, counted from 1.
         position: batches done in this epoch, of `batches`.
-        loss: nats per symbol or token in this step; on a GPU in the last step that was looked at, as for grad_norm.
-        items: symbols or tokens trained on in this step.
-        lr: the learning rate of this update.
-        grad_norm: norm of the whole gradient before clipping.
-        total_steps: updates of the whole run, where epochs or max_steps tell.
+        loss: nats per symbol or token of this step; on a GPU of the last step whose loss was read.
+        items: symbols or tokens in this step.
+        lr: learning rate of this update.
+        grad_norm: norm of the whole gradient before clipping; on a GPU as for `loss`.
+        total_steps: updates of the whole run, if epochs or max_steps determine it.
     """
 
     step: int
@@ -34,21 +34,21 @@ class StepEvent:
 
 @dataclass(frozen=True)
 class RowEvent:
-    """A row of the table: an evaluation, or the end of an epoch in a run without validation.
+    """A row of the table of epochs: an evaluation, or the end of an epoch in a run without validation.
 
-    While a listener hears of it, the network holds the very weights that the row speaks of.
+    While listeners handle this event, the network holds the weights that the row describes.
 
     Attributes:
-        step: the update that it comes after, or, in a run without validation, just before.
-        epoch: from 1.
+        step: the update before the row; in a run without validation the update right after it.
+        epoch: counted from 1.
         seconds: time of the run so far, evaluations and listeners included.
         lr: learning rate of that update.
-        train_loss: nats per symbol or token since the epoch (or the previous evaluation) began.
+        train_loss: nats per symbol or token since the beginning of the epoch, or since the previous evaluation.
         grad_norm: norm of the whole gradient in the last step, before clipping.
-        rate: symbols or tokens trained on per second of training since the previous row.
+        rate: symbols or tokens per second of training since the previous row.
         best: whether this row is the best so far.
         last: whether the run ends with it.
-        scores: `val_loss` and whatever else the task measures; empty without validation.
+        scores: `val_loss` and the other scores of the task; empty without validation.
     """
 
     step: int
@@ -63,4 +63,27 @@ class RowEvent:
     scores: Mapping[str, float] = field(default_factory=dict)
 
 
-Report = StepEvent | RowEvent
+Event = StepEvent | RowEvent
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The network's output for the example of the preview.
+
+    Attributes:
+        symbols: predicted symbols or labels, or the characters of a sample.
+        expected: the correct ones, equally many; empty for a sample.
+        separator: printed between symbols.
+    """
+
+    symbols: tuple[str, ...]
+    expected: tuple[str, ...] = ()
+    separator: str = ""
+
+    def text(self) -> str:
+        """Join the predicted symbols."""
+        return self.separator.join(self.symbols)
+
+    def expected_text(self) -> str | None:
+        """Join the correct symbols; None for a sample."""
+        return self.separator.join(self.expected) if self.expected else None

@@ -19,7 +19,7 @@ class StopEvaluation(Exception):
     """An evaluation was left because a stop was asked for; what it had counted is thrown away."""
 
 
-class Task(Protocol):
+class TrainingTask(Protocol):
     """What is trained."""
 
     device: torch.device

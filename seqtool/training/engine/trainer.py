@@ -20,15 +20,15 @@ from seqtool.models.weights import stored_parameters
 from seqtool.settings import Training
 from seqtool.training.engine import tensor_state
 from seqtool.training.engine.ema import AveragedWeights
-from seqtool.training.engine.events import Report, RowEvent, StepEvent
+from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.optimizers import bare_step, build_optimizer, masked_update
 from seqtool.training.engine.schedules import Schedule
 from seqtool.training.engine.step_metrics import StepMetrics
-from seqtool.training.engine.task import Stop, StopEvaluation, Task
+from seqtool.training.engine.task import Stop, StopEvaluation, TrainingTask
 from seqtool.training.engine.trainer_state import TrainerState
 from seqtool.types import Array
 
-__all__ = ["Task", "Trainer"]
+__all__ = ["Trainer", "TrainingTask"]
 
 MEND = "lower training.lr, or set training.clip_norm; the best model so far is kept"
 
@@ -42,7 +42,7 @@ class Trainer:
             a step's gradient and its update.
     """
 
-    def __init__(self, task: Task, training: Training, should_stop: Stop = lambda: False) -> None:
+    def __init__(self, task: TrainingTask, training: Training, should_stop: Stop = lambda: False) -> None:
         self.task = task
         self.ranks = task.ranks
         self.training = training
@@ -78,7 +78,7 @@ class Trainer:
 
     # --- the course of a run ------------------------------------------------------------------------------------------
 
-    def run(self) -> Iterator[Report]:
+    def run(self) -> Iterator[Event]:
         """Train until one of the limits is reached or a stop is asked for.
 
         Raises:
@@ -116,7 +116,7 @@ class Trainer:
             return "patience"
         return "max_minutes" if self._late else ""
 
-    def _step(self) -> Iterator[Report]:
+    def _step(self) -> Iterator[Event]:
         """One update, and in a run without validation the row before it."""
         began = time.perf_counter()
         state, epoch = self.state, self.state.epoch
@@ -244,13 +244,13 @@ class Trainer:
             self.task.has_validation or (self.state.epoch + 1) % self.training.print_every == 0
         )
 
-    def _row_before_update(self, last: bool) -> Iterator[Report]:
+    def _row_before_update(self, last: bool) -> Iterator[Event]:
         self.can_save = False
         with self._shown_weights():
             yield self._row({}, self.state.step + 1, self.state.epoch + 1, last)
         self.can_save = True
 
-    def _evaluated_row(self) -> Iterator[Report]:
+    def _evaluated_row(self) -> Iterator[Event]:
         state = self.state
         self._read()
         with self._shown_weights():

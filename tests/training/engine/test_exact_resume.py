@@ -21,7 +21,7 @@ from seqtool.settings import (
     TaggerSettings,
     Training,
 )
-from seqtool.training.engine.events import Report, RowEvent, StepEvent
+from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.trainer import Trainer
 from tests.support.small_tasks import (
     hihell_task,
@@ -97,7 +97,7 @@ TASKS: dict[str, Callable[[], Any]] = {
 }
 
 
-def told(report: Report) -> Report:
+def told(report: Event) -> Event:
     """A report without what the clock says."""
     return replace(report, seconds=0.0, rate=0.0) if isinstance(report, RowEvent) else report
 

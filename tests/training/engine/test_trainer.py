@@ -13,7 +13,7 @@ import torch
 from seqtool.errors import Diverged, ExitCode
 from seqtool.models.weights import weight_arrays
 from seqtool.settings import CharModel, CharSettings, Training
-from seqtool.training.engine.events import Report, RowEvent, StepEvent
+from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.task import StopEvaluation
 from seqtool.training.engine.trainer import Trainer
 from tests.support.small_tasks import HIHELL, hihell_task, lines_task, text_task, trainer
@@ -38,7 +38,7 @@ def rows(made: Trainer) -> list[tuple[int, int]]:
     return [(report.step, report.epoch) for report in made.run() if isinstance(report, RowEvent)]
 
 
-def steps(reports: list[Report]) -> list[StepEvent]:
+def steps(reports: list[Event]) -> list[StepEvent]:
     return [report for report in reports if isinstance(report, StepEvent)]
 
 

@@ -1,0 +1,119 @@
+"""From settings to a run that is ready for training: data, network, and the weights that it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqtool.errors import SeqtoolError
+from seqtool.settings import Settings
+from seqtool.tasks import definition
+from seqtool.tasks.data_check import DataCheck
+from seqtool.tasks.init_from import check_same_network, read_initial_model, transferred_weights
+from seqtool.tasks.interface import Prepared, Progress
+from seqtool.training.engine.ranks import ALONE, Ranks
+from seqtool.types import Arrays
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqtool.config import ReadConfig
+    from seqtool.training.engine.task import TrainingTask
+
+
+@dataclass(frozen=True)
+class BuiltTask:
+    """A network joined to its data, on its device."""
+
+    task: TrainingTask
+    device: torch.device
+    threads: int
+
+
+def prepare(settings: Settings, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
+    """Read the data of a run and describe its model. Mistakes in config and data are reported here, before torch is loaded.
+
+    Raises:
+        ConfigError: there is nothing to train on.
+        DataError: a file is missing or malformed.
+        SeqtoolError: the model of `init_from` is another network than the settings describe.
+    """
+    task = definition(settings.task)
+    initial_model = read_initial_model(settings)
+    prepared = task.prepare(settings, initial_model, cache, progress)
+    if initial_model is not None:
+        check_same_network(initial_model, prepared.config, settings.training.init_from)
+    return prepared
+
+
+def prepare_untrained(read: ReadConfig, cache: Path) -> Prepared:
+    """Read the data of a config, or describe the network of a config without data; errors as `prepare`."""
+    without_data = definition(read.settings.task).prepare_without_data(read)
+    return prepare(read.settings, cache) if without_data is None else without_data
+
+
+def check_data(read: ReadConfig, cache: Path) -> DataCheck:
+    """Read the data of a config and return their statistics and probable mistakes.
+
+    Raises:
+        SeqtoolError: an error that training would raise before its first step.
+    """
+    read.check_trainable()
+    prepared = prepare(read.settings, cache)
+    return definition(read.settings.task).check_data(prepared, read.notes)
+
+
+def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
+    """Set up torch, draw the weights of the network, and connect the network to its data.
+
+    Args:
+        ranks: the processes that train the network together.
+
+    Raises:
+        SeqtoolError: torch is not installed.
+        ConfigError: the device is not available.
+    """
+    require_torch()
+    from seqtool.models.weights import load_weights, weight_arrays
+    from seqtool.training.engine.device import choose_device, set_up_torch
+
+    settings = prepared.settings
+    threads = set_up_torch(settings.training, ranks.local.size)
+    device = choose_device(settings.training.device, ranks.local)
+    task_definition = definition(settings.task)
+    task = task_definition.training_task(prepared, task_definition.build_network(prepared), device, ranks)
+    if prepared.initial_model is not None:
+        fresh = weight_arrays(task.network)
+        load_weights(task.network, transferred_weights(fresh, prepared.initial_model, prepared))
+    ranks.broadcast_tensors(task.network.parameters())
+    return BuiltTask(task, device, threads)
+
+
+def untrained_weights(prepared: Prepared) -> Arrays:
+    """Draw the weights of a network, by their names in a model directory.
+
+    Raises:
+        SeqtoolError: torch is not installed.
+    """
+    require_torch()
+    from seqtool.models.weights import weight_arrays
+
+    return weight_arrays(definition(prepared.settings.task).build_network(prepared))
+
+
+def require_torch() -> None:
+    """Check that torch is installed, without importing it.
+
+    Raises:
+        SeqtoolError: it is not.
+    """
+    from importlib.util import find_spec
+
+    try:
+        installed = find_spec("torch") is not None
+    except ModuleNotFoundError:
+        installed = False
+    if not installed:
+        hint = "install it with: pip install 'seqtool[train]'; the README shows how to choose its CPU build"
+        raise SeqtoolError("training and untrained networks need torch, which is not installed", hint=hint)

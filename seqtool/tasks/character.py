@@ -1,0 +1,321 @@
+"""The definition of the character task: aligned pairs, running text, or one sequence per line."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from seqtool.data.text.corpus import CharCorpus, load_char_corpus
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.errors import ConfigError, ModelError
+from seqtool.inference.character import CharacterModel
+from seqtool.inference.load import load_character_model
+from seqtool.safe_text import shorten, visible
+from seqtool.settings import CharSettings, Settings
+from seqtool.storage.model_directory import StoredModel
+from seqtool.tasks.data_check import DataCheck
+from seqtool.tasks.interface import (
+    Axes,
+    Column,
+    ComparedToken,
+    ConfigTemplate,
+    DataFiles,
+    FinalEvaluation,
+    HeldOutReport,
+    NetworkPart,
+    Objective,
+    Prepared,
+    Progress,
+    Shapes,
+    SuggestedConfig,
+    count_parameters,
+)
+from seqtool.training.engine.events import Prediction, RowEvent
+from seqtool.types import Arrays, Json
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from seqtool.config import ReadConfig
+    from seqtool.training.engine.ranks import Ranks
+    from seqtool.training.engine.task import TrainingTask
+
+SAMPLE_LENGTH = 120
+SAMPLED_LINES = 6
+SAMPLED_LINE_LENGTH = 40
+PREVIEW_TEMPERATURE = 0.8
+LISTED_SYMBOLS = 40  # characters of the list of symbols that are printed
+
+
+class CharacterDefinition:
+    """Definition of the character task; the interface is documented in `TaskDefinition`."""
+
+    name = "char"
+    noun = "character model"
+    command = "train-char"
+    objective = Objective("loss", maximize=False, hint="give data.val or data.split")
+
+    def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:  # noqa: ARG002
+        """Choose settings for a text; overrides change nothing that is detected."""
+        from seqtool.tasks.suggest_character import suggest_character
+
+        return suggest_character(data.train)
+
+    def template(self) -> ConfigTemplate:
+        """Return a config for a file that does not exist yet."""
+        from seqtool.tasks.suggest_character import TEMPLATE
+
+        return ConfigTemplate(TEMPLATE, name="text", file="text.txt", key="data.text")
+
+    # --- data and network ---------------------------------------------------------------------------------------------
+
+    def prepare(
+        self,
+        settings: Settings,
+        initial_model: StoredModel | None = None,
+        cache: Path | None = None,
+        progress: Progress | None = None,
+    ) -> Prepared:
+        """Read and encode the text or the pairs."""
+        assert isinstance(settings, CharSettings)
+        if not (settings.data.text or settings.data.pairs):
+            raise ConfigError(
+                "this config has no data to train on",
+                place="data",
+                hint="give data.text or data.pairs; "
+                "to see the untrained network, run: seqtool inspect CONFIG --text TEXT",
+            )
+        known = None
+        if initial_model is not None:
+            known = SymbolVocabulary.from_json(initial_model.vocab, settings.data.unit)
+        corpus = load_char_corpus(settings.data, settings.seed, cache, progress, known)
+        return _prepared(settings, corpus, initial_model)
+
+    def prepare_without_data(self, read: ReadConfig) -> Prepared | None:
+        """Use the alphabet of a config that names no data."""
+        settings = read.settings
+        assert isinstance(settings, CharSettings)
+        if settings.data.text or settings.data.pairs:
+            return None
+        if not settings.data.alphabet:
+            message, hint = "there is neither data nor an alphabet", "give data.alphabet: helo, for example"
+            raise ConfigError([read.problem("data", message, hint)])
+        vocabulary = SymbolVocabulary(tuple(settings.data.alphabet), unit=settings.data.unit)
+        return _prepared(settings, CharCorpus("text", vocabulary, train=None))
+
+    def build_network(self, prepared: Prepared) -> nn.Module:
+        """Create a `CharacterNetwork`."""
+        from seqtool.models.character import build_character_network
+
+        settings = prepared.settings
+        assert isinstance(settings, CharSettings)
+        return build_character_network(settings, len(_corpus(prepared).vocabulary))
+
+    def training_task(
+        self, prepared: Prepared, network: nn.Module, device: torch.device, ranks: Ranks
+    ) -> TrainingTask:
+        """Create batches of streams, lines or pairs."""
+        from seqtool.models.character import CharacterNetwork
+        from seqtool.tasks.character_training import CharacterTask
+
+        settings = prepared.settings
+        assert isinstance(settings, CharSettings) and isinstance(network, CharacterNetwork)
+        return CharacterTask(network, _corpus(prepared), settings, device, ranks)
+
+    def check_data(self, prepared: Prepared, notes: Sequence[str] = ()) -> DataCheck:
+        """Count the symbols of the training data."""
+        corpus = _corpus(prepared)
+        vocabulary = corpus.vocabulary
+        pairs = zip(vocabulary.symbols, vocabulary.counts, strict=True)
+        counts = Counter({str(symbol): int(count) for symbol, count in pairs})
+        warnings = (*notes, *corpus.warnings)
+        return DataCheck(self.name, "symbol", tuple(corpus.notes), warnings, {"train": counts})
+
+    def has_validation(self, prepared: Prepared) -> bool:
+        """Return whether there is a validation symbol with a predecessor, or a validation line."""
+        val: Any = _corpus(prepared).val
+        return val is not None and len(val) >= (2 if prepared.kind == "text" else 1)
+
+    # --- a model that training starts from ------------------------------------------------------------------------------
+
+    def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
+        """Refuse a model over bytes for settings over characters, and the reverse."""
+        assert isinstance(settings, CharSettings)
+        unit = initial_model.config["symbols"]["unit"]
+        if unit != settings.data.unit:
+            message = f"the model's symbols are {unit}s, those of the settings are {settings.data.unit}s"
+            raise ModelError(message, place=settings.training.init_from, hint=f"set data.unit: {unit}")
+
+    def vocabulary_axes(self, config: Json, vocab: Json) -> Axes:
+        """Return the input and output weights, which have a row or column per symbol."""
+        symbols = list(vocab["symbols"])
+        output = {"output.weight": {0: symbols}, "output.bias": {0: symbols}}
+        if config["model"]["input"] == "onehot":
+            return {"encoder.0.forward.weight_ih": {1: symbols}, **output}
+        return {"embedding.weight": {0: symbols}, **output}
+
+    def vocabulary_lists(self, vocab: Json) -> Mapping[str, tuple[Sequence[Any], bool]]:
+        """Return the symbols."""
+        return {"symbols": (vocab["symbols"], True)}
+
+    # --- during training ----------------------------------------------------------------------------------------------
+
+    def preview(self, prepared: Prepared) -> CharacterPreview:
+        """Preview the first pair, or a sample."""
+        return CharacterPreview(prepared)
+
+    def columns(self, row: RowEvent, settings: Settings, remaining: float | None) -> tuple[Column, ...]:
+        """Return nats and bits per symbol, named by the validation protocol, then speed and time."""
+        scores, block = row.scores.get("val_loss_blocks"), settings.training.eval_block
+        protocol = "val" if scores is None else "carried"
+        losses = [
+            Column("train", row.train_loss, ".3f"),
+            Column("train bits", row.train_loss / math.log(2), ".3f"),
+            Column(protocol, row.scores["val_loss"], ".4f"),
+            Column(f"{protocol} bits", row.scores["val_bits_per_char"], ".3f"),
+        ]
+        if scores is not None:
+            losses.append(Column(f"blocks {block or settings.training.window}", scores, ".4f"))
+        return (
+            Column("epoch", row.epoch, "d"),
+            Column("step", row.step, "d"),
+            *losses,
+            Column("lr", row.lr, ".1e"),
+            Column("grad", row.grad_norm, ".2f"),
+            Column("chars/s", row.rate, ",.0f"),
+            Column("time", row.seconds, "duration"),
+            Column("left", remaining, "duration"),
+        )
+
+    def trial_score(self, scores: Mapping[str, float]) -> float:
+        """Return the validation loss."""
+        return scores["val_loss"]
+
+    def network_input(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+        """Describe the one-hot input or the embedding."""
+        symbols = [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
+        if config["model"]["input"] == "onehot":
+            listing = shorten(" ".join(map(visible, symbols)), LISTED_SYMBOLS)
+            return [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listing}")]
+        rows, dim = shapes["embedding.weight"]
+        parameters = count_parameters(shapes, "embedding.")
+        return [NetworkPart("embedding", f"{rows} symbols -> {dim}", parameters)]
+
+    def network_output(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:  # noqa: ARG002
+        """Describe the output layer, or the embedding that is used as one."""
+        if "output.bias" not in shapes:
+            return []
+        width, parameters = shapes["output.bias"][0], count_parameters(shapes, "output.")
+        if "output.weight" in shapes:
+            return [NetworkPart("output", f"linear {shapes['output.weight'][1]} -> {width}", parameters)]
+        bridge = ""
+        if "bridge.weight" in shapes:
+            rows, columns = shapes["bridge.weight"]
+            bridge, parameters = (
+                f"linear {columns} -> {rows}, ",
+                parameters + count_parameters(shapes, "bridge."),
+            )
+        return [NetworkPart("output", f"{bridge}the embedding again -> {width} symbols", parameters)]
+
+    # --- after training -----------------------------------------------------------------------------------------------
+
+    def final_evaluation(
+        self, prepared: Prepared, weights: Arrays, scores: Mapping[str, float]
+    ) -> FinalEvaluation:
+        """Evaluate on validation and test text; a model of pairs has none."""
+        if prepared.kind == "pairs":
+            return FinalEvaluation()
+        model = load_character_model(prepared.stored(weights))
+        reports = {split: _report(model, prepared, split, scores) for split in ("val", "test")}
+        return FinalEvaluation({split: report for split, report in reports.items() if report is not None})
+
+    def next_command(self, prepared: Prepared) -> str:
+        """Return `predict` with the first pair, or `sample`."""
+        pairs = _corpus(prepared).pairs
+        return f"seqtool predict {pairs[0][0]}" if pairs else "seqtool sample"
+
+
+class CharacterPreview:
+    """Predicts the first pair, or samples a text or some lines."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self.prepared = prepared
+        self.corpus = _corpus(prepared)
+
+    def prediction(self, weights: Arrays) -> Prediction:
+        """Decode the pair, or sample with fixed seeds."""
+        model = load_character_model(self.prepared.stored(weights))
+        if self.corpus.pairs:
+            source, target = self.corpus.pairs[0]
+            return Prediction(tuple(model.predict(source)), tuple(target))
+        sample = self._lines(model) if self.prepared.kind == "lines" else self._text(model)
+        return Prediction(tuple(sample))
+
+    def _lines(self, model: CharacterModel) -> str:
+        lines = (
+            "".join(model.sample("", SAMPLED_LINE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
+            for seed in range(SAMPLED_LINES)
+        )
+        return " · ".join(line.strip("\n") for line in lines)
+
+    def _text(self, model: CharacterModel) -> str:
+        vocabulary, seed = self.corpus.vocabulary, self.prepared.settings.seed
+        prompt = "\n" if "\n" in vocabulary.symbols else str(vocabulary.decode([0]))
+        return "".join(model.sample(prompt, SAMPLE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
+
+    def training_accuracy(self, weights: Arrays) -> None:
+        """Return None: symbols are no labels."""
+
+    def comparison(self, weights: Arrays) -> tuple[ComparedToken, ...]:  # noqa: ARG002
+        """Return nothing: symbols are no labels."""
+        return ()
+
+
+def _prepared(
+    settings: CharSettings, corpus: CharCorpus, initial_model: StoredModel | None = None
+) -> Prepared:
+    config = {
+        "task": "char",
+        "kind": corpus.kind,
+        "model": asdict(settings.model),
+        "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize},
+    }
+    return Prepared(settings, config, corpus.vocabulary.to_json(), corpus, initial_model)
+
+
+def _corpus(prepared: Prepared) -> CharCorpus:
+    return cast(CharCorpus, prepared.corpus)
+
+
+def _report(
+    model: CharacterModel, prepared: Prepared, split: str, scores: Mapping[str, float]
+) -> HeldOutReport | None:
+    """Evaluate on one split; the blocks of `val` were scored in training."""
+    from seqtool.evaluation.novelty import novelty
+    from seqtool.evaluation.text_data import part_of
+    from seqtool.evaluation.text_scores import evaluate_lines, evaluate_text
+
+    corpus = _corpus(prepared)
+    part = part_of(model, corpus, split)
+    if part is None:
+        return None
+    if corpus.kind == "lines":
+        report = evaluate_lines(model, part.lines)
+        train = part_of(model, corpus, "train")
+        if split != "val" or train is None:
+            return report
+        return replace(report, novelty=novelty(model, train.decode(model.vocabulary)))
+    training = prepared.settings.training
+    block = training.eval_block or training.window
+    known = {}
+    if split == "val" and "val_loss_blocks" in scores:
+        known = {block: scores["val_loss_blocks"]}
+    return evaluate_text(model, part.ids, (block,), known)
+
+
+DEFINITION = CharacterDefinition()

@@ -1,0 +1,149 @@
+"""Training that starts from a trained model: compare the networks, and transfer weights to an extended vocabulary.
+
+A row or column of an array that belongs to a symbol, a feature value or a label is found by that symbol, value or label.
+Entries that the model does not know keep their freshly drawn weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqtool.data.vocabulary import show_symbol
+from seqtool.errors import ModelError, Problem, SeqtoolError
+from seqtool.inference.load import load_model
+from seqtool.settings import Settings
+from seqtool.storage.model_directory import StoredModel, read_model
+from seqtool.tasks import definition
+from seqtool.tasks.interface import Prepared
+from seqtool.types import Arrays, Json
+
+# Settings that may differ from the model's: they shape no array, or only determine how it was first drawn.
+FREE = frozenset(
+    (
+        "dropout",
+        "dropout_input",
+        "dropout_between",
+        "dropout_output",
+        "weight_dropout",
+        "state_reset",
+        "word_replacement",
+        "word_dropout",
+        "forget_bias",
+        "features.min_count",
+        "features.path",
+        "features.frozen",
+    )
+)
+LISTED = 12  # new symbols or labels that are named
+
+
+def read_initial_model(settings: Settings) -> StoredModel | None:
+    """Read and verify the model of `training.init_from`; None if the settings name none.
+
+    Raises:
+        ModelError: it is missing, damaged, or for another task.
+    """
+    reference = settings.training.init_from
+    if not reference:
+        return None
+    model = read_model(Path(reference))
+    if model.task != settings.task:
+        noun = definition(model.task).noun
+        raise ModelError(
+            f"cannot start from a {noun}", place=reference, hint=f"name a model of task {settings.task}"
+        )
+    load_model(model)  # checks that config, vocabulary and weights fit together
+    definition(settings.task).check_initial_model(model, settings)
+    return model
+
+
+def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:
+    """Check that the model has the network that the settings describe.
+
+    Raises:
+        SeqtoolError: naming every difference.
+    """
+    before, now = dict(_network_settings(initial_model.config)), dict(_network_settings(config))
+    problems = [
+        Problem(
+            f"the model to start from has {key} {before.get(key)}, the settings have {now.get(key)}",
+            place,
+            "change the settings to match the model",
+        )
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    if problems:
+        raise SeqtoolError(problems)
+
+
+def _network_settings(config: Json) -> Iterator[tuple[str, Any]]:
+    """Yield the settings that must be equal."""
+    yield "inner_scheme", config.get("inner_scheme")
+    for section in ("symbols", "words"):
+        yield f"{section}.normalize", config.get(section, {}).get("normalize")
+    for name, value in config["model"].items():
+        if name == "features":
+            yield "model.features", [feature["name"] for feature in value]
+            yield from _feature_settings(value)
+        elif name not in FREE:
+            yield f"model.{name}", value
+
+
+def _feature_settings(features: Sequence[Json]) -> Iterator[tuple[str, Any]]:
+    for index, feature in enumerate(features):
+        for key, value in feature.items():
+            if f"features.{key}" not in FREE:
+                yield f"model.features.{index}.{key}", value
+
+
+def init_from_notes(initial_model: StoredModel, vocab: Json, place: str) -> Iterator[str]:
+    """Compare the vocabularies, one line each."""
+    yield f"starts from {place}"
+    task = definition(initial_model.task)
+    old_lists, new_lists = task.vocabulary_lists(initial_model.vocab), task.vocabulary_lists(vocab)
+    for noun, (new_entries, listed) in new_lists.items():
+        old = [_shown(entry) for entry in old_lists[noun][0]]
+        known = set(old)
+        added = [entry for entry in map(_shown, new_entries) if entry not in known]
+        names = f": {' '.join(added[:LISTED])}{' …' if len(added) > LISTED else ''}"
+        yield f"{noun}: {len(old):,} of the model, {len(added):,} new{names if added and listed else ''}"
+
+
+def _shown(entry: Any) -> str:
+    return show_symbol(entry) if isinstance(entry, str) else f"0x{entry:02X}"
+
+
+def transferred_weights(fresh: Arrays, initial_model: StoredModel, prepared: Prepared) -> Arrays:
+    """Copy the model's weights to their positions in the new vocabulary; all others stay freshly drawn."""
+    task = definition(initial_model.task)
+    old_axes = task.vocabulary_axes(initial_model.config, initial_model.vocab)
+    new_axes = task.vocabulary_axes(prepared.config, prepared.vocab)
+    transferred = {}
+    for name, array in fresh.items():
+        transferred[name] = array.copy()
+        old, old_entries, new_entries = (
+            initial_model.weights[name],
+            old_axes.get(name, {}),
+            new_axes.get(name, {}),
+        )
+        pairs = [
+            _common(old_entries.get(axis), new_entries.get(axis), size) for axis, size in enumerate(old.shape)
+        ]
+        source = np.ix_(*(indices for indices, _ in pairs))
+        target = np.ix_(*(indices for _, indices in pairs))
+        transferred[name][target] = old[source]
+    return transferred
+
+
+def _common(old: Sequence[Any] | None, new: Sequence[Any] | None, size: int) -> tuple[list[int], list[int]]:
+    """Return the indices of common entries in the old and in the new vocabulary."""
+    if old is None or new is None:
+        return list(range(size)), list(range(size))
+    positions = {entry: index for index, entry in enumerate(new)}
+    common = [(index, positions[entry]) for index, entry in enumerate(old) if entry in positions]
+    return [index for index, _ in common], [index for _, index in common]
