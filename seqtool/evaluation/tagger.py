@@ -96,11 +96,6 @@ class TaggerEvaluation:
         ]
         return value
 
-    def test_scores(self) -> dict[str, float]:
-        """Return the scores of a test split, as the manifest stores them."""
-        scores = {"test_accuracy": self.counts.tokens.accuracy or 0.0}
-        return scores | ({"test_f1": self.counts.spans.overall.f1} if self.marks_spans else {})
-
 
 def evaluate_tagger(
     model: TaggerModel, sentences: Sequence[Sentence], *, strict: bool = False
