@@ -1,8 +1,8 @@
-"""What README and docs show is true: every `$` line of a console block runs and its output is compared, and every other command
-that is mentioned exists with its options.
+"""Documents agree with the program: console blocks are run and their output is compared; mentioned commands exist.
 
-In a shown output, a line `...` stands for any lines and `...` at a line's end for the rest of it. White space, times, the number of
-threads and of processes are not compared.
+Every `$` line of a `console` block is run. In the shown output, a line `...` matches any lines, and `...` at the end of a
+line matches the rest of the line. White space, durations and numbers of threads are not compared. For commands in other
+blocks and between backticks, the command and its options are looked up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 import typer.main
 
-from seqtool.cli.main import app
+from seqtool.cli.main import COMMANDS, app
 from seqtool.evaluation.character import compare_with_training_text
 from seqtool.evaluation.text_data import TextPart
 from seqtool.evaluation.text_scores import evaluate_text
@@ -29,9 +29,11 @@ from seqtool.settings import CharModel
 from tests.support.random_models import character_model
 from tests.support.shell import PROJECT, environment, inside
 
-DOCUMENTS = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
-STARTS_EMPTY = ("notebook.md", "for-learners.md")
-NOT_FOR_THE_COMPARISON = [
+README = PROJECT / "README.md"
+LONGEST_README = 160
+DOCUMENTS = [README, *sorted((PROJECT / "docs").glob("*.md"))]
+EMPTY_DIRECTORY = ("notebook.md", "for-learners.md")  # their commands start without configs and runs
+NOT_COMPARED = [
     (r"\d+(\.\d+)?s in all", "T in all"),
     (r"\d+ threads", "N threads"),
     (r"at most \d+%", "at most P%"),
@@ -45,9 +47,9 @@ WORDS = (
 SENTENCES = "".join(f"{a}\tDET\n{b}\tNOUN\n{c}\tVERB\n\n" for a, b, c in product(*WORDS))
 
 
-def blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
-    """The console blocks of a document: commands with the lines shown under them."""
-    found = []
+def console_blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
+    """Return the console blocks of a document: commands, each with the lines shown under it."""
+    blocks = []
     for text in re.findall(
         r"^```console\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
     ):
@@ -57,14 +59,14 @@ def blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
                 commands.append((line[2:], []))
             else:
                 commands[-1][1].append(line)
-        found.append(commands)
-    return found
+        blocks.append(commands)
+    return blocks
 
 
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder as it is after the first screen of the README, and a file of labelled sentences."""
-    folder = tmp_path_factory.mktemp("shop")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Directory with the configs, both lecture models, and a file of labeled sentences."""
+    folder = tmp_path_factory.mktemp("trained")
     shutil.copytree(PROJECT / "configs", folder / "configs")
     (folder / "data").mkdir()
     shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
@@ -76,38 +78,38 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def folder(request: pytest.FixtureRequest, shop: Path, tmp_path: Path) -> Path:
-    """Where a document's commands run."""
+def folder(request: pytest.FixtureRequest, trained: Path, tmp_path: Path) -> Path:
+    """Directory in which the commands of a document run."""
     here = tmp_path / "here"
-    if request.param.name in STARTS_EMPTY:
+    if request.param.name in EMPTY_DIRECTORY:
         here.mkdir()
     else:
-        shutil.copytree(shop, here)
-        if request.param.name == "README.md":
+        shutil.copytree(trained, here)
+        if request.param == README:
             shutil.rmtree(here / "runs")
     return here
 
 
 @pytest.mark.parametrize(
     ("document", "folder"),
-    [(path, path) for path in DOCUMENTS],
+    [(path, path) for path in DOCUMENTS if console_blocks(path)],
     ids=lambda path: path.name,
     indirect=["folder"],
 )
-def test_what_is_shown_is_what_comes(document: Path, folder: Path) -> None:
-    for block in blocks(document):
+def test_console_blocks_show_the_output_of_their_commands(document: Path, folder: Path) -> None:
+    for block in console_blocks(document):
         for command, shown in block:
             code, output = run(command, folder)
-            wrong = any(line.startswith(("error:", "exit code")) for line in shown)
-            assert code == 0 or wrong, f"{command}\n{output}"
+            failure = any(line.startswith(("error:", "exit code")) for line in shown)
+            assert code == 0 or failure, f"{command}\n{output}"
             if shown:
-                assert matches(normal(shown), normal(output.splitlines())), (
+                assert matches(normalize(shown), normalize(output.splitlines())), (
                     f"{document.name}: {command}\n{output}"
                 )
 
 
 def run(command: str, folder: Path) -> tuple[int, str]:
-    """A command line: in this process where it is one command, else in a shell."""
+    """Run a command line, in this process if it is a single command, otherwise in a shell."""
     words = shlex.split(command)
     if words[0] == "seqtool" and not re.search(r"[|;<>$]", command):
         done = inside(*words[1:], cwd=folder, merged=True)
@@ -123,16 +125,16 @@ def run(command: str, folder: Path) -> tuple[int, str]:
     return shell.returncode, shell.stdout.decode()
 
 
-def normal(lines: list[str]) -> list[str]:
-    """Lines without what differs from run to run; empty ones left out."""
+def normalize(lines: list[str]) -> list[str]:
+    """Return the lines that are not empty, without parts that differ from run to run."""
     text = [line for line in lines if line.strip()]
-    for pattern, replacement in NOT_FOR_THE_COMPARISON:
+    for pattern, replacement in NOT_COMPARED:
         text = [re.sub(pattern, replacement, line).strip() for line in text]
     return text
 
 
 def matches(shown: list[str], lines: list[str]) -> bool:
-    """Whether shown lines, with their gaps, are those that came."""
+    """Return whether shown lines, with their gaps, match the lines of an output."""
     if not shown:
         return not lines
     if shown[0] == "...":
@@ -144,7 +146,7 @@ def _same(shown: str, line: str) -> bool:
     return line.startswith(shown[:-3].rstrip()) if shown.endswith("...") else shown == line
 
 
-def test_gaps_match_what_they_should() -> None:
+def test_a_gap_matches_any_lines_and_the_rest_of_a_line() -> None:
     assert matches(["a", "...", "c"], ["a", "b", "b", "c"])
     assert matches(["a", "..."], ["a"])
     assert matches(["a b ..."], ["a b c"])
@@ -152,30 +154,27 @@ def test_gaps_match_what_they_should() -> None:
     assert not matches(["...", "d"], ["a"])
 
 
-def test_the_report_on_a_text_looks_as_shown() -> None:
-    """Its numbers are those of a run of a minute; its lines are held to those of a tiny model over the same classes of symbols."""
-    text = (PROJECT / "README.md").read_text(encoding="utf-8")
+def test_the_shown_text_evaluation_has_the_lines_of_a_real_one() -> None:
+    """The numbers are from a run of a minute. The lines are compared with those of a tiny model."""
+    text = (PROJECT / "docs/text-models.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```\n(\S+ on the val text of its run\n.*?)^```$", text, re.DOTALL | re.MULTILINE)
     model = character_model(CharModel(hidden_size=9, embedding_dim=4), "\n abc,")
     parts = [
         TextPart("val", model.encode("a cab, a bac\nab c" * 30)),
         TextPart("train", model.encode("b cab a, b\nac" * 90)),
     ]
-    found = compare_with_training_text(model, evaluate_text(model, parts[0].ids), *parts)
-    report = ["runs/shakespeare on the val text of its run", *text_report(found, "char")]
+    evaluation = compare_with_training_text(model, evaluate_text(model, parts[0].ids), *parts)
+    report = ["runs/shakespeare on the val text of its run", *text_report(evaluation, "char")]
     assert [_form(line) for line in shown.splitlines()] == [_form(line) for line in report]
 
 
 def _form(line: str) -> str:
-    """A line without its numbers and what was copied."""
+    """Return a line without its numbers and without the copied passage."""
     return re.sub(r"\s+", " ", re.sub(r"[\d.,]*\d", "N", re.sub(r"(longest copied .*?): .*", r"\1", line)))
 
 
-# --- commands that are mentioned ----------------------------------------------------------------------------------------
-
-
 def mentioned(document: Path) -> Iterator[str]:
-    """Command lines between backticks and in blocks of other kinds."""
+    """Yield the command lines between backticks and in shell blocks."""
     text = document.read_text(encoding="utf-8")
     for kind, body in re.findall(r"^```(\w*)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
         if kind in ("sh", "bash"):
@@ -190,7 +189,7 @@ PLACES = [*DOCUMENTS, PROJECT / "configs/README.md"]
 
 
 @pytest.mark.parametrize("document", PLACES, ids=lambda path: path.parent.name + "/" + path.name)
-def test_commands_that_are_mentioned_exist_with_their_options(document: Path) -> None:
+def test_mentioned_commands_exist_with_their_options(document: Path) -> None:
     for line in mentioned(document):
         refuse_unknown(line)
 
@@ -204,7 +203,7 @@ def test_commands_in_the_configs_exist(config: Path) -> None:
 
 
 def refuse_unknown(line: str) -> None:
-    """Walk down the commands that a line names, and look its options up."""
+    """Fail if a command line names a command or an option that does not exist."""
     words = line.replace("…", "").split()[1:]
     command: Any = typer.main.get_command(app)
     options: set[str] = set()
@@ -220,29 +219,52 @@ def refuse_unknown(line: str) -> None:
     assert not named or command.name != "seqtool", f"no such command: {line}"
 
 
-def test_links_lead_somewhere() -> None:
-    for document in PLACES:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name}: {target}"
+def heading_anchors(document: Path) -> set[str]:
+    """Return the anchors of the headings of a document, as GitHub writes them."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_what_is_measured_can_be_repeated() -> None:
-    """Each row of the table of peers names a script or a config that is there; `the same` is the row's above."""
-    text = (
-        (PROJECT / "README.md").read_text(encoding="utf-8").split("## Against its peers")[1].split("\n## ")[0]
-    )
+@pytest.mark.parametrize(
+    "document", [*PLACES, PROJECT / "CHANGELOG.md"], ids=lambda path: path.parent.name + "/" + path.name
+)
+def test_links_lead_to_files_and_headings_that_exist(document: Path) -> None:
+    for link in re.findall(r"\]\(([^):]+)\)", document.read_text(encoding="utf-8")):
+        name, _, anchor = link.partition("#")
+        target = document.parent / name if name else document
+        assert target.exists(), link
+        assert not anchor or anchor in heading_anchors(target), link
+
+
+def test_the_index_lists_every_document() -> None:
+    index = (PROJECT / "docs/README.md").read_text(encoding="utf-8")
+    for path in (PROJECT / "docs").glob("*.md"):
+        assert path.name == "README.md" or f"]({path.name})" in index, path.name
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.read_text(encoding="utf-8").splitlines()) <= LONGEST_README
+
+
+def test_the_command_table_lists_every_command() -> None:
+    table = README.read_text(encoding="utf-8").split("## Commands")[1].split("\n## ")[0]
+    for name in COMMANDS:
+        assert f"| `seqtool {name}" in table, name
+
+
+def test_every_benchmark_row_names_a_script_or_a_config() -> None:
+    """The last column of a row is `the same` if the row above names the script."""
+    text = (PROJECT / "docs/benchmarks.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.split("|")[1:-1]]
         for line in text.splitlines()
-        if line.startswith("| ")
-    ][1:]
+        if line.startswith("| ") and not line.startswith("| what |")
+    ]
     assert len(rows) > 20
     for what, ours, _, ratio, repeat in rows:
-        if what.startswith("**"):
-            continue
         assert ours or ratio, what
         scripts = re.findall(r"`(\w+)\.py", repeat) + re.findall(r"tests\.benchmarks\.(\w+)", repeat)
-        configs = re.findall(r"\]\((configs/\w+\.yaml)\)", repeat)
+        configs = re.findall(r"\]\(\.\./(configs/\w+\.yaml)\)", repeat)
         assert scripts or configs or repeat == "the same", what
         assert all((PROJECT / f"tests/benchmarks/{name}.py").is_file() for name in scripts), what
         assert all((PROJECT / config).is_file() for config in configs), what
