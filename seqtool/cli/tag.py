@@ -12,6 +12,7 @@ from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from seqtool.cli.model_argument import LoadedTagger
+    from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
     from seqtool.inference.tag_stream import Renderer
     from seqtool.reports.tagged import OutputFormat
@@ -131,7 +132,6 @@ def tag(
     inputs = open_inputs(texts, files)
     used = tagger(model, runs_dir)  # before the imports below: most of them are loaded while it is read
     from seqtool.data.formats.blocks import LineStream
-    from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.unlabeled import FormattedReader, TextReader
     from seqtool.data.tagging.unlabeled import input_format as format_of
     from seqtool.errors import DataError
@@ -141,7 +141,6 @@ def tag(
 
     terminal = is_terminal(sys.stdout)
     raw = TextReader(tokenizer.value if tokenizer else used.config.get("tokenizer"))
-    layout = Layout.from_json(used.config.get("layout", {}))
     unseen = terminal if output is None else output is Output.TABLE
     unmarked = terminal and output is not None and output is not Output.TABLE  # a table sees to it itself
     write = (lambda text: sys.stdout.write(visible_lines(text))) if unmarked else sys.stdout.write
@@ -153,7 +152,7 @@ def tag(
         for name, binary in inputs:
             kind = format_of(name, input_format.value if input_format else None)
             words = used.config["words"].get("tokens", "words")
-            reader = raw if kind == "text" else FormattedReader(kind, layout, raw, text_key, words)
+            reader = raw if kind == "text" else FormattedReader(kind, _layout(used), raw, text_key, words)
             render = None
             for item in reader.read(
                 LineStream(binary, name, stream.flush), keep_errors=errors is Errors.KEEP
@@ -200,16 +199,16 @@ def _renderer(
 ) -> Renderer:
     import os
 
-    from seqtool.data.formats.layout import Layout
     from seqtool.reports.tagged import renderer
 
     usual = "table" if terminal else "tsv" if kind == "text" else kind
     chosen: OutputFormat = output.value if output else usual  # type: ignore[assignment]
     colour = terminal and not os.environ.get("NO_COLOR")
-    return renderer(
-        chosen,
-        reader.format,
-        used.model.scheme,
-        Layout.from_json(used.config.get("layout", {})),
-        color=colour,
-    )
+    label = _layout(used).label_in("conllu") if chosen == "conllu" else "upos"
+    return renderer(chosen, reader.format, used.model.scheme, conllu_label=label, color=colour)
+
+
+def _layout(used: LoadedTagger) -> Layout:
+    from seqtool.data.formats.layout import Layout  # not needed for raw text
+
+    return Layout.from_json(used.config.get("layout", {}))

@@ -14,7 +14,6 @@ from itertools import islice
 from typing import Literal
 
 from seqtool.data.formats.blocks import SentenceFormat
-from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.reports.drawing import cell_width
@@ -29,7 +28,12 @@ ROWS_AT_ONCE = 1024  # rows of a long sentence that are joined at a time, which 
 
 
 def renderer(
-    output: OutputFormat, form: SentenceFormat | None, scheme: Scheme, layout: Layout, *, color: bool
+    output: OutputFormat,
+    form: SentenceFormat | None,
+    scheme: Scheme,
+    *,
+    conllu_label: str = "upos",
+    color: bool,
 ) -> Renderer:
     """Return the function that formats a tagged sentence.
 
@@ -38,7 +42,7 @@ def renderer(
         form: format of the input. If it is also the output format, every byte of the input is kept except for
             the labels.
         scheme: span scheme of the labels.
-        layout: layout of the training file, which names the label column of CoNLL-U.
+        conllu_label: place of the labels in CoNLL-U: a column, or `misc:Key`.
         color: whether a table has colors.
     """
     same = form is not None and form.format_name == output
@@ -47,8 +51,7 @@ def renderer(
     if same and form is not None:
         return lambda tagged: _filled(form, tagged)
     if output == "conllu":
-        column = layout.label_in(output)
-        return lambda tagged: _conllu(tagged, column)
+        return lambda tagged: _conllu(tagged, conllu_label)
     plain: dict[str, Renderer] = {
         "table": lambda tagged: _table(tagged, color),
         "tsv": _tsv,

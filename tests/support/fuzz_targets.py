@@ -14,7 +14,6 @@ from typing import Any
 from seqtool.config import parse_settings
 from seqtool.data.formats.blocks import FormatName, raw_lines
 from seqtool.data.formats.detect import SAMPLE_LINES, find_format
-from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.unlabeled import Item, TextReader
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.errors import ModelError, SeqtoolError
@@ -61,7 +60,7 @@ def labelled(kind: FormatName, data: bytes) -> str:
     sample = list(islice(lines, SAMPLE_LINES))
     form, said = find_format(given, "fuzz", sample)
     shown = [visible(said)]
-    table = renderer("table", form, "none", Layout(), color=False)
+    table = renderer("table", form, "none", color=False)
     for block in form.read(chain(sample, lines), "fuzz"):
         labels = block.labels or ["_"] * len(block.tokens)
         assert len(labels) == len(block.tokens) == len(block.token_lines)
@@ -136,7 +135,7 @@ def tokeniser(data: bytes) -> str:
         for token in cut(text):
             assert text[token.start : token.end] == token.form
     item = TextReader("basic").sentence(text, "argument 1")
-    return renderer("table", None, "none", Layout(), color=False)(Tagged(item, ["_"] * len(item.tokens)))
+    return renderer("table", None, "none", color=False)(Tagged(item, ["_"] * len(item.tokens)))
 
 
 def generated(data: bytes) -> str:

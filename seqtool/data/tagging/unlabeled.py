@@ -9,12 +9,12 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Literal
 
 from seqtool.data.formats.blocks import BOM, Block, LineStream, SentenceFormat, peek
-from seqtool.data.formats.layout import Layout
 from seqtool.data.tokenization.rules import TOKENIZERS, Tokenizer
 from seqtool.errors import DataError, Problem
 
 if TYPE_CHECKING:
     from seqtool.data.formats.jsonl import JsonlFormat
+    from seqtool.data.formats.layout import Layout
 
 InputFormat = Literal["text", "conll", "conllu", "jsonl"]
 ENDINGS: dict[str, InputFormat] = {
