@@ -1,4 +1,4 @@
-"""Symbols and their numbers: there and back, the unknown symbol, and what is said of one that is not in the alphabet."""
+"""Vocabulary of symbols: encoding and decoding, the unknown symbol, and the error about unlisted symbols."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TEXTS = st.text(max_size=60)
 
 
 @given(TEXTS)
-def test_a_text_is_decoded_as_it_was(text: str) -> None:
+def test_decoding_returns_the_text(text: str) -> None:
     vocabulary = SymbolVocabulary(sorted(set(text)))
     numbers = vocabulary.encode(text)
     assert numbers.dtype == np.int64
@@ -26,19 +26,19 @@ def test_a_text_is_decoded_as_it_was(text: str) -> None:
 
 
 @given(TEXTS)
-def test_bytes_are_decoded_as_they_were(text: str) -> None:
+def test_decoding_returns_the_text_of_bytes(text: str) -> None:
     vocabulary = SymbolVocabulary([chr(byte) for byte in range(256)], "byte")
     assert vocabulary.encode(text).tolist() == list(text.encode())
     assert vocabulary.decode(vocabulary.encode(text)) == vocabulary.decode(list(text.encode())) == text
 
 
-def test_half_a_character_is_replaced() -> None:
+def test_incomplete_character_is_decoded_as_u_fffd() -> None:
     vocabulary = SymbolVocabulary([chr(byte) for byte in range(256)], "byte")
     assert vocabulary.decode([0xC3]) == vocabulary.decode(np.array([0xC3])) == "\ufffd"
 
 
 @given(TEXTS, st.text(alphabet="abcé😀", max_size=20))
-def test_the_unknown_symbol_stands_for_all_others(text: str, more: str) -> None:
+def test_unlisted_symbols_are_encoded_as_the_unknown_one(text: str, more: str) -> None:
     vocabulary = SymbolVocabulary([*"abcé", UNKNOWN["char"]], unknown=4)
     known = {"a": 0, "b": 1, "c": 2, "é": 3}
     assert vocabulary.encode(text + more).tolist() == [known.get(symbol, 4) for symbol in text + more]
@@ -46,7 +46,7 @@ def test_the_unknown_symbol_stands_for_all_others(text: str, more: str) -> None:
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
 @pytest.mark.parametrize("unknown", [None, 1])
-def test_json_brings_back_the_same(unit: Unit, unknown: int | None) -> None:
+def test_json_keeps_the_vocabulary(unit: Unit, unknown: int | None) -> None:
     vocabulary = SymbolVocabulary("\né\x1aa", unit, unknown, (3, 1, 0, 9))
     again = SymbolVocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())), unit)
     assert (again.symbols, again.unit, again.unknown, again.counts) == (
@@ -60,7 +60,7 @@ def test_json_brings_back_the_same(unit: Unit, unknown: int | None) -> None:
     assert "é" in again and "x" not in again and len(again) == 4
 
 
-def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
+def test_appending_keeps_the_numbers_of_the_base() -> None:
     base, more = (
         SymbolVocabulary("ab", counts=(3, 2)),
         SymbolVocabulary(["b", UNKNOWN["char"], "c"], unknown=1, counts=(1, 1, 5)),
@@ -107,7 +107,7 @@ def test_a_vocabulary_is_extended_without_a_number_changing() -> None:
     ],
     ids=["letter", "white space", "beyond the table", "byte", "long alphabet", "no alphabet"],
 )
-def test_a_symbol_that_is_not_in_the_alphabet_is_named(
+def test_error_names_the_unlisted_symbol_and_the_alphabet(
     symbols: str, unit: Unit, text: str, message: str, hint: str
 ) -> None:
     with pytest.raises(DataError) as caught:

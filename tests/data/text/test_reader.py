@@ -1,4 +1,4 @@
-"""Text in pieces: wherever the pieces are cut, it is the text that would have been read at once, or the same error."""
+"""Text read in pieces: for every size of the pieces, the same text or error as for the whole file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from seqtool.data.text.reader import TextForm, composed, find_symbol, never_comb
 from seqtool.errors import DataError
 
 COMBINING = st.text(
-    alphabet="ae\u0301\u0323\u0308ä \n가\u1100\u1161\u11a8\u0915\u093c\u09c7\u09be\U0001d15e\U000110ba\U00011099",
+    alphabet="ae\u0301\u0323\u0308ä \n가\u1100\u1161\u11a8\u0915\u093c\u09c7\u09be"
+    "\U0001d15e\U000110ba\U00011099",
     max_size=30,
 )
 SIZES = st.integers(1, 9)
@@ -36,13 +37,14 @@ ENCODINGS = [
 
 
 @pytest.fixture(autouse=True)
-def back_to_size() -> Iterator[None]:
+def restore_piece_size() -> Iterator[None]:
     before = reader.PIECE
     yield
     reader.PIECE = before
 
 
 def read(content: bytes, form: TextForm, size: int = 1 << 20) -> str:
+    """Return the text of a file with this content, read in pieces of `size` bytes."""
     reader.PIECE = size
     with tempfile.NamedTemporaryFile() as file:
         Path(file.name).write_bytes(content)
@@ -50,7 +52,7 @@ def read(content: bytes, form: TextForm, size: int = 1 << 20) -> str:
 
 
 @given(st.text(min_size=1), SIZES, st.sampled_from(["utf-8", "utf-16", "utf-32-be", "gb18030"]))
-def test_characters_that_pieces_break_in_two(text: str, size: int, encoding: str) -> None:
+def test_characters_across_pieces_are_decoded(text: str, size: int, encoding: str) -> None:
     content = text.encode(encoding)
     expected = content.decode(encoding).removeprefix("\ufeff")
     if expected:
@@ -58,19 +60,19 @@ def test_characters_that_pieces_break_in_two(text: str, size: int, encoding: str
 
 
 @given(COMBINING, SIZES)
-def test_nfc_across_pieces(text: str, size: int) -> None:
+def test_characters_across_pieces_are_normalized(text: str, size: int) -> None:
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     assert "".join(composed(pieces)) == unicodedata.normalize("NFC", text)
     if text:
         assert read(text.encode(), TextForm(normalize="nfc"), size) == unicodedata.normalize("NFC", text)
 
 
-def test_nothing_combines_backwards_over_a_cut() -> None:
+def test_characters_at_which_text_is_cut_never_combine_backward() -> None:
     parts = [unicodedata.decomposition(chr(code)).split() for code in range(sys.maxunicode + 1)]
     second = {chr(int(part[1], 16)) for part in parts if len(part) == 2 and not part[0].startswith("<")}
     second |= {
         chr(code) for code in (*range(0x1161, 0x1176), *range(0x11A8, 0x11C3))
-    }  # Hangul, which is composed by rule
+    }  # Hangul is composed by rule, not by table
     assert not [hex(ord(character)) for character in second if never_combines_backward(character)]
     for code in range(0x10000):
         first = unicodedata.normalize("NFD", chr(code))[0]
@@ -78,7 +80,7 @@ def test_nothing_combines_backwards_over_a_cut() -> None:
             assert unicodedata.combining(first) == 0 and first not in second, hex(code)
 
 
-def test_ordinary_text_is_not_held_back() -> None:
+def test_only_the_last_character_of_ordinary_text_is_held() -> None:
     for text in ("abc", "北京市", "كتاب", "книга", "ไทย", "한국어"):
         assert next(composed([text])) == text[:-1]
 
@@ -109,7 +111,9 @@ def test_ordinary_text_is_not_held_back() -> None:
         "latin-1",
     ],
 )
-def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str, size: int) -> None:
+def test_line_ends_and_byte_order_marks_are_normalized(
+    content: bytes, form: TextForm, expected: str, size: int
+) -> None:
     assert read(content, form, size) == expected
 
 
@@ -146,7 +150,7 @@ def test_line_ends_marks_and_bytes(content: bytes, form: TextForm, expected: str
         "only a mark",
     ],
 )
-def test_what_is_not_in_its_encoding(
+def test_text_in_another_encoding_is_refused(
     tmp_path: Path, content: bytes, encoding: str, line: str, message: str, size: int
 ) -> None:
     reader.PIECE = size
@@ -158,7 +162,7 @@ def test_what_is_not_in_its_encoding(
 
 
 @given(st.binary(max_size=40), st.sampled_from(ENCODINGS), SIZES)
-def test_any_bytes_are_read_or_refused(content: bytes, encoding: str, size: int) -> None:
+def test_any_bytes_are_decoded_or_refused(content: bytes, encoding: str, size: int) -> None:
     try:
         whole: Any = content.decode(encoding).removeprefix("\ufeff")
     except UnicodeError:
@@ -169,16 +173,16 @@ def test_any_bytes_are_read_or_refused(content: bytes, encoding: str, size: int)
         assert not whole or "with a byte order mark, found none" in str(error)
 
 
-def test_progress_counts_bytes(tmp_path: Path) -> None:
+def test_progress_receives_the_bytes_read(tmp_path: Path) -> None:
     reader.PIECE = 4
     (tmp_path / "x.txt").write_bytes(b"0123456789")
-    seen: list[tuple[str, int, int]] = []
-    list(TextForm().pieces(tmp_path / "x.txt", lambda *report: seen.append(report)))
-    assert seen == [("reading x.txt", done, 10) for done in (0, 4, 8)]
+    reports: list[tuple[str, int, int]] = []
+    list(TextForm().pieces(tmp_path / "x.txt", lambda *report: reports.append(report)))
+    assert reports == [("reading x.txt", done, 10) for done in (0, 4, 8)]
 
 
 @pytest.mark.parametrize("size", [1, 3, 100])
-def test_a_symbol_is_found_by_line_and_column(tmp_path: Path, size: int) -> None:
+def test_find_symbol_returns_file_line_and_column(tmp_path: Path, size: int) -> None:
     reader.PIECE = size
     (tmp_path / "a").write_text("ab\na]\n", encoding="utf-8")
     (tmp_path / "b").write_text("ab\n\nba-^x", encoding="utf-8")
