@@ -51,7 +51,7 @@ def score(
     used = text_model(model, runs_dir)
     several = len(texts or ()) > 1 or len(files or ()) > 1
     options = ScoreOptions(lines, symbols, as_json=json, named=several)
-    show = ScorePrinter(used.model.vocabulary, used.model.kind, options)
+    show = ScorePrinter(used.model.vocabulary, used.model.boundary, options)
     if lines:
         _score_lines(used.model, texts, files, show)
     else:

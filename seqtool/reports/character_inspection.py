@@ -108,7 +108,7 @@ def _state_table(
 
 def prediction_kind(model: CharacterModel) -> str:
     """Return the kind of the predicted symbol: the `next` one, or the `aligned` one of the output."""
-    return "aligned" if model.kind == "pairs" else "next"
+    return "aligned" if model.aligned else "next"
 
 
 def _onehot(number: int, columns: int) -> str:

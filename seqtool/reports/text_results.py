@@ -89,15 +89,16 @@ class ScorePrinter:
     """Prints scores on stdout.
 
     Args:
-        vocabulary, kind: vocabulary and kind of the model.
+        vocabulary: vocabulary of the model.
+        boundary: symbol before and after each training sequence of the model; empty if there is none.
         options: format of the scores.
     """
 
-    def __init__(self, vocabulary: SymbolVocabulary, kind: str, options: ScoreOptions) -> None:
+    def __init__(self, vocabulary: SymbolVocabulary, boundary: str, options: ScoreOptions) -> None:
         self._vocabulary = vocabulary
         self._options = options
         self._named = options.named and not options.as_json and not options.lines
-        self._note = scored_symbols(vocabulary, kind, lines=options.lines)
+        self._note = scored_symbols(vocabulary, boundary, lines=options.lines)
         self._terminal = is_terminal(sys.stdout)
         self._first = True
 
@@ -153,9 +154,9 @@ class ScorePrinter:
         return json_text(value)
 
 
-def scored_symbols(vocabulary: SymbolVocabulary, kind: str, *, lines: bool) -> str:
+def scored_symbols(vocabulary: SymbolVocabulary, boundary: str, *, lines: bool) -> str:
     """Return a note on the meaning of a character and on the symbols that are read but not scored."""
-    if kind == "lines":
+    if boundary:
         scored = "each line by itself, with its end"
     elif lines and "\n" in vocabulary:
         scored = "each as after a line break"

@@ -13,7 +13,6 @@ import numpy as np
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
-from seqtool.inference.tagger import TaggerModel
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
 from seqtool.inspection.text_trace import trace_excerpt
 from seqtool.inspection.unit_names import Unit
@@ -25,8 +24,7 @@ from seqtool.inspection.unit_ranking import (
     state_arrays,
     symbol_pattern,
 )
-from seqtool.inspection.word_ablation import ablate_words
-from seqtool.reports.character_inspection import prediction_kind
+from seqtool.inspection.word_ablation import WordAblation, ablate_words
 from seqtool.reports.html.run_data import (
     EVALUATION,
     EvaluationReport,
@@ -115,6 +113,12 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     has_config = config is not None and config.is_file()
     notes: list[str] = []
     source = _Source(place, stored, _settings(config), _evaluation(place, notes), options, notes)
+    texts: list[TracedText] = []
+    sentences: list[tuple[str, WordAblation]] = []
+    if isinstance(model, CharacterModel):
+        texts = _texts(model, source)
+    else:
+        sentences = [(title, ablate_words(model, tokens)) for title, tokens in _sentences(source)]
     return RunData(
         name=place.run.name if place.run else place.name,
         task=stored.task,
@@ -127,10 +131,8 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         rows=read_metrics(place.run) if place.run else (),
         samples=read_samples(place.run) if place.run else (),
         evaluation=source.evaluation,
-        texts=_texts(model, source) if isinstance(model, CharacterModel) else (),
-        sentences=[(title, ablate_words(model, tokens)) for title, tokens in _sentences(source)]
-        if isinstance(model, TaggerModel)
-        else (),
+        texts=texts,
+        sentences=sentences,
         notes=notes,
     )
 
@@ -179,7 +181,7 @@ def _texts(model: CharacterModel, source: _Source) -> list[TracedText]:
         return [
             _trace(model, f"the text “{shorten(text, 40)}”", text, patterns) for text in source.options.texts
         ]
-    if prediction_kind(model) == "aligned":
+    if model.aligned:
         pairs = getattr(source.settings.data, "pairs", ()) if source.settings is not None else ()
         return [_trace(model, f"the input “{shorten(text, 40)}”", text, patterns) for text, _ in pairs[:1]]
     title, text = _held_out_or_generated(model, source)
@@ -209,8 +211,7 @@ def _trace(model: CharacterModel, title: str, text: str, patterns: Sequence[str]
     start, end = excerpt(weights, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
     trace = trace_excerpt(model, text, start, end, [one.unit for one in units])
     vocabulary = model.vocabulary
-    aligned = prediction_kind(model) == "aligned"
-    return TracedText(title, vocabulary.unit, vocabulary.symbols, aligned, trace, units)
+    return TracedText(title, vocabulary.unit, vocabulary.symbols, model.aligned, trace, units)
 
 
 def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[UnitNote]:
