@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
-LISTED_IN_DETAIL = 80
+LISTED = 80  # characters of a list of symbols or labels
 CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
 
 
@@ -63,11 +63,6 @@ def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
         yield NetworkPart(f"layer {layer + 1}", description, parameters)
 
 
-def _symbols(vocab: Json) -> list[str]:
-    """Return the symbols of a vocabulary; it lists bytes as numbers."""
-    return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
-
-
 # --- `inspect` --------------------------------------------------------------------------------------------
 
 
@@ -107,12 +102,13 @@ def details(inspected: InspectedModel) -> Iterator[str]:
 
 
 def _vocabulary_lines(config: Json, vocab: Json) -> Iterator[str]:
-    if config["task"] == "char":
-        symbols = shorten(" ".join(map(visible, _symbols(vocab))), LISTED_IN_DETAIL)
-        yield f"  symbols    {len(vocab['symbols'])}: {symbols}"
+    if "symbols" in vocab:
+        symbols = [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
+        listed = shorten(" ".join(map(visible, symbols)), LISTED)
+        yield f"  symbols    {len(symbols)}: {listed}"
         return
     yield f"  words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training"
-    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED_IN_DETAIL)
+    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED)
     yield f"  labels     {len(vocab['labels'])}: {labels}"
     f1 = config.get("tokenizer_f1")
     measured = f" (token F1 {f1:.4f} in training)" if f1 else ""
