@@ -18,7 +18,6 @@ class ExitCode(IntEnum):
     USER = 2
     DIVERGED = 3
     INTERRUPTED = 130
-    TERMINATED = 143
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,11 @@ class CharData:
     normalize: Literal["none", "nfc"] = key("Unicode normalization of the text before it is split into symbols", "none")
     source: str = key("where to get the file; printed if the file is missing", "")
 
+    @property
+    def has_training_data(self) -> bool:
+        """False for an untrained network, which has only an alphabet."""
+        return bool(self.text or self.pairs)
+
 
 @dataclass(frozen=True)
 class TaggerData:
@@ -85,6 +90,11 @@ class TaggerData:
     text_key: str = key("JSON lines: the field of the tokens", "tokens")
     label_key: str = key("JSON lines: the field of the labels", "labels")
     source: str = key("where to get the files; printed if one is missing", "")
+
+    @property
+    def has_training_data(self) -> bool:
+        """True, since `train` is required."""
+        return bool(self.train)
 
 
 # --- model --------------------------------------------------------------------------------------------------

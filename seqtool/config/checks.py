@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from seqtool.config.schema import KeyPath, keys, section_class
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import CharData, Settings, TaggerData, TaggerSettings
+from seqtool.settings import CharData, Settings, TaggerData
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ def reserved_name(settings: Settings) -> Contradictions:
 def no_limit(settings: Settings) -> Contradictions:
     """Require a limit on the length of a run; a config without data is never trained."""
     training = settings.training
-    has_data = isinstance(settings, TaggerSettings) or settings.data.text or settings.data.pairs
-    if has_data and training.epochs is None and training.max_steps is None and training.max_minutes is None:
+    limits = (training.epochs, training.max_steps, training.max_minutes)
+    if settings.data.has_training_data and all(limit is None for limit in limits):
         yield Contradiction(
             ("training",),
             "the run has no limit",

@@ -41,7 +41,7 @@ def text_keys_without_text(settings: CharSettings) -> Contradictions:
 def unequal_pairs(settings: CharSettings) -> Contradictions:
     """Require pairs of equal length, since input and target are aligned symbol by symbol."""
     for index, (source, target) in enumerate(settings.data.pairs):
-        lengths = [len(symbols_of(text, settings.data)) for text in (source, target)]
+        lengths = [len(_symbols_of(text, settings.data)) for text in (source, target)]
         if lengths[0] != lengths[1]:
             yield Contradiction(
                 ("data", "pairs", index),
@@ -57,7 +57,7 @@ def unequal_pairs(settings: CharSettings) -> Contradictions:
             )
 
 
-def symbols_of(text: str, data: CharData) -> str | bytes:
+def _symbols_of(text: str, data: CharData) -> str | bytes:
     """Split a text of a pair into the symbols that the model reads."""
     if data.unit == "byte":
         return text.encode()
@@ -98,7 +98,7 @@ def pairs_outside_alphabet(settings: CharSettings) -> Contradictions:
         missing = [
             symbol
             for text in pair
-            for symbol in str(symbols_of(text, settings.data))
+            for symbol in str(_symbols_of(text, settings.data))
             if symbol not in alphabet
         ]
         if missing:

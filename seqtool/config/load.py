@@ -67,8 +67,7 @@ class ReadConfig:
 
     def check_trainable(self) -> None:
         """Raise ConfigError for a config without training data, which describes an untrained network."""
-        data = self.settings.data
-        if not (getattr(data, "text", ()) or getattr(data, "pairs", ()) or getattr(data, "train", ())):
+        if not self.settings.data.has_training_data:
             hint = (
                 "give data.text or data.pairs; to see an untrained network, run "
                 "seqtool inspect CONFIG --text TEXT"
@@ -109,10 +108,10 @@ def parse_settings(
     tree = read_tree(Source(name, text, absolute(str(folder), str(Path.cwd()))))
     if not tree.complete:
         raise config_error(tree.mistakes)
-    root = _root_table(tree.root, name, path)
+    root = _root_mapping(tree.root, name, path)
     mistakes = list(tree.mistakes)
     for number, option in enumerate(overrides, start=1):
-        mistakes += apply_override(root, option, number, str(Path.cwd()))
+        mistakes += _apply_override(root, option, number, str(Path.cwd()))
     task, task_mistakes = _task(root)
     mistakes += task_mistakes
     settings = None
@@ -145,7 +144,7 @@ def looks_like_config(path: str | os.PathLike[str]) -> bool:
 # --- options ------------------------------------------------------------------------------------------------
 
 
-def apply_override(root: MappingNode, option: str, number: int, folder: str) -> list[Mistake]:
+def _apply_override(root: MappingNode, option: str, number: int, folder: str) -> list[Mistake]:
     """Put one `key=value` option into the tree, so that one validation covers the file and the options.
 
     Args:
@@ -254,7 +253,7 @@ def _data_problem(name: str) -> Problem:
     return Problem("expected a YAML config, found what looks like data", name, hint)
 
 
-def _root_table(root: Node | None, name: str, path: Path | None) -> MappingNode:
+def _root_mapping(root: Node | None, name: str, path: Path | None) -> MappingNode:
     if isinstance(root, MappingNode):
         return root
     if path is not None and root is not None and not looks_like_config(path):

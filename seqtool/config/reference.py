@@ -14,8 +14,7 @@ from seqtool.types import Json
 INTRODUCTION = """\
 # Configs
 
-<!-- Written by `python -m seqtool.config` from seqtool/settings.py and the first comments of the configs;
-edit there. -->
+<!-- Written by `python -m seqtool.config` from seqtool/settings.py and the comments of the configs. -->
 
 One YAML file is one experiment. It states its `task` and all values that differ from the defaults below.
 `seqtool train-char FILE` or `seqtool train-tagger FILE` runs it. `--set section.key=value` changes a key for
@@ -95,24 +94,18 @@ def _without_titles(node: Any) -> Any:
 
 def reference_markdown(folder: Path) -> str:
     """Return the text of the `README.md` of a folder of configs."""
-    parts = [INTRODUCTION.replace("{configs}", "".join(_config_rows(folder)))]
-    top = {name: key for name, key in keys(TASKS["char"]).items() if name not in SECTIONS}
-    parts.append(
-        "## Top level\n\n"
-        + _table(top.values())
-        + "\n`task` is required: `char` or `tagger`. The default of `name` is the task.\n"
-    )
+    top_level = [key for name, key in keys(TASKS["char"]).items() if name not in SECTIONS]
+    top_note = "`task` is required: `char` or `tagger`. The default of `name` is the task."
+    parts = [
+        INTRODUCTION.replace("{configs}", "".join(_config_rows(folder))),
+        f"## Top level\n\n{_table(top_level)}\n{top_note}\n",
+    ]
     for task in TASKS:
         for section in ("data", "model"):
-            cls = section_class(task, section)
             heading = f"## `{section}:` with `task: {task}`"
-            table = _table(keys(cls).values())
-            parts.append(f"{heading}\n\n{cls.__doc__}\n\n{table}{_note(task, section)}")
-    parts.append("### A feature\n\n" + str(Feature.__doc__) + "\n\n" + _table(keys(Feature).values()))
-    training = section_class("char", "training")
-    parts.append(
-        f"## `training:`\n\n{training.__doc__}\n\n{_table(keys(training).values())}{_note('', 'training')}"
-    )
+            parts.append(_section(heading, section_class(task, section), NOTES.get((task, section), "")))
+    parts.append(_section("### A feature", Feature, ""))
+    parts.append(_section("## `training:`", section_class("char", "training"), NOTES["", "training"]))
     return "\n".join(parts)
 
 
@@ -120,19 +113,21 @@ def _config_rows(folder: Path) -> Iterator[str]:
     """Yield a table of the configs in a folder; a description is the first comment after the schema line."""
     yield "| file | experiment |\n|---|---|\n"
     for path in sorted(folder.glob("*.yaml")):
-        description = path.read_text(encoding="utf-8").splitlines()[1].removeprefix("#").strip()
+        lines = path.read_text(encoding="utf-8").splitlines()
+        comments = (line for line in lines if line.startswith("# ") and "yaml-language-server" not in line)
+        description = next(comments, "").removeprefix("# ")
         yield f"| [`{path.name}`]({path.name}) | {_cell(description)} |\n"
 
 
-def _note(task: str, section: str) -> str:
-    note = NOTES.get((task, section), "")
+def _section(heading: str, cls: type[Any], note: str) -> str:
+    text = f"{heading}\n\n{cls.__doc__}\n\n{_table(keys(cls).values())}"
+    return f"{text}\n{note.replace('{features}', _feature_lists())}\n" if note else text
+
+
+def _feature_lists() -> str:
     extra = [feature for feature in RICH_FEATURES if feature not in STANDARD_FEATURES]
-    lists = (
-        [f"- {_short(feature)}" for feature in STANDARD_FEATURES]
-        + ["# rich adds"]
-        + [f"- {_short(feature)}" for feature in extra]
-    )
-    return f"\n{note.replace('{features}', chr(10).join(lists))}\n" if note else ""
+    lines = [f"- {_short(feature)}" for feature in STANDARD_FEATURES]
+    return "\n".join([*lines, "# rich adds", *(f"- {_short(feature)}" for feature in extra)])
 
 
 def _short(feature: Feature) -> str:
@@ -153,9 +148,9 @@ def _table(rows: Iterable[Key]) -> str:
 
 
 def _default(key: Key) -> str:
-    if key.required or is_section(key.type):
-        return "required" if key.required else ""
-    return f"`{flow(key.default)}`"
+    if key.required:
+        return "required"
+    return "" if is_section(key.type) else f"`{flow(key.default)}`"
 
 
 def _cell(text: str) -> str:

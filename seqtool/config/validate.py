@@ -78,7 +78,7 @@ def build_settings(root: MappingNode, task: str) -> tuple[Settings | None, list[
         The settings and all mistakes. With mistakes, the settings are incomplete or None.
     """
     mistakes: dict[KeyPath, Mistake] = {}
-    values = plain_values(root, (), task, mistakes)
+    values = _plain_values(root, (), task, mistakes)
     settings = _validate(values, root, task, mistakes)
     if settings is None:
         for path in mistakes:
@@ -116,7 +116,7 @@ def _words(text: str) -> set[str]:
 # --- tree to plain values -----------------------------------------------------------------------------------
 
 
-def plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> Any:
+def _plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> Any:
     """Convert a node to strings, lists and dicts for pydantic.
 
     Null is converted if the key accepts it, paths become absolute, and empty values are left out and added to
@@ -128,11 +128,11 @@ def plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, M
             if isinstance(entry.value, ScalarNode) and entry.value.is_empty:
                 _report_empty(entry, (*path, name), task, mistakes)
             else:
-                values[name] = plain_values(entry.value, (*path, name), task, mistakes)
+                values[name] = _plain_values(entry.value, (*path, name), task, mistakes)
         return values
     if isinstance(node, SequenceNode):
         return [
-            plain_values(value, (*path, index), task, mistakes) for index, value in enumerate(node.values)
+            _plain_values(value, (*path, index), task, mistakes) for index, value in enumerate(node.values)
         ]
     if node.is_empty:
         mistakes.setdefault(

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from seqtool.config.schema import KeyPath
 from seqtool.errors import Problem, SourceLine
+from seqtool.safe_text import shorten
 
 LINE_BREAKS = re.compile("\r\n|[\n\r\x85\u2028\u2029]")  # the line breaks of YAML
 NULLS = frozenset(("null", "Null", "NULL", "~"))
@@ -201,5 +202,5 @@ def describe_node(node: Node) -> str:
 
 def shortened(text: str, *, plain: bool = True) -> str:
     """Shorten text from the user to one line of a message, with quotes if it needs them."""
-    short = text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
+    short = shorten(text, MAX_SHOWN)
     return short if plain and text and quoted(short) == f'"{short}"' else quoted(short)
