@@ -27,7 +27,8 @@ from seqtool.training.engine.task import Stop, check_divisible, evaluating, leav
 from seqtool.types import Array
 
 if TYPE_CHECKING:
-    from seqtool.data.tagging.corpus import Sentence, TaggedCorpus
+    from seqtool.data.tagging.corpus import TaggedCorpus
+    from seqtool.data.tagging.sentences import Sentence
 
 EVALUATION_WORDS = 4000  # in a batch of evaluation
 

@@ -27,8 +27,6 @@ from seqtool.errors import DataError
 from seqtool.settings import Scheme, TaggerData, TaggerModel, feature_list
 from seqtool.spans import convert, detect_scheme
 
-__all__ = ["Sentence", "TaggedCorpus", "load_tagged_corpus"]
-
 SPLIT_PURPOSE = 0x5EED  # separates this use of the seed from every other one
 
 

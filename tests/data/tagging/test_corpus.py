@@ -14,7 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.tagging.corpus import Sentence, TaggedCorpus, count_forms, hold_out, load_tagged_corpus
+from seqtool.data.tagging.corpus import TaggedCorpus, count_forms, hold_out, load_tagged_corpus
+from seqtool.data.tagging.sentences import Sentence
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData, TaggerModel
 
@@ -141,11 +142,11 @@ def test_missing_file_names_its_source(tmp_path: Path) -> None:
     assert "see example.org" in caught.value.problems[0].hint
 
 
-# --- real sets ----------------------------------------------------------------------------------------------
+# --- real data ----------------------------------------------------------------------------------------------
 
 ROOT = Path(os.environ.get("SEQTOOL_DATA", ""))
 real = pytest.mark.skipif(
-    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data sets"
+    "SEQTOOL_DATA" not in os.environ, reason="SEQTOOL_DATA is not set: needs the real data"
 )
 
 

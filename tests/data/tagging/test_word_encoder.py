@@ -120,7 +120,7 @@ def test_shape_maps_characters_to_kinds(word: str, expected: str) -> None:
 
 
 @given(st.from_regex(r"[A-Za-z]{1,20}", fullmatch=True))
-def test_the_short_cut_for_plain_words_gives_their_shape(word: str) -> None:
+def test_fast_path_of_shape_equals_the_definition(word: str) -> None:
     assert shape(word) + "-" == shape(word + "-")
 
 
@@ -145,7 +145,7 @@ def test_vectors_are_looked_up_as_written_then_lower_cased() -> None:
     assert again.encode(["The", "DOG"]).ids[:, 1].tolist() == [1, 3]
 
 
-def test_characters_stand_between_marks() -> None:
+def test_characters_are_between_marks() -> None:
     encoder = WordEncoder.build((Feature(name="char_cnn"), Feature(name="form")), {"ba": 1, "é": 1})
     assert encoder.characters == ("a", "b", "é")
     encoded = encoder.encode(["ab", "", "xé"])
@@ -156,7 +156,7 @@ def test_characters_stand_between_marks() -> None:
     assert encoder.rows(0) == 0
 
 
-def test_long_words_are_read_at_both_ends() -> None:
+def test_long_word_is_cut_in_the_middle() -> None:
     word = "a" * 32 + "b" * 9 + "c" * 32
     encoder = WordEncoder.build((Feature(name="char_lstm"),), {word: 1})
     whole, cut = encoder.encode([word]), encoder.encode(["a" * 32 + "c" * 32])
