@@ -35,7 +35,7 @@ Paths = Annotated[tuple[str, ...], OneOrMany()]
 
 
 def key(meaning: str, default: Any = MISSING, **limits: Any) -> Any:
-    """Declare a configuration key with its meaning, its default and its limits; without a default it is required."""
+    """Declare a configuration key with its meaning, default and limits; without a default it is required."""
     return field(default=default, metadata={"description": meaning, **limits}, kw_only=True)
 
 

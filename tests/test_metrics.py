@@ -31,15 +31,15 @@ def sentence_pairs(prefixes: str) -> st.SearchStrategy[tuple[Sentences, Sentence
     return st.lists(sentence, min_size=1, max_size=5).map(
         lambda rows: (
             [[gold for gold, _ in row] for row in rows],
-            [[found for _, found in row] for row in rows],
+            [[predicted for _, predicted in row] for row in rows],
         )
     )
 
 
 def count_sentences(gold: Sentences, predicted: Sentences, scheme: Scheme = "none") -> TaggingCounts:
     counts = TaggingCounts(scheme)
-    for wanted, found in zip(gold, predicted, strict=True):
-        counts.add(wanted, found)
+    for gold_labels, predicted_labels in zip(gold, predicted, strict=True):
+        counts.add(gold_labels, predicted_labels)
     return counts
 
 

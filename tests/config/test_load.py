@@ -27,15 +27,15 @@ def char(text: str, *overrides: str) -> CharSettings:
     [
         pytest.param("training.lr=1e-3", "training", "lr", 1e-3, id="1e-3 is a number"),
         pytest.param("training.lr='.5'", "training", "lr", 0.5, id="quoted number"),
-        pytest.param("training.shuffle=no", "training", "shuffle", False, id="no for a truth value"),
+        pytest.param("training.shuffle=no", "training", "shuffle", False, id="no as a boolean"),
         pytest.param("training.betas=[0.8, .9]", "training", "betas", (0.8, 0.9), id="list"),
         pytest.param("training.clip_norm=~", "training", "clip_norm", None, id="null"),
-        pytest.param("data.alphabet=123", "data", "alphabet", "123", id="digits stay text"),
-        pytest.param("data.alphabet=no", "data", "alphabet", "no", id="no stays text"),
-        pytest.param("data.alphabet=null", "data", "alphabet", None, id="null where it is taken"),
-        pytest.param("data.alphabet=[~, 'y', 1]", "data", "alphabet", ("~", "y", "1"), id="items stay text"),
-        pytest.param('data.alphabet="#: "', "data", "alphabet", "#: ", id="quotes keep blanks"),
-        pytest.param("data.source=null", "data", "source", "null", id="null where only text is taken"),
+        pytest.param("data.alphabet=123", "data", "alphabet", "123", id="digits are text"),
+        pytest.param("data.alphabet=no", "data", "alphabet", "no", id="no is text"),
+        pytest.param("data.alphabet=null", "data", "alphabet", None, id="null for an optional key"),
+        pytest.param("data.alphabet=[~, 'y', 1]", "data", "alphabet", ("~", "y", "1"), id="items are text"),
+        pytest.param('data.alphabet="#: "', "data", "alphabet", "#: ", id="quotes keep spaces"),
+        pytest.param("data.source=null", "data", "source", "null", id="null for a text key"),
         pytest.param("model.forget_bias=null", "model", "forget_bias", None, id="null float"),
     ],
 )
@@ -48,7 +48,7 @@ def test_pairs_are_always_text() -> None:
     assert char(text).data.pairs == (("no", "on"), ("123", "1e3"), ("null", "true"))
 
 
-def test_paths_are_relative_to_the_file_and_options_to_the_current_folder(
+def test_paths_are_relative_to_the_file_and_in_options_to_the_current_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -89,7 +89,7 @@ def test_provenance_names_the_origin_of_each_value() -> None:
     assert read.provenance["model.cell"] == "default"
 
 
-def test_the_last_option_wins_and_weights_can_be_set_one_by_one() -> None:
+def test_last_option_wins_and_single_class_weights_can_be_set() -> None:
     text = "task: tagger\ndata: {train: t}\ntraining: {epochs: 1}"
     read = parse_settings(
         text,
@@ -101,7 +101,7 @@ def test_the_last_option_wins_and_weights_can_be_set_one_by_one() -> None:
     assert read.settings.training.class_weights == {"a.b": 2.0, "NN": 3.0}
 
 
-def test_a_key_can_be_blamed_later() -> None:
+def test_problem_points_at_the_key_or_its_nearest_parent() -> None:
     text = "task: char\ndata:\n  pairs: [[ab, ba], [aa, bb]]\ntraining: {epochs: 1}\n"
     read = parse_settings(text, name="c.yaml", folder=Path("/"), overrides=["seed=5"])
     assert read.problem("data.pairs[1]", "is odd", "change it").place == "c.yaml:3:21"
