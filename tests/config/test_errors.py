@@ -174,7 +174,7 @@ SCHEMA = [
     ("dash for underscore", CHAR, "model.hidden-size=3", "model.hidden-size: unknown key",
      "did you mean hidden_size?"),
     ("key of another section", CHAR, "model.lr=3", "model.lr: unknown key", "lr belongs under training"),
-    ("section key at the top level", CHAR, "epochs=3", "epochs: unknown key", "epochs belongs under training"),
+    ("section key at the top", CHAR, "epochs=3", "epochs: unknown key", "epochs belongs under training"),
     ("top-level key in a section", CHAR, "training.seed=3", "training.seed: unknown key",
      "seed belongs at the top level, not under training"),
     ("similar key of another section", CHAR, "model.epoch=3", "model.epoch: unknown key",
