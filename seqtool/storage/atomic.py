@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from seqtool.errors import SeqtoolError
-
-# Only writers import `shutil` and `tempfile`, because light commands must start fast.
 
 
 @contextmanager
@@ -60,7 +59,7 @@ def write_file(path: Path, content: bytes) -> None:
     Raises:
         SeqtoolError: if the file cannot be written; its old content is then unchanged.
     """
-    import tempfile
+    import tempfile  # not needed by commands that only read, which must start fast
 
     with writing(path):
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
@@ -118,8 +117,6 @@ def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
         SeqtoolError: if it cannot be written; the previous directory is then unchanged, and `present` finds
             it.
     """
-    import shutil
-
     with writing(path):
         recover(path)
         new = new_name(path)
@@ -142,8 +139,6 @@ def exchange(new: Path, path: Path, inherit: Callable[[Path, Path], None] | None
     Args:
         inherit: called with the previous and the new directory, to move entries that must not be deleted.
     """
-    import shutil
-
     previous = old_name(path)
     if path.exists():
         path.rename(previous)
@@ -159,8 +154,6 @@ def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> 
 
     The caller holds the lock of the run. `inherit` is that of `exchange`.
     """
-    import shutil
-
     if not path.exists() and old_name(path).is_dir():
         old_name(path).rename(path)
     if inherit is not None and old_name(path).is_dir():

@@ -1,4 +1,4 @@
-"""`runs`: what is listed, what can be taken away and what cannot, and two runs side by side."""
+"""`runs` command: list, deletion and comparison of runs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIG = "task: char\nname: {name}\ndata: {{alphabet: ab}}\nmodel: {{hidden_size
 
 
 def make_run(folder: Path, age: float, hidden: int = 4, task: str = "char", **facts: object) -> None:
-    """A run as training leaves it; its network is of no matter here."""
+    """Make a finished run with an arbitrary network."""
     folder.mkdir(parents=True)
     (folder / "config.yaml").write_text(CONFIG.format(name=folder.name.partition(".")[0], hidden=hidden))
     write_model(
@@ -60,7 +60,7 @@ def call(root: Path, *arguments: str) -> Result:
     return inside("runs", *arguments, cwd=root.parent)
 
 
-def test_the_list(root: Path) -> None:
+def test_list_shows_the_newest_first_with_scores_and_states(root: Path) -> None:
     done = call(root)
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split()[0]: line.split("  ") for line in done.lines}
@@ -78,7 +78,7 @@ def test_the_list(root: Path) -> None:
     assert ".cache" not in cells
 
 
-def test_the_list_as_json(root: Path) -> None:
+def test_json_list_contains_scores_and_size(root: Path) -> None:
     value = json.loads(call(root, "--json").stdout)
     assert (value["version"], value["root"]) == (1, "runs")
     old = next(run for run in value["runs"] if run["name"] == "old")
@@ -92,13 +92,13 @@ def test_the_list_as_json(root: Path) -> None:
     assert old["bytes"] == sum(path.stat().st_size for path in (root / "old").rglob("*") if path.is_file())
 
 
-def test_without_runs(tmp_path: Path) -> None:
+def test_list_without_runs_names_the_next_command(tmp_path: Path) -> None:
     done = inside("runs", cwd=tmp_path)
     assert (done.code, done.stdout) == (0, "")
     assert "no runs under runs; train one: seqtool init --example hihell" in done.stderr
 
 
-def test_taking_away(root: Path) -> None:
+def test_rm_deletes_runs_seeds_and_unfinished_runs(root: Path) -> None:
     done = call(root, "rm", "old", "names/seed-1", "started.partial")
     assert done.code == 0
     assert [line.split(",")[0] for line in done.lines] == [
@@ -114,7 +114,7 @@ def test_taking_away(root: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        pytest.param("ol", "runs here: ", id="misspelt"),
+        pytest.param("ol", "runs here: ", id="misspelled"),
         pytest.param("going", "the unfinished run is going.partial", id="unfinished"),
         pytest.param("mine", "runs here: ", id="the user's own folder"),
         pytest.param(".", "runs here: ", id="the root"),
@@ -123,7 +123,7 @@ def test_taking_away(root: Path) -> None:
         pytest.param(".cache", "runs here: ", id="the cache"),
     ],
 )
-def test_what_is_no_run_stays_and_so_do_the_others(name: str, hint: str, root: Path) -> None:
+def test_rm_deletes_nothing_if_one_name_is_not_a_run(name: str, hint: str, root: Path) -> None:
     before = sorted(root.rglob("*"))
     done = call(root, "rm", "new", name)
     assert (done.code, done.stdout) == (2, "")
@@ -132,7 +132,7 @@ def test_what_is_no_run_stays_and_so_do_the_others(name: str, hint: str, root: P
     assert sorted(root.rglob("*")) == before
 
 
-def test_a_run_in_the_making_is_not_taken_away(root: Path) -> None:
+def test_rm_refuses_a_run_that_is_being_trained(root: Path) -> None:
     run = RunDirectory(root, "busy")
     run.start()
     (run.path / "config.yaml").touch()
@@ -148,14 +148,14 @@ def test_a_run_in_the_making_is_not_taken_away(root: Path) -> None:
     assert [name for name, _ in remove_runs(["busy.partial"], root)] == ["busy.partial"]
 
 
-def test_a_link_is_not_followed(root: Path, tmp_path: Path) -> None:
+def test_rm_does_not_follow_a_link(root: Path, tmp_path: Path) -> None:
     make_run(tmp_path / "elsewhere/run", 1)
     (root / "link").symlink_to(tmp_path / "elsewhere/run")
     assert call(root, "rm", "link").code == 2
     assert (tmp_path / "elsewhere/run/model").is_dir()
 
 
-def test_side_by_side(root: Path) -> None:
+def test_compare_shows_differences_of_scores_and_settings(root: Path) -> None:
     done = call(root, "compare", "old", "new")
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split()[0]: line.split()[1:] for line in done.lines[1:]}
@@ -170,7 +170,7 @@ def test_side_by_side(root: Path) -> None:
     assert [run["name"] for run in value["runs"]] == ["old", "new"]
 
 
-def test_a_model_directory_alone_compares_too(root: Path) -> None:
+def test_compare_accepts_a_model_directory(root: Path) -> None:
     done = call(root, "compare", "names/seed-1", "runs/names/seed-2/model")
     assert done.code == 0
     assert any(line.split() == ["val_accuracy", "95.00%", "95.00%", "+0.00"] for line in done.lines)
@@ -189,12 +189,12 @@ def test_a_model_directory_alone_compares_too(root: Path) -> None:
         (3e16, "30000 TB"),
     ],
 )
-def test_sizes(count: float, text: str) -> None:
+def test_size_has_a_fitting_unit(count: float, text: str) -> None:
     assert size(count) == text
 
 
 @pytest.mark.parametrize(
     ("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")]
 )
-def test_ages(seconds: float, text: str) -> None:
+def test_age_has_a_fitting_unit(seconds: float, text: str) -> None:
     assert ago(seconds) == text

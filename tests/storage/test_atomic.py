@@ -1,4 +1,4 @@
-"""Writing whole: faults injected at every operation leave the old or the new, and never litter that stays."""
+"""Atomic writes: a failure of any operation leaves the old or the new content and no temporary files."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from seqtool.storage.atomic import commit_directory, present, recover, write_fil
 
 
 class Fault(OSError):
-    """What the operating system says in these tests."""
+    """Error of the operating system that these tests cause."""
 
 
 def failing_at(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
-    """Make the `number`-th write, fsync or rename fail; the list's only element counts the operations."""
+    """Make the write, fsync or rename with this number fail; the only element of the list counts them."""
     count = [0]
 
     def guard(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -49,7 +49,7 @@ def content(folder: Path) -> set[bytes]:
     return {(present(folder) / name).read_bytes() for name in ("a", "b")}
 
 
-def test_a_directory_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
+def test_directory_is_old_or_new_if_any_operation_fails(tmp_path: Path) -> None:
     target = tmp_path / "model"
     commit_directory(target, fill_with(b"old"))
     for number in range(1, 100):
@@ -68,7 +68,7 @@ def test_a_directory_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> N
     assert content(target) == {b"new"}
 
 
-def test_a_file_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
+def test_file_is_old_or_new_if_any_operation_fails(tmp_path: Path) -> None:
     target = tmp_path / "config.yaml"
     write_file(target, b"old")
     for number in range(1, 50):
@@ -89,12 +89,16 @@ def test_a_file_is_old_or_new_whatever_operation_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
-        pytest.param({"model.old": b"1"}, b"1", id="cut between the two renames"),
-        pytest.param({"model": b"2", "model.old": b"1"}, b"2", id="cut before the old one was deleted"),
-        pytest.param({"model": b"1", "model.new": b"2"}, b"1", id="cut while the new one was written"),
+        pytest.param({"model.old": b"1"}, b"1", id="interrupted between the two renames"),
+        pytest.param(
+            {"model": b"2", "model.old": b"1"}, b"2", id="interrupted before the old directory was deleted"
+        ),
+        pytest.param(
+            {"model": b"1", "model.new": b"2"}, b"1", id="interrupted while the new directory was written"
+        ),
     ],
 )
-def test_recover_ends_an_exchange_that_was_cut_short(
+def test_recover_finishes_or_undoes_an_interrupted_exchange(
     tmp_path: Path, entries: dict[str, bytes], expected: bytes
 ) -> None:
     for name, text in entries.items():

@@ -1,4 +1,4 @@
-"""The model directory: what is written is what is read, and anything else is refused with one sentence."""
+"""Model directory: a model is read as it was written, and everything else is refused with one sentence."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from seqtool.storage.model_directory import (
     FILES,
     MANIFEST,
     MODEL_FORMAT,
+    Manifest,
     read_manifest,
     read_model,
     write_model,
@@ -42,7 +43,7 @@ def model(tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
-def test_round_trip(model: Path) -> None:
+def test_read_model_returns_what_was_written(model: Path) -> None:
     bundle = read_model(model)
     assert bundle.config == CONFIG
     assert bundle.vocab == VOCAB
@@ -54,7 +55,14 @@ def test_round_trip(model: Path) -> None:
     assert bundle.manifest.scores == {"loss": 1.5}
 
 
-def test_equal_models_are_equal_bytes(model: Path, tmp_path: Path) -> None:
+def test_manifest_keeps_values_without_a_field_and_ignores_wrong_types() -> None:
+    source = {"task": "char", "note": [1], "step": "7", "seconds": 2, "files": {"a": {"bytes": 3}, "b": 1}}
+    manifest = Manifest.from_json(source)
+    assert manifest.to_json() == source
+    assert (manifest.task, manifest.step, manifest.seconds, manifest.size) == ("char", None, 2, 3)
+
+
+def test_equal_models_have_equal_bytes(model: Path, tmp_path: Path) -> None:
     write_model(
         tmp_path / "again",
         CONFIG,
@@ -66,7 +74,7 @@ def test_equal_models_are_equal_bytes(model: Path, tmp_path: Path) -> None:
         assert (tmp_path / "again" / name).read_bytes() == (model / name).read_bytes()
 
 
-def test_every_damage_is_found(model: Path) -> None:
+def test_damaged_bytes_are_refused(model: Path) -> None:
     generator = random.Random(1)
     for name in (MANIFEST, *FILES):
         whole = (model / name).read_bytes()
@@ -83,8 +91,7 @@ def test_every_damage_is_found(model: Path) -> None:
     read_model(model)
 
 
-def test_digits_that_are_read_as_the_same_number_are_found(model: Path) -> None:
-    """It is the bytes that must be those that were written."""
+def test_other_digits_of_the_same_number_are_refused(model: Path) -> None:
     written = (model / MANIFEST).read_bytes()
     (model / MANIFEST).write_bytes(written.replace(b'"loss":1.5', b'"loss":1.50'))
     assert written != (model / MANIFEST).read_bytes()
@@ -93,7 +100,7 @@ def test_digits_that_are_read_as_the_same_number_are_found(model: Path) -> None:
 
 
 def forge(model: Path, name: str, content: bytes) -> None:
-    """Replace a file and make the manifest agree with it, as somebody with bad intentions would."""
+    """Replace a file and write its hash into the manifest, as an attacker would."""
     import hashlib
 
     (model / name).write_bytes(content)
@@ -138,14 +145,14 @@ ARRAYS: dict[str, Any] = {
 }
 
 
-def test_arrays_are_those_that_the_library_reads_and_can_be_written_to() -> None:
+def test_unpacked_arrays_equal_those_of_the_library_and_are_writable() -> None:
     content = pack_arrays(ARRAYS)
-    expected, found = (
+    expected, arrays = (
         safetensors.numpy.load(content),
         unpack_arrays(Path("x"), bytearray(content), MODEL_FORMAT),
     )
-    assert found.keys() == expected.keys() == ARRAYS.keys()
-    for name, array in found.items():
+    assert arrays.keys() == expected.keys() == ARRAYS.keys()
+    for name, array in arrays.items():
         assert (array.dtype, array.shape) == (expected[name].dtype, expected[name].shape)
         np.testing.assert_array_equal(array, expected[name])
         array[...] = 1
@@ -170,7 +177,7 @@ ENTRIES = st.fixed_dictionaries(
 @given(
     st.dictionaries(st.text(max_size=3), ENTRIES | SOME_JSON, max_size=3) | SOME_JSON, st.binary(max_size=40)
 )
-def test_any_other_header_is_an_error_or_arrays_within_the_file(header: object, data: bytes) -> None:
+def test_arbitrary_header_gives_an_error_or_arrays_inside_the_file(header: object, data: bytes) -> None:
     text = json.dumps(header).encode()
     content = bytearray(len(text).to_bytes(8, "little") + text + data)
     try:
@@ -195,13 +202,13 @@ def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
         read_model(model)
 
 
-def test_another_format_version_is_named(model: Path) -> None:
+def test_other_format_version_is_refused(model: Path) -> None:
     manifest = json.loads((model / MANIFEST).read_bytes())
     (model / MANIFEST).write_bytes(canonical_json({**manifest, "format_version": 99}))
     with pytest.raises(ModelError, match="expected format version 2, found 99"):
         read_manifest(model)
 
 
-def test_the_old_model_serves_while_the_new_one_takes_its_place(model: Path) -> None:
+def test_old_model_is_read_during_an_exchange(model: Path) -> None:
     model.rename(model.with_name("model.old"))
     assert read_model(model).config == CONFIG

@@ -1,4 +1,4 @@
-"""No command unpickles anything: the interpreter itself tells (its audit event `pickle.find_class`) when one does."""
+"""No command reads pickle: the interpreter raises the audit event `pickle.find_class` when one does."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from pathlib import Path
 from seqtool.cli.main import COMMANDS as EVERY_COMMAND
 from tests.support.shell import PROJECT, environment
 
-# Each command with arguments; {out} is a folder to write to. A command that is not named here is asked for its help.
+# Commands with arguments; {out} is a directory for output. Commands that are missing here run with --help.
+OFTEN = " --set training.checkpoint_minutes=0.0000001"  # a checkpoint after every step
 COMMANDS = """
 init --example hihell
 train-char {project}/configs/hihell.yaml
 train-char {project}/configs/hihell.yaml --resume
-train-char {out}/lines.txt --name lines --set training.epochs=1 --set model.hidden_size=4 --set training.checkpoint_minutes=0.0000001
+train-char {out}/lines.txt --name lines --set training.epochs=1 --set model.hidden_size=4{often}
 train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=3
 train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=2 --name second --init-from toy_tagger
 tag --model toy_tagger The dog ate
@@ -35,7 +36,7 @@ runs compare hihell lines
 config show {project}/configs/hihell.yaml
 """
 
-# The hook notes what unpickles, but for messages between own processes, which come from no file.
+# The hook records all reading of pickle except messages between own processes, which come from no file.
 SCRIPT = """
 import sys, traceback
 
@@ -65,7 +66,7 @@ print(f"{len(found)} events", found[:3], file=sys.stderr)
 
 def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
     (tmp_path / "lines.txt").write_text("the dog ate the apple\n" * 40, encoding="utf-8")
-    named = COMMANDS.format(out=tmp_path, project=PROJECT)
+    named = COMMANDS.format(out=tmp_path, project=PROJECT, often=OFTEN)
     commands = named + "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, commands],
@@ -85,7 +86,7 @@ def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
     assert not failed, (failed, done.stderr)
 
 
-def test_the_hook_notices() -> None:
+def test_hook_records_reading_of_pickle() -> None:
     code = "import pickle; pickle.loads(pickle.dumps(print))"
     script = SCRIPT.split("from seqtool")[0] + f"commands.append('x')\n{code}\nprint(len(found))"
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Space files: what they may say, and every mistake with its place, in the words of the config's own checks."""
+"""Space files: choices and ranges, and every mistake with its location and a hint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def mistakes(folder: Path, text: str) -> tuple[Problem, ...]:
     return raised.value.problems
 
 
-def test_choices_and_ranges_under_sections_and_with_dots(tmp_path: Path) -> None:
+def test_keys_are_read_with_dots_and_inside_sections(tmp_path: Path) -> None:
     text = """
     training.lr: {low: 1e-4, high: 1e-2, log: true}
     model:
@@ -54,11 +54,13 @@ def test_choices_and_ranges_under_sections_and_with_dots(tmp_path: Path) -> None
         (Dimension("x", (), 1, 100, None, True), ()),
     ],
 )
-def test_the_grid_of_a_dimension(dimension: Dimension, values: tuple[str, ...]) -> None:
+def test_grid_contains_all_values_of_a_finite_dimension(
+    dimension: Dimension, values: tuple[str, ...]
+) -> None:
     assert dimension.grid == values
 
 
-def test_numbers_are_written_without_the_error_of_their_sum() -> None:
+def test_number_text_hides_rounding_errors() -> None:
     assert number_text(0.1 + 0.2) == "0.3" and number_text(7) == "7"
 
 
@@ -126,17 +128,17 @@ def test_numbers_are_written_without_the_error_of_their_sum() -> None:
         ("- training.lr", "1:1", "expected keys to search over, found a list of 1", "give choices"),
     ],
 )
-def test_mistakes_have_their_place_and_a_hint(
+def test_mistake_has_a_location_and_a_hint(
     tmp_path: Path, line: str, place: str, message: str, hint: str
 ) -> None:
-    found = mistakes(tmp_path, line)[0]
-    assert found.place == f"{tmp_path / 'space.yaml'}:{place}"
-    assert message in found.message and hint in found.hint
+    problem = mistakes(tmp_path, line)[0]
+    assert problem.place == f"{tmp_path / 'space.yaml'}:{place}"
+    assert message in problem.message and hint in problem.hint
 
 
-def test_all_mistakes_are_told_at_once_and_an_empty_file_is_one(tmp_path: Path) -> None:
-    found = mistakes(tmp_path, "training.lr: 1\nmodel.cell: [a]\nmodel.hiden_size: [1]\n")
-    assert [problem.place.rpartition("yaml:")[2].split(":")[0] for problem in found] == ["1", "2", "3"]
+def test_all_mistakes_are_reported_together_and_an_empty_file_is_one(tmp_path: Path) -> None:
+    problems = mistakes(tmp_path, "training.lr: 1\nmodel.cell: [a]\nmodel.hiden_size: [1]\n")
+    assert [problem.place.rpartition("yaml:")[2].split(":")[0] for problem in problems] == ["1", "2", "3"]
     assert "found none" in mistakes(tmp_path, "# nothing\n")[0].message
     with pytest.raises(ConfigError, match="no such file"):
         read_space(tmp_path / "none.yaml", lambda more: read_settings(tmp_path / "config.yaml", more))

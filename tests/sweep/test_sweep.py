@@ -1,4 +1,4 @@
-"""Sweeps: how trials are handed out, and the command line with workers, kills, a second run and wrong input."""
+"""Sweeps: the queue of trials, workers, and the command line with killed workers and wrong input."""
 
 from __future__ import annotations
 
@@ -72,17 +72,17 @@ def memory() -> Any:
     return optuna.storages.InMemoryStorage()
 
 
-# --- how trials are handed out ------------------------------------------------------------------------------
+# --- the queue of trials ------------------------------------------------------------------------------
 
 
-def test_a_random_search_has_all_its_points_from_the_beginning_and_none_twice() -> None:
+def test_random_search_queues_all_points_once_and_reproducibly() -> None:
     found = [trials_by_slot(open_study(memory(), "a", plan())) for _ in range(2)]
     points = [[trial.system_attrs["fixed_params"] for trial in trials.values()] for trials in found]
     assert points[0] == points[1] and len({json.dumps(point) for point in points[0]}) == 6
     assert all(0.001 <= point["training.lr"] <= 0.1 for point in points[0])
 
 
-def test_a_grid_has_each_point_once() -> None:
+def test_grid_queues_each_point_once() -> None:
     space = (Dimension("model.num_layers", (), 1, 3), Dimension("model.cell", ("rnn", "lstm")))
     made = make_plan({}, space, "grid", None, 1, maximize=False)
     points = [
@@ -95,7 +95,7 @@ def test_a_grid_has_each_point_once() -> None:
     )
 
 
-def test_a_plan_never_has_more_trials_than_the_space_has_points() -> None:
+def test_plan_has_at_most_as_many_trials_as_the_space_has_points() -> None:
     space = (Dimension("model.cell", ("rnn", "lstm")),)
     assert make_plan({}, space, "tpe", 20, 1, maximize=False).trials == 2
     assert make_plan({}, SPACE, "tpe", None, 1, maximize=False).trials == 20
@@ -103,7 +103,11 @@ def test_a_plan_never_has_more_trials_than_the_space_has_points() -> None:
         make_plan({}, SPACE, "grid", None, 1, maximize=False)
 
 
-def test_more_trials_extend_a_study_and_another_plan_is_refused() -> None:
+def test_stored_plan_has_the_keys_of_existing_studies() -> None:
+    assert list(plan().to_json()) == ["base", "space", "sampler", "trials", "seed", "maximise"]
+
+
+def test_study_is_extended_by_more_trials_and_refuses_another_plan() -> None:
     storage = memory()
     first = trials_by_slot(open_study(storage, "a", plan()))
     more = trials_by_slot(open_study(storage, "a", plan(trials=9)))
@@ -115,7 +119,7 @@ def test_more_trials_extend_a_study_and_another_plan_is_refused() -> None:
 
 
 @pytest.mark.parametrize("sampler", ["random", "tpe"])
-def test_a_trial_that_is_put_back_keeps_its_place_and_its_values(sampler: Any) -> None:
+def test_requeued_trial_keeps_its_slot_and_its_values(sampler: Any) -> None:
     study = open_study(memory(), "a", plan(sampler=sampler))
     trial = study.ask()
     values = suggest_values(trial, plan(sampler=sampler))
@@ -125,23 +129,23 @@ def test_a_trial_that_is_put_back_keeps_its_place_and_its_values(sampler: Any) -
     assert len(trials_by_slot(study)) == 6 == len(waiting)
     for _ in range(6):
         again = study.ask()
-        said = suggest_values(again, plan(sampler=sampler))
+        second = suggest_values(again, plan(sampler=sampler))
         if again.user_attrs["slot"] == trial.user_attrs["slot"]:
-            assert said == values and again.user_attrs["again"] == 1
+            assert second == values and again.user_attrs["again"] == 1
 
 
-def test_two_workers_do_not_make_the_same_first_guesses() -> None:
+def test_first_values_of_tpe_differ_between_trials() -> None:
     study = open_study(memory(), "a", plan(sampler="tpe"))
     guesses = [suggest_values(study.ask(), plan(sampler="tpe"))["training.lr"] for _ in range(6)]
     assert len(set(guesses)) == 6
 
 
-def test_a_password_is_not_shown() -> None:
+def test_without_password_hides_the_password_only() -> None:
     assert without_password("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
     assert without_password("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
 
 
-def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_closed_stdout_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
     def closed(_: str) -> None:
         raise BrokenPipeError
 
@@ -157,7 +161,7 @@ def test_a_reader_that_goes_away_does_not_end_a_sweep(monkeypatch: pytest.Monkey
 # --- a worker in this process -------------------------------------------------------------------------------
 
 
-def work(folder: Path, made: Plan, **changes: Any) -> SweepJob:
+def make_job(folder: Path, made: Plan, **changes: Any) -> SweepJob:
     storage = f"sqlite:///{folder / 'study.db'}"
     config = str(folder / "small.yaml")
     return replace(
@@ -168,32 +172,30 @@ def work(folder: Path, made: Plan, **changes: Any) -> SweepJob:
     )
 
 
-def worked(given: SweepJob, monkeypatch: pytest.MonkeyPatch) -> Any:
+def trials_after(job: SweepJob, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(os, "setsid", lambda: None)
-    open_study(open_storage(given.storage, 1), given.name, given.plan)
-    run_worker(given, 0, SweepScreen.worker_failed)
-    return trials_by_slot(join_study(open_storage(given.storage, 1), given.name, 0))
+    open_study(open_storage(job.storage, 1), job.name, job.plan)
+    run_worker(job, 0, SweepScreen.worker_failed)
+    return trials_by_slot(join_study(open_storage(job.storage, 1), job.name, 0))
 
 
-def test_values_that_were_tried_already_are_not_trained_again(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trial_with_known_values_is_not_trained_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made = plan(space=(Dimension("model.hidden_size", ("4",)),), sampler="tpe", trials=3)
-    found = worked(work(folder, made), monkeypatch)
+    found = trials_after(make_job(folder, made), monkeypatch)
     assert len({trial.value for trial in found.values()}) == 1 and len(found) == 3
     assert len(list((folder / "runs/small").glob("trial-*"))) == 1
 
 
-def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(
+def test_bad_trials_are_pruned_and_failed_ones_have_a_reason(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rates = (
         *(f"0.0{rate}" for rate in range(1, 7)),
         "1e-12",
         "-1",
-    )  # the last two learn nothing, and are no rate
+    )  # the last two: a rate that learns nothing, and an invalid rate
     made = plan(space=(Dimension("training.lr", rates),), sampler="grid", trials=8)
-    found = worked(work(folder, made), monkeypatch)
+    found = trials_after(make_job(folder, made), monkeypatch)
     states = [trial.state.name for trial in found.values()]
     assert states[:4] == ["COMPLETE"] * 4 and states[6:] == ["PRUNED", "FAIL"]
     assert "expected a number above 0 and at most 1000, found -1" in found[7].user_attrs["reason"]
@@ -204,12 +206,12 @@ def test_bad_trials_are_pruned_and_failing_ones_told_of_while_the_others_go_on(
 # --- the command line ---------------------------------------------------------------------------------------
 
 
-def swept(folder: Path, *options: str) -> Result:
+def run_sweep(folder: Path, *options: str) -> Result:
     return seqtool("sweep", "small.yaml", "--space", "space.yaml", *options, cwd=folder)
 
 
 def worker_of(process: subprocess.Popen[bytes]) -> int | None:
-    """The process of a command line's worker, which has a session of its own."""
+    """Return the process number of a worker, which is the leader of a session."""
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
@@ -221,7 +223,7 @@ def worker_of(process: subprocess.Popen[bytes]) -> int | None:
     return None
 
 
-def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
+def test_killed_worker_is_replaced_by_that_of_another_command_line(folder: Path) -> None:
     (folder / "space.yaml").write_text(
         "training.lr: [0.001, 0.003, 0.01, 0.03]\nmodel.hidden_size: [4, 8]\n", encoding="utf-8"
     )
@@ -255,10 +257,10 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
     assert len({json.dumps(trial["values"]) for trial in result["trials"]}) == 8
     trials = join_study(open_storage(storage, 1), "small", 0).get_trials()
     done = Counter(trial.user_attrs["slot"] for trial in trials if trial.state.name == "COMPLETE")
-    assert done == Counter(range(8))  # no trial was run to its end twice
+    assert done == Counter(range(8))  # no trial ran to its end twice
     assert [trial.state.name for trial in trials].count(
         "FAIL"
-    ) == 1  # the one whose worker died, and which was put back
+    ) == 1  # the trial of the killed worker, which was requeued
     best = min(trial["value"] for trial in result["trials"])
     assert result["best"]["value"] == best and list(result["importance"])
     settings = read_settings(folder / result["best"]["config"]).settings
@@ -266,32 +268,32 @@ def test_two_command_lines_share_a_study_and_one_dies(folder: Path) -> None:
         settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]
     )
     assert find_model(str(folder / result["best"]["run"]), folder / "runs").model.is_dir()
-    with pytest.raises(SeqtoolError):  # trials are not what a command without --model takes
+    with pytest.raises(SeqtoolError):  # commands without --model ignore trials
         find_model(None, folder / "runs")
-    again = swept(folder, "--sampler", "grid", "--no-prune", *longer)
+    again = run_sweep(folder, "--sampler", "grid", "--no-prune", *longer)
     assert (
         again.code == 0 and len(again.lines) == 9 and f"best: trial {result['best']['place']}" in again.stderr
     )
     (folder / "space.yaml").write_text("training.lr: [0.1]\n", encoding="utf-8")
-    other = swept(folder, "--sampler", "grid", *longer)
+    other = run_sweep(folder, "--sampler", "grid", *longer)
     assert other.code == 2 and "has another space" in other.stderr and "--overwrite" in other.stderr
 
 
-def test_wrong_input_is_one_clear_error(folder: Path) -> None:
+def test_wrong_input_is_one_error(folder: Path) -> None:
     (folder / "space.yaml").write_text("training.lrr: [0.1]\n", encoding="utf-8")
-    found = swept(folder)
+    found = run_sweep(folder)
     assert (
         found.code == 2
         and "space.yaml:1:1  training.lrr: unknown key" in found.stderr
         and "Traceback" not in found.stderr
     )
     (folder / "space.yaml").write_text("training.lr: [0.1, 0.2]\n", encoding="utf-8")
-    found = swept(folder, "--storage", "nonsense://x")
+    found = run_sweep(folder, "--storage", "nonsense://x")
     assert (
         found.code == 2 and "the storage cannot be opened" in found.stderr and "Traceback" not in found.stderr
     )
     (folder / "small.yaml").write_text(
         CHAR.replace("text: text.txt", "text: text.txt, split: [1.0, 0.0]"), encoding="utf-8"
     )
-    found = swept(folder)
+    found = run_sweep(folder)
     assert found.code == 2 and "there are none" in found.stderr, found.stderr

@@ -1,4 +1,4 @@
-"""What can happen to a run beside stopping: divergence, another process, vanished files, folders that cannot be written, Ctrl-C twice."""
+"""Failures of a run: divergence, another process, missing or read-only files, signals; repeated runs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.shell import seqtool, start
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, text_file
 
 
-def test_a_diverged_run_keeps_the_last_good_model_and_no_nan(
+def test_diverged_run_keeps_the_last_good_model_without_nan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from seqtool.tasks.character_training import CharacterTask
@@ -43,7 +43,7 @@ def test_a_diverged_run_keeps_the_last_good_model_and_no_nan(
         json.loads(line, parse_constant=pytest.fail)
 
 
-def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
+def test_run_in_use_is_refused_with_the_name_of_its_process(tmp_path: Path) -> None:
     first = RunDirectory(tmp_path, "small")
     first.start()
     with pytest.raises(SeqtoolError, match=rf"held by process {os.getpid()} on ") as caught:
@@ -54,7 +54,7 @@ def test_two_runs_do_not_share_a_directory(tmp_path: Path) -> None:
     run(char_run(tmp_path, max_steps=3), tmp_path)
 
 
-def test_a_lock_of_a_dead_process_is_nobodys(tmp_path: Path) -> None:
+def test_lock_of_a_dead_process_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "small.partial").mkdir()
     (tmp_path / "small.partial" / "lock").write_text("process 1 on elsewhere\n")
     run(char_run(tmp_path, max_steps=3), tmp_path)
@@ -62,7 +62,7 @@ def test_a_lock_of_a_dead_process_is_nobodys(tmp_path: Path) -> None:
     assert not (tmp_path / "small.partial").exists() and not (tmp_path / "small" / "lock").exists()
 
 
-def test_vanished_data_leave_the_interrupted_run_as_it_is(tmp_path: Path) -> None:
+def test_missing_data_leave_the_interrupted_run_unchanged(tmp_path: Path) -> None:
     settings = tagger_run(tmp_path, max_steps=8)
     with stopping(StopAt(4)), pytest.raises(Stopped):
         run(settings, tmp_path)
@@ -73,7 +73,7 @@ def test_vanished_data_leave_the_interrupted_run_as_it_is(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("task", ["char", "tagger"])
-def test_a_place_that_cannot_be_written_is_one_line(task: str, tmp_path: Path) -> None:
+def test_root_that_is_a_file_is_one_error(task: str, tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file where a folder should be")
     settings = char_run(tmp_path) if task == "char" else tagger_run(tmp_path)
     with pytest.raises(SeqtoolError, match="cannot write: Not a directory") as caught:
@@ -81,7 +81,7 @@ def test_a_place_that_cannot_be_written_is_one_line(task: str, tmp_path: Path) -
     assert len(caught.value.problems) == 1
 
 
-def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
+def test_read_only_root_is_one_error(tmp_path: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("nothing is read-only for root")
     (tmp_path / "runs").mkdir(mode=0o555)
@@ -89,7 +89,7 @@ def test_a_read_only_folder_is_one_line(tmp_path: Path) -> None:
         run(tagger_run(tmp_path), tmp_path / "runs")
 
 
-def test_a_signal_ends_the_reading_of_data_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_interrupts_the_reading_of_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def prepare(*_: object) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(30)
@@ -100,7 +100,9 @@ def test_a_signal_ends_the_reading_of_data_at_once(tmp_path: Path, monkeypatch: 
     assert caught.value.signal_number == signal.SIGTERM
 
 
-def test_a_signal_in_the_final_evaluation_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_run_interrupted_in_the_final_evaluation_resumes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = tagger_run(tmp_path, max_steps=6)
     with monkeypatch.context() as patch:
 
@@ -118,7 +120,7 @@ def test_a_signal_in_the_final_evaluation_saves(tmp_path: Path, monkeypatch: pyt
     ).read_bytes()
 
 
-def test_a_second_signal_leaves_at_once() -> None:
+def test_second_signal_ends_the_process() -> None:
     child = os.fork()
     if not child:
         with stop_signals() as stop:
@@ -130,15 +132,14 @@ def test_a_second_signal_leaves_at_once() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
 
 
-def test_outside_a_block_signals_are_as_they_were() -> None:
+def test_stop_signals_restores_the_handlers() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_signals() as stop:
         assert isinstance(stop, StopFlag) and signal.getsignal(signal.SIGTERM) == stop.receive
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_rerun_is_the_same_run_or_says_what_differs(tmp_path: Path) -> None:
-    """Byte for byte from where its own config lies; otherwise the earlier run is kept, and the differences are named."""
+def test_repeated_run_has_equal_bytes_or_lists_the_differences(tmp_path: Path) -> None:
     text_file(tmp_path)
     (tmp_path / "small.yaml").write_text(dump_settings(char_run(tmp_path, max_steps=6), tmp_path))
     first = seqtool("train-char", "small.yaml", cwd=tmp_path)
@@ -152,7 +153,7 @@ def test_a_rerun_is_the_same_run_or_says_what_differs(tmp_path: Path) -> None:
     assert (tmp_path / "runs/small~1/model/weights.safetensors").read_bytes() == weights
 
 
-def test_a_manifest_holds_what_a_rerun_is_told_apart_by(tmp_path: Path) -> None:
+def test_manifest_contains_the_circumstances_of_a_run(tmp_path: Path) -> None:
     from seqtool.training.provenance import differences
 
     settings = char_run(tmp_path, max_steps=3)
@@ -165,7 +166,7 @@ def test_a_manifest_holds_what_a_rerun_is_told_apart_by(tmp_path: Path) -> None:
     assert found[0] == "threads: 1 before, 3 now" and found[1].startswith("versions.torch: ")
 
 
-def test_ctrl_c_while_the_data_are_read(tmp_path: Path) -> None:
+def test_ctrl_c_during_the_reading_of_data_leaves_no_run(tmp_path: Path) -> None:
     (tmp_path / "long.txt").write_text("the dog ate the apple\n" * 400_000)
     started = start("train-char", "long.txt", "--name", "small", "--set", "data.normalize=nfc", cwd=tmp_path)
     while not (tmp_path / "runs/.cache").exists() and started.poll() is None:
@@ -178,7 +179,7 @@ def test_ctrl_c_while_the_data_are_read(tmp_path: Path) -> None:
     assert not (tmp_path / "runs/small.partial").exists()
 
 
-def test_a_refused_resume_changes_nothing(tmp_path: Path) -> None:
+def test_refused_resume_changes_nothing(tmp_path: Path) -> None:
     settings = char_run(tmp_path)
     with stopping(StopAt(3)), pytest.raises(Stopped):
         run(settings, tmp_path)
