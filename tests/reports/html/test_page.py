@@ -1,4 +1,4 @@
-"""The report page: its policy and its contents, and how it behaves in a browser, with hostile text in every place."""
+"""The HTML report: its policy and its contents, in a browser too, with hostile text in every place."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ SYMBOLS = "".join(sorted(set(HOSTILE + "\nabcdefgh ABC()")))
 def write_run(
     root: Path, name: str, parts: Parts, samples: list[Any], evaluation: dict[str, Any], config: str = ""
 ) -> Path:
-    """A run directory as training leaves it, its weights random."""
+    """Write a run directory like one of training, with random weights."""
     run = root / name
-    facts = {
+    manifest = {
         "name": name,
         "kind": parts[0]["kind"],
         "seed": 1,
@@ -40,12 +40,12 @@ def write_run(
         "scores": {"train_loss": 0.5},
         "seconds": 3.5,
     }
-    facts |= {
+    manifest |= {
         "command": ["train", HOSTILE],
         "data": {f"/far/away/{HOSTILE}": "0" * 64},
         "versions": {"seqtool": "0"},
     }
-    write_model(run / "model", *parts, facts)
+    write_model(run / "model", *parts, manifest)
     rows = [
         {"epoch": 1, "step": 10, "train_loss": 1.5, "val_loss": 1.6},
         {"epoch": 2, "step": 20, "train_loss": 0.5, "val_loss": None},
@@ -106,30 +106,30 @@ def tagger_run(root: Path, name: str = "tagger") -> Path:
 
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Pages made by the command itself."""
+    """Pages that the command wrote."""
     root = tmp_path_factory.mktemp("report")
     runs = root / "runs"
     character_run(runs)
     tagger_run(runs)
     character_run(runs, "<b>other & one")
     texts = ["--text", HOSTILE + "\nA (b) c\n" * 20, "--find", "regex:b+"]
-    made = {
+    results = {
         "char": seqtool("report", "char", *texts, cwd=root),
         "tagger": seqtool("report", "tagger", cwd=root),
         "both": seqtool(
             "report", "char", "<b>other & one", "--text", "abc\nabc", "--out", "both.html", cwd=root
         ),
     }
-    for result in made.values():
+    for result in results.values():
         assert (result.code, result.stderr) == (0, "")
-    assert made["char"].stdout == "runs/char/report.html\n"
-    return {name: root / result.stdout.strip() for name, result in made.items()}
+    assert results["char"].stdout == "runs/char/report.html\n"
+    return {name: root / result.stdout.strip() for name, result in results.items()}
 
 
 # --- the page as text -------------------------------------------------------------------------------------
 
 
-def test_the_policy_lets_in_its_own_script_alone(pages: dict[str, Path]) -> None:
+def test_policy_admits_only_the_script_of_the_page(pages: dict[str, Path]) -> None:
     for path in pages.values():
         text = path.read_text(encoding="utf-8")
         policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', text)
@@ -150,7 +150,7 @@ def test_the_policy_lets_in_its_own_script_alone(pages: dict[str, Path]) -> None
         )
 
 
-def test_no_control_character_and_no_foreign_address_is_in_it(pages: dict[str, Path]) -> None:
+def test_page_has_no_control_characters_and_no_external_addresses(pages: dict[str, Path]) -> None:
     for path in pages.values():
         text = path.read_text(encoding="utf-8")
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
@@ -158,24 +158,44 @@ def test_no_control_character_and_no_foreign_address_is_in_it(pages: dict[str, P
         assert len(text) < 2_000_000
 
 
-def test_what_is_missing_is_said_and_what_is_wrong_ends_with_two(tmp_path: Path) -> None:
-    run = character_run(tmp_path / "runs")
-    (run / "evaluation.json").unlink()
-    assert (
-        "There is no evaluation.json"
-        in (tmp_path / seqtool("report", "char", cwd=tmp_path).stdout.strip()).read_text()
-    )
-    for arguments, part in [
-        (("report", "chra"), "no model directory, run directory or run of this name"),
-        (("report", "char", "--find", "regex:("), "unterminated"),
-        (("report", "char", "--out", "nowhere/x.html"), "nowhere"),
-        (("report", "char", "--text", "Ж"), "not in the alphabet"),
-    ]:
-        result = seqtool(*arguments, cwd=tmp_path)
-        assert result.code == 2 and part in result.stderr and "Traceback" not in result.stderr
+@pytest.mark.parametrize(
+    ("content", "note"),
+    [
+        (None, "There is no evaluation.json"),
+        ("{", "evaluation.json is damaged"),
+        ("[]", "evaluation.json is damaged"),
+        ('{"val": {"symbols": 1}}', "evaluation.json is damaged"),
+        ('{"val": {"labels": {"O": 1}}}', "evaluation.json is damaged"),
+    ],
+    ids=["missing", "no JSON", "no object", "no report", "no scores"],
+)
+def test_page_has_a_note_about_a_missing_or_damaged_evaluation(
+    tmp_path: Path, content: str | None, note: str
+) -> None:
+    path = character_run(tmp_path / "runs") / "evaluation.json"
+    path.unlink() if content is None else path.write_text(content)
+    result = seqtool("report", "char", cwd=tmp_path)
+    assert (result.code, result.stderr) == (0, "")
+    assert note in (tmp_path / result.stdout.strip()).read_text()
 
 
-def test_without_the_extra_the_error_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (("chra",), "no model directory, run directory or run of this name"),
+        (("char", "--find", "regex:("), "unterminated"),
+        (("char", "--out", "nowhere/x.html"), "nowhere"),
+        (("char", "--text", "Ж"), "not in the alphabet"),
+    ],
+    ids=["run", "pattern", "output", "text"],
+)
+def test_mistake_ends_with_exit_code_2(tmp_path: Path, arguments: tuple[str, ...], part: str) -> None:
+    character_run(tmp_path / "runs")
+    result = seqtool("report", *arguments, cwd=tmp_path)
+    assert result.code == 2 and part in result.stderr and "Traceback" not in result.stderr
+
+
+def test_error_without_jinja2_names_the_extra(tmp_path: Path) -> None:
     character_run(tmp_path / "runs")
     (tmp_path / "jinja2.py").write_text("raise ModuleNotFoundError('No module named jinja2', name='jinja2')")
     result = seqtool("report", "char", cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{PROJECT}")
@@ -193,16 +213,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
         yield driver
 
 
-def look(browser: Chrome, path: Path) -> None:
+def open_page(browser: Chrome, path: Path) -> None:
     requests(browser), console_lines(browser)
     browser.get(path.as_uri())
 
 
 @pytest.mark.parametrize("name", ["char", "tagger", "both"])
-def test_a_page_asks_for_nothing_and_complains_of_nothing(
-    browser: Chrome, pages: dict[str, Path], name: str
-) -> None:
-    look(browser, pages[name])
+def test_page_requests_nothing_and_logs_no_error(browser: Chrome, pages: dict[str, Path], name: str) -> None:
+    open_page(browser, pages[name])
     assert console_lines(browser) == []
     assert requests(browser) == [pages[name].as_uri()]
     assert (
@@ -210,7 +228,7 @@ def test_a_page_asks_for_nothing_and_complains_of_nothing(
     )
     text = str(browser.execute_script("return document.body.textContent"))
     assert "<script>alert('x')</script>" in text
-    assert "{{7*7}}" in text and "␛[31m" in text  # braces are text too, and ESC is a sign
+    assert "{{7*7}}" in text and "␛[31m" in text  # braces are text, and ESC is visible
     charts = browser.execute_script(
         "return [...document.querySelectorAll('svg')].map(one => one.getBoundingClientRect().height)"
     )
@@ -219,34 +237,34 @@ def test_a_page_asks_for_nothing_and_complains_of_nothing(
 
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", ["char", "tagger", "both"])
-def test_a_page_is_as_wide_as_the_screen(
+def test_page_is_as_wide_as_the_screen(
     browser: Chrome, pages: dict[str, Path], name: str, width: int
 ) -> None:
     set_size(browser, width, 900, dark=width == 400)
-    look(browser, pages[name])
+    open_page(browser, pages[name])
     assert int(browser.execute_script("return document.documentElement.scrollWidth")) <= width
     paper = str(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
     assert paper == ("rgb(21, 23, 26)" if width == 400 else "rgb(253, 253, 252)")
 
 
-def test_the_unit_list_recolours_the_text(browser: Chrome, pages: dict[str, Path]) -> None:
+def test_choice_of_a_unit_colors_the_text(browser: Chrome, pages: dict[str, Path]) -> None:
     set_size(browser, 1280, 900)
-    look(browser, pages["char"])
+    open_page(browser, pages["char"])
 
-    def colours() -> list[str]:
+    def colors() -> list[str]:
         script = "return [...document.querySelectorAll('.cell b')].map(one => one.style.backgroundColor)"
         return [str(one) for one in browser.execute_script(script)]
 
-    first = colours()
+    first = colors()
     assert len(first) == len(HOSTILE + "\nA (b) c\n" * 20) and len(set(first)) > 3
     browser.execute_script(
         "const s = document.querySelector('.slide'); s.value = 1; s.dispatchEvent(new Event('input'))"
     )
-    second = colours()
+    second = colors()
     assert second != first
     assert browser.execute_script("return document.querySelector('.pick').selectedIndex") == 1
     browser.find_element("css selector", ".by-bits").click()
-    assert colours() not in (first, second)
+    assert colors() not in (first, second)
     assert "bits, " in browser.find_element("css selector", ".reading .sum").text
     browser.find_element("css selector", ".cell").click()
     assert len(browser.find_elements("css selector", ".detail li")) == 5
@@ -254,8 +272,8 @@ def test_the_unit_list_recolours_the_text(browser: Chrome, pages: dict[str, Path
     assert any("brackets" in option for option in options) and any("regex:b+" in option for option in options)
 
 
-def test_several_runs_stand_side_by_side(browser: Chrome, pages: dict[str, Path]) -> None:
-    look(browser, pages["both"])
+def test_several_runs_share_the_table_and_the_chart(browser: Chrome, pages: dict[str, Path]) -> None:
+    open_page(browser, pages["both"])
     heads = [
         one.text for one in browser.find_elements("css selector", "section:first-of-type .facts thead th")
     ]
