@@ -1,1 +1,1 @@
-"""A trained model at work, in numpy: never torch, pydantic or yaml."""
+"""Inference with a trained model in numpy, without torch, pydantic and yaml."""

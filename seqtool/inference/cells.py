@@ -1,8 +1,9 @@
 """Recurrent cells in numpy: one step of one layer, for all its directions and the whole batch at once.
 
-The equations and the gate order of stored weights are those of torch (LSTM: i f g o; GRU: r z n, with `r * (W h + b)`).
-In memory, the gates with a sigmoid come first and their weights are halved. One tanh over all gates then computes both
-functions, because sigmoid(x) = (1 + tanh(x / 2)) / 2. Halving a binary number is exact, so no precision is lost.
+The equations and the gate order of stored weights are those of torch: i f g o for the LSTM, r z n for the GRU
+with `r * (W h + b)`. In memory, the gates with a sigmoid come first and their weights are halved. One tanh
+over all gates then computes both functions, because sigmoid(x) = (1 + tanh(x / 2)) / 2. Halving a binary
+number is exact, so no precision is lost.
 
 The module `encoder` runs these steps over sequences.
 """
@@ -33,7 +34,8 @@ class Cell:
         inputs: input weights (directions, input, gates * hidden).
         bias: sum of both biases (directions, 1, gates * hidden), without the GRU's recurrent bias of n.
         recurrent: recurrent weights (directions, hidden, gates * hidden).
-        reset_bias: the GRU's recurrent bias of n (directions, 1, hidden), which the reset gate scales; otherwise empty.
+        reset_bias: the GRU's recurrent bias of n (directions, 1, hidden), which the reset gate scales;
+            otherwise empty.
     """
 
     kind: str
@@ -85,13 +87,13 @@ class Cell:
         return int(self.recurrent.shape[2])
 
     def input_gates(self, x: Array, out: Array | None = None) -> Array:
-        """Return the input part of the gates, (directions, count, gates * hidden), of inputs x (count, input)."""
+        """Return the input part of the gates of x (count, input): (directions, count, gates * hidden)."""
         gates: Array = np.matmul(x, self.inputs, out=out)
         gates += self.bias
         return gates
 
     def gate_table(self, x: Array) -> Array:
-        """Return the input part of the gates as a table, (rows, directions, gates * hidden), of inputs x (rows, input)."""
+        """Return the input part of the gates of x (rows, input): (rows, directions, gates * hidden)."""
         table = np.empty((len(x), self.directions, self.gates), np.float32)
         self.input_gates(x, out=table.transpose(1, 0, 2))
         return table
@@ -107,7 +109,7 @@ class Cell:
 
 
 def _reorder_gates(weight: Array, kind: str, hidden: int) -> Array:
-    """Return the rows of a stored weight or bias in memory order, float32, with those of sigmoid gates halved."""
+    """Return a stored weight or bias in memory order and in float32, its sigmoid gates halved."""
     blocks = weight.astype(np.float32).reshape(-1, hidden, *weight.shape[1:])
     ordered = blocks[list(_ORDER[kind].values())]
     ordered[: _SIGMOIDS[kind]] *= np.float32(0.5)
@@ -117,16 +119,16 @@ def _reorder_gates(weight: Array, kind: str, hidden: int) -> Array:
 class Stepper:
     """State of a cell for one batch. Each step changes the state in place.
 
-    The sequences of a batch are sorted by length, longest first, so that the unfinished ones are always the first `count`.
-    A finished sequence keeps the state of its last step.
+    The sequences of a batch are sorted by length, longest first, so that the unfinished ones are always the
+    first `count`. A finished sequence keeps the state of its last step.
 
     Attributes:
         whole: state of all sequences, each array (directions, batch, hidden).
         running: the same of the unfinished sequences, as views.
         h: hidden state (directions, count, hidden) of the unfinished sequences.
         sums: sums before the gates' functions (directions, count, gates * hidden).
-        gates: gate values (gates, directions, count, hidden). All values of one gate are contiguous, since numpy is two to
-            three times as fast on contiguous values as on pieces of rows.
+        gates: gate values (gates, directions, count, hidden). All values of one gate are contiguous, since
+            numpy is two to three times as fast on contiguous values as on pieces of rows.
     """
 
     def __init__(self, cell: Cell, state: LayerState, zero: bool = False) -> None:
@@ -191,7 +193,10 @@ class RnnStepper(Stepper):
 
 
 class LstmStepper(Stepper):
-    """LSTM (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000): c = f * c + i * g; h = o * tanh(c)."""
+    """LSTM (Hochreiter and Schmidhuber 1997) with forget gates (Gers et al. 2000).
+
+    c = f * c + i * g; h = o * tanh(c).
+    """
 
     def set_views(self) -> None:
         self.sigmoids = self.gates[:3]

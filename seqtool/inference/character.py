@@ -1,7 +1,7 @@
 """A trained character model: prediction, sampling, scores and states of texts.
 
-`CharacterModel` is a model of running text. `LineModel` treats each line as a sequence of its own. `AlignedModel` maps each
-symbol to another symbol.
+`CharacterModel` is a model of running text. `LineModel` treats each line as a separate sequence.
+`AlignedModel` maps each symbol to another symbol.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class CharacterModel(TextNetwork):
         """
         self.require_output()
 
-    # --- prediction and sampling --------------------------------------------------------------------------------------
+    # --- prediction and sampling ----------------------------------------------------------------------------
 
     def predict(self, text: str) -> str:
         """Return the best symbol at each step. For an aligned model, this is its output for the text.
@@ -135,8 +135,9 @@ class CharacterModel(TextNetwork):
     ) -> Iterator[Piece]:
         """Yield the continuation of a prompt in pieces with their log probabilities.
 
-        Without a prompt, the text starts as after a line break, or as after the first symbol of a vocabulary without line
-        break. A model of lines starts at the beginning of a line and stops at its end. The unknown symbol is never sampled.
+        Without a prompt, the text starts as after a line break, or as after the first symbol of a vocabulary
+        without line break. A model of lines starts at the beginning of a line and stops at its end. The
+        unknown symbol is never sampled.
 
         Args:
             prompt: text that is read first and not returned.
@@ -183,13 +184,14 @@ class CharacterModel(TextNetwork):
         if rest:
             yield Piece(rest, 0.0)
 
-    # --- scores -------------------------------------------------------------------------------------------------------
+    # --- scores ---------------------------------------------------------------------------------------------
 
     def score(self, text: str, context: str = "") -> TextScores:
         """Return the loss of each symbol of a text.
 
-        The first symbol of running text is not predicted, unless there is a context. A model of lines scores each line
-        separately, with its end, and ignores the context. Texts of more than 10,000 symbols use the `carried` protocol.
+        The first symbol of running text is not predicted, unless there is a context. A model of lines scores
+        each line separately, with its end, and ignores the context. Texts of more than 10,000 symbols use the
+        `carried` protocol.
 
         Args:
             context: text before the scored text.
@@ -207,8 +209,9 @@ class CharacterModel(TextNetwork):
     def score_lines(self, lines: Sequence[str]) -> list[TextScores]:
         """Return the loss of each symbol of lines that are read separately; errors as for `score`.
 
-        A model of lines also scores the end of each line. A model of running text reads a line as if it followed a line
-        break, if it has such a symbol, and does not score its end. Lines of similar length are computed together.
+        A model of lines also scores the end of each line. A model of running text reads a line as if it
+        followed a line break, if it has such a symbol, and does not score its end. Lines of similar length
+        are computed together.
         """
         self.require_likelihood()
         before = BOUNDARY if BOUNDARY in self.vocabulary else self.boundary
@@ -228,7 +231,7 @@ class CharacterModel(TextNetwork):
         scored_text = self.normalize(text)[0 if len(scored) == len(ids) else 1 :]
         return TextScores(symbols, losses, len(scored_text.encode("utf-8", "surrogatepass")))
 
-    # --- states -------------------------------------------------------------------------------------------------------
+    # --- states ---------------------------------------------------------------------------------------------
 
     def states(self, text: str, names: Collection[str] | None = None) -> dict[str, Array]:
         """Return states, gates and scores after each symbol of a text.
@@ -239,14 +242,14 @@ class CharacterModel(TextNetwork):
             names: names to return; None returns all.
 
         Returns:
-            (length, hidden) by name, float32: `encoder.0.h`; LSTM: also `.c .i .f .o .g`; GRU: also `.r .z .n`. Also
-            `logits` (length, symbols).
+            (length, hidden) by name, float32: `encoder.0.h`; LSTM: also `.c`, `.i`, `.f`, `.o`, `.g`;
+            GRU: also `.r`, `.z`, `.n`. Also `logits` (length, symbols).
         """
         return carried_states(self, self.encode(text), names)
 
 
 class LineModel(CharacterModel):
-    """A trained model of lines. Each line starts from the initial state, and its line break is predicted as well."""
+    """A trained model of lines. Each line starts from the initial state, and its end is predicted as well."""
 
     boundary = BOUNDARY
 

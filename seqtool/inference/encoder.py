@@ -1,9 +1,9 @@
 """The recurrent stack: layers of cells over packed sequences, or one symbol at a time.
 
-Sequences of different lengths are packed step by step, so that padding is neither stored nor computed (`Packing`). The
-first layer receives the input part of its gates from a table with one row per distinct word or symbol (`TableGates`).
-Deeper layers, and input with too many distinct values for a table, compute it block by block (`DenseGates`). Memory for
-gates therefore does not grow with the length of a sequence.
+Sequences of different lengths are packed step by step, so that padding is neither stored nor computed
+(`Packing`). The first layer receives the input part of its gates from a table with one row per distinct word
+or symbol (`TableGates`). Deeper layers, and input with too many distinct values for a table, compute it block
+by block (`DenseGates`). Memory for gates therefore does not grow with the length of a sequence.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ RANDOM_MEAN = 0.5  # mean of U(0, 1), from which training draws random initial s
 class Packing:
     """Positions of the steps of packed sequences.
 
-    The sequences of a batch are sorted by length, longest first. Step t of sequence b is stored at place `offsets[t] + b`.
-    The places of one step are contiguous and belong to the sequences that have not ended.
+    The sequences of a batch are sorted by length, longest first. Step t of sequence b is stored at place
+    `offsets[t] + b`. The places of one step are contiguous and belong to the sequences that have not ended.
 
     Attributes:
         lengths: (batch,), descending, all above 0.
@@ -49,7 +49,7 @@ class Packing:
 
     @classmethod
     def equal(cls, steps: int, batch: int) -> Packing:
-        """Return the packing of sequences of equal length. The places are those of an array (steps, batch)."""
+        """Return the packing of sequences of equal length, with the places of an array (steps, batch)."""
         return cls(np.full(batch, steps), np.arange(steps + 1) * batch)
 
     @property
@@ -75,12 +75,12 @@ class Packing:
 
     @cached_property
     def backward(self) -> Array:
-        """Place that the backward direction reads at each place: every sequence reversed within its length. (total,)."""
+        """Place that the backward direction reads at each place: (total,)."""
         places: Array = self.offsets[self.lengths[self.columns] - 1 - self.steps] + self.columns
         return places
 
     def positions(self, starts: Array) -> Array:
-        """Return the position of each place, (total,), in a text in which sequence b starts at `starts[b]`."""
+        """Return the position (total,) of each place in a text where sequence b starts at `starts[b]`."""
         positions: Array = starts[self.columns] + self.steps
         return positions
 
@@ -99,7 +99,10 @@ class Gates(Protocol):
     """Source of the input part of a layer's gates."""
 
     def block(self, first: int, last: int) -> Array:
-        """Return the gates of a range of places, (directions, places, gates * hidden), valid until the next call."""
+        """Return the gates of a range of places: (directions, places, gates * hidden).
+
+        The array is valid until the next call.
+        """
 
 
 class TableGates:
@@ -227,8 +230,8 @@ class Encoder:
             gates: input gates of the first layer.
             state: state before the first step; by default the initial state.
             recorder: records states and gates.
-            output: output weights (width, labels), applied to the last layer block by block. The states of the last layer
-                are then never held as a whole.
+            output: output weights (width, labels), applied to the last layer block by block. The states of
+                the last layer are then never held as a whole.
 
         Returns:
             y (total, width or labels) by place, and the state of each sequence after its last step.
@@ -323,7 +326,7 @@ def _run_layer(
 
 
 def _result_array(total: int, cell: Cell, weights: Array | None) -> Array:
-    """Return the array for a layer's result: (total, directions, hidden) to fill, or zeros (total, 1, labels) to add to."""
+    """Return the array for a result: empty (total, directions, hidden), or zeros (total, 1, labels)."""
     if weights is None:
         return np.empty((total, cell.directions, cell.hidden), np.float32)
     return np.zeros((total, 1, weights.shape[2]), np.float32)

@@ -89,7 +89,7 @@ def check_weights(weights: Arrays, shapes: Shapes) -> None:
         raise ModelError(f"{name}: {problem}", place="weights.safetensors", hint=COPY_HINT)
 
 
-# --- shapes of weights ------------------------------------------------------------------------------------------------
+# --- shapes of weights --------------------------------------------------------------------------------------
 
 
 def character_shapes(model: CharModel, symbols: int) -> Shapes:

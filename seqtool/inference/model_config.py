@@ -1,12 +1,26 @@
-"""Typed values of a model directory: `config.json` and `vocab.json` read and checked without pydantic."""
+"""Typed values of a model directory: `config.json` and `vocab.json` read and checked without pydantic.
+
+The values are named tuples, since defining a frozen dataclass adds 0.4 ms to the start of every command.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, NoReturn, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    NamedTuple,
+    NoReturn,
+    TypeGuard,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from seqtool.data.vocabulary import SymbolVocabulary, Unit
 from seqtool.errors import ModelError
@@ -21,8 +35,7 @@ CONFIG, VOCAB = "config.json", "vocab.json"
 COPY_HINT = "copy the whole model directory again, or train it again"
 
 
-@dataclass(frozen=True)
-class CharacterConfig:
+class CharacterConfig(NamedTuple):
     """Configuration of a character model.
 
     Attributes:
@@ -38,15 +51,15 @@ class CharacterConfig:
     normalize: Normalize
 
 
-@dataclass(frozen=True)
-class TaggerConfig:
+class TaggerConfig(NamedTuple):
     """Configuration of a tagger.
 
     Attributes:
         network: settings of the network; its features are a list.
         scheme: span scheme of the training files.
         inner_scheme: span scheme of the network's labels.
-        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script without spaces between words.
+        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script without spaces between
+            words.
         normalize: Unicode normalization of words.
     """
 
@@ -57,8 +70,7 @@ class TaggerConfig:
     normalize: Normalize = "nfc"
 
 
-@dataclass(frozen=True)
-class WordVocabulary:
+class WordVocabulary(NamedTuple):
     """Words and labels of a tagger's training data.
 
     Attributes:
@@ -159,7 +171,7 @@ def read_word_vocabulary(vocab: Json, network: TaggerModel) -> WordVocabulary:
     return WordVocabulary(tuple(labels), dict(zip(forms, counts, strict=True)), tuple(features), characters)
 
 
-# --- single values ----------------------------------------------------------------------------------------------------
+# --- single values ------------------------------------------------------------------------------------------
 
 
 def _fail(place: str, message: str, hint: str = COPY_HINT) -> NoReturn:
@@ -219,7 +231,7 @@ def _type_hints(cls: type) -> dict[str, object]:
 
 
 def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value has an annotated type. Only the types of network settings are known."""
+    """Return whether a value has an annotated type. Only the types of network settings are known."""
     origin = get_origin(hint)
     if origin is Literal:
         return any(value == allowed and type(value) is type(allowed) for allowed in get_args(hint))

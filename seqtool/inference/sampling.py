@@ -31,8 +31,8 @@ class Sampler:
     Attributes:
         temperature: divisor of the scores; 0 always takes the best symbol (greedy).
         top_k: sample only from the k best symbols; None: from all.
-        top_p: sample only from the best symbols that together have this probability, at least one (nucleus sampling,
-            Holtzman et al. 2020); None: from all.
+        top_p: sample only from the best symbols that together have this probability, at least one (nucleus
+            sampling, Holtzman et al. 2020); None: from all.
 
     Raises:
         ConfigError: a value out of its range.
@@ -82,8 +82,8 @@ class Sampler:
     def draw(self, scores: Array, generator: np.random.Generator) -> int:
         """Sample one symbol from scores (symbols,).
 
-        Each call draws one random number, even if only one symbol is possible. The number of draws therefore always equals
-        the number of symbols.
+        Each call draws one random number, even if only one symbol is possible. The number of draws therefore
+        always equals the number of symbols.
         """
         sums = np.cumsum(self.probabilities(scores))
         number = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
@@ -92,7 +92,7 @@ class Sampler:
 
 
 class TextStream:
-    """Text of symbols. Characters are returned as soon as they are complete and cannot belong to the stop text.
+    """Text of symbols, returned as soon as characters are complete and cannot belong to the stop text.
 
     Attributes:
         stopped: the stop text has occurred. It is not returned.

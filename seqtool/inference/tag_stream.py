@@ -1,7 +1,7 @@
-"""Tagging of a stream: sentences are tagged in batches, by one or several processes, and written in their order.
+"""Tagging of a stream: sentences are tagged in batches and written in their order.
 
-As long as input is available, a batch has some thousand words. Before a read that would block, the caller flushes the stream:
-all sentences so far are tagged and written.
+One or several processes tag. As long as input is available, a batch has some thousand words. Before a read
+that would block, the caller flushes the stream: all sentences so far are tagged and written.
 """
 
 from __future__ import annotations
@@ -123,7 +123,8 @@ class TaggingStream:
                 self.flush()
         finally:
             if self._pool is not None:
-                # The command exits without unloading its modules; a worker that is still running would keep the pipe open.
+                # The command exits without unloading its modules; a worker that is still running would keep
+                # the pipe open.
                 self._pool.shutdown(wait=True, cancel_futures=True)
 
     def add(self, item: Item, render: Renderer) -> None:
@@ -171,7 +172,7 @@ class TaggingStream:
         self._write("".join(texts))
 
     def _name_unseen(self, item: Item, unseen: Sequence[bool]) -> None:
-        """Name each unseen word once, for a model that represents unseen words only by the mean of all words."""
+        """Name each unseen word once, for a model that represents these words by a mean only."""
         if not self._names_unseen or len(self._named) > NAMED_UNSEEN:
             return
         for token, is_unseen in zip(item.tokens, unseen, strict=True):
@@ -205,7 +206,7 @@ def tag_sentences(model: TaggerModel, sentences: Sequence[Sequence[str]], option
     return [Tags(labels) for labels in model.tag(sentences)]
 
 
-# --- several processes ------------------------------------------------------------------------------------------------
+# --- several processes --------------------------------------------------------------------------------------
 
 _worker: list[TaggerModel] = []  # the model of a worker process
 
@@ -214,7 +215,8 @@ def _start_pool(model: TaggerModel, jobs: int) -> ProcessPoolExecutor:
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # A forked process shares the memory of the model. Forking is safe on Linux only; elsewhere the model is pickled.
+    # A forked process shares the memory of the model. Forking is safe on Linux only; elsewhere the model is
+    # pickled.
     context: Any = get_context("fork" if sys.platform == "linux" else "spawn")
     return ProcessPoolExecutor(jobs, context, _start_worker, (model,))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -32,8 +32,7 @@ BATCH_SENTENCES = 256
 BATCH_WORDS = 16384  # padding included; a longer sentence is a batch by itself
 
 
-@dataclass(frozen=True)
-class _Batch:
+class _Batch(NamedTuple):
     """Scores of some sentences, packed.
 
     Attributes:
@@ -61,14 +60,15 @@ class _Batch:
 
 
 class TaggerModel:
-    """A trained tagger. It can be pickled and shared by threads; a lock serializes their access to the word cache.
+    """A trained tagger. It can be pickled and shared by threads; a lock protects the word cache.
 
     Attributes:
         settings: settings of the network, presets expanded.
         labels: labels of the network, in `inner_scheme`.
         scheme: span scheme of the labels that are returned.
         inner_scheme: span scheme of the network's labels.
-        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script that needs tokens as input.
+        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script that needs tokens as
+            input.
         encoder: features of words, and the words of the training data.
         start, transitions, end: scores of label sequences; zeros for the softmax decoder.
     """
@@ -115,16 +115,16 @@ class TaggerModel:
         return ["O", *(f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes)]
 
     def known(self, token: str) -> bool:
-        """Tell whether the training data contained the form of a token."""
+        """Return whether the training data contained the form of a token."""
         return self.encoder.is_known(token)
 
-    # --- labels -------------------------------------------------------------------------------------------------------
+    # --- labels ---------------------------------------------------------------------------------------------
 
     def tag(self, sentences: Sequence[Sentence]) -> list[list[str]]:
         """Return the best labels of each sentence's tokens, in the scheme of the training files.
 
-        Pass many sentences at once, since sentences of similar length are computed together. For an unlimited stream,
-        some thousand words per call are enough.
+        Pass many sentences at once, since sentences of similar length are computed together. For an unlimited
+        stream, some thousand words per call are enough.
         """
         labels: list[list[str]] = [[] for _ in sentences]
         for batch in self._batches(sentences):
@@ -176,10 +176,11 @@ class TaggerModel:
         return probabilities
 
     def nbest(self, sentence: Sentence, count: int) -> list[tuple[list[str], float]]:
-        """Return the exact `count` best label sequences of a sentence with their log probabilities, the best first.
+        """Return the best label sequences of a sentence with their log probabilities, by exact search.
 
-        With constraints, the probability is relative to all well-formed sequences. Fewer sequences are returned if there are
-        no more, or if several sequences are equal in the scheme of the training files (as with IO).
+        With constraints, the probability is relative to all well-formed sequences. Fewer sequences are
+        returned if there are no more, or if several sequences are equal in the scheme of the training files
+        (as with IO).
         """
         if not sentence:
             return [([], 0.0)]
@@ -197,7 +198,7 @@ class TaggerModel:
             sequences.setdefault(tuple(self.to_file_scheme(self._names[path].tolist())), score)
         return [(list(labels), score) for labels, score in sequences.items()]
 
-    # --- scores -------------------------------------------------------------------------------------------------------
+    # --- scores ---------------------------------------------------------------------------------------------
 
     def scores(self, sentences: Sequence[Sentence]) -> list[Array]:
         """Return the network's scores (tokens, labels) of each sentence, before decoding."""

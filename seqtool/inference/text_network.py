@@ -69,9 +69,11 @@ class TextNetwork:
     def forward_recorded(
         self, ids: Array, state: State, names: Collection[str] | None
     ) -> tuple[dict[str, Array], State]:
-        """Return states, gates and `logits` of symbol numbers (time, batch), and the state after the last symbol.
+        """Return states, gates and `logits` after each symbol, and the state after the last one.
 
         Args:
+            ids: symbol numbers (time, batch).
+            state: state before the first of them.
             names: names to return; None returns all.
 
         Returns:
@@ -94,7 +96,7 @@ class TextNetwork:
         return logits, tuple(stepper.whole for stepper in steppers)
 
     def steppers_after(self, ids: Array) -> list[Stepper]:
-        """Return steppers in the state after symbol numbers (length,) of any length. No scores are computed."""
+        """Return steppers in the state after symbol numbers (length,), without computing scores."""
         state = self.initial_state()
         for start in range(0, len(ids), SINGLE_PASS):
             _, state = self._run(ids[start : start + SINGLE_PASS, None], state)

@@ -1,8 +1,9 @@
 """Losses and states of symbols in texts of any length.
 
-State can be carried in two ways. `carried`: the text is cut into contiguous streams that are read side by side. Each stream
-first reads the symbols before it, which are not scored. The result equals a single pass within 1e-3 nats per symbol.
-`blocks`: the text is cut into blocks of N symbols, and each block starts from the initial state.
+State can be carried in two ways. `carried`: the text is cut into contiguous streams that are read side by
+side. Each stream first reads the symbols before it, which are not scored. The result equals a single pass
+within 1e-3 nats per symbol. `blocks`: the text is cut into blocks of N symbols, and each block starts from
+the initial state.
 
 Results of long texts are yielded in parts, so that memory does not grow with the length of the text.
 """
@@ -66,7 +67,7 @@ class TextScores:
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Bits per byte of the text in UTF-8. Models of characters and of bytes can be compared by this number."""
+        """Bits per byte of the text in UTF-8, comparable between models of characters and of bytes."""
         return self.total / math.log(2) / self.bytes if self.bytes else None
 
     @property
@@ -75,7 +76,7 @@ class TextScores:
         return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
-# --- losses -----------------------------------------------------------------------------------------------------------
+# --- losses -------------------------------------------------------------------------------------------------
 
 
 def carried_losses(network: TextNetwork, ids: Array, streams: int | None = None) -> Array:
@@ -105,7 +106,7 @@ def iter_carried_losses(network: TextNetwork, ids: Array, streams: int | None = 
 
 
 def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts:
-    """Yield the nats of each symbol except the first, with the text cut into blocks that start from the initial state.
+    """Yield the nats of each symbol except the first. Each block of the text starts from the initial state.
 
     Args:
         ids: symbol numbers (length,).
@@ -126,9 +127,9 @@ def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts
 
 
 def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Array]:
-    """Return the nats of each symbol except the first of sequences (length,) that start from the initial state.
+    """Return the nats of each symbol except the first of sequences (length,).
 
-    Sequences of similar length are computed together.
+    Each sequence starts from the initial state. Sequences of similar length are computed together.
     """
     lengths = np.array([len(sequence) - 1 for sequence in sequences], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
@@ -156,7 +157,7 @@ def _log_probabilities(logits: Array, targets: Array) -> Array:
     return chosen
 
 
-# --- states -----------------------------------------------------------------------------------------------------------
+# --- states -------------------------------------------------------------------------------------------------
 
 
 def carried_states(network: TextNetwork, ids: Array, names: Collection[str] | None) -> dict[str, Array]:
@@ -184,7 +185,7 @@ def iter_carried_states(
         yield positions[inside], {name: values[inside] for name, values in arrays.items()}
 
 
-# --- streams ----------------------------------------------------------------------------------------------------------
+# --- streams ------------------------------------------------------------------------------------------------
 
 
 def stream_count(length: int) -> int:
@@ -198,8 +199,8 @@ def _read_streams(
     """Read a text as streams side by side.
 
     Yields:
-        The positions of a range of symbols (time, streams), their arrays (time, streams, …), and a mask (time, streams) that
-        is False for positions after the end of the text.
+        The positions of a range of symbols (time, streams), their arrays (time, streams, …), and a mask
+        (time, streams) that is False for positions after the end of the text.
     """
     if not len(ids):
         return

@@ -21,7 +21,7 @@ _EPSILON = np.float32(1e-5)  # of torch's layer norm
 
 @dataclass(frozen=True)
 class ValueEmbedding:
-    """Embedding of a feature's values. The mean of all rows represents an unseen value, which has the number -1."""
+    """Embedding of a feature's values. The number -1 of an unseen value selects the mean of all rows."""
 
     table: Array
 
@@ -65,7 +65,8 @@ class CharacterCnn:
     def vectors(self, characters: Array, lengths: Array) -> Array:
         """Return the vectors (words, dim) of words.
 
-        Only positions within a word are computed. ReLU is applied after the maximum, which gives the same result.
+        Only positions within a word are computed. ReLU is applied after the maximum, which gives the same
+        result.
 
         Args:
             characters: character numbers (words, longest).

@@ -1,7 +1,7 @@
 """Cache of the first layer's input gates by word.
 
-The input gates of the first layer depend on the word alone. They are computed once per distinct word and kept within a
-memory limit.
+The input gates of the first layer depend on the word alone. They are computed once per distinct word and kept
+within a memory limit.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from seqtool.inference.cells import Cell
 from seqtool.inference.word_features import WordEmbedder
 from seqtool.types import Array
 
-# 12 MB hold 2,457 words of the standard tagger (2 x LSTM 160). Eight times as many words were not faster on English.
+# 12 MB hold 2,457 words of the standard tagger (2 x LSTM 160). Eight times as many words were not faster on
+# English.
 CACHE_BYTES = 12 << 20
 # A small network gains less from a longer list of words than the bookkeeping costs.
 LEAST_WORDS, MOST_WORDS = 64, 1 << 15
@@ -27,9 +28,10 @@ _WORDS_AT_ONCE = 1024  # words that are computed together; limits memory
 class WordGateCache:
     """Rows of input gates by word.
 
-    A full cache drops the least used words, a quarter of its capacity at a time, but no word of the current request. The use
-    counts of the others are then halved, so that words that are no longer used can be dropped later. Rows never move and are
-    used again, so memory does not grow with the number of words. Threads may share a cache; a lock serializes them.
+    A full cache drops the least used words, a quarter of its capacity at a time, but no word of the current
+    request. The use counts of the others are then halved, so that words that are no longer used can be
+    dropped later. Rows never move and are used again, so memory does not grow with the number of words.
+    Threads may share a cache; a lock serializes them.
 
     Attributes:
         capacity: number of words that the cache can hold.
@@ -59,7 +61,7 @@ class WordGateCache:
         return len(self._rows)
 
     def fits(self, words: Sequence[str]) -> bool:
-        """Tell whether the cache can hold all these words at once."""
+        """Return whether the cache can hold all these words at once."""
         return len(words) <= self.capacity or len(set(words)) <= self.capacity
 
     @contextmanager
@@ -67,8 +69,8 @@ class WordGateCache:
         """Look up the gates of words. The result is valid within the context.
 
         Returns:
-            The table (rows, directions, gates * hidden) and the row of each word (words,); None if there are more distinct
-            words than the cache can hold.
+            The table (rows, directions, gates * hidden) and the row of each word (words,); None if there are
+            more distinct words than the cache can hold.
         """
         with self._lock:
             rows = self._find_rows(words)
@@ -83,7 +85,7 @@ class WordGateCache:
         return rows
 
     def _add(self, words: Collection[str]) -> bool:
-        """Compute the missing ones of some distinct words. Return False if the cache cannot hold all of the words."""
+        """Compute the missing words of some distinct words; return False if the cache cannot hold all."""
         if len(words) > self.capacity:
             return False
         missing = [word for word in words if word not in self._rows]

@@ -32,14 +32,14 @@ HIDDEN = 48
 
 def line(name: str, found: Agreement) -> str:
     ok = found.deviation <= TOLERANCE and not found.wrong
-    return f"{name:<36} {found.deviation:9.1e}  {found.others:5,}  {found.wrong:5,}  {'ok' if ok else 'NOT WITHIN'}"
+    return f"{name:<36} {found.deviation:9.1e}  {found.different:5,}  {found.wrong:5,}  {'ok' if ok else 'NOT WITHIN'}"
 
 
 def together(found: list[Agreement]) -> Agreement:
     return Agreement(
         sum(one.tokens for one in found),
         max(one.deviation for one in found),
-        sum(one.others for one in found),
+        sum(one.different for one in found),
         sum(one.wrong for one in found),
     )
 

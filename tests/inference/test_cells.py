@@ -1,4 +1,4 @@
-"""Cells and stacks in numpy against torch's own modules, the packing against its definition."""
+"""Tests of cells and stacks in numpy against torch's modules, and of the packing against its definition."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def torch_stack(cell: str, nonlinearity: str, layers: int, bidirectional: bool) 
 
 
 def stored(stack: torch.nn.RNNBase) -> dict[str, Array]:
-    """torch's weights under the names of a model directory."""
-    found = {}
+    """Return torch's weights by the names of a model directory."""
+    weights = {}
     for name, parameter in stack.named_parameters():
         part, layer = name.removesuffix("_reverse").rsplit("_l", 1)
         direction = "backward" if name.endswith("_reverse") else "forward"
-        found[f"encoder.{layer}.{direction}.{part}"] = parameter.detach().numpy()
-    return found
+        weights[f"encoder.{layer}.{direction}.{part}"] = parameter.detach().numpy()
+    return weights
 
 
 def states(torch_state: Any, cell: str, layers: int, directions: int) -> list[list[Array]]:
-    """torch's final state as (h[, c]) of each layer, each (directions, batch, hidden)."""
+    """Return torch's final state as (h[, c]) of each layer, each (directions, batch, hidden)."""
     parts = torch_state if cell == "lstm" else (torch_state,)
     return [
         [part.detach().numpy().reshape(layers, directions, -1, HIDDEN)[layer] for part in parts]
@@ -48,10 +48,10 @@ def states(torch_state: Any, cell: str, layers: int, directions: int) -> list[li
 
 
 @pytest.mark.parametrize(("cell", "layers", "bidirectional"), list(product(CELLS, [1, 3], [False, True])))
-def test_stacks_over_sequences_of_different_lengths_are_torchs(
+def test_stack_over_packed_sequences_equals_torch(
     cell: tuple[Any, Any], layers: int, bidirectional: bool
 ) -> None:
-    """torch reads each sequence alone, so that no padding is involved; we read them packed."""
+    """Compare packed sequences with torch's result for each sequence alone, which involves no padding."""
     stack = torch_stack(*cell, layers, bidirectional)
     model = RecurrentModel(cell=cell[0], nonlinearity=cell[1], hidden_size=HIDDEN, num_layers=layers)
     encoder = Encoder.from_weights(model, stored(stack), bidirectional)
@@ -76,7 +76,7 @@ def test_stacks_over_sequences_of_different_lengths_are_torchs(
 
 
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_sequence_in_pieces_and_symbol_by_symbol_ends_as_in_one(cell: tuple[Any, Any]) -> None:
+def test_sequence_in_pieces_or_single_symbols_equals_whole_sequence(cell: tuple[Any, Any]) -> None:
     model = RecurrentModel(
         cell=cell[0], nonlinearity=cell[1], hidden_size=HIDDEN, num_layers=2, residual=True
     )
@@ -102,7 +102,7 @@ def test_a_sequence_in_pieces_and_symbol_by_symbol_ends_as_in_one(cell: tuple[An
     np.testing.assert_allclose(np.concatenate(stepped), whole, atol=1e-6)
 
 
-def test_a_long_sequence_is_read_in_blocks_and_comes_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocks_of_a_long_sequence_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder.from_weights(
         RecurrentModel(hidden_size=HIDDEN, num_layers=2), stored(torch_stack("lstm", "tanh", 2, True)), True
     )
@@ -114,13 +114,13 @@ def test_a_long_sequence_is_read_in_blocks_and_comes_out_the_same(monkeypatch: p
     np.testing.assert_allclose(blocks, whole, atol=1e-6)
 
 
-def test_gates_are_those_of_the_equations() -> None:
-    """What is shown of an LSTM and a GRU, step by step from the equations with torch's weights."""
+def test_recorded_gates_follow_the_equations() -> None:
+    """Compare recorded values with the textbook equations of LSTM and GRU with torch's weights."""
     x = np.random.default_rng(5).standard_normal((6, INPUT)).astype(np.float32)
 
     def sigmoid(z: Array) -> Array:
-        found: Array = 1 / (1 + np.exp(-z))
-        return found
+        values: Array = 1 / (1 + np.exp(-z))
+        return values
 
     for cell in ("lstm", "gru"):
         weights = stored(torch_stack(cell, "tanh", 1, False))
@@ -153,7 +153,7 @@ def test_gates_are_those_of_the_equations() -> None:
                 np.testing.assert_allclose(shown[name][step], value, atol=1e-6, err_msg=f"{cell} {name}")
 
 
-def test_backward_states_stand_at_their_own_tokens() -> None:
+def test_backward_states_are_recorded_at_their_own_tokens() -> None:
     weights = stored(torch_stack("lstm", "tanh", 1, True))
     encoder = Encoder.from_weights(RecurrentModel(hidden_size=HIDDEN), weights, True)
     packing = Packing.of(np.array([5, 2]))
@@ -169,7 +169,7 @@ def test_backward_states_stand_at_their_own_tokens() -> None:
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=6))
-def test_packing_by_its_definition(unsorted: list[int]) -> None:
+def test_packing_follows_its_definition(unsorted: list[int]) -> None:
     lengths = sorted(unsorted, reverse=True)
     packing = Packing.of(np.array(lengths))
     order = [

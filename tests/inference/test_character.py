@@ -1,4 +1,4 @@
-"""A character model at work: what it generates, what it says of a text, and what it shows."""
+"""Tests of character models: prediction, sampling, scores and recorded states."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ SYMBOLS = "\nabcdefg"
 SETTINGS = CharModel(hidden_size=12, embedding_dim=5, num_layers=2)
 
 
-def make(settings: CharModel = SETTINGS, symbols: Any = SYMBOLS, **given: Any) -> CharacterModel:
-    return character_model(settings, symbols, **given)
+def make(settings: CharModel = SETTINGS, symbols: Any = SYMBOLS, **options: Any) -> CharacterModel:
+    return character_model(settings, symbols, **options)
 
 
 def losses_by_definition(model: CharacterModel, ids: Array) -> Array:
-    """One symbol after the other, from the initial state."""
-    state, found = model.initial_state(), []
+    """Return the losses of single steps from the initial state."""
+    state, losses = model.initial_state(), []
     for symbol, following in pairwise(ids.tolist()):
         logits, state = model.step(np.array([symbol]), state)
-        found.append(-log_softmax(logits)[0, following])
-    return np.array(found)
+        losses.append(-log_softmax(logits)[0, following])
+    return np.array(losses)
 
 
 def random_text(length: int, seed: int = 0) -> str:
     return "".join(np.random.default_rng(seed).choice(list("abcdefg"), length))
 
 
-# --- the network ------------------------------------------------------------------------------------------------------
+# --- the network --------------------------------------------------------------------------------------------
 
 
-def test_a_step_leaves_the_state_it_was_given_alone() -> None:
+def test_step_does_not_change_the_old_state() -> None:
     model = make()
     _, state = model.forward(np.array([[1], [2]]))
     kept = [part.copy() for parts in state for part in parts]
@@ -58,7 +58,7 @@ def test_a_step_leaves_the_state_it_was_given_alone() -> None:
     )
 
 
-def test_nothing_to_read_changes_nothing() -> None:
+def test_empty_input_does_not_change_the_state() -> None:
     model = make()
     _, state = model.forward(np.array([[1], [2]]))
     logits, after = model.forward(np.zeros((0, 1), np.int64), state)
@@ -66,15 +66,15 @@ def test_nothing_to_read_changes_nothing() -> None:
     assert after is state
 
 
-def test_it_can_be_sent_to_another_process() -> None:
+def test_pickled_model_generates_the_same_text() -> None:
     model = make()
     assert "".join(pickle.loads(pickle.dumps(model)).sample("ab", 50)) == "".join(model.sample("ab", 50))
 
 
-# --- predicting -------------------------------------------------------------------------------------------------------
+# --- predicting ---------------------------------------------------------------------------------------------
 
 
-def test_predictions_are_the_best_symbols_and_aligned() -> None:
+def test_prediction_is_the_best_symbol_at_each_step() -> None:
     model = make(kind="pairs")
     text = random_text(30)
     logits, _ = model.forward(model.encode(text)[:, None])
@@ -82,7 +82,7 @@ def test_predictions_are_the_best_symbols_and_aligned() -> None:
     assert model.predict("") == ""
 
 
-def test_a_long_text_is_predicted_in_parts_with_carried_state(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prediction_of_a_long_text_in_parts_carries_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make(kind="pairs")
     text = random_text(50)
     whole = model.predict(text)
@@ -90,22 +90,22 @@ def test_a_long_text_is_predicted_in_parts_with_carried_state(monkeypatch: pytes
     assert model.predict(text) == whole
 
 
-def test_an_unknown_symbol_is_named() -> None:
+def test_error_names_the_unknown_symbol() -> None:
     with pytest.raises(DataError, match="'x'"):
         make(kind="pairs").predict("abxa")
 
 
-# --- generating -------------------------------------------------------------------------------------------------------
+# --- generating ---------------------------------------------------------------------------------------------
 
 
-def test_equal_seeds_give_equal_texts_and_others_do_not() -> None:
+def test_equal_seeds_give_equal_texts_and_others_differ() -> None:
     model = make()
     texts = ["".join(model.sample("ab", 60, seed=seed)) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2]
     assert len(texts[0]) == 60
 
 
-def test_the_log_probability_is_the_one_that_scoring_finds() -> None:
+def test_log_probability_of_a_sample_equals_its_score() -> None:
     model = make()
     choices: list[dict[str, Any]] = [{}, {"temperature": 0.5, "top_k": 3}, {"temperature": 0.0}]
     for choice in choices:
@@ -116,7 +116,7 @@ def test_the_log_probability_is_the_one_that_scoring_finds() -> None:
         )
 
 
-def test_temperature_zero_is_the_best_symbol_each_time() -> None:
+def test_temperature_zero_takes_the_best_symbol() -> None:
     model = make()
     text = "a"
     for _ in range(20):
@@ -124,7 +124,7 @@ def test_temperature_zero_is_the_best_symbol_each_time() -> None:
     assert "".join(model.sample("a", 20, temperature=0)) == text[1:]
 
 
-def test_a_line_ends_with_its_end_which_counts_but_is_not_shown() -> None:
+def test_sampled_line_stops_at_its_end_which_has_a_probability_but_no_text() -> None:
     model = make(kind="lines")
     for seed in range(5):
         pieces = list(model.generate("a", 400, seed=seed))
@@ -138,7 +138,7 @@ def test_a_line_ends_with_its_end_which_counts_but_is_not_shown() -> None:
 
 
 @pytest.mark.parametrize("stop", ["a", "ab", "aab", "\n\n"])
-def test_a_stop_ends_the_text_before_it(stop: str) -> None:
+def test_stop_text_ends_the_sample_before_it(stop: str) -> None:
     model = make()
     free = "".join(model.sample("c", 500, seed=4))
     stopped = "".join(model.sample("c", 500, seed=4, stop=stop))
@@ -146,7 +146,7 @@ def test_a_stop_ends_the_text_before_it(stop: str) -> None:
 
 
 @given(st.text("ab", max_size=30), st.text("ab", min_size=1, max_size=5))
-def test_text_comes_as_soon_as_it_is_certain(text: str, stop: str) -> None:
+def test_text_stream_releases_text_as_soon_as_it_is_certain(text: str, stop: str) -> None:
     stream, shown = TextStream("char", stop), ""
     for number, symbol in enumerate(text, 1):
         shown += stream.add(symbol)
@@ -160,33 +160,33 @@ def test_text_comes_as_soon_as_it_is_certain(text: str, stop: str) -> None:
 
 
 @given(st.text(max_size=20))
-def test_bytes_are_put_together_to_whole_characters(text: str) -> None:
+def test_text_stream_decodes_bytes_to_whole_characters(text: str) -> None:
     stream = TextStream("byte", None)
     encoded = text.encode("utf-8", "replace")
     pieces = [stream.add(chr(byte)) for byte in encoded]
     assert "".join(pieces) + stream.end() == encoded.decode("utf-8")
 
 
-def test_a_character_cut_short_is_marked() -> None:
+def test_text_stream_marks_an_incomplete_character() -> None:
     stream = TextStream("byte", None)
     assert stream.add("\xe2") + stream.add("\x82") == ""
     assert stream.end() == "\N{REPLACEMENT CHARACTER}"
 
 
-def test_the_unknown_symbol_is_read_but_never_drawn() -> None:
+def test_unknown_symbol_is_read_but_never_sampled() -> None:
     model = make(symbols="\N{REPLACEMENT CHARACTER}abc", unknown=0)
     model._bias[0] = 50
     assert set("".join(model.sample("xyz", 200))) <= set("abc")
 
 
-def test_without_a_prompt_it_starts_at_a_line_or_at_the_first_symbol() -> None:
+def test_sample_without_prompt_starts_at_a_line_or_after_the_first_symbol() -> None:
     model = make()
     assert "".join(model.sample("", 30)) == "".join(model.sample("\n", 30))
     other = make(symbols="abcd")
     assert "".join(other.sample("", 30)) == "".join(other.sample("a", 30))
 
 
-def test_what_is_wrong_is_said_at_the_call() -> None:
+def test_wrong_arguments_are_reported_by_the_call() -> None:
     model = make()
     with pytest.raises(DataError, match="'x'"):
         model.sample("abx")
@@ -224,7 +224,7 @@ SCORES = np.log(np.array([0.1, 0.4, 0.2, 0.3])) + 5
         (Sampler(top_k=3, top_p=0.7), [0, 4 / 7, 0, 3 / 7]),
     ],
 )
-def test_choosing_by_definition(choice: Sampler, expected: list[float]) -> None:
+def test_sampler_follows_its_definition(choice: Sampler, expected: list[float]) -> None:
     np.testing.assert_allclose(choice.probabilities(SCORES), expected, atol=1e-12)
     draw = np.random.default_rng(0)
     counts = np.bincount([choice.draw(SCORES, draw) for _ in range(2000)], minlength=4)
@@ -232,10 +232,10 @@ def test_choosing_by_definition(choice: Sampler, expected: list[float]) -> None:
     np.testing.assert_allclose(counts / 2000, expected, atol=0.04)
 
 
-# --- scoring ----------------------------------------------------------------------------------------------------------
+# --- scoring ------------------------------------------------------------------------------------------------
 
 
-def test_running_text_is_scored_from_its_second_symbol_or_from_its_context() -> None:
+def test_running_text_is_scored_from_its_second_symbol_or_after_a_context() -> None:
     model = make()
     text = random_text(40)
     expected = losses_by_definition(model, model.encode("ab" + text))
@@ -250,13 +250,13 @@ def test_running_text_is_scored_from_its_second_symbol_or_from_its_context() -> 
 
 
 @pytest.mark.parametrize("text", ["", "a"])
-def test_too_little_to_score(text: str) -> None:
+def test_text_without_scored_symbols_has_no_mean(text: str) -> None:
     scores = make().score(text)
     assert scores.count == 0
     assert scores.mean is None and scores.bits is None
 
 
-def test_lines_are_scored_each_by_itself_with_its_end() -> None:
+def test_lines_are_scored_separately_with_their_ends() -> None:
     model = make(kind="lines")
     lines = ["abc", "", "a", "gfedcba", "bb"]
     scores = model.score("\n".join(lines) + "\n")
@@ -266,22 +266,22 @@ def test_lines_are_scored_each_by_itself_with_its_end() -> None:
     np.testing.assert_array_equal(model.score("\n".join(lines)).losses, scores.losses)
 
 
-def test_pairs_have_no_likelihood_and_do_not_go_on() -> None:
+def test_aligned_model_can_neither_score_nor_sample() -> None:
     model = make(kind="pairs")
     for use in (model.score, model.sample):
         with pytest.raises(ModelError, match="pairs"):
             use("ab")
 
 
-def test_streams_side_by_side_are_one_single_pass_but_for_the_warm_up() -> None:
+def test_parallel_streams_equal_a_single_pass() -> None:
     model = make()
     ids = model.encode(random_text(9 * WARM_UP + 77))
     single = carried_losses(model, ids, streams=1)
     np.testing.assert_allclose(single, losses_by_definition(model, ids), atol=1e-5)
     for streams in (2, 5, None):
-        found = carried_losses(model, ids, streams=streams)
-        assert found.shape == single.shape
-        np.testing.assert_allclose(found, single, atol=1e-3)
+        losses = carried_losses(model, ids, streams=streams)
+        assert losses.shape == single.shape
+        np.testing.assert_allclose(losses, single, atol=1e-3)
 
 
 def block_losses(model: CharacterModel, ids: Array, block: int) -> Array:
@@ -304,10 +304,10 @@ def test_blocks_start_from_the_initial_state(block: int, monkeypatch: pytest.Mon
     np.testing.assert_allclose(block_losses(model, ids, block), expected, atol=1e-5)
 
 
-# --- looking inside ---------------------------------------------------------------------------------------------------
+# --- looking inside -----------------------------------------------------------------------------------------
 
 
-def test_states_are_those_of_stepping_through() -> None:
+def test_states_equal_those_of_single_steps() -> None:
     model = make()
     text = random_text(20)
     shown = model.states(text)
@@ -323,11 +323,11 @@ def test_states_are_those_of_stepping_through() -> None:
     np.testing.assert_allclose(shown["encoder.1.h"], o * np.tanh(c), atol=1e-6)
 
 
-def test_only_what_is_wanted_is_kept() -> None:
+def test_states_are_limited_to_requested_names() -> None:
     assert make().states("abc", {"encoder.1.c"}).keys() == {"encoder.1.c"}
 
 
-def test_a_long_text_is_looked_at_in_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_states_of_a_long_text_are_read_in_streams(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make()
     text = random_text(6 * WARM_UP)
     whole = model.states(text)
@@ -338,8 +338,8 @@ def test_a_long_text_is_looked_at_in_streams(monkeypatch: pytest.MonkeyPatch) ->
         np.testing.assert_allclose(values, whole[name], atol=1e-3)
 
 
-def test_the_lectures_walk_through_shows_the_state_after_each_symbol() -> None:
-    """A cell alone: the scores are its states, and the last of them is the final state."""
+def test_network_without_output_layer_returns_its_states() -> None:
+    """Check the walk-through of the lecture: the scores of a single cell are its states."""
     model = make(CharModel(cell="rnn", hidden_size=2, input="onehot", output="none"), "helo")
     shown = model.states("hello")
     assert shown["encoder.0.h"].shape == (5, 2)

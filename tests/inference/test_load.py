@@ -1,4 +1,4 @@
-"""What is refused of a model directory whose parts do not belong together, and that the runtime stays light."""
+"""Tests of loading: parts that do not fit each other are refused, and no heavy library is imported."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def stored(parts: Parts, folder: Path) -> StoredModel:
     return read_model(folder / "model")
 
 
-def test_a_stored_tagger_tags_as_before(tmp_path: Path) -> None:
+def test_stored_tagger_gives_the_same_scores(tmp_path: Path) -> None:
     parts = tagger_parts(TAGGER)
     model = load_model(stored(parts, tmp_path))
     assert isinstance(model, TaggerModel)
@@ -51,7 +51,7 @@ def test_a_stored_tagger_tags_as_before(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("unit", ["char", "byte"])
-def test_a_stored_character_model_samples_as_before(unit: str, tmp_path: Path) -> None:
+def test_stored_character_model_gives_the_same_sample(unit: str, tmp_path: Path) -> None:
     parts = character_parts(CHARACTER, "\nabc", unit=unit)
     model = load_model(stored(parts, tmp_path))
     assert isinstance(model, CharacterModel)
@@ -60,22 +60,22 @@ def test_a_stored_character_model_samples_as_before(unit: str, tmp_path: Path) -
     )
 
 
-def test_half_precision_is_taken_and_worked_on_in_single(tmp_path: Path) -> None:
+def test_half_precision_weights_are_computed_in_single_precision(tmp_path: Path) -> None:
     config, vocab, weights = tagger_parts(TAGGER)
     half = {name: array.astype(np.float16) for name, array in weights.items()}
     model = load_model(stored((config, vocab, half), tmp_path))
     single = {name: array.astype(np.float32) for name, array in half.items()}
     again = load_tagger(stored_model((config, vocab, single)))
     assert isinstance(model, TaggerModel)
-    found, expected = model.scores([["The", "dog"]])[0], again.scores([["The", "dog"]])[0]
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    scores, expected = model.scores([["The", "dog"]])[0], again.scores([["The", "dog"]])[0]
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
 
 
 GONE = object()
 Change = tuple[
     str, object, str
-]  # a path into config (c), vocab (v) or weights (w), the value it gets, and what is said of it
+]  # a path into config (c), vocab (v) or weights (w), its new value, and a pattern of the error message
 
 WRONG_TAGGERS: list[Change] = [
     (
@@ -137,7 +137,7 @@ WRONG_CHARACTER_MODELS: list[Change] = [
 
 
 def changed(parts: Parts, path: str, value: object) -> StoredModel:
-    """A bundle with one thing put in another's place."""
+    """Return a stored model with one value replaced."""
     at: Any = dict(zip("cvw", parts, strict=True))
     *way, last = path.split("/")
     for key in way:
@@ -150,7 +150,7 @@ def changed(parts: Parts, path: str, value: object) -> StoredModel:
 
 
 @pytest.mark.parametrize(("path", "value", "reason"), WRONG_TAGGERS)
-def test_a_tagger_whose_parts_do_not_belong_together(path: str, value: object, reason: str) -> None:
+def test_tagger_with_parts_that_do_not_fit_is_refused(path: str, value: object, reason: str) -> None:
     parts = tagger_parts(TAGGER)
     parts[0]["model"]["features"] = list(parts[0]["model"]["features"])  # as JSON has it
     with pytest.raises(ModelError, match=reason):
@@ -158,7 +158,7 @@ def test_a_tagger_whose_parts_do_not_belong_together(path: str, value: object, r
 
 
 @pytest.mark.parametrize(("path", "value", "reason"), WRONG_CHARACTER_MODELS)
-def test_a_character_model_whose_parts_do_not_belong_together(path: str, value: object, reason: str) -> None:
+def test_character_model_with_parts_that_do_not_fit_is_refused(path: str, value: object, reason: str) -> None:
     with pytest.raises(ModelError, match=reason):
         load_model(changed(character_parts(CHARACTER, "\nabc"), path, value))
 
@@ -170,22 +170,23 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         load_model(stored(parts, tmp_path))
 
 
-def test_numbers_that_are_no_bytes() -> None:
+def test_symbols_above_255_are_refused_as_bytes() -> None:
     parts = character_parts(CHARACTER, "\nabc", unit="byte")
     with pytest.raises(ModelError, match="symbols: expected bytes from 0 to 255"):
         load_model(changed(parts, "v/symbols/3", 256))
 
 
-def test_labels_are_those_of_the_vocabulary() -> None:
+def test_labels_come_from_the_vocabulary() -> None:
     model = load_model(stored_model(tagger_parts(TAGGER)))
     assert isinstance(model, TaggerModel)
     assert model.labels == SPAN_LABELS
 
 
-def test_the_runtime_needs_neither_torch_nor_pydantic_nor_yaml() -> None:
+def test_inference_imports_no_heavy_library() -> None:
     code = (
         "import sys, seqtool.inference.load, seqtool.inference.text_scoring, seqtool.metrics;"
-        "print(*{name.split('.')[0] for name in sys.modules} & {'torch', 'pydantic', 'yaml', 'typer', 'rich', 'scipy'})"
+        "heavy = {'torch', 'pydantic', 'yaml', 'typer', 'rich', 'scipy'};"
+        "print(*{name.split('.')[0] for name in sys.modules} & heavy)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()

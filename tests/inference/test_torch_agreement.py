@@ -1,6 +1,6 @@
-"""Networks of many configurations, as training builds them in torch, against the runtime with their weights.
+"""Tests that numpy and torch agree on the scores of networks of many configurations.
 
-The tolerance is the project's: 1e-5 * max(1, |logit|).
+The tolerance is 1e-5 * max(1, |logit|).
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ STACKS: list[dict[str, Any]] = [
 SYMBOLS = "abcdefgh"
 
 
-def randomise(network: torch.nn.Module) -> None:
+def randomize(network: torch.nn.Module) -> None:
     torch.manual_seed(2)
     with torch.no_grad():
         for parameter in network.parameters():
@@ -88,12 +88,12 @@ INPUTS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("cell", "entering"), list(product(CELLS, INPUTS)))
-def test_character_models(cell: dict[str, Any], entering: dict[str, Any]) -> None:
+def test_character_model_agrees_with_torch(cell: dict[str, Any], entering: dict[str, Any]) -> None:
     ids = np.random.default_rng(0).integers(0, len(SYMBOLS), (13, 3))
     for stack in STACKS:
         settings = CharSettings(model=CharModel(hidden_size=9, **cell, **entering, **stack))
         network = build_character_network(settings, len(SYMBOLS))
-        randomise(network)
+        randomize(network)
         config, vocab, _ = character_parts(settings.model, SYMBOLS)
         weights = weight_arrays(network)
         assert {name: array.shape for name, array in weights.items()} == character_shapes(
@@ -111,11 +111,11 @@ def test_character_models(cell: dict[str, Any], entering: dict[str, Any]) -> Non
 
 
 def step_by_step(model: CharacterModel, ids: Array) -> Array:
-    state, found = model.initial_state(ids.shape[1]), []
+    state, steps = model.initial_state(ids.shape[1]), []
     for symbols in ids:
         logits, state = model.step(symbols, state)
-        found.append(logits)
-    return np.stack(found)
+        steps.append(logits)
+    return np.stack(steps)
 
 
 FEATURE_LISTS: dict[str, tuple[Feature, ...]] = {
@@ -138,7 +138,7 @@ ENDS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize(("features", "cell"), list(product(FEATURE_LISTS, CELLS)))
-def test_taggers(features: str, cell: dict[str, Any]) -> None:
+def test_tagger_agrees_with_torch(features: str, cell: dict[str, Any]) -> None:
     for end, stack in product(ENDS, STACKS):
         model = TaggerModelSettings(features=FEATURE_LISTS[features], hidden_size=7, **cell, **end, **stack)
         config, vocab, _ = tagger_parts(model)
@@ -165,7 +165,7 @@ def torch_tagger(model: TaggerModelSettings, like: TaggerModel) -> TaggerNetwork
     network = build_tagger_network(
         settings, rows, len(like.encoder.characters or ()) + 3, len(SPAN_LABELS), allowed
     )
-    randomise(network)
+    randomize(network)
     return network
 
 
@@ -173,7 +173,7 @@ EWT = Path(os.environ.get("SEQTOOL_DATA", "")) / "ud_english_ewt"
 CHOSEN = CASES[::17]  # `python -m tests.benchmarks.agreement` looks at all of them
 
 
-def test_the_chosen_kinds_of_taggers_have_every_value_of_every_dimension() -> None:
+def test_chosen_cases_contain_every_value_of_every_dimension() -> None:
     for dimension in fields(Case):
         every, chosen = ({getattr(case, dimension.name) for case in cases} for cases in (CASES, CHOSEN))
         assert chosen == every
@@ -188,16 +188,16 @@ def ewt() -> Text:
     not (os.environ.get("SEQTOOL_DATA") and EWT.is_dir()), reason="SEQTOOL_DATA does not name the real data"
 )
 @pytest.mark.parametrize("case", CHOSEN, ids=str)
-def test_taggers_on_real_sentences(case: Case, ewt: Text) -> None:
+def test_tagger_agrees_with_torch_on_real_sentences(case: Case, ewt: Text) -> None:
     assert len(ewt.sentences) == 2001
-    found = compare(*both(network_settings(case, hidden=16), ewt.counts), ewt)
-    assert found.tokens == 25_147
-    assert found.deviation <= TOLERANCE
-    assert not found.wrong
+    agreement = compare(*both(network_settings(case, hidden=16), ewt.counts), ewt)
+    assert agreement.tokens == 25_147
+    assert agreement.deviation <= TOLERANCE
+    assert not agreement.wrong
 
 
 def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[int]:
-    """As training decodes."""
+    """Return the label numbers that training decodes."""
     if tagger.settings.decoder == "softmax":
         return scores.argmax(1).tolist()  # type: ignore[no-any-return]
     parts = list(constraint_scores(tagger.labels, tagger.inner_scheme))
@@ -207,7 +207,7 @@ def decode(network: TaggerNetwork, tagger: TaggerModel, scores: Array) -> list[i
     return viterbi(scores[:, None], np.array([len(scores)]), *parts)[:, 0].tolist()  # type: ignore[no-any-return]
 
 
-def test_the_lectures_cell_ends_in_the_state_that_the_notebook_prints() -> None:
+def test_cell_of_the_lecture_ends_in_the_printed_state() -> None:
     settings = CharSettings(
         seed=777, model=CharModel(cell="rnn", input="onehot", hidden_size=2, output="none")
     )

@@ -1,4 +1,4 @@
-"""Word features and the dense layer against torch, and against their definitions."""
+"""Tests of word features and the dense layer against torch and against their definitions."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ LENGTHS = np.array([2, 7, 3, 66, 4, 3])
 
 
 def characters() -> Array:
-    """Words as [begin] + characters + [end], padded with -1."""
+    """Return words as [begin] + characters + [end], padded with -1."""
     draw = np.random.default_rng(0)
-    found = np.full((len(LENGTHS), LENGTHS.max()), -1)
+    words = np.full((len(LENGTHS), LENGTHS.max()), -1)
     for row, length in enumerate(LENGTHS):
-        found[row, :length] = [1, *draw.choice([0, 3, 4, 5, 6], length - 2), 2]
-    return found
+        words[row, :length] = [1, *draw.choice([0, 3, 4, 5, 6], length - 2), 2]
+    return words
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 5, 9])
-def test_the_character_convolution_is_torchs_over_each_word_alone(width: int) -> None:
+def test_character_cnn_equals_torch_on_each_word_alone(width: int) -> None:
     torch.manual_seed(1)
     embedding, conv = torch.nn.Embedding(7, 4), torch.nn.Conv1d(4, 6, width)
     parameters = [*embedding.named_parameters("x.embedding"), *conv.named_parameters("x.conv")]
     ours = CharacterCnn.from_weights(
         {name: parameter.detach().numpy() for name, parameter in parameters}, "x."
     )
-    found = ours.vectors(characters(), LENGTHS)
-    for word, length, vector in zip(characters(), LENGTHS.tolist(), found, strict=True):
+    vectors = ours.vectors(characters(), LENGTHS)
+    for word, length, vector in zip(characters(), LENGTHS.tolist(), vectors, strict=True):
         ids = [
             *word[:length].tolist(),
             *[2] * (width - length),
-        ]  # a short word is filled up with its end mark
+        ]  # a short word is padded with end marks
         expected = functional.relu(conv(embedding(torch.tensor(ids)).T[None])).amax(2)[0]
         np.testing.assert_allclose(vector, expected.detach().numpy(), atol=1e-5)
 
 
-def test_words_shorter_than_the_filter_alone_are_filled_up_too() -> None:
+def test_batch_of_words_shorter_than_the_filter_is_padded() -> None:
     draw = np.random.default_rng(0)
     shapes = {"x.embedding.weight": (5, 3), "x.conv.weight": (4, 3, 6), "x.conv.bias": (4,)}
     ours = CharacterCnn.from_weights(
@@ -57,7 +57,7 @@ def test_words_shorter_than_the_filter_alone_are_filled_up_too() -> None:
     np.testing.assert_allclose(short, ours.vectors(np.array([[1, 4, 2, 2, 2, 2]]), np.array([6])))
 
 
-def test_the_character_lstm_is_torchs_last_states_of_each_word_alone() -> None:
+def test_character_lstm_equals_last_states_of_torch_on_each_word_alone() -> None:
     torch.manual_seed(1)
     embedding, lstm = torch.nn.Embedding(7, 4), torch.nn.LSTM(4, 5, bidirectional=True)
     weights = {"x.embedding.weight": embedding.weight.detach().numpy()}
@@ -67,13 +67,13 @@ def test_the_character_lstm_is_torchs_last_states_of_each_word_alone() -> None:
             parameter.detach().numpy()
         )
     ours = CharacterLstm.from_weights(Feature(name="char_lstm", dim=5, char_dim=4), weights, "x.")
-    found = ours.vectors(characters(), LENGTHS)
-    for word, length, vector in zip(characters(), LENGTHS.tolist(), found, strict=True):
+    vectors = ours.vectors(characters(), LENGTHS)
+    for word, length, vector in zip(characters(), LENGTHS.tolist(), vectors, strict=True):
         _, (h, _) = lstm(embedding(torch.from_numpy(word[:length]))[:, None])
         np.testing.assert_allclose(vector, h.reshape(-1).detach().numpy(), atol=1e-5)
 
 
-def test_an_unseen_value_has_the_mean_of_all_rows_where_there_is_no_unknown_row() -> None:
+def test_unseen_value_without_unknown_row_has_the_mean_of_all_rows() -> None:
     table = np.random.default_rng(0).standard_normal((4, 3)).astype(np.float32)
     ids = np.array([2, -1, 0])
     without = ValueEmbedding.from_weights(Feature(name="form", unknown=False), table).vectors(ids)
@@ -85,7 +85,7 @@ def test_an_unseen_value_has_the_mean_of_all_rows_where_there_is_no_unknown_row(
 
 
 @pytest.mark.parametrize("norm", [True, False])
-def test_the_dense_layer_is_torchs(norm: bool) -> None:
+def test_dense_layer_equals_torch(norm: bool) -> None:
     torch.manual_seed(1)
     linear, layer_norm = torch.nn.Linear(7, 5), torch.nn.LayerNorm(5)
     torch.nn.init.normal_(layer_norm.weight)
@@ -105,12 +105,12 @@ def test_the_dense_layer_is_torchs(norm: bool) -> None:
     np.testing.assert_allclose(ours(x.numpy()), expected.detach().numpy(), atol=1e-5)
 
 
-def test_gelu_far_out() -> None:
+def test_gelu_of_large_values_equals_torch() -> None:
     x = np.array([-60.0, -1.0, 0.0, 1.0, 60.0], np.float32)
     np.testing.assert_allclose(
         gelu(x.copy()), functional.gelu(torch.from_numpy(x), approximate="tanh").numpy(), atol=1e-6
     )
 
 
-def test_no_dense_layer_without_a_projection() -> None:
+def test_model_without_projection_has_no_dense_layer() -> None:
     assert Projection.from_weights(TaggerModel(projection=0), {}) is None

@@ -1,4 +1,4 @@
-"""The cache of what words give the first layer: its bound, what it keeps, and that it changes no result."""
+"""Tests of the cache of input gates: its limit, the words that it keeps, and equal results."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model() -> TaggerModel:
 
 
 def small(model: TaggerModel) -> WordGateCache:
-    """An empty cache of the model's words that holds 64 of them."""
+    """Return an empty cache for 64 words of the model."""
     whole = model._cache
     return WordGateCache(whole.encoder, whole.embedder, whole.cell, size=0)
 
@@ -37,7 +37,7 @@ def words(first: int, last: int) -> list[str]:
     return [f"word{number}" for number in range(first, last)]
 
 
-def test_what_is_given_out_is_the_same_before_and_after_words_were_dropped(model: TaggerModel) -> None:
+def test_gates_are_the_same_after_words_were_dropped(model: TaggerModel) -> None:
     cache, expected = small(model), gates(model._cache, words(0, 300))
     assert cache.capacity == LEAST_WORDS
     for start in (0, 40, 80, 10, 240, 0):
@@ -46,7 +46,7 @@ def test_what_is_given_out_is_the_same_before_and_after_words_were_dropped(model
         assert len(cache) <= cache.capacity
 
 
-def test_words_that_are_used_most_stay(model: TaggerModel) -> None:
+def test_cache_keeps_the_most_used_words(model: TaggerModel) -> None:
     cache = small(model)
     for _ in range(3):
         gates(cache, words(0, 20))
@@ -56,7 +56,7 @@ def test_words_that_are_used_most_stay(model: TaggerModel) -> None:
     assert not set(words(35, 60)) <= set(cache._rows)
 
 
-def test_an_endless_stream_uses_the_same_rows_again(model: TaggerModel) -> None:
+def test_cache_reuses_its_rows_for_many_words(model: TaggerModel) -> None:
     cache = small(model)
     table = cache._table
     for start in range(0, 6000, 60):
@@ -66,7 +66,7 @@ def test_an_endless_stream_uses_the_same_rows_again(model: TaggerModel) -> None:
     assert cache._table is table
 
 
-def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(
+def test_failed_computation_leaves_the_cache_unchanged(
     model: TaggerModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = small(model)
@@ -79,7 +79,7 @@ def test_a_word_that_cannot_be_read_leaves_the_cache_as_it_was(
     assert len(cache) + len(cache._free) == cache.capacity
 
 
-def test_more_words_than_it_holds_are_left_to_the_caller(model: TaggerModel) -> None:
+def test_lookup_of_more_words_than_the_capacity_returns_none(model: TaggerModel) -> None:
     cache = small(model)
     with cache.lookup(words(0, cache.capacity + 1)) as found:
         assert found is None
@@ -87,7 +87,7 @@ def test_more_words_than_it_holds_are_left_to_the_caller(model: TaggerModel) -> 
     assert len(cache) == cache.capacity
 
 
-def test_a_sentence_of_more_words_than_it_holds_gets_the_same_scores(model: TaggerModel) -> None:
+def test_sentence_with_more_words_than_the_capacity_gets_the_same_scores(model: TaggerModel) -> None:
     sentence = words(0, 200)
     expected = model.scores([sentence])[0]
     model._cache = small(model)
@@ -96,14 +96,14 @@ def test_a_sentence_of_more_words_than_it_holds_gets_the_same_scores(model: Tagg
     assert len(model._cache) == 0
 
 
-def test_it_travels_empty_and_works_on_arrival(model: TaggerModel) -> None:
+def test_pickled_cache_is_empty_and_works(model: TaggerModel) -> None:
     before = gates(model._cache, words(0, 30))
     arrived = pickle.loads(pickle.dumps(model._cache))
     assert len(arrived) == 0
     np.testing.assert_array_equal(gates(arrived, words(0, 30)), before)
 
 
-def test_threads_may_share_it(model: TaggerModel) -> None:
+def test_threads_can_share_a_cache(model: TaggerModel) -> None:
     expected = gates(model._cache, words(0, 400))
     cache = small(model)
 
@@ -121,27 +121,27 @@ def test_threads_may_share_it(model: TaggerModel) -> None:
         assert all(pool.map(work, range(8)))
 
 
-def test_words_that_are_wanted_just_then_stay_though_others_are_used_more(
+def test_cache_keeps_requested_words_even_if_others_are_used_more(
     model: TaggerModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = small(model)
     gates(cache, words(0, 10))
     for _ in range(3):
         gates(cache, words(10, 64))
-    worked_out: list[str] = []
+    computed: list[str] = []
     read = WordGateCache.input_vectors
 
-    def noted(self: WordGateCache, missing: list[str]) -> Array:
-        worked_out.extend(missing)
+    def record(self: WordGateCache, missing: list[str]) -> Array:
+        computed.extend(missing)
         return read(self, missing)
 
     with monkeypatch.context() as patched:
-        patched.setattr(WordGateCache, "input_vectors", noted)
+        patched.setattr(WordGateCache, "input_vectors", record)
         gates(cache, words(0, 10) + words(64, 80))
-    assert worked_out == words(64, 80)
+    assert computed == words(64, 80)
 
 
-def test_batches_are_made_smaller_until_their_words_fit_in(
+def test_batches_are_halved_until_their_words_fit(
     model: TaggerModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sentences = [words(first, first + 20) for first in range(0, 400, 20)]

@@ -1,7 +1,7 @@
-"""Whether torch and the runtime say the same of real sentences: taggers of every kind, with weights of a trained model's size.
+"""Comparison of torch and numpy on real sentences: taggers of every kind, weights as large as trained ones.
 
-Tolerance and rule are the project's: scores within 1e-5 * max(1, |score|); the same labels wherever the best choice beats
-the next by more than twice that.
+Scores must agree within 1e-5 * max(1, |score|). Labels must be equal if the margin of the best label exceeds
+twice that.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ FEATURES: dict[str, tuple[Feature, ...]] = {
     ),
 }
 DECODERS = ("softmax", "viterbi", "crf")
-# How many times as large as torch draws them training makes the weights of the layers, and of the output layer: found with
-# taggers trained on EWT (LSTM 160: 2.5 and 4.8; ReLU 48: 1.1 to 1.8 and 3.1). A random LSTM of 2.5 is chaotic, as no trained one
-# is: it carries any difference of rounding on and makes it larger. Hence 2.
+# Training enlarges the weights that torch initializes. These factors, of the recurrent layers and of the
+# output layer, were measured on taggers trained on EWT (LSTM 160: 2.5 and 4.8; ReLU 48: 1.1 to 1.8 and 3.1).
+# A random LSTM with a factor of 2.5 is chaotic, unlike a trained one, and amplifies rounding errors. Its
+# factor is therefore 2.
 GAINS = {"lstm": (2.0, 5.0), "gru": (2.0, 5.0), "rnn": (1.5, 3.0)}
 
 
@@ -74,7 +75,8 @@ class Case:
     decoder: str
 
     def __str__(self) -> str:
-        return f"{self.cell:<4} x {self.layers} {'both ways' if self.bidirectional else 'one way':<9} {self.features:<9} {self.decoder}"
+        directions = "both ways" if self.bidirectional else "one way"
+        return f"{self.cell:<4} x {self.layers} {directions:<9} {self.features:<9} {self.decoder}"
 
 
 CASES = tuple(Case(*values) for values in product(CELLS, (1, 2), (False, True), FEATURES, DECODERS))
@@ -82,30 +84,31 @@ CASES = tuple(Case(*values) for values in product(CELLS, (1, 2), (False, True), 
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was found.
+    """Result of a comparison.
 
     Attributes:
-        deviation: the largest |ours - torch's| / max(1, |torch's|) of a score.
-        others: tokens that got another label.
-        wrong: sentences with another label though the best choice was clear.
+        tokens: number of tokens.
+        deviation: largest |numpy - torch| / max(1, |torch|) of a score.
+        different: tokens with different labels.
+        wrong: sentences with different labels in spite of a clear margin.
     """
 
     tokens: int
     deviation: float
-    others: int
+    different: int
     wrong: int
 
 
 @dataclass(frozen=True)
 class Text:
-    """Sentences to be tagged, and the words of the training data with their counts."""
+    """Sentences to tag, and the words of the training data with their counts."""
 
     sentences: Sentences
     counts: Mapping[str, int]
 
     @classmethod
     def of(cls, folder: Path) -> Text:
-        """EWT's development sentences, its training words. Args: folder: with the two files."""
+        """Read the development sentences and the training words of EWT from a folder."""
         read = {part: list(_sentences(folder / f"en_ewt-ud-{part}.conllu")) for part in ("train", "dev")}
         return cls(read["dev"], Counter(word for sentence in read["train"] for word in sentence))
 
@@ -116,7 +119,7 @@ def _sentences(path: Path) -> Sentences:
 
 
 def network_settings(case: Case, hidden: int) -> Network:
-    """The settings of a case; what the matrix leaves open (start, residual, projection, norm) is drawn."""
+    """Return the settings of a case. Initial state, residual, projection and norm are random."""
     draw = np.random.default_rng(CASES.index(case))
     return Network(
         **CELLS[case.cell],
@@ -133,7 +136,7 @@ def network_settings(case: Case, hidden: int) -> Network:
 
 
 def both(model: Network, counts: Mapping[str, int]) -> tuple[TaggerNetwork, TaggerModel]:
-    """A network in torch and the runtime's tagger with its weights."""
+    """Return a network in torch and a tagger in numpy with the same weights."""
     features = model.features
     assert isinstance(features, tuple)
     encoder = WordEncoder.build(features, counts, vectors=_vectors(features, counts))
@@ -162,7 +165,7 @@ def _vectors(features: Sequence[Feature], counts: Mapping[str, int]) -> dict[int
 
 
 def _enlarge(network: TaggerNetwork, layers: float, output: float) -> None:
-    """Weights as large as training makes them; what begins as zeros or ones gets noise."""
+    """Enlarge weights as training does, and add noise to those that are initialized as zeros or ones."""
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if name.startswith(("crf.", "encoder.initial.", "norm.")):
@@ -172,7 +175,7 @@ def _enlarge(network: TaggerNetwork, layers: float, output: float) -> None:
 
 
 def trained(folder: Path) -> tuple[TaggerNetwork, TaggerModel]:
-    """A trained tagger in both. Args: folder: its model directory."""
+    """Return a trained tagger in torch and in numpy, from a model directory."""
     bundle = read_model(folder)
     tagger = load_tagger(bundle)
     settings = TaggerSettings(data=TaggerData(train=("x",)), model=tagger.settings)
@@ -186,26 +189,26 @@ def trained(folder: Path) -> tuple[TaggerNetwork, TaggerModel]:
 
 
 def compare(network: TaggerNetwork, tagger: TaggerModel, text: Text) -> Agreement:
-    """Torch's scores and labels beside the runtime's."""
+    """Compare the scores and labels of torch and numpy."""
     ours, theirs = tagger.scores(text.sentences), torch_scores(network, tagger, text.sentences)
     labels, expected = decoded(tagger, ours), decoded(tagger, theirs)
-    given = [tagger.to_file_scheme([tagger.labels[number] for number in path]) for path in labels]
-    assert given == tagger.tag(text.sentences)
+    converted = [tagger.to_file_scheme([tagger.labels[number] for number in path]) for path in labels]
+    assert converted == tagger.tag(text.sentences)
     deviations = [
         np.abs(one - other) / np.maximum(1, np.abs(other)) for one, other in zip(ours, theirs, strict=True)
     ]
     return Agreement(
         sum(map(len, labels)),
-        float(max(found.max() for found in deviations)),
+        float(max(values.max() for values in deviations)),
         sum(int((one != other).sum()) for one, other in zip(labels, expected, strict=True)),
-        sum(_wrong(tagger, *found) for found in zip(labels, expected, theirs, strict=True)),
+        sum(_is_wrong(tagger, *paths) for paths in zip(labels, expected, theirs, strict=True)),
     )
 
 
 def torch_scores(
     network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences, batch: int = 128
 ) -> list[Array]:
-    """Scores (tokens, labels) of the torch network, from padded batches of sentences, the longest first."""
+    """Return the scores (tokens, labels) of the torch network, computed in padded batches."""
     order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
     found = [np.empty(0)] * len(sentences)
     for start in range(0, len(order), batch):
@@ -225,20 +228,20 @@ def _batch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Senten
     padded = np.zeros((len(sentences[0]), len(sentences)), np.int64)
     for column, sentence in enumerate(sentences):
         padded[: len(sentence), column] = [places[word] for word in sentence]
-    given = WordInput(torch.from_numpy(encoded.ids[padded]))
+    words = WordInput(torch.from_numpy(encoded.ids[padded]))
     if encoded.characters is not None and encoded.lengths is not None:
         characters, lengths = torch.from_numpy(encoded.characters), torch.from_numpy(encoded.lengths)
-        given = replace(
-            given, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded)
+        words = replace(
+            words, characters=characters, character_lengths=lengths, distinct=torch.from_numpy(padded)
         )
     sizes = torch.tensor([len(sentence) for sentence in sentences])
     with torch.inference_mode():
-        scores: Array = network(given, sizes, network.encoder.initial_state(len(sentences))).numpy()
+        scores: Array = network(words, sizes, network.encoder.initial_state(len(sentences))).numpy()
     return scores
 
 
 def sequence_scores(tagger: TaggerModel) -> tuple[Array, Array, Array]:
-    """Start, transitions and end, as training decodes with them."""
+    """Return the scores of label sequences that training decodes with."""
     parts = constraint_scores(tagger.labels, tagger.inner_scheme)
     if tagger.settings.decoder == "softmax":
         return tuple(np.zeros_like(part) for part in parts)  # type: ignore[return-value]
@@ -246,7 +249,7 @@ def sequence_scores(tagger: TaggerModel) -> tuple[Array, Array, Array]:
 
 
 def decoded(tagger: TaggerModel, scores: Sequence[Array]) -> list[Array]:
-    """The best label numbers of each sentence."""
+    """Return the best label numbers of each sentence."""
     if tagger.settings.decoder == "softmax":
         return [found.argmax(1) for found in scores]
     parts = sequence_scores(tagger)
@@ -258,8 +261,8 @@ def decoded(tagger: TaggerModel, scores: Sequence[Array]) -> list[Array]:
     return [paths[:length, column] for column, length in enumerate(lengths)]
 
 
-def _wrong(tagger: TaggerModel, ours: Array, theirs: Array, scores: Array) -> bool:
-    """Whether the labels differ, and torch's own score of them by more than twice what its single scores may be off."""
+def _is_wrong(tagger: TaggerModel, ours: Array, theirs: Array, scores: Array) -> bool:
+    """Return whether labels differ and their scores in torch differ by more than twice the tolerance."""
     if (ours == theirs).all():
         return False
     slack = 2 * TOLERANCE * np.maximum(1, np.abs(scores).max(1))

@@ -1,4 +1,4 @@
-"""Character models and taggers with random weights, as a model directory holds them; no training, no torch."""
+"""Character models and taggers with random weights, without training and without torch."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def stored_model(parts: Parts) -> StoredModel:
 
 
 def random_weights(shapes: Shapes, seed: int = 0, scale: float = 0.4) -> Weights:
-    """Normal numbers."""
+    """Return normally distributed weights."""
     draw = np.random.default_rng(seed)
     return {name: (draw.standard_normal(shape) * scale).astype(np.float32) for name, shape in shapes.items()}
 
@@ -76,7 +76,7 @@ def character_parts(
     scale: float = 0.4,
     **vocab: Any,
 ) -> Parts:
-    """A character model over symbols; `vocab`: unit, unknown."""
+    """Return the parts of a character model over symbols; `vocab`: unit, unknown."""
     vocabulary = SymbolVocabulary(symbols, **vocab)
     config = {
         "task": "char",
@@ -87,15 +87,19 @@ def character_parts(
     return config, vocabulary.to_json(), random_weights(character_shapes(model, len(symbols)), seed, scale)
 
 
-def character_model(model: CharModel, symbols: Sequence[str], **given: Any) -> CharacterModel:
-    """The same, ready to be used."""
-    return load_character_model(stored_model(character_parts(model, symbols, **given)))
+def character_model(model: CharModel, symbols: Sequence[str], **options: Any) -> CharacterModel:
+    """Return a character model; options as for `character_parts`."""
+    return load_character_model(stored_model(character_parts(model, symbols, **options)))
 
 
 def tagger_parts(
     model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, *, scheme: str = "iob2", seed: int = 0
 ) -> Parts:
-    """A tagger whose training data had `WORDS`, the first of them most often; its features must be a list."""
+    """Return the parts of a tagger with the training words `WORDS`, the first the most frequent.
+
+    Args:
+        model: settings with a list of features.
+    """
     assert isinstance(model.features, tuple)
     encoder = WordEncoder.build(
         model.features, {word: len(WORDS) - place for place, word in enumerate(WORDS)}, "nfc"
@@ -115,13 +119,13 @@ def tagger_parts(
     return config, vocab, random_weights(tagger_shapes(model, read_word_vocabulary(vocab, model)), seed)
 
 
-def tagger(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, **given: Any) -> TaggerModel:
-    """The same, ready to be used."""
-    return load_tagger(stored_model(tagger_parts(model, labels, **given)))
+def tagger(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, **options: Any) -> TaggerModel:
+    """Return a tagger; options as for `tagger_parts`."""
+    return load_tagger(stored_model(tagger_parts(model, labels, **options)))
 
 
 def random_sentences(lengths: Sequence[int], seed: int = 0) -> list[list[str]]:
-    """Sentences of known and unseen words."""
+    """Return sentences of known and unseen words."""
     draw = np.random.default_rng(seed)
     words = WORDS + UNSEEN
     return [[words[number] for number in draw.integers(0, len(words), length)] for length in lengths]

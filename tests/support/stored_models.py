@@ -1,8 +1,9 @@
-"""Model directories with random weights, made without training and without torch, for tests of what uses them."""
+"""Model directories with random weights, without training and without torch."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from seqtool.settings import CharModel, Feature, TaggerModel
 from seqtool.storage.model_directory import write_model
@@ -18,7 +19,7 @@ RICH = (
 
 
 def store(folder: Path, parts: Parts, **facts: object) -> Path:
-    """A run directory that holds nothing but a model."""
+    """Write a run directory that contains a model only."""
     config, vocab, weights = parts
     write_model(
         folder / "model", config, vocab, weights, {"kind": config["kind"], "name": folder.name, **facts}
@@ -26,10 +27,10 @@ def store(folder: Path, parts: Parts, **facts: object) -> Path:
     return folder
 
 
-def store_character_model(folder: Path, kind: str = "text", symbols: str = LETTERS, **given: object) -> Path:
-    """A character model over a few letters."""
-    parts = character_parts(CharModel(hidden_size=8, embedding_dim=4), symbols, kind=kind, scale=0.8, **given)  # type: ignore[arg-type]
-    return store(folder, parts)
+def store_character_model(folder: Path, kind: str = "text", symbols: str = LETTERS, **options: Any) -> Path:
+    """Write a character model over a few letters; options as for `character_parts`."""
+    model = CharModel(hidden_size=8, embedding_dim=4)
+    return store(folder, character_parts(model, symbols, kind=kind, scale=0.8, **options))
 
 
 def store_tagger(
@@ -40,7 +41,7 @@ def store_tagger(
     tokenizer: str | None = "basic",
     **more: object,
 ) -> Path:
-    """A tagger over the words of `random_models.WORDS`; `more` goes into its config."""
+    """Write a tagger over the words of `random_models.WORDS`; `more` is added to its config."""
     model = TaggerModel(features=RICH, hidden_size=6, projection=8, decoder=decoder)  # type: ignore[arg-type]
     labels = ("O", "B-x", "I-x", "E-x", "S-x", "S-y") if spans else ("DET", "NN", "V")
     config, vocab, weights = tagger_parts(model, labels, scheme="iob2" if spans else "none")
