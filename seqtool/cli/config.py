@@ -42,12 +42,12 @@ app = typer.Typer(
 @command
 def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print every setting and where it came from, e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05"""
-    from seqtool.config.dump import resolved_yaml, settings_of
+    from seqtool.config.dump import resolved_yaml, settings_with_origins
     from seqtool.reports.config import annotated
     from seqtool.reports.console import say, write_json, write_line
 
     read = _read(config, overrides or [], runs_dir)
-    settings = settings_of(read)
+    settings = settings_with_origins(read)
     for note in read.notes:
         say(f"note: {note}")
     if json:

@@ -150,7 +150,7 @@ def find_config(reference: Path, root: Path) -> Path:
     return reference
 
 
-def resolved(settings: Settings) -> Settings:
+def resolve(settings: Settings) -> Settings:
     """Replace a preset of features by its list, and set the three dropouts that follow `dropout`."""
     model = settings.model
     dropouts = {
@@ -167,7 +167,7 @@ def _dropouts(settings: Settings) -> tuple[str, ...]:
     return tuple(name for name in DROPOUTS if name != "dropout_between" or settings.model.num_layers > 1)
 
 
-def settings_of(config: ReadConfig) -> list[Setting]:
+def settings_with_origins(config: ReadConfig) -> list[Setting]:
     """List all settings in the order of the schema."""
     origins = dict(config.provenance)
     model = config.settings.model
@@ -177,7 +177,7 @@ def settings_of(config: ReadConfig) -> list[Setting]:
     features = getattr(model, "features", None)
     if isinstance(features, str):
         origins["model.features"] = f"preset {features}, {origins['model.features']}"
-    return [Setting(key, value, origins[key]) for key, value in _values(resolved(config.settings))]
+    return [Setting(key, value, origins[key]) for key, value in _values(resolve(config.settings))]
 
 
 def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
@@ -191,13 +191,13 @@ def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
 
 def resolved_yaml(config: ReadConfig) -> str:
     """Write the resolved config as YAML with paths relative to the current folder."""
-    return dump_settings(resolved(config.settings), Path.cwd())
+    return dump_settings(resolve(config.settings), Path.cwd())
 
 
 def differences(first: ReadConfig, second: ReadConfig) -> list[Difference]:
     """List the settings that differ, in the order of the schema, without values copied from `dropout`."""
-    a = {setting.key: setting for setting in settings_of(first)}
-    b = {setting.key: setting for setting in settings_of(second)}
+    a = {setting.key: setting for setting in settings_with_origins(first)}
+    b = {setting.key: setting for setting in settings_with_origins(second)}
     names = [*a, *(key for key in b if key not in a)]
     pairs = (Difference(key, a.get(key), b.get(key)) for key in names)
     return [pair for pair in pairs if _differs(pair) and not _follows(pair)]

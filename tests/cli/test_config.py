@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.config import parse_settings, read_settings
-from seqtool.config.dump import differences, find_config, resolved, settings_of
+from seqtool.config.dump import differences, find_config, resolve, settings_with_origins
 from seqtool.settings import STANDARD_FEATURES
 from tests.support.shell import PROJECT, inside
 
@@ -20,8 +20,8 @@ def test_what_is_shown_reads_as_the_resolved_settings(path: Path) -> None:
     done = inside("config", "show", path, "--set", "seed=5", cwd=PROJECT)
     assert (done.code, done.stderr) == (0, "")
     read = read_settings(path, ["seed=5"])
-    assert parse_settings(done.stdout, name="shown", folder=PROJECT).settings == resolved(read.settings)
-    for one in settings_of(read):
+    assert parse_settings(done.stdout, name="shown", folder=PROJECT).settings == resolve(read.settings)
+    for one in settings_with_origins(read):
         name = one.key.rpartition(".")[2]
         assert any(
             line.strip().startswith(f"{name}:") and line.endswith(f"  # {one.origin}") for line in done.lines
