@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, cast
 
 from seqtool.data.formats.detect import layout_of_file
 from seqtool.data.formats.layout import Layout
@@ -103,8 +103,7 @@ def _convert_scheme(sentences: tuple[Sentence, ...], scheme: Scheme) -> tuple[tu
 
 
 def _sentences_of_run(run: Path | None, split: SplitName | None, or_train: bool) -> GoldSentences:
-    settings = run_settings(run, "no file is named")
-    assert isinstance(settings, TaggerSettings)
+    settings = cast(TaggerSettings, run_settings(run, "no file is named"))
     data = settings.data
     patterns = {"test": data.test, "dev": data.dev}[split] if split else data.test or data.dev
     holds_out = data.split > 0 and not data.dev and split != "test"

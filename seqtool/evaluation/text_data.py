@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -142,8 +142,7 @@ def run_corpus(run: Path | None, root: Path, reason: str) -> CharCorpus:
         SeqtoolError: there is no run; the message begins with `reason`.
         DataError: the files of the run no longer exist.
     """
-    settings = run_settings(run, reason)
-    assert isinstance(settings, CharSettings)
+    settings = cast(CharSettings, run_settings(run, reason))
     return load_char_corpus(settings.data, settings.seed, root / ".cache", None)
 
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.inference.load import load_character_model, load_tagger
 from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.tasks import definition
 from seqtool.types import Array
 
-SCORED_SYMBOLS = 200_000  # symbols of a text that are scored, to limit the waiting time
 REPLACED_FACTS = ("files", "format_version", "parameters", "sha256", "task")  # write_model adds these itself
 
 
@@ -32,19 +31,6 @@ class Float16Copy:
     path: Path
     sizes: tuple[int, int]
     scores: dict[str, tuple[float, float]]
-    data: str
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """A function from a model to its scores on fixed data.
-
-    Attributes:
-        score: returns scores by name.
-        data: name of the data.
-    """
-
-    score: Callable[[StoredModel], dict[str, float]]
     data: str
 
 
@@ -98,9 +84,8 @@ def _scores_before_and_after(
     place: ModelPlace, original: StoredModel, copy: StoredModel, files: Sequence[Path], root: Path
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """Score both models on the same data. Unreadable data are an error only if the user named them."""
-    make_scorer = tagger_scorer if original.task == "tagger" else character_scorer
     try:
-        scorer = make_scorer(original, place, files, root)
+        scorer = definition(original.task).scorer(original, place, files, root)
         before, after = scorer.score(original), scorer.score(copy)
     except SeqtoolError as error:
         if files:
@@ -109,58 +94,3 @@ def _scores_before_and_after(
         reason = f"{problem.place}: {problem.message}" if problem.place else problem.message
         return {}, f"not scored: {reason}; name data with --data"
     return {name: (before[name], after[name]) for name in before}, scorer.data
-
-
-def tagger_scorer(
-    model: StoredModel,
-    place: ModelPlace,
-    files: Sequence[Path],
-    root: Path,  # noqa: ARG001 - only texts have a cache
-) -> Scorer:
-    """Return the token accuracy, and the span F1 if the labels mark spans, on labeled sentences.
-
-    The sentences come from the files, or else from the held-out or the training data of the run.
-    """
-    from seqtool.evaluation.gold_labels import gold_sentences
-    from seqtool.evaluation.tagger import evaluate_tagger
-
-    gold = gold_sentences(model, place.run, files, None, or_train=True)
-
-    def score(stored: StoredModel) -> dict[str, float]:
-        return evaluate_tagger(load_tagger(stored), gold.sentences).main_scores()
-
-    return Scorer(score, gold.title)
-
-
-def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
-    """Return the loss in nats per symbol on the files or the held-out text of the run.
-
-    For a model of pairs it is the accuracy on the pairs that it was trained on.
-    """
-    from seqtool.evaluation.text_data import held_out_text, read_text
-
-    if load_character_model(model).aligned:
-        return _pair_scorer(place)
-    text = (read_text(files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
-
-    def score(stored: StoredModel) -> dict[str, float]:
-        return {"nats": float(load_character_model(stored).score(text).losses.mean())}
-
-    return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
-
-
-def _pair_scorer(place: ModelPlace) -> Scorer:
-    """Return the share of symbols that a model of aligned pairs predicts correctly."""
-    from seqtool.evaluation.text_data import run_settings
-    from seqtool.settings import CharSettings
-
-    settings = run_settings(place.run, "it is trained on pairs")
-    assert isinstance(settings, CharSettings)
-    pairs = settings.data.pairs
-
-    def score(stored: StoredModel) -> dict[str, float]:
-        predict = load_character_model(stored).predict
-        correct = [a == b for source, target in pairs for a, b in zip(predict(source), target, strict=True)]
-        return {"accuracy": float(np.mean(correct))}
-
-    return Scorer(score, "the pairs it was trained on")

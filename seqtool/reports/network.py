@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from seqtool.reports.drawing import line_chart
 from seqtool.reports.training_rows import clock
-from seqtool.safe_text import shorten, visible
+from seqtool.safe_text import visible
+from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks import definition
 from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters
 from seqtool.types import Json
@@ -24,22 +25,19 @@ LISTED = 80  # characters of a list of symbols or labels
 CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
 
 
-def network_title(config: Json, shapes: Shapes) -> str:
+def network_title(model: StoredModel) -> str:
     """Return one line with the kind of the network and its number of parameters."""
-    model = config["model"]
-    direction = "bidirectional " if model.get("bidirectional") else ""
-    noun = definition(config["task"]).noun
-    return f"{direction}{CELLS[model['cell']]} {noun}, {count_parameters(shapes):,} parameters"
+    settings = model.config["model"]
+    direction = "bidirectional " if settings.get("bidirectional") else ""
+    noun = definition(model.config["task"]).noun
+    return f"{direction}{CELLS[settings['cell']]} {noun}, {count_parameters(model.shapes):,} parameters"
 
 
-def network_parts(config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+def network_parts(model: StoredModel) -> list[NetworkPart]:
     """Return the parts of a network in the order of the data flow."""
-    task = definition(config["task"])
-    return [
-        *task.network_input(config, vocab, shapes),
-        *_recurrent_layers(config["model"], shapes),
-        *task.network_output(config, vocab, shapes),
-    ]
+    task = definition(model.config["task"])
+    layers = _recurrent_layers(model.config["model"], model.shapes)
+    return [*task.network_input(model), *layers, *task.network_output(model)]
 
 
 def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
@@ -68,16 +66,16 @@ def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
 
 def overview(inspected: InspectedModel) -> Iterator[str]:
     """Yield the name of a network, its title and its parts."""
-    shapes = {key: array.shape for key, array in inspected.stored.weights.items()}
     yield inspected.name
-    yield network_title(inspected.stored.config, shapes)
-    yield from part_lines(network_parts(inspected.stored.config, inspected.stored.vocab, shapes))
+    yield network_title(inspected.stored)
+    yield from part_lines(network_parts(inspected.stored))
 
 
 def details(inspected: InspectedModel) -> Iterator[str]:
     """Yield vocabulary, data, scores and training of a network."""
     yield ""
-    yield from _vocabulary_lines(inspected.stored.config, inspected.stored.vocab)
+    for line in definition(inspected.stored.config["task"]).vocabulary_summary(inspected.stored):
+        yield f"  {line}"
     manifest = inspected.manifest
     if manifest is None:
         return
@@ -99,20 +97,6 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
         yield f"  versions   {versions}"
         yield "  command    seqtool " + visible(" ".join(manifest.command))
-
-
-def _vocabulary_lines(config: Json, vocab: Json) -> Iterator[str]:
-    if "symbols" in vocab:
-        symbols = [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
-        listed = shorten(" ".join(map(visible, symbols)), LISTED)
-        yield f"  symbols    {len(symbols)}: {listed}"
-        return
-    yield f"  words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training"
-    labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED)
-    yield f"  labels     {len(vocab['labels'])}: {labels}"
-    f1 = config.get("tokenizer_f1")
-    measured = f" (token F1 {f1:.4f} in training)" if f1 else ""
-    yield f"  tokenizer  {config.get('tokenizer') or 'none: needs tokens'}{measured}"
 
 
 def training_curve(rows: Sequence[MetricsRow]) -> Iterator[str]:

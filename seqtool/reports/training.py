@@ -67,8 +67,8 @@ class TrainingScreen(Listener):
 
     def network_built(self, network: NetworkBuilt) -> None:
         """Print one line for each part of the network, with its number of parameters, and the device."""
-        self.message(network_title(network.config, network.shapes))
-        for line in part_lines(network_parts(network.config, network.vocab, network.shapes)):
+        self.message(network_title(network.model))
+        for line in part_lines(network_parts(network.model)):
             self.message(line)
         ranks = f", {network.ranks} ranks" if network.ranks > 1 else ""
         self.message(f"  device     {network.device}, {network.threads} threads{ranks}")

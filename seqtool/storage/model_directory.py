@@ -161,6 +161,11 @@ class StoredModel:
         """`char` or `tagger`."""
         return self.manifest.task
 
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every array by its name."""
+        return {name: array.shape for name, array in self.weights.items()}
+
 
 def write_model(
     folder: Path,

@@ -30,18 +30,19 @@ from seqtool.tasks.interface import (
     Objective,
     Prepared,
     Progress,
-    Shapes,
     SuggestedConfig,
     count_parameters,
 )
 from seqtool.training.engine.events import Prediction, RowEvent
-from seqtool.types import Arrays, Json
+from seqtool.types import Arrays
 
 if TYPE_CHECKING:
     import torch
     from torch import nn
 
     from seqtool.config import ReadConfig
+    from seqtool.storage.find_model import ModelPlace
+    from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
@@ -49,6 +50,7 @@ SAMPLE_LENGTH = 120
 SAMPLED_LINES = 6
 SAMPLED_LINE_LENGTH = 40
 PREVIEW_TEMPERATURE = 0.8
+VOCABULARY_LINE = 80  # characters of the list of symbols in `inspect`
 LISTED_SYMBOLS = 40  # characters of the list of symbols that are printed
 
 
@@ -151,17 +153,17 @@ class CharacterDefinition:
             message = f"the model's symbols are {unit}s, those of the settings are {settings.data.unit}s"
             raise ModelError(message, place=settings.training.init_from, hint=f"set data.unit: {unit}")
 
-    def vocabulary_axes(self, config: Json, vocab: Json) -> Axes:
+    def vocabulary_axes(self, model: StoredModel) -> Axes:
         """Return the input and output weights, which have a row or column per symbol."""
-        symbols = list(vocab["symbols"])
+        symbols = list(model.vocab["symbols"])
         output = {"output.weight": {0: symbols}, "output.bias": {0: symbols}}
-        if config["model"]["input"] == "onehot":
+        if model.config["model"]["input"] == "onehot":
             return {"encoder.0.forward.weight_ih": {1: symbols}, **output}
         return {"embedding.weight": {0: symbols}, **output}
 
-    def vocabulary_lists(self, vocab: Json) -> Mapping[str, tuple[Sequence[Any], bool]]:
+    def vocabulary_lists(self, model: StoredModel) -> Mapping[str, tuple[Sequence[Any], bool]]:
         """Return the symbols."""
-        return {"symbols": (vocab["symbols"], True)}
+        return {"symbols": (model.vocab["symbols"], True)}
 
     # --- during training ----------------------------------------------------------------------------------------------
 
@@ -196,18 +198,26 @@ class CharacterDefinition:
         """Return the validation loss."""
         return scores["val_loss"]
 
-    def network_input(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+    def network_input(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the one-hot input or the embedding."""
-        symbols = [chr(symbol) if isinstance(symbol, int) else symbol for symbol in vocab["symbols"]]
-        if config["model"]["input"] == "onehot":
+        symbols = _symbols(model)
+        if model.config["model"]["input"] == "onehot":
             listing = shorten(" ".join(map(visible, symbols)), LISTED_SYMBOLS)
             return [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listing}")]
+        shapes = model.shapes
         rows, dim = shapes["embedding.weight"]
         parameters = count_parameters(shapes, "embedding.")
         return [NetworkPart("embedding", f"{rows} symbols -> {dim}", parameters)]
 
-    def network_output(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:  # noqa: ARG002
+    def vocabulary_summary(self, model: StoredModel) -> list[str]:
+        """List the symbols."""
+        symbols = _symbols(model)
+        listed = shorten(" ".join(map(visible, symbols)), VOCABULARY_LINE)
+        return [f"symbols    {len(symbols)}: {listed}"]
+
+    def network_output(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the output layer, or the embedding that is used as one."""
+        shapes = model.shapes
         if "output.bias" not in shapes:
             return []
         width, parameters = shapes["output.bias"][0], count_parameters(shapes, "output.")
@@ -233,6 +243,12 @@ class CharacterDefinition:
         model = load_character_model(prepared.stored(weights))
         reports = {split: _report(model, prepared, split, scores) for split in ("val", "test")}
         return FinalEvaluation({split: report for split, report in reports.items() if report is not None})
+
+    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+        """Score texts or pairs."""
+        from seqtool.tasks.scorers import character_scorer
+
+        return character_scorer(model, place, files, root)
 
     def next_command(self, prepared: Prepared) -> str:
         """Return `predict` with the first pair, or `sample`."""
@@ -286,6 +302,11 @@ def _prepared(
         "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize},
     }
     return Prepared(settings, config, corpus.vocabulary.to_json(), corpus, initial_model)
+
+
+def _symbols(model: StoredModel) -> list[str]:
+    """Return the symbols of a vocabulary; it lists bytes as numbers."""
+    return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in model.vocab["symbols"]]
 
 
 def _corpus(prepared: Prepared) -> CharCorpus:

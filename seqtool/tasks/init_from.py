@@ -101,11 +101,11 @@ def _feature_settings(features: Sequence[Json]) -> Iterator[tuple[str, Any]]:
                 yield f"model.features.{index}.{key}", value
 
 
-def init_from_notes(initial_model: StoredModel, vocab: Json, place: str) -> Iterator[str]:
+def init_from_notes(initial_model: StoredModel, model: StoredModel, place: str) -> Iterator[str]:
     """Compare the vocabularies, one line each."""
     yield f"starts from {place}"
     task = definition(initial_model.task)
-    old_lists, new_lists = task.vocabulary_lists(initial_model.vocab), task.vocabulary_lists(vocab)
+    old_lists, new_lists = task.vocabulary_lists(initial_model), task.vocabulary_lists(model)
     for noun, (new_entries, listed) in new_lists.items():
         old = [_shown(entry) for entry in old_lists[noun][0]]
         known = set(old)
@@ -121,8 +121,8 @@ def _shown(entry: Any) -> str:
 def transferred_weights(fresh: Arrays, initial_model: StoredModel, prepared: Prepared) -> Arrays:
     """Copy the model's weights to their positions in the new vocabulary; all others stay freshly drawn."""
     task = definition(initial_model.task)
-    old_axes = task.vocabulary_axes(initial_model.config, initial_model.vocab)
-    new_axes = task.vocabulary_axes(prepared.config, prepared.vocab)
+    old_axes = task.vocabulary_axes(initial_model)
+    new_axes = task.vocabulary_axes(prepared.stored(fresh))
     transferred = {}
     for name, array in fresh.items():
         transferred[name] = array.copy()

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config import ReadConfig
+    from seqtool.storage.find_model import ModelPlace
+    from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
@@ -121,7 +123,7 @@ class Prepared:
 
     def stored(self, weights: Arrays) -> StoredModel:
         """Return the model directory that these weights would give, without a manifest."""
-        return StoredModel(self.config, self.vocab, weights, Manifest())
+        return StoredModel(self.config, self.vocab, weights, Manifest(task=self.settings.task))
 
 
 @dataclass(frozen=True)
@@ -293,10 +295,10 @@ class TaskDefinition(Protocol):
             ModelError: naming the difference.
         """
 
-    def vocabulary_axes(self, config: Json, vocab: Json) -> Axes:
+    def vocabulary_axes(self, model: StoredModel) -> Axes:
         """Return the arrays that have a row or column per vocabulary entry."""
 
-    def vocabulary_lists(self, vocab: Json) -> Mapping[str, tuple[Sequence[Any], bool]]:
+    def vocabulary_lists(self, model: StoredModel) -> Mapping[str, tuple[Sequence[Any], bool]]:
         """Return each list of a vocabulary by its noun, and whether messages name new entries."""
 
     def preview(self, prepared: Prepared) -> Preview:
@@ -315,10 +317,13 @@ class TaskDefinition(Protocol):
     def has_validation(self, prepared: Prepared) -> bool:
         """Return whether the data contain a validation split that can be scored."""
 
-    def network_input(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+    def network_input(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the parts before the recurrent layers."""
 
-    def network_output(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+    def vocabulary_summary(self, model: StoredModel) -> list[str]:
+        """Describe the vocabulary, one line for each part of it."""
+
+    def network_output(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the parts after the recurrent layers."""
 
     def final_evaluation(
@@ -328,6 +333,13 @@ class TaskDefinition(Protocol):
 
         Args:
             scores: scores of the kept row, which are not computed again.
+        """
+
+    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+        """Return a function that scores a model on the user's files, or on the data of its run.
+
+        Raises:
+            SeqtoolError: there are no such data.
         """
 
     def next_command(self, prepared: Prepared) -> str:

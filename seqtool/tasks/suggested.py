@@ -43,7 +43,7 @@ def check_data_file(path: Path) -> None:
 def yaml_line(setting: str, comment: str = "", indent: int = 2) -> str:
     """Format one setting with a comment that explains it, aligned with the other comments."""
     text = " " * indent + setting
-    return f"{text:<26}# {comment}" if comment else text
+    return f"{text:<25} # {comment}" if comment else text
 
 
 def header_lines(task: str, run: str) -> list[str]:

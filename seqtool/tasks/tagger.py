@@ -40,12 +40,15 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config import ReadConfig
+    from seqtool.storage.find_model import ModelPlace
+    from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
 SCORED_SENTENCES = 500  # of the training data, for the accuracy of a run without validation
 PREVIEW_TOKENS = range(4, 13)  # lengths of a sentence that fits into a row
 SPECIAL_CHARACTERS = 3  # rows for an unknown character, the beginning and the end of a word
+VOCABULARY_LINE = 80  # characters of the list of labels in `inspect`
 LISTED_LABELS = 40  # characters of the list of labels that are printed
 DECODERS = {"viterbi": "constrained Viterbi", "crf": "linear-chain CRF"}
 
@@ -139,24 +142,25 @@ class TaggerDefinition:
     def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
         """Accept every tagger: its words are words."""
 
-    def vocabulary_axes(self, config: Json, vocab: Json) -> Axes:
+    def vocabulary_axes(self, model: StoredModel) -> Axes:
         """Return the output weights, the CRF's weights and the embeddings of word features."""
-        labels = list(vocab["labels"])
+        labels = list(model.vocab["labels"])
         axes: dict[str, Mapping[int, Sequence[Any]]] = {
             name: {0: labels} for name in ("output.weight", "output.bias", "crf.start", "crf.end")
         }
         axes["crf.transitions"] = {0: labels, 1: labels}
-        for index, feature in enumerate(config["model"]["features"]):
+        for index, feature in enumerate(model.config["model"]["features"]):
             if feature["name"].startswith("char_"):
-                characters = [None, 1, 2, *vocab["characters"]]  # unknown, beginning, end
+                characters = [None, 1, 2, *model.vocab["characters"]]  # unknown, beginning, end
                 axes[f"features.{index}.embedding.weight"] = {0: characters}
             else:
                 unknown = [None] if feature["unknown"] or feature["name"] == "vectors" else []
-                axes[f"features.{index}.weight"] = {0: [*unknown, *vocab["features"][index]]}
+                axes[f"features.{index}.weight"] = {0: [*unknown, *model.vocab["features"][index]]}
         return axes
 
-    def vocabulary_lists(self, vocab: Json) -> Mapping[str, tuple[Sequence[Any], bool]]:
+    def vocabulary_lists(self, model: StoredModel) -> Mapping[str, tuple[Sequence[Any], bool]]:
         """Return labels and words; new words are too many to be named."""
+        vocab = model.vocab
         return {"labels": (vocab["labels"], True), "words": (vocab["forms"], False)}
 
     # --- during training ----------------------------------------------------------------------------------------------
@@ -183,9 +187,10 @@ class TaggerDefinition:
         """Return span F1 for labels that mark spans, else accuracy."""
         return scores.get("val_f1", scores["val_accuracy"])
 
-    def network_input(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:  # noqa: ARG002
+    def network_input(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the word features and the projection."""
-        features = enumerate(config["model"]["features"])
+        shapes = model.shapes
+        features = enumerate(model.config["model"]["features"])
         parts = [_feature_part(feature, f"features.{index}.", shapes) for index, feature in features]
         if "projection.weight" in shapes:
             width, total = shapes["projection.weight"]
@@ -194,13 +199,26 @@ class TaggerDefinition:
             parts.append(NetworkPart("projection", f"linear {total} -> {width}{norm}, GELU", parameters))
         return parts
 
-    def network_output(self, config: Json, vocab: Json, shapes: Shapes) -> list[NetworkPart]:
+    def vocabulary_summary(self, model: StoredModel) -> list[str]:
+        """Count words, list labels, and name the tokenizer."""
+        config, vocab = model.config, model.vocab
+        labels = shorten(" ".join(map(visible, vocab["labels"])), VOCABULARY_LINE)
+        f1 = config.get("tokenizer_f1")
+        measured = f" (token F1 {f1:.4f} in training)" if f1 else ""
+        return [
+            f"words      {len(vocab['forms']):,} distinct, {sum(vocab['counts']):,} in training",
+            f"labels     {len(vocab['labels'])}: {labels}",
+            f"tokenizer  {config.get('tokenizer') or 'none: needs tokens'}{measured}",
+        ]
+
+    def network_output(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the output layer and the decoder."""
-        labels = shorten(" ".join(map(visible, vocab["labels"])), LISTED_LABELS)
+        shapes = model.shapes
+        labels = shorten(" ".join(map(visible, model.vocab["labels"])), LISTED_LABELS)
         width, entering = shapes["output.weight"]
         sizes = f"linear {entering} -> {width} labels: {labels}"
         parts = [NetworkPart("output", sizes, count_parameters(shapes, "output."))]
-        decoder = config["model"]["decoder"]
+        decoder = model.config["model"]["decoder"]
         if decoder in DECODERS:
             parts.append(NetworkPart("decoder", DECODERS[decoder], count_parameters(shapes, "crf.")))
         return parts
@@ -221,6 +239,12 @@ class TaggerDefinition:
         splits = {split: part for split, part in (("dev", corpus.dev), ("test", corpus.test)) if part}
         splits = splits or {"train": corpus.train}
         return FinalEvaluation({split: evaluate_tagger(model, part) for split, part in splits.items()})
+
+    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+        """Score labeled sentences."""
+        from seqtool.tasks.scorers import tagger_scorer
+
+        return tagger_scorer(model, place, files, root)
 
     def next_command(self, prepared: Prepared) -> str:
         """Return `tag` with the sentence of the preview."""

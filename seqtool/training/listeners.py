@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
 from seqtool.types import Arrays, Json
@@ -16,16 +17,13 @@ class NetworkBuilt:
     """The network and the place where it is trained.
 
     Attributes:
-        config, vocab: what the model directory will contain.
-        shapes: shape of every array by its name.
+        model: the content of the model directory, with the weights that were drawn.
         device: torch's name for the device.
         threads: CPU threads of this process.
         ranks: processes that train together.
     """
 
-    config: Json
-    vocab: Json
-    shapes: dict[str, tuple[int, ...]]
+    model: StoredModel
     device: str
     threads: int
     ranks: int

@@ -171,7 +171,7 @@ def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) ->
         listeners.message(note)
     if prepared.initial_model is not None:
         initial_model, place = prepared.initial_model, settings.training.init_from
-        for line in init_from_notes(initial_model, prepared.vocab, place):
+        for line in init_from_notes(initial_model, prepared.stored({}), place):
             listeners.message(line)
     for warning in prepared.corpus.warnings:
         listeners.warning(warning)

@@ -66,12 +66,8 @@ class TrainingSession:
         )  # the best model before one that may raise
         self._trainer = Trainer(built.task, training, stop)
         self._saved_at = time.monotonic()
-        shapes = {name: array.shape for name, array in weight_arrays(self._network).items()}
-        self._listeners.network_built(
-            NetworkBuilt(
-                prepared.config, prepared.vocab, shapes, str(built.device), built.threads, ranks.shard.size
-            )
-        )
+        model = prepared.stored(weight_arrays(self._network))
+        self._listeners.network_built(NetworkBuilt(model, str(built.device), built.threads, ranks.shard.size))
 
     @property
     def step(self) -> int:

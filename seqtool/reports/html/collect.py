@@ -108,7 +108,6 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     place = find_model(reference, runs_root(options.runs_dir))
     stored = read_model(place.model)
     model = load_model(stored)
-    shapes = {name: array.shape for name, array in stored.weights.items()}
     config = place.run / "config.yaml" if place.run else None
     has_config = config is not None and config.is_file()
     notes: list[str] = []
@@ -122,8 +121,8 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     return RunData(
         name=place.run.name if place.run else place.name,
         task=stored.task,
-        title=network_title(stored.config, shapes),
-        parts=network_parts(stored.config, stored.vocab, shapes),
+        title=network_title(stored),
+        parts=network_parts(stored),
         config_text=config.read_text(encoding="utf-8") if config and has_config else "",
         config_path=str(config) if has_config else "",
         settings=_flat_settings(source),

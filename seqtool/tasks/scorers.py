@@ -1,0 +1,83 @@
+"""Scores that compare two versions of one model, for example before and after rounding its weights to float16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from seqtool.inference.load import load_character_model, load_tagger
+from seqtool.settings import CharSettings
+from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.model_directory import StoredModel
+
+SCORED_SYMBOLS = 200_000  # symbols of a text that are scored, to limit the waiting time
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """A function from a model to its scores on fixed data.
+
+    Attributes:
+        score: returns scores by name.
+        data: name of the data.
+    """
+
+    score: Callable[[StoredModel], dict[str, float]]
+    data: str
+
+
+def tagger_scorer(
+    model: StoredModel,
+    place: ModelPlace,
+    files: Sequence[Path],
+    root: Path,  # noqa: ARG001 - only texts have a cache
+) -> Scorer:
+    """Return the token accuracy, and the span F1 if the labels mark spans, on labeled sentences.
+
+    The sentences come from the files, or else from the held-out or the training data of the run.
+    """
+    from seqtool.evaluation.gold_labels import gold_sentences
+    from seqtool.evaluation.tagger import evaluate_tagger
+
+    gold = gold_sentences(model, place.run, files, None, or_train=True)
+
+    def score(stored: StoredModel) -> dict[str, float]:
+        return evaluate_tagger(load_tagger(stored), gold.sentences).main_scores()
+
+    return Scorer(score, gold.title)
+
+
+def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+    """Return the loss in nats per symbol on the files or the held-out text of the run.
+
+    For a model of pairs it is the accuracy on the pairs that it was trained on.
+    """
+    from seqtool.evaluation.text_data import held_out_text, read_text
+
+    if load_character_model(model).aligned:
+        return _pair_scorer(place)
+    text = (read_text(files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
+
+    def score(stored: StoredModel) -> dict[str, float]:
+        return {"nats": float(load_character_model(stored).score(text).losses.mean())}
+
+    return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
+
+
+def _pair_scorer(place: ModelPlace) -> Scorer:
+    """Return the share of symbols that a model of aligned pairs predicts correctly."""
+    from seqtool.evaluation.text_data import run_settings
+
+    settings = cast(CharSettings, run_settings(place.run, "it is trained on pairs"))
+    pairs = settings.data.pairs
+
+    def score(stored: StoredModel) -> dict[str, float]:
+        predict = load_character_model(stored).predict
+        correct = [a == b for source, target in pairs for a, b in zip(predict(source), target, strict=True)]
+        return {"accuracy": float(np.mean(correct))}
+
+    return Scorer(score, "the pairs it was trained on")
