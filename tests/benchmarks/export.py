@@ -22,6 +22,7 @@ sys.path.insert(0, str(PROJECT))
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
 from seqtool.evaluation.gold_labels import gold_sentences  # noqa: E402
 from seqtool.evaluation.text_data import held_out_text  # noqa: E402
+from seqtool.export.float16 import write_float16_copy  # noqa: E402
 from seqtool.export.onnx import export_onnx  # noqa: E402
 from seqtool.export.onnx_models import state_names  # noqa: E402
 from seqtool.export.onnx_verify import OnnxSession, tagger_inputs  # noqa: E402
@@ -32,7 +33,7 @@ from seqtool.inference.text_scoring import carried_losses  # noqa: E402
 from seqtool.reports.runs import size  # noqa: E402
 from seqtool.storage.find_model import ModelPlace, runs_root  # noqa: E402
 from seqtool.storage.model_directory import read_model  # noqa: E402
-from seqtool.tasks.scorers import SCORED_SYMBOLS, write_float16_copy  # noqa: E402
+from seqtool.tasks.scorers import SCORED_SYMBOLS  # noqa: E402
 from seqtool.types import Array  # noqa: E402
 
 SENTENCES, STEPS = 64, 500  # a call of onnxruntime
