@@ -14,7 +14,8 @@ from pathlib import Path
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import present
-from seqtool.storage.model_directory import MANIFEST, Manifest, read_manifest
+from seqtool.storage.model_directory import Manifest, read_manifest
+from seqtool.storage.verified_directory import MANIFEST
 
 MODEL = "model"  # directory of a run that contains its model
 CONFIG = "config.yaml"  # file of a run that contains its resolved settings

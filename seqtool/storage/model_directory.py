@@ -14,7 +14,6 @@ from typing import TypeVar
 
 from seqtool.errors import ModelError
 from seqtool.storage.verified_directory import (
-    MANIFEST,
     DirectoryFormat,
     canonical_json,
     pack_arrays,
@@ -26,27 +25,13 @@ from seqtool.storage.verified_directory import (
 )
 from seqtool.types import Arrays, Json
 
-__all__ = [
-    "FILES",
-    "FORMAT_VERSION",
-    "MANIFEST",
-    "MODEL_FORMAT",
-    "Manifest",
-    "StoredModel",
-    "read_manifest",
-    "read_model",
-    "write_model",
-]
-
-FORMAT_VERSION = 2
 MODEL_FORMAT = DirectoryFormat(
     noun="model",
-    version=FORMAT_VERSION,
+    version=2,
     limits={"config.json": 4 << 20, "vocab.json": 1 << 30, "weights.safetensors": 32 << 30},
     repair="copy the whole model directory again from where it was trained",
     other_version="the model was written by another version of seqtool: train it again, or use that version",
 )
-FILES = tuple(MODEL_FORMAT.limits)
 T = TypeVar("T")
 D = TypeVar("D")
 

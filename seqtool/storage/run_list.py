@@ -12,7 +12,8 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.atomic import present, writing
 from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
 from seqtool.storage.lock import LOCK, is_locked
-from seqtool.storage.model_directory import MANIFEST, Manifest, read_manifest
+from seqtool.storage.model_directory import Manifest, read_manifest
+from seqtool.storage.verified_directory import MANIFEST
 from seqtool.types import Json
 
 State = Literal["finished", "running", "unfinished", "damaged"]

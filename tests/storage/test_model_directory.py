@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 
 from seqtool.errors import ModelError
 from seqtool.storage.model_directory import (
-    FILES,
-    MANIFEST,
     MODEL_FORMAT,
     Manifest,
     read_manifest,
     read_model,
     write_model,
 )
-from seqtool.storage.verified_directory import canonical_json, pack_arrays, unpack_arrays
+from seqtool.storage.verified_directory import MANIFEST, canonical_json, pack_arrays, unpack_arrays
 
 CONFIG = {"task": "char", "model": {"cell": "rnn"}}
 VOCAB = {"symbols": ["a", "\u202e", "\ud800"], "unknown": None}
@@ -70,13 +68,13 @@ def test_equal_models_have_equal_bytes(model: Path, tmp_path: Path) -> None:
         dict(reversed(weights().items())),
         {"scores": {"loss": 1.5}, "kind": "text"},
     )
-    for name in (MANIFEST, *FILES):
+    for name in (MANIFEST, *MODEL_FORMAT.limits):
         assert (tmp_path / "again" / name).read_bytes() == (model / name).read_bytes()
 
 
 def test_damaged_bytes_are_refused(model: Path) -> None:
     generator = random.Random(1)
-    for name in (MANIFEST, *FILES):
+    for name in (MANIFEST, *MODEL_FORMAT.limits):
         whole = (model / name).read_bytes()
         for trial in range(60):
             damaged = bytearray(whole)

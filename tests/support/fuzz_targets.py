@@ -25,8 +25,8 @@ from seqtool.reports.training import marked
 from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData
 from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.storage.model_directory import FORMAT_VERSION, MANIFEST, Manifest, StoredModel, read_manifest
-from seqtool.storage.verified_directory import canonical_json, strict_json
+from seqtool.storage.model_directory import MODEL_FORMAT, Manifest, StoredModel, read_manifest
+from seqtool.storage.verified_directory import MANIFEST, canonical_json, strict_json
 from seqtool.training.engine.events import Prediction
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
@@ -111,7 +111,7 @@ def manifest(data: bytes) -> str:
         except ModelError:
             value = strict_json(data) if _is_json(data) else None
             if isinstance(value, dict):
-                value = {**value, "format_version": FORMAT_VERSION}
+                value = {**value, "format_version": MODEL_FORMAT.version}
                 value.pop("sha256", None)
                 path.write_bytes(
                     canonical_json({**value, "sha256": hashlib.sha256(canonical_json(value)).hexdigest()})
