@@ -57,8 +57,8 @@ class WordInput:
 class FeatureEmbedding(nn.Module):
     """Embedding of a feature's values.
 
-    Rows are drawn from N(0, scale²), unless they are given. Rare values are hardly trained and keep about the
-    row that was drawn. With a small scale such a row has little influence.
+    Rows are drawn from N(0, scale²), unless there are pretrained vectors. Training changes the row of a rare
+    value only slightly. With a small scale such a row has little influence.
     """
 
     def __init__(
