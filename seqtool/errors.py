@@ -101,3 +101,8 @@ class Stopped(Exception):
     def __init__(self, signal_number: int, message: str = "") -> None:
         self.signal_number = signal_number
         super().__init__(message or f"stopped by signal {signal_number}")
+
+
+def pluralize(count: int, noun: str) -> str:
+    """Return a count with its noun, such as `1 line` or `2,000 lines`, for messages and notes."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -11,7 +11,8 @@ from pathlib import Path
 from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
 from seqtool.data.formats.detect import guess_layout, layout_summary
-from seqtool.data.tagging.sentences import Sentence, pluralize, read_split
+from seqtool.data.tagging.sentences import Sentence, read_split
+from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 from seqtool.tasks.interface import DataFiles, SuggestedConfig

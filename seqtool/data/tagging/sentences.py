@@ -16,7 +16,7 @@ from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import SAMPLE_LINES, find_format, same_layout
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.input_files import ProgressCallback
-from seqtool.errors import DataError
+from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData
 
 LISTED = 10  # line numbers listed in a note
@@ -192,8 +192,3 @@ def _repaired_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> lis
             except DataError as error:
                 lines.append(error.problems[0].place.rpartition(":")[2])
     return lines
-
-
-def pluralize(count: int, noun: str) -> str:
-    """Return a number with its noun: `1 sentence`, `2,000 sentences`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

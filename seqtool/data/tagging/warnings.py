@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.tagging.sentences import Sentence, Split, pluralize
+from seqtool.data.tagging.sentences import Sentence, Split
+from seqtool.errors import pluralize
 from seqtool.settings import Scheme
 from seqtool.spans import convert, detect_scheme, malformed
 

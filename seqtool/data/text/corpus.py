@@ -29,13 +29,12 @@ from seqtool.data.text.splits import (
     Parts,
     Sequences,
     find_lines,
-    pluralize,
     split_lines,
     split_text,
 )
 from seqtool.data.text.warnings import RareSymbols, text_warnings
 from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
-from seqtool.errors import DataError
+from seqtool.errors import DataError, pluralize
 from seqtool.settings import CharData
 from seqtool.types import Array
 

@@ -11,15 +11,11 @@ from typing import TypeAlias, overload
 import numpy as np
 
 from seqtool.data.text.encode import PIECE, pieces_of
+from seqtool.errors import pluralize
 from seqtool.types import Array, Arrays
 
 NAMES = ("train", "val", "test")
 SPLIT_PURPOSE = 0x11E5  # separates the draw of lines from all other uses of the seed
-
-
-def pluralize(count: int, noun: str) -> str:
-    """Return a count with its noun, such as `1 line` or `2,000 lines`."""
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 # --- running text -------------------------------------------------------------------------------------------
