@@ -15,6 +15,7 @@ from seqtool.config import dump_settings
 from seqtool.errors import DataError, Diverged, SeqtoolError, Stopped
 from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import RunDirectory
+from seqtool.tasks import definition
 from seqtool.training import run as training_job
 from seqtool.training.signals import StopFlag, stop_signals
 from tests.support.shell import seqtool, start
@@ -110,7 +111,7 @@ def test_run_interrupted_in_the_final_evaluation_resumes(
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(30)
 
-        patch.setattr(training_job, "evaluate_at_the_end", evaluate)
+        patch.setattr(type(definition("tagger")), "final_evaluation", evaluate)
         with pytest.raises(Stopped, match="stopped after step 6"):
             run(settings, tmp_path)
     run(settings, tmp_path / "whole")
