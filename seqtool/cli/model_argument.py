@@ -79,7 +79,7 @@ def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
         if known and all(map(ALIGNED_MODEL.accepts, known)):
             raise _aligned(str(root), "the only character models here are of aligned pairs")
     used = character_model(reference, runs_dir, TEXT_MODEL)
-    if used.model.kind == "pairs":
+    if used.model.aligned:
         raise _aligned(used.name, "a model of aligned pairs")
     return used
 

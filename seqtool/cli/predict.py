@@ -33,7 +33,7 @@ def predict(
     from seqtool.storage.find_model import ALIGNED_MODEL
 
     used = character_model(model, runs_dir, ALIGNED_MODEL)
-    if used.model.kind != "pairs":
+    if not used.model.aligned:
         raise ModelError(
             "not trained on pairs, so there is nothing to predict",
             place=used.name,

@@ -97,7 +97,7 @@ def sample(
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
     Sampler(temperature, top_k, top_p)  # wrong arguments before anything is read
     used = text_model(model, runs_dir)
-    start = _read_prompt(prompt, prompt_file, used.model.kind)
+    start = _read_prompt(prompt, prompt_file, used.model.boundary)
     start = _known(used.model, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
     seeds = range(seed, seed + num)
     samples = [
@@ -112,19 +112,17 @@ def sample(
     if json:
         print_sample_json(start, samples)
     else:
-        print_samples(
-            "" if no_echo else start, samples, between="" if used.model.kind == "lines" else "---\n"
-        )
+        print_samples("" if no_echo else start, samples, between="" if used.model.boundary else "---\n")
 
 
-def _read_prompt(prompt: str | None, file: Path | None, kind: str) -> str:
-    """The prompt; of a file all of it, but for the last line's end where a model's texts are lines."""
+def _read_prompt(prompt: str | None, file: Path | None, boundary: str) -> str:
+    """Return the prompt or the contents of its file, without the last line break for a model of lines."""
     if file is None:
         return prompt or ""
     from seqtool.cli.inputs import read_whole
 
     text = read_whole(file)
-    return text.removesuffix("\n").removesuffix("\r") if kind == "lines" else text
+    return text.removesuffix("\n").removesuffix("\r") if boundary else text
 
 
 def _known(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:

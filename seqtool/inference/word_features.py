@@ -9,13 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtool.data.tagging.word_encoder import EncodedWords
+from seqtool.data.tagging.word_encoder import END, EncodedWords
 from seqtool.inference.cells import Cell
 from seqtool.inference.encoder import Encoder, Packing, TableGates
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, feature_list
 from seqtool.types import Array, Arrays
 
-END = 2  # number of the mark after the last character of a word
 _EPSILON = np.float32(1e-5)  # of torch's layer norm
 
 
