@@ -43,8 +43,8 @@ app = typer.Typer(
 def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Print every setting and where it came from, e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05"""
     from seqtool.config.dump import resolved_yaml, settings_with_origins
-    from seqtool.reports.config import annotated
     from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.runs import annotated_lines
 
     read = _read(config, overrides or [], runs_dir)
     settings = settings_with_origins(read)
@@ -54,7 +54,7 @@ def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, 
         values = {one.key: {"value": one.to_json(), "from": one.origin} for one in settings}
         write_json({"config": str(config), "task": read.settings.task, "settings": values})
         return
-    for line in annotated(resolved_yaml(read), {one.key: one.origin for one in settings}):
+    for line in annotated_lines(resolved_yaml(read), {one.key: one.origin for one in settings}):
         write_line(line)
 
 
@@ -64,8 +64,9 @@ def diff(
 ) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
     from seqtool.config.dump import differences
-    from seqtool.reports.config import aligned_lines, difference_rows
     from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.formatting import aligned_lines
+    from seqtool.reports.runs import difference_rows
     from seqtool.safe_text import visible
 
     found = differences(_read(config, overrides or [], runs_dir), _read(other, overrides or [], runs_dir))

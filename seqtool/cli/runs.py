@@ -71,7 +71,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Delete runs, e.g. seqtool runs rm hihell~1"""
     from seqtool.reports.console import write_json, write_line
-    from seqtool.reports.runs import size
+    from seqtool.reports.formatting import format_size
     from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import remove_runs
 
@@ -80,7 +80,7 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
         write_json({"removed": [{"name": name, "bytes": count} for name, count in removed]})
         return
     for name, count in removed:
-        write_line(f"removed {name}, {size(count)}")
+        write_line(f"removed {name}, {format_size(count)}")
 
 
 @command
@@ -88,9 +88,8 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
     from seqtool.config import read_settings
     from seqtool.config.dump import CONFIG, differences
-    from seqtool.reports.config import difference_rows
     from seqtool.reports.console import write_json, write_line
-    from seqtool.reports.runs import comparison_lines
+    from seqtool.reports.runs import comparison_lines, difference_rows
     from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import find_run
 

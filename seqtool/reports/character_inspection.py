@@ -19,7 +19,14 @@ import numpy as np
 from seqtool.inference.character import CharacterModel
 from seqtool.inspection.text_trace import Trace
 from seqtool.inspection.unit_names import Unit, shades
-from seqtool.reports.drawing import Color, cell_width, diverging_color, pad, surprisal_color, terminal_style
+from seqtool.reports.formatting import (
+    Color,
+    cell_width,
+    diverging_color,
+    pad,
+    surprisal_color,
+    terminal_style,
+)
 from seqtool.safe_text import visible
 from seqtool.types import Array, Arrays
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
-from seqtool.reports.drawing import cell_width
+from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:

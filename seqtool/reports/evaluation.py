@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seqtool.metrics import HitCounts, SpanCounts
-from seqtool.reports.drawing import cell_width, pad
+from seqtool.reports.formatting import cell_width, pad
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqtool.reports.runs import score, size
+from seqtool.reports.formatting import format_score, format_size
 
 if TYPE_CHECKING:
     from seqtool.export.float16 import Float16Copy
@@ -16,7 +16,7 @@ def onnx_lines(exported: OnnxFile) -> list[str]:
     """Return the file, its inputs and outputs, and the result of its verification."""
     shapes = ", ".join(f"{batch} x {length}" for batch, length in exported.shapes)
     return [
-        f"{exported.path}  {size(exported.size)}",
+        f"{exported.path}  {format_size(exported.size)}",
         *_array_lines("input", exported.inputs),
         *_array_lines("output", exported.outputs),
         f"verified in onnxruntime on batch x length {shapes}: "
@@ -43,12 +43,12 @@ def float16_lines(copy: Float16Copy) -> list[str]:
     """Return the path of a float16 copy, and sizes and scores before and after the conversion."""
     before, after = copy.sizes
     scores = [
-        f"  {name:<9}  {score(name, first)} -> {score(name, second)}"
+        f"  {name:<9}  {format_score(name, first)} -> {format_score(name, second)}"
         for name, (first, second) in copy.scores.items()
     ]
     return [
         str(copy.path),
-        f"  size       {size(before)} -> {size(after)}",
+        f"  size       {format_size(before)} -> {format_size(after)}",
         *scores,
         f"  data       {copy.data}",
     ]

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from seqtool.reports.drawing import line_chart
-from seqtool.reports.training_rows import clock
+from seqtool.reports.formatting import format_duration, line_chart
 from seqtool.safe_text import visible
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks import definition
@@ -91,7 +90,7 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         yield f"  scores     {scores} (epoch {manifest.epoch}, step {manifest.step:,})"
     if manifest.seconds is not None:
         yield (
-            f"  trained    {clock(manifest.seconds)} on {manifest.device}, "
+            f"  trained    {format_duration(manifest.seconds)} on {manifest.device}, "
             f"{manifest.threads} threads, seed {manifest.seed}"
         )
         versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())

@@ -19,8 +19,7 @@ from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
 from seqtool.reports.console import console, is_terminal, say
-from seqtool.reports.drawing import line_chart
-from seqtool.reports.training_rows import clock
+from seqtool.reports.formatting import format_duration, line_chart
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -147,7 +146,7 @@ class ProgressLine:
     def _time_left(self, done: int, total: int, now: float) -> str:
         """Return the remaining time; empty until the speed is known."""
         since = done - (self._first_done or 0)
-        return f"{clock((now - self._first_at) * (total - done) / since)} left" if since > 0 else ""
+        return f"{format_duration((now - self._first_at) * (total - done) / since)} left" if since > 0 else ""
 
     def _draw(self, done: int, total: int, text: str, left: str) -> None:
         from rich.text import Text

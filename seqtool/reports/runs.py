@@ -1,17 +1,28 @@
-"""Lines of text for the list of runs and for the comparison of two runs."""
+"""Format runs and configs: the list of runs, the origin of each setting, and differences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from seqtool.reports.config import aligned_lines
-from seqtool.reports.training_rows import clock
+from seqtool.config.dump import flow, relative
+from seqtool.reports.formatting import aligned_lines, format_age, format_duration, format_score, format_size
 from seqtool.safe_text import shorten, visible
+from seqtool.settings import Feature
 from seqtool.storage.run_list import RunEntry
 
-WIDEST_NAME = 32
+if TYPE_CHECKING:
+    from seqtool.config.dump import Difference, Setting
+
+MAX_NAME = 32  # characters of the name of a run
+MAX_VALUE = 32  # characters of a value in a table of differences
+COMMENT_COLUMN = 44  # of the comments after lines that are shorter
 SCORE_NAMES = {"val_f1": "F1", "val_accuracy": "accuracy", "val_loss": "loss", "train_loss": "train loss"}
-UNITS = ("B", "kB", "MB", "GB", "TB")
+_KEY = re.compile(r"(?P<indent> {0,2})(?P<name>[a-z_]+):(?P<value>.*)")
+
+
+# --- runs -------------------------------------------------------------------------------------------------
 
 
 def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
@@ -29,11 +40,11 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
 
 def _cells(entry: RunEntry, now: float) -> tuple[str, str, str, str, str]:
     return (
-        shorten(visible(entry.name), WIDEST_NAME),
+        shorten(visible(entry.name), MAX_NAME),
         entry.manifest.task or "-",
         _score(entry),
-        size(entry.size),
-        ago(now - entry.modified),
+        format_size(entry.size),
+        format_age(now - entry.modified),
     )
 
 
@@ -43,30 +54,7 @@ def _score(entry: RunEntry) -> str:
     if entry.main_score is None:
         return "-"
     name, value = entry.main_score
-    return f"{SCORE_NAMES[name]} {score(name, value)}"
-
-
-def score(name: str, value: float) -> str:
-    """Return a score as text: F1 without and accuracy with a percent sign, losses with four digits."""
-    if name.endswith("f1"):
-        return f"{100 * value:.2f}"
-    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
-
-
-def size(count: float) -> str:
-    """Return a number of bytes in the unit that leaves at most three digits before the point."""
-    unit = 0
-    while count >= 999.5 and unit < len(UNITS) - 1:
-        count, unit = count / 1000, unit + 1
-    return f"{count:.0f} {UNITS[unit]}" if unit == 0 or count >= 100 else f"{count:.1f} {UNITS[unit]}"
-
-
-def ago(seconds: float) -> str:
-    """Return a duration in seconds as text in one unit."""
-    for limit, divisor, unit in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
-        if seconds < limit:
-            return f"{max(0, seconds) // divisor:.0f} {unit}"
-    return f"{seconds // 86400:.0f} d"
+    return f"{SCORE_NAMES[name]} {format_score(name, value)}"
 
 
 def comparison_lines(
@@ -82,12 +70,14 @@ def comparison_lines(
     scores = [entry.manifest.all_scores for entry in entries]
     for name in dict.fromkeys([*scores[0], *scores[1]]):
         values = [side.get(name) for side in scores]
-        texts = ("-" if value is None else score(name, value) for value in values)
+        texts = ("-" if value is None else format_score(name, value) for value in values)
         rows.append((name, *texts, _difference(name, *values)))
     first, second = (entry.compared_values() for entry in entries)
     for name in dict.fromkeys([*first, *second]):
         if first.get(name) != second.get(name):
-            rows.append((name, _value(name, first.get(name)), _value(name, second.get(name)), ""))
+            rows.append(
+                (name, _compared_value(name, first.get(name)), _compared_value(name, second.get(name)), "")
+            )
     yield from aligned_lines([*rows, *((*row, "") for row in settings)])
 
 
@@ -99,11 +89,55 @@ def _difference(name: str, first: float | None, second: float | None) -> str:
     return f"{100 * delta:+.2f}" if percent else f"{delta:+.4f}"
 
 
-def _value(name: str, value: object) -> str:
+def _compared_value(name: str, value: object) -> str:
     if value is None:
         return "-"
     if name == "seconds" and isinstance(value, int | float):
-        return clock(float(value))
+        return format_duration(float(value))
     if name == "model_bytes" and isinstance(value, int):
-        return size(value)
+        return format_size(value)
     return f"{value:,}" if isinstance(value, int) else visible(str(value))
+
+
+# --- configs ----------------------------------------------------------------------------------------------
+
+
+def annotated_lines(yaml: str, origins: Mapping[str, str]) -> Iterator[str]:
+    """Yield the lines of a resolved YAML with the origin of each key as a comment.
+
+    The result is a config with the same meaning.
+    """
+    section = ""
+    for line in yaml.splitlines():
+        match = _KEY.fullmatch(line)
+        if match is None:
+            yield line
+            continue
+        key = match["name"] if not match["indent"] else f"{section}.{match['name']}"
+        if key not in origins:
+            section = match["name"]
+            yield line
+            continue
+        yield f"{line:<{COMMENT_COLUMN}}  # {visible(origins[key])}"
+
+
+def difference_rows(differences: Sequence[Difference], folder: str) -> list[tuple[str, str, str]]:
+    """Return key, first value and second value of each difference; paths are relative to `folder`."""
+    return [(one.key, _shortened(one.first, folder), _shortened(one.second, folder)) for one in differences]
+
+
+def _shortened(setting: Setting | None, folder: str) -> str:
+    return "-" if setting is None else shorten(visible(_setting_value(setting, folder)), MAX_VALUE)
+
+
+def _setting_value(setting: Setting, folder: str) -> str:
+    value = setting.value
+    if isinstance(value, tuple) and value and isinstance(value[0], Feature):
+        features = ", ".join(f"{one.name} {one.dim}" for one in value)
+        return f"{len(value)} feature{'' if len(value) == 1 else 's'}: {features}"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {weight}" for key, weight in value.items())
+    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        paths = [relative(item, folder) for item in value]
+        return paths[0] if len(paths) == 1 else flow(paths)
+    return flow(value)

@@ -16,7 +16,7 @@ from seqtool.reports.console import (
     write_json,
     write_line,
 )
-from seqtool.reports.training_rows import clock
+from seqtool.reports.formatting import format_duration
 from seqtool.sweep.results import ENDED, Summary, TrialRow
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def short(text: str) -> str:
 def trial_cells(row: TrialRow, keys: Sequence[str]) -> list[str]:
     """Return the cells of a trial in the table: number, state, score, values of the keys, duration."""
     value = "-" if row.value is None else f"{row.value:.4f}"
-    seconds = "-" if row.seconds is None else clock(row.seconds)
+    seconds = "-" if row.seconds is None else format_duration(row.seconds)
     return [str(row.place), row.state, value, *(short(row.values.get(key, "-")) for key in keys), seconds]
 
 

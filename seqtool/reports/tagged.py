@@ -16,7 +16,7 @@ from typing import Literal
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.inference.tag_stream import Renderer, Tagged
-from seqtool.reports.drawing import cell_width
+from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqtool.reports.drawing import fit, probability_color, terminal_style
+from seqtool.reports.formatting import fit, probability_color, terminal_style
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import feature_list
 from seqtool.types import Arrays

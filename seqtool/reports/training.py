@@ -1,11 +1,12 @@
 """The screen of a training run: the network, a row for each epoch, the result, and the next command to try.
 
-The rows are the result and go to stdout: a table on a terminal, tab-separated lines in a pipe. Everything else goes to
-stderr.
+The rows are the result and go to stdout: a table on a terminal, tab-separated lines in a pipe. Everything
+else goes to stderr.
 """
 
 from __future__ import annotations
 
+import math
 import statistics
 import sys
 import time
@@ -16,11 +17,11 @@ from seqtool.evaluation.tagger import TaggerEvaluation
 from seqtool.evaluation.text_scores import TextEvaluation
 from seqtool.reports.console import console, is_terminal, say, write_json
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
+from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
 from seqtool.reports.progress import ProgressLine
-from seqtool.reports.training_rows import cells, clock, number
 from seqtool.safe_text import shorten, visible
-from seqtool.tasks.interface import ComparedToken, FinalEvaluation
+from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
 from seqtool.training.listeners import Listener, NetworkBuilt, Row, RunFinished, RunResult
 
@@ -49,7 +50,7 @@ class TrainingScreen(Listener):
         self._last_shown = 0.0
         self._reader_left = False
 
-    # --- lines on stderr ----------------------------------------------------------------------------------------------
+    # --- lines on stderr -----------------------------------------------------------------------------------
 
     def message(self, text: str) -> None:
         """Print one line on stderr, unless quiet."""
@@ -73,7 +74,7 @@ class TrainingScreen(Listener):
         ranks = f", {network.ranks} ranks" if network.ranks > 1 else ""
         self.message(f"  device     {network.device}, {network.threads} threads{ranks}")
 
-    # --- during the run -----------------------------------------------------------------------------------------------
+    # --- during the run ------------------------------------------------------------------------------------
 
     def run_started(self) -> None:
         """Begin a new table, whose columns may differ from those of the previous run."""
@@ -90,7 +91,7 @@ class TrainingScreen(Listener):
         done, total = event.position, event.batches
         if event.total_steps:
             done, total = event.step, event.total_steps
-        values = {"epoch": str(event.epoch), "loss": number(event.loss), "lr": f"{event.lr:.1e}"}
+        values = {"epoch": str(event.epoch), "loss": format_number(event.loss), "lr": f"{event.lr:.1e}"}
         self._progress.update(done, total, values)
 
     def row(self, row: Row) -> None:
@@ -100,7 +101,7 @@ class TrainingScreen(Listener):
             self._progress.point("validation", event.epoch, event.scores["val_loss"])
         if self.quiet and self.as_json:
             return
-        values, prediction = cells(row.columns), row.prediction
+        values, prediction = _cells(row.columns), row.prediction
         columns = (*values, "prediction")
         with self._progress.output_above():
             if self._terminal:
@@ -110,7 +111,7 @@ class TrainingScreen(Listener):
         self._columns = columns
 
     def _plain_row(self, values: list[str], columns: tuple[str, ...]) -> None:
-        """Print a tab-separated row. A closed pipe does not end training: the model matters more than the table."""
+        """Print a tab-separated row. A closed pipe does not end training, since the model matters more."""
         if self._reader_left:
             return
         try:
@@ -126,7 +127,7 @@ class TrainingScreen(Listener):
     def _terminal_row(
         self, values: Mapping[str, str], prediction: Prediction, columns: tuple[str, ...]
     ) -> None:
-        """Print a row as wide as the terminal. Cells that do not fit are printed below it, each with its name."""
+        """Print a row within the width of the terminal. Other cells follow below it with their names."""
         from rich.text import Text
 
         assert self._console is not None
@@ -147,17 +148,17 @@ class TrainingScreen(Listener):
         for line in lines:
             self._console.print(line, no_wrap=True, overflow="ellipsis")
 
-    # --- the end ------------------------------------------------------------------------------------------------------
+    # --- the end -------------------------------------------------------------------------------------------
 
     def run_finished(self, finished: RunFinished) -> None:
-        """Print how the run differs from an earlier one, the scores, the model's directory and the next command."""
+        """Print differences from an earlier run, the scores, the directory of the model and a next command."""
         result = finished.result
         for line in _difference_lines(finished):
             self.message(line)
         if finished.comparison and not finished.one_of_several:
             for line in _comparison_lines(finished.comparison):
                 self.message(line)
-        self.message(f"best row: {_scores(result.row)}; {clock(result.seconds)} in all")
+        self.message(f"best row: {_scores(result.row)}; {format_duration(result.seconds)} in all")
         self.message(f"model: {result.run / 'model'}")
         for line in evaluation_lines(finished.evaluation):
             self.message(line)
@@ -221,6 +222,17 @@ def evaluation_lines(evaluation: FinalEvaluation) -> Iterator[str]:
         elif isinstance(report, TaggerEvaluation) and split in ("dev", "test"):
             yield f"{split}:"
             yield from tagger_summary(report)
+
+
+def _cells(columns: Sequence[Column]) -> dict[str, str]:
+    """Format the cells of a row by the names of their columns."""
+    return {column.name: _cell(column) for column in columns}
+
+
+def _cell(column: Column) -> str:
+    if column.value is None or not math.isfinite(column.value):
+        return "-"
+    return format_duration(column.value) if column.style == "duration" else format(column.value, column.style)
 
 
 def _width(widths: Iterable[int]) -> int:

@@ -30,7 +30,7 @@ from seqtool.inference.character import CharacterModel  # noqa: E402
 from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
 from seqtool.inference.text_scoring import carried_losses  # noqa: E402
-from seqtool.reports.runs import size  # noqa: E402
+from seqtool.reports.formatting import format_size  # noqa: E402
 from seqtool.storage.find_model import ModelPlace, runs_root  # noqa: E402
 from seqtool.storage.model_directory import read_model  # noqa: E402
 from seqtool.tasks.scorers import SCORED_SYMBOLS  # noqa: E402
@@ -110,7 +110,9 @@ def main() -> None:
         for form, space, (score, differs) in zip(
             ("float32", "float16", "onnxruntime"), (*half.sizes, onnx.size), rows, strict=True
         ):
-            print(f"{run.name:<12} {form:<12} {size(space):>8}   {score}   other than float32: {differs}")
+            print(
+                f"{run.name:<12} {form:<12} {format_size(space):>8}   {score}   other than float32: {differs}"
+            )
 
 
 if __name__ == "__main__":

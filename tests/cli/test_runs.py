@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqtool.reports.runs import ago, size
 from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.run_list import list_runs, remove_runs
@@ -175,26 +174,3 @@ def test_compare_accepts_a_model_directory(root: Path) -> None:
     assert done.code == 0
     assert any(line.split() == ["val_accuracy", "95.00%", "95.00%", "+0.00"] for line in done.lines)
     assert call(root, "compare", "old", "gone").code == 2
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1.0 kB"),
-        (123_456, "123 kB"),
-        (999_600, "1.0 MB"),
-        (2.5e12, "2.5 TB"),
-        (3e16, "30000 TB"),
-    ],
-)
-def test_size_has_a_fitting_unit(count: float, text: str) -> None:
-    assert size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")]
-)
-def test_age_has_a_fitting_unit(seconds: float, text: str) -> None:
-    assert ago(seconds) == text

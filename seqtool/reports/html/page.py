@@ -23,7 +23,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seqtool.reports.drawing import Curve
+from seqtool.reports.formatting import Curve
 from seqtool.reports.html import views
 from seqtool.reports.html.run_data import EvaluationReport, RunData, TaggerReport, TextReport
 from seqtool.safe_text import shorten, visible, visible_lines

@@ -16,10 +16,9 @@ from seqtool.evaluation.tagger import WorstSentence
 from seqtool.inspection.unit_names import MEANINGS, shades
 from seqtool.inspection.word_ablation import WordAblation
 from seqtool.reports.character_inspection import shown_guess, shown_symbols
-from seqtool.reports.drawing import Color, diverging_color, is_dark, probability_color
+from seqtool.reports.formatting import Color, diverging_color, format_duration, is_dark, probability_color
 from seqtool.reports.html.run_data import RunData, SampleRow, TaggerReport, TracedText, UnitNote
 from seqtool.reports.tagger_inspection import MIN_EFFECT, MIN_PROBABILITY, likely_labels
-from seqtool.reports.training_rows import clock
 from seqtool.safe_text import visible
 from seqtool.types import Array
 
@@ -70,7 +69,7 @@ def overview_rows(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
     return [
         *rows,
         ("best row", [_best_row(run) for run in runs]),
-        ("trained for", ["–" if value is None else clock(value) for value in seconds]),
+        ("trained for", ["–" if value is None else format_duration(value) for value in seconds]),
         ("model on disk", [_size(run.manifest.size) for run in runs]),
     ]
 

@@ -1,4 +1,4 @@
-"""Drawing with characters and colors: color scales, cell widths and a line chart.
+"""Format values: numbers, durations, sizes, colors, cells of tables and line charts of characters.
 
 The color scales are used on the terminal and in the HTML report, so that a value has the same color in both.
 
@@ -9,7 +9,8 @@ process. Our chart takes 20 lines of code, contains no escape codes, and is draw
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 
 Color = tuple[int, int, int]  # red, green, blue: 0 to 255
 Curve = Sequence[tuple[float, float]]  # points (x, y)
@@ -21,6 +22,47 @@ ORANGE: Color = (230, 97, 1)
 VIOLET: Color = (84, 39, 136)
 MAX_SURPRISAL = 8.0  # bits at which the scale of surprisal ends
 MARKS = "·●+x"  # one for each curve of a chart
+UNITS = ("B", "kB", "MB", "GB", "TB")
+
+
+# --- numbers ----------------------------------------------------------------------------------------------
+
+
+def format_duration(seconds: float) -> str:
+    """Format a duration: 4.2s, 1:05, 2:03:07."""
+    if seconds < 60:
+        return f"{seconds:.1f}s"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def format_age(seconds: float) -> str:
+    """Return a duration in seconds as text in one unit."""
+    for limit, divisor, unit in ((60, 1, "s"), (3600, 60, "min"), (86400, 3600, "h")):
+        if seconds < limit:
+            return f"{max(0, seconds) // divisor:.0f} {unit}"
+    return f"{seconds // 86400:.0f} d"
+
+
+def format_number(value: float, digits: int = 3) -> str:
+    """Format a loss or score; a number that is not finite becomes a dash."""
+    return f"{value:.{digits}f}" if math.isfinite(value) else "-"
+
+
+def format_score(name: str, value: float) -> str:
+    """Return a score as text: F1 without and accuracy with a percent sign, losses with four digits."""
+    if name.endswith("f1"):
+        return f"{100 * value:.2f}"
+    return f"{value:.2%}" if name.endswith("accuracy") else f"{value:.4f}"
+
+
+def format_size(count: float) -> str:
+    """Return a number of bytes in the unit that leaves at most three digits before the point."""
+    unit = 0
+    while count >= 999.5 and unit < len(UNITS) - 1:
+        count, unit = count / 1000, unit + 1
+    return f"{count:.0f} {UNITS[unit]}" if unit == 0 or count >= 100 else f"{count:.1f} {UNITS[unit]}"
 
 
 # --- color scales -----------------------------------------------------------------------------------------
@@ -60,7 +102,7 @@ def _mix(first: Color, second: Color, weight: float) -> Color:
     return red, green, blue
 
 
-# --- cell widths ------------------------------------------------------------------------------------------
+# --- cells ------------------------------------------------------------------------------------------------
 
 
 def cell_width(text: str) -> int:
@@ -84,6 +126,13 @@ def fit(text: str, width: int) -> str:
     if cell_len(text) <= width:
         return set_cell_size(text, width)
     return set_cell_size(text, width - 1) + "…"
+
+
+def aligned_lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """Yield one line per row, with the cells in aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
 
 
 # --- line chart -------------------------------------------------------------------------------------------

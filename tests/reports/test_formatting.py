@@ -1,10 +1,10 @@
-"""Color scales, cell widths and the line chart."""
+"""Numbers as text, color scales, cell widths and the line chart."""
 
 from __future__ import annotations
 
 import pytest
 
-from seqtool.reports.drawing import (
+from seqtool.reports.formatting import (
     BLUE,
     ORANGE,
     PALE,
@@ -13,12 +13,43 @@ from seqtool.reports.drawing import (
     cell_width,
     diverging_color,
     fit,
+    format_age,
+    format_duration,
+    format_size,
     line_chart,
     pad,
     probability_color,
     surprisal_color,
     terminal_style,
 )
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 kB"),
+        (123_456, "123 kB"),
+        (999_600, "1.0 MB"),
+        (2.5e12, "2.5 TB"),
+        (3e16, "30000 TB"),
+    ],
+)
+def test_size_has_a_fitting_unit(count: float, text: str) -> None:
+    assert format_size(count) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(-1, "0 s"), (59, "59 s"), (60, "1 min"), (7300, "2 h"), (200_000, "2 d")]
+)
+def test_age_has_a_fitting_unit(seconds: float, text: str) -> None:
+    assert format_age(seconds) == text
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(4.21, "4.2s"), (65, "1:05"), (7387, "2:03:07")])
+def test_duration_has_minutes_and_hours_if_needed(seconds: float, text: str) -> None:
+    assert format_duration(seconds) == text
 
 
 def test_scales_end_at_their_colors_and_clip_values_outside() -> None:
