@@ -151,7 +151,7 @@ class TrainingScreen(Listener):
     # --- the end -------------------------------------------------------------------------------------------
 
     def run_finished(self, finished: RunFinished) -> None:
-        """Print differences from an earlier run, the scores, the directory of the model and a next command."""
+        """Print differences from an earlier run, scores, the directory of the model and the next command."""
         result = finished.result
         for line in _difference_lines(finished):
             self.message(line)
