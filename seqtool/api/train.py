@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from seqtool.api.model import Model, load
-from seqtool.config import ReadConfig, looks_like_config, parse_settings, read_settings
 from seqtool.config.dump import flow
+from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, read_settings
 from seqtool.data.tagging.unlabeled import ENDINGS
 from seqtool.storage.find_model import runs_root
 

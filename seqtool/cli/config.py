@@ -13,7 +13,7 @@ from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, Overrides, RunsDir
 
 if TYPE_CHECKING:
-    from seqtool.config import ReadConfig
+    from seqtool.config.load import ReadConfig
 
 Config = Annotated[
     Path,

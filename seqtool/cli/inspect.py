@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
-    from seqtool.inspection.unit_names import Unit
+    from seqtool.inspection.units import Unit
 
 What = Annotated[
     str,
@@ -168,7 +168,7 @@ def _lines(inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
         for tokens in _sentences(inspected, asked):
             yield from _sentence(model, inspected, tokens)
         return
-    from seqtool.evaluation.text_data import read_text
+    from seqtool.evaluation.character import read_text
 
     for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
         yield from character_walk(model, inspected.stored.weights, text)
@@ -176,7 +176,7 @@ def _lines(inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
 
 def _sentences(inspected: InspectedModel, asked: _Asked) -> Iterator[tuple[str, ...]]:
     from seqtool.data.tagging.unlabeled import TextReader
-    from seqtool.evaluation.text_data import read_text
+    from seqtool.evaluation.character import read_text
 
     reader = TextReader(inspected.stored.config.get("tokenizer") or "whitespace")
     for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:
@@ -203,7 +203,7 @@ def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, 
 
 def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.unit_names import parse_units
+    from seqtool.inspection.units import parse_units
 
     names, surprisal = asked.unit_names()
     if surprisal:
@@ -228,9 +228,9 @@ def _found(
     model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
 ) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.inspection.unit_names import parse_units
-    from seqtool.inspection.unit_ranking import (
+    from seqtool.inspection.units import (
         excerpt,
+        parse_units,
         pattern_values,
         rank_units,
         state_arrays,
@@ -313,7 +313,7 @@ def _json_ranking(inspected: InspectedModel, asked: _Asked) -> list[dict[str, ob
     from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
     from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern
+    from seqtool.inspection.units import rank_units, state_arrays, symbol_pattern
 
     if not isinstance(inspected.model, CharacterModel) or asked.find is None:
         raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)

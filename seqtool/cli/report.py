@@ -60,7 +60,7 @@ def report(
     json: AsJson = False,
 ) -> None:
     """Write one page that shows all there is to see of a run, e.g. seqtool report ewt"""
-    from seqtool.evaluation.text_data import read_text
+    from seqtool.evaluation.character import read_text
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.html.collect import ReportOptions, collect_run, report_path
     from seqtool.storage.atomic import write_file

@@ -86,8 +86,8 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
 @command
 def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
-    from seqtool.config import read_settings
     from seqtool.config.dump import CONFIG, differences
+    from seqtool.config.load import read_settings
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import comparison_lines, difference_rows
     from seqtool.storage.find_model import runs_root

@@ -10,7 +10,7 @@ def schema() -> None:
     """Print the JSON Schema of configs, e.g. seqtool schema > schema.json"""
     from json import dumps
 
-    from seqtool.config import json_schema
+    from seqtool.config.reference import json_schema
     from seqtool.reports.console import write_line
 
     write_line(dumps(json_schema(), indent=2))

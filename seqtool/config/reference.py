@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from seqtool.types import Json
 INTRODUCTION = """\
 # Configs
 
-<!-- Written by `python -m seqtool.config` from seqtool/settings.py and the comments of the configs. -->
+<!-- Written by `python -m seqtool.config.reference` from seqtool/settings.py and the comments of the configs. -->
 
 One YAML file is one experiment. It states its `task` and all values that differ from the defaults below.
 `seqtool train-char FILE` or `seqtool train-tagger FILE` runs it. `--set section.key=value` changes a key for
@@ -155,3 +157,13 @@ def _default(key: Key) -> str:
 
 def _cell(text: str) -> str:
     return text.replace("|", "\\|")
+
+
+def write_reference(folder: Path) -> None:
+    """Write `README.md` and `schema.json` of a folder of configs."""
+    (folder / "README.md").write_text(reference_markdown(folder), encoding="utf-8")
+    (folder / "schema.json").write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_reference(Path(sys.argv[1] if len(sys.argv) > 1 else "configs"))

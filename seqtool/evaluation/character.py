@@ -1,14 +1,19 @@
-"""Evaluation of a text model: read the text, score it, and compare the model with its training text."""
+"""Evaluation of a text model: its data, from files or from its run, and the comparison with its training text."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
-from seqtool.data.text.corpus import CharCorpus
-from seqtool.errors import ModelError, SeqtoolError
+import numpy as np
+
+from seqtool.data.text.corpus import CharCorpus, load_char_corpus
+from seqtool.data.text.splits import Sequences
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.errors import DataError, ModelError, SeqtoolError
 from seqtool.evaluation.novelty import ngram_losses, novelty
-from seqtool.evaluation.text_data import TextPart, held_out_part, part_of, read_files, run_corpus
 from seqtool.evaluation.text_scores import (
     BLOCKS,
     Temperature,
@@ -18,7 +23,205 @@ from seqtool.evaluation.text_scores import (
     fit_temperature,
 )
 from seqtool.inference.character import CharacterModel
+from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelPlace
+from seqtool.types import Array
+
+if TYPE_CHECKING:
+    from seqtool.settings import Settings
+
+NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
+NAME_A_TEXT = "name a text: seqtool evaluate MODEL FILE"
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A text, or separate lines, as symbol numbers of a model.
+
+    Attributes:
+        name: `val`, `test`, `train`, or the names of the files.
+        ids: symbol numbers (length,) of running text; may be memory-mapped. Empty for lines.
+        lines: for a model of lines, each line with the boundary symbol before and after it.
+    """
+
+    name: str
+    ids: Array
+    lines: Sequence[Array] = ()
+
+    def decode(self, vocabulary: SymbolVocabulary) -> str:
+        """Return the text; every line ends with the boundary symbol."""
+        if len(self.lines):
+            return "".join(vocabulary.decode(np.asarray(line[1:], np.int64)) for line in self.lines)
+        return str(vocabulary.decode(np.asarray(self.ids, np.int64)))
+
+    def joined_ids(self) -> Array:
+        """Return all symbol numbers (length,); between two lines there is one boundary symbol."""
+        if len(self.lines):
+            return np.concatenate([self.lines[0][:1], *(line[1:] for line in self.lines)]).astype(np.int64)
+        return np.asarray(self.ids, np.int64)
+
+
+# --- files --------------------------------------------------------------------------------------------------
+
+
+def read_files(model: CharacterModel, files: Sequence[Path]) -> TextPart:
+    """Read files, joined in the given order, as symbol numbers of a model.
+
+    Raises:
+        DataError: a file is missing or is not UTF-8, or the model has neither a symbol of the text nor an
+            unknown symbol.
+    """
+    name = ", ".join(map(str, files))
+    if model.vocabulary.unit == "byte":
+        return TextPart(name, _encode_bytes(model.vocabulary, b"".join(map(_read_bytes, files)), name))
+    text = read_text(files)
+    if boundary := model.boundary:
+        lines = [line for line in text.replace("\r\n", boundary).split(boundary) if line]
+        encoded = [_encode(model, boundary + line + boundary, name) for line in lines]
+        return TextPart(name, np.zeros(0, np.int64), encoded)
+    return TextPart(name, _encode(model, text, name))
+
+
+def read_text(files: Sequence[Path]) -> str:
+    """Return the text of files, joined in the given order.
+
+    Raises:
+        DataError: a file is missing or is not UTF-8.
+    """
+    parts = []
+    for path in files:
+        try:
+            parts.append(_read_bytes(path).decode("utf-8-sig"))
+        except UnicodeDecodeError as error:
+            message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
+            hint = "convert it first, for example with iconv"
+            raise DataError(message, place=str(path), hint=hint) from None
+    return "".join(parts)
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
+
+
+def _encode(model: CharacterModel, text: str, place: str) -> Array:
+    try:
+        return model.encode(text)
+    except DataError as error:
+        first = error.problems[0]
+        raise DataError(first.message, place=place, hint=first.hint) from None
+
+
+def _encode_bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
+    codes = np.frombuffer(data, np.uint8).astype(np.int64)
+    numbers: Array = vocabulary.table[np.minimum(codes, len(vocabulary.table) - 1)]
+    if (numbers < 0).any():
+        offset = int((numbers < 0).argmax())
+        raise vocabulary.unknown_symbol_error(chr(codes[offset]), f" at offset {offset:,}", place=place)
+    return numbers
+
+
+# --- data of a run ------------------------------------------------------------------------------------------
+
+
+def run_settings(run: Path | None, reason: str) -> Settings:
+    """Read the settings in `config.yaml` of a run.
+
+    Args:
+        run: the run directory; None for a model that is not part of a run.
+        reason: the part of the error message that says why the config is needed.
+
+    Raises:
+        SeqtoolError: there is no run.
+        ConfigError: the config cannot be read.
+    """
+    if run is None or not (run / "config.yaml").is_file():
+        message = f"{reason}, and the model is not part of a run with a config"
+        raise SeqtoolError(message, hint=NAME_A_FILE)
+    from seqtool.config.load import read_settings
+
+    return read_settings(run / "config.yaml").settings
+
+
+def run_corpus(run: Path | None, root: Path, reason: str) -> CharCorpus:
+    """Read all data of a text model's run again, from the files or the cache below `root`.
+
+    Raises:
+        SeqtoolError: there is no run; the message begins with `reason`.
+        DataError: the files of the run no longer exist.
+    """
+    settings = cast(CharSettings, run_settings(run, reason))
+    return load_char_corpus(settings.data, settings.seed, root / ".cache", None)
+
+
+def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> TextPart | None:
+    """Return the part `train`, `val` or `test` of a run's data as symbol numbers of the model.
+
+    The result is None if the run has no such part.
+    """
+    part: Array | Sequences | None = getattr(corpus, name)
+    if part is None:
+        return None
+    if isinstance(part, Sequences):
+        lines = [_translate(model, corpus, line) for line in _lines_with_boundaries(part)]
+        return TextPart(name, np.zeros(0, np.int64), lines)
+    return TextPart(name, _translate(model, corpus, part))
+
+
+def held_out_part(model: CharacterModel, corpus: CharCorpus, run: Path | None) -> TextPart:
+    """Return the test part, or the validation part if there is no test part.
+
+    Raises:
+        SeqtoolError: the run has neither.
+    """
+    part = part_of(model, corpus, "test") or part_of(model, corpus, "val")
+    if part is None:
+        raise _no_held_out_text(run)
+    return part
+
+
+def held_out_text(run: Path | None, root: Path) -> str:
+    """Return the test text of a run, or its validation text if there is no test text.
+
+    Raises:
+        SeqtoolError: there is no run, or it has no held-out text.
+    """
+    corpus = run_corpus(run, root, "no text is named")
+    part: Array | Sequences | None = corpus.test if corpus.test is not None else corpus.val
+    if part is None:
+        raise _no_held_out_text(run)
+    if isinstance(part, Sequences):
+        return "".join(corpus.vocabulary.decode(target.tolist()) for target in part.targets)
+    return str(corpus.vocabulary.decode(part.tolist()))
+
+
+def _lines_with_boundaries(part: Sequences) -> Iterator[Array]:
+    """Yield the lines of a corpus, each with the boundary symbol before and after it."""
+    for line, target in zip(part.inputs, part.targets, strict=True):
+        yield np.concatenate([line[:1], target])
+
+
+def _no_held_out_text(run: Path | None) -> SeqtoolError:
+    return SeqtoolError("the run has no held-out text", place=str(run), hint=NAME_A_TEXT)
+
+
+def _translate(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
+    """Return numbers of the corpus as numbers of the model.
+
+    The two differ only if the files changed after training.
+    """
+    if corpus.vocabulary.symbols == model.vocabulary.symbols:
+        return ids
+    symbols = corpus.vocabulary.symbols
+    if model.vocabulary.unit == "char":
+        table = model.vocabulary.encode("".join(symbols))
+    else:
+        table = _encode_bytes(model.vocabulary, bytes(map(ord, symbols)), "the run's data")
+    numbers: Array = table[np.asarray(ids)]
+    return numbers
+
 
 TRAIN_LIMIT = 20_000_000  # symbols of a training text whose n-grams fit in memory
 

@@ -16,8 +16,8 @@ from seqtool.data.input_files import expand
 from seqtool.data.tagging.corpus import hold_out
 from seqtool.data.tagging.sentences import Sentence, labeled_blocks, read_split
 from seqtool.errors import DataError, SeqtoolError
+from seqtool.evaluation.character import run_settings
 from seqtool.evaluation.tagger import BATCH
-from seqtool.evaluation.text_data import run_settings
 from seqtool.inference.tagger import TaggerModel
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import convert, detect_scheme

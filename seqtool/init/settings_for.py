@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from seqtool.config import ReadConfig, looks_like_config, parse_settings, read_settings
+from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, read_settings
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.tasks import definition
 from seqtool.tasks.interface import DataFiles

@@ -78,7 +78,7 @@ def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel
         DataError: the data cannot be read.
         SeqtoolError: torch, which draws the weights, is not installed.
     """
-    from seqtool.config import read_settings
+    from seqtool.config.load import read_settings
     from seqtool.tasks.build import prepare_untrained, untrained_weights
 
     prepared = prepare_untrained(read_settings(path, overrides), runs_root() / ".cache")
@@ -100,7 +100,7 @@ def text_to_inspect(
         SeqtoolError: there is no text.
     """
     from seqtool.errors import SeqtoolError
-    from seqtool.evaluation.text_data import held_out_text, read_text
+    from seqtool.evaluation.character import held_out_text, read_text
 
     assert isinstance(inspected.model, CharacterModel)
     if texts or files:

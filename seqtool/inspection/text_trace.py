@@ -20,7 +20,7 @@ from seqtool.decoding import log_softmax
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import iter_carried_states
-from seqtool.inspection.unit_names import PARTS, Unit
+from seqtool.inspection.units import PARTS, Unit
 from seqtool.storage.atomic import writing
 from seqtool.types import Array
 

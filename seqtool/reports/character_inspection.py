@@ -18,7 +18,7 @@ import numpy as np
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inspection.text_trace import Trace
-from seqtool.inspection.unit_names import Unit, shades
+from seqtool.inspection.units import Unit, shades
 from seqtool.reports.formatting import (
     Color,
     cell_width,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from seqtool.data.vocabulary import SymbolVocabulary
-    from seqtool.inspection.unit_ranking import RankedUnit
+    from seqtool.inspection.units import RankedUnit
 
 SMALL = 200  # parameters; the weights and the first step of a smaller network are shown
 SHOWN_UNITS = 8

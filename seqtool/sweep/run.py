@@ -13,7 +13,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.config import ReadConfig, dump_settings, read_settings
+from seqtool.config.dump import dump_settings
+from seqtool.config.load import ReadConfig, read_settings
 from seqtool.errors import ConfigError, SeqtoolError, Stopped
 from seqtool.storage.atomic import write_file
 from seqtool.sweep.results import Summary, SweepListener, TrialRow

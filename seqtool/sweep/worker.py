@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.config import parse_settings
+from seqtool.config.load import parse_settings
 from seqtool.errors import Problem, SeqtoolError, Stopped
 from seqtool.settings import Settings
 from seqtool.storage.find_model import PARTIAL

@@ -18,7 +18,7 @@ from seqtool.types import Arrays
 if TYPE_CHECKING:
     import torch
 
-    from seqtool.config import ReadConfig
+    from seqtool.config.load import ReadConfig
     from seqtool.training.engine.task import TrainingTask
 
 

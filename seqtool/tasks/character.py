@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from seqtool.config import ReadConfig
+    from seqtool.config.load import ReadConfig
     from seqtool.storage.find_model import ModelPlace
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
@@ -317,8 +317,8 @@ def _report(
     model: CharacterModel, prepared: Prepared, split: str, scores: Mapping[str, float]
 ) -> HeldOutReport | None:
     """Evaluate on one split; the blocks of `val` were scored in training."""
+    from seqtool.evaluation.character import part_of
     from seqtool.evaluation.novelty import novelty
-    from seqtool.evaluation.text_data import part_of
     from seqtool.evaluation.text_scores import evaluate_lines, evaluate_text
 
     corpus = _corpus(prepared)

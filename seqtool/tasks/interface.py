@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
     from torch import nn
 
-    from seqtool.config import ReadConfig
+    from seqtool.config.load import ReadConfig
     from seqtool.storage.find_model import ModelPlace
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks

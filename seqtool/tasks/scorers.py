@@ -56,7 +56,7 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
 
     For a model of pairs it is the accuracy on the pairs that it was trained on.
     """
-    from seqtool.evaluation.text_data import held_out_text, read_text
+    from seqtool.evaluation.character import held_out_text, read_text
 
     if load_character_model(model).aligned:
         return _pair_scorer(place)
@@ -70,7 +70,7 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
 
 def _pair_scorer(place: ModelPlace) -> Scorer:
     """Return the share of symbols that a model of aligned pairs predicts correctly."""
-    from seqtool.evaluation.text_data import run_settings
+    from seqtool.evaluation.character import run_settings
 
     settings = cast(CharSettings, run_settings(place.run, "it is trained on pairs"))
     pairs = settings.data.pairs

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from seqtool.config import parse_settings
 from seqtool.config.dump import scalar
+from seqtool.config.load import parse_settings
 from seqtool.data.formats.detect import guess_layout, layout_summary
 from seqtool.data.tagging.sentences import Sentence, read_split
 from seqtool.errors import pluralize

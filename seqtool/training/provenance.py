@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seqtool.config import read_settings
+from seqtool.config.load import read_settings
 from seqtool.config.schema import PATH_KEYS
 from seqtool.data.input_files import expand
 from seqtool.errors import SeqtoolError

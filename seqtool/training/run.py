@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from seqtool.config import dump_settings
+from seqtool.config.dump import dump_settings
 from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file

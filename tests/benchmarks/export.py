@@ -20,12 +20,15 @@ PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
+from seqtool.evaluation.character import held_out_text  # noqa: E402
 from seqtool.evaluation.gold_labels import gold_sentences  # noqa: E402
-from seqtool.evaluation.text_data import held_out_text  # noqa: E402
 from seqtool.export.float16 import write_float16_copy  # noqa: E402
-from seqtool.export.onnx import export_onnx  # noqa: E402
+from seqtool.export.onnx import (  # noqa: E402
+    OnnxSession,
+    export_onnx,
+    tagger_inputs,
+)
 from seqtool.export.onnx_models import state_names  # noqa: E402
-from seqtool.export.onnx_verify import OnnxSession, tagger_inputs  # noqa: E402
 from seqtool.inference.character import CharacterModel  # noqa: E402
 from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402

@@ -177,7 +177,7 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    from seqtool.config import read_settings
+    from seqtool.config.load import read_settings
     from seqtool.tasks.build import build_task, prepare
     from seqtool.training.engine.events import StepEvent
     from seqtool.training.engine.trainer import Trainer

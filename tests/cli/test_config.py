@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import parse_settings, read_settings
 from seqtool.config.dump import differences, find_config, resolve, settings_with_origins
+from seqtool.config.load import parse_settings, read_settings
 from seqtool.settings import STANDARD_FEATURES
 from tests.support.shell import PROJECT, inside
 

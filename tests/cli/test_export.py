@@ -15,8 +15,16 @@ from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.export import onnx_models
 from seqtool.export.float16 import write_float16_copy
-from seqtool.export.onnx import export_onnx, onnx_model, onnx_network
-from seqtool.export.onnx_verify import SHAPES, OnnxSession, tagger_inputs, verify_character, verify_tagger
+from seqtool.export.onnx import (
+    SHAPES,
+    OnnxSession,
+    export_onnx,
+    onnx_model,
+    onnx_network,
+    tagger_inputs,
+    verify_character,
+    verify_tagger,
+)
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import json_schema, read_settings
+from seqtool.config.load import read_settings
+from seqtool.config.reference import json_schema
 from seqtool.init.examples import example_names
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_character import suggest_character

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from seqtool.config import read_settings
+from seqtool.config.load import read_settings
 from seqtool.data.text.splits import split_ends
 from seqtool.settings import CharSettings
 from tests.support.shell import PROJECT, Result, in_terminal, inside, seqtool

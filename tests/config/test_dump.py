@@ -12,9 +12,9 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from seqtool.config import dump_settings, json_schema, parse_settings, read_settings
-from seqtool.config.dump import relative
-from seqtool.config.reference import reference_markdown
+from seqtool.config.dump import dump_settings, relative
+from seqtool.config.load import parse_settings, read_settings
+from seqtool.config.reference import json_schema, reference_markdown
 from seqtool.config.schema import choices, keys
 from seqtool.config.validate import contradictions
 from seqtool.settings import (
@@ -239,7 +239,7 @@ def test_reference_lists_every_shipped_config() -> None:
 
 
 def test_reference_and_schema_match_the_settings() -> None:
-    """If this fails after a change of settings.py or of a config, run `python -m seqtool.config`."""
+    """If this fails after a change of settings.py or of a config, run `python -m seqtool.config.reference`."""
     assert (ROOT / "configs/README.md").read_text(encoding="utf-8") == reference_markdown(ROOT / "configs")
     assert json.loads((ROOT / "configs/schema.json").read_text(encoding="utf-8")) == json_schema()
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import ReadConfig, parse_settings
+from seqtool.config.load import ReadConfig, parse_settings
 from seqtool.errors import ConfigError, Problem
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import looks_like_config, parse_settings, read_settings
+from seqtool.config.load import looks_like_config, parse_settings, read_settings
 from seqtool.errors import ConfigError
 from seqtool.settings import CharSettings, TaggerSettings
 

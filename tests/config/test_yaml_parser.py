@@ -10,7 +10,8 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from seqtool.config import parse_settings, yaml_parser
+from seqtool.config import yaml_parser
+from seqtool.config.load import parse_settings
 from seqtool.config.yaml_parser import MAX_DEPTH, decode, read_tree
 from seqtool.config.yaml_tree import MappingNode, ScalarNode, SequenceNode, Source, quoted
 from seqtool.errors import ConfigError, Problem

@@ -8,7 +8,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from seqtool.evaluation.significance import bootstrap_f1, bootstrap_interval, paired_test
+from seqtool.evaluation.tagger import bootstrap_f1, bootstrap_interval, paired_test
 from seqtool.types import Array
 
 

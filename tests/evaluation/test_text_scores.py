@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation import character as character_evaluation
 from seqtool.evaluation import text_scores
-from seqtool.evaluation.character import TextRequest, evaluate_character
+from seqtool.evaluation.character import TextRequest, evaluate_character, read_files
 from seqtool.evaluation.novelty import (
     NgramModel,
     longest_copy,
@@ -26,7 +26,6 @@ from seqtool.evaluation.novelty import (
     novelty_of_text,
     seen_share,
 )
-from seqtool.evaluation.text_data import read_files
 from seqtool.evaluation.text_scores import (
     SymbolTally,
     evaluate_lines,

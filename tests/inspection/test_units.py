@@ -19,8 +19,16 @@ from seqtool.inspection.text_trace import (
     trace_text,
     write_npz,
 )
-from seqtool.inspection.unit_names import Unit, parse_units, shades
-from seqtool.inspection.unit_ranking import excerpt, pattern_values, rank_units, state_arrays, symbol_pattern
+from seqtool.inspection.units import (
+    Unit,
+    excerpt,
+    parse_units,
+    pattern_values,
+    rank_units,
+    shades,
+    state_arrays,
+    symbol_pattern,
+)
 from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel

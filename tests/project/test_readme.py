@@ -21,8 +21,7 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import COMMANDS, app
-from seqtool.evaluation.character import compare_with_training_text
-from seqtool.evaluation.text_data import TextPart
+from seqtool.evaluation.character import TextPart, compare_with_training_text
 from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel

@@ -11,7 +11,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from seqtool.config import parse_settings
+from seqtool.config.load import parse_settings
 from seqtool.data.formats.blocks import FormatName, raw_lines
 from seqtool.data.formats.detect import SAMPLE_LINES, find_format
 from seqtool.data.tagging.unlabeled import Item, TextReader

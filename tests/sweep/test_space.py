@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import read_settings
+from seqtool.config.load import read_settings
 from seqtool.errors import ConfigError, Problem
 from seqtool.sweep.space import Dimension, number_text, read_space
 

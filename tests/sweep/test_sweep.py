@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from seqtool.config import read_settings
+from seqtool.config.load import read_settings
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import parse_settings
+from seqtool.config.load import parse_settings
 from seqtool.settings import CharSettings
 from seqtool.tasks.suggest_character import SIZES, TextSample, character_yaml, plan_for, suggest_character
 

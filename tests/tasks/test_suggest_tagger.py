@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from seqtool.config import parse_settings
+from seqtool.config.load import parse_settings
 from seqtool.errors import DataError
 from seqtool.settings import TaggerSettings
 from seqtool.tasks.interface import DataFiles

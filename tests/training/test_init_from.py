@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtool.config import dump_settings, read_settings
+from seqtool.config.dump import dump_settings
+from seqtool.config.load import read_settings
 from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model

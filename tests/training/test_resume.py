@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from seqtool.config import dump_settings
+from seqtool.config.dump import dump_settings
 from seqtool.errors import ModelError, SeqtoolError, Stopped
 from seqtool.settings import CharSettings, Settings
 from seqtool.storage.run_directory import checkpoint_numbers

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.config import dump_settings
+from seqtool.config.dump import dump_settings
 from seqtool.errors import DataError, Diverged, SeqtoolError, Stopped
 from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import RunDirectory

@@ -15,9 +15,9 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
 from seqtool.inspection.text_trace import trace_excerpt
-from seqtool.inspection.unit_names import Unit
-from seqtool.inspection.unit_ranking import (
+from seqtool.inspection.units import (
     PATTERNS,
+    Unit,
     excerpt,
     pattern_values,
     rank_units,
@@ -137,7 +137,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
 
 
 def _settings(config: Path | None) -> Settings | None:
-    from seqtool.config import read_settings
+    from seqtool.config.load import read_settings
 
     try:
         return read_settings(config).settings if config is not None else None
@@ -189,7 +189,7 @@ def _texts(model: CharacterModel, source: _Source) -> list[TracedText]:
 
 def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str, str]:
     """Return a title and a text."""
-    from seqtool.evaluation.text_data import held_out_text
+    from seqtool.evaluation.character import held_out_text
 
     try:
         text = held_out_text(source.place.run, runs_root(source.options.runs_dir))
