@@ -2,7 +2,7 @@
 
 A counter holds only counts and computes its scores on demand. Counters are added with `+`, so batches and
 files can be counted separately. Scores are fractions from 0 to 1; a score without any items is None.
-Confidence intervals and significance tests are in `evaluation.significance`.
+Confidence intervals and significance tests are in `evaluation.tagger`.
 """
 
 from __future__ import annotations
