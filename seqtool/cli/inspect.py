@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
-    from seqtool.inspection.units import Unit
+    from seqtool.inspection.text_trace import Unit
 
 What = Annotated[
     str,
@@ -203,7 +203,7 @@ def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, 
 
 def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.units import parse_units
+    from seqtool.inspection.text_trace import parse_units
 
     names, surprisal = asked.unit_names()
     if surprisal:
@@ -228,9 +228,9 @@ def _found(
     model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
 ) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.inspection.units import (
+    from seqtool.inspection.text_trace import parse_units
+    from seqtool.inspection.unit_ranking import (
         excerpt,
-        parse_units,
         pattern_values,
         rank_units,
         state_arrays,
@@ -313,7 +313,7 @@ def _json_ranking(inspected: InspectedModel, asked: _Asked) -> list[dict[str, ob
     from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
     from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.units import rank_units, state_arrays, symbol_pattern
+    from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern
 
     if not isinstance(inspected.model, CharacterModel) or asked.find is None:
         raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.text_trace import Trace
-from seqtool.inspection.units import Unit, shades
+from seqtool.inspection.text_trace import Trace, Unit, shades
 from seqtool.reports.formatting import (
     Color,
     cell_width,
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from seqtool.data.vocabulary import SymbolVocabulary
-    from seqtool.inspection.units import RankedUnit
+    from seqtool.inspection.unit_ranking import RankedUnit
 
 SMALL = 200  # parameters; the weights and the first step of a smaller network are shown
 SHOWN_UNITS = 8

@@ -13,22 +13,16 @@ from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.inspection.text_trace import (
+    Unit,
     character_states,
+    parse_units,
+    shades,
     tagger_states,
     trace_excerpt,
     trace_text,
     write_npz,
 )
-from seqtool.inspection.units import (
-    Unit,
-    excerpt,
-    parse_units,
-    pattern_values,
-    rank_units,
-    shades,
-    state_arrays,
-    symbol_pattern,
-)
+from seqtool.inspection.unit_ranking import excerpt, pattern_values, rank_units, state_arrays, symbol_pattern
 from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel

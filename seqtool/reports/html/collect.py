@@ -14,10 +14,9 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
-from seqtool.inspection.text_trace import trace_excerpt
-from seqtool.inspection.units import (
+from seqtool.inspection.text_trace import Unit, trace_excerpt
+from seqtool.inspection.unit_ranking import (
     PATTERNS,
-    Unit,
     excerpt,
     pattern_values,
     rank_units,
