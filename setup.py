@@ -1,4 +1,4 @@
-"""The build's one step beyond pyproject.toml: the examples go into the package, so that `init --example` has them everywhere."""
+"""Build step that pyproject.toml cannot express: copy the examples into the package for `init --example`."""
 
 import shutil
 from pathlib import Path
@@ -10,7 +10,7 @@ ROOT = Path(__file__).parent
 
 
 class BuildWithExamples(build_py):
-    """Copies `configs` and `data` to `seqtool/examples`; in a clone they are read from where they lie."""
+    """Copy `configs` and `data` to `seqtool/examples`; an editable installation reads the originals."""
 
     def run(self) -> None:
         super().run()

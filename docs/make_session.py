@@ -1,4 +1,4 @@
-"""Draw `docs/session.svg` anew: a real session in a terminal of 72 columns. Run it from the repository's folder."""
+"""Draw `docs/session.svg` from a real session in a terminal of 72 columns. Run it from the root of the repository."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main() -> None:
                 console.print(Text.from_ansi(row.rpartition("\r")[2]), no_wrap=True)
     drawing = re.sub(
         r"@font-face \{.*?\}", "", console.export_svg(title="seqtool"), flags=re.DOTALL
-    )  # nothing from other places
+    )  # the picture loads no fonts
     Path("docs/session.svg").write_text(drawing, encoding="utf-8")
 
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from seqtool.config.load import read_settings
 from seqtool.config.reference import json_schema
@@ -57,15 +58,56 @@ def test_dev_and_test_files_are_named(folder: Path) -> None:
         == 0
     )
     text = (folder / "my-words.yaml").read_text()
-    assert "  dev: d.conll\n  test: d.conll\n" in text
-    assert "split" not in text
+    data = yaml.safe_load(text)["data"]
+    assert (data["dev"], data["test"]) == ("d.conll", "d.conll")
+    assert "split" not in data
+
+
+CONLLU = "# text = Dogs run\n1\tDogs\t_\tNOUN\t_\t_\t2\tnsubj\t_\t_\n2\trun\t_\tVERB\t_\t_\t0\troot\t_\t_\n\n"
+DATA_FILES = {
+    "columns.conll": SENTENCES.encode(),
+    "few.conll": b"The\tDET\ndog\tNN\n\n",
+    "spans.conll": ("Anna\tB-PER\n" + "sings\tO\n" * 40 + "\n").encode() * 60,
+    "trees.conllu": CONLLU.encode() * 10,
+    "records.jsonl": b'{"tokens": ["The", "dog"], "labels": ["DET", "NN"]}\n' * 10,
+    "notes.txt": b"A text of some length.\nAnd a line.\n" * 40,
+    "names.txt": b"anna\nbo\ncarla\n" * 200,
+    "wide.txt": ("A text of some length.\n" * 40).encode("utf-16"),
+    "rare.txt": ("A text. " * 100 + "".join(map(chr, range(0x4E00, 0x4F00)))).encode(),
+    "bytes.bin": bytes(range(256)) * 20,
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(
+            ["tagger" if "." in name and not name.endswith((".txt", ".bin")) else "char", name]
+            for name in DATA_FILES
+        ),
+        ["tagger", "columns.conll", "--dev", "few.conll", "--test", "few.conll"],
+        ["tagger"],
+        ["char"],
+    ],
+    ids=" ".join,
+)
+def test_every_setting_of_a_written_config_has_a_comment(arguments: list[str], tmp_path: Path) -> None:
+    for name, content in DATA_FILES.items():
+        (tmp_path / name).write_bytes(content)
+    done = inside("init", *arguments, cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    lines = (tmp_path / done.lines[0]).read_text(encoding="utf-8").splitlines()
+    settings = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
+    assert len(settings) > 15
+    assert [line for line in settings if not line.endswith(":") and " # " not in line] == []
 
 
 @pytest.mark.parametrize("task", ["char", "tagger"])
 def test_a_template_reads_and_says_what_to_put_in(task: str, tmp_path: Path) -> None:
     done = inside("init", task, cwd=tmp_path)
     assert done.code == 0
-    assert done.stderr.startswith("put your file's name in place of t")
+    assert done.stderr.startswith("replace t")
+    assert "by the name of your file" in done.stderr
     read = read_settings(tmp_path / done.lines[0])
     assert read.settings.task == task
     assert read.notes == ()
@@ -75,7 +117,7 @@ def test_the_users_files_stay(folder: Path) -> None:
     (folder / "notes.yaml").write_text("task: char\n")
     done = inside("init", "char", "notes.txt", cwd=folder)
     assert (done.code, done.stdout) == (2, "")
-    assert "notes.yaml  there is such a file already, and it differs" in done.stderr
+    assert "notes.yaml  this file exists and has other content" in done.stderr
     assert (folder / "notes.yaml").read_text() == "task: char\n"
     assert not (folder / "seqtool-schema.json").exists()
     assert inside("init", "char", "notes.txt", "--overwrite", cwd=folder).code == 0

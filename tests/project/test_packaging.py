@@ -1,4 +1,4 @@
-"""What is built: a wheel and an sdist that hold all that is needed, no file too large, one version."""
+"""Packaging: the content of the wheel and the sdist, one version number, pinned requirements, and the audit."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, 'b
 
 
 def tracked() -> list[Path]:
+    """Return the files of the repository that git does not ignore."""
     listed = subprocess.run(
         ["git", "ls-files", "-coz", "--exclude-standard"], cwd=PROJECT, capture_output=True, check=False
     )
     if listed.returncode:
-        pytest.skip("no clone")
+        pytest.skip("not a git clone")
     return [
         PROJECT / name for name in listed.stdout.decode().split("\0") if name and (PROJECT / name).is_file()
     ]
 
 
 def build(kind: str, source: Path, out: Path) -> Path:
+    """Build a `wheel` or an `sdist` and return its path."""
     done = subprocess.run(
         [sys.executable, "-c", BUILD, kind, str(out)], cwd=source, capture_output=True, text=True, check=False
     )
@@ -41,7 +43,7 @@ def build(kind: str, source: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built as it is published: clone -> sdist -> wheel."""
+    """Return the wheel, built in the way it is published: clone, sdist, wheel."""
     folder = tmp_path_factory.mktemp("build")
     for path in tracked():
         target = folder / "clone" / path.relative_to(PROJECT)
@@ -53,7 +55,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build("wheel", folder / sdist.name.removesuffix(".tar.gz"), folder)
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_the_examples(wheel: Path) -> None:
+def test_the_wheel_contains_the_package_and_the_examples(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         packed = {name: archive.read(name) for name in archive.namelist() if name.startswith("seqtool/")}
     for path in tracked():
@@ -64,7 +66,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_examples(wheel: Path)
             assert packed[f"seqtool/examples/{name}"] == path.read_bytes()
 
 
-def test_an_installed_wheel_has_the_examples_and_works_from_any_folder(wheel: Path, tmp_path: Path) -> None:
+def test_an_installed_wheel_works_in_any_directory(wheel: Path, tmp_path: Path) -> None:
     installed = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(installed)
@@ -86,7 +88,7 @@ def test_an_installed_wheel_has_the_examples_and_works_from_any_folder(wheel: Pa
     assert (tmp_path / "data/toy.conll").read_bytes() == (PROJECT / "data/toy.conll").read_bytes()
 
 
-def test_one_version(wheel: Path) -> None:
+def test_the_version_is_defined_once(wheel: Path) -> None:
     assert wheel.name == f"seqtool-{VERSION}-py3-none-any.whl"
     assert f"\n## {VERSION}" in (PROJECT / "CHANGELOG.md").read_text()
     elsewhere = [
@@ -95,11 +97,11 @@ def test_one_version(wheel: Path) -> None:
     assert elsewhere == [PROJECT / "seqtool/version.py"]
 
 
-def test_no_file_over_a_megabyte() -> None:
+def test_no_file_is_larger_than_a_megabyte() -> None:
     assert [str(path) for path in tracked() if path.stat().st_size > 1_000_000] == []
 
 
-def test_every_requirement_is_pinned_for_the_tests() -> None:
+def test_every_requirement_is_pinned_in_the_constraints() -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + [
         line for lines in project["optional-dependencies"].values() for line in lines
@@ -125,7 +127,7 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
         ),
     ],
 )
-def test_the_audit_fails_for_a_vulnerability_and_for_nothing_else(
+def test_the_audit_fails_only_for_a_vulnerability(
     code: int, says: str, expected: tuple[int, str], tmp_path: Path
 ) -> None:
     fake = tmp_path / "python"

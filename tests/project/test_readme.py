@@ -218,6 +218,13 @@ def refuse_unknown(line: str) -> None:
     assert not named or command.name != "seqtool", f"no such command: {line}"
 
 
+@pytest.mark.parametrize("document", PLACES, ids=lambda path: path.parent.name + "/" + path.name)
+def test_mentioned_modules_exist(document: Path) -> None:
+    for name in re.findall(r"python -m ((?:seqtool|tests)[\w.]*)", document.read_text(encoding="utf-8")):
+        path = PROJECT / name.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or (path / "__main__.py").is_file(), name
+
+
 def heading_anchors(document: Path) -> set[str]:
     """Return the anchors of the headings of a document, as GitHub writes them."""
     headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
