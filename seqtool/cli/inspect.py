@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
-    from seqtool.inspection.text_trace import Unit
+    from seqtool.inspection.trace import Unit
 
 What = Annotated[
     str,
@@ -186,7 +186,7 @@ def _sentences(inspected: InspectedModel, asked: _Asked) -> Iterator[tuple[str, 
 
 
 def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, ...]) -> Iterator[str | Text]:
-    from seqtool.inspection.word_ablation import ablate_words
+    from seqtool.inspection.trace import ablate_words
     from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
     colour, width = _colour_and_width()
@@ -203,7 +203,7 @@ def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, 
 
 def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
     from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.text_trace import parse_units
+    from seqtool.inspection.trace import parse_units
 
     names, surprisal = asked.unit_names()
     if surprisal:
@@ -211,7 +211,7 @@ def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) 
     units = parse_units(names, model.settings) if names else []
     text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
     if asked.states is not None:
-        from seqtool.inspection.text_trace import character_states, write_npz
+        from seqtool.inspection.trace import character_states, write_npz
 
         chosen = parse_units(names, model.settings, limit=None) if names else ()
         arrays = character_states(model, text, chosen)
@@ -228,7 +228,7 @@ def _found(
     model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
 ) -> Iterator[str | Text]:
     """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.inspection.text_trace import parse_units
+    from seqtool.inspection.trace import parse_units
     from seqtool.inspection.unit_ranking import (
         excerpt,
         pattern_values,
@@ -255,7 +255,7 @@ def _found(
 def _coloured(
     model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool
 ) -> Iterator[str | Text]:
-    from seqtool.inspection.text_trace import trace_excerpt
+    from seqtool.inspection.trace import trace_excerpt
     from seqtool.reports.character_inspection import (
         UnitDisplay,
         prediction_kind,
@@ -287,7 +287,7 @@ def _tagger_states(model: TaggerModel, inspected: InspectedModel, asked: _Asked)
             f"--states needs one sentence, found {len(sentences)}",
             hint='give it with --text "The dog ate the apple"',
         )
-    from seqtool.inspection.text_trace import tagger_states, write_npz
+    from seqtool.inspection.trace import tagger_states, write_npz
 
     arrays = tagger_states(model, sentences[0])
     write_npz(asked.states, arrays)

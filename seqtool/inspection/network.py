@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
@@ -102,11 +103,10 @@ def text_to_inspect(
     from seqtool.errors import SeqtoolError
     from seqtool.evaluation.character import held_out_text, read_text
 
-    assert isinstance(inspected.model, CharacterModel)
     if texts or files:
         return "".join([*texts, read_text(files)])[:LONGEST_TEXT]
     hint = "give one with --text or --file"
-    if inspected.run is None or inspected.model.aligned:
+    if inspected.run is None or cast(CharacterModel, inspected.model).aligned:
         raise SeqtoolError("there is no text to inspect", place=inspected.name, hint=hint)
     try:
         return held_out_text(inspected.run, root)[:LONGEST_TEXT]

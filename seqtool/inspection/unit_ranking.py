@@ -14,7 +14,7 @@ import numpy as np
 
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.text_trace import Unit, encode_for_trace, trace_parts
+from seqtool.inspection.trace import Unit, encode_for_trace, trace_parts
 from seqtool.types import Array
 
 REGEX = "regex:"

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.text_trace import Trace, Unit, shades
+from seqtool.inspection.trace import Trace, Unit, shades
 from seqtool.reports.formatting import (
     Color,
     cell_width,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from seqtool.inference.tagger import TaggerModel
-    from seqtool.inspection.word_ablation import WordAblation
+    from seqtool.inspection.trace import WordAblation
 
 SHOWN_TOKENS = 60
 TOKEN_WIDTH = 16

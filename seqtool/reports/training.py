@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from seqtool.evaluation.tagger import TaggerEvaluation
-from seqtool.evaluation.text_scores import TextEvaluation
 from seqtool.reports.console import console, is_terminal, say, write_json
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
@@ -216,12 +215,12 @@ def _scores(row: RowEvent) -> str:
 def evaluation_lines(evaluation: FinalEvaluation) -> Iterator[str]:
     """Yield the scores of a tagger on held-out data, or the novelty of a sample."""
     for split, report in evaluation.reports.items():
-        if isinstance(report, TextEvaluation):
-            if report.novelty is not None:
-                yield from novelty_lines(report.novelty)
-        elif isinstance(report, TaggerEvaluation) and split in ("dev", "test"):
-            yield f"{split}:"
-            yield from tagger_summary(report)
+        if isinstance(report, TaggerEvaluation):
+            if split in ("dev", "test"):
+                yield f"{split}:"
+                yield from tagger_summary(report)
+        elif report.novelty is not None:
+            yield from novelty_lines(report.novelty)
 
 
 def _cells(columns: Sequence[Column]) -> dict[str, str]:

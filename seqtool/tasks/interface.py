@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seqtool.evaluation.tagger import TaggerEvaluation
+from seqtool.evaluation.text_scores import TextEvaluation
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.tasks.data_check import DataCheck
@@ -180,14 +182,7 @@ class Preview(Protocol):
         """Return expected and predicted labels of the example; empty if the task has no labels."""
 
 
-class HeldOutReport(Protocol):
-    """Scores on one held-out split."""
-
-    def to_json(self) -> Json:
-        """Return the report as `evaluation.json` stores it."""
-
-    def test_scores(self) -> dict[str, float]:
-        """Return the scores of a test split, as the manifest stores them."""
+HeldOutReport = TaggerEvaluation | TextEvaluation
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import pytest
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
-from seqtool.inspection.text_trace import (
+from seqtool.inspection.trace import (
     Unit,
+    ablate_words,
     character_states,
     parse_units,
     shades,
@@ -23,7 +24,6 @@ from seqtool.inspection.text_trace import (
     write_npz,
 )
 from seqtool.inspection.unit_ranking import excerpt, pattern_values, rank_units, state_arrays, symbol_pattern
-from seqtool.inspection.word_ablation import ablate_words
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
 from seqtool.settings import CharModel
 from seqtool.settings import TaggerModel as TaggerSettings

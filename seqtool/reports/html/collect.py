@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
-from seqtool.inspection.text_trace import Unit, trace_excerpt
+from seqtool.inspection.trace import Unit, WordAblation, ablate_words, trace_excerpt
 from seqtool.inspection.unit_ranking import (
     PATTERNS,
     excerpt,
@@ -23,7 +23,6 @@ from seqtool.inspection.unit_ranking import (
     state_arrays,
     symbol_pattern,
 )
-from seqtool.inspection.word_ablation import WordAblation, ablate_words
 from seqtool.reports.html.run_data import (
     EVALUATION,
     EvaluationReport,
@@ -267,18 +266,20 @@ def _wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[s
 
 
 def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
+    """Return the first sentences that a tagger was trained on; none if its files are gone."""
     from seqtool.data.input_files import expand
     from seqtool.data.tagging.sentences import labeled_blocks
     from seqtool.settings import TaggerSettings
 
-    if not isinstance(settings, TaggerSettings):
+    if settings is None:
         return []
+    data = cast(TaggerSettings, settings).data
     try:
-        paths = expand(settings.data.train, settings.data.source)
+        paths = expand(data.train, data.source)
         return [
             tuple(block.tokens)
             for path in paths[:1]
-            for block in islice(labeled_blocks(path, settings.data), SENTENCES)
+            for block in islice(labeled_blocks(path, data), SENTENCES)
         ]
     except SeqtoolError:
         return []

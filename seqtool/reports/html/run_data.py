@@ -15,8 +15,7 @@ from seqtool.types import Json
 
 if TYPE_CHECKING:
     from seqtool.inspection.network import MetricsRow
-    from seqtool.inspection.text_trace import Trace, Unit
-    from seqtool.inspection.word_ablation import WordAblation
+    from seqtool.inspection.trace import Trace, Unit, WordAblation
     from seqtool.storage.model_directory import Manifest
     from seqtool.tasks.interface import NetworkPart
 

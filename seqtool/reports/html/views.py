@@ -13,8 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqtool.evaluation.tagger import WorstSentence
-from seqtool.inspection.text_trace import MEANINGS, shades
-from seqtool.inspection.word_ablation import WordAblation
+from seqtool.inspection.trace import MEANINGS, WordAblation, shades
 from seqtool.reports.character_inspection import shown_guess, shown_symbols
 from seqtool.reports.formatting import Color, diverging_color, format_duration, is_dark, probability_color
 from seqtool.reports.html.run_data import RunData, SampleRow, TaggerReport, TracedText, UnitNote
