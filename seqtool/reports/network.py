@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
-LISTED = 80  # characters of a list of symbols or labels
 CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
 
 

@@ -1,6 +1,6 @@
 "use strict";
-// The unit viewer: a text whose characters are colored by one unit after the other, or by surprisal. It reads the data that
-// stand beside it in the page, builds its elements from text alone, and asks nothing of anyone.
+// Unit viewer: colors the characters of a text by the values of one hidden unit, or by surprisal.
+// It reads JSON data from the page, creates elements from plain text only, and makes no request.
 (function () {
   const BLUE = [33, 102, 172], PALE = [247, 247, 247], RED = [178, 24, 43], ORANGE = [230, 97, 1];
 
@@ -71,8 +71,8 @@
         paint(cell.firstChild, surprise ? mix(PALE, ORANGE, value / 8) : mix(PALE, value > 0 ? RED : BLUE, Math.abs(value)));
       });
       find("legend").textContent = surprise
-        ? "Surprisal: the more orange, the less the model expected the character (8 bits and more are full orange)."
-        : `${unit.name}, ${unit.what}: blue is ${"ifozr".includes(unit.name.replace(/[0-9.]/g, "")) ? "shut (0), red open (1)" : `-${unit.largest}, red +${unit.largest}`}` +
+        ? "Surprisal: orange characters are those that the model did not expect (full orange: 8 bits or more)."
+        : `${unit.name}, ${unit.what}: blue is ${"ifozr".includes(unit.name.replace(/[0-9.]/g, "")) ? "closed (0), red is open (1)" : `-${unit.largest}, red is +${unit.largest}`}` +
           (unit.note ? `; it follows ${unit.note}` : "");
     }
 
@@ -82,12 +82,12 @@
       root.querySelectorAll(".cell.on").forEach((cell) => cell.classList.remove("on"));
       cells[place].classList.add("on");
       const unit = units[pick.selectedIndex];
-      const facts = add(detail, "div");
-      add(facts, "p", `character ${place + 1}: “${data.symbols[place]}”`);
-      add(facts, "p", `${unit.name}: ${(unit.values[place] / 127).toFixed(2)} of its range`);
-      if (bits && bits[place] < 255) add(facts, "p", `surprisal: ${(bits[place] / 16).toFixed(1)} bits`);
+      const values = add(detail, "div");
+      add(values, "p", `character ${place + 1}: “${data.symbols[place]}”`);
+      add(values, "p", `${unit.name}: ${(unit.values[place] / 127).toFixed(2)} of its range`);
+      if (bits && bits[place] < 255) add(values, "p", `surprisal: ${(bits[place] / 16).toFixed(1)} bits`);
       if (!data.width) return;
-      add(facts, "p", data.aligned ? "what the model makes of it:" : "what the model expects next:");
+      add(values, "p", data.aligned ? "output of the model:" : "most probable next characters:");
       const list = add(detail, "ol");
       for (let rank = 0; rank < data.width; rank++) {
         const at = place * data.width + rank, item = add(list, "li");
