@@ -27,7 +27,6 @@ from seqtool.reports.html.run_data import (
     EVALUATION,
     EvaluationReport,
     RunData,
-    TaggerReport,
     TracedText,
     UnitNote,
     read_evaluation,
@@ -260,8 +259,7 @@ def _sentences(source: _Source) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[str, ...]]:
-    report = next((evaluation[name] for name in PARTS if name in evaluation), None)
-    worst = report.worst if isinstance(report, TaggerReport) else ()
+    worst = next((evaluation[name].worst for name in PARTS if name in evaluation), ())
     return [one.tokens for one in worst if 2 <= len(one.tokens) <= MAX_TOKENS][:SENTENCES]
 
 

@@ -25,7 +25,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqtool.reports.formatting import Curve
 from seqtool.reports.html import views
-from seqtool.reports.html.run_data import EvaluationReport, RunData, TaggerReport, TextReport
+from seqtool.reports.html.run_data import EvaluationReport, RunData
 from seqtool.safe_text import shorten, visible, visible_lines
 from seqtool.version import VERSION
 
@@ -151,10 +151,9 @@ def _run_section(run: RunData, number: int) -> RunSection:
 
 
 def _report_section(part: str, report: EvaluationReport, chart_name: str) -> ReportSection:
-    if isinstance(report, TaggerReport):
-        worst = [views.marked_sentence(one) for one in report.worst]
-        return ReportSection(part, report, views.confusion_matrix(report), worst)
-    return ReportSection(part, report, contexts=_context_chart(report, chart_name))
+    worst = [views.marked_sentence(one) for one in report.worst]
+    chart = _context_chart(report, chart_name)
+    return ReportSection(part, report, views.confusion_matrix(report), worst, chart)
 
 
 # --- charts -----------------------------------------------------------------------------------------------
@@ -210,7 +209,7 @@ def _training_curves(
     return curves, styles
 
 
-def _context_chart(report: TextReport, name: str) -> Markup:
+def _context_chart(report: EvaluationReport, name: str) -> Markup:
     """Draw the loss by the length of the context; empty if there are no losses."""
     if not report.contexts:
         return Markup("")

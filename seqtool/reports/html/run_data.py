@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,9 +79,28 @@ class Confusion:
     count: int
 
 
-@dataclass(frozen=True)
-class TaggerReport:
-    """Evaluation of a tagger on one held-out part.
+@dataclass(frozen=True, kw_only=True)
+class EvaluationReport:
+    """Evaluation of a model on one held-out part. These fields are empty if the model has no such results.
+
+    Attributes:
+        labels: scores of each label.
+        worst: the sentences with the most wrong labels.
+        contexts: nats per symbol by the length of the context.
+        ngrams: nats per symbol of n-gram models of the training text, by their order.
+    """
+
+    labels: Mapping[str, LabelScores] = field(default_factory=dict)
+    confusions: tuple[Confusion, ...] = ()
+    worst: tuple[WorstSentence, ...] = ()
+    contexts: Mapping[int, float] = field(default_factory=dict)
+    ngrams: Mapping[int, float] = field(default_factory=dict)
+    template = ""  # macro of parts.html.j2
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaggerReport(EvaluationReport):
+    """Evaluation of a tagger.
 
     Attributes:
         words: all words.
@@ -99,24 +118,19 @@ class TaggerReport:
     sentence_accuracy: float | None
     known: WordShare
     unknown: WordShare
-    labels: Mapping[str, LabelScores]
-    confusions: tuple[Confusion, ...]
     spans: LabelScores | None
     span_types: Mapping[str, LabelScores]
-    worst: tuple[WorstSentence, ...]
-    template = "tagging"  # macro of parts.html.j2
+    template = "tagging"
 
 
-@dataclass(frozen=True)
-class TextReport:
-    """Evaluation of a text model on one held-out part.
+@dataclass(frozen=True, kw_only=True)
+class TextReport(EvaluationReport):
+    """Evaluation of a text model.
 
     Attributes:
         nats, bits: loss per symbol by the `carried` protocol, or line by line.
         blocks: nats per symbol by the length of the blocks.
         classes: nats per symbol, and number of symbols, by class of symbol.
-        contexts: nats per symbol by the length of the context.
-        ngrams: nats per symbol of n-gram models of the training text, by their order.
     """
 
     symbols: int
@@ -125,12 +139,7 @@ class TextReport:
     bits_per_byte: float
     blocks: Mapping[str, float]
     classes: Mapping[str, tuple[float, int]]
-    contexts: Mapping[int, float]
-    ngrams: Mapping[int, float]
-    template = "text_scores"  # macro of parts.html.j2
-
-
-EvaluationReport = TaggerReport | TextReport
+    template = "text_scores"
 
 
 def read_evaluation(run: Path) -> dict[str, EvaluationReport]:

@@ -16,7 +16,7 @@ from seqtool.evaluation.tagger import WorstSentence
 from seqtool.inspection.trace import MEANINGS, WordAblation, shades
 from seqtool.reports.character_inspection import shown_guess, shown_symbols
 from seqtool.reports.formatting import Color, diverging_color, format_duration, is_dark, probability_color
-from seqtool.reports.html.run_data import RunData, SampleRow, TaggerReport, TracedText, UnitNote
+from seqtool.reports.html.run_data import EvaluationReport, RunData, SampleRow, TracedText, UnitNote
 from seqtool.reports.tagger_inspection import MIN_EFFECT, MIN_PROBABILITY, likely_labels
 from seqtool.safe_text import visible
 from seqtool.types import Array
@@ -132,7 +132,7 @@ class ConfusionMatrix:
     hidden: int
 
 
-def confusion_matrix(report: TaggerReport) -> ConfusionMatrix | None:
+def confusion_matrix(report: EvaluationReport) -> ConfusionMatrix | None:
     """Return the counts with a shade for their share of the row; None if there are no labels."""
     frequent = sorted(report.labels, key=lambda name: -report.labels[name].support)
     names = frequent[:MATRIX_LABELS]
