@@ -81,13 +81,13 @@ def export(
     place = find_model(model, runs_root(runs_dir))
     if to is not None:
         from seqtool.export.onnx import export_onnx
-        from seqtool.reports.export import onnx_json, onnx_lines
+        from seqtool.reports.network import onnx_json, onnx_lines
 
         done = export_onnx(place, out)
         _print(onnx_lines(done), onnx_json(done), json)
         return
     from seqtool.export.float16 import write_float16_copy
-    from seqtool.reports.export import float16_json, float16_lines
+    from seqtool.reports.network import float16_json, float16_lines
 
     smaller = write_float16_copy(place, out, data or [], runs_root(runs_dir))
     _print(float16_lines(smaller), float16_json(smaller), json)

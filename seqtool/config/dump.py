@@ -217,3 +217,24 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+# --- commented YAML ---------------------------------------------------------------------------------------------------
+
+SCHEMA_FILE = "seqtool-schema.json"  # written by `init` next to the config
+SCHEMA = f"# yaml-language-server: $schema={SCHEMA_FILE}"
+
+
+def yaml_line(setting: str, comment: str = "", indent: int = 2) -> str:
+    """Format one setting with a comment that explains it, aligned with the other comments."""
+    text = " " * indent + setting
+    return f"{text:<25} # {comment}" if comment else text
+
+
+def header_lines(task: str, run: str) -> list[str]:
+    """Return the lines for task, name and seed."""
+    return [
+        yaml_line(f"task: {task}", "which kind of model", 0),
+        yaml_line(f"name: {run}", "name of the run directory", 0),
+        yaml_line("seed: 1", "of weights, order and dropout masks", 0),
+    ]

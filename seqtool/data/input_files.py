@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -74,3 +75,33 @@ def file_hashes(paths: Iterable[Path]) -> dict[str, str]:
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror or error}", place=str(path)) from None
     return hashes
+
+
+def check_data_file(path: Path) -> None:
+    """Check that a data file exists and can be read more than once.
+
+    Raises:
+        DataError: it is missing, or it is a pipe; the hint names a similar file.
+    """
+    if path.is_fifo() or path.is_char_device():
+        hint = "data is read more than once: write it to a file first"
+        raise DataError("expected a file, found a pipe or device", place=str(path), hint=hint)
+    if path.exists():
+        return
+    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []
+    from difflib import get_close_matches
+
+    near = get_close_matches(path.name, names, n=1)
+    near = near or [name for name in names if Path(name).suffix == path.suffix][:1]
+    hint = "give the path of a text, of labeled sentences, or of a YAML file"
+    raise DataError(
+        "there is no such file",
+        place=str(path),
+        hint=f"did you mean {path.parent / near[0]}?" if near else hint,
+    )
+
+
+def run_name(path: Path) -> str:
+    """Derive the name of a run from the name of a file."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", path.stem).strip("-.")[:60]
+    return name if name and name[0].isalnum() else "model"

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
+from seqtool.config.dump import SCHEMA, SCHEMA_FILE
 from seqtool.config.reference import json_schema
+from seqtool.data.input_files import run_name
 from seqtool.errors import SeqtoolError
 from seqtool.init.examples import example, example_names
 from seqtool.storage.atomic import write_file, writing
 from seqtool.tasks import definition
 from seqtool.tasks.interface import DataFiles
-from seqtool.tasks.suggested import SCHEMA, SCHEMA_FILE, run_name
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from seqtool.reports.console import (
     write_line,
 )
 from seqtool.reports.formatting import format_duration
-from seqtool.sweep.results import ENDED, Summary, TrialRow
+from seqtool.sweep.run import ENDED, Summary, TrialRow
 
 if TYPE_CHECKING:
     from rich.live import Live

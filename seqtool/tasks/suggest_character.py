@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from seqtool.config.dump import scalar
+from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.data.formats.blocks import BOM
+from seqtool.data.input_files import check_data_file, run_name
 from seqtool.errors import DataError
 from seqtool.tasks.interface import SuggestedConfig
-from seqtool.tasks.suggested import SCHEMA, check_data_file, header_lines, run_name, yaml_line
 
 SAMPLE_BYTES = 4 << 20  # of the beginning of a text, which are examined
 UTF8 = "utf-8"

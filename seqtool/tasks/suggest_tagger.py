@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from seqtool.config.dump import scalar
+from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.load import parse_settings
 from seqtool.data.formats.detect import guess_layout, layout_summary
+from seqtool.data.input_files import check_data_file, run_name
 from seqtool.data.tagging.sentences import Sentence, read_split
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
-from seqtool.tasks.suggested import SCHEMA, check_data_file, header_lines, run_name, yaml_line
 
 FEWEST_TO_SPLIT = 10  # sentences; of fewer, none is held out for validation
 LISTED_LABELS = 8

@@ -20,8 +20,7 @@ from seqtool.config.load import read_settings
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model
-from seqtool.sweep.results import TrialRow
-from seqtool.sweep.run import without_password
+from seqtool.sweep.run import TrialRow, without_password
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (
     Plan,

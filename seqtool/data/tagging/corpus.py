@@ -19,10 +19,10 @@ from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import Sentence, Split, read_split
-from seqtool.data.tagging.warnings import corpus_warnings
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
 from seqtool.data.tokenization.rules import TokenizerName, choose_tokenizer
+from seqtool.data.warnings import corpus_warnings
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerModel, feature_list
 from seqtool.spans import convert, detect_scheme

@@ -32,8 +32,8 @@ from seqtool.data.text.splits import (
     split_lines,
     split_text,
 )
-from seqtool.data.text.warnings import RareSymbols, text_warnings
 from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
+from seqtool.data.warnings import RareSymbols, text_warnings
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import CharData
 from seqtool.types import Array

@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.tagging.sentences import Sentence, Split
-from seqtool.data.tagging.warnings import corpus_warnings
+from seqtool.data.warnings import corpus_warnings
 from seqtool.settings import Scheme
 
 FINE = [("a b c", "A B A"), ("d e", "B A")]
