@@ -1,4 +1,7 @@
-"""Draw `docs/session.svg` from a real session in a terminal of 72 columns. Run it from the root of the repository."""
+"""Draw `docs/session.svg` from a real session in a terminal of 72 columns.
+
+Run it from the root of the repository.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,10 @@ def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
     [
         (("model.decoder=softmax",), "decoder: softmax can break spans"),
         (("training.epochs=2",), "only about 4 updates in all"),
-        (("training.warmup_steps=9999",), "training.warmup_steps: 9999 steps of warm-up are not complete when the run ends"),
+        (
+            ("training.warmup_steps=9999",),
+            "training.warmup_steps: 9999 steps of warm-up are not complete when the run ends",
+        ),
         (("training.lr=0.5",), "training.lr: 0.5 is very high for adamw"),
         (("data.dev=[]",), "nothing is held out"),
         (("training.momentum=0.9",), "training.momentum has no effect with optimizer: adamw"),

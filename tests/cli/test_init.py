@@ -38,7 +38,7 @@ def test_a_tagger_for_a_file(folder: Path) -> None:
 
 
 def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`config show DATA` shows what `train-... DATA` trains with; the file that `init` writes is that text."""
+    """The written config equals the suggested settings, which training a data file uses."""
     monkeypatch.chdir(folder)
     for task, data, suggestion in (
         ("tagger", "my words.conll", suggest_tagger(DataFiles(Path("my words.conll")))),

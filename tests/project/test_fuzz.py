@@ -1,4 +1,4 @@
-"""Property tests over everything that reads bytes from outside: our own error or nothing, and no control character on a terminal."""
+"""Property tests of all readers of foreign bytes: only our own errors, no control character on a terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is light at use stays light: which heavy libraries a command loads."""
+"""Light commands do not import heavy libraries, and importing the package imports almost nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from seqtool.errors import ModelError
 from tests.support.shell import environment
 from tests.support.stored_models import store_character_model, store_tagger
 
-# --- light at use -----------------------------------------------------------------------------------------------------
-
 HEAVY = ("torch", "pydantic", "yaml", "matplotlib", "jinja2", "onnx", "optuna")
 LIGHT = {
     "tag": (("tag", "--model", "tagger", "The dog"), HEAVY),
@@ -27,6 +25,7 @@ LIGHT = {
     "tag --help": (("tag", "--help"), (*HEAVY, "numpy")),
     "version": (("--version",), (*HEAVY, "numpy")),
 }
+LOADED = "; print(*[name for name in {names!r} if name in sys.modules])"
 ASK = """
 import sys
 sys.argv[0] = "seqtool"
@@ -41,7 +40,7 @@ sys.exit(code)
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("house")
+    folder = tmp_path_factory.mktemp("models")
     store_tagger(folder / "runs/tagger")
     store_character_model(folder / "runs/text")
     store_character_model(folder / "runs/pairs", kind="pairs")
@@ -50,7 +49,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_python(code: str, *arguments: str, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
-    """A fresh interpreter."""
+    """Run code in a fresh interpreter."""
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, timeout=120, env=environment(**extra), check=False
@@ -58,7 +57,7 @@ def run_python(code: str, *arguments: str, cwd: Path, **extra: str) -> subproces
 
 
 @pytest.mark.parametrize("name", LIGHT)
-def test_commands_do_not_load_what_they_do_not_need(here: Path, name: str) -> None:
+def test_a_light_command_does_not_import_heavy_libraries(here: Path, name: str) -> None:
     arguments, heavy = LIGHT[name]
     done = run_python(ASK.format(heavy=heavy), *arguments, cwd=here)
     assert done.returncode == 0, done.stderr
@@ -66,19 +65,19 @@ def test_commands_do_not_load_what_they_do_not_need(here: Path, name: str) -> No
     assert done.stdout
 
 
-def test_importing_the_package_loads_nothing(here: Path) -> None:
+def test_importing_the_package_imports_only_its_version(here: Path) -> None:
     code = "import sys; before = set(sys.modules); import seqtool; print(*sorted(set(sys.modules) - before))"
     assert run_python(code, cwd=here).stdout.split() == ["seqtool", "seqtool.version"]
 
 
-def test_what_reads_a_model_does_not_wait_for_numpy(here: Path) -> None:
-    """A model directory is read while numpy is imported, so the one must not import the other."""
-    code = "import sys, seqtool.cli.model_argument; print(*[name for name in ('numpy', 'safetensors') if name in sys.modules])"
+def test_finding_a_model_does_not_import_numpy(here: Path) -> None:
+    """A thread imports numpy while the model directory is read, so reading must not import numpy itself."""
+    code = "import sys, seqtool.cli.model_argument" + LOADED.format(names=("numpy", "safetensors"))
     assert run_python(code, cwd=here).stdout.split() == []
 
 
 @pytest.mark.parametrize("task", ["tagger", "char"])
-def test_a_model_that_another_thread_reads_is_refused_in_the_callers(tmp_path: Path, task: str) -> None:
+def test_an_error_of_the_reading_thread_is_raised_in_the_caller(tmp_path: Path, task: str) -> None:
     (store_tagger if task == "tagger" else store_character_model)(tmp_path / "runs/here")
     weights = tmp_path / "runs/here/model/weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
@@ -86,6 +85,6 @@ def test_a_model_that_another_thread_reads_is_refused_in_the_callers(tmp_path: P
         (tagger if task == "tagger" else character_model)("here", tmp_path / "runs")
 
 
-def test_a_loaded_model_stays_light(here: Path) -> None:
-    code = f"import sys, seqtool; seqtool.load('tagger').tag([['The']]); print(*[name for name in {HEAVY!r} if name in sys.modules])"
+def test_a_loaded_model_does_not_import_heavy_libraries(here: Path) -> None:
+    code = "import sys, seqtool; seqtool.load('tagger').tag([['The']])" + LOADED.format(names=HEAVY)
     assert run_python(code, cwd=here).stdout.split() == []

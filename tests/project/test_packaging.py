@@ -1,4 +1,4 @@
-"""Packaging: the content of the wheel and the sdist, one version number, pinned requirements, and the audit."""
+"""Packaging: the content of the wheel and the sdist, one version, pinned requirements, and the audit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,11 @@ import pytest
 from seqtool.version import VERSION
 from tests.support.shell import PROJECT
 
-BUILD = "import sys; from setuptools import build_meta as b; print(getattr(b, 'build_' + sys.argv[1])(sys.argv[2]))"
+BUILD = """
+import sys
+from setuptools import build_meta
+print(getattr(build_meta, "build_" + sys.argv[1])(sys.argv[2]))
+"""
 
 
 def tracked() -> list[Path]:

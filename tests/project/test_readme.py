@@ -1,8 +1,8 @@
-"""Documents agree with the program: console blocks are run and their output is compared; mentioned commands exist.
+"""Documents agree with the program: console blocks show real output, and mentioned commands exist.
 
-Every `$` line of a `console` block is run. In the shown output, a line `...` matches any lines, and `...` at the end of a
-line matches the rest of the line. White space, durations and numbers of threads are not compared. For commands in other
-blocks and between backticks, the command and its options are looked up.
+Every `$` line of a `console` block is run. In the shown output, a line `...` matches any lines, and `...` at
+the end of a line matches the rest of the line. White space, durations and numbers of threads are not
+compared. For commands in other blocks and between backticks, the command and its options are looked up.
 """
 
 from __future__ import annotations
