@@ -76,18 +76,20 @@ def test_two_names_one_program(tmp_path: Path) -> None:
 @pytest.mark.parametrize("heard", [True, False], ids=["heard", "ignored by the caller"])
 def test_ctrl_c_while_the_program_is_loaded(heard: bool, tmp_path: Path) -> None:
     """No traceback, and nothing where the caller has it ignored, as shells do for what they start in the background."""
-    slow = "import os, time\nos.write(1, b'loading')\ntime.sleep(0.5)\nraise SystemExit(7)\n"
-    (tmp_path / "typer.py").write_text(slow)  # stands for what takes time to be imported
+    # A module in place of typer, whose import lasts until standard input is closed.
+    slow = "import os\nos.write(1, b'loading')\nos.read(0, 1)\nraise SystemExit(7)\n"
+    (tmp_path / "typer.py").write_text(slow)
     process = subprocess.Popen(
         [*SEQTOOL, "--version"],
         env=environment(PYTHONPATH=f"{tmp_path}:{PROJECT}"),
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL if heard else signal.SIG_IGN),  # noqa: PLW1509
     )
     assert process.stdout is not None and process.stdout.read(7) == b"loading"
     process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=30) == (b"", b"")
+    assert process.communicate(timeout=60) == (b"", b"")
     assert process.returncode == (130 if heard else 7)
 
 

@@ -18,7 +18,8 @@ from tests.support.shell import PROJECT, environment, in_terminal
 
 TMUX = shutil.which("tmux")
 
-# The events of a run, without training. The script ends when the test has read the screen.
+# The events of a run, without training. In the last step of an epoch and at the end, the script
+# waits until the test has read the screen.
 SCRIPT = """
 import sys, time, pathlib
 from seqtool.reports.training import TrainingScreen
@@ -32,6 +33,8 @@ stop = pathlib.Path("stop")
 for epoch in range(1, 4):
     for step in range(12):
         time.sleep(0.12)
+        while step == 11 and not pathlib.Path(f"read{epoch}").exists():
+            time.sleep(0.05)
         loss = 3 / (epoch + step / 12)
         screen.step(StepEvent(12 * (epoch - 1) + step, epoch, step, 12, loss, 1, 1e-3, 1.0, 36))
     event = RowEvent(12 * epoch, epoch, 1.0, 1e-3, 1.234, 1.0, 1.0, True, False)
@@ -69,7 +72,7 @@ def screen_lines(command: list[str], *, transcript: bool = False) -> list[str]:
     return [line.rstrip() for line in done.stdout.splitlines() if line.strip()]
 
 
-def wait_for(command: list[str], text: str, seconds: float = 30) -> list[str]:
+def wait_for(command: list[str], text: str, seconds: float = 120) -> list[str]:
     """Wait until a text is on the screen, and return the lines of the screen."""
     deadline = time.monotonic() + seconds
     while not any(text in line for line in screen_lines(command)):
@@ -93,14 +96,17 @@ def test_live_area_survives_resizing_and_leaves_a_clean_transcript(
         lines = wait_for(command, "epoch 1")
         assert any("%" in line and "━" in line for line in lines)
         subprocess.run([*command, "resize-window", "-x", "60", "-y", "40"], check=True)
+        (tmp_path / "read1").touch()
         lines = wait_for(command, "epoch 2")
         assert sum("%" in line for line in lines) == 1 and any("· loss" in line for line in lines)
         subprocess.run([*command, "resize-window", "-x", "120", "-y", "50"], check=True)
+        (tmp_path / "read2").touch()
         assert sum("%" in line for line in wait_for(command, "epoch 3")) == 1
+        (tmp_path / "read3").touch()
         wait_for(command, "message after 3")
         (tmp_path / "stop").touch()
         wait_for(command, "after")
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while "after" not in screen_lines(command, transcript=True) and time.monotonic() < deadline:
             time.sleep(0.1)
         assert screen_lines(command, transcript=True) == TRANSCRIPT

@@ -172,11 +172,9 @@ def test_ctrl_c_during_the_reading_of_data_leaves_no_run(tmp_path: Path) -> None
     started = start("train-char", "long.txt", "--name", "small", "--set", "data.normalize=nfc", cwd=tmp_path)
     while not (tmp_path / "runs/.cache").exists() and started.poll() is None:
         time.sleep(0.01)
-    sent = time.monotonic()
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=60)
     assert started.returncode == 130 and b"Traceback" not in said, said
-    assert time.monotonic() - sent < 20
     assert not (tmp_path / "runs/small.partial").exists()
 
 

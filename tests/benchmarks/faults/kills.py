@@ -142,5 +142,5 @@ def _run(settings: Settings, root: Path, notes: Notes) -> None:
             step = strict_json(contents["state.json"])["numbers"]["progress"]["step"]
         notes.write(step, False)
 
-    with patch.object(bundle, "write_sealed", write), patch.object(checkpoints, "write_sealed", write):
+    with patch.object(bundle, "write_verified", write), patch.object(checkpoints, "write_verified", write):
         run(settings, root, resume=True)

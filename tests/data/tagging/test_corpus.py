@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
-import time
 import unicodedata
 from collections import Counter
 from pathlib import Path
@@ -164,10 +162,7 @@ def sizes(corpus: TaggedCorpus) -> list[int]:
 
 @real
 def test_ewt_has_known_sizes_and_labels() -> None:
-    start = time.process_time()
     corpus = load_real(*(f"ud_english_ewt/en_ewt-ud-{split}.conllu" for split in ("train", "dev", "test")))
-    took = time.process_time() - start
-    assert took < 3 or sys.gettrace() is not None  # 1 second alone on a core; much more under coverage
     assert sizes(corpus) == [12_544, 2_001, 2_077]
     assert sum(len(sentence.tokens) for sentence in corpus.train) == 204_577
     assert len(corpus.labels) == 17
