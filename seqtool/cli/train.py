@@ -157,7 +157,7 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
     from seqtool.reports.training import TrainingScreen
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.interface import DataFiles
-    from seqtool.training.engine.torchrun import Launch
+    from seqtool.training.engine.ranks import Launch
     from seqtool.training.run import TrainOptions, train_all
 
     if given.resume and given.overwrite:

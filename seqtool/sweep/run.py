@@ -23,7 +23,7 @@ from seqtool.sweep.worker import SweepJob, run_worker
 from seqtool.tasks import definition
 from seqtool.tasks.build import prepare
 from seqtool.tasks.interface import Prepared
-from seqtool.training.engine.torchrun import usual_threads
+from seqtool.training.engine.ranks import default_threads
 from seqtool.training.provenance import experiment
 from seqtool.training.run import CACHE
 from seqtool.training.signals import StopFlag, stop_signals
@@ -237,7 +237,7 @@ def _make_job(
         plan=plan,
         prune=options.prune,
         heartbeat=options.heartbeat,
-        threads=usual_threads(options.workers),
+        threads=default_threads(options.workers),
     )
 
 

@@ -1,4 +1,4 @@
-"""Training and validating a character model: parallel streams of running text, lines, or aligned pairs."""
+"""Training and validation of a character model: parallel streams of running text, lines, or aligned pairs."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import State, flatten_parameters
 from seqtool.models.weights import copy_to_device
 from seqtool.settings import CharSettings
-from seqtool.training.engine.ranks import ALONE, Ranks, own
-from seqtool.training.engine.rng import generator, stack_masks, training_state
-from seqtool.training.engine.task import Stop, check_divisible, evaluating, leaving_together
+from seqtool.training.engine.ranks import ALONE, Ranks, select_columns
+from seqtool.training.engine.rng import generator, initial_state, stack_masks
+from seqtool.training.engine.task import ShouldStop, check_divisible, evaluation_mode, stop_together
 from seqtool.training.engine.validation import blocks_loss, carried_loss, sequences_loss, summed_cross_entropy
 from seqtool.types import Array
 
@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CharacterBatch:
-    """This rank's share of a batch: inputs and targets (time, batch), and where they stand in the whole of it."""
+    """This rank's share of a batch.
+
+    Attributes:
+        inputs: symbol numbers (time, batch).
+        targets: symbol numbers (time, batch); -1 is padding.
+        columns: position of these sequences in the batch of all ranks.
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -38,7 +44,17 @@ class CharacterBatch:
 
 
 class CharacterTask:
-    """Batches, losses and evaluations of a character model."""
+    """Batches, loss and evaluation of a character model; a `TrainingTask`.
+
+    Attributes:
+        network: on its device, in training mode.
+        corpus: the encoded data.
+        settings: settings of the run.
+        device: device of the network.
+        ranks: the processes that train together.
+        is_text: whether the data are running text, whose state is carried from batch to batch.
+        has_validation: whether there are validation data that can be scored.
+    """
 
     def __init__(
         self,
@@ -48,13 +64,18 @@ class CharacterTask:
         device: torch.device,
         ranks: Ranks = ALONE,
     ) -> None:
+        """Move the network to the device.
+
+        Raises:
+            ConfigError: a batch has fewer sequences than there are ranks.
+        """
         self.network = flatten_parameters(network.to(device)).train()
         self.ranks = ranks
         self.corpus = corpus
         self.settings = settings
         self.device = device
         self.is_text = corpus.kind == "text"
-        self.has_validation = _scorable(corpus)
+        self.has_validation = _has_validation(corpus)
         self._state: State | None = None
         training = settings.training
         self._streams: TextStreams | None = None
@@ -71,84 +92,104 @@ class CharacterTask:
                 *sides, training.batch_size, settings.seed, training.shuffle, ranks.shard
             )
 
-    # --- training -----------------------------------------------------------------------------------------------------
+    # --- training -------------------------------------------------------------------------------------------
 
     def batches(self, epoch: int) -> int:
-        """Batches in an epoch."""
+        """Return the number of batches in an epoch."""
         if self._streams is not None:
             return self._streams.steps_per_epoch
         assert self._sequences is not None
         return self._sequences.steps(epoch)
 
     def batch(self, epoch: int, index: int) -> tuple[CharacterBatch, int]:
-        """This rank's sequences, and the number of targets of all ranks."""
+        """Return this rank's sequences, and the number of targets of all ranks."""
         if self._streams is not None:
             inputs, targets = self._streams.batch(epoch, index)
-            columns = self._streams.columns
-            return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), len(
-                targets
-            ) * columns.width
-        assert self._sequences is not None
-        made = self._sequences.batch(epoch, index)
-        return CharacterBatch(self._tensor(made.inputs), self._tensor(made.targets), made.columns), made.items
+            columns, items = self._streams.columns, len(targets) * self._streams.columns.width
+        else:
+            assert self._sequences is not None
+            sequences = self._sequences.batch(epoch, index)
+            inputs, targets = sequences.inputs, sequences.targets
+            columns, items = sequences.columns, sequences.items
+        return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), items
 
     def _tensor(self, array: Array) -> Tensor:
         return copy_to_device(torch.from_numpy(array), self.device)
 
     def loss(self, batch: CharacterBatch, index: int, draw: int) -> Tensor:
-        """Summed cross-entropy in nats; for running text the state is carried on, detached."""
+        """Return the cross-entropy in nats, summed.
+
+        For running text, the state is detached and carried to the next batch.
+
+        Args:
+            batch: this rank's sequences.
+            index: position of the batch in its epoch.
+            draw: number of earlier batches in the whole run; it keys the random draws.
+        """
         encoder, columns = self.network.encoder, batch.columns
         masks = stack_masks(encoder, columns.width, encoder.input_size, self.settings.seed, draw, columns)
-        logits, state = self.network(batch.inputs, self._entering_state(columns, index, draw), masks)
+        logits, state = self.network(batch.inputs, self._state_before(columns, index, draw), masks)
         if self.is_text:
             self._state = tuple(tuple(part.detach().float() for part in parts) for parts in state)
         loss = summed_cross_entropy(logits, batch.targets, self.settings.training.label_smoothing)
         return loss * 0 if columns.idle else loss
 
-    def _entering_state(self, columns: Columns, index: int, draw: int) -> State:
-        """The state carried on from the window before; the initial one where an epoch begins or a reset strikes a stream."""
+    def _state_before(self, columns: Columns, index: int, draw: int) -> State:
+        """Return the state before a batch.
+
+        It is the state after the previous window; at the start of an epoch it is the initial state. With
+        probability `state_reset`, a stream starts from the initial state, too.
+        """
         seed, reset = self.settings.seed, self.settings.model.state_reset
         if self._state is None or index == 0:
-            return training_state(self.network.encoder, columns.width, seed, draw, columns)
+            return initial_state(self.network.encoder, columns.width, seed, draw, columns)
         if not reset:
             return self._state
         chances = torch.rand(columns.width, 1, generator=generator(seed, "state reset", draw))
-        struck = copy_to_device(own(chances, columns), self.device) < reset
-        fresh = training_state(self.network.encoder, columns.width, seed, draw, columns)
+        is_reset = copy_to_device(select_columns(chances, columns), self.device) < reset
+        initial = initial_state(self.network.encoder, columns.width, seed, draw, columns)
         return tuple(
-            tuple(torch.where(struck, start, part) for part, start in zip(parts, starts, strict=True))
-            for parts, starts in zip(self._state, fresh, strict=True)
+            tuple(torch.where(is_reset, start, part) for part, start in zip(parts, starts, strict=True))
+            for parts, starts in zip(self._state, initial, strict=True)
         )
 
-    # --- validation ---------------------------------------------------------------------------------------------------
+    # --- validation -----------------------------------------------------------------------------------------
 
-    def evaluate(self, should_stop: Stop) -> dict[str, float]:
-        """Losses on the validation data, in nats per symbol."""
+    def evaluate(self, should_stop: ShouldStop) -> dict[str, float]:
+        """Return the losses on the validation data, in nats per symbol, and for lines and pairs the accuracy.
+
+        Raises:
+            StopEvaluation: a stop was requested on any rank.
+        """
         val: Any = self.corpus.val
         block = self.settings.training.eval_block or self.settings.training.window
-        blocks, right, shard = LossCount(), Tally(), self.ranks.shard
-        with evaluating(self.network), leaving_together(self.ranks, should_stop) as stop:
+        blocks, correct, shard = LossCount(), Tally(), self.ranks.shard
+        with evaluation_mode(self.network), stop_together(self.ranks, should_stop) as stop:
             if self.is_text:
                 loss = carried_loss(self.network, val, self.device, stop, shard=shard)
                 blocks = blocks_loss(self.network, val, block, self.device, stop, shard)
             else:
-                loss, right = sequences_loss(self.network, val.inputs, val.targets, self.device, stop, shard)
-        total, count, *more = self.ranks.sums(
-            loss.total, loss.count, blocks.total, blocks.count, right.right, right.total
+                loss, correct = sequences_loss(
+                    self.network, val.inputs, val.targets, self.device, stop, shard
+                )
+        total, count, *others = self.ranks.sums(
+            loss.total, loss.count, blocks.total, blocks.count, correct.right, correct.total
         )
-        scores = _scores(LossCount(total, int(count)))
+        blocks_total, blocks_count, right, targets = others
+        mean = total / int(count)
+        scores = {"val_loss": mean, "val_bits_per_char": mean / math.log(2)}
         if self.is_text:
-            return scores | {"val_loss_blocks": more[0] / more[1]}
-        return scores | {"val_accuracy": more[2] / more[3]}
+            return scores | {"val_loss_blocks": blocks_total / blocks_count}
+        return scores | {"val_accuracy": right / targets}
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
-        """Lower loss is better: on validation data where there are some."""
+        """Return minus the validation loss, or minus the training loss without validation."""
         return -scores.get("val_loss", train_loss)
 
-    # --- what is carried from window to window ------------------------------------------------------------------------
+    # --- state carried from batch to batch ------------------------------------------------------------------
 
     def carried_state(self) -> dict[str, Tensor]:
-        """The state of all streams between two windows; each tensor (batch, hidden)."""
+        """Return the state of all streams between two windows; each tensor is (batch, hidden)."""
         if self._state is None or self._streams is None:
             return {}
         named = {
@@ -159,40 +200,33 @@ class CharacterTask:
         return {name: self.ranks.gather(tensor, self._streams.columns) for name, tensor in named.items()}
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `carried_state` gave.
+        """Restore the state that `carried_state` returned.
 
         Raises:
-            ModelError: if it is the state of another network.
+            ModelError: it is the state of another network.
         """
         if not tensors:
             self._state = None
             return
         shape = (self._streams.batch_size if self._streams else 0, self.settings.model.hidden_size)
+        layers = range(self.settings.model.num_layers)
         parts = range(2 if self.settings.model.cell == "lstm" else 1)
-        names = {f"{layer}.{part}": None for layer in range(self.settings.model.num_layers) for part in parts}
-        if names.keys() != tensors.keys() or any(tuple(tensor.shape) != shape for tensor in tensors.values()):
+        names = {f"{layer}.{part}" for layer in layers for part in parts}
+        if names != tensors.keys() or any(tuple(tensor.shape) != shape for tensor in tensors.values()):
             raise ModelError(
                 "the checkpoint's carried state does not fit the network", hint="use an earlier checkpoint"
             )
         assert self._streams is not None
-        layers, columns = range(self.settings.model.num_layers), self._streams.columns
+        columns = self._streams.columns
         self._state = tuple(
-            tuple(own(tensors[f"{layer}.{part}"], columns).to(self.device) for part in parts)
+            tuple(select_columns(tensors[f"{layer}.{part}"], columns).to(self.device) for part in parts)
             for layer in layers
         )
 
 
-def _scorable(corpus: CharCorpus) -> bool:
-    """Whether there is anything to validate on: a symbol to predict."""
+def _has_validation(corpus: CharCorpus) -> bool:
+    """Return whether the validation data contain a symbol to predict."""
     val: Any = corpus.val
     if val is None:
         return False
     return len(val) > 1 if corpus.kind == "text" else any(len(sequence) for sequence in val.inputs)
-
-
-def _mean(loss: LossCount) -> float:
-    return loss.total / loss.count
-
-
-def _scores(loss: LossCount) -> dict[str, float]:
-    return {"val_loss": _mean(loss), "val_bits_per_char": _mean(loss) / math.log(2)}

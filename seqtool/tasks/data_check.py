@@ -1,11 +1,27 @@
-"""Statistics of training data, and the warnings about them: the result of `seqtool check`."""
+"""Statistics of training data and warnings about them, as `seqtool check` prints them.
+
+The check of labeled sentences is here, that of symbols in `tasks.character`. This module imports neither
+torch nor the data packages, since `tasks.interface` imports it.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from seqtool.settings import Scheme
+from seqtool.settings import Scheme, TaggerSettings
+from seqtool.spans import malformed, spans_of
+
+if TYPE_CHECKING:
+    from seqtool.data.tagging.corpus import TaggedCorpus
+    from seqtool.data.tagging.sentences import Sentence
+
+FEW_UPDATES = 100  # of a whole run
+HIGH_RATE = 0.05  # learning rate of an optimizer that scales its steps
+SCALING_OPTIMIZERS = ("adam", "adamw", "rmsprop")
+NO_LIMIT = 1 << 40  # epochs, if another limit ends the run
 
 
 @dataclass(frozen=True)
@@ -76,3 +92,97 @@ class DataCheck:
     warnings: tuple[str, ...]
     counts: dict[str, Counter[str]]
     labels: LabelCheck | None = None
+
+
+# --- check of labeled sentences -----------------------------------------------------------------------------
+
+
+def check_tagged(settings: TaggerSettings, corpus: TaggedCorpus, notes: Sequence[str] = ()) -> DataCheck:
+    """Return statistics of all splits and warnings about data and settings.
+
+    Args:
+        notes: warnings about the config that come first.
+    """
+    all_splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
+    splits = {name: sentences for name, sentences in all_splits.items() if sentences}
+    held_out = {name: sentences for name, sentences in splits.items() if name != "train"}
+    with_spans = splits if corpus.scheme != "none" else {}
+    in_train = {sentence.tokens for sentence in corpus.train}
+    return DataCheck(
+        task="tagger",
+        unit="label",
+        notes=tuple(corpus.notes),
+        warnings=(*notes, *corpus.warnings, *setting_warnings(settings, corpus)),
+        counts={name: _labels(sentences) for name, sentences in splits.items()},
+        labels=LabelCheck(
+            {name: _overlap(sentences, corpus, in_train) for name, sentences in held_out.items()},
+            corpus.scheme,
+            {name: _span_types(sentences) for name, sentences in with_spans.items()},
+            {name: _malformed(sentences, corpus.scheme) for name, sentences in with_spans.items()},
+        ),
+    )
+
+
+def _overlap(
+    sentences: Sequence[Sentence], corpus: TaggedCorpus, in_train: set[tuple[str, ...]]
+) -> HeldOutOverlap:
+    tokens = [token for sentence in sentences for token in sentence.tokens]
+    return HeldOutOverlap(
+        words=len(tokens),
+        unknown=sum(not corpus.encoder.is_known(token) for token in tokens),
+        sentences=len(sentences),
+        repeated=sum(sentence.tokens in in_train for sentence in sentences),
+    )
+
+
+def _labels(sentences: Sequence[Sentence]) -> Counter[str]:
+    return Counter(label for sentence in sentences for label in sentence.labels)
+
+
+def _span_types(sentences: Sequence[Sentence]) -> Counter[str]:
+    return Counter(span.type for sentence in sentences for span in spans_of(sentence.labels))
+
+
+def _malformed(sentences: Sequence[Sentence], scheme: Scheme) -> MalformedLabels:
+    wrong = [(sentence, places) for sentence in sentences if (places := malformed(sentence.labels, scheme))]
+    if not wrong:
+        return MalformedLabels(0)
+    first, places = wrong[0]
+    neighbors = slice(max(0, places[0] - 2), places[0] + 2)
+    pairs = zip(first.tokens[neighbors], first.labels[neighbors], strict=True)
+    context = tuple(f"{token}/{label}" for token, label in pairs)
+    return MalformedLabels(sum(len(places) for _, places in wrong), first.place, context)
+
+
+def setting_warnings(settings: TaggerSettings, corpus: TaggedCorpus) -> Iterator[str]:
+    """Yield a line for each setting that is allowed but probably a mistake."""
+    training = settings.training
+    if not corpus.dev:
+        yield (
+            "nothing is held out: the epoch with the lowest training loss is kept; "
+            "to hold sentences out, set data.dev or data.split"
+        )
+    if corpus.inner_scheme != "none" and settings.model.decoder == "softmax":
+        yield "the labels mark spans, but decoder: softmax can break spans; viterbi and crf cannot"
+    steps = _updates(settings, corpus)
+    if steps < FEW_UPDATES:
+        yield f"only about {steps} updates in all; for more, lower batch_words or batch_size, or raise epochs"
+    if training.warmup_steps >= steps:
+        yield (
+            f"training.warmup_steps: {training.warmup_steps} steps of warm-up are not complete "
+            f"when the run ends after about {steps}"
+        )
+    if training.lr > HIGH_RATE and training.optimizer in SCALING_OPTIMIZERS:
+        yield f"training.lr: {training.lr:g} is very high for {training.optimizer}; 0.001 to 0.01 is usual"
+
+
+def _updates(settings: TaggerSettings, corpus: TaggedCorpus) -> int:
+    """Estimate the updates of the whole run."""
+    training = settings.training
+    words = sum(len(sentence.tokens) for sentence in corpus.train)
+    if training.batch_words:
+        per_epoch = max(1, words // training.batch_words)
+    else:
+        per_epoch = max(1, len(corpus.train) // training.batch_size)
+    limits = (training.max_steps, per_epoch * (training.epochs or NO_LIMIT))
+    return min(limit for limit in limits if limit is not None)

@@ -129,7 +129,7 @@ class TaggerDefinition:
 
     def check_data(self, prepared: Prepared, notes: Sequence[str] = ()) -> DataCheck:
         """Count labels, unknown words, repeated sentences and malformed spans."""
-        from seqtool.tasks.tagger_check import check_tagged
+        from seqtool.tasks.data_check import check_tagged
 
         return check_tagged(_settings(prepared), _corpus(prepared), notes)
 

@@ -1,4 +1,4 @@
-"""What a tagger reads of words: a table of the distinct words of some sentences, and the numbers of a batch taken from it."""
+"""Numbers of words for a tagger: a table of the distinct words, and the replacement of rare words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from seqtool.data.sharding import Columns
 from seqtool.models.tagger import CHARACTER_FEATURES, WordInput
 from seqtool.models.weights import copy_to_device
 from seqtool.settings import TaggerModel, feature_list
-from seqtool.training.engine.ranks import own
+from seqtool.training.engine.ranks import select_columns
 from seqtool.training.engine.rng import generator
 from seqtool.types import Array
 
@@ -28,51 +28,67 @@ class WordTable:
     """Numbers of distinct words.
 
     Attributes:
-        ids: (words, look-up features).
-        characters, character_lengths: (words, longest) and (words,), or None without features over characters.
-        replaced: (words,): the probability that the unknown word stands in for it in training: a / (a + count).
+        ids: value number of each look-up feature (words, look-up features).
+        characters: character numbers (words, longest); None without features over characters.
+        character_lengths: characters of each word (words,); None without features over characters.
+        replacement: probability a / (a + count) that training replaces the word by the unknown word (words,),
+            where a is the setting `word_replacement`.
     """
 
     ids: Array
     characters: Array | None
     character_lengths: Array | None
-    replaced: Array
+    replacement: Array
 
     @classmethod
     def of(
         cls, sentences: Sequence[Sentence], encoder: WordEncoder, strength: float
     ) -> tuple[WordTable, list[Array]]:
-        """The table of all words of some sentences, and each sentence as places in it."""
-        places: dict[str, int] = {}
+        """Encode the words of some sentences.
+
+        Args:
+            sentences: the sentences.
+            encoder: numbers of words by features.
+            strength: the setting `word_replacement`.
+
+        Returns:
+            The table, and for each sentence the indices of its words in the table (length,).
+        """
+        positions: dict[str, int] = {}
         words = [
-            np.array([places.setdefault(token, len(places)) for token in sentence.tokens], np.int64)
+            np.array([positions.setdefault(token, len(positions)) for token in sentence.tokens], np.int64)
             for sentence in sentences
         ]
-        encoded = encoder.encode(list(places))
-        counts = np.array([encoder.count(word) for word in places], np.float64)
-        replaced = strength / (strength + counts) if strength else np.zeros(len(places))
-        return cls(encoded.ids, encoded.characters, encoded.lengths, replaced.astype(np.float32)), words
+        encoded = encoder.encode(list(positions))
+        counts = np.array([encoder.count(word) for word in positions], np.float64)
+        replacement = strength / (strength + counts) if strength else np.zeros(len(positions))
+        return cls(encoded.ids, encoded.characters, encoded.lengths, replacement.astype(np.float32)), words
 
     def read(self, words: Array, device: torch.device) -> WordInput:
-        """The numbers of a batch's words, given as places (time, batch) in the table."""
+        """Return the numbers of a batch's words, given their indices in the table (time, batch)."""
         ids = copy_to_device(torch.from_numpy(self.ids[words]), device)
         if self.characters is None or self.character_lengths is None:
             return WordInput(ids)
-        distinct, places = np.unique(words, return_inverse=True)
+        distinct, positions = np.unique(words, return_inverse=True)
         lengths = self.character_lengths[distinct]
         characters = np.ascontiguousarray(self.characters[distinct, : lengths.max()])
-        parts = (
-            copy_to_device(torch.from_numpy(part), device)
-            for part in (characters, lengths, places.reshape(words.shape))
+        tensors = (
+            copy_to_device(torch.from_numpy(array), device)
+            for array in (characters, lengths, positions.reshape(words.shape))
         )
-        return WordInput(ids, *parts)
+        return WordInput(ids, *tensors)
 
 
-class Replacement:
-    """Rare words read as the unknown word now and then, so that its row is trained.
+class WordReplacement:
+    """Random replacement of rare words by the unknown word, so that its embedding is trained.
 
-    Forms and lower-cased forms are replaced together; pretrained vectors by a draw of their own, since a word that training
-    has not seen may well have a vector. Affixes, shapes and characters stay.
+    Forms and lower-case forms are replaced together. Pretrained vectors are replaced by a separate draw,
+    since a word that does not occur in training may well have a vector. Affixes, shapes and characters are
+    never replaced.
+
+    Attributes:
+        seed: of the run.
+        is_active: whether the settings replace any feature.
     """
 
     def __init__(self, model: TaggerModel, seed: int) -> None:
@@ -82,24 +98,28 @@ class Replacement:
             [feature.name in ("form", "lower") and feature.unknown for feature in lookups]
         )
         self._vectors = torch.tensor([feature.name == "vectors" for feature in lookups])
-        self.acts = bool(model.word_replacement and (self._forms | self._vectors).any())
+        self.is_active = bool(model.word_replacement and (self._forms | self._vectors).any())
 
     def mask(
         self, probabilities: Array, draw: int, longest: int | None = None, columns: Columns | None = None
     ) -> Tensor:
-        """Which of the numbers (time, batch, look-up features) become 0, given probabilities (time, batch).
+        """Draw which feature values become 0 (time, batch, look-up features).
 
         Args:
-            longest, columns: where the probabilities are those of a rank's share: steps of the whole batch, and its columns.
+            probabilities: probability of replacing each word (time, batch).
+            draw: number of earlier batches in the run; it keys the random draws.
+            longest: steps of the batch of all ranks, if the probabilities are those of one rank.
+            columns: position of these sentences in the batch of all ranks; None: they are the whole batch.
         """
-        given = torch.from_numpy(probabilities)
-        shape = given.shape if columns is None else (longest or len(given), columns.width)
+        thresholds = torch.from_numpy(probabilities)
+        shape = thresholds.shape if columns is None else (longest or len(thresholds), columns.width)
         source = generator(self.seed, "replace", draw)
 
-        def struck() -> Tensor:
-            return (own(torch.rand(shape, generator=source), columns, 1)[: len(given)] < given).unsqueeze(2)
+        def draw_words() -> Tensor:
+            draws = select_columns(torch.rand(shape, generator=source), columns, 1)
+            return (draws[: len(thresholds)] < thresholds).unsqueeze(2)
 
-        found = struck() & self._forms
+        mask = draw_words() & self._forms
         if bool(self._vectors.any()):
-            found |= struck() & self._vectors
-        return found
+            mask |= draw_words() & self._vectors
+        return mask

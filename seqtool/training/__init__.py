@@ -1,1 +1,1 @@
-"""How a model learns: batches, losses, updates and evaluations, told as reports. Never a file, never a terminal."""
+"""Training of one run: session, checkpoints, log files, listeners, resume, and follower ranks."""

@@ -1,7 +1,8 @@
-"""Checkpoints: all that it takes to go on with a run exactly, sealed as a model is, the last two of them kept.
+"""Checkpoints: verified directories from which a run resumes exactly. The last two are kept.
 
-A checkpoint holds the trainer's numbers and tensors, the best row with its weights, and `metrics.jsonl` and `samples.jsonl` as
-they were: whatever was written after it belongs to a future that a resumed run makes anew. Never torch, never pickle.
+A checkpoint contains the trainer's numbers and tensors, the best row with its weights, and the content of the
+log files. Rows that were logged after the checkpoint are discarded, since the resumed run repeats them. Files
+are JSON and safetensors, never pickle; this module imports no torch.
 """
 
 from __future__ import annotations
@@ -24,30 +25,32 @@ from seqtool.storage.verified_directory import (
     write_verified,
 )
 from seqtool.training.engine.events import RowEvent
+from seqtool.training.run_files import LOGS
 from seqtool.types import Arrays, Json
 
-LOGS = ("metrics.jsonl", "samples.jsonl")
 FORMAT = DirectoryFormat(
     noun="checkpoint",
     version=1,
     limits={"state.json": 64 << 20, "tensors.safetensors": 128 << 30, **dict.fromkeys(LOGS, 4 << 30)},
-    repair="use an earlier checkpoint, or start anew with --overwrite",
-    other_version="the checkpoint was written by another version of seqtool: use that version, or start anew with --overwrite",
+    repair="use an earlier checkpoint, or restart with --overwrite",
+    other_version="another version of seqtool wrote the checkpoint: use that version, or add --overwrite",
 )
 KEPT = 2
-_BEST = "best/"
+_BEST = "best/"  # prefix of the arrays of the best row
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run in progress, as it lies on disk.
+    """State of a run in progress.
 
     Attributes:
-        experiment: what the run is made of; a run that goes on must be made of the same.
+        experiment: settings and data hashes; a resumed run must have the same.
         made_with: device, threads and versions.
-        numbers, tensors: the trainer's.
-        best: the best row so far, with the network's weights in it.
-        logs: the bytes of `metrics.jsonl` and `samples.jsonl`.
+        numbers: numbers of the trainer.
+        tensors: tensors of the trainer.
+        best: the best row so far; None before the first row.
+        best_weights: weights of the network in the best row.
+        logs: content of each log file by name.
     """
 
     experiment: Json
@@ -60,84 +63,93 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """The checkpoints of a run, numbered one after the other."""
+    """The checkpoints of a run, in subdirectories with consecutive numbers."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._whole: list[int] = []  # the newest first
+        self._complete: list[int] = []  # numbers of checkpoints that are kept, the newest first
         self._last = max(checkpoint_numbers(folder), default=0)
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Write a checkpoint; the older ones but the last go when it stands.
+        """Write a checkpoint, then delete all but the last two.
 
         Raises:
-            SeqtoolError: if it cannot be written; the earlier ones are then untouched.
+            SeqtoolError: it cannot be written; the earlier ones are unchanged.
         """
         contents = {
-            "state.json": _state(checkpoint),
-            "tensors.safetensors": _tensors(checkpoint),
+            "state.json": _state_json(checkpoint),
+            "tensors.safetensors": _packed_tensors(checkpoint),
             **checkpoint.logs,
         }
         number = self._last + 1
         write_verified(self._path(number), FORMAT, contents, {})
-        self._last, self._whole = number, [number, *self._whole][:KEPT]
+        self._last, self._complete = number, [number, *self._complete][:KEPT]
         for other in checkpoint_numbers(self.folder):
-            if other not in self._whole:
+            if other not in self._complete:
                 shutil.rmtree(self._path(other), ignore_errors=True)
 
-    def newest(self, say: Callable[[str], None]) -> Checkpoint | None:
-        """The newest checkpoint that is whole, or None where there is none at all; each one that is damaged is told of.
+    def newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
+        """Read the newest checkpoint that is not damaged; None if there are no checkpoints.
+
+        Args:
+            warn: receives a line for each damaged checkpoint.
 
         Raises:
-            ModelError: if all are damaged.
+            ModelError: all checkpoints are damaged.
         """
         numbers = checkpoint_numbers(self.folder)
         for number in numbers:
             try:
-                found = read_checkpoint(self._path(number))
+                checkpoint = read_checkpoint(self._path(number))
             except ModelError as error:
                 if number == numbers[-1]:
                     raise
-                say(f"{error}; using the checkpoint before it")
+                warn(f"{error}; using the previous checkpoint")
                 continue
-            self._whole = [number]
-            return found
+            self._complete = [number]
+            return checkpoint
         return None
 
     def _path(self, number: int) -> Path:
         return self.folder / f"{number:06d}"
 
 
-def _state(checkpoint: Checkpoint) -> bytes:
+# --- writing ------------------------------------------------------------------------------------------------
+
+
+def _state_json(checkpoint: Checkpoint) -> bytes:
     best = None if checkpoint.best is None else asdict(checkpoint.best)
     names = ("experiment", "made_with", "numbers")
     return canonical_json({**{name: getattr(checkpoint, name) for name in names}, "best": best})
 
 
-def _tensors(checkpoint: Checkpoint) -> bytes:
-    return pack_arrays(
-        {**checkpoint.tensors, **{_BEST + name: array for name, array in checkpoint.best_weights.items()}}
-    )
+def _packed_tensors(checkpoint: Checkpoint) -> bytes:
+    best_weights = {_BEST + name: array for name, array in checkpoint.best_weights.items()}
+    return pack_arrays({**checkpoint.tensors, **best_weights})
+
+
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
-    """Read and verify a checkpoint. Whether it fits a run is seen by the trainer that takes it.
+    """Read and verify a checkpoint. The trainer that loads it checks whether it fits the run.
 
     Raises:
-        ModelError: if any byte of it is not what was written.
+        ModelError: the directory is missing, damaged, or of another version.
     """
     _, contents = read_verified(folder, FORMAT)
     state = parse_object(folder / "state.json", contents["state.json"], FORMAT)
-    objects = [state.get(name) for name in ("experiment", "made_with", "numbers")]
-    if state.keys() != {"experiment", "made_with", "numbers", "best"} or not all(
-        isinstance(item, dict) for item in objects
-    ):
+    names = ("experiment", "made_with", "numbers")
+    objects = {name: state.get(name) for name in names}
+    if state.keys() != {*names, "best"} or not all(isinstance(item, dict) for item in objects.values()):
         raise ModelError("not the state that this version writes", place=str(folder), hint=FORMAT.repair)
     arrays = unpack_arrays(folder / "tensors.safetensors", contents["tensors.safetensors"], FORMAT)
     return Checkpoint(
-        **{name: state[name] for name in ("experiment", "made_with", "numbers")},
+        experiment=state["experiment"],
+        made_with=state["made_with"],
+        numbers=state["numbers"],
         tensors={name: array for name, array in arrays.items() if not name.startswith(_BEST)},
-        best=_row(state["best"], folder),
+        best=_best_row(state["best"], folder),
         best_weights={
             name.removeprefix(_BEST): array for name, array in arrays.items() if name.startswith(_BEST)
         },
@@ -145,20 +157,21 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     )
 
 
-def _row(value: object, folder: Path) -> RowEvent | None:
+def _best_row(value: object, folder: Path) -> RowEvent | None:
     if value is None:
         return None
     types = {field.name: field.type for field in fields(RowEvent)}
     if (
         isinstance(value, dict)
         and value.keys() == types.keys()
-        and all(_fits(value[name], types[name]) for name in types)
+        and all(_has_type(value[name], types[name]) for name in types)
     ):
         return RowEvent(**value)
     raise ModelError("the best row is not what this version writes", place=str(folder), hint=FORMAT.repair)
 
 
-def _fits(value: object, type_: object) -> bool:
+def _has_type(value: object, type_: object) -> bool:
+    """Return whether a value has the type of a field of `RowEvent`, given as its annotation."""
     if type_ in ("bool", "int"):
         return type(value).__name__ == type_
     if type_ == "float":

@@ -1,4 +1,4 @@
-"""What determines a run, as JSON: its settings and data, and its environment. Compares two runs in both."""
+"""Settings, data and environment of a run as JSON, and the comparison of two runs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _LONGEST_VALUE = 40  # characters that are shown
 
 
 def experiment(prepared: Prepared) -> Json:
-    """Return everything that determines the weights: the settings, with hashes of files in place of their paths."""
+    """Return everything that determines the weights: the settings, with file hashes instead of paths."""
     initial_model = prepared.initial_model
     sha256 = None if initial_model is None else initial_model.manifest.sha256
     return _experiment(prepared.settings, prepared.corpus.files, sha256)
@@ -53,7 +53,7 @@ def _experiment(settings: Settings, hashes: Mapping[str, str], initial_model: st
 
 
 def environment(device: str, threads: int, precision: str, ranks: int = 1) -> Json:
-    """Return everything beside the experiment that determines the last bits of a run."""
+    """Return device, threads, precision and versions, which change the last bits of the weights."""
     import numpy
     import torch
 

@@ -1,9 +1,9 @@
 """Several processes (ranks) that train one run under torchrun.
 
-Rank 0 does everything that a single process would do. The other ranks, the followers, read the data, train their shard
-and evaluate their shard; they write and print nothing. Rank 0 sends them, in this order: the state to start from; after
-every event whether a checkpoint is written; and the same once more at the end, because a stop can come as late as in the
-final evaluation.
+Rank 0 does everything that a single process would do. The other ranks, the followers, read the data, train
+their shard and evaluate their shard; they write and print nothing. Rank 0 sends them, in this order: the
+state to start from; after every event whether a checkpoint is written; and the same once more at the end,
+because a stop can come as late as in the final evaluation.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from seqtool.errors import Stopped
 from seqtool.settings import Settings
 from seqtool.tasks.build import build_task, prepare, require_torch
-from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.signals import stop_signals
 from seqtool.types import Arrays, Json
 
@@ -33,7 +32,7 @@ NO_RUN = b"-"  # rank 0 does not train this run
 
 @contextmanager
 def process_ranks(settings: Settings, launch: Launch) -> Iterator[Ranks]:
-    """Connect the ranks that train together for the duration of the block; a single process does not load torch.
+    """Connect the ranks that train together during the block; a single process does not load torch.
 
     Raises:
         SeqtoolError: the ranks cannot connect.
@@ -50,13 +49,13 @@ def process_ranks(settings: Settings, launch: Launch) -> Iterator[Ranks]:
 
 
 def first_rank_first(ranks: Ranks, work: Callable[[], T]) -> T:
-    """Do work that fills a cache: first on one rank of each machine, then on the others, which use the cache."""
+    """Do work that fills a cache on one rank of each machine, then on the others, which use the cache."""
     results = [work()] if ranks.local.rank == 0 else []
     ranks.any(False)
     return results[0] if results else work()
 
 
-# --- the state to start from ------------------------------------------------------------------------------------------
+# --- the state to start from --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -78,7 +77,7 @@ def broadcast_state(ranks: Ranks, numbers: Json, tensors: Arrays) -> None:
 
 
 def broadcast_no_run(ranks: Ranks) -> None:
-    """Tell the followers that nothing is left to train."""
+    """Inform the followers that nothing is left to train."""
     if ranks.shard.size > 1:
         ranks.broadcast(NO_RUN)
 
@@ -94,7 +93,7 @@ def receive_state(ranks: Ranks) -> SharedState | None:
     return SharedState(json.loads(received[8 : 8 + size]), load(received[8 + size :]))
 
 
-# --- a follower -------------------------------------------------------------------------------------------------------
+# --- a follower ---------------------------------------------------------------------------------------------
 
 
 def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
@@ -119,7 +118,7 @@ def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
         for _ in trainer.run():
             _contribute_state(trainer, ranks)
         _contribute_state(trainer, ranks)
-        if trainer.ended == "stop":
+        if trainer.end_reason == "stop":
             raise Stopped(stop.signal_number or signal.SIGTERM)
 
 

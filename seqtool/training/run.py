@@ -21,8 +21,7 @@ from seqtool.tasks.init_from import init_from_notes
 from seqtool.tasks.interface import FinalEvaluation, Prepared
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import RowEvent
-from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.listeners import Listener, Listeners, RunFinished, RunResult
 from seqtool.training.provenance import (
     MAY_DIFFER,
@@ -47,7 +46,7 @@ CACHE = ".cache"  # encoded texts, under the runs root
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Options of a training command beside the settings.
+    """Options of a training command that are not settings.
 
     Attributes:
         root: directory of all runs.
@@ -161,7 +160,7 @@ def train(
     return result
 
 
-# --- start ------------------------------------------------------------------------------------------------------------
+# --- start --------------------------------------------------------------------------------------------------
 
 
 def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> Prepared:
@@ -260,7 +259,7 @@ def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
     return fields
 
 
-# --- end --------------------------------------------------------------------------------------------------------------
+# --- end ----------------------------------------------------------------------------------------------------
 
 
 def _train_and_evaluate(

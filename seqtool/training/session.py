@@ -1,4 +1,4 @@
-"""One training run in progress: the trainer, its log files, its best model, its checkpoints and its listeners."""
+"""One training run in progress: trainer, log files, best model, checkpoints and listeners."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from seqtool.storage.run_directory import RunDirectory
 from seqtool.tasks import definition
 from seqtool.tasks.build import build_task
 from seqtool.tasks.interface import Column, Prepared
-from seqtool.training.best_model import BestModel
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.listeners import Listener, Listeners, NetworkBuilt, Row
-from seqtool.training.log_files import LOGS, LogFiles
 from seqtool.training.provenance import environment, experiment
+from seqtool.training.run_files import LOGS, BestModel, LogFiles
 from seqtool.training.signals import StopFlag
 from seqtool.types import Arrays, Json
 
@@ -74,7 +73,7 @@ class TrainingSession:
         """Updates so far."""
         return self._trainer.state.step
 
-    # --- checkpoints --------------------------------------------------------------------------------------------------
+    # --- checkpoints ----------------------------------------------------------------------------------------
 
     def resume_from(self, checkpoint: Checkpoint) -> None:
         """Restore the state of a checkpoint.
@@ -127,7 +126,7 @@ class TrainingSession:
             limit = min(limit, EPOCH_CHECKPOINT_AFTER)
         return time.monotonic() - self._saved_at >= limit
 
-    # --- training -----------------------------------------------------------------------------------------------------
+    # --- training -------------------------------------------------------------------------------------------
 
     def train(self) -> None:
         """Train until a limit is reached.
@@ -146,9 +145,9 @@ class TrainingSession:
             if self._ranks.any(self._checkpoint_is_due(event)):
                 self.checkpoint()
         self._listeners.close()
-        if self._trainer.ended == "stop":
+        if self._trainer.end_reason == "stop":
             raise Stopped(self._stop.signal_number or signal.SIGTERM)
-        if self._trainer.ended == "patience":
+        if self._trainer.end_reason == "patience":
             patience = self.prepared.settings.training.patience
             self._listeners.message(f"no progress in {patience} evaluations: stopped early")
         if self.best_model.best is None:
@@ -171,7 +170,7 @@ class TrainingSession:
         return columns if accuracy is None else (*columns, Column("accuracy", accuracy, ".1%"))
 
     def _remaining(self, row: RowEvent) -> float | None:
-        """Return the seconds to the end at the pace so far, evaluations included; None if no limit tells."""
+        """Return the seconds to the end at the pace so far; None if no limit is known."""
         total, minutes = self._trainer.total_steps, self.prepared.settings.training.max_minutes
         by_steps = None if total is None else row.seconds / max(1, row.step) * (total - row.step)
         by_clock = None if minutes is None else minutes * 60 - row.seconds

@@ -1,4 +1,4 @@
-"""Stop signals while a run is made: the first asks politely, the second leaves at once."""
+"""Stop signals during a run: the first one requests a stop, the second ends the process at once."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from seqtool.errors import Stopped
 
 
 class StopFlag:
-    """Remembers that SIGINT or SIGTERM came; training asks it between steps, evaluations between batches.
+    """Records that SIGINT or SIGTERM was received.
+
+    Training checks the flag between steps, an evaluation between batches.
 
     Attributes:
-        signal_number: of the first signal that came.
+        signal_number: number of the first signal; None if there was none.
     """
 
     def __init__(self) -> None:
@@ -24,11 +26,11 @@ class StopFlag:
         self._interrupting = False
 
     def __call__(self) -> bool:
-        """Whether to stop."""
+        """Return whether a stop was requested."""
         return self.signal_number is not None
 
-    def receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the form of a signal handler
-        """The handler: note the first signal, leave at the second."""
+    def receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal handlers get a frame
+        """Handle a signal: record the first one, end the process at the second."""
         if self.signal_number is not None:
             os._exit(128 + number)
         self.signal_number = number
@@ -37,10 +39,10 @@ class StopFlag:
 
     @contextmanager
     def interrupting(self) -> Iterator[None]:
-        """For work that leaves nothing to be saved: a signal ends the block where it stands.
+        """Let a signal interrupt the block at once. The block must have no state that needs saving.
 
         Raises:
-            Stopped: inside the block, or on entering it if a signal came before.
+            Stopped: a signal was received inside the block, or before it.
         """
         self._interrupting = True
         try:
@@ -53,7 +55,10 @@ class StopFlag:
 
 @contextmanager
 def stop_signals() -> Iterator[StopFlag]:
-    """Handle SIGINT and SIGTERM by a flag inside the block (in the main thread; elsewhere the flag stays down)."""
+    """Record SIGINT and SIGTERM in a flag inside the block.
+
+    Python handles signals in the main thread only; in another thread the flag is never set.
+    """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag

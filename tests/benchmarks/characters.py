@@ -162,11 +162,11 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
         return run
 
     network: Any = trainer.task.network
-    entering = trainer.task._entering_state  # type: ignore[attr-defined]
+    entering = trainer.task._state_before  # type: ignore[attr-defined]
     with (
         mock.patch.object(trainer.task, "batch", timed("slicing windows", trainer.task.batch)),
         mock.patch.object(tasks, "stack_masks", timed("drawing masks", randomness.stack_masks)),
-        mock.patch.object(trainer.task, "_entering_state", timed("resetting states", entering)),
+        mock.patch.object(trainer.task, "_state_before", timed("resetting states", entering)),
         mock.patch.object(
             network.encoder, "forward", timed("recurrent layers, forward", network.encoder.forward)
         ),
@@ -177,7 +177,7 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
         mock.patch.object(torch.Tensor, "backward", timed("backward, all of it", torch.Tensor.backward)),
         mock.patch.object(trainer, "_gradient_norm", timed("gradient norm", trainer._gradient_norm)),
         mock.patch.object(trainer, "_clip", timed("clipping", trainer._clip)),
-        mock.patch.object(trainer, "_make_update", timed("optimiser", trainer._make_update)),
+        mock.patch.object(trainer, "_update_weights", timed("optimizer", trainer._update_weights)),
     ):
         yield spent
 

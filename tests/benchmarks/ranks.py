@@ -24,8 +24,7 @@ from seqtool.models.character import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine.events import StepEvent
-from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.engine.trainer import Trainer
 from tests.support.rank_runs import start_ranks
 

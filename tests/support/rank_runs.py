@@ -29,8 +29,7 @@ from seqtool.settings import (
     Training,
 )
 from seqtool.training.engine.events import RowEvent
-from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from tests.support.small_tasks import lines_task, random_sentences, tagging_task, text_task, trainer
 
 CHAR = CharModel(
@@ -161,7 +160,7 @@ def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
                 made._started -= 3600
     except Diverged as error:
         return {"ended": str(error), "step": made.state.step}
-    return {"ended": made.ended, "step": made.state.step}
+    return {"ended": made.end_reason, "step": made.state.step}
 
 
 def end_rank(rank: int, size: int, port: int, path: str) -> None:

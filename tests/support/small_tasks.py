@@ -27,7 +27,7 @@ from seqtool.spans import allowed_transitions, convert
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.tasks.tagger_training import TaggingTask
 from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.engine.task import Stop
+from seqtool.training.engine.task import ShouldStop
 from seqtool.training.engine.trainer import Trainer
 from seqtool.types import Array
 
@@ -234,5 +234,5 @@ def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[
     return found
 
 
-def trainer(task: CharacterTask | TaggingTask, should_stop: Stop = never) -> Trainer:
+def trainer(task: CharacterTask | TaggingTask, should_stop: ShouldStop = never) -> Trainer:
     return Trainer(task, task.settings.training, should_stop)

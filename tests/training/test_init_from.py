@@ -129,8 +129,8 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SeqtoolError) as caught:
         run(starting(other, model), tmp_path)
     assert [problem.message for problem in caught.value.problems] == [
-        "the model to start from has model.cell lstm, the settings gru",
-        "the model to start from has model.hidden_size 5, the settings 6",
+        "the model to start from has model.cell lstm, the settings have gru",
+        "the model to start from has model.hidden_size 5, the settings have 6",
     ]
     with pytest.raises(ModelError, match="cannot start from a character model"):
         run(starting(tagger_run(tmp_path), model), tmp_path)

@@ -89,8 +89,8 @@ def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_da
 
     train(settings, TrainOptions(tmp_path / "cut", resume=True), [TrainingScreen(as_json=True)])
     said = capsys.readouterr().err
-    assert f"{newest:06d}" in said and "damaged" in said and "using the checkpoint before it" in said
-    assert "going on after step" in said and older
+    assert f"{newest:06d}" in said and "damaged" in said and "using the previous checkpoint" in said
+    assert "resumed after step" in said and older
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 
 
@@ -140,7 +140,7 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
     ]
     kept = text.read_bytes()
     text.write_bytes(kept + b"sea")
-    with pytest.raises(SeqtoolError, match=r"data\.text: other files, or another content"):
+    with pytest.raises(SeqtoolError, match=r"data\.text: other files, or other content"):
         run(settings, tmp_path, resume=True)
     text.write_bytes(kept)
     moved = text.rename(tmp_path / "moved.txt")  # the same content under another name is the same run
@@ -197,7 +197,7 @@ def test_checkpoints_come_by_time_by_epoch_and_on_signal(
     settings = char_run(tmp_path, max_steps=40)  # 17 steps an epoch
     run(settings, tmp_path / "a")
     assert saved == []
-    monkeypatch.setattr(running, "AT_EPOCHS_AFTER", 0.0)
+    monkeypatch.setattr(running, "EPOCH_CHECKPOINT_AFTER", 0.0)
     run(settings, tmp_path / "b")
     assert saved == [17, 34, 40]
     saved.clear()
@@ -266,11 +266,11 @@ def test_from_the_shell(tmp_path: Path) -> None:
     started.send_signal(signal.SIGINT)
     _, said = started.communicate(timeout=60)
     assert started.returncode == 130
-    assert b"go on with: seqtool train-char " in said and said.rstrip().endswith(b"--resume")
+    assert b"continue with: seqtool train-char " in said and said.rstrip().endswith(b"--resume")
     refused = seqtool(*arguments, cwd=tmp_path)
     assert refused.code == 2 and "resume it with --resume, or replace it with --overwrite" in refused.stderr
     both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)
     assert both.code == 2 and "exclude each other" in both.stderr
     resumed = seqtool(*arguments, "--set", "training.max_steps=6", "--resume", cwd=tmp_path)
-    assert resumed.code == 0 and "going on after step" in resumed.stderr, resumed.stderr
+    assert resumed.code == 0 and "resumed after step" in resumed.stderr, resumed.stderr
     assert (tmp_path / "runs/small/model").is_dir()

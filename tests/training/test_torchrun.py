@@ -123,7 +123,7 @@ def test_a_killed_rank_is_started_again_and_the_run_ends_in_the_same_bytes(folde
     _, said = killed.communicate(timeout=300)
     assert killed.returncode == 0, said
     assert [result.code for result in ended(left_alone)] == [0, 0]
-    assert re.search(r"going on after step \d", said)
+    assert re.search(r"resumed after step \d", said)
     left, resumed = (folder / "runs" / name for name in ("left", "killed"))
     assert (left / "model/weights.safetensors").read_bytes() == (
         resumed / "model/weights.safetensors"

@@ -1,1 +1,1 @@
-"""The torch part of training: the trainer and what it needs; it knows batches and models, not files or terminals."""
+"""The torch part of training: the trainer and its parts, without files and terminals."""

@@ -1,4 +1,4 @@
-"""Where, with how many threads, in what memory, and how reproducibly torch works."""
+"""Setup of torch: the device, the number of threads, the memory allocator, and reproducible algorithms."""
 
 from __future__ import annotations
 
@@ -11,23 +11,24 @@ import torch
 from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import ConfigError
 from seqtool.settings import Training
-from seqtool.training.engine.torchrun import usual_threads
+from seqtool.training.engine.ranks import default_threads
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # constants of glibc's malloc.h
 
 
 def choose_device(name: str, local: Shard = WHOLE) -> torch.device:
-    """The device that a config names; `auto` takes a GPU where there is one.
+    """Return the device that a config names; `auto` prefers a GPU.
 
     Args:
-        local: this process among those that train together on this machine; each of them has a GPU of its own.
+        name: `auto`, `cpu`, `cuda` or `mps`.
+        local: this process among the ranks on this machine; each rank gets a separate GPU.
 
     Raises:
-        ConfigError: if it is not to be had here.
+        ConfigError: the device is not available.
     """
     if name == "auto":
-        name = next(kind for kind in ("cuda", "mps", "cpu") if _is_here(kind))
-    if not _is_here(name):
+        name = next(kind for kind in ("cuda", "mps", "cpu") if _is_available(kind))
+    if not _is_available(name):
         raise ConfigError(
             f"this machine has no {name} device that torch can use",
             place="training.device",
@@ -45,32 +46,34 @@ def choose_device(name: str, local: Shard = WHOLE) -> torch.device:
     return torch.device(name, local.rank)
 
 
-def _is_here(kind: str) -> bool:
+def _is_available(kind: str) -> bool:
     if kind == "cuda":
         return torch.cuda.is_available()
     return kind == "cpu" or torch.backends.mps.is_available()
 
 
 def set_up_torch(training: Training, processes: int = 1) -> int:
-    """Set threads, memory and determinism for the process; the number of threads.
+    """Set threads, memory and determinism for this process, and return the number of threads.
 
     Args:
-        processes: how many share this machine's cores.
+        training: the settings.
+        processes: number of ranks that share this machine's cores.
     """
-    threads = training.threads or usual_threads(processes)
+    threads = training.threads or default_threads(processes)
     torch.set_num_threads(threads)
     keep_freed_memory()
     if training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-        _only_deterministic_algorithms()
+        _use_deterministic_algorithms()
     return threads
 
 
 def keep_freed_memory() -> None:
-    """Let the C library keep what a step frees for the next one, where it is glibc.
+    """Make glibc keep freed memory for the next step; other C libraries are left alone.
 
-    By itself it gives large blocks back to the system, which must find and clear new pages for the next step: a sixth of a
-    training step at hidden 512. The price is that a process holds for good what it has needed once.
+    By default, glibc returns large blocks to the operating system, which must provide cleared pages for the
+    next step. That costs a sixth of a training step at hidden size 512. The price is that the process keeps
+    its peak memory until it ends.
     """
     with suppress(AttributeError, OSError, TypeError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
@@ -78,10 +81,10 @@ def keep_freed_memory() -> None:
         mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
-def _only_deterministic_algorithms() -> None:
-    """As `torch.use_deterministic_algorithms(True)`, without its setting for the compiler, whose import takes a second."""
-    direct = getattr(torch._C, "_set_deterministic_algorithms", None)
-    if direct is None:
+def _use_deterministic_algorithms() -> None:
+    """Call `torch.use_deterministic_algorithms(True)` without its slow import of the compiler."""
+    set_directly = getattr(torch._C, "_set_deterministic_algorithms", None)
+    if set_directly is None:
         torch.use_deterministic_algorithms(True)
     else:
-        direct(True, warn_only=False)
+        set_directly(True, warn_only=False)

@@ -1,7 +1,7 @@
-"""Several ranks, started by torchrun: sums over them by `torch.distributed`, with gloo between CPUs and NCCL between GPUs.
+"""Several ranks, started by torchrun and connected by gloo (between CPUs) or NCCL (between GPUs).
 
-What the host must know (a stop, a clock, a score) goes through gloo as a few numbers of double precision; gradients go
-from where they are, all in one piece.
+Values that the host needs (stop flags, times, scores) are summed by gloo in double precision. Gradients stay
+on their device and are summed in one buffer.
 """
 
 from __future__ import annotations
@@ -19,93 +19,92 @@ from torch.distributed.rendezvous import rendezvous
 
 from seqtool.data.sharding import Columns, Shard
 from seqtool.errors import SeqtoolError
-from seqtool.training.engine.ranks import Ranks
-from seqtool.training.engine.torchrun import Launch
+from seqtool.training.engine.ranks import Launch, Ranks
 
-PATIENCE = timedelta(
-    hours=2
-)  # how long a rank waits for the others: a large text may have to be encoded first
+TIMEOUT = timedelta(hours=2)  # long, because a rank may wait while another encodes a large text
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _together(call: Callable[P, T]) -> Callable[P, T]:
-    """A rank whose partner has gone says that, instead of which socket was closed."""
+def _explain_lost_rank(call: Callable[P, T]) -> Callable[P, T]:
+    """Report the loss of another rank as such, instead of torch's error about a socket."""
 
     def called(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return call(*args, **kwargs)
         except (dist.DistBackendError, RuntimeError) as error:
             raise SeqtoolError(
-                f"another rank of this run has gone ({str(error).splitlines()[0][:100]})",
-                hint="look above for what it said; torchrun --max-restarts=N starts all again from the last checkpoint",
+                f"another rank of this run has ended ({str(error).splitlines()[0][:100]})",
+                hint="see its message above; torchrun --max-restarts=N restarts from the last checkpoint",
             ) from error
 
     return called
 
 
 @contextmanager
-def process_group(launch: Launch, device: torch.device) -> Iterator[Group]:
-    """The process group that torchrun has arranged for, joined for the block.
+def process_group(launch: Launch, device: torch.device) -> Iterator[ConnectedRanks]:
+    """Connect the ranks for the duration of the block.
 
     Raises:
-        SeqtoolError: if the others cannot be reached, or the device cannot work with them.
+        SeqtoolError: the other ranks cannot be reached, or the device does not support several ranks.
     """
     if device.type not in ("cpu", "cuda"):
         raise SeqtoolError(
             f"several ranks cannot train on {device.type}", place="training.device", hint="use --device cpu"
         )
-    _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", launch)
+    _connect("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", launch)
     try:
-        yield Group(launch.shard, launch.local)
+        yield ConnectedRanks(launch.shard, launch.local)
     finally:
         with suppress(Exception):
             dist.destroy_process_group()
 
 
-@_together
-def _meet(backend: str, launch: Launch) -> None:
-    """Connect the ranks, under names of their own in torchrun's store.
+@_explain_lost_rank
+def _connect(backend: str, launch: Launch) -> None:
+    """Connect the ranks, under a new prefix in torchrun's store for every start.
 
-    After a restart the store may still hold the addresses of the ranks that have gone; gloo would wait for them for hours.
+    After a restart the store may still contain the addresses of ended ranks. gloo would wait for them for
+    hours.
     """
     rank, size = launch.shard.rank, launch.shard.size
-    store, _, _ = next(rendezvous("env://", rank, size, timeout=PATIENCE))
+    store, _, _ = next(rendezvous("env://", rank, size, timeout=TIMEOUT))
     name = f"seqtool/{launch.restarts}/{size}"
-    meeting = (
-        store.add(name, 1) - 1
-    ) // size  # as often as torchrun has started them, a machine having come or gone
+    # torchrun does not count a restart after a machine has joined or left, so the ranks count starts
+    # themselves.
+    attempt = (store.add(name, 1) - 1) // size
     dist.init_process_group(
-        backend, store=PrefixStore(f"{name}/{meeting}", store), timeout=PATIENCE, rank=rank, world_size=size
+        backend, store=PrefixStore(f"{name}/{attempt}", store), timeout=TIMEOUT, rank=rank, world_size=size
     )
 
 
-class Group(Ranks):
-    """This process among several."""
+class ConnectedRanks(Ranks):
+    """One of several connected ranks."""
 
     def __init__(self, shard: Shard, local: Shard) -> None:
         self.shard, self.local = shard, local
 
-    @_together
+    @_explain_lost_rank
     def any(self, flag: bool) -> bool:
-        """Whether any rank says yes."""
+        """Return whether the flag is true on any rank."""
         votes = torch.tensor([int(flag)], dtype=torch.int32)
         dist.all_reduce(votes, dist.ReduceOp.MAX)
         return bool(votes.item())
 
-    @_together
+    @_explain_lost_rank
     def sums(self, *values: float) -> tuple[float, ...]:
-        """Each value added up over the ranks, in double precision; whole numbers stay whole."""
-        found = torch.tensor(values, dtype=torch.float64)
-        dist.all_reduce(found)
-        return tuple(type(value)(total) for value, total in zip(values, found.tolist(), strict=True))
+        """Add up each value over the ranks, in double precision; whole numbers stay whole."""
+        totals = torch.tensor(values, dtype=torch.float64)
+        dist.all_reduce(totals)
+        return tuple(type(value)(total) for value, total in zip(values, totals.tolist(), strict=True))
 
-    @_together
+    @_explain_lost_rank
     def add_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
-        """Add up every weight's gradient over the ranks, in place; the loss added up, too.
+        """Add up the gradient of each weight over the ranks, in place, and return the loss of all ranks.
 
-        All ranks have gradients of the same weights: one without sequences of its own works on one that counts nothing.
+        All ranks have gradients of the same weights: a rank without own sequences computes one with a loss of
+            0.
         """
         learning = [weight for weight in weights if weight.grad is not None]
         pieces = [weight.grad.reshape(-1) for weight in learning if weight.grad is not None]
@@ -116,29 +115,29 @@ class Group(Ranks):
             weight.grad = part.view_as(weight)
         return total.squeeze(0)
 
-    @_together
+    @_explain_lost_rank
     def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
-        """Give all ranks the first one's tensors, in place."""
+        """Copy the tensors of rank 0 to all ranks, in place."""
         for tensor in tensors:
             dist.broadcast(tensor.detach(), 0)
 
-    @_together
+    @_explain_lost_rank
     def gather(self, tensor: Tensor, columns: Columns) -> Tensor:
-        """A tensor (own sequences, …) of each rank as one for the whole batch."""
+        """Join each rank's tensor (own sequences, …) to one for the whole batch (batch, …)."""
         whole = tensor.new_zeros(columns.width, *tensor.shape[1:])
         whole[torch.from_numpy(columns.indices).to(tensor.device)] = tensor
         dist.all_reduce(whole)
         return whole
 
-    @_together
+    @_explain_lost_rank
     def broadcast(self, data: bytes | None) -> bytes | None:
-        """What the first rank says; no pickle."""
+        """Return the data of rank 0, sent as bytes and not by pickle; other ranks' argument is not used."""
         size = torch.tensor([-1 if data is None else len(data)])
         dist.broadcast(size, 0)
         if size.item() < 0:
             return None
-        said = torch.zeros(int(size.item()), dtype=torch.uint8)
+        buffer = torch.zeros(int(size.item()), dtype=torch.uint8)
         if self.is_main_process and data:
-            said = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        dist.broadcast(said, 0)
-        return said.numpy().tobytes()
+            buffer = torch.frombuffer(bytearray(data), dtype=torch.uint8)
+        dist.broadcast(buffer, 0)
+        return buffer.numpy().tobytes()

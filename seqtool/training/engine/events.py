@@ -1,4 +1,7 @@
-"""Events of a training run: frozen values that the trainer yields and that listeners receive. This module is free of torch."""
+"""Events of a training run: frozen values that the trainer yields and that listeners receive.
+
+This module imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,8 @@ class RowEvent:
         epoch: counted from 1.
         seconds: time of the run so far, evaluations and listeners included.
         lr: learning rate of that update.
-        train_loss: nats per symbol or token since the beginning of the epoch, or since the previous evaluation.
+        train_loss: nats per symbol or token since the beginning of the epoch, or since the previous
+            evaluation.
         grad_norm: norm of the whole gradient in the last step, before clipping.
         rate: symbols or tokens per second of training since the previous row.
         best: whether this row is the best so far.

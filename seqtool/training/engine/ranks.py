@@ -1,60 +1,135 @@
-"""The processes (ranks) that train one network together, as the loop and the tasks see them; here, one alone.
+"""Processes (ranks) that train one network together: torchrun's environment, and the interface of a rank.
 
-Several are in `distributed.py`, which is loaded only where torchrun has started them; torch is not loaded here. Every method
-is called by all ranks at the same place of the same step, and gives all of them the same answer.
+`Ranks` is a process that trains alone. `distributed.py` contains several ranks; it is imported only if
+torchrun has started them. This module imports no torch.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqtool.data.sharding import WHOLE, Columns, Shard
+from seqtool.errors import SeqtoolError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+MOST_THREADS = 4  # the small matrices of a recurrent step gain nothing from more threads
+TORCHRUN_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
-class Ranks:
-    """One process that trains alone: nothing to add up, nobody to agree with."""
+
+# --- start of a process -------------------------------------------------------------------------------------
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_threads(processes: int = 1) -> int:
+    """Return the number of threads for each of several processes that share this machine's cores."""
+    return max(1, min(MOST_THREADS, available_cores() // processes))
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Position of this process among the ranks that train together.
+
+    Attributes:
+        shard: rank of this process, and number of ranks.
+        local: rank of this process on its machine, and number of ranks there.
+        restarts: number of times that torchrun has restarted all ranks.
+    """
 
     shard: Shard = WHOLE
-    local: Shard = WHOLE  # this process among those on its machine
+    local: Shard = WHOLE
+    restarts: int = 0
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Launch:
+        """Read torchrun's environment variables; without them, the process trains alone.
+
+        Raises:
+            SeqtoolError: the variables contradict each other.
+        """
+        if not all(environment.get(name) for name in TORCHRUN_VARIABLES):
+            return cls()
+        try:
+            rank, size = int(environment["RANK"]), int(environment["WORLD_SIZE"])
+            local = Shard(
+                int(environment.get("LOCAL_RANK", rank)), int(environment.get("LOCAL_WORLD_SIZE", size))
+            )
+            restarts = int(environment.get("TORCHELASTIC_RESTART_COUNT", 0))
+        except ValueError:
+            rank, size, local, restarts = -1, 0, WHOLE, 0
+        if not (0 <= rank < size and 0 <= local.rank < local.size):
+            values = ", ".join(f"{name}={environment[name]}" for name in TORCHRUN_VARIABLES[:2])
+            raise SeqtoolError(
+                f"torchrun's environment variables do not describe a rank: {values}",
+                hint="start with torchrun, or unset these variables",
+            )
+        return cls(Shard(rank, size), local, restarts)
+
+
+# --- work of a rank -----------------------------------------------------------------------------------------
+
+
+class Ranks:
+    """A process that trains alone, and the interface of several ranks.
+
+    All ranks call the same method at the same point of the same step, and all receive the same result.
+
+    Attributes:
+        shard: rank of this process, and number of ranks.
+        local: rank of this process on its machine, and number of ranks there.
+    """
+
+    shard: Shard = WHOLE
+    local: Shard = WHOLE
 
     @property
     def is_main_process(self) -> bool:
-        """Whether this is the rank that writes and prints."""
+        """True for the rank that writes and prints."""
         return self.shard.is_main_process
 
     def any(self, flag: bool) -> bool:
-        """Whether any rank says yes."""
+        """Return whether the flag is true on any rank."""
         return flag
 
     def sums(self, *values: float) -> tuple[float, ...]:
-        """Each value added up over the ranks, in double precision; whole numbers stay whole."""
+        """Add up each value over the ranks, in double precision; whole numbers stay whole."""
         return values
 
-    def add_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:  # noqa: ARG002 - the form for many
-        """Add up every weight's gradient over the ranks, in place; the loss added up, too."""
+    def add_gradients(self, weights: Iterable[nn.Parameter], loss: Tensor) -> Tensor:  # noqa: ARG002 - for several ranks
+        """Add up the gradient of each weight over the ranks, in place, and return the loss of all ranks."""
         return loss
 
     def broadcast_tensors(self, tensors: Iterable[Tensor]) -> None:
-        """Give all ranks the first one's tensors, in place."""
+        """Copy the tensors of rank 0 to all ranks, in place."""
 
-    def gather(self, tensor: Tensor, columns: Columns) -> Tensor:  # noqa: ARG002 - the form for many
-        """A tensor (own sequences, …) of each rank as one for the whole batch."""
+    def gather(self, tensor: Tensor, columns: Columns) -> Tensor:  # noqa: ARG002 - for several ranks
+        """Join each rank's tensor (own sequences, …) to one for the whole batch (batch, …)."""
         return tensor
 
     def broadcast(self, data: bytes | None) -> bytes | None:
-        """What the first rank says."""
+        """Return the data of rank 0; the argument of other ranks is not used."""
         return data
 
 
 ALONE = Ranks()
 
 
-def own(tensor: Tensor, columns: Columns | None, dim: int = 0) -> Tensor:
-    """The part of a draw for a whole batch that belongs to some of its columns."""
+def select_columns(tensor: Tensor, columns: Columns | None, dim: int = 0) -> Tensor:
+    """Select a rank's sequences from a tensor for the whole batch.
+
+    Args:
+        tensor: one entry per sequence of the whole batch in dimension `dim`.
+        columns: the rank's sequences; None selects all.
+        dim: dimension of the sequences.
+    """
     if columns is None or columns.is_whole:
         return tensor
     import torch

@@ -1,7 +1,8 @@
-"""What steps measure: read at once on a CPU; on a GPU left there until somebody looks, since looking makes the host wait.
+"""Losses and gradient norms of training steps, kept on the device until they are read.
 
-A GPU works on what the host has queued. A host that asked for every loss would wait for each step to end before it could
-queue the next one, and the GPU would stand idle in between.
+On a CPU, every step is read at once. A GPU works through a queue of operations; a host that read the loss of
+every step would wait for the step to end before it could queue the next one, and the GPU would be idle in
+between. The numbers therefore stay on the GPU, and the host reads them a few times per second.
 """
 
 from __future__ import annotations
@@ -13,69 +14,84 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-READ_EVERY = 0.2  # seconds between two looks at a GPU: the pace of the progress display
+READ_EVERY = 0.2  # seconds between two reads from a GPU; the progress display needs no more
 
 
 @dataclass(frozen=True)
 class MetricSums:
-    """Measurements since the reading before.
+    """Metrics of the steps since the last read.
 
     Attributes:
-        loss_sum: nats of all steps.
-        loss: nats of the last step.
-        norm: of its gradient.
-        broken: the first step whose loss or gradient was not finite; 0 if all were.
+        loss_sum: loss of all steps in nats.
+        loss: loss of the last step in nats.
+        norm: gradient norm of the last step.
+        not_finite: number of the first step whose loss or gradient was not finite; 0 if all were finite.
     """
 
     loss_sum: float
     loss: float
     norm: float
-    broken: int
+    not_finite: int
 
 
 class StepMetrics:
-    """Losses and gradient norms of the steps since the last reading."""
+    """Metrics of the steps since the last read.
+
+    Attributes:
+        deferred: whether the metrics stay on the device until they are read.
+    """
 
     def __init__(self, device: torch.device, *, deferred: bool | None = None) -> None:
-        """Args: deferred: whether they stay on the device; by default on a GPU."""
+        """Create empty metrics.
+
+        Args:
+            device: the device of the network.
+            deferred: overrides the default, which is True on every device but a CPU.
+        """
         self.deferred = device.type != "cpu" if deferred is None else deferred
         self._last: tuple[Tensor, Tensor, int] | None = None
         self._sum: Tensor | None = None
-        self._broken: Tensor | None = None
+        self._not_finite: Tensor | None = None
         self._read_at = -math.inf
 
     @property
-    def due(self) -> bool:
-        """Whether it is time to look at a GPU."""
+    def is_due(self) -> bool:
+        """True if the last read was at least `READ_EVERY` seconds ago."""
         return time.monotonic() - self._read_at >= READ_EVERY
 
     @property
-    def broken(self) -> Tensor | None:
-        """On a GPU: the first step since the last reading that was not finite, or 0; from it on, no update may change a weight."""
-        return self._broken
+    def not_finite(self) -> Tensor | None:
+        """First step since the last read that was not finite, or 0, on the device; None if not deferred.
 
-    def note(self, loss: Tensor, norm: Tensor, step: int) -> None:
-        """Take the summed loss and the gradient's norm of update number `step` (from 1)."""
+        No later step may change a weight.
+        """
+        return self._not_finite
+
+    def add(self, loss: Tensor, norm: Tensor, step: int) -> None:
+        """Add the summed loss and the gradient norm of update number `step` (from 1)."""
         if self.deferred:
             finite = torch.isfinite(loss) & torch.isfinite(norm)
-            now = torch.where(finite, 0, step)
-            self._broken = now if self._broken is None else torch.where(self._broken == 0, now, self._broken)
+            this = torch.where(finite, 0, step)
+            first = self._not_finite
+            self._not_finite = this if first is None else torch.where(first == 0, this, first)
             self._sum = loss if self._sum is None else self._sum + loss
         self._last = loss, norm, step
 
     def read(self) -> MetricSums | None:
-        """All that was noted; None if nothing was. The host waits for the device."""
+        """Return the metrics of all steps since the last read; None if there were none.
+
+        The host waits for the device."""
         if self._last is None:
             return None
         (loss, norm, step), self._last, self._read_at = self._last, None, time.monotonic()
-        if self._sum is None or self._broken is None:
-            nats, length = loss.item(), norm.item()
-            return MetricSums(
-                nats, nats, length, 0 if math.isfinite(nats) and math.isfinite(length) else step
-            )
-        parts = self._sum, loss, norm, self._broken
-        total, nats, length, broken = torch.stack(
-            [part.to(loss.dtype) for part in parts]
-        ).tolist()  # one wait for all four
-        self._sum = self._broken = None
-        return MetricSums(total, nats, length, int(broken))
+        if self._sum is None or self._not_finite is None:
+            loss_value, norm_value = loss.item(), norm.item()
+            finite = math.isfinite(loss_value) and math.isfinite(norm_value)
+            return MetricSums(loss_value, loss_value, norm_value, 0 if finite else step)
+        tensors = self._sum, loss, norm, self._not_finite
+        stacked = torch.stack(
+            [tensor.to(loss.dtype) for tensor in tensors]
+        )  # so that the host waits only once
+        total, loss_value, norm_value, first = stacked.tolist()
+        self._sum = self._not_finite = None
+        return MetricSums(total, loss_value, norm_value, int(first))

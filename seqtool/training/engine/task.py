@@ -1,4 +1,4 @@
-"""What the loop asks of a task: batches, their loss, and an evaluation."""
+"""The interface between the trainer and a task: batches, loss, evaluation; helpers for evaluations."""
 
 from __future__ import annotations
 
@@ -12,15 +12,21 @@ from torch import Tensor, nn
 from seqtool.errors import ConfigError
 from seqtool.training.engine.ranks import Ranks
 
-Stop = Callable[[], bool]
+ShouldStop = Callable[[], bool]
 
 
 class StopEvaluation(Exception):
-    """An evaluation was left because a stop was asked for; what it had counted is thrown away."""
+    """A stop was requested during an evaluation; its counts so far are discarded."""
 
 
 class TrainingTask(Protocol):
-    """What is trained."""
+    """A network joined to its data.
+
+    Attributes:
+        device: where the network is.
+        has_validation: whether there are validation data that can be scored.
+        ranks: the processes that train together.
+    """
 
     device: torch.device
     has_validation: bool
@@ -28,41 +34,48 @@ class TrainingTask(Protocol):
 
     @property
     def network(self) -> nn.Module:
-        """What learns."""
+        """The network that is trained."""
 
     def batches(self, epoch: int) -> int:
-        """How many batches epoch number `epoch` (from 0) has."""
+        """Return the number of batches in an epoch (from 0)."""
 
     def batch(self, epoch: int, index: int) -> tuple[Any, int]:
-        """A batch (this rank's share) and how many symbols or tokens count in it (in all shares).
+        """Return this rank's share of a batch, and the number of symbols or tokens in all shares.
 
-        A function of (seed, epoch, index) alone.
+        A batch depends only on the seed, the epoch and the index.
         """
 
     def loss(self, batch: Any, index: int, draw: int) -> Tensor:
-        """The summed loss of this rank's share of a batch, in nats; may carry state on to the next.
+        """Return the loss of this rank's share of a batch in nats, summed.
+
+        The task may carry state to the next batch.
 
         Args:
-            index: the batch's place in its epoch.
-            draw: batches before it in the whole run: what its random draws go by.
+            batch: as returned by `batch`.
+            index: position of the batch in its epoch.
+            draw: number of earlier batches in the whole run; it keys the random draws.
         """
 
-    def evaluate(self, should_stop: Stop) -> dict[str, float]:
-        """Scores on the validation data; leaves everything as it was. Raises StopEvaluation."""
+    def evaluate(self, should_stop: ShouldStop) -> dict[str, float]:
+        """Return the scores on the validation data. The state of training does not change.
+
+        Raises:
+            StopEvaluation: a stop was requested on any rank.
+        """
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
-        """What the best row has most of."""
+        """Return the number by which rows are compared; larger is better."""
 
     def carried_state(self) -> dict[str, Tensor]:
-        """State carried from batch to batch, by name, of all ranks."""
+        """Return the state carried from batch to batch, by name, of all ranks."""
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `carried_state` gave."""
+        """Restore the state that `carried_state` returned."""
 
 
 @contextmanager
-def evaluating(network: nn.Module) -> Iterator[None]:
-    """No dropout and no gradients inside the block; the network is in its former mode after it."""
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Disable dropout and gradients inside the block; the network's mode is restored afterwards."""
     training = network.training
     network.eval()
     try:
@@ -72,29 +85,44 @@ def evaluating(network: nn.Module) -> Iterator[None]:
         network.train(training)
 
 
-def leave_if(should_stop: Stop) -> None:
-    """Leave an evaluation when a stop is asked for."""
+def check_stop(should_stop: ShouldStop) -> None:
+    """Raise StopEvaluation if a stop was requested."""
     if should_stop():
         raise StopEvaluation
 
 
 @contextmanager
-def leaving_together(ranks: Ranks, should_stop: Stop) -> Iterator[Stop]:
-    """Let each rank leave its share of an evaluation at its own time, and all leave the evaluation if one has."""
-    left = False
+def stop_together(ranks: Ranks, should_stop: ShouldStop) -> Iterator[ShouldStop]:
+    """Let each rank stop its share of an evaluation early.
+
+    If any rank did, all ranks stop the evaluation at the end of the block.
+
+    Raises:
+        StopEvaluation: any rank has stopped.
+    """
+    stopped = False
     try:
         yield should_stop
     except StopEvaluation:
-        left = True
-    if ranks.any(left):
+        stopped = True
+    if ranks.any(stopped):
         raise StopEvaluation
 
 
-def check_divisible(size: int, ranks: Ranks, what: str) -> None:
-    """Raise ConfigError where a batch has not even one of its parts for each rank."""
+def check_divisible(size: int, ranks: Ranks, items: str) -> None:
+    """Check that a batch contains at least one item for each rank.
+
+    Args:
+        size: items of a batch.
+        ranks: the processes that train together.
+        items: name of the items, in the plural.
+
+    Raises:
+        ConfigError: there are more ranks than items.
+    """
     if size < ranks.shard.size:
         raise ConfigError(
-            f"a batch of {size} {what} cannot be divided among {ranks.shard.size} ranks",
+            f"a batch of {size} {items} cannot be divided among {ranks.shard.size} ranks",
             place="training.batch_size",
-            hint=f"set it to {ranks.shard.size} or a multiple of it, or start fewer ranks (torchrun --nproc-per-node)",
+            hint=f"use a multiple of {ranks.shard.size}, or start fewer ranks (torchrun --nproc-per-node)",
         )

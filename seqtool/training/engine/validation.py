@@ -1,8 +1,10 @@
-"""How a character network is scored on validation data: sums of nats and counts of symbols, divided once at the end.
+"""Losses of a character network on validation data: sums of nats and counts of symbols, divided at the end.
 
-`carried`: one text in contiguous streams that run side by side, each warmed on the symbols before it, which are not scored;
-equal to one single pass within 1e-3. `blocks N`: tiles of N symbols, each from the initial state. The runtime scores with
-the same streams and the same tiles (`runtime.protocols`). Ranks share the streams, the tiles and the sequences.
+`carried` loss: the text is divided into contiguous streams that run side by side. Each stream is warmed up on
+    the symbols
+before it, which are not scored; the result equals one pass over the text within 1e-3. Blocks loss: the text
+is divided into blocks of N symbols, each read from the initial state. `inference.text_scoring` scores with
+the same streams and blocks. Ranks share the streams, the blocks and the sequences.
 """
 
 from __future__ import annotations
@@ -18,18 +20,24 @@ from seqtool.data.sharding import WHOLE, Shard
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import State
-from seqtool.training.engine.task import Stop, leave_if
+from seqtool.training.engine.task import ShouldStop, check_stop
 from seqtool.types import Array
 
 STREAMS = 32
 WARM_UP = 256  # symbols that a stream reads before its first scored one
-BLOCKS = 128  # tiles that are read at a time
-_SYMBOLS = 1 << 14  # symbols that are read between two looks at the stop flag
-_SCORES = 1 << 22  # scores that are held at a time
+BLOCKS_AT_ONCE = 128
+_SYMBOLS_AT_ONCE = 1 << 14  # symbols per call of the network; a stop takes effect between two calls
+_SCORES_AT_ONCE = 1 << 22  # scores per call, which limits memory
 
 
 def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Cross-entropy in nats, summed over all targets but those of -1: logits (time, batch, symbols), targets (time, batch)."""
+    """Return the cross-entropy in nats, summed over all targets.
+
+    Args:
+        logits: scores of the symbols (time, batch, symbols).
+        targets: symbol numbers (time, batch); -1 is not counted.
+        smoothing: share of the target probability that is spread over all symbols.
+    """
     return functional.cross_entropy(
         logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing
     )
@@ -39,15 +47,23 @@ def carried_loss(
     network: CharacterNetwork,
     text: Array,
     device: torch.device,
-    should_stop: Stop,
+    should_stop: ShouldStop,
     streams: int | None = None,
     shard: Shard = WHOLE,
 ) -> LossCount:
-    """Nats over all of a text (length,) but its first symbol, with carried state.
+    """Score a text with carried state, all symbols but the first.
 
     Args:
-        streams: how many; None: as many as the length is good for, up to 32, so that warming them up costs at most a quarter.
-        share: which of the streams are read.
+        network: in evaluation mode.
+        text: symbol numbers (length,).
+        device: of the network.
+        should_stop: returns True once a stop was requested.
+        streams: number of streams. By default at most 32, and so few that the warm-up costs at most a
+            quarter.
+        shard: this rank's share of the streams.
+
+    Raises:
+        StopEvaluation: a stop was requested.
     """
     count = len(text) - 1
     streams = streams or max(1, min(STREAMS, count // (4 * WARM_UP)))
@@ -56,17 +72,17 @@ def carried_loss(
     if not len(starts):
         return LossCount()
     state = network.encoder.initial_state(len(starts))
-    found = LossCount()
+    loss = LossCount()
     first = -WARM_UP if streams > 1 else 0
-    for rows in _ranges(first, 0, len(starts), network) + _ranges(0, length, len(starts), network):
-        leave_if(should_stop)
-        positions = starts + np.arange(rows.start, rows.stop)[:, None]  # (time, streams)
-        if rows.start == 0 and streams > 1 and starts[0] == 0:
-            state = _restarted(state, network.encoder.initial_state(len(starts)))
-        scored = (positions < count) & (rows.start >= 0)
-        more, state = _read(network, text, positions, scored, state, device)
-        found += more
-    return found
+    for steps in _step_ranges(first, 0, len(starts), network) + _step_ranges(0, length, len(starts), network):
+        check_stop(should_stop)
+        positions = starts + np.arange(steps.start, steps.stop)[:, None]  # (time, streams)
+        if steps.start == 0 and streams > 1 and starts[0] == 0:
+            state = _reset_first_stream(state, network.encoder.initial_state(len(starts)))
+        scored = (positions < count) & (steps.start >= 0)
+        more, state = _score_positions(network, text, positions, scored, state, device)
+        loss += more
+    return loss
 
 
 def blocks_loss(
@@ -74,22 +90,34 @@ def blocks_loss(
     text: Array,
     block: int,
     device: torch.device,
-    should_stop: Stop,
+    should_stop: ShouldStop,
     shard: Shard = WHOLE,
 ) -> LossCount:
-    """Nats over all of a text (length,) but its first symbol, in blocks of `block` that each start from the initial state."""
+    """Score a text in blocks that each start from the initial state, all symbols but the first.
+
+    Args:
+        network: in evaluation mode.
+        text: symbol numbers (length,).
+        block: symbols of a block.
+        device: of the network.
+        should_stop: returns True once a stop was requested.
+        shard: this rank's share of the blocks.
+
+    Raises:
+        StopEvaluation: a stop was requested.
+    """
     count = len(text) - 1
-    tiles = np.array(shard.contiguous(-(-count // block)), np.int64) * block
-    found = LossCount()
-    for start in range(0, len(tiles), BLOCKS):
-        starts = tiles[start : start + BLOCKS]
+    block_starts = np.array(shard.contiguous(-(-count // block)), np.int64) * block
+    loss = LossCount()
+    for start in range(0, len(block_starts), BLOCKS_AT_ONCE):
+        starts = block_starts[start : start + BLOCKS_AT_ONCE]
         state = network.encoder.initial_state(len(starts))
-        for rows in _ranges(0, block, len(starts), network):
-            leave_if(should_stop)
-            positions = starts + np.arange(rows.start, rows.stop)[:, None]  # (time, blocks)
-            more, state = _read(network, text, positions, positions < count, state, device)
-            found += more
-    return found
+        for steps in _step_ranges(0, block, len(starts), network):
+            check_stop(should_stop)
+            positions = starts + np.arange(steps.start, steps.stop)[:, None]  # (time, blocks)
+            more, state = _score_positions(network, text, positions, positions < count, state, device)
+            loss += more
+    return loss
 
 
 def sequences_loss(
@@ -97,33 +125,43 @@ def sequences_loss(
     inputs: Sequence[Array],
     targets: Sequence[Array],
     device: torch.device,
-    should_stop: Stop,
+    should_stop: ShouldStop,
     shard: Shard = WHOLE,
 ) -> tuple[LossCount, Tally]:
-    """Nats over all targets of separate sequences (length,), and how often the best symbol is the right one."""
+    """Score separate sequences, and count how often the best symbol is the target.
+
+    Args:
+        network: in evaluation mode.
+        inputs: symbol numbers of each sequence (length,).
+        targets: symbol numbers of the same lengths.
+        device: of the network.
+        should_stop: returns True once a stop was requested.
+        shard: this rank's share of the sequences.
+
+    Raises:
+        StopEvaluation: a stop was requested.
+    """
     lengths = np.array([len(sequence) for sequence in inputs], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
     order = order[shard.balanced(len(order))]
-    found, right, start = LossCount(), Tally(), 0
+    loss, correct, start = LossCount(), Tally(), 0
     while start < len(order):
-        numbers = order[start : start + max(1, _SYMBOLS // int(lengths[order[start]]))]
-        start += len(numbers)
-        state = network.encoder.initial_state(len(numbers))
-        for rows in _ranges(0, int(lengths[numbers[0]]), len(numbers), network):
-            leave_if(should_stop)
-            given, wanted = (
-                _padded([side[number] for number in numbers], rows, filler)
-                for side, filler in ((inputs, 0), (targets, -1))
-            )
-            logits, state = network(torch.from_numpy(given).to(device), state)
-            goals = torch.from_numpy(wanted).to(device)
-            scored = int((wanted >= 0).sum())
-            found += LossCount(summed_cross_entropy(logits, goals).item(), scored)
-            right += Tally(int((logits.argmax(2) == goals).sum()), scored)
-    return found, right
+        batch = order[start : start + max(1, _SYMBOLS_AT_ONCE // int(lengths[order[start]]))]
+        start += len(batch)
+        state = network.encoder.initial_state(len(batch))
+        for steps in _step_ranges(0, int(lengths[batch[0]]), len(batch), network):
+            check_stop(should_stop)
+            symbols = _padded([inputs[index] for index in batch], steps, 0)
+            expected = _padded([targets[index] for index in batch], steps, -1)
+            logits, state = network(torch.from_numpy(symbols).to(device), state)
+            expected_tensor = torch.from_numpy(expected).to(device)
+            count = int((expected >= 0).sum())
+            loss += LossCount(summed_cross_entropy(logits, expected_tensor).item(), count)
+            correct += Tally(int((logits.argmax(2) == expected_tensor).sum()), count)
+    return loss, correct
 
 
-def _read(
+def _score_positions(
     network: CharacterNetwork,
     text: Array,
     positions: Array,
@@ -131,36 +169,35 @@ def _read(
     state: State,
     device: torch.device,
 ) -> tuple[LossCount, State]:
-    """Read the symbols at positions (time, streams) and score those after them where `scored` says so."""
+    """Read the symbols at positions (time, streams), and score those after them where `scored` is True."""
     last = len(text) - 2
     inputs = text[np.clip(positions, 0, last)].astype(np.int64)
     targets = np.where(scored, text[np.clip(positions + 1, 0, last + 1)].astype(np.int64), -1)
     logits, state = network(torch.from_numpy(inputs).to(device), state)
     if not scored.any():
         return LossCount(), state
-    return LossCount(
-        summed_cross_entropy(logits, torch.from_numpy(targets).to(device)).item(), int(scored.sum())
-    ), state
+    loss = summed_cross_entropy(logits, torch.from_numpy(targets).to(device)).item()
+    return LossCount(loss, int(scored.sum())), state
 
 
-def _restarted(state: State, fresh: State) -> State:
-    """The state with its first stream started anew: what it was warmed on lies before the text."""
+def _reset_first_stream(state: State, initial: State) -> State:
+    """Replace the state of the first stream by the initial state: the text has no symbols before it."""
     return tuple(
         tuple(torch.cat([start[:1], part[1:]]) for part, start in zip(parts, starts, strict=True))
-        for parts, starts in zip(state, fresh, strict=True)
+        for parts, starts in zip(state, initial, strict=True)
     )
 
 
-def _ranges(start: int, stop: int, width: int, network: CharacterNetwork) -> list[range]:
-    """Stretches of time that are read in one go by `width` sequences."""
-    rows = max(1, min(_SYMBOLS, _SCORES // network.symbols) // width)
-    return [range(first, min(first + rows, stop)) for first in range(start, stop, rows)]
+def _step_ranges(start: int, stop: int, width: int, network: CharacterNetwork) -> list[range]:
+    """Divide the steps of `width` sequences into ranges that the network reads in one call each."""
+    steps = max(1, min(_SYMBOLS_AT_ONCE, _SCORES_AT_ONCE // network.symbols) // width)
+    return [range(first, min(first + steps, stop)) for first in range(start, stop, steps)]
 
 
-def _padded(sequences: Sequence[Array], rows: range, filler: int) -> Array:
-    """Some steps of sequences side by side: (time, sequences)."""
-    found = np.full((len(rows), len(sequences)), filler, np.int64)
+def _padded(sequences: Sequence[Array], steps: range, filler: int) -> Array:
+    """Return some steps of sequences side by side (time, sequences)."""
+    padded = np.full((len(steps), len(sequences)), filler, np.int64)
     for column, sequence in enumerate(sequences):
-        part = sequence[rows.start : rows.stop]
-        found[: len(part), column] = part
-    return found
+        part = sequence[steps.start : steps.stop]
+        padded[: len(part), column] = part
+    return padded

@@ -17,7 +17,7 @@ from seqtool.cli import model_argument  # what `tag` imports, so that no child h
 from seqtool.cli.exit_codes import run as run_command
 from seqtool.cli.main import app
 from seqtool.inference import tag_stream
-from seqtool.training import best_model
+from seqtool.training import run_files
 from tests.benchmarks.faults.common import ended, fork, telling
 from tests.support.small_runs import run, tagger_run
 
@@ -65,8 +65,8 @@ def _save_on(folder: Path, log: Path) -> None:
     """A run whose every row is the best so far, and is saved."""
     settings = tagger_run(folder, max_steps=None, epochs=100_000, eval_every=1)
     with (
-        patch.object(best_model, "SAVE_EVERY", 0.0),
-        patch.object(best_model.BestModel, "save", _counted(log)),
+        patch.object(run_files, "SAVE_EVERY", 0.0),
+        patch.object(run_files.BestModel, "save", _counted(log)),
         patch("seqtool.tasks.tagger_training.TaggingTask.quality", lambda *_: time.monotonic()),
     ):
         run(settings, folder / "runs", overwrite=True)
@@ -75,15 +75,15 @@ def _save_on(folder: Path, log: Path) -> None:
 def _finish_on(folder: Path, log: Path) -> None:
     """One run after the other in the same place."""
     settings = tagger_run(folder, max_steps=2)
-    with patch.object(best_model.BestModel, "save", _counted(log)):
+    with patch.object(run_files.BestModel, "save", _counted(log)):
         for seed in range(1_000_000):
             run(replace(settings, seed=seed), folder / "runs", overwrite=True)
 
 
 def _counted(log: Path) -> Callable[..., None]:
-    real = best_model.BestModel.save
+    real = run_files.BestModel.save
 
-    def save(self: best_model.BestModel, **more: Any) -> None:
+    def save(self: run_files.BestModel, **more: Any) -> None:
         real(self, **more)
         with log.open("ab") as file:
             file.write(b".")

@@ -19,18 +19,17 @@ from seqtool.data.sharding import Shard
 from seqtool.errors import ConfigError
 from seqtool.models.recurrent import RecurrentStack
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, Training
-from seqtool.tasks.class_weights import class_weights
-from seqtool.tasks.word_table import Replacement
+from seqtool.tasks.tagger_training import class_weights
+from seqtool.tasks.word_table import WordReplacement
 from seqtool.training.engine.device import choose_device, set_up_torch
-from seqtool.training.engine.ema import AveragedWeights
+from seqtool.training.engine.optimizers import AveragedWeights, Schedule
 from seqtool.training.engine.rng import (
     dropout_mask,
     generator,
+    initial_state,
     stack_masks,
-    training_state,
     word_dropout_mask,
 )
-from seqtool.training.engine.schedules import Schedule
 
 
 def schedule(total: int | None = 100, **given: Any) -> Schedule:
@@ -62,7 +61,7 @@ def test_steps_and_constants() -> None:
 def test_rates_depend_on_the_step_alone_and_stay_in_range(kind: Any, warmup: int, step: int) -> None:
     made = schedule(schedule=kind, warmup_steps=warmup)
     rate = made.rate(step)
-    made.evaluated(False)
+    made.update(False)
     assert made.rate(step) == rate and 0 <= rate <= 0.4
 
 
@@ -70,7 +69,7 @@ def test_a_plateau_waits_for_progress() -> None:
     made = schedule(schedule="plateau", decay_steps=2, decay_factor=0.5)
     factors = []
     for progress in (True, False, True, False, False, False, False, True, False):
-        made.evaluated(progress)
+        made.update(progress)
         factors.append(made.factor)
     assert factors == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25]
 
@@ -156,9 +155,9 @@ def test_words_are_hidden_by_their_share_and_the_rest_is_as_it_was(dropout: floa
 
 def test_random_initial_states_are_drawn_anew_and_others_are_not() -> None:
     stack = RecurrentStack(RecurrentModel(hidden_size=3, initial_state="random"), 2)
-    first, again, other = (training_state(stack, 4, 1, step)[0][0] for step in (1, 1, 2))
+    first, again, other = (initial_state(stack, 4, 1, step)[0][0] for step in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
-    assert bool((training_state(RecurrentStack(RecurrentModel(hidden_size=3), 2), 4, 1, 1)[0][0] == 0).all())
+    assert bool((initial_state(RecurrentStack(RecurrentModel(hidden_size=3), 2), 4, 1, 1)[0][0] == 0).all())
 
 
 # --- class weights ----------------------------------------------------------------------------------------------------
@@ -217,7 +216,7 @@ def test_rare_words_become_the_unknown_word_by_their_probability() -> None:
         Feature(name="form"),
         Feature(name="vectors", path="x"),
     )
-    made = Replacement(TaggerModel(features=features), 1)
+    made = WordReplacement(TaggerModel(features=features), 1)
     probabilities = np.tile(np.array([0.0, 0.2, 0.9, 1.0], np.float32), (4000, 1))
     found = made.mask(probabilities, 3)
     assert found.shape == (4000, 4, 5)
@@ -231,11 +230,11 @@ def test_rare_words_become_the_unknown_word_by_their_probability() -> None:
 
 
 def test_replacement_acts_only_where_it_can() -> None:
-    assert Replacement(TaggerModel(), 1).acts
-    assert not Replacement(TaggerModel(word_replacement=0), 1).acts
-    assert not Replacement(
+    assert WordReplacement(TaggerModel(), 1).is_active
+    assert not WordReplacement(TaggerModel(word_replacement=0), 1).is_active
+    assert not WordReplacement(
         TaggerModel(features=(Feature(name="form", unknown=False), Feature(name="suffix"))), 1
-    ).acts
+    ).is_active
 
 
 # --- device -----------------------------------------------------------------------------------------------------------

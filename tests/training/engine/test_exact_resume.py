@@ -137,7 +137,7 @@ def test_a_run_goes_on_from_every_step_as_if_it_had_not_stopped(name: str) -> No
         resumed.load_state(weights, numbers)
         rest = [told(report) for report in resumed.run()]
         assert rest == reports[place:]
-        assert resumed.ended == whole.ended
+        assert resumed.end_reason == whole.end_reason
         assert_same_state(resumed, whole)
     for key, array in weight_arrays(resumed.task.network).items():
         assert array.tobytes() == weight_arrays(whole.task.network)[key].tobytes()
@@ -164,7 +164,7 @@ def test_a_stop_asked_for_at_any_poll_loses_nothing(name: str) -> None:
 
         first = trainer(TASKS[name](), stop)
         reports = [told(report) for report in first.run()]
-        assert first.ended == "stop"
+        assert first.end_reason == "stop"
         second = trainer(TASKS[name]())
         second.load_state(*through_a_file(first))
         assert [*reports, *(told(report) for report in second.run())] == expected
@@ -207,7 +207,7 @@ def test_a_finished_run_does_not_go_on_but_a_longer_one_does() -> None:
     state = through_a_file(short)
     again = trainer(lines_task(char(schedule="constant", epochs=2)))
     again.load_state(*state)
-    assert list(again.run()) == [] and again.ended == "epochs"
+    assert list(again.run()) == [] and again.end_reason == "epochs"
     longer = trainer(lines_task(char(schedule="constant", epochs=3)))
     longer.load_state(*state)
     rest = [told(report) for report in longer.run() if isinstance(report, StepEvent)]

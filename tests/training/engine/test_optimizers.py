@@ -12,7 +12,7 @@ from torch import nn
 
 from seqtool.settings import Training
 from seqtool.training.engine import optimizers
-from seqtool.training.engine.optimizers import FUSED_FROM, bare_step, build_optimizer
+from seqtool.training.engine.optimizers import FUSED_FROM, build_optimizer, unguarded_step
 
 KINDS: list[dict[str, Any]] = [
     {"optimizer": "adam"},
@@ -34,11 +34,11 @@ import sys
 import torch
 from torch import nn
 from seqtool.settings import Training
-from seqtool.training.engine.optimizers import _plain_optimizer, bare_step, build_optimizer
+from seqtool.training.engine.optimizers import _plain_optimizer, unguarded_step, build_optimizer
 from tests.training.engine.test_optimizers import KINDS, train
 
 torch.set_num_threads(1)
-ours = [[train(build_optimizer, bare_step, kind, size) for size in (3, 200)] for kind in KINDS]
+ours = [[train(build_optimizer, unguarded_step, kind, size) for size in (3, 200)] for kind in KINDS]
 assert "torch._dynamo" not in sys.modules and "torch._inductor" not in sys.modules
 plain = lambda optimizer: (lambda: optimizer.step())
 theirs = [[train(_plain_optimizer, plain, kind, size) for size in (3, 200)] for kind in KINDS]
@@ -88,7 +88,7 @@ def unwrappable(method: Any) -> Any:
 def test_where_torch_looks_different_plain_optimizers_are_used(
     kind: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = train(build_optimizer, bare_step, kind, 3)
+    expected = train(build_optimizer, unguarded_step, kind, 3)
 
     def without_guards(parameters: Any, training: Training) -> torch.optim.Optimizer:
         with monkeypatch.context() as changed:
@@ -100,11 +100,11 @@ def test_where_torch_looks_different_plain_optimizers_are_used(
     def opaque_step(optimizer: torch.optim.Optimizer) -> Any:
         with monkeypatch.context() as changed:
             changed.setattr(type(optimizer), "step", unwrappable(type(optimizer).step))
-            step = bare_step(optimizer)
+            step = unguarded_step(optimizer)
         assert step.__name__ == "plain"
         return step
 
-    for build, stepper in ((without_guards, bare_step), (build_optimizer, opaque_step)):
+    for build, stepper in ((without_guards, unguarded_step), (build_optimizer, opaque_step)):
         assert all(torch.equal(a, b) for a, b in zip(train(build, stepper, kind, 3), expected, strict=True))
 
 
@@ -119,5 +119,5 @@ def test_gradients_are_not_recorded_while_stepping() -> None:
     weight = nn.Parameter(torch.ones(3))
     optimizer = build_optimizer([weight], Training(epochs=1, optimizer="sgd", lr=0.5))
     weight.grad = torch.ones(3)
-    bare_step(optimizer)()
+    unguarded_step(optimizer)()
     assert weight.tolist() == [0.5] * 3 and weight.is_leaf and torch.is_grad_enabled()

@@ -99,10 +99,15 @@ def test_nothing_is_read_between_two_looks() -> None:
     readings = StepMetrics(CPU, deferred=True)
     assert readings.read() is None
     for step in (1, 2, 3):
-        readings.note(torch.tensor(float(step)), torch.tensor(0.5), step)
+        readings.add(torch.tensor(float(step)), torch.tensor(0.5), step)
     found = readings.read()
-    assert found is not None and (found.loss_sum, found.loss, found.norm, found.broken) == (6.0, 3.0, 0.5, 0)
-    assert readings.read() is None and not readings.due
+    assert found is not None and (found.loss_sum, found.loss, found.norm, found.not_finite) == (
+        6.0,
+        3.0,
+        0.5,
+        0,
+    )
+    assert readings.read() is None and not readings.is_due
 
 
 @pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])

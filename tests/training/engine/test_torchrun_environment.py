@@ -8,7 +8,7 @@ import torch
 from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.training.engine.device import choose_device
-from seqtool.training.engine.torchrun import Launch, usual_threads
+from seqtool.training.engine.ranks import Launch, default_threads
 
 TORCHRUN = {
     "RANK": "5",
@@ -31,12 +31,12 @@ def test_what_torchrun_says_is_taken_and_without_it_a_process_is_alone() -> None
 
 @pytest.mark.parametrize("wrong", [{"RANK": "8"}, {"RANK": "-1"}, {"WORLD_SIZE": "x"}, {"LOCAL_RANK": "4"}])
 def test_an_environment_that_makes_no_sense_is_refused(wrong: dict[str, str]) -> None:
-    with pytest.raises(SeqtoolError, match="no place among several ranks"):
+    with pytest.raises(SeqtoolError, match="do not describe a rank"):
         Launch.from_environment({**TORCHRUN, **wrong})
 
 
 def test_ranks_share_the_cores_and_have_a_gpu_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert usual_threads(10_000) == 1 <= usual_threads() <= 4
+    assert default_threads(10_000) == 1 <= default_threads() <= 4
     chosen: list[int] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

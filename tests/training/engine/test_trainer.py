@@ -64,7 +64,7 @@ def test_rows_of_a_run_with_validation(
 ) -> None:
     made = text(**training)
     assert rows(made) == expected
-    assert made.ended == ended
+    assert made.end_reason == ended
 
 
 @pytest.mark.parametrize(
@@ -84,12 +84,12 @@ def test_rows_of_a_run_without_validation(training: dict[str, Any], expected: li
 def test_when_the_time_is_up_the_run_ends_with_a_row(make: Any) -> None:
     made = make(max_minutes=1e-9, epochs=100)
     reports = list(made.run())
-    assert made.ended == "max_minutes"
+    assert made.end_reason == "max_minutes"
     assert len(steps(reports)) <= 1
     made = make(max_minutes=0.002, epochs=100_000)
     reports = list(made.run())
     found = [report for report in reports if isinstance(report, RowEvent)]
-    assert found[-1].last and found[-1].step == steps(reports)[-1].step and made.ended == "max_minutes"
+    assert found[-1].last and found[-1].step == steps(reports)[-1].step and made.end_reason == "max_minutes"
     assert not any(row.last for row in found[:-1])
 
 
@@ -101,7 +101,7 @@ def test_patience_counts_rows_without_progress() -> None:
     found = [report for report in made.run() if isinstance(report, RowEvent)]
     assert [row.best for row in found] == [True, True, False, False, False]
     assert [row.last for row in found] == [False] * 4 + [True]
-    assert made.ended == "patience"
+    assert made.end_reason == "patience"
 
 
 def test_a_row_without_validation_speaks_of_the_weights_before_the_update() -> None:
@@ -267,7 +267,7 @@ def test_what_an_interrupted_evaluation_leaves_behind() -> None:
 
     task.evaluate = interrupted
     reports = list(made.run())
-    assert made.ended == "stop" and made.can_save and made.state.row_due
+    assert made.end_reason == "stop" and made.can_save and made.state.row_due
     assert len(steps(reports)) == 5 == len(reports)
 
 

@@ -126,7 +126,7 @@ def test_results_do_not_depend_on_how_much_is_read_at_a_time(
     targets = [np.roll(part, 1) for part in inputs]
     with torch.no_grad():
         expected = blocks_loss(made, text, 50, CPU, never), *sequences_loss(made, inputs, targets, CPU, never)
-        monkeypatch.setattr(protocols, "_SYMBOLS", portion)
+        monkeypatch.setattr(protocols, "_SYMBOLS_AT_ONCE", portion)
         found = blocks_loss(made, text, 50, CPU, never), *sequences_loss(made, inputs, targets, CPU, never)
     assert [part.count for part in found[:2]] == [part.count for part in expected[:2]] == [699, 700]
     assert [part.total for part in found[:2]] == pytest.approx(
@@ -248,7 +248,7 @@ def test_a_taggers_scores_are_those_of_its_sentences_one_by_one(decoder: str, sc
         found = task._decode(emitted.numpy()[:, None], np.array([len(emitted)]))[:, 0]
         inner = [task.corpus.labels[number] for number in found]
         counts.add(list(given.labels), inner if scheme == "none" else convert(inner, "bioes", scheme))
-        gold = [task._numbers.get(label, -1) for label in task.corpus.inner_labels(given)]
+        gold = [task._label_numbers.get(label, -1) for label in task.corpus.inner_labels(given)]
         known += sum(label >= 0 for label in gold)
         if decoder != "crf":
             total += functional.cross_entropy(
@@ -295,7 +295,7 @@ def test_weights_and_smoothing_follow_their_formula() -> None:
     with_hook.remove()
     log = torch.log_softmax(scores["logits"], 2).detach().double()
     counts = np.bincount(
-        [task._numbers[label] for given in task.corpus.train for label in given.labels], minlength=3
+        [task._label_numbers[label] for given in task.corpus.train for label in given.labels], minlength=3
     )
     raw = np.array([3.0 if label == "A" else 1.0 for label in task.corpus.labels])
     weights = raw * counts.sum() / (raw * counts).sum()
