@@ -1,4 +1,4 @@
-"""A trained model for Python callers: `seqtool.load(…)` and what it gives back. On the runtime alone: never torch."""
+"""Trained models for Python: `seqtool.load` and the model that it returns. This module needs no torch."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from seqtool.data.tokenization.rules import TOKENIZERS, Token
 from seqtool.errors import ModelError
@@ -14,12 +14,15 @@ from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
-from seqtool.storage.find_model import find_model, runs_root
+from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, ModelFilter, find_model, runs_root
 from seqtool.storage.model_directory import read_model
+from seqtool.types import Json
+
+M = TypeVar("M", CharacterModel, TaggerModel)
 
 
 def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[str] | None = None) -> Model:
-    """A trained model, verified.
+    """Load and verify a trained model.
 
     >>> seqtool.load("runs/ewt").tag([["The", "dog", "ate", "the", "apple"]])  # doctest: +SKIP
     [['DET', 'NOUN', 'VERB', 'DET', 'NOUN']]
@@ -27,45 +30,45 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     'ihello'
 
     Args:
-        model: a run directory, a model directory or a run's name; None: `$SEQTOOL_MODEL`, else the newest run.
-        runs_dir: where runs lie; None: `$SEQTOOL_RUNS`, else `runs` in the current folder.
+        model: run directory, model directory or name of a run; None: `$SEQTOOL_MODEL`, else the newest run.
+        runs_dir: directory of all runs; None: `$SEQTOOL_RUNS`, else `runs` in the current directory.
 
     Raises:
-        ModelError: if there is none, or if it is damaged.
+        ModelError: there is no such model, or it is damaged.
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     place = find_model(None if model is None else str(model), root)
-    bundle = read_model(place.model)
-    return Model(place.name, bundle.task, bundle.manifest.to_json(), load_model(bundle))
+    stored = read_model(place.model)
+    return Model(place.name, stored.task, stored.manifest.to_json(), load_model(stored))
 
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model at work. It holds no global state, and can be pickled, so that worker processes can have it.
+    """A trained model. It has no global state and can be pickled, for example for worker processes.
 
     Attributes:
-        name: what a person calls it.
+        name: its name in messages.
         task: `tagger` or `char`.
-        facts: of its manifest: sizes, scores, versions, hashes.
-        runtime: the numpy model underneath, which can do more: probabilities, n-best lists, states and gates.
+        facts: content of its manifest: sizes, scores, versions, hashes.
+        runtime: the numpy model, with further methods: probabilities, n-best lists, states and gates.
     """
 
     name: str
     task: str
-    facts: dict[str, Any]
+    facts: Json
     runtime: CharacterModel | TaggerModel
 
-    # --- taggers ------------------------------------------------------------------------------------------------------
+    # --- taggers --------------------------------------------------------------------------------------------
 
     def tag(self, sentences: Iterable[Sequence[str]]) -> list[list[str]]:
-        """The labels of sentences; give many at a time, since they are worked on together.
+        """Return the labels of sentences. One call with many sentences is faster than many calls.
 
         Args:
-            sentences: each a list of tokens, or raw text, which is then cut as `tokenize` does.
+            sentences: each a list of tokens, or a raw text, which `tokenize` splits.
 
         Raises:
-            ModelError: a character model, or raw text for a script that has no spaces between words.
-            TypeError: one string in the place of a list of sentences.
+            ModelError: a character model, or raw text for a script without spaces between words.
+            TypeError: one string instead of a list of sentences.
         """
         if isinstance(sentences, str):
             raise TypeError("expected a list of sentences, found one string; write tag([text])")
@@ -76,18 +79,23 @@ class Model:
         return self._tagger().tag(tokens)
 
     def tokenize(self, text: str) -> list[Token]:
-        """The tokens of a raw text with their places, `text[start:end] == form`, as the model's training found best.
+        """Return the tokens of a raw text with their positions, `text[start:end] == form`.
+
+        Training chose the tokenizer that fits the training data best.
 
         Raises:
-            ModelError: a character model, or one whose script has no spaces between words.
+            ModelError: a character model, or a tagger for a script without spaces between words.
         """
         name = self._tagger().tokenizer
         if name is None:
-            message = "expected tokens, found raw text; the model's script has no spaces between words, so it cannot cut them"
+            message = (
+                "expected tokens, found raw text that cannot be split: "
+                "the script of the model has no spaces between words"
+            )
             raise ModelError(message, place=self.name, hint="give each sentence as a list of tokens")
         return list(TOKENIZERS[name](text))
 
-    # --- character models ---------------------------------------------------------------------------------------------
+    # --- character models -----------------------------------------------------------------------------------
 
     def sample(
         self,
@@ -100,18 +108,19 @@ class Model:
         seed: int = 0,
         stop: str | None = None,
     ) -> str:
-        """Text that goes on from a prompt, without it. Equal seeds give equal texts.
+        """Return generated text that continues a prompt, without the prompt. Equal seeds give equal texts.
 
         Args:
-            length: how many symbols are drawn at most; a model of lines ends with its line.
-            temperature: below 1 more likely symbols are chosen more often, above 1 less often; 0: always the likeliest.
-            top_k: choose among the k likeliest symbols only.
-            top_p: choose among the likeliest symbols that together have this probability.
-            stop: ends the text; not given out itself.
+            length: maximum number of symbols; a model of lines ends at the end of the line.
+            temperature: below 1 likely symbols are chosen more often, above 1 less often; 0: always the most
+                likely one.
+            top_k: choose among the k most likely symbols only.
+            top_p: choose among the most likely symbols with this total probability.
+            stop: text that ends the sample and is not returned.
 
         Raises:
-            DataError: a symbol in the prompt that the model does not know.
-            ConfigError: an argument out of its range.
+            DataError: a symbol of the prompt is not in the vocabulary.
+            ConfigError: an argument is out of its range.
             ModelError: a tagger, or a model of aligned pairs.
         """
         return "".join(
@@ -131,42 +140,45 @@ class Model:
         seed: int = 0,
         stop: str | None = None,
     ) -> Iterator[str]:
-        """As `sample`, piece by piece while it is generated."""
-        return self._character().sample(
+        """Yield the text of `sample` in pieces while it is generated."""
+        return self._character_model().sample(
             prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
         )
 
     def score(self, text: str, context: str = "") -> TextScores:
-        """What a text costs the model: `.mean` nats and `.bits` per symbol, `.perplexity`, and `.losses` of each symbol.
+        """Return the loss of a text: `.mean` nats, `.bits` per symbol, `.perplexity`, `.losses` of symbols.
 
-        The first symbol of a running text is read, not predicted, unless there is a context, which is read first and not
-        scored. A model of lines scores each line by itself, with its end.
+        A context is read first and not scored. Without a context, the first symbol of a running text is read
+        and not scored. A model of lines scores each line separately, with its end.
 
         Raises:
-            DataError: a symbol that the model does not know.
+            DataError: a symbol is not in the vocabulary.
             ModelError: a tagger, or a model of aligned pairs.
         """
-        return self._character().score(text, context)
+        return self._character_model().score(text, context)
 
     def predict(self, text: str) -> str:
-        """The best symbol at each step: what an aligned model makes of a text.
+        """Return the best symbol at each step. For an aligned model, this is its output for the text.
 
         Raises:
-            DataError: a symbol that the model does not know.
+            DataError: a symbol is not in the vocabulary.
             ModelError: a tagger.
         """
-        return self._character().predict(text)
+        return self._character_model().predict(text)
 
-    # --- which of the two ---------------------------------------------------------------------------------------------
+    # --- conversion -----------------------------------------------------------------------------------------
 
     def _tagger(self) -> TaggerModel:
-        if not isinstance(self.runtime, TaggerModel):
-            raise ModelError(
-                "a character model, not a tagger", place=self.name, hint="it can sample and score"
-            )
-        return self.runtime
+        return self._runtime_of(TaggerModel, TAGGER)
 
-    def _character(self) -> CharacterModel:
-        if not isinstance(self.runtime, CharacterModel):
-            raise ModelError("a tagger, not a character model", place=self.name, hint="it can tag")
-        return self.runtime
+    def _character_model(self) -> CharacterModel:
+        return self._runtime_of(CharacterModel, CHARACTER_MODEL)
+
+    def _runtime_of(self, model_class: type[M], expected: ModelFilter) -> M:
+        if isinstance(self.runtime, model_class):
+            return self.runtime
+        from seqtool.tasks import definition
+
+        found = definition(self.task)
+        message = f"expected a {expected.description}, found a {found.noun}"
+        raise ModelError(message, place=self.name, hint=f"use its method {found.use_command}")

@@ -12,8 +12,7 @@ from typing import Any
 
 from seqtool.api.model import Model, load
 from seqtool.config.dump import flow
-from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, read_settings
-from seqtool.data.tagging.unlabeled import ENDINGS
+from seqtool.config.load import ReadConfig, parse_settings
 from seqtool.storage.find_model import runs_root
 
 Config = str | PathLike[str] | Mapping[str, Any]
@@ -69,13 +68,10 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     if isinstance(config, Mapping):
         text = json.dumps(config, default=fspath)
         return parse_settings(text, name="config", folder=Path.cwd(), overrides=texts)
-    path = Path(config)
-    if looks_like_config(path) or path.is_dir():
-        return read_settings(path, texts)
     from seqtool.init.settings_for import settings_for
     from seqtool.tasks.interface import DataFiles
 
-    return settings_for(DataFiles(path), "tagger" if path.suffix.lower() in ENDINGS else "char", texts)
+    return settings_for(DataFiles(Path(config)), overrides=texts)
 
 
 def train(

@@ -1,4 +1,4 @@
-"""`config`: a config as training will use it, where each value came from, and what differs between two."""
+"""`config` and `schema`: all settings of a config, the difference of two configs, and the JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seqtool.cli.completion import complete_config
 from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
-from seqtool.cli.options import AsJson, Overrides, RunsDir
+from seqtool.cli.options import AsJson, Overrides, RunsDir, complete_config
 
 if TYPE_CHECKING:
+    from seqtool.config.dump import Setting
     from seqtool.config.load import ReadConfig
 
 Config = Annotated[
     Path,
     typer.Argument(
         metavar="CONFIG",
-        help="A YAML file, a run's name or directory, or a data file.",
+        help="A YAML file, name of a run, run directory, or data file.",
         autocompletion=complete_config,
         show_default=False,
     ),
@@ -27,7 +27,10 @@ Config = Annotated[
 Other = Annotated[
     Path,
     typer.Argument(
-        metavar="OTHER", help="Another, to compare with.", autocompletion=complete_config, show_default=False
+        metavar="OTHER",
+        help="Config to compare with.",
+        autocompletion=complete_config,
+        show_default=False,
     ),
 ]
 
@@ -35,13 +38,15 @@ app = typer.Typer(
     cls=Group,
     rich_markup_mode=None,
     no_args_is_help=True,
-    help="Look at configs, e.g. seqtool config show configs/ewt.yaml",
+    help="Show and compare configs, e.g. seqtool config show configs/ewt.yaml",
 )
 
 
 @command
 def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, json: AsJson = False) -> None:
-    """Print every setting and where it came from, e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05"""
+    """Print every setting and its origin,
+    e.g. seqtool config show configs/hihell.yaml --set training.lr=0.05
+    """
     from seqtool.config.dump import resolved_yaml, settings_with_origins
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.runs import annotated_lines
@@ -51,10 +56,10 @@ def show(config: Config, overrides: Overrides = None, runs_dir: RunsDir = None, 
     for note in read.notes:
         say(f"note: {note}")
     if json:
-        values = {one.key: {"value": one.to_json(), "from": one.origin} for one in settings}
+        values = {setting.key: _json_setting(setting) for setting in settings}
         write_json({"config": str(config), "task": read.settings.task, "settings": values})
         return
-    for line in annotated_lines(resolved_yaml(read), {one.key: one.origin for one in settings}):
+    for line in annotated_lines(resolved_yaml(read), {setting.key: setting.origin for setting in settings}):
         write_line(line)
 
 
@@ -69,40 +74,44 @@ def diff(
     from seqtool.reports.runs import difference_rows
     from seqtool.safe_text import visible
 
-    found = differences(_read(config, overrides or [], runs_dir), _read(other, overrides or [], runs_dir))
+    changes = differences(*(_read(path, overrides or [], runs_dir) for path in (config, other)))
     if json:
-        sides = [(one.key, one.first, one.second) for one in found]
         values = {
-            key: [None if side is None else {"value": side.to_json(), "from": side.origin} for side in pair]
-            for key, *pair in sides
+            change.key: [_json_setting(change.first), _json_setting(change.second)] for change in changes
         }
         write_json({"configs": [str(config), str(other)], "differences": values})
         return
-    if not found:
+    if not changes:
         say("no setting differs")
         return
-    for line in aligned_lines(
-        [("", visible(str(config)), visible(str(other))), *difference_rows(found, str(Path.cwd()))]
-    ):
+    heading = ("", visible(str(config)), visible(str(other)))
+    for line in aligned_lines([heading, *difference_rows(changes, str(Path.cwd()))]):
         write_line(line)
+
+
+@command
+def schema() -> None:
+    """Print the JSON Schema of configs, e.g. seqtool schema > schema.json"""
+    from json import dumps
+
+    from seqtool.config.reference import json_schema
+    from seqtool.reports.console import write_line
+
+    write_line(dumps(json_schema(), indent=2))
+
+
+def _json_setting(setting: Setting | None) -> dict[str, object] | None:
+    return None if setting is None else {"value": setting.to_json(), "from": setting.origin}
 
 
 def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConfig:
     from seqtool.config.dump import find_config
-    from seqtool.data.tagging.unlabeled import ENDINGS
     from seqtool.init.settings_for import settings_for
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.interface import DataFiles
 
     path = find_config(config, runs_root(runs_dir))
-    task = (
-        None
-        if path.suffix.lower() in (".yaml", ".yml")
-        else "tagger"
-        if path.suffix.lower() in ENDINGS
-        else "char"
-    )
-    return settings_for(DataFiles(path), task, overrides)
+    return settings_for(DataFiles(path), overrides=overrides)
 
 
 for function, name in ((show, "show"), (diff, "diff")):

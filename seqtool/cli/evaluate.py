@@ -1,59 +1,55 @@
-"""`evaluate`: how good a model is on labelled sentences or on a text, and how far that can be trusted."""
+"""`evaluate`: scores of a model on labeled sentences or on a text, with their uncertainty."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
-from seqtool.cli.completion import complete_run
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, RunsDir
+from seqtool.cli.options import AsJson, ModelArgument, RunsDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from seqtool.inference.character import CharacterModel
-    from seqtool.inference.tagger import TaggerModel
+    from seqtool.errors import SeqtoolError
+    from seqtool.evaluation.gold_labels import GoldSentences
+    from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
+    from seqtool.evaluation.text_scores import TextEvaluation
     from seqtool.storage.find_model import ModelPlace
     from seqtool.storage.model_directory import StoredModel
 
 
 class Split(StrEnum):
-    """Which of the run's own data."""
+    """Held-out data of the run."""
 
     TEST = "test"
     DEV = "dev"
 
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A run's name, a run or a model directory.",
-        autocompletion=complete_run,
-        show_default=False,
-    ),
-]
 Data = Annotated[
     list[Path] | None,
     typer.Argument(
         metavar="[DATA]...",
-        help="Labelled files, or texts; without any, the run's own held-out data.",
+        help="Labeled files, or texts; without any, the held-out data of the run.",
         show_default=False,
     ),
 ]
 SplitOption = Annotated[
     Split | None,
     typer.Option(
-        "--split", help="Taggers without DATA: which split (default: test, else dev).", show_default=False
+        "--split",
+        help="Taggers without DATA: held-out data to use (default: test, else dev).",
+        show_default=False,
     ),
 ]
 Strict = Annotated[
     bool,
-    typer.Option("--strict", help="Count well-formed spans alone, rather than read them as conlleval does."),
+    typer.Option(
+        "--strict", help="Count only well-formed spans, instead of reading spans as conlleval does."
+    ),
 ]
 Against = Annotated[
     str | None,
@@ -64,14 +60,16 @@ SuspectsFile = Annotated[
     typer.Option(
         "--suspects",
         metavar="FILE",
-        help="Write gold labels that the model contradicts, surest first.",
+        help="Write gold labels that the model contradicts, the most certain first.",
         show_default=False,
     ),
 ]
 TrainText = Annotated[
     Path | None,
     typer.Option(
-        "--train-text", help="Text for n-grams and novelty (default: the run's own).", show_default=False
+        "--train-text",
+        help="Text for n-grams and novelty (default: training data of the run).",
+        show_default=False,
     ),
 ]
 Blocks = Annotated[
@@ -79,13 +77,52 @@ Blocks = Annotated[
     typer.Option("--block", min=1, help="Block length to score (default: 64, 256).", show_default=False),
 ]
 FitTemperature = Annotated[
-    bool, typer.Option("--fit-temperature", help="Say which temperature would suit the text best.")
+    bool, typer.Option("--fit-temperature", help="Fit the temperature with the lowest loss on the text.")
 ]
+
+
+@dataclass(frozen=True)
+class _TaggerOptions:
+    """Options that apply only to taggers."""
+
+    split: Split | None
+    strict: bool
+    against: str | None
+    suspects: Path | None
+
+    def given(self) -> bool:
+        """Return whether any option is given."""
+        return bool(self.split or self.strict or self.against or self.suspects)
+
+
+@dataclass(frozen=True)
+class _TextOptions:
+    """Options that apply only to character models."""
+
+    train_text: Path | None
+    blocks: tuple[int, ...]
+    fit_temperature: bool
+
+    def given(self) -> bool:
+        """Return whether any option is given."""
+        return bool(self.train_text or self.blocks or self.fit_temperature)
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A model, the data to evaluate it on, and the options."""
+
+    place: ModelPlace
+    stored: StoredModel
+    files: tuple[Path, ...]
+    tagger: _TaggerOptions
+    text: _TextOptions
+    runs_dir: Path | None
 
 
 @command
 def evaluate(
-    model: Model,
+    model: ModelArgument,
     data: Data = None,
     split: SplitOption = None,
     strict: Strict = False,
@@ -97,103 +134,183 @@ def evaluate(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Say how good a model is, e.g. seqtool evaluate runs/ewt test.conllu"""
-    from seqtool.errors import SeqtoolError
-    from seqtool.inference.load import load_character_model, load_tagger
+    """Evaluate a model, e.g. seqtool evaluate runs/ewt test.conllu"""
     from seqtool.reports.console import json_text, write_line
     from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
 
     place = find_model(model, runs_root(runs_dir))
-    bundle = read_model(place.model)
-    value: dict[str, Any] = {"model": place.name}
-    if bundle.task == "char":
-        if strict or against or suspects or split:
-            raise SeqtoolError(
-                "--strict, --against, --suspects and --split are for taggers; this is a character model",
-                place=place.name,
-            )
-        lines = _character(
-            load_character_model(bundle),
-            place,
-            data or [],
-            train_text,
-            blocks,
-            fit_temperature,
-            runs_dir,
-            value,
+    result = _evaluate(
+        _Request(
+            place=place,
+            stored=read_model(place.model),
+            files=tuple(data or ()),
+            tagger=_TaggerOptions(split, strict, against, suspects),
+            text=_TextOptions(train_text, tuple(blocks or ()), fit_temperature),
+            runs_dir=runs_dir,
         )
-    else:
-        if train_text or blocks or fit_temperature:
-            raise SeqtoolError(
-                "--train-text, --block and --fit-temperature are for character models; this is a tagger",
-                place=place.name,
-            )
-        lines = _tagger(
-            load_tagger(bundle), bundle, place, data or [], split, strict, against, suspects, runs_dir, value
-        )
-    report = list(lines)
-    for line in [json_text(value)] if json else report:
+    )
+    if json:
+        write_line(json_text({"model": place.name, **result.to_json()}))
+        return
+    write_line(f"{place.name} on {result.title}")
+    for line in result.lines():
         write_line(line)
 
 
-def _tagger(
-    model: TaggerModel,
-    bundle: StoredModel,
-    place: ModelPlace,
-    files: list[Path],
-    split: Split | None,
-    strict: bool,
-    against: str | None,
-    suspects_file: Path | None,
-    runs_dir: Path | None,
-    value: dict[str, Any],
-) -> Iterator[str]:
-    from seqtool.cli.model_argument import tagger
-    from seqtool.evaluation.gold_labels import gold_sentences
+class _Result(Protocol):
+    """Scores of a model.
+
+    Attributes:
+        title: name of the data in messages.
+    """
+
+    @property
+    def title(self) -> str: ...
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report for a person."""
+
+    def to_json(self) -> Mapping[str, object]:
+        """Return the fields that `--json` prints."""
+
+
+def _evaluate(request: _Request) -> _Result:
+    evaluations: dict[str, Callable[[_Request], _Result]] = {
+        "char": _evaluate_text_model,
+        "tagger": _evaluate_tagger,
+    }
+    return evaluations[request.stored.task](request)
+
+
+# --- taggers ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """Result of the paired test against another model."""
+
+    name: str
+    comparison: Comparison
+
+
+@dataclass(frozen=True)
+class _Suspects:
+    """File of suspicious gold labels, and their number."""
+
+    file: Path
+    count: int
+
+
+@dataclass(frozen=True)
+class _TaggerResult:
+    """Scores of a tagger."""
+
+    gold: GoldSentences
+    evaluation: TaggerEvaluation
+    strict: bool
+    compared: _Compared | None
+    suspects: _Suspects | None
+
+    @property
+    def title(self) -> str:
+        return self.gold.title
+
+    def lines(self) -> Iterator[str]:
+        from seqtool.reports.evaluation import comparison_line, tagger_report
+
+        yield from tagger_report(self.evaluation, strict=self.strict)
+        if self.compared is not None:
+            yield ""
+            yield comparison_line(self.compared.comparison, self.compared.name)
+        if self.suspects is not None:
+            count, file = self.suspects.count, self.suspects.file
+            yield ""
+            yield f"  suspects   {count:,} gold labels that the model contradicts: {file}"
+
+    def to_json(self) -> Mapping[str, object]:
+        value = {"data": [str(path) for path, _ in self.gold.files], **self.evaluation.to_json()}
+        if self.compared is not None:
+            value["comparison"] = {"model": self.compared.name, **self.compared.comparison.to_json()}
+        if self.suspects is not None:
+            value["suspects"] = {"file": str(self.suspects.file), "count": self.suspects.count}
+        return value
+
+
+def _evaluate_tagger(request: _Request) -> _TaggerResult:
+    from seqtool.evaluation.gold_labels import gold_sentences, write_suspects
     from seqtool.evaluation.tagger import compare, evaluate_tagger
+    from seqtool.inference.load import load_tagger
     from seqtool.reports.console import say
-    from seqtool.reports.evaluation import comparison_line, tagger_report
 
-    given = gold_sentences(bundle, place.run, files, split.value if split else None)
-    for note in given.notes:
+    if request.text.given():
+        raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
+    options = request.tagger
+    model = load_tagger(request.stored)
+    gold = gold_sentences(
+        request.stored, request.place.run, request.files, options.split.value if options.split else None
+    )
+    for note in gold.notes:
         say(f"note: {note}")
-    sentences = given.sentences
-    evaluation = evaluate_tagger(model, sentences, strict=strict)
-    value |= {"data": [str(path) for path, _ in given.files], **evaluation.to_json()}
-    yield f"{place.name} on {given.title}"
-    yield from tagger_report(evaluation, strict=strict)
-    if against:
-        other = tagger(against, runs_dir)
-        comparison = compare(evaluation, evaluate_tagger(other.model, sentences, strict=strict))
-        value["comparison"] = {"model": other.name, **comparison.to_json()}
-        yield ""
-        yield comparison_line(comparison, other.name)
-    if suspects_file is not None:
-        from seqtool.evaluation.gold_labels import write_suspects
+    evaluation = evaluate_tagger(model, gold.sentences, strict=options.strict)
+    compared = suspects = None
+    if options.against:
+        from seqtool.cli.model_argument import tagger
 
-        count = write_suspects(suspects_file, model, given)
-        value["suspects"] = {"file": str(suspects_file), "count": count}
-        yield ""
-        yield f"  suspects   {count:,} gold labels that the model contradicts: {suspects_file}"
+        other = tagger(options.against, request.runs_dir)
+        other_evaluation = evaluate_tagger(other.model, gold.sentences, strict=options.strict)
+        compared = _Compared(other.name, compare(evaluation, other_evaluation))
+    if options.suspects is not None:
+        suspects = _Suspects(options.suspects, write_suspects(options.suspects, model, gold))
+    return _TaggerResult(gold, evaluation, options.strict, compared, suspects)
 
 
-def _character(
-    model: CharacterModel,
-    place: ModelPlace,
-    files: list[Path],
-    train_file: Path | None,
-    blocks: list[int] | None,
-    fit_temperature: bool,
-    runs_dir: Path | None,
-    value: dict[str, Any],
-) -> Iterator[str]:
+# --- character models ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _TextResult:
+    """Scores of a character model."""
+
+    name: str
+    files: tuple[Path, ...]
+    evaluation: TextEvaluation
+    unit: str
+
+    @property
+    def title(self) -> str:
+        return self.name if self.files else f"the {self.name} text of its run"
+
+    def lines(self) -> Iterator[str]:
+        from seqtool.reports.evaluation import text_report
+
+        yield from text_report(self.evaluation, self.unit)
+
+    def to_json(self) -> Mapping[str, object]:
+        return {"data": [str(path) for path in self.files] or self.name, **self.evaluation.to_json()}
+
+
+def _evaluate_text_model(request: _Request) -> _TextResult:
     from seqtool.evaluation.character import TextRequest, evaluate_character
-    from seqtool.reports.evaluation import text_report
+    from seqtool.evaluation.text_scores import BLOCKS
+    from seqtool.inference.load import load_character_model
     from seqtool.storage.find_model import runs_root
 
-    request = TextRequest(tuple(files), train_file, tuple(blocks or (64, 256)), fit_temperature)
-    name, evaluation = evaluate_character(model, place, runs_root(runs_dir), request)
-    value |= {"data": [str(path) for path in files] or name, **evaluation.to_json()}
-    yield f"{place.name} on {name if files else f'the {name} text of its run'}"
-    yield from text_report(evaluation, model.vocabulary.unit)
+    if request.tagger.given():
+        raise _wrong_options("--strict, --against, --suspects and --split", "taggers", request)
+    options = request.text
+    model = load_character_model(request.stored)
+    text_request = TextRequest(
+        request.files, options.train_text, options.blocks or BLOCKS, options.fit_temperature
+    )
+    root = runs_root(request.runs_dir)
+    name, evaluation = evaluate_character(model, request.place, root, text_request)
+    return _TextResult(name, request.files, evaluation, model.vocabulary.unit)
+
+
+def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError:
+    from seqtool.errors import SeqtoolError
+    from seqtool.tasks import definition
+
+    message = f"{options} are for {models}; this is a {definition(request.stored.task).noun}"
+    return SeqtoolError(message, place=request.place.name)

@@ -1,4 +1,4 @@
-"""The one error boundary: how an exception becomes a screen and an exit code. Only this floor ends the process."""
+"""Error boundary: converts exceptions into messages and exit codes. Only `cli` ends the process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from seqtool.errors import ExitCode, Problem, SeqtoolError, Stopped
 from seqtool.reports.console import drop_stdout, print_problems, say
 
 P = ParamSpec("P")
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # of a disk that is full or failing
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk that is full or failing
 
 
 def command(function: Callable[P, None]) -> Callable[P, None]:
-    """Wrap a command so that it ends with seqtool's exit codes.
+    """Wrap a command so that it ends with an exit code of seqtool.
 
-    A user's mistake is shown as an error screen, a closed pipe ends quietly, Ctrl-C ends with 130. Anything else is a
+    A user error is printed as a message. A closed pipe ends the command silently. Any other exception is a
     bug and keeps its traceback.
     """
 
@@ -33,39 +33,48 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
             sys.stdout.flush()
-        except SeqtoolError as error:
-            _flush_quietly()
-            if is_main_process():
-                print_problems(error.problems)
-            raise typer.Exit(error.exit_code) from None
-        except Stopped as stop:
-            if is_main_process():
-                say(str(stop))
-            raise typer.Exit(128 + stop.signal_number) from None
-        except KeyboardInterrupt:
-            raise typer.Exit(ExitCode.INTERRUPTED) from None
-        except BrokenPipeError:
-            drop_stdout()
-            raise typer.Exit(ExitCode.OK) from None
-        except OSError as error:
-            if error.errno not in NO_ROOM:
+        except (SeqtoolError, Stopped, KeyboardInterrupt, OSError) as error:
+            code = _report(error)
+            if code is None:
                 raise
-            drop_stdout()
-            place = str(error.filename or "standard output")
-            print_problems(
-                [Problem(f"cannot write: {error.strerror}", place, "free some space, or write elsewhere")]
-            )
-            raise typer.Exit(ExitCode.USER) from None
+            raise typer.Exit(code) from None
 
     return guarded
 
 
+def _report(error: BaseException) -> int | None:
+    """Print the message of an exception and return its exit code; return None for a bug."""
+    match error:
+        case SeqtoolError():
+            _flush_stdout()
+            if is_main_process():
+                print_problems(error.problems)
+            return error.exit_code
+        case Stopped():
+            if is_main_process():
+                say(str(error))
+            return 128 + error.signal_number
+        case KeyboardInterrupt():
+            return ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            drop_stdout()
+            return ExitCode.OK
+        case OSError() if error.errno in DISK_ERRORS:
+            drop_stdout()
+            place = str(error.filename or "standard output")
+            hint = "free some space, or write to another disk"
+            print_problems([Problem(f"cannot write: {error.strerror}", place, hint)])
+            return ExitCode.USER
+        case _:
+            return None
+
+
 def is_main_process() -> bool:
-    """Whether this process talks to the person: of those that torchrun starts together, the first on each machine."""
+    """Return whether this process prints messages: under torchrun, the first process of each machine."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def _flush_quietly() -> None:
+def _flush_stdout() -> None:
     try:
         sys.stdout.flush()
     except BrokenPipeError:
@@ -73,45 +82,44 @@ def _flush_quietly() -> None:
 
 
 def run(app: typer.Typer) -> int:
-    """Run the application on the process's arguments and return its exit code."""
-    # A reader that went away is noticed when writing, in one place, rather than by a signal that kills the process.
+    """Run the application on the arguments of the process and return its exit code."""
+    # Without a signal, a closed pipe is an exception that `command` handles.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-    _open_closed_streams()
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(
-                errors="surrogateescape" if stream is sys.stdout else "backslashreplace", encoding="utf-8"
-            )
+    _prepare_streams()
     try:
         code = app(standalone_mode=False, prog_name="seqtool")
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except Exception as error:
-        if type(error).__name__ == "Abort":  # what the parser makes of Ctrl-C
-            return ExitCode.INTERRUPTED
-        if not hasattr(error, "format_message"):  # only the parser's usage errors have one
-            raise
-        if (
-            type(error).__name__ == "NoArgsIsHelpError"
-        ):  # a group of commands without one of them: its message is the help
-            print(error.format_message(), file=sys.stderr)
-        else:
-            print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
-        return ExitCode.USER
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        drop_stdout()
+        return _report_usage(error)
+    _flush_stdout()
     return code if isinstance(code, int) else ExitCode.OK
 
 
-def _open_closed_streams() -> None:
-    """A stream that the caller closed (`>&-`) is None in Python: what is written to it goes nowhere."""
-    nowhere = Path(os.devnull)
-    sys.stdin = sys.stdin or nowhere.open()
-    sys.stdout = sys.stdout or nowhere.open("w")
-    sys.stderr = sys.stderr or nowhere.open("w")
+def _prepare_streams() -> None:
+    """Set the encoding of stdout and stderr, and open streams that the caller closed (`>&-`)."""
+    devnull = Path(os.devnull)
+    sys.stdin = sys.stdin or devnull.open()
+    sys.stdout = sys.stdout or devnull.open("w")
+    sys.stderr = sys.stderr or devnull.open("w")
+    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors=errors, encoding="utf-8")
+
+
+def _report_usage(error: Exception) -> int:
+    """Print the message of an error of the parser and return its exit code; raise any other error again."""
+    name = type(error).__name__
+    if name == "Abort":  # the parser converts KeyboardInterrupt
+        return ExitCode.INTERRUPTED
+    if not hasattr(error, "format_message"):  # only usage errors of the parser have it
+        raise error
+    if name == "NoArgsIsHelpError":  # a group without a command: the message is its help
+        print(error.format_message(), file=sys.stderr)
+    else:
+        print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
+    return ExitCode.USER
 
 
 def _usage_hint(error: Exception) -> str:
@@ -121,7 +129,7 @@ def _usage_hint(error: Exception) -> str:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process without the time that unloading large libraries can take; everything is written already."""
+    """End the process after flushing its streams, without the time that unloading large libraries takes."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):
             stream.flush()

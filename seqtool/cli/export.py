@@ -1,4 +1,4 @@
-"""`export`: a model for other runtimes, or the same model in half the bytes."""
+"""`export`: write a model as ONNX, or as a model directory of half the size."""
 
 from __future__ import annotations
 
@@ -8,59 +8,51 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.completion import complete_run
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, RunsDir
+from seqtool.cli.options import AsJson, ModelArgument, RunsDir
 
 
 class Target(StrEnum):
-    """What to write."""
+    """Format of another runtime."""
 
     ONNX = "onnx"
 
 
 class Dtype(StrEnum):
-    """How weights are stored."""
+    """Type of the weights in a smaller model directory."""
 
     FLOAT16 = "float16"
 
 
-Model = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A run's name, a run or a model directory.",
-        autocompletion=complete_run,
-        show_default=False,
-    ),
-]
 To = Annotated[
     Target | None,
-    typer.Option("--to", help="Write this format, verified before it is kept.", show_default=False),
+    typer.Option("--to", help="Write this format, and verify the file.", show_default=False),
 ]
 DtypeOption = Annotated[
     Dtype | None,
-    typer.Option("--dtype", help="Write a smaller model directory, and what it costs.", show_default=False),
+    typer.Option(
+        "--dtype", help="Write a smaller model directory, and compare the scores.", show_default=False
+    ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        help="Where to (default: model.onnx in the run; MODEL-float16 beside it).",
+        help="Path to write to (default: model.onnx in the run; MODEL-float16 next to it).",
         show_default=False,
     ),
 ]
 Data = Annotated[
     list[Path] | None,
     typer.Option(
-        "--data", help="--dtype: score on this file, not on the run's own data.", show_default=False
+        "--data", help="With --dtype: score on this file, not on the data of the run.", show_default=False
     ),
 ]
 
 
 @command
 def export(
-    model: Model,
+    model: ModelArgument,
     to: To = None,
     dtype: DtypeOption = None,
     out: Out = None,
@@ -68,29 +60,31 @@ def export(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Give a model to other runtimes, e.g. seqtool export hihell --to onnx, or export hihell --dtype float16"""
+    """Export a model to another format,
+    e.g. seqtool export hihell --to onnx, or export hihell --dtype float16
+    """
     from seqtool.errors import SeqtoolError
     from seqtool.storage.find_model import find_model, runs_root
 
     if (to is None) == (dtype is None):
         raise SeqtoolError(
-            "give --to or --dtype", hint=f"seqtool export {model} --to onnx, or --dtype float16"
+            "expected one of --to and --dtype", hint=f"seqtool export {model} --to onnx, or --dtype float16"
         )
     if data and dtype is None:
-        raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on inputs of its own")
+        raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on random inputs")
     place = find_model(model, runs_root(runs_dir))
     if to is not None:
         from seqtool.export.onnx import export_onnx
         from seqtool.reports.network import onnx_json, onnx_lines
 
-        done = export_onnx(place, out)
-        _print(onnx_lines(done), onnx_json(done), json)
+        exported = export_onnx(place, out)
+        _print(onnx_lines(exported), onnx_json(exported), json)
         return
     from seqtool.export.float16 import write_float16_copy
     from seqtool.reports.network import float16_json, float16_lines
 
-    smaller = write_float16_copy(place, out, data or [], runs_root(runs_dir))
-    _print(float16_lines(smaller), float16_json(smaller), json)
+    copy = write_float16_copy(place, out, data or [], runs_root(runs_dir))
+    _print(float16_lines(copy), float16_json(copy), json)
 
 
 def _print(lines: list[str], value: dict[str, object], json: bool) -> None:

@@ -1,7 +1,7 @@
-"""How `--help` looks: examples first, then what each option is, in plain lines that fit a terminal of 80 x 40.
+"""Layout of `--help`: examples, usage, description and options, in lines that fit a terminal of 80 x 40.
 
-A command's docstring says what it does and how it is called, `Tag sentences, e.g. seqtool tag "A dog", or tag --file a.txt`;
-here it is taken apart. Nothing heavy is imported, so that help comes at once.
+The docstring of a command contains its description and its examples:
+`Tag sentences, e.g. seqtool tag "A dog", or tag --file a.txt`.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
-EXAMPLE = ", e.g. "
-ANOTHER = ", or "
+EXAMPLE = ", e.g. "  # before the first example
+ANOTHER = ", or "  # between examples
 WIDEST_OPTION = 24
 TYPES = {
     "path": "PATH",
@@ -22,12 +22,14 @@ TYPES = {
     "int": "N",
     "int range": "N",
     "list[int]": "N",
+    "list[int range]": "N",
+    "float": "X",
+    "float range": "X",
 }
-TYPES |= {"float": "X", "float range": "X", "list[int range]": "N"}
 
 
-def taken_apart(help_text: str) -> tuple[str, list[str]]:
-    """The sentence of a help text's first paragraph, and its examples as whole command lines."""
+def split_examples(help_text: str) -> tuple[str, list[str]]:
+    """Split the first paragraph of a help text into its sentence and its examples as whole command lines."""
     sentence, _, examples = " ".join(help_text.partition("\n\n")[0].split()).partition(EXAMPLE)
     lines = [line.strip() for line in examples.split(ANOTHER) if line.strip()]
     return sentence.rstrip(".") + ".", [
@@ -36,11 +38,11 @@ def taken_apart(help_text: str) -> tuple[str, list[str]]:
 
 
 class _Help:
-    """What commands and groups have in common; the names of the methods are the parser's."""
+    """Help of commands and groups. The parser calls these methods by their names."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         command: Any = self
-        sentence, examples = taken_apart(command.help or "")
+        sentence, examples = split_examples(command.help or "")
         if examples:
             with formatter.section("Examples" if len(examples) > 1 else "Example"):
                 for line in examples:
@@ -49,38 +51,28 @@ class _Help:
         command.format_usage(ctx, formatter)
         formatter.write_paragraph()
         formatter.write_text(sentence)
-        more = (command.help or "").partition("\n\n")[2]
-        if more.strip():
-            formatter.write_text(" ".join(more.split()))
+        details = (command.help or "").partition("\n\n")[2]
+        if details.strip():
+            formatter.write_text(" ".join(details.split()))
         command.format_options(ctx, formatter)
         command.format_epilog(ctx, formatter)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
-        command: Any = self
         for title, kind in (("Arguments", "argument"), ("Options", "option")):
-            records = (
-                param.get_help_record(ctx)
-                for param in command.get_params(ctx)
-                if param.param_type_name == kind
-            )
+            records = (param.get_help_record(ctx) for param in _params(self, ctx, kind))
             rows = [(_name(name, kind), _meaning(text)) for name, text in filter(None, records)]
             if rows:
                 with formatter.section(title):
                     formatter.write_dl(rows, col_max=WIDEST_OPTION)
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
-        command: Any = self
-        names = [
-            param.metavar or param.name.upper()
-            for param in command.get_params(ctx)
-            if param.param_type_name == "argument"
-        ]
+        names = [param.metavar or param.name.upper() for param in _params(self, ctx, "argument")]
         return ["[OPTIONS]", *names, *(["COMMAND [ARGS]..."] if isinstance(self, TyperGroup) else [])]
 
     def get_short_help_str(self, limit: int = 45) -> str:  # noqa: ARG002
-        """The sentence alone, for the list of commands."""
+        """Return the sentence without examples, for the list of commands."""
         command: Any = self
-        return taken_apart(command.help or "")[0].rstrip(".")
+        return split_examples(command.help or "")[0].rstrip(".")
 
 
 class Command(_Help, TyperCommand):
@@ -88,7 +80,7 @@ class Command(_Help, TyperCommand):
 
 
 class Group(_Help, TyperGroup):
-    """The same for a group of commands, whose names follow."""
+    """A group of commands; its help ends with the list of their names."""
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         if self.invoke_without_command or ctx.parent is None:
@@ -96,15 +88,19 @@ class Group(_Help, TyperGroup):
         self.format_commands(ctx, formatter)
 
 
+def _params(command: Any, context: Any, kind: str) -> list[Any]:
+    return [param for param in command.get_params(context) if param.param_type_name == kind]
+
+
 def _name(record: str, kind: str) -> str:
-    """`--seeds <int range>` as `--seeds N`; an argument's type is told by its name."""
+    """Shorten `--seeds <int range>` to `--seeds N`; the name of an argument replaces its type."""
     return re.sub(
         r" <(.*)>$", lambda match: "" if kind == "argument" else f" {TYPES.get(match[1], match[1])}", record
     )
 
 
 def _meaning(text: str) -> str:
-    """Without what a mistake is answered with anyway: that it is required, and its range."""
+    """Remove `required` and ranges of numbers, which error messages state."""
     sentence, bracket, extras = text.rpartition("  [")
     kept = [
         extra

@@ -1,4 +1,4 @@
-"""`init`: a commented config to begin with, for the user's own data or one of the shipped examples."""
+"""`init`: write a commented config for the user's data, or one of the shipped examples."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.completion import complete_example
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson
-
-TASKS = ("char", "tagger")
+from seqtool.cli.options import AsJson, complete_example
 
 Task = Annotated[
-    str | None, typer.Argument(metavar="[char|tagger]", help="What to train.", show_default=False)
+    str | None, typer.Argument(metavar="[char|tagger]", help="Task of the model.", show_default=False)
 ]
 Data = Annotated[
     Path | None,
     typer.Argument(
-        metavar="[DATA]", help="A text, or a file of labelled sentences, to suit.", show_default=False
+        metavar="[DATA]",
+        help="A text, or a file of labeled sentences, for which settings are chosen.",
+        show_default=False,
     ),
 ]
 Dev = Annotated[
@@ -32,12 +31,12 @@ ExampleName = Annotated[
     str | None,
     typer.Option(
         "--example",
-        help="Write a shipped example's config and data.",
+        help="Write the config and the data of a shipped example.",
         autocompletion=complete_example,
         show_default=False,
     ),
 ]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace existing files.")]
 
 
 @command
@@ -50,13 +49,13 @@ def init(
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
-    """Write a config to begin with, e.g. seqtool init tagger my.conllu, or init --example hihell"""
+    """Write a config to start from, e.g. seqtool init tagger my.conllu, or init --example hihell"""
     from seqtool.init.config import write_example, write_suggested, write_template
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.tasks.interface import DataFiles
 
-    _check(task, data, dev, test, example)
-    if example:
+    _check_arguments(task, data, example, held_out=bool(dev or test))
+    if example is not None:
         result = write_example(example, overwrite=overwrite)
     elif data is None:
         result = write_template(str(task), overwrite=overwrite)
@@ -71,40 +70,39 @@ def init(
     for path in result.written:
         write_line(path)
     if not result.written:
-        say(f"{result.config} is there already, as it would be written")
+        say(f"{result.config} exists already with this content")
     say(f"next: {result.command}")
 
 
-def _check(
-    task: str | None, data: Path | None, dev: list[Path] | None, test: list[Path] | None, example: str | None
-) -> None:
-    """See that the arguments go together.
+def _check_arguments(task: str | None, data: Path | None, example: str | None, *, held_out: bool) -> None:
+    """Refuse arguments that do not go together.
 
     Raises:
-        SeqtoolError: if they do not.
+        SeqtoolError: an example with a task, no task, an unknown task, or held-out files without a training
+            file.
     """
     from seqtool.errors import SeqtoolError
+    from seqtool.tasks import TASK_NAMES
 
     if example is not None:
-        if task is not None or dev or test:
-            raise SeqtoolError(
-                "--example writes a config and data of its own", hint=f"seqtool init --example {example}"
-            )
+        if task or held_out:
+            message = "--example includes a config and data, and takes no task and no data files"
+            raise SeqtoolError(message, hint=f"seqtool init --example {example}")
         return
-    if task is None:
-        raise SeqtoolError(
-            "nothing says what to begin",
-            hint="seqtool init char TEXT, init tagger FILE, or init --example hihell",
-        )
-    if task not in TASKS:
-        guess = "tagger" if task.lower().endswith((".conll", ".conllu", ".jsonl")) else "char"
-        hint = (
-            f"seqtool init {guess} {task}"
-            if Path(task).exists()
-            else "seqtool init char TEXT, or seqtool init tagger FILE"
-        )
-        raise SeqtoolError(f"expected char or tagger, found {task!r}", hint=hint)
-    if (dev or test) and (task == "char" or data is None):
-        raise SeqtoolError(
-            "--dev and --test go with a tagger's training file", hint="seqtool init tagger TRAIN --dev DEV"
-        )
+    if not task:
+        hint = "seqtool init char TEXT, init tagger FILE, or init --example hihell"
+        raise SeqtoolError("expected a task or --example", hint=hint)
+    if task not in TASK_NAMES:
+        raise SeqtoolError(f"expected {' or '.join(TASK_NAMES)}, found {task!r}", hint=_task_hint(task))
+    if held_out and data is None:
+        hint = "seqtool init tagger TRAIN --dev DEV"
+        raise SeqtoolError("--dev and --test go with the training file of a tagger", hint=hint)
+
+
+def _task_hint(argument: str) -> str:
+    """Return the command for a data file that is given in place of a task."""
+    from seqtool.init.settings_for import task_of_ending
+
+    if Path(argument).exists():
+        return f"seqtool init {task_of_ending(Path(argument))} {argument}"
+    return "seqtool init char TEXT, or seqtool init tagger FILE"

@@ -1,49 +1,48 @@
-"""`inspect`: look at a network, trained or not, at its way through a text, and at its units, one by one."""
+"""`inspect`: show a network, trained or untrained, its processing of a text, and its single units."""
 
 from __future__ import annotations
 
-import sys
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from seqtool.cli.completion import complete_config
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, Overrides, RunsDir
+from seqtool.cli.options import AsJson, Files, Overrides, RunsDir, complete_config
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
     from rich.text import Text
 
+    from seqtool.errors import SeqtoolError
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
     from seqtool.inspection.trace import Unit
+    from seqtool.inspection.unit_ranking import RankedUnit
+    from seqtool.types import Array
 
-What = Annotated[
+Network = Annotated[
     str,
     typer.Argument(
-        metavar="WHAT",
-        help="A YAML config (untrained), a run's name, a run or a model directory.",
+        metavar="NETWORK",
+        help="A YAML config (untrained), name of a run, run directory or model directory.",
         autocompletion=complete_config,
         show_default=False,
     ),
 ]
 TextOption = Annotated[
     list[str] | None,
-    typer.Option(
-        "--text", "-t", help="Follow the network through this text (repeatable).", show_default=False
-    ),
+    typer.Option("--text", "-t", help="Trace the network on this text (repeatable).", show_default=False),
 ]
 Units = Annotated[
     list[str] | None,
     typer.Option(
         "--units",
         metavar="UNITS",
-        help="Colour the text by these: h3 (state), c1-8 (cells), 2.f5 (a forget gate of layer 2), surprisal.",
+        help="Color the text by these: h3 (state), c1-8 (cells), 2.f5 (forget gate of layer 2), surprisal.",
         show_default=False,
     ),
 ]
@@ -52,12 +51,13 @@ Find = Annotated[
     typer.Option(
         "--find",
         metavar="PATTERN",
-        help="Rank units by how they follow quotes, line-position, capitals, spaces, brackets or regex:EXPRESSION.",
+        help="Rank units by correlation with quotes, line-position, capitals, spaces, brackets or "
+        "regex:EXPRESSION.",
         show_default=False,
     ),
 ]
 Top = Annotated[
-    int, typer.Option("--top", min=1, help="With --find: how many units to list; the best three are shown.")
+    int, typer.Option("--top", min=1, help="With --find: number of units to list; the best three are shown.")
 ]
 StatesFile = Annotated[
     Path | None,
@@ -70,26 +70,51 @@ EXCERPT = 400  # characters of a long text that are shown
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """What is to be looked at."""
+class _Request:
+    """Texts to trace, and units to show.
 
-    texts: list[str]
-    files: list[Path]
-    units: list[str]
+    Attributes:
+        units: names of units.
+        surprisal: show the surprisal of each symbol.
+        find: pattern of which the units are ranked.
+        top: number of ranked units.
+        states: file for the states.
+        root: directory of all runs.
+    """
+
+    texts: tuple[str, ...]
+    files: tuple[Path, ...]
+    units: tuple[str, ...]
+    surprisal: bool
     find: str | None
     top: int
     states: Path | None
     root: Path
 
-    def unit_names(self) -> tuple[list[str], bool]:
-        """Names of units, and whether surprisal is among them."""
-        names = [name.strip() for text in self.units for name in text.split(",")]
-        return [name for name in names if name != "surprisal"], "surprisal" in names
+
+@dataclass(frozen=True)
+class _View(ABC):
+    """Contents of the screen for the models of one task."""
+
+    inspected: InspectedModel
+    request: _Request
+
+    @abstractmethod
+    def walk(self) -> Iterator[str | Text]:
+        """Yield the processing of each text, step by step."""
+
+    @abstractmethod
+    def units(self) -> Iterator[str | Text]:
+        """Yield the values of the requested units, and write the states to a file if one is requested."""
+
+    @abstractmethod
+    def ranking(self, pattern: str) -> list[RankedUnit]:
+        """Return the units with the highest correlation with a pattern."""
 
 
 @command
 def inspect(
-    what: What,
+    network: Network,
     texts: TextOption = None,
     files: Files = None,
     units: Units = None,
@@ -100,226 +125,227 @@ def inspect(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Look at a network and its way through a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
+    """Show a network and its processing of a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
     from seqtool.errors import SeqtoolError
-    from seqtool.inference.character import CharacterModel
-    from seqtool.inspection.network import trained_model, untrained_model
+    from seqtool.reports.console import print_lines
     from seqtool.storage.find_model import runs_root
 
-    is_config = Path(what).suffix.lower() in (".yaml", ".yml")
-    if overrides and not is_config:
-        raise SeqtoolError(
-            "--set changes a config; a trained model is what it is",
-            hint="give a YAML file, or leave --set out",
-        )
-    inspected = untrained_model(Path(what), overrides or ()) if is_config else trained_model(what, runs_dir)
-    asked = _Asked(texts or [], files or [], units or [], find, top, states, runs_root(runs_dir))
+    if json and (units or states):
+        hint = "--states writes the numbers that --units shows"
+        raise SeqtoolError("--json goes with --find, or alone", hint=hint)
+    inspected = _inspected_model(network, overrides, runs_dir)
+    names = [name.strip() for text in units or () for name in text.split(",")]
+    request = _Request(
+        texts=tuple(texts or ()),
+        files=tuple(files or ()),
+        units=tuple(name for name in names if name != "surprisal"),
+        surprisal="surprisal" in names,
+        find=find,
+        top=top,
+        states=states,
+        root=runs_root(runs_dir),
+    )
+    views: dict[str, type[_View]] = {"char": _CharacterView, "tagger": _TaggerView}
+    view = views[inspected.stored.task](inspected, request)
     if json:
-        if units or states:
-            raise SeqtoolError(
-                "--json goes with --find, or alone", hint="--states writes what --units shows as numbers"
-            )
-        _print_json(inspected, asked)
-    elif not (units or find or states):
-        _print(_lines(inspected, asked))
-    elif isinstance(inspected.model, CharacterModel):
-        _print(_over_text(inspected, inspected.model, asked))
+        _print_json(inspected, view, find)
+    elif units or find or states:
+        print_lines(list(view.units()))
     else:
-        _print(_tagger_states(inspected.model, inspected, asked))
+        print_lines([*_overview(inspected), *view.walk()])
 
 
-def _print(lines: Iterable[str | Text]) -> None:
-    """Print lines, all of them found before the first is printed: a mistake in a text comes alone."""
-    from seqtool.reports.console import console, write_line
+def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path | None) -> InspectedModel:
+    from seqtool.errors import SeqtoolError
+    from seqtool.inspection.network import trained_model, untrained_model
 
-    found = list(lines)
-    screen = console(sys.stdout) if any(not isinstance(line, str) for line in found) else None
-    for line in found:
-        if isinstance(line, str) or screen is None:
-            write_line(str(line))
-        elif screen.is_terminal:
-            screen.print(line, no_wrap=True, overflow="crop", crop=True)
-        else:
-            write_line(line.plain.rstrip())
+    if Path(network).suffix.lower() in (".yaml", ".yml"):
+        return untrained_model(Path(network), overrides or ())
+    if overrides:
+        message = "--set changes a config, not a trained model"
+        raise SeqtoolError(message, hint="give a YAML file, or omit --set")
+    return trained_model(network, runs_dir)
 
 
-def _colour_and_width() -> tuple[bool, int]:
-    from seqtool.reports.console import console
+def _print_json(inspected: InspectedModel, view: _View, find: str | None) -> None:
+    from seqtool.reports.console import write_json
 
-    screen = console(sys.stdout)
-    return screen.is_terminal and screen.color_system is not None and not screen.no_color, min(
-        screen.width, 200
+    shapes = {name: list(array.shape) for name, array in inspected.stored.weights.items()}
+    ranking = view.ranking(find) if find else None
+    units = [{"unit": ranked.unit.name, "correlation": ranked.correlation} for ranked in ranking or ()]
+    write_json(
+        {
+            "name": inspected.name,
+            "config": inspected.stored.config,
+            "manifest": inspected.manifest.to_json() if inspected.manifest else {},
+            "weights": shapes,
+            **({} if ranking is None else {"units": units}),
+        }
     )
 
 
-# --- what there is to see ---------------------------------------------------------------------------------------------
-
-
-def _lines(inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.inference.character import CharacterModel
-    from seqtool.reports.character_inspection import character_walk
+def _overview(inspected: InspectedModel) -> Iterator[str]:
     from seqtool.reports.network import details, overview, training_curve
 
     yield from overview(inspected)
     yield from details(inspected)
     yield from training_curve(inspected.rows)
-    model = inspected.model
-    if not isinstance(model, CharacterModel):
-        for tokens in _sentences(inspected, asked):
-            yield from _sentence(model, inspected, tokens)
-        return
-    from seqtool.evaluation.character import read_text
-
-    for text in [*asked.texts, *(read_text([path]) for path in asked.files)]:
-        yield from character_walk(model, inspected.stored.weights, text)
 
 
-def _sentences(inspected: InspectedModel, asked: _Asked) -> Iterator[tuple[str, ...]]:
-    from seqtool.data.tagging.unlabeled import TextReader
-    from seqtool.evaluation.character import read_text
-
-    reader = TextReader(inspected.stored.config.get("tokenizer") or "whitespace")
-    for text in [*asked.texts, *(line for path in asked.files for line in read_text([path]).splitlines())]:
-        tokens = tuple(reader.sentence(text, "--text").tokens)
-        if tokens:
-            yield tokens
+# --- character models ---------------------------------------------------------------------------------------
 
 
-def _sentence(model: TaggerModel, inspected: InspectedModel, tokens: tuple[str, ...]) -> Iterator[str | Text]:
-    from seqtool.inspection.trace import ablate_words
-    from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
+class _CharacterView(_View):
+    """Contents of the screen for a character model."""
 
-    colour, width = _colour_and_width()
-    yield from tagger_walk(model, inspected.stored.weights, tokens)
-    inside = ablate_words(model, tokens)
-    yield ""
-    yield from marginal_rows(inside, width=width, color=colour)
-    yield ""
-    yield from effect_lines(inside)
+    @property
+    def model(self) -> CharacterModel:
+        return cast("CharacterModel", self.inspected.model)
 
+    def walk(self) -> Iterator[str | Text]:
+        from seqtool.evaluation.character import read_text
+        from seqtool.reports.character_inspection import character_walk
 
-# --- units ------------------------------------------------------------------------------------------------------------
+        files = (read_text([path]) for path in self.request.files)
+        for text in [*self.request.texts, *files]:
+            yield from character_walk(self.model, self.inspected.stored.weights, text)
 
+    def units(self) -> Iterator[str | Text]:
+        from seqtool.inspection.trace import parse_units
 
-def _over_text(inspected: InspectedModel, model: CharacterModel, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.trace import parse_units
+        request = self.request
+        if request.surprisal:
+            self.model.require_likelihood()
+        units = parse_units(request.units, self.model.settings)
+        text = self._text()
+        if request.states is not None:
+            yield self._write_states(text, request.states)
+        if request.find:
+            yield from self._ranked_units(text, request.find)
+        elif request.units or request.surprisal:
+            whole = bool(request.texts or request.files)
+            yield from self._colored(text, (0, len(text) if whole else EXCERPT), units)
 
-    names, surprisal = asked.unit_names()
-    if surprisal:
-        model.require_likelihood()
-    units = parse_units(names, model.settings) if names else []
-    text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
-    if asked.states is not None:
-        from seqtool.inspection.trace import character_states, write_npz
+    def ranking(self, pattern: str) -> list[RankedUnit]:
+        from seqtool.inspection.unit_ranking import state_arrays
 
-        chosen = parse_units(names, model.settings, limit=None) if names else ()
-        arrays = character_states(model, text, chosen)
-        write_npz(asked.states, arrays)
-        yield f"{asked.states}: {len(arrays['ids']):,} symbols, {', '.join(arrays)}"
-    if asked.find:
-        yield from _found(model, text, asked, names, surprisal)
-    elif names or surprisal:
-        whole = bool(asked.texts or asked.files)
-        yield from _coloured(model, text, (0, len(text) if whole else EXCERPT), units, surprisal)
+        ranked, _ = self._rank(self._text(), pattern, state_arrays(self.model))
+        return ranked[: self.request.top]
 
+    def _text(self) -> str:
+        from seqtool.inspection.network import text_to_inspect
 
-def _found(
-    model: CharacterModel, text: str, asked: _Asked, names: list[str], surprisal: bool
-) -> Iterator[str | Text]:
-    """The ranking of the units, and the best of them over a stretch of the text where the pattern is seen."""
-    from seqtool.inspection.trace import parse_units
-    from seqtool.inspection.unit_ranking import (
-        excerpt,
-        pattern_values,
-        rank_units,
-        state_arrays,
-        symbol_pattern,
-    )
-    from seqtool.reports.character_inspection import ranking_lines
+        return text_to_inspect(self.inspected, self.request.texts, self.request.files, self.request.root)
 
-    assert asked.find is not None
-    target = symbol_pattern(model, asked.find, text)
-    parts = (
-        list(dict.fromkeys(unit.array for unit in parse_units(names, model.settings)))
-        if names
-        else state_arrays(model)
-    )
-    ranked = rank_units(model, text, {asked.find: target}, parts)[asked.find]
-    yield from ranking_lines(asked.find, ranked[: asked.top], len(target))
-    yield ""
-    stretch = excerpt(pattern_values(asked.find, text), text, EXCERPT)
-    yield from _coloured(model, text, stretch, [one.unit for one in ranked[:SHOWN_UNITS]], surprisal)
+    def _write_states(self, text: str, file: Path) -> str:
+        from seqtool.inspection.trace import character_states, parse_units, write_npz
 
+        units = parse_units(self.request.units, self.model.settings, limit=None)
+        arrays = character_states(self.model, text, units)
+        write_npz(file, arrays)
+        return f"{file}: {len(arrays['ids']):,} symbols, {', '.join(arrays)}"
 
-def _coloured(
-    model: CharacterModel, text: str, stretch: tuple[int, int], units: list[Unit], surprisal: bool
-) -> Iterator[str | Text]:
-    from seqtool.inspection.trace import trace_excerpt
-    from seqtool.reports.character_inspection import (
-        UnitDisplay,
-        prediction_kind,
-        surprisal_summary,
-        unit_rows,
-    )
+    def _rank(self, text: str, pattern: str, arrays: list[str]) -> tuple[list[RankedUnit], Array]:
+        """Return the units of the arrays, the best first, and the value of the pattern at each symbol."""
+        from seqtool.inspection.unit_ranking import rank_units, symbol_pattern
 
-    colour, width = _colour_and_width()
-    trace = trace_excerpt(model, text, *stretch, units)
-    display = UnitDisplay(units, prediction_kind(model), surprisal, width, colour)
-    yield from unit_rows(trace, model.vocabulary, display)
-    if surprisal:
-        yield surprisal_summary(trace)
+        target = symbol_pattern(self.model, pattern, text)
+        return rank_units(self.model, text, {pattern: target}, arrays)[pattern], target
 
+    def _ranked_units(self, text: str, pattern: str) -> Iterator[str | Text]:
+        """Yield the ranking, and the best units on an excerpt in which the pattern occurs."""
+        from seqtool.inspection.trace import parse_units
+        from seqtool.inspection.unit_ranking import excerpt, pattern_values, state_arrays
+        from seqtool.reports.character_inspection import ranking_lines
 
-def _tagger_states(model: TaggerModel, inspected: InspectedModel, asked: _Asked) -> Iterator[str | Text]:
-    from seqtool.errors import SeqtoolError
+        units = parse_units(self.request.units, self.model.settings)
+        arrays = list(dict.fromkeys(unit.array for unit in units)) or state_arrays(self.model)
+        ranked, target = self._rank(text, pattern, arrays)
+        yield from ranking_lines(pattern, ranked[: self.request.top], len(target))
+        yield ""
+        part = excerpt(pattern_values(pattern, text), text, EXCERPT)
+        yield from self._colored(text, part, [best.unit for best in ranked[:SHOWN_UNITS]])
 
-    if asked.units or asked.find or asked.states is None:
-        message = "--units and --find are for character models; this is a tagger"
-        raise SeqtoolError(
-            message,
-            place=inspected.name,
-            hint="see what it makes of a sentence: --text, and --states for its numbers",
+    def _colored(self, text: str, part: tuple[int, int], units: list[Unit]) -> Iterator[str | Text]:
+        from seqtool.inspection.trace import trace_excerpt
+        from seqtool.reports.character_inspection import (
+            UnitDisplay,
+            prediction_kind,
+            surprisal_summary,
+            unit_rows,
         )
-    sentences = list(_sentences(inspected, asked))
-    if len(sentences) != 1:
-        raise SeqtoolError(
-            f"--states needs one sentence, found {len(sentences)}",
-            hint='give it with --text "The dog ate the apple"',
+        from seqtool.reports.console import color_and_width
+
+        color, width = color_and_width()
+        surprisal = self.request.surprisal
+        trace = trace_excerpt(self.model, text, *part, units)
+        display = UnitDisplay(units, prediction_kind(self.model), surprisal, width, color)
+        yield from unit_rows(trace, self.model.vocabulary, display)
+        if surprisal:
+            yield surprisal_summary(trace)
+
+
+# --- taggers ------------------------------------------------------------------------------------------------
+
+
+class _TaggerView(_View):
+    """Contents of the screen for a tagger."""
+
+    @property
+    def model(self) -> TaggerModel:
+        return cast("TaggerModel", self.inspected.model)
+
+    def walk(self) -> Iterator[str | Text]:
+        for tokens in self._sentences():
+            yield from self._sentence(tokens)
+
+    def units(self) -> Iterator[str | Text]:
+        from seqtool.errors import SeqtoolError
+        from seqtool.inspection.trace import tagger_states, write_npz
+
+        file = self.request.states
+        if self.request.units or self.request.surprisal or self.request.find or file is None:
+            raise self._only_for_text("--units and --find are")
+        sentences = list(self._sentences())
+        if len(sentences) != 1:
+            message = f"--states needs one sentence, found {len(sentences)}"
+            raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
+        arrays = tagger_states(self.model, sentences[0])
+        write_npz(file, arrays)
+        yield f"{file}: {len(sentences[0])} tokens, {', '.join(arrays)}"
+
+    def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
+        raise self._only_for_text("--find is")
+
+    def _only_for_text(self, options: str) -> SeqtoolError:
+        from seqtool.errors import SeqtoolError
+
+        return SeqtoolError(
+            f"{options} for character models; this is a tagger",
+            place=self.inspected.name,
+            hint="show its processing of a sentence with --text, and write its states with --states",
         )
-    from seqtool.inspection.trace import tagger_states, write_npz
 
-    arrays = tagger_states(model, sentences[0])
-    write_npz(asked.states, arrays)
-    yield f"{asked.states}: {len(sentences[0])} tokens, {', '.join(arrays)}"
+    def _sentences(self) -> Iterator[tuple[str, ...]]:
+        from seqtool.data.tagging.unlabeled import TextReader
+        from seqtool.evaluation.character import read_text
 
+        reader = TextReader(self.model.tokenizer or "whitespace")
+        lines = (line for path in self.request.files for line in read_text([path]).splitlines())
+        for text in [*self.request.texts, *lines]:
+            tokens = tuple(reader.sentence(text, "--text").tokens)
+            if tokens:
+                yield tokens
 
-def _print_json(inspected: InspectedModel, asked: _Asked) -> None:
-    from seqtool.reports.console import write_json
+    def _sentence(self, tokens: tuple[str, ...]) -> Iterator[str | Text]:
+        from seqtool.inspection.trace import ablate_words
+        from seqtool.reports.console import color_and_width
+        from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
-    weights = {name: list(array.shape) for name, array in inspected.stored.weights.items()}
-    value: dict[str, Any] = {
-        "name": inspected.name,
-        "config": inspected.stored.config,
-        "manifest": inspected.manifest.to_json() if inspected.manifest else {},
-        "weights": weights,
-    }
-    if asked.find:
-        value["units"] = _json_ranking(inspected, asked)
-    write_json(value)
-
-
-def _json_ranking(inspected: InspectedModel, asked: _Asked) -> list[dict[str, object]]:
-    from seqtool.errors import SeqtoolError
-    from seqtool.inference.character import CharacterModel
-    from seqtool.inspection.network import text_to_inspect
-    from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern
-
-    if not isinstance(inspected.model, CharacterModel) or asked.find is None:
-        raise SeqtoolError("--find is for character models; this is a tagger", place=inspected.name)
-    text = text_to_inspect(inspected, asked.texts, asked.files, asked.root)
-    target = symbol_pattern(inspected.model, asked.find, text)
-    ranked = rank_units(inspected.model, text, {asked.find: target}, state_arrays(inspected.model))[
-        asked.find
-    ]
-    return [{"unit": one.unit.name, "correlation": one.correlation} for one in ranked[: asked.top]]
+        color, width = color_and_width()
+        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens)
+        ablation = ablate_words(self.model, tokens)
+        yield ""
+        yield from marginal_rows(ablation, width=width, color=color)
+        yield ""
+        yield from effect_lines(ablation)

@@ -1,4 +1,4 @@
-"""A trained model, found, verified and ready to be used: what `tag`, `predict`, `sample` and `score` begin with."""
+"""The model of `tag`, `predict`, `sample` and `score`: find it, verify it, and prepare it for use."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seqtool.errors import ModelError
 from seqtool.reports.console import say
@@ -26,11 +26,12 @@ from seqtool.storage.model_directory import StoredModel, read_model
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
+    from seqtool.types import Json
 
 
 @dataclass(frozen=True)
 class LoadedTextModel:
-    """A character model and what a person calls it."""
+    """A character model and its name in messages."""
 
     model: CharacterModel
     name: str
@@ -38,79 +39,90 @@ class LoadedTextModel:
 
 @dataclass(frozen=True)
 class LoadedTagger:
-    """A tagger and what a person calls it."""
+    """A tagger, its name in messages, and its `config.json`."""
 
     model: TaggerModel
     name: str
-    config: dict[str, Any]
+    config: Json
 
 
 def character_model(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter = CHARACTER_MODEL
 ) -> LoadedTextModel:
-    """The character model that a command means; the newest one is named on stderr.
+    """Load the character model that a command names, or the newest one, whose name is printed on stderr.
 
     Raises:
-        ModelError: if there is none, if it is damaged, or if it is a tagger.
+        ModelError: there is no model, it is damaged, or it is of another task.
     """
-    place = find_model(reference, runs_root(runs_dir), wanted)
-    bundle = _read_bundle(place.model, meanwhile="seqtool.inference.character")
-    if bundle.task != "char":
-        raise ModelError(
-            "a tagger, not a character model",
-            place=place.name,
-            hint=f"tag text with it: seqtool tag --model {place.name} TEXT",
-        )
+    name, stored = _find(reference, runs_dir, wanted, "seqtool.inference.character")
     from seqtool.inference.load import load_character_model
 
-    _name_newest(reference, place.name)
-    return LoadedTextModel(load_character_model(bundle), place.name)
+    return LoadedTextModel(load_character_model(stored), name)
 
 
 def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
-    """A character model of running text or of lines, which can go on with a text and say how likely one is.
+    """Load a character model that can continue a text and has a probability for one.
 
     Raises:
-        ModelError: as `character_model`; a model of aligned pairs, pointing to `predict`.
+        ModelError: as `character_model`; also for a model of aligned pairs, with a hint at `predict`.
     """
     root = runs_root(runs_dir)
-    if not reference and not os.environ.get("SEQTOOL_MODEL"):
-        known = [manifest for _, manifest in finished_runs(root) if CHARACTER_MODEL.accepts(manifest)]
-        if known and all(map(ALIGNED_MODEL.accepts, known)):
-            raise _aligned(str(root), "the only character models here are of aligned pairs")
-    used = character_model(reference, runs_dir, TEXT_MODEL)
-    if used.model.aligned:
-        raise _aligned(used.name, "a model of aligned pairs")
-    return used
+    if not _is_named(reference):
+        manifests = [manifest for _, manifest in finished_runs(root) if CHARACTER_MODEL.accepts(manifest)]
+        if manifests and all(map(ALIGNED_MODEL.accepts, manifests)):
+            raise _aligned_model_error(str(root), "found only character models of aligned pairs")
+    loaded = character_model(reference, runs_dir, TEXT_MODEL)
+    if loaded.model.aligned:
+        raise _aligned_model_error(loaded.name, "found a model of aligned pairs")
+    return loaded
 
 
-def _aligned(place: str, what: str) -> ModelError:
-    message = f"{what}: such a model gives a symbol for a symbol, it neither goes on with a text nor says how likely one is"
-    return ModelError(message, place=place, hint="see what it makes of a text: seqtool predict TEXT")
+def _aligned_model_error(place: str, found: str) -> ModelError:
+    message = f"{found}, which can neither continue a text nor give its probability"
+    return ModelError(message, place=place, hint="show the output for a text: seqtool predict TEXT")
 
 
 def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
-    """The tagger that a command means; the newest one is named on stderr.
+    """Load the tagger that a command names, or the newest one, whose name is printed on stderr.
 
     Raises:
-        ModelError: if there is none, if it is damaged, or if it is a character model.
+        ModelError: there is no model, it is damaged, or it is of another task.
     """
-    place = find_model(reference, runs_root(runs_dir), TAGGER)
-    bundle = _read_bundle(place.model, meanwhile="seqtool.inference.tagger")
-    if bundle.task != "tagger":
-        raise ModelError(
-            "a character model, not a tagger",
-            place=place.name,
-            hint="train a tagger: seqtool train-tagger CONFIG",
-        )
+    name, stored = _find(reference, runs_dir, TAGGER, "seqtool.inference.tagger")
     from seqtool.inference.load import load_tagger
 
-    _name_newest(reference, place.name)
-    return LoadedTagger(load_tagger(bundle), place.name, bundle.config)
+    return LoadedTagger(load_tagger(stored), name, stored.config)
 
 
-def _read_bundle(folder: Path, meanwhile: str) -> StoredModel:
-    """A verified model directory, read and hashed by another thread while this one imports the module that will use it.
+def _find(
+    reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
+) -> tuple[str, StoredModel]:
+    """Return the name and the contents of a model directory, and import the module that uses it."""
+    place = find_model(reference, runs_root(runs_dir), wanted)
+    stored = _read_during_import(place.model, module)
+    _expect_task(stored, wanted, place.name)
+    if not _is_named(reference):
+        say(f"model: {place.name} (the newest)")
+    return place.name, stored
+
+
+def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
+    """Refuse a model of another task.
+
+    Raises:
+        ModelError: the task of the model is not the wanted one.
+    """
+    if wanted.task in (None, stored.task):
+        return
+    from seqtool.tasks import definition
+
+    expected, found = definition(str(wanted.task)), definition(stored.task)
+    hint = f"use it with: seqtool {found.use_command} --model {name}"
+    raise ModelError(f"expected a {expected.noun}, found a {found.noun}", place=name, hint=hint)
+
+
+def _read_during_import(folder: Path, module: str) -> StoredModel:
+    """Read and verify a model directory in another thread while this thread imports a module.
 
     Raises:
         ModelError: as `read_model`.
@@ -120,18 +132,17 @@ def _read_bundle(folder: Path, meanwhile: str) -> StoredModel:
     def read() -> None:
         try:
             outcome.append(read_model(folder))
-        except Exception as error:  # raised below, in the caller's thread
+        except Exception as error:  # raised again in the thread of the caller
             outcome.append(error)
 
-    thread = Thread(target=read, daemon=True)  # Ctrl-C need not wait for it
+    thread = Thread(target=read, daemon=True)  # Ctrl-C does not wait for it
     thread.start()
-    import_module(meanwhile)
+    import_module(module)
     thread.join()
     if isinstance(outcome[0], Exception):
         raise outcome[0]
     return outcome[0]
 
 
-def _name_newest(reference: str | None, name: str) -> None:
-    if not reference and not os.environ.get("SEQTOOL_MODEL"):
-        say(f"model: {name} (the newest)")
+def _is_named(reference: str | None) -> bool:
+    return bool(reference or os.environ.get("SEQTOOL_MODEL"))

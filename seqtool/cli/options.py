@@ -1,18 +1,22 @@
-"""The options that several commands share, declared once so that they read the same everywhere."""
+"""Options and arguments that several commands share, and the shell completion of their values.
+
+This module is imported by every command, so it imports nothing heavy.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
-from seqtool.cli.completion import complete_key, complete_run
-
 
 class Device(StrEnum):
-    """Where to train."""
+    """Device for training."""
 
     AUTO = "auto"
     CPU = "cpu"
@@ -20,10 +24,109 @@ class Device(StrEnum):
     MPS = "mps"
 
 
+# --- shell completion ---------------------------------------------------------------------------------------
+
+
+def complete_run(incomplete: str) -> list[str]:
+    """Return the names of finished runs that contain a model."""
+    return [name for name in _run_names() if name.startswith(incomplete) and not name.endswith(".partial")]
+
+
+def complete_any_run(incomplete: str) -> list[str]:
+    """Return the names of finished and unfinished runs that contain a model."""
+    return [name for name in _run_names() if name.startswith(incomplete)]
+
+
+def _run_names() -> list[str]:
+    root = Path(os.environ.get("SEQTOOL_RUNS") or "runs")
+    try:
+        names = sorted(entry.name for entry in os.scandir(root) if (Path(entry.path) / "model").is_dir())
+    except OSError:
+        return []
+    return [name for name in names if not name.endswith((".new", ".old"))]
+
+
+def complete_config(incomplete: str) -> list[str]:
+    """Return YAML files, folders that may contain some, and names of runs."""
+    folder = Path(incomplete).parent if not incomplete.endswith("/") else Path(incomplete)
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError:
+        return complete_run(incomplete)
+    paths = [
+        os.path.normpath(entry.path) + ("/" if entry.is_dir() else "")
+        for entry in entries
+        if _may_be_config(entry)
+    ]
+    return [path for path in paths if path.startswith(incomplete)] + complete_run(incomplete)
+
+
+def _may_be_config(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".") and (entry.is_dir() or entry.name.endswith((".yaml", ".yml")))
+
+
+def complete_example(incomplete: str) -> list[str]:
+    """Return the names of shipped examples."""
+    from seqtool.init.examples import example_names
+
+    return [name for name in example_names() if name.startswith(incomplete)]
+
+
+def complete_key(incomplete: str) -> list[str]:
+    """Return dotted keys with an equals sign; after it, the values of a key that has a list of values."""
+    key, equals, value = incomplete.partition("=")
+    if not equals:
+        return [f"{name}=" for name in config_keys() if name.startswith(incomplete)]
+    return [f"{key}={choice}" for choice in config_keys().get(key, ()) if choice.startswith(value)]
+
+
+def config_keys() -> dict[str, tuple[str, ...]]:
+    """Return every dotted key of all tasks with its list of values; an empty list allows any value."""
+    from seqtool.settings import CharSettings, TaggerSettings
+
+    result: dict[str, tuple[str, ...]] = {}
+    for settings in (CharSettings, TaggerSettings):
+        for name, value_type in _typed_keys(settings):
+            result.setdefault(name, _choices(value_type))
+    return result
+
+
+def _typed_keys(settings: type[Any]) -> Iterator[tuple[str, Any]]:
+    for name, value_type in get_type_hints(settings).items():
+        if not is_dataclass(value_type):
+            yield name, value_type
+            continue
+        hints = get_type_hints(value_type)
+        for field in fields(value_type):
+            yield f"{name}.{field.name}", hints[field.name]
+
+
+def _choices(value_type: Any) -> tuple[str, ...]:
+    if value_type is bool:
+        return ("true", "false")
+    members = get_args(value_type) if get_origin(value_type) is not Literal else (value_type,)
+    return tuple(
+        str(value) for member in members if get_origin(member) is Literal for value in get_args(member)
+    )
+
+
+# --- options and arguments ----------------------------------------------------------------------------------
+
 RunsDir = Annotated[
     Path | None,
     typer.Option(
-        "--runs-dir", help="Where runs lie (default: $SEQTOOL_RUNS, else runs).", show_default=False
+        "--runs-dir",
+        help="Directory of all runs (default: $SEQTOOL_RUNS, else runs).",
+        show_default=False,
+    ),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="Name of a run, run directory or model directory.",
+        autocompletion=complete_run,
+        show_default=False,
     ),
 ]
 ModelOption = Annotated[
@@ -33,7 +136,8 @@ ModelOption = Annotated[
         "-m",
         metavar="MODEL",
         autocompletion=complete_run,
-        help="A run's name, a run or a model directory (default: $SEQTOOL_MODEL, else the newest that fits).",
+        help="Name of a run, run directory or model directory "
+        "(default: $SEQTOOL_MODEL, else the newest that fits).",
         show_default=False,
     ),
 ]
@@ -47,7 +151,7 @@ Overrides = Annotated[
         show_default=False,
     ),
 ]
-Name = Annotated[str | None, typer.Option("--name", help="The run directory's name.", show_default=False)]
+Name = Annotated[str | None, typer.Option("--name", help="Name of the run directory.", show_default=False)]
 Seed = Annotated[
     int | None, typer.Option("--seed", help="Seed of weights, order and masks.", show_default=False)
 ]
@@ -57,26 +161,29 @@ Seeds = Annotated[
         "--seeds",
         min=1,
         max=1000,
-        help="Train this many runs with successive seeds and print mean and deviation.",
+        help="Train this many runs with successive seeds and print mean and standard deviation.",
     ),
 ]
-DeviceOption = Annotated[Device | None, typer.Option("--device", help="Where to train.", show_default=False)]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace a run of the same name, whatever it holds.")
+DeviceOption = Annotated[
+    Device | None, typer.Option("--device", help="Device for training.", show_default=False)
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Go on with the interrupted run of this name.")]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Replace a run of the same name, even if its settings differ.")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Resume the interrupted run of this name.")]
 InitFrom = Annotated[
     str | None,
     typer.Option(
         "--init-from",
         metavar="MODEL",
-        help="Start from a trained model's weights (a run's name, a run or a model directory), its vocabulary extended.",
+        help="Start from the weights of a trained model (name of a run, run or model directory); "
+        "its vocabulary is extended.",
         show_default=False,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results, errors and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
 Plain = Annotated[
-    bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no colour.")
+    bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no color.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Files = Annotated[

@@ -1,4 +1,4 @@
-"""`report`: one page about a run, or about several side by side."""
+"""`report`: write an HTML page about one run, or about several runs side by side."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.completion import complete_run
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, RunsDir
+from seqtool.cli.options import AsJson, Files, RunsDir, complete_run
 
 Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN...",
-        help="A run's name, a run or a model directory; several are laid side by side.",
+        help="Name of a run, run directory or model directory; several are shown side by side.",
         autocompletion=complete_run,
         show_default=False,
     ),
@@ -25,7 +24,7 @@ Out = Annotated[
     typer.Option(
         "--out",
         "-o",
-        help="Where to write the page (default: report.html in the run; of several, here).",
+        help="Path of the page (default: report.html in the run; of several runs, here).",
         show_default=False,
     ),
 ]
@@ -34,7 +33,7 @@ Texts = Annotated[
     typer.Option(
         "--text",
         "-t",
-        help="Show the model at work on this text, rather than on held-out data (repeatable).",
+        help="Show the model on this text instead of held-out data (repeatable).",
         show_default=False,
     ),
 ]
@@ -43,7 +42,7 @@ Finds = Annotated[
     typer.Option(
         "--find",
         metavar="PATTERN",
-        help="Show units that follow this too, as for inspect: regex:EXPRESSION, say (repeatable).",
+        help="Show units that correlate with this too, as in inspect, e.g. regex:EXPRESSION (repeatable).",
         show_default=False,
     ),
 ]
@@ -59,30 +58,28 @@ def report(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Write one page that shows all there is to see of a run, e.g. seqtool report ewt"""
+    """Write an HTML page about a run, e.g. seqtool report ewt"""
     from seqtool.evaluation.character import read_text
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.html.collect import ReportOptions, collect_run, report_path
     from seqtool.storage.atomic import write_file
 
-    place = report_path(runs, out, runs_dir)
-    _need_report_tools()
+    page = report_path(runs, out, runs_dir)
+    _require_report_extra()
     from seqtool.reports.html.page import render_page
 
-    options = ReportOptions(
-        [*(texts or []), *(read_text([path]) for path in files or [])], find or [], runs_dir
-    )
-    write_file(
-        place, render_page([collect_run(run, options) for run in runs]).encode("utf-8", "backslashreplace")
-    )
-    write_json({"report": str(place), "runs": runs}) if json else write_line(str(place))
+    file_texts = [read_text([path]) for path in files or []]
+    options = ReportOptions([*(texts or []), *file_texts], find or [], runs_dir)
+    html = render_page([collect_run(run, options) for run in runs])
+    write_file(page, html.encode("utf-8", "backslashreplace"))
+    write_json({"report": str(page), "runs": runs}) if json else write_line(str(page))
 
 
-def _need_report_tools() -> None:
-    """See that what draws the page is installed.
+def _require_report_extra() -> None:
+    """Check that the packages of the extra `report` are installed.
 
     Raises:
-        SeqtoolError: naming the extra.
+        SeqtoolError: a package is missing.
     """
     from seqtool.errors import SeqtoolError
 

@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from seqtool.cli.completion import complete_any_run, complete_run
 from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
-from seqtool.cli.options import AsJson, RunsDir
+from seqtool.cli.options import AsJson, RunsDir, complete_any_run, complete_run
 
 Names = Annotated[
     list[str],

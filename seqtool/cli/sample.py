@@ -1,40 +1,39 @@
-"""`sample`: text that a character model generates, as it comes."""
+"""`sample` and `predict`: output of a character model, generated text or a symbol for each input symbol."""
 
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, ModelOption, RunsDir
+from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
 
 
 class Unknown(StrEnum):
-    """What a prompt's symbol that the model does not know does."""
+    """Treatment of symbols of the prompt that are not in the vocabulary."""
 
     ERROR = "error"
     SKIP = "skip"
 
 
-Prompt = Annotated[
-    str | None, typer.Option("--prompt", "-p", help="What the text goes on from.", show_default=False)
-]
+Prompt = Annotated[str | None, typer.Option("--prompt", "-p", help="Text to continue.", show_default=False)]
 PromptFile = Annotated[
     Path | None,
     typer.Option(
-        "--prompt-file", help="The same from a file, all of it; - is standard input.", show_default=False
+        "--prompt-file", help="File whose whole text is the prompt; - is standard input.", show_default=False
     ),
 ]
-NoEcho = Annotated[bool, typer.Option("--no-echo", help="Leave the prompt out of what is printed.")]
+NoEcho = Annotated[bool, typer.Option("--no-echo", help="Do not print the prompt.")]
 Length = Annotated[
     int,
-    typer.Option("--length", "-l", min=0, help="How many symbols to generate at most, beside the prompt."),
+    typer.Option("--length", "-l", min=0, help="Maximum number of symbols to generate, without the prompt."),
 ]
 Temperature = Annotated[
     float,
@@ -42,31 +41,39 @@ Temperature = Annotated[
         "--temperature",
         "-t",
         min=0,
-        help="Below 1: more of the likely; above 1: less; 0: always the likeliest.",
+        help="Below 1: likely symbols more often; above 1: less often; 0: always the most likely one.",
     ),
 ]
 TopK = Annotated[
     int | None,
-    typer.Option("--top-k", min=1, help="Choose among the K likeliest symbols.", show_default=False),
+    typer.Option("--top-k", min=1, help="Choose among the K most likely symbols.", show_default=False),
 ]
 TopP = Annotated[
     float | None,
     typer.Option(
-        "--top-p", help="Choose among the likeliest symbols of this probability in all.", show_default=False
+        "--top-p",
+        help="Choose among the most likely symbols with this total probability.",
+        show_default=False,
     ),
 ]
 Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="Another seed, another text; of several samples the first one's.")
+    int, typer.Option("--seed", min=0, help="Seed of the first sample; later samples use the next seeds.")
 ]
 Number = Annotated[
-    int, typer.Option("--num", "-n", min=1, help="How many samples; a line with --- stands between them.")
+    int, typer.Option("--num", "-n", min=1, help="Number of samples, separated by a line with ---.")
 ]
 Stop = Annotated[
     str | None, typer.Option("--stop", help="End before this text, e.g. $'\\n'.", show_default=False)
 ]
 UnknownOption = Annotated[
     Unknown,
-    typer.Option("--unknown", help="skip: leave out symbols of the prompt that the model does not know."),
+    typer.Option("--unknown", help="skip: remove symbols of the prompt that are not in the vocabulary."),
+]
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TEXT]...", help="Inputs; without any, lines of standard input.", show_default=False
+    ),
 ]
 
 
@@ -87,7 +94,9 @@ def sample(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Generate text with a character model, e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7"""
+    """Generate text with a character model,
+    e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7
+    """
     from seqtool.cli.model_argument import text_model
     from seqtool.errors import SeqtoolError
     from seqtool.inference.sampling import Sampler
@@ -95,51 +104,69 @@ def sample(
 
     if prompt is not None and prompt_file is not None:
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
-    Sampler(temperature, top_k, top_p)  # wrong arguments before anything is read
-    used = text_model(model, runs_dir)
-    start = _read_prompt(prompt, prompt_file, used.model.boundary)
-    start = _known(used.model, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
-    seeds = range(seed, seed + num)
-    samples = [
-        (
-            one,
-            used.model.generate(
-                start, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=one, stop=stop
-            ),
-        )
-        for one in seeds
-    ]
+    Sampler(temperature, top_k, top_p)  # refuses wrong options before anything is read
+    network = text_model(model, runs_dir).model
+    start = prompt or "" if prompt_file is None else _read_prompt(prompt_file, network.boundary)
+    start = _known_symbols(network, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
+    generate = partial(
+        network.generate, start, length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
+    )
+    samples = [(number, generate(seed=number)) for number in range(seed, seed + num)]
     if json:
         print_sample_json(start, samples)
     else:
-        print_samples("" if no_echo else start, samples, between="" if used.model.boundary else "---\n")
+        print_samples("" if no_echo else start, samples, between="" if network.boundary else "---\n")
 
 
-def _read_prompt(prompt: str | None, file: Path | None, boundary: str) -> str:
-    """Return the prompt or the contents of its file, without the last line break for a model of lines."""
-    if file is None:
-        return prompt or ""
+def _read_prompt(file: Path, boundary: str) -> str:
+    """Return the whole text of a file; the last line of a prompt for a model of lines stays open."""
     from seqtool.cli.inputs import read_whole
 
     text = read_whole(file)
     return text.removesuffix("\n").removesuffix("\r") if boundary else text
 
 
-def _known(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
-    """The prompt, or what is left of it without symbols that the model does not know.
+def _known_symbols(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
+    """Return the prompt, without unknown symbols if they are to be skipped.
 
     Raises:
-        DataError: there is one, and it is not to be skipped.
+        DataError: there is an unknown symbol, and it is not to be skipped.
     """
     from seqtool.inference.score_stream import unknown_symbol
     from seqtool.reports.console import say
 
-    known, strange = model.remove_unknown(prompt)
-    if not strange:
+    known, unknown = model.remove_unknown(prompt)
+    if not unknown:
         return prompt
     if not skip:
-        raise unknown_symbol(model, prompt, name, hint="--unknown skip leaves it out")
-    say(
-        f"note: left out of the prompt, since the model does not know them: {' '.join(map(model.vocabulary.show, strange))}"
-    )
+        raise unknown_symbol(model, prompt, name, hint="remove such symbols with --unknown skip")
+    shown = " ".join(map(model.vocabulary.show, unknown))
+    say(f"note: removed from the prompt, because they are not in the vocabulary: {shown}")
     return known
+
+
+@command
+def predict(
+    texts: Texts = None,
+    files: Files = None,
+    model: ModelOption = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
+    """Print the output of an aligned character model for a text, e.g. seqtool predict hihell"""
+    from seqtool.cli.inputs import input_lines
+    from seqtool.cli.model_argument import character_model
+    from seqtool.errors import ModelError
+    from seqtool.reports.console import json_text, write_line
+    from seqtool.storage.find_model import ALIGNED_MODEL
+
+    loaded = character_model(model, runs_dir, ALIGNED_MODEL)
+    if not loaded.model.aligned:
+        raise ModelError(
+            "expected a model of aligned pairs, found a model that continues a text",
+            place=loaded.name,
+            hint="generate text: seqtool sample",
+        )
+    for text in input_lines(texts, files):
+        predicted = loaded.model.predict(text)
+        write_line(json_text({"text": text, "prediction": predicted}) if json else predicted)

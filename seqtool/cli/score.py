@@ -1,7 +1,8 @@
-"""`score`: how likely a character model finds a text."""
+"""`score`: probability of a text under a character model."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,11 +25,9 @@ Texts = Annotated[
 ]
 Lines = Annotated[
     bool,
-    typer.Option(
-        "--lines", help="Each line by itself: nats, bits, perplexity and the line, with tabs between."
-    ),
+    typer.Option("--lines", help="Score each line: nats, bits, perplexity and the line, separated by tabs."),
 ]
-Symbols = Annotated[bool, typer.Option("--symbols", help="Each symbol: itself, a tab, and its bits.")]
+Symbols = Annotated[bool, typer.Option("--symbols", help="Print each symbol, a tab, and its bits.")]
 
 
 @command
@@ -41,23 +40,23 @@ def score(
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
-    """Say how likely a text is, in nats and bits per character, e.g. seqtool score "Good night!", or score --lines --file a.txt"""
-    import sys
-
+    """Score a text in nats and bits per character,
+    e.g. seqtool score "Good night!", or score --lines --file a.txt
+    """
     from seqtool.cli.model_argument import text_model
     from seqtool.inference.score_stream import score_text
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
-    used = text_model(model, runs_dir)
+    network = text_model(model, runs_dir).model
     several = len(texts or ()) > 1 or len(files or ()) > 1
     options = ScoreOptions(lines, symbols, as_json=json, named=several)
-    show = ScorePrinter(used.model.vocabulary, used.model.boundary, options)
+    printer = ScorePrinter(network.vocabulary, network.boundary, options)
     if lines:
-        _score_lines(used.model, texts, files, show)
-    else:
-        for name, text in _whole_texts(texts, files):
-            show(name, text, score_text(used.model, name, text))
-            sys.stdout.flush()
+        _score_lines(network, texts, files, printer)
+        return
+    for name, text in _whole_texts(texts, files):
+        printer(name, text, score_text(network, name, text))
+        sys.stdout.flush()
 
 
 def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[tuple[str, str]]:
@@ -70,18 +69,16 @@ def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[
 
 
 def _score_lines(
-    model: CharacterModel, texts: list[str] | None, files: list[Path] | None, show: ScorePrinter
+    model: CharacterModel, texts: list[str] | None, files: list[Path] | None, printer: ScorePrinter
 ) -> None:
-    """A line for each line; all that came is given out before a read that would block."""
-    import sys
-
+    """Print one result per line; all results are flushed before a read that would block."""
     from seqtool.cli.inputs import open_inputs, text_arguments
     from seqtool.data.formats.blocks import BOM, LineStream
     from seqtool.inference.score_stream import LineScorer
 
-    scorer = LineScorer(model, show)
+    scorer = LineScorer(model, printer)
 
-    def give_out() -> None:
+    def flush() -> None:
         scorer.flush()
         sys.stdout.flush()
 
@@ -89,8 +86,8 @@ def _score_lines(
         for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
             scorer.add(f"argument {argument}", number, line)
     for name, binary in open_inputs(texts, files):
-        lines = LineStream(binary, name, give_out)
-        for number, line in enumerate(lines, start=1):
-            lines.check(number)
+        stream = LineStream(binary, name, flush)
+        for number, line in enumerate(stream, start=1):
+            stream.check(number)
             scorer.add(name, number, (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n"))
-    give_out()
+    flush()

@@ -1,4 +1,4 @@
-"""`train-char` and `train-tagger`: a YAML file, or the data themselves, in; a run directory out."""
+"""`train-char`, `train-tagger` and `check`: train on a config or data files, or check them first."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ TestFiles = Annotated[
 
 
 @dataclass(frozen=True)
-class _Given:
-    """The options that both commands share."""
+class _TrainOptions:
+    """Options that both commands have."""
 
     overrides: list[str] | None
     name: str | None
@@ -58,21 +58,21 @@ class _Given:
     plain: bool
     json: bool
 
-    def settings(self) -> list[str]:
-        """`--set`, and the options that are short for one."""
+    def all_overrides(self) -> list[str]:
+        """Return the `--set` options, and the options that are short forms of one."""
         short_forms = {
             "name": self.name,
             "seed": self.seed,
             "training.device": self.device,
-            "training.init_from": self._start(),
+            "training.init_from": self._initial_model(),
         }
         return [
             *(self.overrides or []),
             *(f"{key}={value}" for key, value in short_forms.items() if value is not None),
         ]
 
-    def _start(self) -> str | None:
-        """The model to start from, as a config names it."""
+    def _initial_model(self) -> str | None:
+        """Return the path of the model to start from, quoted for YAML."""
         if self.init_from is None:
             return None
         from seqtool.config.yaml_tree import quoted
@@ -98,21 +98,21 @@ def train_char(
     json: AsJson = False,
 ) -> None:
     """Train a character model, e.g. seqtool train-char configs/hihell.yaml, or train-char notes.txt"""
-    given = _Given(
-        overrides,
-        name,
-        runs_dir,
-        seed,
-        seeds,
-        device.value if device else None,
-        overwrite,
-        resume,
-        init_from,
-        quiet,
-        plain,
-        json,
+    options = _TrainOptions(
+        overrides=overrides,
+        name=name,
+        runs_dir=runs_dir,
+        seed=seed,
+        seeds=seeds,
+        device=device.value if device else None,
+        overwrite=overwrite,
+        resume=resume,
+        init_from=init_from,
+        quiet=quiet,
+        plain=plain,
+        json=json,
     )
-    _train("char", config, given, [], [])
+    _train("char", config, [], [], options)
 
 
 @command
@@ -133,25 +133,27 @@ def train_tagger(
     plain: Plain = False,
     json: AsJson = False,
 ) -> None:
-    """Train a sequence tagger, e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu"""
-    given = _Given(
-        overrides,
-        name,
-        runs_dir,
-        seed,
-        seeds,
-        device.value if device else None,
-        overwrite,
-        resume,
-        init_from,
-        quiet,
-        plain,
-        json,
+    """Train a sequence tagger,
+    e.g. seqtool train-tagger configs/toy_tagger.yaml, or train-tagger my.conllu
+    """
+    options = _TrainOptions(
+        overrides=overrides,
+        name=name,
+        runs_dir=runs_dir,
+        seed=seed,
+        seeds=seeds,
+        device=device.value if device else None,
+        overwrite=overwrite,
+        resume=resume,
+        init_from=init_from,
+        quiet=quiet,
+        plain=plain,
+        json=json,
     )
-    _train("tagger", config, given, dev or [], test or [])
+    _train("tagger", config, dev or [], test or [], options)
 
 
-def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[Path]) -> None:
+def _train(task: str, config: Path, dev: list[Path], test: list[Path], options: _TrainOptions) -> None:
     from seqtool.errors import SeqtoolError
     from seqtool.init.settings_for import settings_for
     from seqtool.reports.training import TrainingScreen
@@ -160,17 +162,43 @@ def _train(task: str, config: Path, given: _Given, dev: list[Path], test: list[P
     from seqtool.training.engine.ranks import Launch
     from seqtool.training.run import TrainOptions, train_all
 
-    if given.resume and given.overwrite:
+    if options.resume and options.overwrite:
         hint = "--resume continues the run, --overwrite replaces it"
         raise SeqtoolError("--resume and --overwrite exclude each other", hint=hint)
-    quiet = given.quiet or not Launch.from_environment().shard.is_main_process
-    screen = TrainingScreen(quiet=quiet, as_json=given.json, plain=given.plain)
+    quiet = options.quiet or not Launch.from_environment().shard.is_main_process
+    screen = TrainingScreen(quiet=quiet, as_json=options.json, plain=options.plain)
     files = DataFiles(config, tuple(dev), tuple(test))
-    read = settings_for(files, task, given.settings(), screen.message)
+    read = settings_for(files, task, options.all_overrides(), screen.message)
     read.check_trainable()
     for note in read.notes:
         screen.warning(note)
-    command = tuple(sys.argv[1:])
-    root = runs_root(given.runs_dir)
-    options = TrainOptions(root, given.seeds, given.overwrite, given.resume, command=command)
-    train_all(read.settings, options, [screen])
+    root, arguments = runs_root(options.runs_dir), tuple(sys.argv[1:])
+    run_options = TrainOptions(root, options.seeds, options.overwrite, options.resume, command=arguments)
+    train_all(read.settings, run_options, [screen])
+
+
+@command
+def check(
+    config: Config,
+    dev: DevFiles = None,
+    test: TestFiles = None,
+    overrides: Overrides = None,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
+) -> None:
+    """Print statistics of the training data and probable mistakes, e.g. seqtool check configs/ewt.yaml"""
+    from seqtool.init.settings_for import settings_for, task_of_content
+    from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.data_check import check_json, check_lines
+    from seqtool.storage.find_model import runs_root
+    from seqtool.tasks.build import check_data
+    from seqtool.tasks.interface import DataFiles
+
+    files = DataFiles(config, tuple(dev or ()), tuple(test or ()))
+    read = settings_for(files, task_of_content(files), overrides or [], say)
+    result = check_data(read, runs_root(runs_dir) / ".cache")
+    if json:
+        write_json({"config": str(config), **check_json(result)})
+        return
+    for line in check_lines(result):
+        write_line(line)

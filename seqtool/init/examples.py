@@ -1,4 +1,4 @@
-"""The examples that come with seqtool: configs and toy data, in a clone and in an installed package alike."""
+"""Examples that seqtool ships, in a clone and in an installed package: configs and small data files."""
 
 from __future__ import annotations
 
@@ -12,35 +12,33 @@ NEEDS_DATA = {"toy_tagger": TOY_DATA, "python_source": ("configs/python_source.p
 
 @dataclass(frozen=True)
 class Example:
-    """A shipped config and what it needs.
+    """A shipped config and the files that it needs.
 
     Attributes:
-        name: its config's name without the ending.
-        files: what is to be written, by path relative to the folder to work in.
-        command: what to run next.
+        files: content of each file by its path relative to the current directory.
+        command: the command that trains it.
     """
 
-    name: str
     files: dict[str, bytes]
     command: str
 
 
 def shipped_folder() -> Path:
-    """The folder that holds `configs` and `data`: inside an installed package, else the clone's own."""
+    """Return the folder that contains `configs` and `data`: of an installed package, else of the clone."""
     packed = PACKAGE / "examples"
     return packed if packed.is_dir() else PACKAGE.parent
 
 
 def example_names() -> list[str]:
-    """The shipped examples by name."""
+    """Return the names of the shipped examples."""
     return sorted(path.stem for path in (shipped_folder() / "configs").glob("*.yaml"))
 
 
 def example(name: str) -> Example:
-    """One of them; its files keep the places that they have in a clone, so that all that is said of them stays true."""
+    """Return an example. Its files have the same paths as in a clone, so that its comments are correct."""
     folder = shipped_folder()
     paths = (f"configs/{name}.yaml", "configs/schema.json", *NEEDS_DATA.get(name, ()))
     files = {path: (folder / path).read_bytes() for path in paths}
     lines = files[paths[0]].decode("utf-8").splitlines()
     command = next(line.removeprefix("#").strip() for line in lines if line.startswith("#   seqtool "))
-    return Example(name, files, command)
+    return Example(files, command)

@@ -1,4 +1,4 @@
-"""The settings of a training command: read from a config, or chosen for a data file."""
+"""Settings of a training command: read from a config, or chosen for a data file."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, read_settings
+from seqtool.data.formats.detect import looks_labeled
+from seqtool.data.tagging.unlabeled import ENDINGS
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.tasks import definition
 from seqtool.tasks.interface import DataFiles
@@ -13,7 +15,7 @@ from seqtool.tasks.interface import DataFiles
 
 def settings_for(
     files: DataFiles,
-    task: str | None,
+    task: str | None = None,
     overrides: Sequence[str] = (),
     note: Callable[[str], None] | None = None,
 ) -> ReadConfig:
@@ -21,7 +23,8 @@ def settings_for(
 
     Args:
         files: the config or the data file as `train`, and further data files that go with a data file.
-        task: the task of a data file, or the task that a config must have; None accepts every config.
+        task: the task of a data file, or the task that a config must have; None accepts every config and uses
+            the ending of the name of a data file.
         overrides: `KEY=VALUE` settings of the user.
         note: receives what was detected in a data file, one line at a time.
 
@@ -32,12 +35,25 @@ def settings_for(
     path = files.train
     if looks_like_config(path) or path.is_dir():
         return _read_config(files, task, overrides)
-    suggested = definition(task or "char").suggest(files, overrides)
+    suggested = definition(task or task_of_ending(path)).suggest(files, overrides)
     if note is not None:
         for line in suggested.notes:
             note(line)
     name = f"settings for {path.name}"
     return parse_settings(suggested.yaml, name=name, folder=Path.cwd(), overrides=list(overrides))
+
+
+def task_of_ending(path: Path) -> str:
+    """Return the task of a data file by the ending of its name."""
+    return "tagger" if path.suffix.lower() in ENDINGS else "char"
+
+
+def task_of_content(files: DataFiles) -> str | None:
+    """Return the task of a data file by its content and the files that go with it; None for a config."""
+    if looks_like_config(files.train):
+        return None
+    labeled = files.dev or files.test or looks_labeled(files.train)
+    return "tagger" if labeled else task_of_ending(files.train)
 
 
 def _read_config(files: DataFiles, task: str | None, overrides: Sequence[str]) -> ReadConfig:

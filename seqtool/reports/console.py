@@ -15,10 +15,12 @@ from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from seqtool.errors import Problem, SourceLine
 
 JSON_VERSION = 1  # version of the objects that `--json` prints; docs/json.md describes their fields
+WIDEST = 200  # columns of colored text
 MAX_SOURCE_WIDTH = 160  # columns of a source line in an error
 _RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
@@ -60,6 +62,25 @@ def write_line(text: str) -> None:
     A terminal gets control characters made visible; a pipe gets the exact text.
     """
     print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
+
+
+def print_lines(lines: Sequence[str | Text]) -> None:
+    """Print lines on stdout, colored ones on a terminal without line breaks."""
+    screen = console(sys.stdout) if any(not isinstance(line, str) for line in lines) else None
+    for line in lines:
+        if isinstance(line, str) or screen is None:
+            write_line(str(line))
+        elif screen.is_terminal:
+            screen.print(line, no_wrap=True, overflow="crop", crop=True)
+        else:
+            write_line(line.plain.rstrip())
+
+
+def color_and_width() -> tuple[bool, int]:
+    """Return whether stdout is a terminal with colors, and its columns, at most `WIDEST`."""
+    screen = console(sys.stdout)
+    color = screen.is_terminal and screen.color_system is not None and not screen.no_color
+    return color, min(screen.width, WIDEST)
 
 
 def json_text(value: Mapping[str, object]) -> str:

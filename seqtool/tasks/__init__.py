@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from seqtool.tasks.interface import TaskDefinition
 
 _MODULES = {"char": "seqtool.tasks.character", "tagger": "seqtool.tasks.tagger"}
+TASK_NAMES = tuple(_MODULES)
 
 
 def definition(task: str) -> TaskDefinition:

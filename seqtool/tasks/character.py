@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.errors import ConfigError, ModelError
+from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.safe_text import shorten, visible
@@ -60,12 +60,20 @@ class CharacterDefinition:
     name = "char"
     noun = "character model"
     command = "train-char"
+    use_command = "sample"
     objective = Objective("loss", maximize=False, hint="give data.val or data.split")
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:  # noqa: ARG002
-        """Choose settings for a text; overrides change nothing that is detected."""
+        """Choose settings for a text; overrides change nothing that is detected.
+
+        Raises:
+            DataError: development or test files are given.
+        """
         from seqtool.tasks.suggest_character import suggest_character
 
+        if data.dev or data.test:
+            message = "--dev and --test go with the training file of a tagger"
+            raise DataError(message, hint="seqtool init tagger TRAIN --dev DEV")
         return suggest_character(data.train)
 
     def template(self) -> ConfigTemplate:

@@ -225,12 +225,14 @@ class TaskDefinition(Protocol):
         name: value of `task` in YAML files and manifests.
         noun: the kind of model in messages, without article.
         command: the command that trains it.
+        use_command: the command that uses a trained model.
         objective: what a sweep optimizes.
     """
 
     name: str
     noun: str
     command: str
+    use_command: str
     objective: Objective
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:

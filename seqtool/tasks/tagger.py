@@ -59,6 +59,7 @@ class TaggerDefinition:
     name = "tagger"
     noun = "tagger"
     command = "train-tagger"
+    use_command = "tag"
     objective = Objective("accuracy or F1", maximize=True, hint="give data.dev or data.split")
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:

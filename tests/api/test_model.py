@@ -64,9 +64,9 @@ def test_texts_are_sampled_and_scored(runs: Path) -> None:
 
 
 def test_each_kind_says_what_it_is_not(runs: Path) -> None:
-    with pytest.raises(seqtool.SeqtoolError, match="a tagger, not a character model"):
+    with pytest.raises(seqtool.SeqtoolError, match="expected a character model, found a tagger"):
         seqtool.load(runs / "tagger").sample()
-    with pytest.raises(seqtool.SeqtoolError, match="a character model, not a tagger"):
+    with pytest.raises(seqtool.SeqtoolError, match="expected a tagger, found a character model"):
         seqtool.load(runs / "text").tag([["a"]])
     with pytest.raises(seqtool.SeqtoolError, match="pairs"):
         seqtool.load(runs / "pairs").score("abc")

@@ -56,7 +56,7 @@ def test_a_tagger_and_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr() == ("", "")
     assert run.model.task == "tagger"
     assert set(run.scores) == {"train_loss"}
-    with pytest.raises(SeqtoolError, match="a tagger, not a character model"):
+    with pytest.raises(SeqtoolError, match="expected a character model, found a tagger"):
         run.model.predict("a")
 
 

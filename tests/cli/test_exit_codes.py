@@ -51,7 +51,7 @@ def ended(app: Any, monkeypatch: pytest.MonkeyPatch, stdout: Any = None) -> tupl
         pytest.param(
             OSError(errno.ENOSPC, "No space left on device", "out.tsv"),
             2,
-            "error: out.tsv  cannot write: No space left on device\n hint: free some space, or write elsewhere\n",
+            "error: out.tsv  cannot write: No space left on device\n hint: free some space, or write to another disk\n",
             id="full disk",
         ),
     ],

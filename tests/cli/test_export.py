@@ -213,8 +213,10 @@ def test_network_that_does_not_agree_is_not_written(runs: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["char"], "give --to or --dtype", id="nothing wanted"),
-        pytest.param(["char", "--to", "onnx", "--dtype", "float16"], "give --to or --dtype", id="both"),
+        pytest.param(["char"], "expected one of --to and --dtype", id="nothing wanted"),
+        pytest.param(
+            ["char", "--to", "onnx", "--dtype", "float16"], "expected one of --to and --dtype", id="both"
+        ),
         pytest.param(
             ["char", "--to", "onnx", "--data", "a.txt"], "--data goes with --dtype", id="data for onnx"
         ),

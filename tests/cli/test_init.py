@@ -123,7 +123,7 @@ def test_the_users_files_stay(folder: Path) -> None:
     assert inside("init", "char", "notes.txt", "--overwrite", cwd=folder).code == 0
     again = inside("init", "char", "notes.txt", cwd=folder)
     assert (again.code, again.stdout) == (0, "")
-    assert "notes.yaml is there already, as it would be written" in again.stderr
+    assert "notes.yaml exists already with this content" in again.stderr
 
 
 @pytest.mark.parametrize("name", example_names())
@@ -141,7 +141,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        pytest.param([], "nothing says what to begin", "seqtool init char TEXT", id="nothing"),
+        pytest.param([], "expected a task or --example", "seqtool init char TEXT", id="nothing"),
         pytest.param(
             ["my words.conll"], "expected char or tagger", "seqtool init tagger my words.conll", id="no task"
         ),
@@ -160,7 +160,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
         ),
         pytest.param(
             ["char", "--example", "hihell"],
-            "of its own",
+            "takes no task",
             "seqtool init --example hihell",
             id="task and example",
         ),

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 import typer.main
 
-from seqtool.cli.completion import complete_config, complete_key, complete_run, config_keys
-from seqtool.cli.help import taken_apart
+from seqtool.cli.help import split_examples
 from seqtool.cli.main import app
+from seqtool.cli.options import complete_config, complete_key, complete_run, config_keys
 from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
 from tests.support.shell import PROJECT, SEQTOOL, environment, inside
 
@@ -55,9 +55,9 @@ def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
         assert param.help or param.hidden, f"{path}: {param.name}"
 
 
-def test_help_texts_are_taken_apart() -> None:
-    assert taken_apart("Do it, e.g. seqtool do a, or do b") == ("Do it.", ["seqtool do a", "seqtool do b"])
-    assert taken_apart("Do\n it.") == ("Do it.", [])
+def test_a_help_text_is_split_into_sentence_and_examples() -> None:
+    assert split_examples("Do it, e.g. seqtool do a, or do b") == ("Do it.", ["seqtool do a", "seqtool do b"])
+    assert split_examples("Do\n it.") == ("Do it.", [])
 
 
 def test_two_names_one_program(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_probabilities_and_n_best_lists_are_the_models_own(here: Path, name: str
     [
         (("--probs", "--nbest", "2", "x"), "--nbest"),
         (("--probs", "--format", "conllu", "x"), "--format conllu"),
-        (("--json", "--format", "tsv", "x"), "--json stands for --format jsonl"),
+        (("--json", "--format", "tsv", "x"), "--json is short for --format jsonl"),
         (("x", "--file", "y"), "--file"),
         (("--file", "missing.txt"), "missing.txt"),
         (("--model", "gone", "x"), "gone"),

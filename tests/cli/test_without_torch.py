@@ -65,7 +65,7 @@ def test_training_names_the_line_that_installs_torch(here: Path, command: str) -
     config = PROJECT / "configs" / ("hihell.yaml" if command == "train-char" else "toy_tagger.yaml")
     done = without_torch(here, command, str(config))
     assert done.code == 2
-    assert "needs torch, which is not installed" in done.stderr
+    assert "need torch, which is not installed" in done.stderr
     assert "pip install" in done.stderr and "[train]" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (here / "runs" / config.stem).exists()
