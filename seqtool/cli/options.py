@@ -67,7 +67,7 @@ def _may_be_config(entry: os.DirEntry[str]) -> bool:
 
 def complete_example(incomplete: str) -> list[str]:
     """Return the names of shipped examples."""
-    from seqtool.init.examples import example_names
+    from seqtool.init.config import example_names
 
     return [name for name in example_names() if name.startswith(incomplete)]
 

@@ -10,7 +10,7 @@ import yaml
 
 from seqtool.config.load import read_settings
 from seqtool.config.reference import json_schema
-from seqtool.init.examples import example_names
+from seqtool.init.config import example_names
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_character import suggest_character
 from seqtool.tasks.suggest_tagger import suggest_tagger
