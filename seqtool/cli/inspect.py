@@ -162,8 +162,7 @@ def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path |
     if Path(network).suffix.lower() in (".yaml", ".yml"):
         return untrained_model(Path(network), overrides or ())
     if overrides:
-        message = "--set changes a config, not a trained model"
-        raise SeqtoolError(message, hint="give a YAML file, or omit --set")
+        raise SeqtoolError("--set changes a config, not a trained model", hint="omit --set")
     return trained_model(network, runs_dir)
 
 

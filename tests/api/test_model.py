@@ -1,4 +1,4 @@
-"""`import seqtool` and what `seqtool.load` gives."""
+"""`import seqtool`, `seqtool.load` and the methods of a loaded model."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_model_is_found_by_path_name_or_as_the_newest(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_load_finds_a_model_by_path_name_or_age(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SEQTOOL_MODEL", raising=False)
     assert seqtool.load(runs / "tagger").task == seqtool.load(str(runs / "tagger/model")).task == "tagger"
     assert seqtool.load("text", runs_dir=runs).task == "char"
@@ -37,7 +37,7 @@ def test_a_model_is_found_by_path_name_or_as_the_newest(runs: Path, monkeypatch:
         seqtool.load("gone")
 
 
-def test_sentences_are_tokens_or_text(runs: Path) -> None:
+def test_tag_accepts_tokens_and_raw_text(runs: Path) -> None:
     model = seqtool.load(runs / "tagger")
     tokens = [["The", "dog", "."], [], ["apple"]]
     expected = load_tagger(read_model(runs / "tagger/model")).tag(tokens)
@@ -52,7 +52,7 @@ def test_sentences_are_tokens_or_text(runs: Path) -> None:
         seqtool.load(runs / "scriptless").tag(["The dog"])
 
 
-def test_texts_are_sampled_and_scored(runs: Path) -> None:
+def test_sample_score_and_predict_equal_inference(runs: Path) -> None:
     model, plain = seqtool.load(runs / "text"), load_character_model(read_model(runs / "text/model"))
     given = {"temperature": 0.8, "top_k": 4, "top_p": 0.9, "seed": 5, "stop": "h"}
     expected = "".join(plain.sample("ab", 30, **given))  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_texts_are_sampled_and_scored(runs: Path) -> None:
     ).predict("abc")
 
 
-def test_each_kind_says_what_it_is_not(runs: Path) -> None:
+def test_methods_of_other_models_are_refused(runs: Path) -> None:
     with pytest.raises(seqtool.SeqtoolError, match="expected a character model, found a tagger"):
         seqtool.load(runs / "tagger").sample()
     with pytest.raises(seqtool.SeqtoolError, match="expected a tagger, found a character model"):
@@ -76,7 +76,7 @@ def _tag(model: seqtool.Model) -> list[list[str]]:
     return model.tag([["The", "dog"]])
 
 
-def test_models_are_sent_to_workers(runs: Path) -> None:
+def test_model_can_be_pickled(runs: Path) -> None:
     for name in ("tagger", "text"):
         model = seqtool.load(runs / name)
         again = pickle.loads(pickle.dumps(model))
@@ -86,7 +86,7 @@ def test_models_are_sent_to_workers(runs: Path) -> None:
         assert pool.submit(_tag, model).result(timeout=60) == _tag(model)
 
 
-def test_everything_public_is_listed_typed_and_described() -> None:
+def test_public_api_is_listed_typed_and_documented() -> None:
     assert set(seqtool.__all__) <= set(dir(seqtool))
     for name, function in inspect.getmembers(seqtool.Model, inspect.isfunction):
         if not name.startswith("_"):

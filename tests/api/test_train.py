@@ -1,4 +1,4 @@
-"""`seqtool.train` and `seqtool.read_config`: the examples in their docstrings, both tasks, and what they print."""
+"""`seqtool.train` and `seqtool.read_config`: examples of their docstrings, both tasks, and their output."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ PAIRS = {
 }
 
 
-def test_the_examples_in_the_docstrings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_of_docstrings_hold(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT)
-    for module in (teach, api):  # in this order: the second loads what the first trains
+    for module in (teach, api):  # in this order: the second example loads the model that the first one trains
         done = doctest.testmod(module, extraglobs={"seqtool": seqtool, "folder": tmp_path})
         assert done.failed == 0
         assert done.attempted > 0
 
 
-def test_a_mapping_trains_as_a_file_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_mapping_trains_like_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = seqtool.train(PAIRS, ["seed=3"], runs_dir=tmp_path)
     shown = capsys.readouterr()
     assert shown.out.splitlines()[0] == "epoch\tloss\tprediction"
@@ -45,7 +45,9 @@ def test_a_mapping_trains_as_a_file_would(tmp_path: Path, capsys: pytest.Capture
     assert len(run.model.predict("ab")) == 2
 
 
-def test_a_tagger_and_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_quiet_training_of_a_tagger_prints_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     overrides = {
         "training.epochs": 2,
         "training.shuffle": True,
@@ -60,7 +62,7 @@ def test_a_tagger_and_silence(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         run.model.predict("a")
 
 
-def test_a_data_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_file_gets_suggested_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("a.conll").write_text("a\tX\n\nb\tY\n\n" * 10)
     Path("b.txt").write_text("some words\nand more of them\n" * 10)
@@ -68,7 +70,7 @@ def test_a_data_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert seqtool.read_config(Path("b.txt"), {"training.epochs": 1}).settings.training.epochs == 1
 
 
-def test_mistakes_are_one_error_with_all_of_them() -> None:
+def test_config_error_lists_all_mistakes() -> None:
     with pytest.raises(ConfigError, match="did you mean hidden_size"):
         try:
             seqtool.read_config({**PAIRS, "model": {"hidden_sise": 4}}, {"training.lr": -1})
@@ -81,8 +83,9 @@ def test_mistakes_are_one_error_with_all_of_them() -> None:
         )
 
 
-def test_the_front_is_lazy_and_names_what_it_has() -> None:
-    code = "import sys, seqtool; print(sorted(name for name in ('numpy', 'torch', 'pydantic', 'yaml') if name in sys.modules), dir(seqtool))"
+def test_package_imports_lazily_and_lists_its_names() -> None:
+    heavy = ("numpy", "torch", "pydantic", "yaml")
+    code = f"import sys, seqtool; print(sorted(sys.modules.keys() & {heavy!r}), dir(seqtool))"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""`check` as a user meets it: what would be trained on, what looks wrong, and every refusal, before torch is loaded."""
+"""`check`: statistics of the training data, warnings, and errors, without torch."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ def config(folder: Path, more: str = "", train: str = TRAIN, dev: str = DEV) -> 
     (folder / "d.conll").write_text(dev)
     path = folder / "c.yaml"
     path.write_text(
-        f"task: tagger\ndata:\n  train: t.conll\n  dev: d.conll\ntraining:\n  epochs: 200\n  batch_size: 1\n{more}"
+        "task: tagger\ndata:\n  train: t.conll\n  dev: d.conll\n"
+        f"training:\n  epochs: 200\n  batch_size: 1\n{more}"
     )
     return path
 
 
-def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
+def test_check_lists_sizes_labels_words_spans_and_warnings(tmp_path: Path) -> None:
     found = inside("check", config(tmp_path), cwd=tmp_path)
     assert found.code == 0
     out = found.stdout
@@ -60,7 +61,7 @@ def test_everything_that_will_be_trained_on(tmp_path: Path) -> None:
     ],
     ids=lambda value: str(value)[:30],
 )
-def test_doubtful_settings(tmp_path: Path, given: tuple[str, ...], warning: str) -> None:
+def test_doubtful_settings_give_a_warning(tmp_path: Path, given: tuple[str, ...], warning: str) -> None:
     path = config(tmp_path)
     plain = inside("check", path, cwd=tmp_path)
     found = inside("check", path, *(part for one in given for part in ("--set", one)), cwd=tmp_path)
@@ -68,13 +69,13 @@ def test_doubtful_settings(tmp_path: Path, given: tuple[str, ...], warning: str)
     assert any(line.startswith("warning: ") and warning in line for line in found.lines), found.stdout
 
 
-def test_nothing_wrong_is_said_too(tmp_path: Path) -> None:
+def test_check_without_warnings_states_that_nothing_looks_wrong(tmp_path: Path) -> None:
     clean = "".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(30))
     found = inside("check", config(tmp_path, train=clean, dev="w1\tX\nv2\tY\n\n"), cwd=tmp_path)
     assert found.lines[-1] == "nothing looks wrong" and "well-formed" not in found.stdout
 
 
-def test_a_data_file_in_place_of_a_config(tmp_path: Path) -> None:
+def test_data_file_is_checked_with_suggested_settings(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"w{n} X\nv{n} Y\n\n" for n in range(30)))
     found = inside("check", "names.txt", cwd=tmp_path)
     assert (
@@ -96,19 +97,21 @@ def test_a_data_file_in_place_of_a_config(tmp_path: Path) -> None:
     ],
     ids=["ragged", "empty token", "empty label", "empty file"],
 )
-def test_what_training_would_refuse(tmp_path: Path, train: str, place: str, message: str) -> None:
+def test_malformed_data_exit_2_with_file_and_line(
+    tmp_path: Path, train: str, place: str, message: str
+) -> None:
     found = inside("check", config(tmp_path, train=train), cwd=tmp_path)
     assert found.code == 2 and found.stdout == ""
     assert place in found.stderr and message in found.stderr
 
 
-def test_an_empty_token_is_repaired_where_asked_for_and_its_line_said(tmp_path: Path) -> None:
+def test_empty_tokens_are_repaired_on_request_with_their_lines(tmp_path: Path) -> None:
     path = config(tmp_path, train="a\tX\n\tY\n\n_\tX\n\n\tY\n")
     found = inside("check", path, "--set", "data.empty_tokens=repair", cwd=tmp_path)
     assert found.code == 0
     assert "train: t.conll: empty tokens read as `_` in 2 sentences, first at line 2, 6" in found.lines
 
 
-def test_a_missing_file_is_named_with_where_to_get_it(tmp_path: Path) -> None:
+def test_missing_file_of_a_shipped_config_names_its_source(tmp_path: Path) -> None:
     found = inside("check", PROJECT / "configs/ewt.yaml", "--set", "data.train=no.conllu", cwd=tmp_path)
     assert found.code == 2 and "no.conllu" in found.stderr and "universaldependencies.org" in found.stderr

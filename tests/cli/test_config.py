@@ -1,4 +1,4 @@
-"""`config show` and `config diff`: what training will use, and who said so."""
+"""`config show` and `config diff`: settings of training and their origins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
-def test_what_is_shown_reads_as_the_resolved_settings(path: Path) -> None:
+def test_show_prints_yaml_that_reads_as_the_resolved_settings(path: Path) -> None:
     done = inside("config", "show", path, "--set", "seed=5", cwd=PROJECT)
     assert (done.code, done.stderr) == (0, "")
     read = read_settings(path, ["seed=5"])
@@ -28,7 +28,7 @@ def test_what_is_shown_reads_as_the_resolved_settings(path: Path) -> None:
         )
 
 
-def test_origins(tmp_path: Path) -> None:
+def test_show_prints_the_origin_of_each_setting(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "task: tagger\ndata:\n  train: t.conll\nmodel:\n  dropout: 0.4\n  dropout_output: 0.1\n"
     )
@@ -47,14 +47,14 @@ def test_origins(tmp_path: Path) -> None:
     ]
 
 
-def test_a_data_file_shows_what_is_chosen_for_it(tmp_path: Path) -> None:
+def test_show_of_a_data_file_prints_the_suggested_settings(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("a\tX\n\nb\tY\n\n" * 10)
     done = inside("config", "show", "a.conll", cwd=tmp_path)
     assert done.code == 0
     assert "  train: a.conll                              # settings for a.conll:8" in done.lines
 
 
-def test_a_run_is_known_by_its_name(tmp_path: Path) -> None:
+def test_show_finds_a_run_by_its_name(tmp_path: Path) -> None:
     run = tmp_path / "runs/mine"
     run.mkdir(parents=True)
     (run / "config.yaml").write_text("task: char\nname: mine\ndata: {alphabet: ab}\n")
@@ -73,13 +73,13 @@ def test_notes_about_settings_without_effect_are_on_stderr(tmp_path: Path) -> No
     assert done.stderr.startswith("note: ")
 
 
-def test_differences() -> None:
+def test_diff_prints_the_settings_that_differ() -> None:
     done = inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", cwd=PROJECT)
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split("  ")[0]: [cell for cell in line.split("  ") if cell][1:] for line in done.lines[1:]}
     assert [cell.strip() for cell in rows["model.hidden_size"]] == ["160", "128"]
     assert "model.dropout" in rows
-    assert "model.dropout_input" not in rows  # follows from dropout in both
+    assert "model.dropout_input" not in rows  # set by `dropout` in both configs
     assert "model.cell" not in rows
     value = json.loads(
         inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT).stdout
@@ -92,12 +92,12 @@ def test_differences() -> None:
 
 
 def line_of(text: str, path: str) -> int:
-    """The first line, counted from 1, that holds a text."""
+    """Return the number of the first line that contains a text, from 1."""
     lines = (PROJECT / path).read_text(encoding="utf-8").splitlines()
     return 1 + next(number for number, line in enumerate(lines) if text in line)
 
 
-def test_configs_of_different_tasks_and_equal_ones() -> None:
+def test_diff_compares_configs_of_different_tasks_and_equal_configs() -> None:
     first, second = (read_settings(PROJECT / "configs" / name) for name in ("hihell.yaml", "toy_tagger.yaml"))
     found = {one.key: one for one in differences(first, second)}
     assert found["data.pairs"].second is None
@@ -108,7 +108,7 @@ def test_configs_of_different_tasks_and_equal_ones() -> None:
     assert (done.code, done.stdout, done.stderr) == (0, "", "no setting differs\n")
 
 
-def test_lists_and_weights_are_told_in_words(tmp_path: Path) -> None:
+def test_show_prints_lists_and_weights_in_words(tmp_path: Path) -> None:
     head = "task: tagger\ndata: {train: a.conll}\n"
     (tmp_path / "a.yaml").write_text(
         head
@@ -133,13 +133,13 @@ def test_lists_and_weights_are_told_in_words(tmp_path: Path) -> None:
         pytest.param(["sho"], "No such command 'sho'", id="misspelt command"),
     ],
 )
-def test_mistakes_are_answered(arguments: list[str], message: str) -> None:
+def test_usage_errors_exit_2_with_place_and_message(arguments: list[str], message: str) -> None:
     done = inside("config", *arguments, cwd=PROJECT)
     assert (done.code, done.stdout) == (2, "")
     assert message in done.stderr
 
 
-def test_without_a_command_there_is_help_and_no_empty_error() -> None:
+def test_group_without_command_prints_its_help() -> None:
     done = inside("config", cwd=PROJECT)
     assert done.code == 2
     assert "show" in done.stdout + done.stderr

@@ -1,4 +1,4 @@
-"""Every mistake that a newcomer makes on the way to a first model: one clear answer, exit code 2, nothing left behind."""
+"""Mistakes of a new user before the first model: one clear message, exit code 2, no files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ HIHELL = str(PROJECT / "configs/hihell.yaml")
 
 
 class Case(NamedTuple):
-    """A command, the files it finds, and what it says."""
+    """A command, the files in its directory, and its message."""
 
     command: str
     says: tuple[str, ...]
@@ -54,7 +54,8 @@ CASES = {
             "5 mistakes",
         ),
         {
-            "c.yaml": "tsk: tagger\ndata: {train: x, labl: upos}\nmodel: {cell: lstn}\ntraining: {epochs: many}\n"
+            "c.yaml": "tsk: tagger\ndata: {train: x, labl: upos}\n"
+            "model: {cell: lstn}\ntraining: {epochs: many}\n"
         },
     ),
     "an empty section": Case(
@@ -103,7 +104,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
-def test_the_answer_is_clear(case: Case, tmp_path: Path) -> None:
+def test_error_names_place_message_and_hint(case: Case, tmp_path: Path) -> None:
     for name, content in case.files.items():
         (tmp_path / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     found = seqtool(*case.command.split(), cwd=tmp_path)
@@ -113,4 +114,4 @@ def test_the_answer_is_clear(case: Case, tmp_path: Path) -> None:
     assert found.stderr.startswith("error: ") or "\nerror: " in found.stderr
     for part in case.says:
         assert part in found.stderr
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(case.files)  # nothing half-written
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == sorted(case.files)  # no incomplete file

@@ -72,7 +72,7 @@ def plain(folder: Path, *arguments: str) -> Result:
 
 
 def test_json_contains_every_score(folder: Path) -> None:
-    value = report(folder, "good")  # the run's own test file
+    value = report(folder, "good")  # the test file of the run
     assert value["data"] == [str(folder / "test.conll")]
     assert (value["tokens"], value["sentences"]) == (15, 4)
     assert value["accuracy"] == pytest.approx(12 / 15) and value["sentence_accuracy"] == pytest.approx(0.5)
@@ -94,7 +94,7 @@ def test_spans_are_counted_like_conlleval_and_strictly(folder: Path) -> None:
     value = report(folder, "good")
     assert (
         value["spans"]["support"] == 7 and value["spans_strict"]["support"] == 6
-    )  # I-LOC after O begins no strict span
+    )  # strict: I-LOC after O does not begin a span
     assert value["spans"]["types"].keys() == {"PER", "LOC", "ORG"}
     lenient, strict = plain(folder, "good").stdout, plain(folder, "good", "--strict").stdout
     assert "conlleval's reading" in lenient and "(strict;" in strict

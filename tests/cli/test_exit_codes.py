@@ -1,4 +1,4 @@
-"""The error boundary: how each exception ends the process, whatever raised it."""
+"""Error boundary: message and exit code of each exception."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqtool.errors import DataError, Diverged, Stopped
 
 
 def ending(raised: BaseException, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
-    """The exit code and stderr of an application whose only command raises this."""
+    """Return exit code and stderr of an application whose only command raises an exception."""
     app = typer.Typer()
 
     @app.command()
@@ -51,12 +51,13 @@ def ended(app: Any, monkeypatch: pytest.MonkeyPatch, stdout: Any = None) -> tupl
         pytest.param(
             OSError(errno.ENOSPC, "No space left on device", "out.tsv"),
             2,
-            "error: out.tsv  cannot write: No space left on device\n hint: free some space, or write to another disk\n",
+            "error: out.tsv  cannot write: No space left on device\n"
+            " hint: free some space, or write to another disk\n",
             id="full disk",
         ),
     ],
 )
-def test_what_is_expected_ends_with_its_code(
+def test_expected_exception_ends_with_its_exit_code(
     raised: BaseException, code: int, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ending(raised, monkeypatch) == (code, said)
@@ -67,12 +68,12 @@ def test_what_is_expected_ends_with_its_code(
     [RuntimeError("a bug"), PermissionError(errno.EACCES, "Permission denied")],
     ids=["bug", "not the disk"],
 )
-def test_a_bug_keeps_its_traceback(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bug_keeps_its_traceback(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(type(raised)):
         ending(raised, monkeypatch)
 
 
-def test_ctrl_c_before_a_command_is_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_outside_a_command_exits_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def application(raised: BaseException) -> Callable[..., None]:
         def called(**_: object) -> None:
             raise raised
@@ -84,16 +85,16 @@ def test_ctrl_c_before_a_command_is_reached(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 class Gone(io.StringIO):
-    """What is left of a pipe whose reader went away."""
+    """A stdout whose reader has closed the pipe."""
 
     def flush(self) -> None:
         raise BrokenPipeError
 
 
 @pytest.mark.parametrize(
-    ("raised", "code"), [(None, 0), (DataError("wrong"), 2)], ids=["all well", "a mistake beside it"]
+    ("raised", "code"), [(None, 0), (DataError("wrong"), 2)], ids=["no error", "user error"]
 )
-def test_a_pipe_closed_before_the_last_flush(
+def test_pipe_closed_before_the_last_flush_ends_silently(
     raised: Exception | None, code: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped = []
@@ -115,7 +116,7 @@ def test_a_pipe_closed_before_the_last_flush(
     assert dropped == [True]
 
 
-def test_a_pipe_closed_behind_what_the_parser_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipe_closed_after_output_of_the_parser_ends_silently(monkeypatch: pytest.MonkeyPatch) -> None:
     dropped: list[bool] = []
     monkeypatch.setattr("seqtool.cli.exit_codes.drop_stdout", lambda: dropped.append(True))
     assert ended(lambda **_: None, monkeypatch, Gone()) == (0, "")

@@ -1,4 +1,4 @@
-"""`init` and `schema`: what is written is what training a data file uses, and the user's files stay."""
+"""`init` and `schema`: written configs equal the settings of training; files of the user are not replaced."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_tagger_for_a_file(folder: Path) -> None:
+def test_init_writes_a_tagger_config_for_a_file(folder: Path) -> None:
     done = inside("init", "tagger", "my words.conll", cwd=folder)
     assert (done.code, done.lines) == (0, ["my-words.yaml", "seqtool-schema.json"])
     assert done.stderr.splitlines()[-1] == "next: seqtool train-tagger my-words.yaml"
@@ -37,7 +37,7 @@ def test_a_tagger_for_a_file(folder: Path) -> None:
     assert settings.data.train == (str(folder / "my words.conll"),)  # type: ignore[union-attr]
 
 
-def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_written_config_equals_the_suggested_settings(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The written config equals the suggested settings, which training a data file uses."""
     monkeypatch.chdir(folder)
     for task, data, suggestion in (
@@ -51,7 +51,7 @@ def test_it_is_what_training_the_file_uses(folder: Path, monkeypatch: pytest.Mon
         assert set(value) == {"version", "config", "written", "next"}
 
 
-def test_dev_and_test_files_are_named(folder: Path) -> None:
+def test_config_names_dev_and_test_files(folder: Path) -> None:
     (folder / "d.conll").write_text(SENTENCES)
     assert (
         inside("init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder).code
@@ -103,7 +103,7 @@ def test_every_setting_of_a_written_config_has_a_comment(arguments: list[str], t
 
 
 @pytest.mark.parametrize("task", ["char", "tagger"])
-def test_a_template_reads_and_says_what_to_put_in(task: str, tmp_path: Path) -> None:
+def test_template_is_valid_and_names_the_placeholder(task: str, tmp_path: Path) -> None:
     done = inside("init", task, cwd=tmp_path)
     assert done.code == 0
     assert done.stderr.startswith("replace t")
@@ -113,7 +113,7 @@ def test_a_template_reads_and_says_what_to_put_in(task: str, tmp_path: Path) -> 
     assert read.notes == ()
 
 
-def test_the_users_files_stay(folder: Path) -> None:
+def test_files_of_the_user_are_not_replaced(folder: Path) -> None:
     (folder / "notes.yaml").write_text("task: char\n")
     done = inside("init", "char", "notes.txt", cwd=folder)
     assert (done.code, done.stdout) == (2, "")
@@ -179,7 +179,9 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
         pytest.param(["tagger", "notes.txt"], "notes.txt", "", id="no labels"),
     ],
 )
-def test_mistakes_are_answered(arguments: list[str], message: str, hint: str, folder: Path) -> None:
+def test_usage_errors_exit_2_with_message_and_hint(
+    arguments: list[str], message: str, hint: str, folder: Path
+) -> None:
     done = inside("init", *arguments, cwd=folder)
     assert (done.code, done.stdout) == (2, "")
     assert message in done.stderr

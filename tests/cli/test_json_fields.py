@@ -1,4 +1,4 @@
-"""docs/json.md is true: each of its rows is held by command lines that together print the fields it names, and no others."""
+"""docs/json.md: the command lines of each row together print exactly the fields that the row names."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ COMMANDS = {
     ],
     "`train-… --seeds N`": [f"train-char configs/hihell.yaml --name several --seeds 2 {BRIEF}"],
     "`sweep`": [
-        "sweep configs/toy_tagger.yaml --space space.yaml --trials 1 --set data.split=0.4 --set training.epochs=1 --name s --json"
+        "sweep configs/toy_tagger.yaml --space space.yaml --trials 1 --set data.split=0.4 "
+        "--set training.epochs=1 --name s --json"
     ],
     "`predict`": ["predict --model hihell hihell --json"],
     "`sample`": ["sample --model text --length 3 --json"],
@@ -54,7 +55,7 @@ NEEDS = {"`report`": "matplotlib", "`sweep`": "optuna", "`export --to onnx`": "o
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with configs, files and a run of each kind."""
+    """Write a folder with configs, files and a run of each kind."""
     folder = tmp_path_factory.mktemp("shop")
     shutil.copytree(PROJECT / "configs", folder / "configs")
     (folder / "data").mkdir()
@@ -76,19 +77,19 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def names(value: Any) -> Iterator[str]:
-    """The names of all fields, at any depth."""
+    """Return the names of all fields, at any depth."""
     if isinstance(value, dict):
         yield from value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         yield from names(inner)
 
 
-def test_every_row_is_held() -> None:
+def test_every_documented_command_is_tested() -> None:
     assert list(COMMANDS) == list(ROWS)
 
 
 @pytest.mark.parametrize("row", COMMANDS)
-def test_fields_are_those_that_are_documented(row: str, shop: Path) -> None:
+def test_printed_fields_are_the_documented_ones(row: str, shop: Path) -> None:
     pytest.importorskip(NEEDS.get(row, "json"))
     documented = set(re.findall(r"`([a-z_0-9]+)`", ROWS[row]))
     printed, deep = set(), set()
@@ -104,7 +105,7 @@ def test_fields_are_those_that_are_documented(row: str, shop: Path) -> None:
 
 
 def test_every_command_prints_json(tmp_path: Path) -> None:
-    """But for `schema`, which is JSON; and every one has its row."""
+    """Every command has a row, except for `schema`, whose output is JSON."""
     root: Any = typer.main.get_command(app)
     groups = {group: root.commands[group].commands for group in ("config", "runs")}
     paths = [[name] for name in root.commands] + [

@@ -1,4 +1,4 @@
-"""The lecture's character network at the command line: trained, printed, kept, used and looked at."""
+"""Character network of the lecture on the command line: training, kept model, prediction and inspection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from tests.support.shell import PROJECT, Result, in_terminal, seqtool, start
 
 HIHELL = PROJECT / "configs/hihell.yaml"
 ROWS = (
-    "1.658 llllol · 1.500 llllll · 1.387 llllll · 1.260 ililll · 1.152 ililll · 1.047 ililll · 0.926 ililll · 0.808 ililll · "
+    "1.658 llllol · 1.500 llllll · 1.387 llllll · 1.260 ililll · "
+    "1.152 ililll · 1.047 ililll · 0.926 ililll · 0.808 ililll · "
     "0.698 ehello · 0.601 ehello · 0.522 ehello · 0.455 ehello · 0.397 ehello · 0.348 ehello · 0.312 ihello"
 )
 TABLE = [
@@ -31,12 +32,12 @@ def trained(folder: Path) -> Result:
     return seqtool("train-char", HIHELL, cwd=folder)
 
 
-def test_the_table_is_the_notebooks(trained: Result) -> None:
+def test_table_equals_that_of_the_notebook(trained: Result) -> None:
     assert trained.code == 0, trained.stderr
     assert trained.lines == TABLE
 
 
-def test_what_surrounds_it_is_told_on_stderr(trained: Result) -> None:
+def test_data_network_and_next_command_are_on_stderr(trained: Result) -> None:
     told = trained.stderr
     assert "Elman RNN character model, 69 parameters" in told
     assert re.search(r"input +one-hot of 5 symbols: h i e l o\n", told)
@@ -46,7 +47,7 @@ def test_what_surrounds_it_is_told_on_stderr(trained: Result) -> None:
     assert told.splitlines()[-2:] == ["model: runs/hihell/model", "next: seqtool predict hihell"]
 
 
-def test_the_run_holds_what_it_promises(trained: Result, folder: Path) -> None:
+def test_run_directory_contains_the_documented_files(trained: Result, folder: Path) -> None:
     run = folder / "runs/hihell"
     assert trained.code == 0
     assert {"config.yaml", "metrics.jsonl", "samples.jsonl", "evaluation.json", "model"} <= {
@@ -62,7 +63,7 @@ def test_the_run_holds_what_it_promises(trained: Result, folder: Path) -> None:
     assert (manifest["epoch"], manifest["seed"], manifest["device"]) == (15, 777, "cpu")
     assert (
         f"{manifest['scores']['train_loss']:.3f}" == "0.312"
-    )  # the notebook's row 15, not the state one update later
+    )  # row 15 of the notebook, not the state after one more update
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     samples = [json.loads(line) for line in (run / "samples.jsonl").read_text().splitlines()]
     rows = [
@@ -73,7 +74,7 @@ def test_the_run_holds_what_it_promises(trained: Result, folder: Path) -> None:
     assert {"step", "epoch", "seconds", "lr", "train_loss"} <= metrics[0].keys()
 
 
-def test_the_kept_model_predicts_what_its_row_says(trained: Result, folder: Path) -> None:
+def test_kept_model_predicts_the_text_of_its_row(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     found = seqtool("predict", "hihell", "hihel", cwd=folder)
     assert (found.code, found.lines) == (0, ["ihello", "ihell"])
@@ -81,7 +82,7 @@ def test_the_kept_model_predicts_what_its_row_says(trained: Result, folder: Path
     assert seqtool("predict", cwd=folder, stdin="hihell\n").lines == ["ihello"]
 
 
-def test_an_unseen_symbol_is_named_with_the_alphabet(trained: Result, folder: Path) -> None:
+def test_unknown_symbol_is_named_with_the_alphabet(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     found = seqtool("predict", "--model", "hihell", "hixell", cwd=folder)
     assert (found.code, found.stdout) == (2, "")
@@ -90,9 +91,7 @@ def test_an_unseen_symbol_is_named_with_the_alphabet(trained: Result, folder: Pa
     )
 
 
-def test_the_resolved_config_repeats_the_run_byte_for_byte(
-    trained: Result, folder: Path, tmp_path: Path
-) -> None:
+def test_resolved_config_repeats_the_run_byte_for_byte(trained: Result, folder: Path, tmp_path: Path) -> None:
     assert trained.code == 0
     again = seqtool("train-char", folder / "runs/hihell/config.yaml", cwd=tmp_path)
     assert again.lines == TABLE
@@ -102,13 +101,13 @@ def test_the_resolved_config_repeats_the_run_byte_for_byte(
         ).read_bytes(), name
 
 
-def test_a_terminal_tells_right_from_wrong_by_colour(tmp_path: Path) -> None:
+def test_terminal_colors_right_and_wrong_symbols(tmp_path: Path) -> None:
     shown = in_terminal("train-char", HIHELL, cwd=tmp_path, columns=80)
     assert shown.code == 0
     last = next(line for line in shown.stdout.splitlines() if "0.312" in line and "best" not in line)
     first = next(line for line in shown.stdout.splitlines() if "1.658" in line)
     assert last.count("\x1b[32m") == 6
-    assert (first.count("\x1b[1;4;31m"), first.count("\x1b[32m")) == (5, 1)  # of llllol one l is right
+    assert (first.count("\x1b[1;4;31m"), first.count("\x1b[32m")) == (5, 1)  # one l of llllol is right
     plain = in_terminal("train-char", HIHELL, cwd=tmp_path, NO_COLOR="1").stdout
     assert "ihello" in plain
     assert "\x1b[3" not in plain
@@ -140,18 +139,18 @@ def test_json_is_one_object_and_the_rows_go_to_stderr(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "elsewhere/one/model/manifest.json").read_text())["seed"] == 5
 
 
-def test_several_seeds_end_in_mean_and_deviation(tmp_path: Path) -> None:
+def test_several_seeds_end_with_mean_and_deviation(tmp_path: Path) -> None:
     found = seqtool("train-char", HIHELL, "--seeds", "3", "--json", "--quiet", cwd=tmp_path)
     value = json.loads(found.stdout)
     losses = [run["scores"]["train_loss"] for run in value["runs"]]
     assert [Path(run["run"]).name for run in value["runs"]] == ["seed-777", "seed-778", "seed-779"]
     assert value["mean"]["train_loss"] == pytest.approx(sum(losses) / 3)
     assert found.stderr == ""
-    # Runs that lie inside another are never the newest: nothing has been trained under the root itself.
+    # Runs inside another run are never the newest, and the root contains no other run.
     assert seqtool("predict", "hihell", cwd=tmp_path).code == 2
 
 
-def test_a_reader_that_leaves_does_not_end_the_training(tmp_path: Path) -> None:
+def test_closed_pipe_does_not_end_training(tmp_path: Path) -> None:
     process = start("train-char", HIHELL, cwd=tmp_path)
     assert process.stdout is not None
     process.stdout.readline()
@@ -160,7 +159,7 @@ def test_a_reader_that_leaves_does_not_end_the_training(tmp_path: Path) -> None:
     assert (tmp_path / "runs/hihell/model/manifest.json").is_file()
 
 
-def test_another_pair_works_or_says_which_key_to_change(tmp_path: Path) -> None:
+def test_another_pair_trains_or_names_the_key_to_change(tmp_path: Path) -> None:
     other = "data.pairs=[[hallo, alloh]]"
     refused = seqtool("train-char", HIHELL, "--set", other, cwd=tmp_path)
     assert refused.code == 2
@@ -182,7 +181,7 @@ def test_symbols_are_strings_however_yaml_reads_them(tmp_path: Path) -> None:
     assert "symbols: n o y e s 1 2" in found.stderr
 
 
-def test_the_lectures_cell_is_worked_out_in_numbers(tmp_path: Path) -> None:
+def test_inspect_prints_the_first_step_of_the_cell_in_numbers(tmp_path: Path) -> None:
     found = seqtool("inspect", PROJECT / "configs/hello.yaml", "--text", "hello", cwd=tmp_path)
     assert found.code == 0, found.stderr
     assert re.search(r"input +1x5x4", found.stdout)
@@ -191,17 +190,17 @@ def test_the_lectures_cell_is_worked_out_in_numbers(tmp_path: Path) -> None:
     assert re.search(r"o +0 0 0 1 +-0.7762 +0.8319\n", found.stdout)
     assert "the last output equals the final state: [-0.7762, 0.8319]\n" in found.stdout
     assert "W_ih x + b_ih   = [-0.5913, 0.5393] + [-0.5527, 0.1716]" in found.stdout
-    assert not list(tmp_path.iterdir())  # looking writes nothing
+    assert not list(tmp_path.iterdir())  # `inspect` writes no files
 
 
-def test_a_config_without_data_cannot_be_trained(tmp_path: Path) -> None:
+def test_config_without_data_is_refused_by_training(tmp_path: Path) -> None:
     found = seqtool("train-char", PROJECT / "configs/hello.yaml", cwd=tmp_path)
     assert found.code == 2
     assert "there is nothing to train on" in found.stderr
     assert "seqtool inspect CONFIG --text TEXT" in found.stderr
 
 
-def test_a_run_is_looked_at(trained: Result, folder: Path) -> None:
+def test_inspect_shows_a_trained_run(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     shown = seqtool("inspect", "hihell", "--text", "hihell", cwd=folder)
     for expected in (

@@ -1,4 +1,4 @@
-"""The lecture's tagger at the command line, and a tagger on files like real ones: trained, printed, kept, used."""
+"""Tagger of the lecture on the command line, and a tagger on realistic files: training and use."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def trained(folder: Path) -> Result:
     return seqtool("train-tagger", TOY, cwd=folder)
 
 
-def test_ten_rows_and_the_labels_of_both_sentences(trained: Result) -> None:
+def test_training_prints_ten_rows_and_the_labels_of_both_sentences(trained: Result) -> None:
     assert trained.code == 0, trained.stderr
     assert trained.lines[0] == "epoch\tloss\taccuracy\tprediction"
     assert [line.split("\t")[0] for line in trained.lines[1:]] == [str(epoch) for epoch in range(30, 301, 30)]
@@ -39,7 +39,7 @@ def test_ten_rows_and_the_labels_of_both_sentences(trained: Result) -> None:
     assert trained.stderr.endswith('next: seqtool tag "The dog ate the apple"\n')
 
 
-def test_a_pipe_gets_lines(trained: Result, folder: Path) -> None:
+def test_pipe_gets_tsv_lines(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     found = seqtool("tag", "The dog ate the apple", "Everybody read that book", cwd=folder)
     assert found.stdout == TAGGED + "Everybody\tNN\nread\tV\nthat\tDET\nbook\tNN\n\n"
@@ -47,7 +47,7 @@ def test_a_pipe_gets_lines(trained: Result, folder: Path) -> None:
     assert seqtool("tag", "-", cwd=folder, stdin="The dog ate the apple").stdout == TAGGED
 
 
-def test_a_terminal_gets_a_table_that_marks_unseen_words(trained: Result, folder: Path) -> None:
+def test_terminal_gets_a_table_that_marks_unseen_words(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     shown = in_terminal("tag", "The cat ate the apple", cwd=folder)
     assert shown.code == 0
@@ -58,14 +58,14 @@ def test_a_terminal_gets_a_table_that_marks_unseen_words(trained: Result, folder
     assert re.search(r"^cat\* +\w+\r?$", plain, re.MULTILINE)
 
 
-def test_an_unseen_word_is_named_once(trained: Result, folder: Path) -> None:
+def test_unseen_word_is_named_once(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     found = seqtool("tag", "The cat ate the cat", "cat", cwd=folder)
     assert found.code == 0
     assert found.stderr.count("'cat'") == 1
 
 
-def test_an_argument_is_text_even_where_it_names_a_file(trained: Result, folder: Path) -> None:
+def test_argument_is_text_even_if_a_file_has_this_name(trained: Result, folder: Path) -> None:
     assert trained.code == 0
     (folder / "dog").write_text("The dog ate the apple\n")
     as_text = seqtool("tag", "dog", cwd=folder)

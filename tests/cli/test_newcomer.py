@@ -1,6 +1,6 @@
-"""Tried as a newcomer would: from nothing to a tagger on one's own file, each mistake on the way answered so that the next try works.
+"""Session of a new user: from an empty folder to a tagger. The hint of each error leads to the next step.
 
-The script is what a person types; the answers are what they see. And the shell script of the examples, run as a program.
+The test also runs the shell script of the examples.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ FAST = ("--set", "training.epochs=12", "--quiet")
 
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
-    """A folder with nothing but the user's own file: token, tab, label."""
+    """Return a folder that contains only a file of the user: token, tab, label."""
     rows = [
         "".join(f"{word}\t{label}\n" for word, label in zip(words, LABELS, strict=True))
         for words in product(*WORDS)
@@ -37,14 +37,14 @@ def home(tmp_path: Path) -> Path:
 
 
 def answered(done: Result, *parts: str) -> None:
-    """The command ended with 2 and an answer that holds these parts."""
+    """Check that a command ended with 2 and that its message contains these parts."""
     assert (done.code, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
     for part in parts:
         assert part in done.stderr
 
 
-def test_from_nothing_to_a_tagged_sentence_in_three_commands(home: Path) -> None:
+def test_three_commands_lead_to_a_tagged_sentence(home: Path) -> None:
     looked = inside("check", "my.conll", cwd=home)
     assert looked.lines[-1] == "nothing looks wrong"
     trained = inside("train-tagger", "my.conll", *FAST, cwd=home)
@@ -53,14 +53,14 @@ def test_from_nothing_to_a_tagged_sentence_in_three_commands(home: Path) -> None
     assert tagged.stdout == "The\tDET\ncat\tNOUN\nsleeps\tVERB\n\n"
 
 
-def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None:
+def test_hint_of_each_error_leads_to_the_next_step(home: Path) -> None:
     # a wrong path
     answered(
         inside("train-tagger", "mine.conll", cwd=home),
         "mine.conll  there is no such file",
         "did you mean my.conll?",
     )
-    # the settings written down first, and a key misspelt
+    # settings written to a file, with a misspelled key
     assert inside("init", "tagger", "my.conll", cwd=home).code == 0
     config = home / "my.yaml"
     good = config.read_text()
@@ -68,7 +68,7 @@ def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None
     answered(
         inside("train-tagger", "my.yaml", cwd=home), "my.yaml:", "hidden_sise", "did you mean hidden_size?"
     )
-    # a value of the wrong kind, and one out of its range: both at once
+    # a value of the wrong type and a value out of its range, reported together
     config.write_text(
         good.replace("lr: 0.004", "lr: fast").replace("bidirectional: true", "bidirectional: perhaps")
     )
@@ -77,13 +77,13 @@ def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None
         "training.lr: expected a number",
         "model.bidirectional: expected true or false",
     )
-    # a column that is not there
+    # a missing column
     config.write_text(good.replace("  split:", "  label: 3\n  split:"))
     answered(inside("train-tagger", "my.yaml", cwd=home), "column", " hint: ")
     # the wrong command for the config
     config.write_text(good)
     answered(inside("train-char", "my.yaml", cwd=home), "run: seqtool train-tagger my.yaml")
-    # now it works, on the very file that was mended
+    # the corrected file works
     assert inside("train-tagger", "my.yaml", *FAST, cwd=home).code == 0
     assert inside("tag", "A bird sings", cwd=home).stdout.split() == [
         "A",
@@ -95,13 +95,13 @@ def test_each_mistake_is_answered_so_that_the_next_try_works(home: Path) -> None
     ]
 
 
-def test_no_development_file_is_no_mistake(home: Path) -> None:
+def test_training_works_without_development_file(home: Path) -> None:
     seen = inside("check", "my.conll", cwd=home)
     assert "held out of train by seed 1 (data.split: 0.1)" in seen.stdout
     answered(inside("train-tagger", "my.conll", "--dev", "gone.conll", cwd=home), "gone.conll")
 
 
-def test_tabs_or_blanks_are_found_out_and_can_be_said(home: Path) -> None:
+def test_separator_is_detected_or_set(home: Path) -> None:
     text = (home / "my.conll").read_text()
     (home / "blanks.conll").write_text(text.replace("\t", " "))
     seen = inside("check", "blanks.conll", cwd=home)
@@ -115,8 +115,8 @@ def test_tabs_or_blanks_are_found_out_and_can_be_said(home: Path) -> None:
     assert inside("check", "blanks.conll", "--set", "data.separator=space", cwd=home).code == 0
 
 
-def test_the_wrong_column_shows_in_what_check_prints(home: Path) -> None:
-    """The first column is made the label: its words are listed as labels, and the right one is one option away."""
+def test_check_shows_a_wrong_label_column(home: Path) -> None:
+    """With the first column as label, words are listed as labels, and one option corrects it."""
     wrong = inside(
         "check", "my.conll", "--set", "data.columns=[pos, form]", "--set", "data.label=pos", cwd=home
     )
@@ -124,7 +124,7 @@ def test_the_wrong_column_shows_in_what_check_prints(home: Path) -> None:
     assert "  NOUN " in inside("check", "my.conll", "--set", "data.label=2", cwd=home).stdout
 
 
-# --- a text of one's own --------------------------------------------------------------------------------------------------
+# --- a text of one's own ------------------------------------------------------------------------------------
 
 
 STEPS = ("--set", "training.max_steps=2", "--set", "training.warmup_steps=0", "--set", "training.threads=1")
@@ -144,7 +144,7 @@ PROSE = "The cät sat on the mat.\nThen it went away, to see the river.\n" * 40
     ],
     ids=["a line without end", "CR LF", "UTF-16", "latin-1", "binary", "three symbols", "one long line"],
 )
-def test_any_text_trains(content: bytes, said: str, tmp_path: Path) -> None:
+def test_any_text_can_be_trained_on(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "my.txt").write_bytes(content)
     done = inside("train-char", "my.txt", *STEPS, cwd=tmp_path)
     assert done.code == 0, done.stderr
@@ -175,7 +175,7 @@ def test_many_small_files_are_one_text(tmp_path: Path) -> None:
     ],
     ids=["empty", "a mark alone", "white space", "two symbols", "a folder", "a pipe", "standard input"],
 )
-def test_what_is_no_text_is_answered_and_leaves_nothing(
+def test_input_that_is_not_text_exits_2_without_files(
     name: str, content: bytes | None, parts: tuple[str, ...], tmp_path: Path
 ) -> None:
     if content is not None:
@@ -187,12 +187,12 @@ def test_what_is_no_text_is_answered_and_leaves_nothing(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-# --- the example script ---------------------------------------------------------------------------------------------------
+# --- the example script -------------------------------------------------------------------------------------
 
 
 @pytest.fixture
 def program(tmp_path: Path) -> dict[str, str]:
-    """An environment in which `seqtool` is on the path."""
+    """Return an environment in which `seqtool` is on the path."""
     folder = tmp_path / "bin"
     folder.mkdir()
     (folder / "seqtool").write_text(f'#!/bin/sh\nexec "{sys.executable}" -m seqtool "$@"\n')
@@ -206,7 +206,7 @@ def script(home: Path, program: dict[str, str], config: str) -> subprocess.Compl
 
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
-def test_the_example_script_trains_tags_and_acts_on_exit_codes(home: Path, program: dict[str, str]) -> None:
+def test_example_script_trains_tags_and_uses_exit_codes(home: Path, program: dict[str, str]) -> None:
     inside("init", "tagger", "my.conll", cwd=home)
     config = home / "my.yaml"
     good = config.read_text().replace("epochs: 40", "epochs: 4")

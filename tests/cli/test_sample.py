@@ -1,4 +1,4 @@
-"""`seqtool sample` as a user meets it."""
+"""`sample`: prompts, options, output and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.stored_models import store_character_model, store_tagger
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with runs of every kind."""
+    """Write a folder with runs of every kind."""
     folder = tmp_path_factory.mktemp("sample")
     store_character_model(folder / "runs/lines", kind="lines")
     store_character_model(folder / "runs/pairs", kind="pairs")
@@ -36,21 +36,21 @@ def sample(here: Path, *arguments: str | Path, name: str = "text", stdin: str | 
     return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
-def test_the_text_is_the_models_own_after_its_prompt(here: Path) -> None:
+def test_sample_prints_prompt_and_text_of_the_model(here: Path) -> None:
     expected = "".join(model(here).sample("abc", 40, temperature=0.7, top_k=5, top_p=0.9, seed=3))
     given = ("--length", "40", "--temperature", "0.7", "--top-k", "5", "--top-p", "0.9", "--seed", "3")
     assert sample(here, "--prompt", "abc", *given).stdout == f"abc{expected}\n"
     assert sample(here, "--prompt", "abc", "--no-echo", *given).stdout == f"{expected}\n"
 
 
-def test_the_newest_model_of_a_fitting_kind_is_taken_and_named(here: Path) -> None:
+def test_newest_text_model_is_used_and_named(here: Path) -> None:
     done = inside("sample", "--length", "5", cwd=here)
     assert done.code == 0
     assert done.stderr == "model: runs/text (the newest)\n"
     assert done.stdout.removesuffix("\n") == "".join(model(here).sample("", 5)).removesuffix("\n")
 
 
-def test_a_prompt_from_a_file_or_a_pipe_is_read_whole(here: Path) -> None:
+def test_prompt_of_a_file_or_pipe_is_read_whole(here: Path) -> None:
     (here / "prompt.txt").write_text("ab\ncd\n")
     expected = "ab\ncd\n" + "".join(model(here).sample("ab\ncd\n", 8)) + "\n"
     assert sample(here, "--prompt-file", here / "prompt.txt", "--length", "8").stdout == expected
@@ -59,7 +59,7 @@ def test_a_prompt_from_a_file_or_a_pipe_is_read_whole(here: Path) -> None:
     assert sample(here, "--prompt-file", here / "line.txt", name="lines").stdout.startswith("ab")
 
 
-def test_several_samples_are_set_apart_and_each_can_be_had_again(here: Path) -> None:
+def test_several_samples_are_separated_and_reproducible(here: Path) -> None:
     texts = ["".join(model(here).sample("a", 6, seed=seed)) for seed in (7, 8, 9)]
     several = sample(here, "--prompt", "a", "--length", "6", "--seed", "7", "--num", "3").stdout
     assert several == "---\n".join(f"a{text}".removesuffix("\n") + "\n" for text in texts)
@@ -67,7 +67,7 @@ def test_several_samples_are_set_apart_and_each_can_be_had_again(here: Path) -> 
     assert len(lines) == 3
 
 
-def test_json_gives_prompt_text_seed_and_log_probability(here: Path) -> None:
+def test_json_contains_prompt_text_seed_and_log_probability(here: Path) -> None:
     done = sample(here, "--prompt", "ab", "--length", "9", "--num", "2", "--json")
     objects = [json.loads(line) for line in done.lines]
     assert [one["seed"] for one in objects] == [0, 1]
@@ -77,7 +77,7 @@ def test_json_gives_prompt_text_seed_and_log_probability(here: Path) -> None:
         assert one["log_probability"] == pytest.approx(-model(here).score(one["text"], "ab").total, abs=1e-4)
 
 
-def test_a_stop_ends_the_text_before_it(here: Path) -> None:
+def test_stop_ends_the_text_before_it(here: Path) -> None:
     free = sample(here, "--prompt", "a", "--no-echo", "--length", "200").stdout
     stop = free[10:12]
     assert (
@@ -86,7 +86,7 @@ def test_a_stop_ends_the_text_before_it(here: Path) -> None:
     )
 
 
-def test_an_unknown_symbol_in_a_prompt_is_named_or_skipped(here: Path) -> None:
+def test_unknown_symbol_of_a_prompt_is_named_or_skipped(here: Path) -> None:
     wrong = sample(here, "--prompt", "ab\nc§d", "--length", "4")
     assert (wrong.code, wrong.stdout) == (2, "")
     assert "--prompt:2:2  symbol '§' (U+00A7) is not in the alphabet" in wrong.stderr
@@ -97,14 +97,14 @@ def test_an_unknown_symbol_in_a_prompt_is_named_or_skipped(here: Path) -> None:
     assert "§" in skipped.stderr
 
 
-def test_a_model_of_bytes_gives_text(here: Path) -> None:
+def test_byte_model_prints_text(here: Path) -> None:
     expected = "".join(model(here, "bytes").sample("é", 60))
     assert sample(here, "--prompt", "é", "--length", "60", "--no-echo", name="bytes").stdout.rstrip(
         "\n"
     ) == expected.rstrip("\n")
 
 
-def test_other_models_point_to_their_own_commands(here: Path, tmp_path: Path) -> None:
+def test_other_models_are_refused_with_their_commands(here: Path, tmp_path: Path) -> None:
     aligned = sample(here, name="pairs")
     assert aligned.code == 2 and "seqtool predict" in aligned.stderr
     tagger = sample(here, name="tagger")
@@ -129,20 +129,20 @@ def test_other_models_point_to_their_own_commands(here: Path, tmp_path: Path) ->
     ],
     ids=lambda value: value if isinstance(value, str) else value[0],
 )
-def test_wrong_arguments_exit_with_2_and_say_which(here: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_wrong_arguments_exit_2_and_are_named(here: Path, arguments: tuple[str, ...], said: str) -> None:
     done = sample(here, *arguments)
     assert (done.code, done.stdout) == (2, "")
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_terminal_gets_the_text_as_it_comes_and_no_control_characters(tmp_path: Path) -> None:
+def test_terminal_gets_text_immediately_without_control_characters(tmp_path: Path) -> None:
     store_character_model(tmp_path / "runs/escape", symbols="a\n\x1b")
     done = in_terminal("sample", "--prompt", "a", "--length", "60", cwd=tmp_path)
     assert done.code == 0
     assert "\x1b" not in done.stdout and "␛" in done.stdout
 
 
-def test_a_reader_that_goes_away_ends_it_quietly(here: Path) -> None:
+def test_closed_pipe_ends_sample_silently(here: Path) -> None:
     process = start("sample", "--model", "text", "--length", "1000000", cwd=here)
     assert process.stdout is not None and process.stderr is not None
     process.stdout.readline()
@@ -152,7 +152,7 @@ def test_a_reader_that_goes_away_ends_it_quietly(here: Path) -> None:
     process.stderr.close()
 
 
-def test_the_shell_and_python_have_one_default_length() -> None:
+def test_command_and_api_have_the_same_default_length() -> None:
     from seqtool.cli.sample import sample as command
 
     assert inspect.signature(command).parameters["length"].default == LENGTH

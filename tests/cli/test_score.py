@@ -1,4 +1,4 @@
-"""`seqtool score` and `seqtool predict` as a user meets them."""
+"""`score` and `predict`: numbers, output formats and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.stored_models import store_character_model
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with runs of every kind of character model."""
+    """Write a folder with runs of every kind of character model."""
     folder = tmp_path_factory.mktemp("score")
     store_character_model(folder / "runs/lines", kind="lines")
     store_character_model(folder / "runs/pairs", kind="pairs", symbols="abcdefgh")
@@ -41,7 +41,7 @@ def numbers(result: Result) -> dict[str, float]:
     return {name.strip(): float(value) for name, value in rows}
 
 
-def test_a_text_is_scored_in_nats_bits_and_perplexity(here: Path) -> None:
+def test_text_is_scored_in_nats_bits_and_perplexity(here: Path) -> None:
     expected = model(here).score("abc de")
     done = score(here, "abc de")
     assert expected.mean is not None
@@ -55,13 +55,13 @@ def test_a_text_is_scored_in_nats_bits_and_perplexity(here: Path) -> None:
         abs=1e-4,
     )
     assert (
-        done.lines[-1]
-        == "characters          5 (a character is a Unicode code point; the first of a text is read, not scored)"
+        done.lines[-1] == "characters          5 "
+        "(a character is a Unicode code point; the first of a text is read, not scored)"
     )
     assert score(here, "-", stdin="abc de").stdout == score(here, stdin="abc de").stdout == done.stdout
 
 
-def test_bits_per_byte_count_bytes(here: Path) -> None:
+def test_bits_per_byte_are_divided_by_bytes(here: Path) -> None:
     found = json.loads(score(here, "aéßa", "--json", name="accents").stdout)
     assert found["bits_per_byte"] == pytest.approx(found["bits_per_char"] * 3 / 5)
     of_bytes = json.loads(score(here, "aéßa", "--json", name="bytes").stdout)
@@ -69,7 +69,7 @@ def test_bits_per_byte_count_bytes(here: Path) -> None:
     assert of_bytes["bits_per_byte"] == of_bytes["bits_per_char"]
 
 
-def test_each_file_is_scored_by_itself(here: Path) -> None:
+def test_files_are_scored_separately(here: Path) -> None:
     (here / "one.txt").write_text("abc\nde\n")
     (here / "two.txt").write_text("hgf")
     both = score(here, "--file", "one.txt", "--file", "two.txt")
@@ -77,7 +77,7 @@ def test_each_file_is_scored_by_itself(here: Path) -> None:
     assert both.stdout == f"one.txt\n{alone[0]}\ntwo.txt\n{alone[1]}"
 
 
-def test_lines_are_scored_each_by_itself(here: Path) -> None:
+def test_lines_are_scored_separately(here: Path) -> None:
     done = score(here, "--lines", stdin="abc\n\nde h\n")
     rows = [line.split("\t") for line in done.lines]
     assert [row[-1] for row in rows] == ["abc", "", "de h"]
@@ -89,7 +89,7 @@ def test_lines_are_scored_each_by_itself(here: Path) -> None:
     assert rows[1] == ["-", "-", "-", ""]
 
 
-def test_a_model_of_lines_scores_their_ends_too(here: Path) -> None:
+def test_model_of_lines_scores_line_ends(here: Path) -> None:
     found = [
         json.loads(line) for line in score(here, "--lines", "--json", name="lines", stdin="abc\r\nd\n").lines
     ]
@@ -101,7 +101,7 @@ def test_a_model_of_lines_scores_their_ends_too(here: Path) -> None:
     )
 
 
-def test_symbols_come_with_their_bits(here: Path) -> None:
+def test_symbols_are_printed_with_their_bits(here: Path) -> None:
     scores = model(here).score("ab \nc")
     rows = [line.split("\t") for line in score(here, "--symbols", "ab \nc").lines]
     assert [row[0] for row in rows] == ["b", "space", "\\n", "c"]
@@ -110,7 +110,7 @@ def test_symbols_come_with_their_bits(here: Path) -> None:
     assert [symbol for symbol, _ in found["symbols"]] == ["b", " ", "\n", "c"]
 
 
-def test_an_unknown_symbol_is_named_with_its_place_after_the_lines_before_it(here: Path) -> None:
+def test_unknown_symbol_is_named_after_the_scores_of_earlier_lines(here: Path) -> None:
     (here / "wrong.txt").write_text("abc\nde§\n")
     whole = score(here, "--file", "wrong.txt")
     assert (whole.code, whole.stdout) == (2, "")
@@ -120,24 +120,24 @@ def test_an_unknown_symbol_is_named_with_its_place_after_the_lines_before_it(her
     assert [line.split("\t")[-1] for line in lines.lines] == ["abc"]
 
 
-def test_bytes_that_are_no_text_are_named_with_their_place(here: Path) -> None:
+def test_invalid_utf8_is_named_with_its_place(here: Path) -> None:
     for arguments in ((), ("--lines",)):
         done = score(here, *arguments, stdin=b"abc\na\xffb\n")
         assert done.code == 2
         assert "standard input:2  expected UTF-8, found byte 0xff at column 2" in done.stderr
 
 
-def test_too_little_to_score_is_no_number(here: Path) -> None:
+def test_text_without_scored_symbols_has_no_score(here: Path) -> None:
     assert score(here, "a").lines[0] == "nats per character  -"
     assert json.loads(score(here, "--json", "a").stdout)["bits_per_char"] is None
 
 
-def test_what_has_no_likelihood_points_to_predict(here: Path) -> None:
+def test_aligned_model_is_refused_with_a_hint_at_predict(here: Path) -> None:
     done = score(here, "abc", name="pairs")
     assert done.code == 2 and "seqtool predict" in done.stderr
 
 
-def test_a_terminal_gets_columns(here: Path) -> None:
+def test_terminal_gets_aligned_columns(here: Path) -> None:
     done = in_terminal("score", "--model", "text", "--lines", "abc\nde", cwd=here)
     rows = done.stdout.split("\r\n")
     assert rows[0].split()[:4] == ["nats", "bits", "perplexity", "line"]
@@ -147,7 +147,7 @@ def test_a_terminal_gets_columns(here: Path) -> None:
 @pytest.mark.parametrize(
     "command", [("score", "--lines", "--model", "text"), ("predict", "--model", "pairs")], ids=lambda c: c[0]
 )
-def test_a_co_process_gets_a_line_for_a_line(here: Path, command: tuple[str, ...]) -> None:
+def test_each_line_of_a_pipe_is_answered_immediately(here: Path, command: tuple[str, ...]) -> None:
     process = start(*command, cwd=here)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     for text in (b"abc", b"h", b"gfe"):
@@ -162,7 +162,7 @@ def test_a_co_process_gets_a_line_for_a_line(here: Path, command: tuple[str, ...
         stream.close()
 
 
-def test_predict_takes_arguments_files_and_pipes(here: Path) -> None:
+def test_predict_reads_arguments_files_and_pipes(here: Path) -> None:
     expected = [model(here, "pairs").predict(text) for text in ("abc", "hh")]
     assert inside("predict", "abc", "hh", cwd=here).lines == expected
     assert seqtool("predict", cwd=here, stdin="abc\nhh\n").lines == expected

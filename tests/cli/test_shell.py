@@ -1,4 +1,4 @@
-"""At home in the shell: help that starts with an example and fits a terminal, completion in three shells, one program by two names."""
+"""Help, completion in three shells, Ctrl-C during imports, and imports of light commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.shell import PROJECT, SEQTOOL, environment, inside
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Every command and group by the words that call it."""
+    """Yield the words that call each command and group."""
     group = group or typer.main.get_command(app)
     yield path
     for name, command in getattr(group, "commands", {}).items():
@@ -46,7 +46,7 @@ def test_help_starts_with_an_example_and_fits_a_terminal(path: tuple[str, ...], 
 
 
 @pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "seqtool" for path in ALL])
-def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
+def test_every_option_has_a_help_text(path: tuple[str, ...]) -> None:
     command: Any = typer.main.get_command(app)
     for name in path:
         command = command.commands[name]
@@ -55,12 +55,12 @@ def test_every_option_says_what_it_does(path: tuple[str, ...]) -> None:
         assert param.help or param.hidden, f"{path}: {param.name}"
 
 
-def test_a_help_text_is_split_into_sentence_and_examples() -> None:
+def test_help_text_is_split_into_sentence_and_examples() -> None:
     assert split_examples("Do it, e.g. seqtool do a, or do b") == ("Do it.", ["seqtool do a", "seqtool do b"])
     assert split_examples("Do\n it.") == ("Do it.", [])
 
 
-def test_two_names_one_program(tmp_path: Path) -> None:
+def test_module_and_script_behave_the_same(tmp_path: Path) -> None:
     script = "import sys; sys.argv[0] = 'seqtool'; from seqtool.__main__ import main; main()"
     for arguments, code in ((["--version"], 0), (["runs", "rm", "gone"], 2)):
         ways = [[*SEQTOOL, *arguments], [sys.executable, "-c", script, *arguments]]
@@ -73,10 +73,10 @@ def test_two_names_one_program(tmp_path: Path) -> None:
         assert done[0].stderr == done[1].stderr
 
 
-@pytest.mark.parametrize("heard", [True, False], ids=["heard", "ignored by the caller"])
-def test_ctrl_c_while_the_program_is_loaded(heard: bool, tmp_path: Path) -> None:
-    """No traceback, and nothing where the caller has it ignored, as shells do for what they start in the background."""
-    # A module in place of typer, whose import lasts until standard input is closed.
+@pytest.mark.parametrize("handled", [True, False], ids=["handled", "ignored by the caller"])
+def test_ctrl_c_during_imports_exits_130(handled: bool, tmp_path: Path) -> None:
+    """No traceback is printed. A caller can ignore the signal, as shells do for background jobs."""
+    # This module replaces typer. Its import lasts until standard input is closed.
     slow = "import os\nos.write(1, b'loading')\nos.read(0, 1)\nraise SystemExit(7)\n"
     (tmp_path / "typer.py").write_text(slow)
     process = subprocess.Popen(
@@ -85,15 +85,15 @@ def test_ctrl_c_while_the_program_is_loaded(heard: bool, tmp_path: Path) -> None
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL if heard else signal.SIG_IGN),  # noqa: PLW1509
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL if handled else signal.SIG_IGN),  # noqa: PLW1509
     )
     assert process.stdout is not None and process.stdout.read(7) == b"loading"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=60) == (b"", b"")
-    assert process.returncode == (130 if heard else 7)
+    assert process.returncode == (130 if handled else 7)
 
 
-def test_a_misspelt_command_or_option_is_answered(tmp_path: Path) -> None:
+def test_misspelled_command_or_option_gets_a_suggestion(tmp_path: Path) -> None:
     done = inside("tain-char", cwd=tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert "Did you mean 'train-char'" in done.stderr
@@ -102,7 +102,7 @@ def test_a_misspelt_command_or_option_is_answered(tmp_path: Path) -> None:
     assert "--model" in done.stderr
 
 
-# --- completion -------------------------------------------------------------------------------------------------------
+# --- completion ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_runs_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_completion_of_runs_and_configs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SEQTOOL_RUNS", raising=False)
     assert complete_run("") == ["hihell", "hihell~1", "toy"]
@@ -128,7 +128,7 @@ def test_runs_are_completed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert complete_run("") == []
 
 
-def test_keys_and_their_values_are_completed() -> None:
+def test_completion_of_keys_and_their_values() -> None:
     every = {name for task in TASKS for name in keys(TASKS[task]) if name not in SECTIONS}
     every |= {
         f"{section}.{name}"
@@ -162,7 +162,7 @@ LINES = [
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A folder with a program of the name seqtool, for PATH."""
+    """Write a program with the name seqtool, and return its folder for PATH."""
     folder = tmp_path_factory.mktemp("bin")
     script = folder / "seqtool"
     script.write_text(f'#!/bin/sh\nexec {sys.executable} -m seqtool "$@"\n')
@@ -180,7 +180,7 @@ def shell(program: str, folder: Path, *command: str) -> str:
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES)
-def test_bash(line: str, expected: list[str], folder: Path, program: str) -> None:
+def test_completion_in_bash(line: str, expected: list[str], folder: Path, program: str) -> None:
     words = " ".join(f"'{word}'" for word in line.split())
     script = f"""
 source <(_SEQTOOL_COMPLETE=source_bash seqtool)
@@ -192,7 +192,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
-def test_fish(line: str, expected: list[str], folder: Path, program: str) -> None:
+def test_completion_in_fish(line: str, expected: list[str], folder: Path, program: str) -> None:
     script = f"_SEQTOOL_COMPLETE=source_fish seqtool | source; complete -C '{line}'"
     assert [
         found.split("\t")[0] for found in shell(program, folder, "fish", "-c", script).splitlines()
@@ -200,8 +200,8 @@ def test_fish(line: str, expected: list[str], folder: Path, program: str) -> Non
 
 
 @pytest.mark.parametrize(("line", "expected"), LINES[3:4] + LINES[6:7])
-def test_zsh(line: str, expected: list[str], folder: Path, program: str) -> None:
-    """The function that Typer gives zsh, with zsh's own way of showing matches put in the place of `_arguments`."""
+def test_completion_in_zsh(line: str, expected: list[str], folder: Path, program: str) -> None:
+    """Typer's function for zsh returns the matches; functions that print them replace those of zsh."""
     script = f"""
 compdef() {{ :; }}
 _arguments() {{ print -r -- "$*"; }}
@@ -219,12 +219,14 @@ import sys, json
 from seqtool.cli.exit_codes import run
 from seqtool.cli.main import app
 try: run(app)
-finally: print(json.dumps([name for name in ('torch', 'numpy', 'pydantic', 'yaml', 'rich') if name in sys.modules]), file=sys.stderr)
+finally:
+    heavy = ('torch', 'numpy', 'pydantic', 'yaml', 'rich')
+    print(json.dumps([name for name in heavy if name in sys.modules]), file=sys.stderr)
 """
 
 
 def loaded(cwd: Path, *arguments: str, **variables: str) -> list[str]:
-    """Which of the heavy packages a command imports."""
+    """Return the heavy packages that a command imports."""
     done = subprocess.run(
         [sys.executable, "-c", LOADED, *arguments],
         cwd=cwd,
@@ -237,7 +239,7 @@ def loaded(cwd: Path, *arguments: str, **variables: str) -> list[str]:
     return found
 
 
-def test_completion_and_help_are_light(folder: Path) -> None:
+def test_completion_and_help_import_nothing_heavy(folder: Path) -> None:
     for line in ("seqtool train-char --set t", "seqtool tag --model t"):
         words = {
             "COMP_WORDS": line,
@@ -248,6 +250,6 @@ def test_completion_and_help_are_light(folder: Path) -> None:
     assert loaded(folder, "tag", "--help") == []
 
 
-def test_reading_options_does_not_need_pydantic(folder: Path) -> None:
-    """From 0.29 on, Typer does; it would cost `tag` a third of its start."""
+def test_options_are_read_without_pydantic(folder: Path) -> None:
+    """Typer 0.29 and later import pydantic, which would add a third to the start of `tag`."""
     assert "pydantic" not in loaded(folder, "tag", "--model", "gone", "A text")

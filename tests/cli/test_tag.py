@@ -1,4 +1,4 @@
-"""`seqtool tag` as a user meets it: every format in and out, mistakes, processes, pipes, terminals, scripts of all kinds."""
+"""`tag`: input and output formats, errors, processes, pipes, terminals and scripts."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ CONLLU = """\
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a tagger of each kind."""
+    """Write a folder with a tagger of each kind."""
     folder = tmp_path_factory.mktemp("tag")
     store_tagger(folder / "runs/spans", decoder="viterbi", spans=True)
     store_tagger(folder / "runs/crf", decoder="crf", spans=True)
@@ -55,7 +55,7 @@ def tag(here: Path, *arguments: str | Path, name: str = "words", stdin: str | by
 
 
 def bash(here: Path, command: str) -> subprocess.CompletedProcess[str]:
-    """A command line with pipes and redirections."""
+    """Run a command line with pipes and redirections in bash."""
     return subprocess.run(
         ["bash", "-c", command],
         cwd=here,
@@ -77,11 +77,11 @@ def labels(here: Path, *tokens: str, name: str = "words") -> list[str]:
     return model(here, name).tag([tokens])[0]
 
 
-# --- formats ----------------------------------------------------------------------------------------------------------
+# --- formats ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"], ids=["LF", "CRLF"])
-def test_conllu_comes_back_with_nothing_changed_but_the_labels(here: Path, end: str) -> None:
+def test_conllu_output_changes_only_the_labels(here: Path, end: str) -> None:
     given = CONLLU.replace("\n", end)
     path = here / "in.conllu"
     path.write_bytes(given.encode())
@@ -96,7 +96,7 @@ def test_conllu_comes_back_with_nothing_changed_but_the_labels(here: Path, end: 
     assert not expected
 
 
-def test_columns_come_back_with_the_last_filled_in_or_appended(here: Path) -> None:
+def test_conll_output_fills_or_appends_the_label_column(here: Path) -> None:
     found = labels(here, "The", "dog")
     path = write(here, "in.conll", "-DOCSTART- X\n\nThe X\ndog  Y\n\n")
     assert tag(here, "--file", path).stdout == f"-DOCSTART- X\n\nThe {found[0]}\ndog  {found[1]}\n\n"
@@ -104,8 +104,8 @@ def test_columns_come_back_with_the_last_filled_in_or_appended(here: Path) -> No
     assert alone.stdout == f"The\t{found[0]}\ndog\t{found[1]}"
 
 
-def test_a_label_named_by_conllu_has_its_place_in_columns_too(here: Path, tmp_path: Path) -> None:
-    """Another format than the training file's: a column's name says nothing there."""
+def test_label_column_of_conllu_training_has_a_place_in_conll(here: Path, tmp_path: Path) -> None:
+    """In a format other than that of training, the name of a column has no meaning."""
     layout: dict[str, object] = {
         "label": "upos",
         "columns": [],
@@ -125,7 +125,7 @@ def test_a_label_named_by_conllu_has_its_place_in_columns_too(here: Path, tmp_pa
     )
 
 
-def test_json_lines_keep_every_other_byte(here: Path) -> None:
+def test_jsonl_output_changes_only_the_labels(here: Path) -> None:
     given = (
         '{"id": 1.50, "tokens": ["The", "dog"],  "x": {"labels": [ ]}}\n\n{"text": "Dogs read.", "z": null}\n'
     )
@@ -140,7 +140,7 @@ def test_json_lines_keep_every_other_byte(here: Path) -> None:
     assert raw["labels"] == labels(here, "Dogs", "read", ".")
 
 
-def test_another_field_can_hold_the_text(here: Path) -> None:
+def test_text_key_names_the_field_of_the_text(here: Path) -> None:
     path = write(here, "keys.jsonl", '{"tokens": "no", "said": "The dog"}\n')
     found = json.loads(tag(here, "--file", path, "--text-key", "said").stdout)
     assert found["labels"] == labels(here, "The", "dog")
@@ -149,7 +149,7 @@ def test_another_field_can_hold_the_text(here: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["spans", "crf"])
-def test_spans_have_places_types_and_text(here: Path, name: str) -> None:
+def test_spans_have_positions_types_and_text(here: Path, name: str) -> None:
     text = "The dog, ate the naïve apple!"
     found = json.loads(tag(here, text, "--format", "jsonl", name=name).stdout)
     assert found["spans"], "the test's model finds none"
@@ -164,7 +164,7 @@ def test_spans_have_places_types_and_text(here: Path, name: str) -> None:
 
 @pytest.mark.parametrize("output", ["table", "tsv", "conll", "conllu", "jsonl", "inline"])
 @pytest.mark.parametrize("given", ["in.txt", "in.conllu", "in.conll", "in.jsonl"])
-def test_every_format_comes_out_of_every_other(here: Path, given: str, output: str) -> None:
+def test_every_input_format_gives_every_output_format(here: Path, given: str, output: str) -> None:
     texts = {
         "in.txt": "The dog\n",
         "in.conllu": "1\tThe\t_\t_\t_\t_\t_\t_\t_\t_\n2\tdog\t_\t_\t_\t_\t_\t_\t_\t_\n\n",
@@ -186,7 +186,7 @@ def test_every_format_comes_out_of_every_other(here: Path, given: str, output: s
 
 
 @pytest.mark.parametrize("name", ["words", "spans", "crf"])
-def test_probabilities_and_n_best_lists_are_the_models_own(here: Path, name: str) -> None:
+def test_probabilities_and_n_best_lists_equal_those_of_the_model(here: Path, name: str) -> None:
     tokens = ["The", "dog", "ate"]
     ((best, chosen),) = model(here, name).tag_with_probabilities([tokens])
     rows = [line.split("\t") for line in tag(here, " ".join(tokens), "--probs", name=name).lines[:3]]
@@ -213,16 +213,16 @@ def test_probabilities_and_n_best_lists_are_the_models_own(here: Path, name: str
     ],
     ids=["two kinds", "no place", "two formats", "text and file", "no file", "no model"],
 )
-def test_what_cannot_be_is_said_once(here: Path, arguments: tuple[str, ...], said: str) -> None:
+def test_usage_errors_exit_2_with_one_message(here: Path, arguments: tuple[str, ...], said: str) -> None:
     done = inside("tag", *arguments, cwd=here)
     assert (done.code, done.stdout) == (2, "")
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
-# --- mistakes in the input --------------------------------------------------------------------------------------------
+# --- mistakes in the input ----------------------------------------------------------------------------------
 
 
-def test_kept_errors_stand_in_their_places_and_are_counted(here: Path) -> None:
+def test_kept_errors_are_written_in_order_and_counted(here: Path) -> None:
     path = write(
         here, "bad.jsonl", b'{"tokens": ["The"]}\nnonsense\n{"tokens": ["dog"]}\n{"tokens": ["\xff"]}\n'
     )
@@ -243,30 +243,30 @@ def test_kept_errors_stand_in_their_places_and_are_counted(here: Path) -> None:
     assert "bad.jsonl:2:1" in stopped.stderr
 
 
-def test_a_text_line_that_is_no_utf8_is_kept_as_a_comment(here: Path) -> None:
+def test_line_that_is_not_utf8_is_kept_as_a_comment(here: Path) -> None:
     kept = tag(here, "--errors", "keep", stdin=b"The\nd\xffg\napple\n")
     assert kept.code == 2
     assert kept.lines[2] == "# error: standard input:2  expected UTF-8, found byte 0xff at column 2"
     assert [line.split("\t")[0] for line in kept.lines if "\t" in line] == ["The", "apple"]
 
 
-# --- raw text and scripts ---------------------------------------------------------------------------------------------
+# --- raw text and scripts -----------------------------------------------------------------------------------
 
 
-def test_a_script_without_spaces_needs_tokens(here: Path) -> None:
+def test_script_without_spaces_needs_tokens(here: Path) -> None:
     done = tag(here, "我爱你", name="scriptless")
     assert done.code == 2 and "expected tokens, found raw text" in done.stderr
     assert tag(here, "我 爱", "--tokenizer", "whitespace", name="scriptless").code == 0
     assert tag(here, "--file", write(here, "zh.conll", "我\n爱\n\n"), name="scriptless").code == 0
 
 
-def test_words_that_end_as_no_training_word_does_are_warned_of_once(here: Path) -> None:
+def test_unusual_word_endings_give_one_warning(here: Path) -> None:
     done = tag(here, "The dog.", "that book.", name="spaced")
     assert done.code == 0
     assert done.stderr.count("ends in punctuation, unlike every word of the training data") == 1
 
 
-def test_a_form_is_looked_up_in_nfc_and_given_back_as_it_was(here: Path) -> None:
+def test_word_is_looked_up_in_nfc_and_printed_unchanged(here: Path) -> None:
     composed, decomposed = (unicodedata.normalize(form, "naïve dog") for form in ("NFC", "NFD"))
     first, second = (tag(here, text).stdout for text in (composed, decomposed))
     assert decomposed.split()[0] in second and composed != decomposed
@@ -277,12 +277,12 @@ def test_a_form_is_looked_up_in_nfc_and_given_back_as_it_was(here: Path) -> None
 
 @pytest.mark.parametrize("text", ["می\u200cروم", "क्\u200dष", "e\u0301a\u0308"], ids=["ZWNJ", "ZWJ", "marks"])
 @pytest.mark.parametrize("tokenizer", ["basic", "whitespace"])
-def test_joiners_and_marks_stay_in_their_words(here: Path, text: str, tokenizer: str) -> None:
+def test_tokenizer_keeps_joiners_and_marks_in_words(here: Path, text: str, tokenizer: str) -> None:
     rows = tag(here, f"{text} dog", "--tokenizer", tokenizer).lines
     assert [row.split("\t")[0] for row in rows if row] == [text, "dog"]
 
 
-def test_a_table_aligns_wide_and_right_to_left_words(here: Path) -> None:
+def test_table_aligns_wide_and_right_to_left_words(here: Path) -> None:
     from rich.cells import cell_len
 
     rows = tag(here, "日本語 dog کتاب e\u0301", "--format", "table").lines[1:5]
@@ -295,7 +295,7 @@ def test_a_table_aligns_wide_and_right_to_left_words(here: Path) -> None:
     assert "\u200e" in rows[2] and "\u200e" not in rows[0] + rows[1] + rows[3]
 
 
-def test_surface_tokens_go_back_to_their_words(tmp_path: Path) -> None:
+def test_labels_of_surface_tokens_are_written_to_their_words(tmp_path: Path) -> None:
     store_tagger(tmp_path / "runs/fr", words={"normalize": "nfc", "tokens": "surface"})
     given = (
         "1-2\tdu\t_\t_\t_\t_\t_\t_\t_\t_\n1\tde\t_\t_\t_\t_\t_\t_\t_\t_\n2\tle\t_\t_\t_\t_\t_\t_\t_\t_\n\n"
@@ -303,15 +303,14 @@ def test_surface_tokens_go_back_to_their_words(tmp_path: Path) -> None:
     found = inside("tag", "--file", write(tmp_path, "fr.conllu", given), "--format", "tsv", cwd=tmp_path)
     assert found.lines[0].split("\t")[0] == "du"
     back = inside("tag", "--file", tmp_path / "fr.conllu", cwd=tmp_path).lines
-    assert (
-        back[0].split("\t")[3] == found.lines[0].split("\t")[1]
-    )  # a label that is no join of two stands in the `n-m` line
+    # A label that does not join two labels is in the `n-m` line.
+    assert back[0].split("\t")[3] == found.lines[0].split("\t")[1]
 
 
-# --- processes, pipes, terminals --------------------------------------------------------------------------------------
+# --- processes, pipes, terminals ----------------------------------------------------------------------------
 
 
-def test_several_processes_give_the_same_in_the_same_order(here: Path) -> None:
+def test_several_processes_give_the_same_output(here: Path) -> None:
     text = "".join(f"The dog{number} ate {'x ' * (number % 50)}\n" for number in range(700))
     path = write(here, "many.txt", text)
     one, two = (tag(here, "--file", path, "--jobs", jobs, stdin="") for jobs in ("1", "2"))
@@ -329,7 +328,7 @@ def test_several_processes_give_the_same_in_the_same_order(here: Path) -> None:
     ],
     ids=["text", "jsonl", "conll"],
 )
-def test_a_co_process_gets_its_answer_at_once(
+def test_each_line_of_a_pipe_is_answered_immediately(
     here: Path, arguments: tuple[str, ...], line: bytes, count: int
 ) -> None:
     process = start("tag", "--model", "words", *arguments, cwd=here)
@@ -347,7 +346,7 @@ def test_a_co_process_gets_its_answer_at_once(
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_head_ends_an_endless_stream_quietly(here: Path, jobs: str) -> None:
+def test_closed_pipe_ends_an_endless_stream_silently(here: Path, jobs: str) -> None:
     command = f"yes 'The dog ate' | {' '.join(SEQTOOL)} tag --model words --jobs {jobs} - | head -1"
     done = bash(here, f"{command}; echo ${{PIPESTATUS[@]}}")
     assert done.stdout.splitlines()[0].split("\t")[0] == "The"
@@ -355,7 +354,7 @@ def test_head_ends_an_endless_stream_quietly(here: Path, jobs: str) -> None:
     assert done.stderr.strip() in ("", "yes: standard output: Broken pipe")
 
 
-def test_closed_streams_end_quietly(here: Path) -> None:
+def test_closed_streams_end_silently(here: Path) -> None:
     for closing in ("'The dog' >&-", "<&-"):
         done = bash(here, f"{' '.join(SEQTOOL)} tag --model words {closing}")
         assert done.returncode == 0
@@ -376,7 +375,7 @@ def test_ctrl_c_ends_with_130_and_no_traceback(here: Path) -> None:
         stream.close()
 
 
-def test_control_characters_reach_a_pipe_but_no_terminal(here: Path) -> None:
+def test_control_characters_reach_a_pipe_but_not_a_terminal(here: Path) -> None:
     text = "The \x1b[31mdog"
     assert "\x1b[31mdog" in tag(here, text, "--tokenizer", "whitespace").stdout
     shown = in_terminal(
@@ -385,6 +384,6 @@ def test_control_characters_reach_a_pipe_but_no_terminal(here: Path) -> None:
     assert "\x1b" not in shown and "␛[31mdog" in shown
 
 
-def test_the_models_tokeniser_is_the_default(here: Path) -> None:
+def test_tokenizer_of_the_model_is_the_default(here: Path) -> None:
     assert [row.split("\t")[0] for row in tag(here, "Don't.").lines if row] == ["Do", "n't", "."]
     assert [row.split("\t")[0] for row in tag(here, "Don't.", name="spaced").lines if row] == ["Don't."]

@@ -1,4 +1,4 @@
-"""Control characters in data, labels and file names: visible signs on a terminal, the very bytes in a pipe."""
+"""Control characters in data, labels and file names: visible on a terminal, exact bytes in a pipe."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import pytest
 from tests.support.shell import in_terminal, seqtool
 from tests.support.small_runs import run, tagger_run
 
-EVIL = "x\x1b]0;evil\x07\x9b31m\u202e[red]"  # sets a title, turns red, turns the line round, and is no markup
+EVIL = "x\x1b]0;evil\x07\x9b31m\u202e[red]"  # title, color, text direction, markup
 NAME = "x\x1b]0;evil\x07\u202e.conll"
-HARMLESS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # our own colours and movements
+HARMLESS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")  # colors and cursor movements of seqtool
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -40,19 +40,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.param(("runs", "--runs-dir", EVIL), id="a folder that is missing"),
     ],
 )
-def test_nothing_from_outside_controls_a_terminal(arguments: tuple[str, ...], folder: Path) -> None:
+def test_control_characters_of_data_do_not_reach_a_terminal(arguments: tuple[str, ...], folder: Path) -> None:
     shown = in_terminal(*arguments, cwd=folder, columns=200)
     found = CONTROL.search(HARMLESS.sub("", shown.stdout))
     assert found is None, (found, shown.stdout)
     assert "Traceback" not in shown.stdout
 
 
-def test_a_pipe_gets_the_bytes(folder: Path) -> None:
+def test_pipe_gets_the_exact_bytes(folder: Path) -> None:
     done = seqtool("tag", "--format", "tsv", "--file", NAME, cwd=folder)
     assert done.lines[0].split("\t")[0] == EVIL and done.code == 0
 
 
-def test_a_full_standard_output_is_one_line(folder: Path) -> None:
+def test_full_disk_behind_stdout_gives_one_message(folder: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
         pytest.skip("no /dev/full here")

@@ -1,4 +1,4 @@
-"""Character models at the command line: running text, lines and bytes; what is chosen, warned of, printed and evaluated."""
+"""Character models on the command line: running text, lines and bytes, with warnings and evaluations."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ training: {epochs: 2, batch_size: 4, window: 20, eval_block: 25, device: cpu}
 
 
 def verse(lines: int, seed: int = 0) -> str:
-    """Sentences of a small grammar."""
+    """Return sentences of a small grammar."""
     draw = random.Random(seed)
     parts = (
         ("the old sea", "a bird", "my heart"),
@@ -64,12 +64,10 @@ def evaluated(trained: Result, folder: Path) -> dict[str, Any]:
     return dict(json.loads(found.stdout))
 
 
-# --- what is printed --------------------------------------------------------------------------------------------------
+# --- what is printed ----------------------------------------------------------------------------------------
 
 
-def test_a_row_has_both_losses_in_nats_and_bits_by_the_name_of_the_protocol(
-    trained: Result, folder: Path
-) -> None:
+def test_row_has_losses_in_nats_and_bits_named_by_protocol(trained: Result, folder: Path) -> None:
     header, *rows = trained.lines
     assert header.replace("\t", " ") == COLUMNS.replace("|", " ")
     metrics = [json.loads(line) for line in (folder / "runs/verse/metrics.jsonl").read_text().splitlines()]
@@ -88,7 +86,7 @@ def test_a_row_has_both_losses_in_nats_and_bits_by_the_name_of_the_protocol(
     assert rows[-1].split("\t")[-2] == "0.0s"
 
 
-def test_a_narrow_terminal_loses_no_number(folder: Path) -> None:
+def test_narrow_terminal_shows_every_number(folder: Path) -> None:
     shown = in_terminal("train-char", "verse.yaml", "--name", "narrow", cwd=folder, columns=60)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.stdout)
     assert shown.code == 0
@@ -102,10 +100,10 @@ def test_a_narrow_terminal_loses_no_number(folder: Path) -> None:
         assert re.search(value, plain), plain
 
 
-# --- evaluating -------------------------------------------------------------------------------------------------------
+# --- evaluating ---------------------------------------------------------------------------------------------
 
 
-def test_evaluate_agrees_with_training(evaluated: dict[str, Any], folder: Path) -> None:
+def test_evaluate_equals_the_final_evaluation_of_training(evaluated: dict[str, Any], folder: Path) -> None:
     rows = [json.loads(line) for line in (folder / "runs/verse/metrics.jsonl").read_text().splitlines()]
     best = min(rows, key=lambda row: float(row["val_loss"]))
     report = json.loads((folder / "runs/verse/evaluation.json").read_text())["val"]
@@ -116,7 +114,7 @@ def test_evaluate_agrees_with_training(evaluated: dict[str, Any], folder: Path) 
     assert evaluated["data"] == "val" and evaluated["ngrams"] and evaluated["novelty"]
 
 
-def test_the_report_for_people(evaluated: dict[str, Any], folder: Path) -> None:
+def test_evaluate_prints_a_report_of_a_text_model(evaluated: dict[str, Any], folder: Path) -> None:
     told = inside("evaluate", "verse", "--fit-temperature", cwd=folder).stdout
     for words in (
         "runs/verse on the val text",
@@ -140,9 +138,7 @@ def test_the_report_for_people(evaluated: dict[str, Any], folder: Path) -> None:
     assert evaluated
 
 
-def test_a_model_alone_says_what_is_not_available_until_it_is_told_the_text(
-    evaluated: dict[str, Any], folder: Path
-) -> None:
+def test_model_directory_without_run_needs_a_training_text(evaluated: dict[str, Any], folder: Path) -> None:
     (folder / "alone").mkdir()
     for path in (folder / "runs/verse/model").iterdir():
         (folder / "alone" / path.name).write_bytes(path.read_bytes())
@@ -155,10 +151,10 @@ def test_a_model_alone_says_what_is_not_available_until_it_is_told_the_text(
     assert missing.code == 2 and "no text is named" in missing.stderr and evaluated
 
 
-# --- lines ------------------------------------------------------------------------------------------------------------
+# --- lines --------------------------------------------------------------------------------------------------
 
 
-def test_names_are_a_list_and_samples_are_told_apart(folder: Path) -> None:
+def test_model_of_lines_evaluates_and_samples_names(folder: Path) -> None:
     done = inside("train-char", "names.txt", *SMALL, "--set", "training.epochs=2", cwd=folder)
     assert done.code == 0, done.stderr
     assert "chosen: lines, LSTM of" in done.stderr
@@ -171,15 +167,15 @@ def test_names_are_a_list_and_samples_are_told_apart(folder: Path) -> None:
     known = set((folder / "names.txt").read_text().splitlines())
     assert set(found["novelty"]["seen_lines"]) <= known
     assert len(found["novelty"]["new_lines"]) + len(found["novelty"]["seen_lines"]) == 200
-    assert found["classes"]["newline"]["count"] == 40  # a tenth of the lines, each with its end
+    assert found["classes"]["newline"]["count"] == 40  # a tenth of the lines, with their line ends
     refused = inside("evaluate", "names", "--fit-temperature", cwd=folder)
     assert refused.code == 2 and "for running text" in refused.stderr
 
 
-# --- a text in place of the YAML, and surprises in it -----------------------------------------------------------------
+# --- a text in place of the YAML, and surprises in it -------------------------------------------------------
 
 
-def test_a_text_file_trains_a_model_that_suits_it(folder: Path) -> None:
+def test_text_file_is_trained_with_suggested_settings(folder: Path) -> None:
     done = inside(
         "train-char",
         "verse.txt",
@@ -196,7 +192,7 @@ def test_a_text_file_trains_a_model_that_suits_it(folder: Path) -> None:
     assert re.search(r"chosen: running text, LSTM of \d+, \d+ epochs", done.stderr)
 
 
-def test_a_binary_file_is_read_as_bytes_and_said_so(folder: Path) -> None:
+def test_binary_file_is_read_as_bytes_with_a_note(folder: Path) -> None:
     (folder / "noise.bin").write_bytes(random.Random(3).randbytes(5000))
     done = inside(
         "train-char",
@@ -213,7 +209,7 @@ def test_a_binary_file_is_read_as_bytes_and_said_so(folder: Path) -> None:
     assert inside("evaluate", "noise", cwd=folder).stdout.count("bits per byte") == 1
 
 
-def test_rare_symbols_become_the_unknown_one_and_its_share_is_told(folder: Path) -> None:
+def test_rare_symbols_become_unknown_with_their_share(folder: Path) -> None:
     (folder / "rare.txt").write_text(verse(100) + "é" + verse(60, 2) + "ñ" + verse(40, 3))
     (folder / "rare.yaml").write_text(
         TEXT.replace("verse.txt", "rare.txt, min_count: 3").replace("verse", "rare")
@@ -229,7 +225,7 @@ def test_rare_symbols_become_the_unknown_one_and_its_share_is_told(folder: Path)
     assert found["unknown_share"] == pytest.approx(10 / 99)
 
 
-def test_a_vocabulary_that_surprises_is_said_before_training(folder: Path) -> None:
+def test_unusual_vocabulary_gives_a_warning_before_training(folder: Path) -> None:
     draw = random.Random(0)
     (folder / "han.txt").write_text(
         "".join(chr(draw.randrange(0x4E00, 0x6E00)) for _ in range(6000)), encoding="utf-8"
@@ -265,7 +261,7 @@ def test_a_vocabulary_that_surprises_is_said_before_training(folder: Path) -> No
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_are_answered(
+def test_usage_errors_exit_2_with_place_and_message(
     arguments: list[str], said: str, evaluated: dict[str, Any], folder: Path
 ) -> None:
     (folder / "empty.txt").touch()
@@ -274,10 +270,10 @@ def test_mistakes_are_answered(
     assert said in done.stderr and "Traceback" not in done.stderr
 
 
-# --- the script of python_source.yaml ---------------------------------------------------------------------------------
+# --- the script of python_source.yaml -----------------------------------------------------------------------
 
 
-def test_the_standard_library_becomes_a_text(tmp_path: Path) -> None:
+def test_python_source_config_trains_on_the_standard_library(tmp_path: Path) -> None:
     target = tmp_path / "data/python_source.txt"
     done = subprocess.run(
         [sys.executable, PROJECT / "configs/python_source.py", target],
@@ -296,11 +292,11 @@ def test_the_standard_library_becomes_a_text(tmp_path: Path) -> None:
     )
 
 
-# --- the shipped configs ----------------------------------------------------------------------------------------------
+# --- the shipped configs ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["shakespeare", "shakespeare_best", "python_source", "names", "enwik8"])
-def test_a_shipped_config_trains_on_other_text_in_small(name: str, folder: Path) -> None:
+def test_shipped_config_trains_on_a_small_text(name: str, folder: Path) -> None:
     small = [
         "model.hidden_size=8",
         "model.embedding_dim=8",
@@ -315,7 +311,7 @@ def test_a_shipped_config_trains_on_other_text_in_small(name: str, folder: Path)
     assert len(done.lines) >= 2
 
 
-def test_enwik8_is_parted_as_everybody_parts_it() -> None:
+def test_enwik8_has_the_usual_split() -> None:
     settings = read_settings(PROJECT / "configs/enwik8.yaml").settings
     assert isinstance(settings, CharSettings) and settings.data.unit == "byte"
     assert split_ends(100_000_000, settings.data.split) == [90_000_000, 95_000_000, 100_000_000]

@@ -1,4 +1,4 @@
-"""All but training works where torch is not installed."""
+"""All commands except training work without torch."""
 
 from __future__ import annotations
 
@@ -54,14 +54,14 @@ def without_torch(here: Path, *arguments: str) -> Result:
     ],
     ids=lambda arguments: " ".join(arguments[:4]),
 )
-def test_a_trained_model_is_used(here: Path, arguments: tuple[str, ...]) -> None:
+def test_trained_model_works_without_torch(here: Path, arguments: tuple[str, ...]) -> None:
     done = without_torch(here, *arguments)
     assert done.code == 0, done.stderr
     assert done.stdout
 
 
 @pytest.mark.parametrize("command", ["train-char", "train-tagger"])
-def test_training_names_the_line_that_installs_torch(here: Path, command: str) -> None:
+def test_training_names_the_installation_command_of_torch(here: Path, command: str) -> None:
     config = PROJECT / "configs" / ("hihell.yaml" if command == "train-char" else "toy_tagger.yaml")
     done = without_torch(here, command, str(config))
     assert done.code == 2
@@ -71,13 +71,16 @@ def test_training_names_the_line_that_installs_torch(here: Path, command: str) -
     assert not (here / "runs" / config.stem).exists()
 
 
-def test_python_callers_need_none_either(here: Path) -> None:
+def test_api_works_without_torch(here: Path) -> None:
     import subprocess
     import sys
 
     from tests.support.shell import environment
 
-    code = "import json, seqtool; m = seqtool.load('text'); print(json.dumps([m.sample('a', 4), m.score('abc').bits]))"
+    code = (
+        "import json, seqtool; m = seqtool.load('text'); "
+        "print(json.dumps([m.sample('a', 4), m.score('abc').bits]))"
+    )
     variables = environment(PYTHONPATH=f"{here / 'site'}:{PROJECT}")
     done = subprocess.run(
         [sys.executable, "-c", code],
