@@ -11,10 +11,18 @@ from torch import nn
 
 from seqtool.errors import ModelError
 from seqtool.models.character import CharacterNetwork, build_character_network
-from seqtool.models.recurrent import RecurrentStack
+from seqtool.models.recurrent import Direction, RecurrentStack, flatten_parameters
 from seqtool.models.tagger import TaggerNetwork, build_tagger_network
-from seqtool.models.weights import load_weights, seed_generator, stored_parameters, weight_arrays
+from seqtool.models.weights import (
+    copy_to_device,
+    join_in_one_buffer,
+    load_weights,
+    seed_generator,
+    stored_parameters,
+    weight_arrays,
+)
 from seqtool.settings import (
+    Cell,
     CharModel,
     CharSettings,
     Feature,
@@ -172,3 +180,40 @@ def test_weights_that_do_not_fit_are_refused_and_change_nothing() -> None:
         with pytest.raises(ModelError, match=message):
             load_weights(network, weights)
     assert all(np.array_equal(before[name], array) for name, array in weight_arrays(network).items())
+
+
+# --- memory of a GPU ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm", "gru"])
+def test_weights_in_one_buffer_give_equal_outputs_and_updates(cell: Cell) -> None:
+    torch.manual_seed(1)
+    plain = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
+    flat = Direction(RecurrentModel(cell=cell, hidden_size=5), 3)
+    flat.load_state_dict(plain.state_dict())
+    buffer = join_in_one_buffer([flat.weight_ih, flat.weight_hh, flat.bias_ih, flat.bias_hh])
+    x, state = torch.randn(7, 2, 3), tuple(torch.zeros(2, 5) for _ in range(2 if cell == "lstm" else 1))
+    for _ in range(3):
+        outputs = []
+        for direction in (plain, flat):
+            direction.zero_grad()
+            y, _ = direction(x, state)
+            y.square().sum().backward()
+            outputs.append(y)
+            with torch.no_grad():
+                for weight in direction.parameters():
+                    assert weight.grad is not None
+                    weight.sub_(0.1 * weight.grad)
+        assert torch.equal(*outputs)
+    assert torch.equal(buffer, torch.cat([weight.detach().flatten() for weight in plain.parameters()]))
+    assert {weight.untyped_storage().data_ptr() for weight in flat.parameters()} == {
+        buffer.untyped_storage().data_ptr()
+    }
+
+
+def test_cpu_tensors_are_neither_copied_nor_moved() -> None:
+    tensor = torch.ones(3)
+    assert copy_to_device(tensor, torch.device("cpu")) is tensor
+    direction = Direction(RecurrentModel(hidden_size=4), 3)
+    before = [weight.data_ptr() for weight in direction.parameters()]
+    assert [weight.data_ptr() for weight in flatten_parameters(direction).parameters()] == before

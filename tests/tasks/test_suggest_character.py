@@ -1,4 +1,4 @@
-"""Settings for a text that comes without a config: whatever its size, they are valid, say what was chosen, and end in about a minute."""
+"""Suggested settings for texts of any size are valid, explained, and train for about a minute."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from seqtool.tasks.suggest_character import SIZES, TextSample, character_yaml, p
 CHARACTERS = [50, 1_000, 20_000, 60_000, 300_000, 1_115_394, 9_000_000, 100_000_000, 5_000_000_000]
 
 
-@pytest.mark.parametrize("lines_apart", [False, True], ids=["text", "lines"])
+@pytest.mark.parametrize("per_line", [False, True], ids=["text", "lines"])
 @pytest.mark.parametrize("characters", CHARACTERS)
-def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, lines_apart: bool) -> None:
-    seen = TextSample("char", "utf-8", characters, 60, 0, lines_apart)
-    plan = plan_for(seen)
-    read = parse_settings(character_yaml(Path("a.txt"), seen, plan), name="a", folder=Path.cwd())
+def test_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, per_line: bool) -> None:
+    sample = TextSample("char", "utf-8", characters, 60, 0, per_line)
+    plan = plan_for(sample)
+    read = parse_settings(character_yaml(Path("a.txt"), sample, plan), name="a", folder=Path.cwd())
     assert read.notes == () and isinstance(read.settings, CharSettings)
     training, data = read.settings.training, read.settings.data
     budget = next(size.budget for size in SIZES if characters < size.below)
@@ -29,16 +29,16 @@ def test_a_text_of_any_size_gets_valid_settings_for_a_minute(characters: int, li
         if training.epochs
         else (training.max_steps or 0) * training.batch_size * training.window
     )
-    assert trained_on <= 1.6 * budget or lines_apart
-    assert trained_on >= 0.6 * budget or training.epochs == 60 or lines_apart
-    assert data.per_line is lines_apart
+    assert trained_on <= 1.6 * budget or per_line
+    assert trained_on >= 0.6 * budget or training.epochs == 60 or per_line
+    assert data.per_line is per_line
     assert characters * data.split[1] == pytest.approx(min(200_000, characters / 10), rel=0.3)
     assert (
         training.eval_every is not None and 8 <= plan.steps / training.eval_every <= 20
     ) or plan.steps < 20
 
 
-def test_more_passes_want_more_dropout() -> None:
+def test_smaller_texts_get_more_dropout() -> None:
     plans = [
         plan_for(TextSample("char", "utf-8", characters, 60, 0, False)) for characters in reversed(CHARACTERS)
     ]
@@ -68,30 +68,34 @@ def test_more_passes_want_more_dropout() -> None:
         "utf-16",
         "big endian",
         "utf-32",
-        "no text after a mark",
+        "binary after a mark",
     ],
 )
-def test_what_kind_of_text_it_is(
+def test_unit_lines_and_encoding_are_detected(
     content: str | bytes, unit: str, lines: bool, min_count: int, encoding: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "some text.txt"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    found = suggest_character(path)
-    settings = parse_settings(found.yaml, name="a", folder=tmp_path).settings
+    suggested = suggest_character(path)
+    settings = parse_settings(suggested.yaml, name="a", folder=tmp_path).settings
     assert isinstance(settings, CharSettings)
     assert (settings.data.unit, settings.data.per_line, settings.data.min_count) == (unit, lines, min_count)
     assert settings.data.encoding == encoding
     assert settings.name == "some-text"
-    assert found.notes[0].startswith("some text.txt: about ") and found.notes[1].startswith("chosen: ")
-    assert found.notes[1].endswith("less than a minute on two cores")
+    assert suggested.notes[0].startswith("some text.txt: about ") and suggested.notes[1].startswith(
+        "chosen: "
+    )
+    assert suggested.notes[1].endswith("less than a minute on two cores")
 
 
-def test_the_time_that_is_told_goes_by_the_size() -> None:
-    told = {size: plan_for(TextSample("char", "utf-8", size, 60, 0, False)).duration for size in CHARACTERS}
-    assert {size for size, time in told.items() if time == "less than a minute"} == {
+def test_duration_depends_on_the_size() -> None:
+    durations = {
+        size: plan_for(TextSample("char", "utf-8", size, 60, 0, False)).duration for size in CHARACTERS
+    }
+    assert {size for size, time in durations.items() if time == "less than a minute"} == {
         50,
         1_000,
         20_000,
         60_000,
     }
-    assert {time for size, time in told.items() if size > 60_000} == {"about a minute"}
+    assert {time for size, time in durations.items() if size > 60_000} == {"about a minute"}

@@ -1,4 +1,4 @@
-"""A labelled file in place of a config: what is said of it, the settings it gets, and a stranger's file to a tagged sentence."""
+"""Suggested settings for a file of labeled sentences: notes, sizes, errors, and a complete example."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PEOPLE, PLACES, VERBS = ("Anna", "Bob", "Eva Meier"), ("Rome", "New York"), ("sa
 
 
 def sentences(count: int, seed: int = 1) -> list[list[tuple[str, str]]]:
-    """People who see or leave places."""
+    """Return sentences about people and places, with span labels."""
     draw = random.Random(seed)
 
     def name(kind: str, words: str) -> list[tuple[str, str]]:
@@ -37,29 +37,39 @@ def sentences(count: int, seed: int = 1) -> list[list[tuple[str, str]]]:
     ]
 
 
-def conll(found: list[list[tuple[str, str]]], separator: str = "\t") -> str:
-    return "\n".join("".join(f"{token}{separator}{label}\n" for token, label in one) for one in found)
+def conll(sentences: list[list[tuple[str, str]]], separator: str = "\t") -> str:
+    return "\n".join("".join(f"{token}{separator}{label}\n" for token, label in one) for one in sentences)
 
 
 def settings(text: str, folder: Path) -> TaggerSettings:
-    found = parse_settings(text, name="f", folder=folder).settings
-    assert isinstance(found, TaggerSettings)
-    return found
+    parsed = parse_settings(text, name="f", folder=folder).settings
+    assert isinstance(parsed, TaggerSettings)
+    return parsed
 
 
-def test_everything_found_is_said_and_stands_in_the_settings(tmp_path: Path) -> None:
+def test_detected_properties_are_reported_and_written_to_the_settings(tmp_path: Path) -> None:
     path = tmp_path / "names.txt"
     path.write_text("\n".join("".join(f"{t} x {label}\n" for t, label in one) for one in sentences(40)))
-    made = suggest_tagger(DataFiles(path))
-    assert made.notes[0].startswith("names.txt: 40 sentences, ")
-    assert [note.split()[0] for note in made.notes[1:]] == ["layout", "labels", "scheme", "dev", "chosen"]
-    assert "CoNLL columns separated by spaces, tokens in column 1, labels in column 3" in made.notes[1]
-    assert "O, B-PER" in made.notes[2] and "iob2" in made.notes[3] and "drawn by seed" in made.notes[4]
-    data = settings(made.yaml, tmp_path).data
+    suggested = suggest_tagger(DataFiles(path))
+    assert suggested.notes[0].startswith("names.txt: 40 sentences, ")
+    assert [note.split()[0] for note in suggested.notes[1:]] == [
+        "layout",
+        "labels",
+        "scheme",
+        "dev",
+        "chosen",
+    ]
+    assert "CoNLL columns separated by spaces, tokens in column 1, labels in column 3" in suggested.notes[1]
+    assert (
+        "O, B-PER" in suggested.notes[2]
+        and "iob2" in suggested.notes[3]
+        and "drawn by seed" in suggested.notes[4]
+    )
+    data = settings(suggested.yaml, tmp_path).data
     assert (data.separator, data.label, data.scheme, data.split) == ("space", "3", "iob2", 0.1)
 
 
-def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tmp_path: Path) -> None:
+def test_dev_and_test_files_replace_the_split(tmp_path: Path) -> None:
     path = tmp_path / "my words.conll"
     path.write_text(conll(sentences(40)))
     read = yaml.safe_load(suggest_tagger(DataFiles(path, (path,), (path, path))).yaml)
@@ -71,15 +81,15 @@ def test_every_line_of_the_settings_is_yaml_and_none_is_a_default_by_accident(tm
 
 
 @pytest.mark.parametrize(("count", "split"), [(9, 0.0), (10, 0.1)])
-def test_a_handful_of_sentences_is_not_split(tmp_path: Path, count: int, split: float) -> None:
+def test_fewer_than_ten_sentences_are_not_split(tmp_path: Path, count: int, split: float) -> None:
     path = tmp_path / "few.conll"
     path.write_text(conll(sentences(count)))
-    made = suggest_tagger(DataFiles(path))
-    assert settings(made.yaml, tmp_path).data.split == split
-    assert any("too few to hold some out" in note for note in made.notes) is (split == 0)
+    suggested = suggest_tagger(DataFiles(path))
+    assert settings(suggested.yaml, tmp_path).data.split == split
+    assert any("too few to hold some out" in note for note in suggested.notes) is (split == 0)
 
 
-def test_sizes_suit_the_data(tmp_path: Path) -> None:
+def test_sizes_depend_on_the_amount_of_data(tmp_path: Path) -> None:
     small, large, many = (tmp_path / name for name in ("small.conll", "large.conll", "many.conll"))
     small.write_text(conll(sentences(30)))
     large.write_text(conll(sentences(42_000)))
@@ -97,7 +107,7 @@ def test_sizes_suit_the_data(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("names", "weights"), [(1, {"O": 0.3}), (60, "none")])
-def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[str, float]) -> None:
+def test_rare_spans_get_class_weights(tmp_path: Path, names: int, weights: str | dict[str, float]) -> None:
     path = tmp_path / "f.conll"
     path.write_text(conll(sentences(names) + [[(f"w{n}", "O") for n in range(8)]] * 30))
     assert settings(suggest_tagger(DataFiles(path)).yaml, tmp_path).training.class_weights == weights
@@ -107,35 +117,35 @@ def test_few_names_weigh_more(tmp_path: Path, names: int, weights: str | dict[st
     )
 
 
-def test_the_users_own_settings_come_first(tmp_path: Path) -> None:
+def test_settings_of_the_user_replace_detection(tmp_path: Path) -> None:
     path = tmp_path / "f.conll"
     path.write_bytes("caf\xe9\tX\tP\n\tY\tQ\n\n".encode("latin-1") * 3)
     with pytest.raises(DataError, match="expected utf-8 text"):
         suggest_tagger(DataFiles(path))
     with pytest.raises(DataError, match="expected a token, found an empty one"):
         suggest_tagger(DataFiles(path), ["data.encoding=latin-1"])
-    made = suggest_tagger(
+    suggested = suggest_tagger(
         DataFiles(path),
         ["data.encoding=latin-1", "data.empty_tokens=repair", "data.label=2", "training.epochs=2"],
     )
-    assert "labels     X, Y" in made.notes[2]
+    assert "labels     X, Y" in suggested.notes[2]
 
 
 @pytest.mark.parametrize("text", ["", "\n\n", "only one column\n"], ids=["empty", "blank", "no labels"])
-def test_a_file_without_labels_is_refused_in_one_error(tmp_path: Path, text: str) -> None:
+def test_file_without_labels_is_one_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "f.conll").write_text(text)
-    found = inside("train-tagger", "f.conll", cwd=tmp_path)
+    result = inside("train-tagger", "f.conll", cwd=tmp_path)
     if "column" not in text:
         assert (
-            found.code == 2
-            and "expected labeled sentences" in found.stderr
-            and "Traceback" not in found.stderr
+            result.code == 2
+            and "expected labeled sentences" in result.stderr
+            and "Traceback" not in result.stderr
         )
     else:
-        assert found.code == 2 or "labels" in found.stderr
+        assert result.code == 2 or "labels" in result.stderr
 
 
-def test_a_strangers_file_to_a_tagged_sentence_in_two_commands(tmp_path: Path) -> None:
+def test_file_without_config_is_trained_tagged_and_evaluated(tmp_path: Path) -> None:
     text = "\n".join(
         "".join(f"{n}\t{t}\t{label}\t_\n" for n, (t, label) in enumerate(one, 1)) for one in sentences(60)
     )
@@ -149,7 +159,7 @@ def test_a_strangers_file_to_a_tagged_sentence_in_two_commands(tmp_path: Path) -
     assert tagged.stdout == "Bob\tB-PER\nleft\tO\nNew\tB-LOC\nYork\tI-LOC\n.\tO\n\n"
     again = inside("evaluate", "names", cwd=tmp_path)
     assert again.code == 0 and "on " in again.lines[0] and "test.tsv" in again.lines[0]
-    # What was found out stands in the run's config, to be edited, and the file is written back as it was laid out.
+    # The config of the run contains the detected layout, and the file is written in that layout.
     config = yaml.safe_load((tmp_path / "runs/names/config.yaml").read_text())
     assert (
         config["data"]["columns"] == ["column1", "form", "column3", "column4"]

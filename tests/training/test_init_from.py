@@ -1,4 +1,4 @@
-"""Starting from a trained model: vocabularies extended, weights in their places, and everything that does not fit refused."""
+"""Training from the weights of a trained model: new vocabularies, transferred weights, refused models."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
 
 
 def char(folder: Path, **model: Any) -> CharSettings:
-    settings = char_run(folder, max_steps=6, lr=1e-30, ema=0.0)  # weights that stay where they begin
+    settings = char_run(folder, max_steps=6, lr=1e-30, ema=0.0)  # the learning rate changes no weight
     return replace(settings, model=replace(settings.model, **model))
 
 
@@ -34,35 +34,37 @@ def starting(settings: Settings, model: Path, **data: Any) -> Settings:
 
 def second(settings: Settings, root: Path) -> StoredModel:
     run(settings, root)
-    bundle = read_model(root / "second" / "model")
-    load_model(bundle)
-    return bundle
+    model = read_model(root / "second" / "model")
+    load_model(model)
+    return model
 
 
 @pytest.mark.parametrize(
     "more", [{}, {"input": "onehot"}, {"tied": True, "num_layers": 1}], ids=["embedding", "onehot", "tied"]
 )
-def test_symbols_keep_their_weights_and_new_ones_are_added(more: dict[str, Any], tmp_path: Path) -> None:
+def test_known_symbols_keep_their_weights_and_new_ones_are_added(
+    more: dict[str, Any], tmp_path: Path
+) -> None:
     settings = char(tmp_path, **more)
     run(settings, tmp_path)
     first = read_model(tmp_path / "small" / "model")
     text = tmp_path / "other.txt"
     text.write_text("übrigens: the dog aß an apple, " * 20, encoding="utf-8")
-    found = second(starting(settings, tmp_path / "small" / "model", text=(str(text),)), tmp_path)
-    old, new = first.vocab["symbols"], found.vocab["symbols"]
+    extended = second(starting(settings, tmp_path / "small" / "model", text=(str(text),)), tmp_path)
+    old, new = first.vocab["symbols"], extended.vocab["symbols"]
     assert new[: len(old)] == old and {"ü", "ß", ":"} <= set(new[len(old) :])
     for name, array in first.weights.items():
         np.testing.assert_allclose(
-            found.weights[name][tuple(slice(size) for size in array.shape)], array, atol=1e-6
+            extended.weights[name][tuple(slice(size) for size in array.shape)], array, atol=1e-6
         )
     assert (
-        found.weights["output.bias"].shape == (len(new),)
-        and (found.weights["output.bias"][len(old) :] != 0).all()
+        extended.weights["output.bias"].shape == (len(new),)
+        and (extended.weights["output.bias"][len(old) :] != 0).all()
     )
-    assert found.manifest.init_from == first.manifest.sha256
+    assert extended.manifest.init_from == first.manifest.sha256
 
 
-def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
+def test_known_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
     settings = tagger_run(tmp_path, max_steps=6, lr=1e-30, ema=0.0)
     features = (
         *settings.model.features,
@@ -74,32 +76,32 @@ def test_words_labels_and_characters_keep_their_weights(tmp_path: Path) -> None:
     first = read_model(tmp_path / "small" / "model")
     data = tmp_path / "other.conll"
     data.write_text("Zebras\tNN\nate\tV\nthe\tDET\nöl\tX\n\n" * 6, encoding="utf-8")
-    found = second(
+    extended = second(
         starting(settings, tmp_path / "small" / "model", train=(str(data),), dev=(), test=()), tmp_path
     )
-    assert found.vocab["labels"] == [*first.vocab["labels"], "X"]
-    forms = form_counts(found.vocab)
+    assert extended.vocab["labels"] == [*first.vocab["labels"], "X"]
+    forms = form_counts(extended.vocab)
     assert forms["Zebras"] == 6 and forms["the"] == form_counts(first.vocab)["the"] + 6
     for index, offset in ((0, 1), (1, 1), (3, 0)):
         name = f"features.{index}.weight"
         for place, value in enumerate(first.vocab["features"][index], offset):
-            now = found.vocab["features"][index].index(value) + offset
-            np.testing.assert_allclose(found.weights[name][now], first.weights[name][place], atol=1e-6)
+            row = extended.vocab["features"][index].index(value) + offset
+            np.testing.assert_allclose(extended.weights[name][row], first.weights[name][place], atol=1e-6)
     for index in (2, 4):
         name = f"features.{index}.embedding.weight"
         for place, character in enumerate(first.vocab["characters"], 3):
-            now = found.vocab["characters"].index(character) + 3
-            np.testing.assert_allclose(found.weights[name][now], first.weights[name][place], atol=1e-6)
+            row = extended.vocab["characters"].index(character) + 3
+            np.testing.assert_allclose(extended.weights[name][row], first.weights[name][place], atol=1e-6)
     labels = len(first.vocab["labels"])
     np.testing.assert_allclose(
-        found.weights["crf.transitions"][:labels, :labels], first.weights["crf.transitions"], atol=1e-6
+        extended.weights["crf.transitions"][:labels, :labels], first.weights["crf.transitions"], atol=1e-6
     )
     np.testing.assert_allclose(
-        found.weights["output.weight"][:labels], first.weights["output.weight"], atol=1e-6
+        extended.weights["output.weight"][:labels], first.weights["output.weight"], atol=1e-6
     )
 
 
-def test_a_run_that_starts_from_a_model_resumes_and_repeats(tmp_path: Path) -> None:
+def test_run_that_starts_from_a_model_resumes_and_repeats_exactly(tmp_path: Path) -> None:
     settings = char_run(tmp_path, max_steps=10, eval_every=3)
     run(settings, tmp_path)
     again = starting(settings, tmp_path / "small" / "model")
@@ -116,19 +118,19 @@ def test_a_run_that_starts_from_a_model_resumes_and_repeats(tmp_path: Path) -> N
     assert weights(tmp_path / "repeated" / "second") == weights(tmp_path / "second")
     with stopping(StopAt(6)), pytest.raises(BaseException, match="stopped"):
         run(again, tmp_path / "other")
-    run(replace(settings, seed=7), tmp_path, overwrite=True)  # another model in the same place
+    run(replace(settings, seed=7), tmp_path, overwrite=True)  # another model at the same path
     with pytest.raises(SeqtoolError, match=r"training\.init_from"):
         run(again, tmp_path / "other", resume=True)
 
 
-def test_another_network_is_refused(tmp_path: Path) -> None:
+def test_model_with_another_network_is_refused(tmp_path: Path) -> None:
     settings = char(tmp_path)
     run(settings, tmp_path)
     model = tmp_path / "small" / "model"
     other = replace(settings, model=replace(settings.model, hidden_size=6, cell="gru", dropout=0.1))
-    with pytest.raises(SeqtoolError) as caught:
+    with pytest.raises(SeqtoolError) as raised:
         run(starting(other, model), tmp_path)
-    assert [problem.message for problem in caught.value.problems] == [
+    assert [problem.message for problem in raised.value.problems] == [
         "the model to start from has model.cell lstm, the settings have gru",
         "the model to start from has model.hidden_size 5, the settings have 6",
     ]
@@ -140,15 +142,15 @@ def test_another_network_is_refused(tmp_path: Path) -> None:
         run(starting(settings, tmp_path / "nothing"), tmp_path)
 
 
-def test_pairs_and_rare_symbols(tmp_path: Path) -> None:
+def test_unknown_symbol_is_kept_and_pairs_can_start_from_text(tmp_path: Path) -> None:
     settings = char(tmp_path)
     rare = replace(settings, data=replace(settings.data, min_count=12))
     run(rare, tmp_path)
     first = read_model(tmp_path / "small" / "model")
     assert first.vocab["unknown"] is not None
-    found = second(starting(settings, tmp_path / "small" / "model"), tmp_path)
-    assert found.vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
-    assert found.vocab["unknown"] == first.vocab["unknown"]
+    extended = second(starting(settings, tmp_path / "small" / "model"), tmp_path)
+    assert extended.vocab["symbols"][: len(first.vocab["symbols"])] == first.vocab["symbols"]
+    assert extended.vocab["unknown"] == first.vocab["unknown"]
     pairs = starting(settings, tmp_path / "small" / "model", text=(), pairs=(("hihell", "ihello"),))
     assert (
         second(pairs, tmp_path / "pairs").vocab["symbols"][: len(first.vocab["symbols"])]
@@ -156,22 +158,22 @@ def test_pairs_and_rare_symbols(tmp_path: Path) -> None:
     )
 
 
-def test_what_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_origin_and_new_symbols_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     settings = char(tmp_path)
     run(settings, tmp_path)
     (tmp_path / "x.txt").write_text("the déjà dog " * 40, encoding="utf-8")
     other = starting(settings, tmp_path / "small" / "model", text=(str(tmp_path / "x.txt"),))
     train(other, TrainOptions(tmp_path), [TrainingScreen()])
-    said = capsys.readouterr().err
-    assert f"starts from {tmp_path / 'small' / 'model'}" in said
-    assert "2 new: à é" in said or "3 new: j à é" in said
+    stderr = capsys.readouterr().err
+    assert f"starts from {tmp_path / 'small' / 'model'}" in stderr
+    assert "2 new: à é" in stderr or "3 new: j à é" in stderr
 
 
-def test_from_the_shell_by_name(tmp_path: Path) -> None:
+def test_init_from_accepts_the_name_of_a_run(tmp_path: Path) -> None:
     settings: TaggerSettings = tagger_run(tmp_path, max_steps=6)
     run(settings, tmp_path / "runs")
     (tmp_path / "second.yaml").write_text(dump_settings(replace(settings, name="second")))
-    done = seqtool("train-tagger", "second.yaml", "--init-from", "small", cwd=tmp_path)
-    assert done.code == 0, done.stderr
-    assert "starts from" in done.stderr and "labels: 4 of the model, 0 new" in done.stderr
+    result = seqtool("train-tagger", "second.yaml", "--init-from", "small", cwd=tmp_path)
+    assert result.code == 0, result.stderr
+    assert "starts from" in result.stderr and "labels: 4 of the model, 0 new" in result.stderr
     assert weights(tmp_path / "runs/second") != weights(tmp_path / "runs/small")

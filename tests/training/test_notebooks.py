@@ -1,4 +1,4 @@
-"""The lecture's notebooks: their printed numbers, and to the last bit the weights they end with."""
+"""The networks of the lecture's notebooks: printed numbers and bit-identical weights."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PRINTED = """
 0.698 ehello 0.601 ehello 0.522 ehello 0.455 ehello 0.397 ehello 0.348 ehello 0.312 ihello
 """
 
-# The lecture's script, with the weights printed after every row instead of its table.
+# The script of the lecture; it prints all weights in every row instead of a table.
 NOTEBOOK = """
 import json, sys, torch
 from torch import nn
@@ -50,77 +50,77 @@ NAMES = [
 ]
 
 
-def test_hihell_says_what_the_notebook_prints() -> None:
+def test_hihell_prints_the_rows_of_the_notebook() -> None:
     task = hihell_task()
     rows = []
-    for report in trainer(task).run():
-        if isinstance(report, RowEvent):
+    for event in trainer(task).run():
+        if isinstance(event, RowEvent):
             ids = task.batch(0, 0)[0].inputs
             logits, _ = task.network(ids, task.network.encoder.initial_state(1))
             rows.append(
-                (f"{report.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0]))
+                (f"{event.train_loss:.3f}", "".join("hielo"[number] for number in logits.argmax(2)[:, 0]))
             )
     printed = PRINTED.split()
     assert rows == list(zip(printed[::2], printed[1::2], strict=True))
 
 
-def test_hihells_weights_are_the_notebooks_in_every_row() -> None:
-    done = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, check=True, timeout=120)
-    expected: list[Any] = json.loads(done.stdout)
+def test_hihell_has_the_weights_of_the_notebook_in_every_row() -> None:
+    process = subprocess.run([sys.executable, "-c", NOTEBOOK], capture_output=True, check=True, timeout=120)
+    expected: list[Any] = json.loads(process.stdout)
     task = hihell_task()
-    reports = (report for report in trainer(task).run() if isinstance(report, RowEvent))
-    for report, (loss, *weights) in zip(reports, expected, strict=True):
-        found = weight_arrays(task.network)
-        assert abs(report.train_loss - loss) < 1e-6
+    events = (event for event in trainer(task).run() if isinstance(event, RowEvent))
+    for event, (loss, *weights) in zip(events, expected, strict=True):
+        arrays = weight_arrays(task.network)
+        assert abs(event.train_loss - loss) < 1e-6
         for name, values in zip(NAMES, weights, strict=True):
-            assert np.array_equal(found[name].ravel(), np.array(values, np.float32)), (report.epoch, name)
+            assert np.array_equal(arrays[name].ravel(), np.array(values, np.float32)), (event.epoch, name)
 
 
-def test_hihells_best_row_is_the_last_with_its_own_weights() -> None:
-    reports = list(trainer(hihell_task()).run())
-    assert [report.best for report in reports if isinstance(report, RowEvent)] == [True] * 15
-    assert [type(report) for report in reports] == [RowEvent, StepEvent] * 15
-    assert [report.epoch for report in reports] == [epoch for epoch in range(1, 16) for _ in range(2)]
-    assert [report.last for report in reports if isinstance(report, RowEvent)] == [False] * 14 + [True]
+def test_last_row_of_hihell_is_its_best() -> None:
+    events = list(trainer(hihell_task()).run())
+    assert [event.best for event in events if isinstance(event, RowEvent)] == [True] * 15
+    assert [type(event) for event in events] == [RowEvent, StepEvent] * 15
+    assert [event.epoch for event in events] == [epoch for epoch in range(1, 16) for _ in range(2)]
+    assert [event.last for event in events if isinstance(event, RowEvent)] == [False] * 14 + [True]
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_hihell_learns_in_either_precision(precision: Any) -> None:
+def test_hihell_is_learned_in_either_precision(precision: Any) -> None:
     settings = replace(HIHELL, training=replace(HIHELL.training, precision=precision, epochs=30))
-    reports = [report for report in trainer(hihell_task(settings)).run() if isinstance(report, RowEvent)]
-    assert reports[-1].train_loss < 0.2
+    events = [event for event in trainer(hihell_task(settings)).run() if isinstance(event, RowEvent)]
+    assert events[-1].train_loss < 0.2
 
 
-def test_the_toy_tagger_ends_right_with_20_seeds() -> None:
+def test_toy_tagger_learns_its_sentences_with_20_seeds() -> None:
     for seed in range(20):
         task = toy_task(seed)
         for _ in trainer(task).run():
             pass
-        assert said_by(task) == [labels.split() for _, labels in TOY_SENTENCES], seed
+        assert predicted_labels(task) == [labels.split() for _, labels in TOY_SENTENCES], seed
 
 
-def said_by(task: Any) -> list[list[str]]:
-    """Labels of the training sentences, from the mean of the random initial states, as at use."""
-    found = []
+def predicted_labels(task: Any) -> list[list[str]]:
+    """Return the labels of the training sentences, from the mean initial state that inference uses."""
+    labels = []
     for index in range(2):
         batch, _ = task.batch(0, index)
         words: WordInput = task._table.read(batch.words, task.device)
         scores = task.network(words, task._tensor(batch.lengths), task.network.encoder.initial_state(1))
-        found.append([task.corpus.labels[number] for number in scores[:, 0].argmax(1)])
-    return found
+        labels.append([task.corpus.labels[number] for number in scores[:, 0].argmax(1)])
+    return labels
 
 
-def test_the_toy_tagger_draws_a_new_state_for_every_sentence() -> None:
+def test_toy_tagger_draws_a_new_state_for_every_sentence() -> None:
     task = toy_task(epochs=2)
-    losses = [report.loss for report in trainer(task).run() if isinstance(report, StepEvent)]
+    losses = [event.loss for event in trainer(task).run() if isinstance(event, StepEvent)]
     batch, items = task.batch(0, 0)
     drawn = {task.loss(batch, 0, draw).item() / items for draw in range(5)}
     assert len(drawn) == 5 and len(set(losses)) == 4
-    assert len({task.loss(batch, 0, 3).item() for _ in range(3)}) == 1  # by its number alone
+    assert len({task.loss(batch, 0, 3).item() for _ in range(3)}) == 1  # the draw depends only on its number
 
 
-def test_the_toy_tagger_prints_ten_rows() -> None:
-    rows = [report for report in trainer(toy_task()).run() if isinstance(report, RowEvent)]
+def test_toy_tagger_prints_ten_rows() -> None:
+    rows = [event for event in trainer(toy_task()).run() if isinstance(event, RowEvent)]
     assert [row.epoch for row in rows] == list(range(30, 301, 30))
-    rows = [report for report in trainer(toy_task(epochs=65)).run() if isinstance(report, RowEvent)]
+    rows = [event for event in trainer(toy_task(epochs=65)).run() if isinstance(event, RowEvent)]
     assert [row.epoch for row in rows] == [30, 60, 65]

@@ -1,4 +1,4 @@
-"""Runs stopped and gone on with, from files to finished directory: equal bytes, damaged checkpoints, refused differences."""
+"""Resumed runs, from files to the finished directory: equal bytes, damage, refused differences."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from seqtool.config.dump import dump_settings
 from seqtool.errors import ModelError, SeqtoolError, Stopped
 from seqtool.settings import CharSettings, Settings
 from seqtool.storage.run_directory import checkpoint_numbers
-from seqtool.training import session as running
+from seqtool.training import session
 from seqtool.training.checkpoints import Checkpoint, Checkpoints, read_checkpoint
 from tests.support.shell import seqtool, start
 from tests.support.small_runs import (
@@ -45,7 +45,7 @@ RUNS: dict[str, Callable[[Path], Settings]] = {
 
 
 def stop_at(settings: Settings, root: Path, poll: int, **options: Any) -> Path:
-    """Stop a run at a poll; where it lies then."""
+    """Stop a run at the given check of its stop flag, and return the directory of the unfinished run."""
     with stopping(StopAt(poll)), pytest.raises(Stopped):
         run(settings, root, **options)
     return root / f"{settings.name}.partial"
@@ -60,19 +60,19 @@ def assert_same(left: Path, right: Path) -> None:
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_a_run_that_is_stopped_again_and_again_ends_in_the_same_bytes(name: str, tmp_path: Path) -> None:
+def test_run_stopped_several_times_ends_with_equal_bytes(name: str, tmp_path: Path) -> None:
     settings = RUNS[name](tmp_path)
-    asked = polls(settings, tmp_path / "whole")
+    checks = polls(settings, tmp_path / "whole")
     root = tmp_path / "cut"
     stop_at(settings, root, 1)
-    for poll in (asked // 2, 2, 4):
+    for poll in (checks // 2, 2, 4):
         stop_at(settings, root, poll, resume=True)
     run(settings, root, resume=True)
     assert_same(root / "small", tmp_path / "whole" / "small")
     assert [entry.name for entry in root.iterdir() if entry.name != ".cache"] == ["small"]
 
 
-def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_damaged(
+def test_previous_checkpoint_is_used_if_the_newest_is_damaged(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = char_run(tmp_path, max_steps=16, eval_every=5, checkpoint_minutes=1e-9)
@@ -88,29 +88,29 @@ def test_two_checkpoints_are_kept_and_the_older_one_serves_when_the_newest_is_da
     from seqtool.training.run import TrainOptions, train
 
     train(settings, TrainOptions(tmp_path / "cut", resume=True), [TrainingScreen(as_json=True)])
-    said = capsys.readouterr().err
-    assert f"{newest:06d}" in said and "damaged" in said and "using the previous checkpoint" in said
-    assert "resumed after step" in said and older
+    stderr = capsys.readouterr().err
+    assert f"{newest:06d}" in stderr and "damaged" in stderr and "using the previous checkpoint" in stderr
+    assert "resumed after step" in stderr and older
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 
 
-def test_all_checkpoints_damaged_is_told(tmp_path: Path) -> None:
+def test_run_whose_checkpoints_are_all_damaged_is_refused(tmp_path: Path) -> None:
     settings = char_run(tmp_path)
     partial = stop_at(settings, tmp_path, 3)
     for manifest in partial.glob("checkpoints/*/manifest.json"):
         manifest.write_bytes(b"{}")
-    with pytest.raises(ModelError, match="format version") as caught:
+    with pytest.raises(ModelError, match="format version") as raised:
         run(settings, tmp_path, resume=True)
-    assert "--overwrite" in caught.value.problems[0].hint
+    assert "--overwrite" in raised.value.problems[0].hint
     run(settings, tmp_path, overwrite=True)
 
 
-def test_what_was_written_after_the_checkpoint_is_forgotten(tmp_path: Path) -> None:
+def test_files_written_after_the_checkpoint_are_discarded(tmp_path: Path) -> None:
     settings = char_run(tmp_path, max_steps=14, eval_every=3)
     run(settings, tmp_path / "whole")
     partial = stop_at(settings, tmp_path / "cut", 9)
     with (partial / "metrics.jsonl").open("a") as file:
-        file.write('{"step": 9, "epoch": 1, "seconds": 0.1')  # a crash in the middle of a line
+        file.write('{"step": 9, "epoch": 1, "seconds": 0.1')  # a crash within a line
     (partial / "samples.jsonl").unlink()
     (partial / ".config.yaml.x.tmp").write_text("left by a crash")
     (partial / "checkpoints" / "000009.new").mkdir()
@@ -119,7 +119,7 @@ def test_what_was_written_after_the_checkpoint_is_forgotten(tmp_path: Path) -> N
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 
 
-def test_only_limits_may_differ(tmp_path: Path) -> None:
+def test_only_limits_may_differ_on_resume(tmp_path: Path) -> None:
     settings = char_run(tmp_path)
     stop_at(settings, tmp_path, 5)
     text = Path(settings.data.text[0])
@@ -129,10 +129,10 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
         model=replace(settings.model, hidden_size=6),
         training=replace(settings.training, lr=0.5),
     )
-    with pytest.raises(SeqtoolError) as caught:
+    with pytest.raises(SeqtoolError) as raised:
         run(other, tmp_path, resume=True)
     assert [
-        problem.message.removeprefix("the interrupted run differs in ") for problem in caught.value.problems
+        problem.message.removeprefix("the interrupted run differs in ") for problem in raised.value.problems
     ] == [
         "model.hidden_size: 5 before, 6 now",
         "seed: 1 before, 2 now",
@@ -143,7 +143,7 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
     with pytest.raises(SeqtoolError, match=r"data\.text: other files, or other content"):
         run(settings, tmp_path, resume=True)
     text.write_bytes(kept)
-    moved = text.rename(tmp_path / "moved.txt")  # the same content under another name is the same run
+    moved = text.rename(tmp_path / "moved.txt")  # files are compared by content, not by name
     limits = replace(
         settings.training, max_steps=7, max_minutes=5.0, epochs=3, patience=2, checkpoint_minutes=1.0
     )
@@ -155,7 +155,7 @@ def test_only_limits_may_differ(tmp_path: Path) -> None:
     assert result.row.step == 7
 
 
-def test_an_extended_run_is_the_longer_run(tmp_path: Path) -> None:
+def test_extended_run_equals_a_longer_run(tmp_path: Path) -> None:
     settings = char_run(tmp_path, schedule="constant", max_steps=12, eval_every=4)
     longer = replace(settings, training=replace(settings.training, max_steps=20))
     run(longer, tmp_path / "whole")
@@ -164,7 +164,7 @@ def test_an_extended_run_is_the_longer_run(tmp_path: Path) -> None:
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 
 
-def test_a_limit_before_the_first_row_is_told(tmp_path: Path) -> None:
+def test_limit_before_the_first_row_is_an_error(tmp_path: Path) -> None:
     settings = char_run(tmp_path)
     stop_at(settings, tmp_path, 5)
     short = replace(settings, training=replace(settings.training, max_steps=2))
@@ -173,7 +173,7 @@ def test_a_limit_before_the_first_row_is_told(tmp_path: Path) -> None:
     assert (tmp_path / "small.partial" / "checkpoints").is_dir()
 
 
-def test_nothing_to_resume_starts_afresh_and_says_so(
+def test_resume_without_a_run_starts_one_and_reports_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from seqtool.reports.training import TrainingScreen
@@ -183,21 +183,21 @@ def test_nothing_to_resume_starts_afresh_and_says_so(
     assert "nothing to resume" in capsys.readouterr().err
 
 
-def test_checkpoints_come_by_time_by_epoch_and_on_signal(
+def test_checkpoints_are_written_by_time_by_epoch_and_on_signal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     saved: list[int] = []
-    whole = Checkpoints.save
+    save_checkpoint = Checkpoints.save
 
     def save(self: Checkpoints, checkpoint: Checkpoint) -> None:
         saved.append(checkpoint.numbers["progress"]["step"])
-        whole(self, checkpoint)
+        save_checkpoint(self, checkpoint)
 
     monkeypatch.setattr(Checkpoints, "save", save)
-    settings = char_run(tmp_path, max_steps=40)  # 17 steps an epoch
+    settings = char_run(tmp_path, max_steps=40)  # 17 steps per epoch
     run(settings, tmp_path / "a")
     assert saved == []
-    monkeypatch.setattr(running, "EPOCH_CHECKPOINT_AFTER", 0.0)
+    monkeypatch.setattr(session, "EPOCH_CHECKPOINT_AFTER", 0.0)
     run(settings, tmp_path / "b")
     assert saved == [17, 34, 40]
     saved.clear()
@@ -211,27 +211,27 @@ def test_checkpoints_come_by_time_by_epoch_and_on_signal(
     assert saved == [5]
 
 
-def test_the_best_model_survives(tmp_path: Path) -> None:
-    """The best row lies before the stop, and nothing after it is better; the checkpoint alone knows its weights."""
+def test_best_model_is_restored_from_the_checkpoint(tmp_path: Path) -> None:
+    """The best row comes before the stop and only the checkpoint still contains its weights."""
     more = {"lr": 0.5, "schedule": "constant", "warmup_steps": 0, "ema": 0.0, "clip_norm": None}
     settings = char_run(tmp_path, max_steps=24, eval_every=3, **more)
-    asked = polls(settings, tmp_path / "whole")
+    checks = polls(settings, tmp_path / "whole")
     losses = [row["val_loss"] for row in metrics(tmp_path / "whole" / "small")]
-    partial = stop_at(settings, tmp_path / "cut", asked - 1)
+    partial = stop_at(settings, tmp_path / "cut", checks - 1)
     assert min(losses) in [row["val_loss"] for row in metrics(partial)][:-1]
     shutil.rmtree(partial / "model")
     run(settings, tmp_path / "cut", resume=True)
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 
 
-def test_of_several_seeds_finished_ones_are_not_made_twice(tmp_path: Path) -> None:
+def test_finished_seeds_are_not_trained_again(tmp_path: Path) -> None:
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train_all
 
     settings, screen = tagger_run(tmp_path, max_steps=6), [TrainingScreen(quiet=True, as_json=True)]
     whole = train_all(settings, TrainOptions(tmp_path / "whole", seeds=2), screen)
-    asked = polls(settings, tmp_path / "count")
-    with stopping(StopAt(asked + 3)), pytest.raises(Stopped):
+    checks = polls(settings, tmp_path / "count")
+    with stopping(StopAt(checks + 3)), pytest.raises(Stopped):
         train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
     assert (tmp_path / "cut/small/seed-2.partial/checkpoints").is_dir()
     stamp = (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns
@@ -246,7 +246,7 @@ def test_of_several_seeds_finished_ones_are_not_made_twice(tmp_path: Path) -> No
     ]
 
 
-def test_a_checkpoint_is_told_apart_from_a_forged_one(tmp_path: Path) -> None:
+def test_checkpoint_with_an_extra_file_is_refused(tmp_path: Path) -> None:
     partial = stop_at(char_run(tmp_path, eval_every=2), tmp_path, 6)
     (folder,) = partial.glob("checkpoints/*")
     assert read_checkpoint(folder).best is not None
@@ -255,18 +255,18 @@ def test_a_checkpoint_is_told_apart_from_a_forged_one(tmp_path: Path) -> None:
         read_checkpoint(folder)
 
 
-def test_from_the_shell(tmp_path: Path) -> None:
-    """Ctrl-C's exit code and message, refusal, --resume; one process per step, so this is all that is tried so."""
+def test_interrupted_command_is_resumed_from_the_shell(tmp_path: Path) -> None:
+    """Exit code and message of Ctrl-C, refusal of a second start, and --resume."""
     (tmp_path / "small.yaml").write_text(dump_settings(char_run(tmp_path, max_steps=100_000, eval_every=5)))
     arguments = ("train-char", "small.yaml")
-    started = start(*arguments, cwd=tmp_path)
+    process = start(*arguments, cwd=tmp_path)
     while not (tmp_path / "runs/small.partial/metrics.jsonl").exists():
-        assert started.poll() is None
+        assert process.poll() is None
         time.sleep(0.05)
-    started.send_signal(signal.SIGINT)
-    _, said = started.communicate(timeout=60)
-    assert started.returncode == 130
-    assert b"continue with: seqtool train-char " in said and said.rstrip().endswith(b"--resume")
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"continue with: seqtool train-char " in stderr and stderr.rstrip().endswith(b"--resume")
     refused = seqtool(*arguments, cwd=tmp_path)
     assert refused.code == 2 and "resume it with --resume, or replace it with --overwrite" in refused.stderr
     both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A run that is interrupted and goes on ends in the same bytes as one that was left alone, from whichever step."""
+"""A run that is interrupted at any step and resumed ends with the same bytes as an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ CHAR = CharModel(
     state_reset=0.3,
     initial_state="random",
 )
-HARD = Training(
+TRAINING = Training(
     epochs=3,
     batch_size=5,
     window=9,
@@ -66,12 +66,12 @@ TAGGER = TaggerModel(
 
 
 def char(**training: Any) -> CharSettings:
-    return CharSettings(model=CHAR, training=replace(HARD, **training))
+    return CharSettings(model=CHAR, training=replace(TRAINING, **training))
 
 
 def tagger(**training: Any) -> TaggerSettings:
     return TaggerSettings(
-        data=TaggerData(train=("x",)), model=TAGGER, training=replace(HARD, batch_size=6, **training)
+        data=TaggerData(train=("x",)), model=TAGGER, training=replace(TRAINING, batch_size=6, **training)
     )
 
 
@@ -83,78 +83,80 @@ def spans(settings: TaggerSettings) -> Any:
 
 TASKS: dict[str, Callable[[], Any]] = {
     "text": lambda: text_task(char(), train=250),
-    "text, evaluated in mid-epoch": lambda: text_task(char(eval_every=3, optimizer="rmsprop"), train=250),
+    "text, evaluated within epochs": lambda: text_task(char(eval_every=3, optimizer="rmsprop"), train=250),
     "text without validation": lambda: text_task(char(ema=0.0, optimizer="adagrad"), train=250, val=None),
-    "text, plateau, batches added up": lambda: text_task(
+    "text, plateau, accumulated batches": lambda: text_task(
         char(schedule="plateau", decay_steps=1, eval_every=2, accumulate=2), train=500
     ),
     "lines": lambda: lines_task(char()),
     "lines without validation": lambda: lines_task(char(print_every=2, eval_every=None), val=False),
     "pairs": hihell_task,
     "tagger": lambda: spans(tagger()),
-    "tagger, by words": lambda: spans(tagger(batch_words=30, eval_every=2, optimizer="sgd", momentum=0.9)),
+    "tagger, batches by words": lambda: spans(
+        tagger(batch_words=30, eval_every=2, optimizer="sgd", momentum=0.9)
+    ),
     "toy tagger": lambda: toy_task(epochs=8, print_every=3),
 }
 
 
-def told(report: Event) -> Event:
-    """A report without what the clock says."""
-    return replace(report, seconds=0.0, rate=0.0) if isinstance(report, RowEvent) else report
+def timeless(event: Event) -> Event:
+    """Return an event without its times."""
+    return replace(event, seconds=0.0, rate=0.0) if isinstance(event, RowEvent) else event
 
 
-def through_a_file(made: Trainer) -> tuple[dict[str, Any], dict[str, Any]]:
-    """A state as it comes back from a checkpoint: new memory, and numbers through JSON."""
-    return {name: array.copy() for name, array in made.state_arrays().items()}, json.loads(
-        json.dumps(made.state_json(), allow_nan=False)
+def stored_state(trained: Trainer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Copy a state as a checkpoint does: arrays to new memory, numbers through JSON."""
+    return {name: array.copy() for name, array in trained.state_arrays().items()}, json.loads(
+        json.dumps(trained.state_json(), allow_nan=False)
     )
 
 
-def assert_same_state(a: Trainer, b: Trainer) -> None:
-    ours, theirs = a.state_arrays(), b.state_arrays()
-    assert ours.keys() == theirs.keys()
-    for name in ours:
-        assert ours[name].tobytes() == theirs[name].tobytes(), name
-    assert {**a.state.to_json(), "seconds": 0, "row_seconds": 0} == {
-        **b.state.to_json(),
+def assert_same_state(first: Trainer, second: Trainer) -> None:
+    arrays, others = first.state_arrays(), second.state_arrays()
+    assert arrays.keys() == others.keys()
+    for name in arrays:
+        assert arrays[name].tobytes() == others[name].tobytes(), name
+    assert {**first.state.to_json(), "seconds": 0, "row_seconds": 0} == {
+        **second.state.to_json(),
         "seconds": 0,
         "row_seconds": 0,
     }
-    assert (a.schedule.factor, a.schedule.waited) == (b.schedule.factor, b.schedule.waited)
+    assert (first.schedule.factor, first.schedule.waited) == (second.schedule.factor, second.schedule.waited)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_run_goes_on_from_every_step_as_if_it_had_not_stopped(name: str) -> None:
-    whole = trainer(TASKS[name]())
-    states, reports = [through_a_file(whole)], []
-    for report in whole.run():
-        reports.append(told(report))
-        if isinstance(report, StepEvent):
-            states.append(through_a_file(whole))
-    after_step = [0, *(place + 1 for place, report in enumerate(reports) if isinstance(report, StepEvent))]
+def test_run_resumes_exactly_from_every_step(name: str) -> None:
+    uninterrupted = trainer(TASKS[name]())
+    states, events = [stored_state(uninterrupted)], []
+    for event in uninterrupted.run():
+        events.append(timeless(event))
+        if isinstance(event, StepEvent):
+            states.append(stored_state(uninterrupted))
+    after_step = [0, *(index + 1 for index, event in enumerate(events) if isinstance(event, StepEvent))]
     assert len(states) > 5
-    for place, (weights, numbers) in zip(after_step, states, strict=True):
+    for index, (weights, numbers) in zip(after_step, states, strict=True):
         resumed = trainer(TASKS[name]())
         resumed.load_state(weights, numbers)
-        rest = [told(report) for report in resumed.run()]
-        assert rest == reports[place:]
-        assert resumed.end_reason == whole.end_reason
-        assert_same_state(resumed, whole)
+        rest = [timeless(event) for event in resumed.run()]
+        assert rest == events[index:]
+        assert resumed.end_reason == uninterrupted.end_reason
+        assert_same_state(resumed, uninterrupted)
     for key, array in weight_arrays(resumed.task.network).items():
-        assert array.tobytes() == weight_arrays(whole.task.network)[key].tobytes()
+        assert array.tobytes() == weight_arrays(uninterrupted.task.network)[key].tobytes()
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_stop_asked_for_at_any_poll_loses_nothing(name: str) -> None:
-    polls = 0
+def test_run_stopped_at_any_check_resumes_exactly(name: str) -> None:
+    checks = 0
 
     def count() -> bool:
-        nonlocal polls
-        polls += 1
+        nonlocal checks
+        checks += 1
         return False
 
-    whole = trainer(TASKS[name](), count)
-    expected = [told(report) for report in whole.run()]
-    for stopped_at in range(1, polls + 1, 3):
+    uninterrupted = trainer(TASKS[name](), count)
+    expected = [timeless(event) for event in uninterrupted.run()]
+    for stopped_at in range(1, checks + 1, 3):
         left = stopped_at
 
         def stop() -> bool:
@@ -163,62 +165,62 @@ def test_a_stop_asked_for_at_any_poll_loses_nothing(name: str) -> None:
             return left == 0
 
         first = trainer(TASKS[name](), stop)
-        reports = [told(report) for report in first.run()]
+        events = [timeless(event) for event in first.run()]
         assert first.end_reason == "stop"
         second = trainer(TASKS[name]())
-        second.load_state(*through_a_file(first))
-        assert [*reports, *(told(report) for report in second.run())] == expected
-        assert_same_state(second, whole)
+        second.load_state(*stored_state(first))
+        assert [*events, *(timeless(event) for event in second.run())] == expected
+        assert_same_state(second, uninterrupted)
 
 
-def test_a_state_taken_inside_an_evaluated_row_holds_the_trained_weights() -> None:
+def test_state_saved_in_a_row_contains_the_trained_weights() -> None:
     make = TASKS["text"]
-    whole = trainer(make())
-    reports, states = [], []
-    for report in whole.run():
-        reports.append(told(report))
-        if isinstance(report, RowEvent):
-            states.append((len(reports), through_a_file(whole)))
-            averaged = weight_arrays(whole.task.network)
+    uninterrupted = trainer(make())
+    events, states = [], []
+    for event in uninterrupted.run():
+        events.append(timeless(event))
+        if isinstance(event, RowEvent):
+            states.append((len(events), stored_state(uninterrupted)))
+            averaged = weight_arrays(uninterrupted.task.network)
             assert any(
                 not np.array_equal(averaged[name], states[-1][1][0][f"weight/{name}"]) for name in averaged
             )
-    for place, state in states:
+    for index, state in states:
         resumed = trainer(make())
         resumed.load_state(*state)
-        assert [told(report) for report in resumed.run()] == reports[place:]
-        assert_same_state(resumed, whole)
+        assert [timeless(event) for event in resumed.run()] == events[index:]
+        assert_same_state(resumed, uninterrupted)
 
 
-def test_no_state_is_given_between_gradient_and_update() -> None:
-    made = trainer(hihell_task())
-    for report in made.run():
-        assert made.can_save is isinstance(report, StepEvent)
-        if isinstance(report, RowEvent):
+def test_state_cannot_be_saved_between_gradient_and_update() -> None:
+    trained = trainer(hihell_task())
+    for event in trained.run():
+        assert trained.can_save is isinstance(event, StepEvent)
+        if isinstance(event, RowEvent):
             with pytest.raises(RuntimeError, match="between"):
-                made.state_arrays()
+                trained.state_arrays()
             with pytest.raises(RuntimeError, match="between"):
-                made.state_json()
+                trained.state_json()
 
 
-def test_a_finished_run_does_not_go_on_but_a_longer_one_does() -> None:
+def test_finished_run_continues_only_with_a_higher_limit() -> None:
     short = trainer(lines_task(char(schedule="constant", epochs=2)))
     list(short.run())
-    state = through_a_file(short)
+    state = stored_state(short)
     again = trainer(lines_task(char(schedule="constant", epochs=2)))
     again.load_state(*state)
     assert list(again.run()) == [] and again.end_reason == "epochs"
     longer = trainer(lines_task(char(schedule="constant", epochs=3)))
     longer.load_state(*state)
-    rest = [told(report) for report in longer.run() if isinstance(report, StepEvent)]
+    rest = [timeless(event) for event in longer.run() if isinstance(event, StepEvent)]
     straight = trainer(lines_task(char(schedule="constant", epochs=3)))
-    assert rest == [told(report) for report in straight.run() if isinstance(report, StepEvent)][-len(rest) :]
+    assert rest == [timeless(event) for event in straight.run() if isinstance(event, StepEvent)][-len(rest) :]
     assert_same_state(longer, straight)
 
 
 def test_equal_seeds_give_equal_bytes() -> None:
     first, second = (trainer(TASKS["tagger"]()) for _ in range(2))
-    assert [told(report) for report in first.run()] == [told(report) for report in second.run()]
+    assert [timeless(event) for event in first.run()] == [timeless(event) for event in second.run()]
     assert_same_state(first, second)
 
 
@@ -230,9 +232,11 @@ DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "a weight has another type": lambda weights, _: weights.update(
         {"weight/output.bias": weights["weight/output.bias"].astype(int)}
     ),
-    "a stranger": lambda weights, _: weights.update({"other/output.bias": np.zeros(3, np.float32)}),
-    "a part of a stranger": lambda weights, _: weights.update(
-        {"optimizer/nobody/step": np.zeros((), np.float32)}
+    "an unknown kind of array": lambda weights, _: weights.update(
+        {"other/output.bias": np.zeros(3, np.float32)}
+    ),
+    "a part of an unknown weight": lambda weights, _: weights.update(
+        {"optimizer/unknown/step": np.zeros((), np.float32)}
     ),
     "a part of another shape": lambda weights, _: weights.update(
         {"optimizer/output.bias/exp_avg": np.zeros(2, np.float32)}
@@ -249,19 +253,19 @@ DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "no progress": lambda _, numbers: numbers.pop("progress"),
     "no schedule": lambda _, numbers: numbers.pop("schedule"),
     "a negative step": lambda _, numbers: numbers["progress"].update(step=-1),
-    "a step that is no number": lambda _, numbers: numbers["progress"].update(step="1"),
-    "a step that is true": lambda _, numbers: numbers["progress"].update(step=True),
-    "a loss that is no number": lambda _, numbers: numbers["progress"].update(loss_sum=float("nan")),
-    "a number too many": lambda _, numbers: numbers["progress"].update(more=1),
+    "a step that is a string": lambda _, numbers: numbers["progress"].update(step="1"),
+    "a step that is a bool": lambda _, numbers: numbers["progress"].update(step=True),
+    "a loss that is NaN": lambda _, numbers: numbers["progress"].update(loss_sum=float("nan")),
+    "an unknown number": lambda _, numbers: numbers["progress"].update(more=1),
     "a factor of 0": lambda _, numbers: numbers["schedule"].update(factor=0.0),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_a_state_that_does_not_fit_is_refused(damage: str) -> None:
-    made = trainer(TASKS["text"]())
-    next(made.run())
-    weights, numbers = through_a_file(made)
+def test_state_that_does_not_fit_is_refused(damage: str) -> None:
+    trained = trainer(TASKS["text"]())
+    next(trained.run())
+    weights, numbers = stored_state(trained)
     DAMAGES[damage](weights, numbers)
     with pytest.raises(ModelError):
         trainer(TASKS["text"](), never).load_state(weights, numbers)
