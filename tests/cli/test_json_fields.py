@@ -45,7 +45,7 @@ COMMANDS = {
     "`config show`": ["config show configs/hihell.yaml --json"],
     "`config diff`": ["config diff configs/hihell.yaml configs/hello.yaml --json"],
     "`runs`": ["runs --json"],
-    "`runs rm`": ["runs rm a --json"],
+    "`runs rm`": ["runs rm removed --json"],
     "`runs compare`": ["runs compare hihell toy_tagger --json"],
     "`export --to onnx`": ["export text --to onnx --json"],
     "`export --dtype`": ["export toy_tagger --dtype float16 --json"],
@@ -73,11 +73,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = inside(command, file, *BRIEF.split(), cwd=folder)
         assert done.code == 0, done.stderr
+    shutil.copytree(folder / "runs/hihell", folder / "runs/removed")
     return folder
 
 
 def names(value: Any) -> Iterator[str]:
-    """Return the names of all fields, at any depth."""
+    """Yield the names of all fields, at any depth."""
     if isinstance(value, dict):
         yield from value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
