@@ -43,7 +43,7 @@ def score(
     """Score a text in nats and bits per character,
     e.g. seqtool score "Good night!", or score --lines --file a.txt
     """
-    from seqtool.cli.model_argument import text_model
+    from seqtool.cli.inputs import text_model
     from seqtool.inference.score_stream import score_text
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from seqtool.cli.model_argument import LoadedTagger
+    from seqtool.cli.inputs import LoadedTagger
     from seqtool.data.formats.blocks import Layout
     from seqtool.data.tagging.unlabeled import FormattedReader, InputFormat, TextReader
     from seqtool.inference.tag_stream import Renderer, TaggingStream
@@ -201,8 +201,7 @@ def tag(
         terminal=is_terminal(sys.stdout),
     )
     request.check()
-    from seqtool.cli.inputs import open_inputs, text_arguments
-    from seqtool.cli.model_argument import tagger
+    from seqtool.cli.inputs import open_inputs, tagger, text_arguments
 
     arguments = text_arguments(texts)
     inputs = open_inputs(texts, files)
