@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.cli import model_argument  # what `tag` imports, so that no child has to
+from seqtool.cli import inputs  # what `tag` imports, so that no child has to
 from seqtool.cli.exit_codes import run as run_command
 from seqtool.cli.main import app
 from seqtool.inference import tag_stream
@@ -93,7 +93,7 @@ def _counted(log: Path) -> Callable[..., None]:
 
 def _tag(folder: Path, reference: str) -> None:
     """What `seqtool tag` does, without starting Python anew."""
-    assert model_argument and tag_stream
+    assert inputs and tag_stream
     os.chdir(folder)
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     sys.argv = ["seqtool", "tag", "--model", reference, "the dog read"]
