@@ -177,7 +177,7 @@ class Model:
     def _runtime_of(self, model_class: type[M], expected: ModelFilter) -> M:
         if isinstance(self.runtime, model_class):
             return self.runtime
-        from seqtool.tasks import definition
+        from seqtool.tasks.interface import definition
 
         found = definition(self.task)
         message = f"expected a {expected.description}, found a {found.noun}"

@@ -310,7 +310,7 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
 
 def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError:
     from seqtool.errors import SeqtoolError
-    from seqtool.tasks import definition
+    from seqtool.tasks.interface import definition
 
     message = f"{options} are for {models}; this is a {definition(request.stored.task).noun}"
     return SeqtoolError(message, place=request.place.name)

@@ -82,7 +82,7 @@ def _check_arguments(task: str | None, data: Path | None, example: str | None, *
             file.
     """
     from seqtool.errors import SeqtoolError
-    from seqtool.tasks import TASK_NAMES
+    from seqtool.tasks.interface import TASK_NAMES
 
     if example is not None:
         if task or held_out:

@@ -120,7 +120,7 @@ def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
     """
     if wanted.task in (None, stored.task):
         return
-    from seqtool.tasks import definition
+    from seqtool.tasks.interface import definition
 
     expected, found = definition(str(wanted.task)), definition(stored.task)
     hint = f"use it with: seqtool {found.use_command} --model {name}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from seqtool.cli.inputs import LoadedTagger
-    from seqtool.data.formats.blocks import Layout
+    from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.unlabeled import FormattedReader, InputFormat, TextReader
     from seqtool.inference.tag_stream import Renderer, TaggingStream
     from seqtool.reports.tagged import OutputFormat
@@ -299,6 +299,6 @@ def _renderer(
 
 
 def _layout(loaded: LoadedTagger) -> Layout:
-    from seqtool.data.formats.blocks import Layout  # not needed for raw text
+    from seqtool.data.formats.layout import Layout
 
     return Layout.from_json(loaded.config.get("layout", {}))

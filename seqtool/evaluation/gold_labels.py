@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
-from seqtool.data.formats.blocks import Layout
 from seqtool.data.formats.detect import layout_of_file
+from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import expand
 from seqtool.data.tagging.corpus import hold_out
 from seqtool.data.tagging.sentences import Sentence, labeled_blocks, read_split

@@ -11,7 +11,7 @@ import numpy as np
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
-from seqtool.tasks import definition
+from seqtool.tasks.interface import definition
 from seqtool.types import Array
 
 REPLACED_FACTS = ("files", "format_version", "parameters", "sha256", "task")  # write_model adds these itself

@@ -13,8 +13,7 @@ from seqtool.config.reference import json_schema
 from seqtool.data.input_files import run_name
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import write_file, writing
-from seqtool.tasks import definition
-from seqtool.tasks.interface import DataFiles
+from seqtool.tasks.interface import DataFiles, definition
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from seqtool.config.load import ReadConfig, looks_like_config, parse_settings, r
 from seqtool.data.formats.detect import looks_labeled
 from seqtool.data.tagging.unlabeled import ENDINGS
 from seqtool.errors import ConfigError, SeqtoolError
-from seqtool.tasks import definition
-from seqtool.tasks.interface import DataFiles
+from seqtool.tasks.interface import DataFiles, definition
 
 
 def settings_for(

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from seqtool.reports.formatting import format_duration, format_score, format_size, line_chart
 from seqtool.safe_text import visible
 from seqtool.storage.model_directory import StoredModel
-from seqtool.tasks import definition
-from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters
+from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters, definition
 from seqtool.types import Json
 
 if TYPE_CHECKING:

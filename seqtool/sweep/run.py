@@ -20,13 +20,12 @@ from seqtool.storage.atomic import write_file
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
 from seqtool.sweep.worker import SweepJob, run_worker
-from seqtool.tasks import definition
 from seqtool.tasks.build import prepare
-from seqtool.tasks.interface import Prepared
+from seqtool.tasks.interface import Prepared, definition
 from seqtool.training.engine.ranks import default_threads
 from seqtool.training.provenance import experiment
 from seqtool.training.run import CACHE
-from seqtool.training.signals import StopFlag, stop_signals
+from seqtool.training.session import StopFlag, stop_signals
 from seqtool.types import Json
 
 if TYPE_CHECKING:

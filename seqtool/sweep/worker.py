@@ -30,7 +30,7 @@ from seqtool.sweep.study import (
     suggest_values,
     trials_by_slot,
 )
-from seqtool.tasks import definition
+from seqtool.tasks.interface import definition
 from seqtool.training.listeners import Listener, Row
 from seqtool.training.run import TrainOptions, train
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import SeqtoolError
 from seqtool.settings import Settings
-from seqtool.tasks import definition
 from seqtool.tasks.data_check import DataCheck
 from seqtool.tasks.init_from import check_same_network, read_initial_model, transferred_weights
-from seqtool.tasks.interface import Prepared, Progress
+from seqtool.tasks.interface import Prepared, definition
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.types import Arrays
 
@@ -31,7 +31,9 @@ class BuiltTask:
     threads: int
 
 
-def prepare(settings: Settings, cache: Path | None = None, progress: Progress | None = None) -> Prepared:
+def prepare(
+    settings: Settings, cache: Path | None = None, progress: ProgressCallback | None = None
+) -> Prepared:
     """Read the data of a run and describe its model. Mistakes in config and data are reported here, before torch is loaded.
 
     Raises:

@@ -9,6 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from seqtool.data.input_files import ProgressCallback
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import ConfigError, DataError, ModelError
@@ -29,7 +30,6 @@ from seqtool.tasks.interface import (
     NetworkPart,
     Objective,
     Prepared,
-    Progress,
     SuggestedConfig,
     count_parameters,
 )
@@ -89,7 +89,7 @@ class CharacterDefinition:
         settings: Settings,
         initial_model: StoredModel | None = None,
         cache: Path | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Prepared:
         """Read and encode the text or the pairs."""
         assert isinstance(settings, CharSettings)

@@ -17,8 +17,7 @@ from seqtool.errors import ModelError, Problem, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import StoredModel, read_model
-from seqtool.tasks import definition
-from seqtool.tasks.interface import Prepared
+from seqtool.tasks.interface import Prepared, definition
 from seqtool.types import Arrays, Json
 
 # Settings that may differ from the model's: they shape no array, or only determine how it was first drawn.

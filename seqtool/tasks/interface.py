@@ -7,11 +7,13 @@ pass (`inference/`) and its scores (`evaluation/`). Other packages call a defini
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seqtool.data.input_files import ProgressCallback
 from seqtool.evaluation.tagger import TaggerEvaluation
 from seqtool.evaluation.text_scores import TextEvaluation
 from seqtool.settings import Settings
@@ -30,12 +32,8 @@ if TYPE_CHECKING:
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
-Progress = Callable[[str, int, int], None]  # what is being done, the part done, the whole
 Shapes = Mapping[str, Sequence[int]]  # array name -> shape
 Axes = Mapping[str, Mapping[int, Sequence[Any]]]  # array name -> axis -> the vocabulary entry of each index
-
-
-# --- before training --------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,6 @@ class NetworkPart:
 def count_parameters(shapes: Shapes, prefix: str = "") -> int:
     """Return the number of parameters in the arrays whose names begin with a prefix."""
     return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
-
-
-# --- during and after training ----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -254,7 +249,7 @@ class TaskDefinition(Protocol):
         settings: Settings,
         initial_model: StoredModel | None = None,
         cache: Path | None = None,
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Prepared:
         """Read the data and describe the model.
 
@@ -341,3 +336,13 @@ class TaskDefinition(Protocol):
 
     def next_command(self, prepared: Prepared) -> str:
         """Return a command that uses the trained model."""
+
+
+_MODULES = {"char": "seqtool.tasks.character", "tagger": "seqtool.tasks.tagger"}
+TASK_NAMES = tuple(_MODULES)
+
+
+def definition(task: str) -> TaskDefinition:
+    """Return the definition of a task by its name in YAML files and manifests; only its own modules are imported."""
+    found: TaskDefinition = import_module(_MODULES[task]).DEFINITION
+    return found

@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from seqtool.data.input_files import ProgressCallback
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
 from seqtool.data.tagging.sentences import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
@@ -27,7 +28,6 @@ from seqtool.tasks.interface import (
     NetworkPart,
     Objective,
     Prepared,
-    Progress,
     Shapes,
     SuggestedConfig,
     count_parameters,
@@ -81,7 +81,7 @@ class TaggerDefinition:
         settings: Settings,
         initial_model: StoredModel | None = None,
         cache: Path | None = None,  # noqa: ARG002
-        progress: Progress | None = None,
+        progress: ProgressCallback | None = None,
     ) -> Prepared:
         """Read the sentences and build vocabularies from those of the training split."""
         assert isinstance(settings, TaggerSettings)

@@ -20,7 +20,7 @@ from seqtool.errors import Stopped
 from seqtool.settings import Settings
 from seqtool.tasks.build import build_task, prepare, require_torch
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
-from seqtool.training.signals import stop_signals
+from seqtool.training.session import stop_signals
 from seqtool.types import Arrays, Json
 
 if TYPE_CHECKING:

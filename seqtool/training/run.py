@@ -15,10 +15,9 @@ from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json
-from seqtool.tasks import definition
 from seqtool.tasks.build import prepare, require_torch
 from seqtool.tasks.init_from import init_from_notes
-from seqtool.tasks.interface import FinalEvaluation, Prepared
+from seqtool.tasks.interface import FinalEvaluation, Prepared, definition
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
@@ -37,8 +36,7 @@ from seqtool.training.rank_follower import (
     process_ranks,
     run_follower,
 )
-from seqtool.training.session import TrainingSession
-from seqtool.training.signals import StopFlag, stop_signals
+from seqtool.training.session import StopFlag, TrainingSession, stop_signals
 from seqtool.types import Json
 
 CACHE = ".cache"  # encoded texts, under the runs root

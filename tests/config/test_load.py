@@ -200,7 +200,7 @@ def test_json_file_is_read_as_a_config(tmp_path: Path) -> None:
 
 
 def test_reading_a_config_imports_neither_torch_nor_numpy() -> None:
-    code = "from seqtool.config import read_settings; read_settings('configs/hihell.yaml')"
+    code = "from seqtool.config.load import read_settings; read_settings('configs/hihell.yaml')"
     code += "; import sys; print({'torch', 'numpy'} & set(sys.modules))"
     root = Path(__file__).parent.parent.parent
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)

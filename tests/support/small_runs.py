@@ -26,7 +26,7 @@ from seqtool.settings import (
 from seqtool.training import run as training_job
 from seqtool.training.listeners import RunResult
 from seqtool.training.run import TrainOptions, train
-from seqtool.training.signals import StopFlag
+from seqtool.training.session import StopFlag
 
 WORDS = [
     "the",

@@ -15,9 +15,9 @@ from seqtool.config.dump import dump_settings
 from seqtool.errors import DataError, Diverged, SeqtoolError, Stopped
 from seqtool.storage.model_directory import read_model
 from seqtool.storage.run_directory import RunDirectory
-from seqtool.tasks import definition
+from seqtool.tasks.interface import definition
 from seqtool.training import run as training_job
-from seqtool.training.signals import StopFlag, stop_signals
+from seqtool.training.session import StopFlag, stop_signals
 from tests.support.shell import seqtool, start
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, text_file
 

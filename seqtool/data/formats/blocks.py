@@ -1,24 +1,21 @@
-"""Lines and blocks: the lossless structure that all sentence formats share, and the layout of a training file.
+"""Lines and blocks: the lossless structure that all sentence formats share.
 
 A file is a sequence of blocks. The lines of all blocks, joined, are the file byte for byte. A blank line ends
 a block, and the block is yielded as soon as its blank line has been read, so the same code reads a training
-file and an endless pipe. The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`. A model stores
-the layout of its training file in `config.json`, so that other files are read alike.
+file and an endless pipe. The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`.
 """
 
 from __future__ import annotations
 
 import os
 import select
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
-from typing import Any, BinaryIO, ClassVar, Literal, Protocol
+from typing import BinaryIO, ClassVar, Literal, Protocol
 
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
-from seqtool.types import Json
 
 FormatName = Literal["conll", "conllu", "jsonl"]
 EmptyTokens = Literal["refuse", "repair"]  # refuse an empty token, or read it as `_`
@@ -265,69 +262,3 @@ def _is_ready(descriptor: int) -> bool:
         return bool(select.select([descriptor], [], [], 0)[0])
     except (OSError, ValueError):
         return False
-
-
-@dataclass(frozen=True)
-class Layout:
-    """Place of tokens and labels in the training file of a tagger.
-
-    Attributes:
-        label: label column as in `data.label`: a name, a number, `misc:Key` or `auto`.
-        columns: names of the columns, or nothing if the settings name none.
-        width: number of columns; None if the file was not in CoNLL columns.
-        separator: string between columns; `auto` for tabs and spaces, so that a file may have either.
-        text_key: field of the tokens in JSON lines.
-        label_key: field of the labels in JSON lines.
-    """
-
-    label: str = "auto"
-    columns: tuple[str, ...] = ()
-    width: int | None = None
-    separator: str = "auto"
-    text_key: str = "tokens"
-    label_key: str = "labels"
-
-    def to_json(self) -> Json:
-        """Return the object that is stored in `config.json`."""
-        return {**asdict(self), "columns": list(self.columns)}
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Layout:
-        """Read the object that `to_json` returned; missing keys get their default."""
-        return cls(
-            label=str(values.get("label", "auto")),
-            columns=tuple(values.get("columns", ())),
-            width=values.get("width"),
-            separator=str(values.get("separator", "auto")),
-            text_key=str(values.get("text_key", "tokens")),
-            label_key=str(values.get("label_key", "labels")),
-        )
-
-    def settings(self) -> TaggerData:
-        """Return settings that read a file as the training file was read."""
-        return TaggerData(
-            train=(),
-            separator=self.separator,
-            label=self.label,
-            columns=self.columns,
-            text_key=self.text_key,
-            label_key=self.label_key,
-        )
-
-    def label_in(self, format_name: str) -> str:
-        """Return the place of the labels, as in `data.label`, in a file that may have another format.
-
-        The place in the training file is used if the other format has the same one, else the default of the
-        format.
-        """
-        if format_name == "conll":
-            is_number = self.label.removeprefix("-").isdecimal()
-            return self.label if is_number or self.label in self.columns else "auto"
-        if self.width:
-            return "upos"  # a column number of a file in CoNLL columns has no meaning in CoNLL-U
-        from seqtool.data.formats.conllu import find_label
-
-        try:
-            return find_label(self.label)
-        except DataError:  # the label is the name of a column that CoNLL-U does not have
-            return "upos"

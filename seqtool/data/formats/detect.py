@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice, pairwise
 from pathlib import Path, PurePath
 
-from seqtool.data.formats.blocks import BOM, FormatName, Layout, SentenceFormat, is_blank, raw_lines
+from seqtool.data.formats.blocks import BOM, FormatName, SentenceFormat, is_blank, raw_lines
 from seqtool.data.formats.conll import (
     TOKEN_COLUMN,
     ConllFormat,
@@ -26,6 +26,7 @@ from seqtool.data.formats.conll import (
 )
 from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, ConlluFormat, find_label
 from seqtool.data.formats.jsonl import JsonlFormat, parse
+from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.spans import OUTSIDE, detect_scheme

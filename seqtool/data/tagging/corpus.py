@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtool.data.formats.blocks import Layout, SentenceFormat
+from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import Sentence, Split, read_split
 from seqtool.data.tagging.word_encoder import WordEncoder

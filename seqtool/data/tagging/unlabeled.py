@@ -13,8 +13,8 @@ from seqtool.data.tokenization.rules import TOKENIZERS, Tokenizer
 from seqtool.errors import DataError, Problem
 
 if TYPE_CHECKING:
-    from seqtool.data.formats.blocks import Layout
     from seqtool.data.formats.jsonl import JsonlFormat
+    from seqtool.data.formats.layout import Layout
 
 InputFormat = Literal["text", "conll", "conllu", "jsonl"]
 ENDINGS: dict[str, InputFormat] = {

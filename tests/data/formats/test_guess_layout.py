@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from seqtool.data.formats.blocks import Layout
 from seqtool.data.formats.detect import guess_layout, layout_of_file, layout_summary, looks_labeled
+from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import read_split
 from seqtool.settings import TaggerData
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from seqtool.data.formats.blocks import Layout
+from seqtool.data.formats.layout import Layout
 from seqtool.settings import TaggerData
 
 NAMED = Layout("ner", ("form", "ner"), 2, "|", "words", "tags")
