@@ -1,4 +1,4 @@
-"""Runs that several ranks make together and that one makes alone: their losses and scores, for comparison."""
+"""Runs of several ranks and of one process: their losses and scores, for comparison."""
 
 from __future__ import annotations
 
@@ -74,10 +74,10 @@ def spans(settings: TaggerSettings, ranks: Ranks) -> Any:
 
 RUNS: dict[str, Callable[[Ranks], Any]] = {
     "text": lambda ranks: text_task(char(), train=2000, val=900, ranks=ranks),
-    "text, streams that do not come out even": lambda ranks: text_task(
+    "text, streams not divisible by the ranks": lambda ranks: text_task(
         char(batch_size=5, eval_every=20), train=1000, ranks=ranks
     ),
-    "text, learned start, batches added up": lambda ranks: text_task(
+    "text, learned initial state, accumulated batches": lambda ranks: text_task(
         char(replace(CHAR, initial_state="learned", cell="gru"), accumulate=2),
         train=2000,
         val=None,
@@ -92,14 +92,14 @@ RUNS: dict[str, Callable[[Ranks], Any]] = {
 
 
 def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
-    """Everything that the ranks must agree on, and that one process alone must find too."""
-    made = trainer(task)
+    """Train, and return everything in which all ranks and a single process must agree."""
+    trained = trainer(task)
     losses, rows = [], []
-    for report in made.run():
-        if isinstance(report, RowEvent):
-            rows.append([report.step, report.train_loss, *report.scores.values()])
+    for event in trained.run():
+        if isinstance(event, RowEvent):
+            rows.append([event.step, event.train_loss, *event.scores.values()])
         else:
-            losses.append(report.loss)
+            losses.append(event.loss)
     carried = {name: tensor.flatten().tolist() for name, tensor in task.carried_state().items()}
     weights = float(sum(np.abs(array).sum() for array in weight_arrays(task.network).values()))
     return {
@@ -112,7 +112,7 @@ def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
 
 
 def _digest(task: Any, ranks: Ranks) -> bool:
-    """Whether all ranks hold the same bits."""
+    """Return whether all ranks have bit-identical weights."""
     own = b"".join(array.tobytes() for array in weight_arrays(task.network).values())
     return not ranks.any(ranks.broadcast(own) != own)
 
@@ -122,56 +122,56 @@ def run_alone() -> dict[str, Any]:
 
 
 def run_rank(rank: int, size: int, port: int, path: str) -> None:
-    """What one of several processes does."""
+    """Train all runs in one of several processes and write the outcomes to a file."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     from seqtool.training.engine.distributed import process_group
 
     with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
-        found = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
-    Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
+        outcomes = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(outcomes))
 
 
-# --- runs that end before their time ---------------------------------------------------------------------------------
+# --- runs that end early ---------------------------------------------------------------------------------
 
 
 SHORT = Training(max_steps=40, batch_size=4, window=16, eval_every=4)
 ENDINGS = {
     "patience": replace(SHORT, lr=0.8, patience=2),
-    "max_minutes": replace(SHORT, max_minutes=10.0),  # over on one rank's clock after six steps
-    "diverged": SHORT,  # the loss of one rank's share is no number in the sixth step
+    "max_minutes": replace(SHORT, max_minutes=10.0),  # reached by the clock of one rank after six steps
+    "diverged": SHORT,  # the loss of one rank is NaN in the sixth step
 }
 
 
 def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
-    """How a run ended, and after which step.
+    """Return the reason and the step at which a run ended.
 
     Args:
-        odd: whether this process is the one whose clock or loss goes wrong.
+        odd: whether the clock or the loss of this process is manipulated.
     """
     task = text_task(CharSettings(model=CHAR, training=ENDINGS[name]), ranks=ranks)
-    made = trainer(task)
+    trained = trainer(task)
     if name == "diverged" and odd:
         right = task.loss
         task.loss = lambda batch, index, draw: right(batch, index, draw) * (math.nan if draw == 5 else 1)  # type: ignore[method-assign]
     try:
-        for report in made.run():
-            if name == "max_minutes" and odd and report.step == 6:
-                made._started -= 3600
+        for event in trained.run():
+            if name == "max_minutes" and odd and event.step == 6:
+                trained._started -= 3600
     except Diverged as error:
-        return {"ended": str(error), "step": made.state.step}
-    return {"ended": made.end_reason, "step": made.state.step}
+        return {"ended": str(error), "step": trained.state.step}
+    return {"ended": trained.end_reason, "step": trained.state.step}
 
 
 def end_rank(rank: int, size: int, port: int, path: str) -> None:
-    """How the runs of one of several processes end; the last one's clock or loss goes wrong."""
+    """Train the runs that end early in one of several processes; the last rank is manipulated."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     from seqtool.training.engine.distributed import process_group
 
     with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
-        found = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
-    Path(path).with_suffix(f".{rank}").write_text(json.dumps(found))
+        outcomes = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(outcomes))
 
 
 def free_port() -> int:
@@ -182,7 +182,7 @@ def free_port() -> int:
 
 
 def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[BaseProcess]:
-    """Start several ranks; they are forked from one server, which imports torch once for all."""
+    """Start several ranks, forked from one server that has imported torch."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.support.rank_runs", "seqtool.training.engine.distributed"])
     port = free_port()
@@ -195,7 +195,7 @@ def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> 
 
 
 def run_together(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
-    """What each of several ranks found."""
+    """Run several ranks and return the outcome of each."""
     processes = start_ranks(size, path, work)
     for process in processes:
         process.join(300)

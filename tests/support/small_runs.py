@@ -1,4 +1,4 @@
-"""Small runs from files to a finished directory, in this process: stopped where a test wants it, gone on with, compared."""
+"""Small runs in this process, from files to a finished directory; a test can stop them at a chosen point."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ WORDS = [
     "sea",
 ]
 LABELS = ("DET", "NN", "V", "P")
-HARD = Training(
+TRAINING = Training(
     max_steps=60,
     batch_size=4,
     window=8,
@@ -63,7 +63,7 @@ HARD = Training(
 
 
 def text_file(folder: Path, length: int = 700, name: str = "text.txt") -> Path:
-    """Sentences of a few words."""
+    """Write a text of random words."""
     draw = random.Random(1)
     path = folder / name
     path.write_text(" ".join(draw.choice(WORDS) for _ in range(length // 4))[:length], encoding="utf-8")
@@ -71,7 +71,7 @@ def text_file(folder: Path, length: int = 700, name: str = "text.txt") -> Path:
 
 
 def sentences_file(folder: Path, count: int = 30, name: str = "train.conll") -> Path:
-    """Labelled sentences; a word's label goes by its length."""
+    """Write labeled sentences; the label of a word depends on its length."""
     draw = random.Random(len(name) + count)
     path = folder / name
     sentences = [[draw.choice(WORDS) for _ in range(draw.randint(1, 9))] for _ in range(count)]
@@ -81,7 +81,7 @@ def sentences_file(folder: Path, count: int = 30, name: str = "train.conll") -> 
 
 
 def char_run(folder: Path, **training: Any) -> CharSettings:
-    """A character model of running text with everything that has a state: dropout, averages, a schedule, carried states."""
+    """Return a character run with every kind of state: dropout, averages, a schedule, carried states."""
     model = CharModel(
         hidden_size=5,
         num_layers=2,
@@ -92,11 +92,11 @@ def char_run(folder: Path, **training: Any) -> CharSettings:
         initial_state="random",
     )
     data = CharData(text=(str(text_file(folder)),), split=(0.8, 0.1, 0.1))
-    return CharSettings(name="small", data=data, model=model, training=replace(HARD, **training))
+    return CharSettings(name="small", data=data, model=model, training=replace(TRAINING, **training))
 
 
 def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
-    """A tagger with dropout, word replacement and a CRF."""
+    """Return a tagger run with dropout, word replacement and a CRF."""
     features = (
         Feature(name="form", dim=4),
         Feature(name="suffix", length=2, dim=3),
@@ -113,32 +113,32 @@ def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
         name="small",
         data=TaggerData(format="conll", **files),
         model=model,
-        training=replace(HARD, **training),
+        training=replace(TRAINING, **training),
     )
 
 
 def run(settings: Settings, root: Path, **options: Any) -> RunResult:
-    """Train in this process, in silence."""
+    """Train in this process, without output."""
     return train(settings, TrainOptions(root, **options))
 
 
 class StopAt(StopFlag):
-    """Is raised at the poll of a given number."""
+    """A flag that requests a stop at the check with a given number."""
 
-    def __init__(self, poll: int) -> None:
+    def __init__(self, check: int) -> None:
         super().__init__()
-        self.polls_left = poll
+        self.checks_left = check
 
     def __call__(self) -> bool:
-        self.polls_left -= 1
-        if self.polls_left == 0:
+        self.checks_left -= 1
+        if self.checks_left == 0:
             self.signal_number = signal.SIGTERM
         return super().__call__()
 
 
 @contextmanager
 def stopping(flag: StopFlag) -> Iterator[None]:
-    """Let runs inside the block obey this flag."""
+    """Use this flag for the stop signals of runs inside the block."""
 
     @contextmanager
     def signals() -> Iterator[StopFlag]:
@@ -149,24 +149,24 @@ def stopping(flag: StopFlag) -> Iterator[None]:
 
 
 def polls(settings: Settings, root: Path, make: Callable[..., RunResult] = run) -> int:
-    """How often a run asks whether to stop."""
+    """Count how often a run checks its stop flag."""
     flag = StopAt(1 << 60)
     with stopping(flag):
         make(settings, root)
-    return (1 << 60) - flag.polls_left
+    return (1 << 60) - flag.checks_left
 
 
 def weights(run: Path) -> bytes:
-    """The bytes of a run's model."""
+    """Return the bytes of a run's weights."""
     return (run / "model" / "weights.safetensors").read_bytes()
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """The rows of a run, without what the clock says."""
+    """Return the rows of `metrics.jsonl`, without times."""
     lines = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
     return [{key: value for key, value in json.loads(line).items() if key != "seconds"} for line in lines]
 
 
 def samples(run: Path) -> bytes:
-    """What was predicted in each row."""
+    """Return the bytes of `samples.jsonl`."""
     return (run / "samples.jsonl").read_bytes()

@@ -1,4 +1,4 @@
-"""Small tasks to train in tests: a corpus in memory, its network and its trainer, without files and vocabularies."""
+"""Small tasks for tests of training: a corpus in memory, its network and its trainer, without files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def hihell_task(settings: CharSettings = HIHELL) -> CharacterTask:
 
 
 def random_text(length: int, symbols: int, seed: int = 0) -> Array:
-    """Text with something to learn: each symbol depends on the one before it."""
+    """Return a text with structure: each symbol depends on the previous one (length,)."""
     draw = np.random.default_rng(seed)
     steps = draw.integers(1, 3, length).cumsum()
     return (steps % symbols).astype(np.uint8)
@@ -104,7 +104,7 @@ def lines_task(
 
 
 class SmallEncoder:
-    """Numbers of words by features, as the data floor's encoder gives them: unknown 0, -1 without an unknown row."""
+    """Stand-in for `WordEncoder`: unknown values are 0, or -1 without an unknown row."""
 
     def __init__(self, features: tuple[Feature, ...], counts: Counter[str]) -> None:
         self.counts = counts
@@ -207,9 +207,9 @@ def toy_task(seed: int = 777, **training: Any) -> TaggingTask:
 
 
 def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[Any]:
-    """Sentences whose labels go by the word and the one before it; with spans, labels of names of two types."""
+    """Return sentences whose labels depend on a word and the previous one, or span labels of two types."""
     draw = np.random.default_rng(seed)
-    found = []
+    sentences = []
     for length in draw.integers(1, 9, count):
         words = draw.integers(0, 12, length)
         if spans:
@@ -228,10 +228,10 @@ def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[
             labels = [
                 "ABC"[(word + before) % 3] for word, before in zip(words, [0, *words[:-1]], strict=True)
             ]
-        found.append(
+        sentences.append(
             sentence(" ".join(f"W{word}" if word % 5 else f"w{word}x" for word in words), " ".join(labels))
         )
-    return found
+    return sentences
 
 
 def trainer(task: CharacterTask | TaggingTask, should_stop: ShouldStop = never) -> Trainer:
