@@ -1,4 +1,7 @@
-"""`init`: write a config for the user's data, or a shipped example, and the JSON Schema for editors."""
+"""`init`: write a config for the user's data, or a shipped example, and the JSON Schema for editors.
+
+Heavy modules are imported inside functions, because shell completion lists the examples.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seqtool.config.dump import SCHEMA, SCHEMA_FILE
-from seqtool.config.reference import json_schema
-from seqtool.data.input_files import run_name
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import write_file, writing
-from seqtool.tasks.interface import DataFiles, definition
+
+if TYPE_CHECKING:
+    from seqtool.tasks.interface import DataFiles
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,9 @@ def write_template(task: str, *, overwrite: bool = False) -> InitResult:
     Raises:
         SeqtoolError: a file of the user would be replaced.
     """
+    from seqtool.config.dump import SCHEMA
+    from seqtool.tasks.interface import definition
+
     template = definition(task).template()
     note = f"replace {template.file} by the name of your file ({template.key})"
     return _write_config(task, template.name, f"{SCHEMA}\n{template.yaml}", (note,), overwrite)
@@ -66,11 +72,18 @@ def write_suggested(task: str, files: DataFiles, *, overwrite: bool = False) -> 
         DataError: the data cannot be read.
         SeqtoolError: a file of the user would be replaced.
     """
+    from seqtool.data.input_files import run_name
+    from seqtool.tasks.interface import definition
+
     suggested = definition(task).suggest(files)
     return _write_config(task, run_name(files.train), suggested.yaml, suggested.notes, overwrite)
 
 
 def _write_config(task: str, name: str, yaml: str, notes: tuple[str, ...], overwrite: bool) -> InitResult:
+    from seqtool.config.dump import SCHEMA_FILE
+    from seqtool.config.reference import json_schema
+    from seqtool.tasks.interface import definition
+
     config = f"{name}.yaml"
     schema = json.dumps(json_schema(), indent=2).encode() + b"\n"
     written = _write({config: yaml.encode(), SCHEMA_FILE: schema}, overwrite)
