@@ -1,4 +1,7 @@
-"""The interface of everything that follows a training run: log files, the best model, the screen, a sweep."""
+"""Interface of listeners, and the values that they receive.
+
+Listeners receive the events of a run: the log files, the best model, the screen and a sweep are listeners.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,13 @@ from seqtool.types import Arrays, Json
 
 @dataclass(frozen=True)
 class NetworkBuilt:
-    """The network and the place where it is trained.
+    """The untrained network, and the device and processes that train it.
 
     Attributes:
-        model: the content of the model directory, with the weights that were drawn.
-        device: torch's name for the device.
+        model: the content of a model directory with the initial weights.
+        device: name of the device in torch, such as `cpu` or `cuda:0`.
         threads: CPU threads of this process.
-        ranks: processes that train together.
+        ranks: number of processes that train together.
     """
 
     model: StoredModel
@@ -31,13 +34,13 @@ class NetworkBuilt:
 
 @dataclass(frozen=True)
 class Row:
-    """A row with everything that listeners show or store.
+    """A row of the table of epochs, with everything that listeners show or store.
 
     Attributes:
-        event: the trainer's row.
-        columns: the cells of the table of epochs.
-        prediction: the decoded example.
-        weights: the network's weights in this row.
+        event: step, losses and scores, from the trainer.
+        columns: the cells of the row.
+        prediction: the network's output for the example of the preview.
+        weights: the network's weights at this row, by name.
     """
 
     event: RowEvent
@@ -48,7 +51,15 @@ class Row:
 
 @dataclass(frozen=True)
 class RunResult:
-    """A finished run: its directory, and the scores of its kept model."""
+    """A finished run and its best model.
+
+    Attributes:
+        run: directory of the run.
+        row: row of the best model.
+        seconds: duration of the run.
+        parameters: number of weights.
+        test_scores: scores on the test split by name; empty without a test split.
+    """
 
     run: Path
     row: RowEvent
@@ -76,15 +87,15 @@ class RunResult:
 
 @dataclass(frozen=True)
 class RunFinished:
-    """The end of a run.
+    """A finished run, with everything that listeners report about it.
 
     Attributes:
         result: directory and scores.
         evaluation: the reports on held-out data.
-        comparison: expected and predicted labels of the example, by the kept model.
-        kept: where an earlier run of this name is kept; None if there was none or it was replaced.
-        differences: how the earlier run differs, one line each.
-        next_command: a command that uses the model.
+        comparison: expected and predicted labels of the preview example; empty if the task has no labels.
+        kept: new path of an earlier run of the same name; None if there was none or it was replaced.
+        differences: differences between this run and the earlier run, one line each.
+        next_command: a command line that uses the model.
         one_of_several: whether the run is one of several seeds.
     """
 
@@ -101,17 +112,18 @@ class Listener:
     """Base class of listeners. Every method does nothing unless a subclass overrides it."""
 
     def message(self, text: str) -> None:
-        """Receive a line about the run."""
+        """Receive one line of information about the run."""
 
     def warning(self, text: str) -> None:
-        """Receive a line about something that is probably wrong."""
+        """Receive one line about a probable mistake."""
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Receive the progress of reading and encoding data.
 
         Args:
-            what: what is being done.
-            done, total: bytes or files.
+            what: the current action, such as `encoding`.
+            done: bytes or files processed so far.
+            total: bytes or files in all.
         """
 
     def network_built(self, network: NetworkBuilt) -> None:
@@ -127,67 +139,67 @@ class Listener:
         """Receive a row. A listener may end the run by raising an exception."""
 
     def run_finished(self, finished: RunFinished) -> None:
-        """Receive the end of a run."""
+        """Receive the result of a finished run."""
 
     def all_finished(self, results: Sequence[RunResult]) -> None:
-        """Receive the results of all seeds."""
+        """Receive the results of all runs of the command, after the last one."""
 
     def close(self) -> None:
-        """Release what the listener holds of the terminal; called after training and after every error."""
+        """Release the terminal, such as a progress bar. It is called after training and after every error."""
 
 
 class Listeners(Listener):
-    """Passes everything on to several listeners, in their order."""
+    """Pass every call to several listeners, in order."""
 
     def __init__(self, listeners: Sequence[Listener] = ()) -> None:
         self._listeners = tuple(listeners)
 
     def message(self, text: str) -> None:
-        """Pass on a line."""
+        """Pass the line to all listeners."""
         for listener in self._listeners:
             listener.message(text)
 
     def warning(self, text: str) -> None:
-        """Pass on a warning."""
+        """Pass the warning to all listeners."""
         for listener in self._listeners:
             listener.warning(text)
 
     def preparing(self, what: str, done: int, total: int) -> None:
-        """Pass on the progress of reading data."""
+        """Pass the progress of reading data to all listeners."""
         for listener in self._listeners:
             listener.preparing(what, done, total)
 
     def network_built(self, network: NetworkBuilt) -> None:
-        """Pass on the network."""
+        """Pass the network to all listeners."""
         for listener in self._listeners:
             listener.network_built(network)
 
     def run_started(self) -> None:
-        """Pass on the start of a run."""
+        """Pass the start of a run to all listeners."""
         for listener in self._listeners:
             listener.run_started()
 
     def step(self, event: StepEvent) -> None:
-        """Pass on an update."""
+        """Pass the update to all listeners."""
         for listener in self._listeners:
             listener.step(event)
 
     def row(self, row: Row) -> None:
-        """Pass on a row."""
+        """Pass the row to all listeners."""
         for listener in self._listeners:
             listener.row(row)
 
     def run_finished(self, finished: RunFinished) -> None:
-        """Pass on the end of a run."""
+        """Pass the result of a run to all listeners."""
         for listener in self._listeners:
             listener.run_finished(finished)
 
     def all_finished(self, results: Sequence[RunResult]) -> None:
-        """Pass on the results."""
+        """Pass the results to all listeners."""
         for listener in self._listeners:
             listener.all_finished(results)
 
     def close(self) -> None:
-        """Close all."""
+        """Close all listeners."""
         for listener in self._listeners:
             listener.close()

@@ -22,12 +22,13 @@ from seqtool.tasks.interface import Prepared
 from seqtool.types import Json
 from seqtool.version import VERSION
 
-# Settings that a resumed run may change: they only say when the run ends and how often it saves.
+# Settings that a resumed run may change. They determine when the run ends and how often it is saved,
+# but not the weights.
 MAY_DIFFER = frozenset(
     f"training.{name}" for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes")
 )
 _CONTENT = "content of the files"
-_LONGEST_VALUE = 40  # characters that are shown
+_LONGEST_VALUE = 40  # characters of a value in a message; longer values are cut
 
 
 def experiment(prepared: Prepared) -> Json:
@@ -53,7 +54,10 @@ def _experiment(settings: Settings, hashes: Mapping[str, str], initial_model: st
 
 
 def environment(device: str, threads: int, precision: str, ranks: int = 1) -> Json:
-    """Return device, threads, precision and versions, which change the last bits of the weights."""
+    """Return the parts of the environment that affect the last bits of the weights.
+
+    They are device, threads, precision, number of ranks and versions.
+    """
     import numpy
     import torch
 
@@ -73,7 +77,15 @@ def environment(device: str, threads: int, precision: str, ranks: int = 1) -> Js
 
 
 def differences(before: Json, now: Json, ignored: Collection[str] = ()) -> list[str]:
-    """Compare two JSON objects; each difference is one line: `training.lr: 0.003 before, 0.002 now`."""
+    """Return the differences between two JSON objects, one line each.
+
+    A line looks like this: `training.lr: 0.003 before, 0.002 now`.
+
+    Args:
+        before: the earlier object.
+        now: the current object.
+        ignored: dotted keys that are not compared, such as `training.epochs`.
+    """
     old, new = dict(_flat(before)), dict(_flat(now))
     lines = []
     for key in sorted(old.keys() | new.keys()):
@@ -102,10 +114,15 @@ def _shown(values: Json, key: str) -> str:
 
 
 def differences_from_earlier(earlier: Path, prepared: Prepared, current_environment: Json) -> list[str]:
-    """Compare a run with the finished run in the directory that it will take.
+    """Compare a run with the earlier run of the same name, which it will replace or rename.
+
+    Args:
+        earlier: final directory of the run.
+        prepared: settings and data of the run.
+        current_environment: result of `environment` for the run.
 
     Returns:
-        One line per difference; empty if there is no earlier run, or if it cannot be read.
+        One line per difference; empty if there is no earlier run or if it cannot be read.
     """
     try:
         manifest = read_manifest(present(earlier / MODEL))
@@ -124,7 +141,7 @@ def differences_from_earlier(earlier: Path, prepared: Prepared, current_environm
 
 
 def resume_command(command: Sequence[str]) -> str:
-    """Return the command line that continues an interrupted run."""
+    """Return the command line that resumes an interrupted run; `--resume` if the command is unknown."""
     if not command:
         return "--resume"
     return shlex.join(["seqtool", *command, *([] if "--resume" in command else ["--resume"])])

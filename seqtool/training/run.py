@@ -1,4 +1,4 @@
-"""Train runs: settings -> data -> network -> trainer -> listeners -> run directory."""
+"""Training of runs: read the data, build the network, train it, evaluate it and finish the run directory."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ from seqtool.training.rank_follower import (
 from seqtool.training.session import StopFlag, TrainingSession, stop_signals
 from seqtool.types import Json
 
-CACHE = ".cache"  # encoded texts, under the runs root
+CACHE = ".cache"  # directory of encoded texts, inside the directory of all runs
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class TrainOptions:
         root: directory of all runs.
         seeds: number of runs with successive seeds.
         overwrite: replace a run of the same name.
-        resume: continue an interrupted run of this name.
-        command: arguments of the command, for the manifest and for messages.
+        resume: resume an interrupted run of the same name.
+        command: arguments of the command line, which are written to the manifest and shown in messages.
     """
 
     root: Path
@@ -64,14 +64,20 @@ class TrainOptions:
 def train_all(
     settings: Settings, options: TrainOptions, listeners: Sequence[Listener] = ()
 ) -> list[RunResult]:
-    """Train one run, or one run for each of several successive seeds under `<root>/<name>/`.
+    """Train one run, or one run for each of several successive seeds.
+
+    The runs of several seeds are written to `<root>/<name>/`.
+
+    Returns:
+        The results of the runs; empty on every rank except rank 0.
 
     Raises:
-        SeqtoolError: a user error; Diverged if a run diverges.
-        Stopped: after a stop signal; the best model so far is saved.
+        SeqtoolError: a user error.
+        Diverged: the loss or the gradient of a run is no longer finite.
+        Stopped: a stop signal was received; the best model so far is saved.
     """
     launch = Launch.from_environment()
-    if launch.restarts:  # torchrun has restarted all ranks, so they continue from the last checkpoint
+    if launch.restarts:  # torchrun restarted all ranks, so they resume from the last checkpoint
         options = replace(options, resume=True)
     with process_ranks(settings, launch) as ranks:
         if options.seeds > 1:
@@ -94,7 +100,7 @@ def _train_seeds(
         for run in runs:
             run_follower(run, inner.root / CACHE, ranks)
         return []
-    for run in runs:  # refused before the first of them is trained
+    for run in runs:  # check all runs before the first one is trained
         RunDirectory(inner.root, run.name).check_can_start(overwrite=options.overwrite, resume=options.resume)
     results = []
     for run in runs:
@@ -114,9 +120,18 @@ def train(
 ) -> RunResult:
     """Train one run and move it to its final directory.
 
+    Args:
+        settings: settings of the run.
+        options: options of the command.
+        listeners: receivers of the events of the run.
+        ranks: processes that train together; this one is rank 0.
+        one_of_several: whether the run is one of several seeds. With `options.resume`, a finished run is
+            then not trained again, and its earlier result is returned.
+
     Raises:
-        SeqtoolError: a user error; Diverged if the run diverges.
-        Stopped: after a stop signal; the best model so far is saved.
+        SeqtoolError: a user error.
+        Diverged: the loss or the gradient is no longer finite.
+        Stopped: a stop signal was received; the best model so far is saved.
     """
     started = time.perf_counter()
     run = RunDirectory(options.root, settings.name)
@@ -129,7 +144,7 @@ def train(
                 if one_of_several and options.resume:
                     finished = _finished_result(run.final, prepared)
                     if finished is not None:
-                        everyone.message(f"{run.final} is finished already")
+                        everyone.message(f"{run.final} is already finished")
                         broadcast_no_run(ranks)
                         return finished
                 session = _start(prepared, run, options, listeners, stop, ranks)
@@ -162,7 +177,7 @@ def train(
 
 
 def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> Prepared:
-    """Read the data, and report what was found."""
+    """Read the data and pass its notes and warnings to the listeners."""
     prepared = prepare(settings, options.root / CACHE, listeners.preparing)
     for note in prepared.corpus.notes:
         listeners.message(note)
@@ -208,7 +223,7 @@ def _start(
     everyone = Listeners(listeners)
     resume = options.resume and run.has_checkpoint()
     if options.resume and not resume:
-        everyone.message(f"nothing to resume in {run.path}: starting from the first step")
+        everyone.message(f"nothing to resume in {run.path}: training starts at the first step")
     run.start(overwrite=options.overwrite, resume=resume)
     checkpoints = Checkpoints(run.checkpoints)
     checkpoint = checkpoints.newest(everyone.warning) if resume else None
@@ -230,7 +245,7 @@ def _check_same_run(checkpoint: Checkpoint, prepared: Prepared, run: RunDirector
     """Check that settings and data are those of the interrupted run.
 
     Raises:
-        SeqtoolError: naming every difference that would make it another run.
+        SeqtoolError: they differ; each difference is one problem.
     """
     differ = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
     if differ:
@@ -242,7 +257,7 @@ def _check_same_run(checkpoint: Checkpoint, prepared: Prepared, run: RunDirector
 
 
 def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
-    """Return the fields of the manifest that say how the model is made, apart from the environment."""
+    """Return the fields of the manifest that are known before training, without the environment."""
     settings = prepared.settings
     fields: Json = {
         "name": settings.name,
@@ -263,11 +278,11 @@ def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
 def _train_and_evaluate(
     session: TrainingSession, options: TrainOptions, listeners: Listeners, stop: StopFlag
 ) -> FinalEvaluation:
-    """Train, and evaluate the kept model.
+    """Train the network, and evaluate the best model.
 
     Raises:
-        Stopped: after a stop signal; a checkpoint and the best model are saved.
-        Diverged: the best model so far is saved.
+        Stopped: a stop signal was received; a checkpoint and the best model are saved.
+        Diverged: the loss or the gradient is no longer finite; the best model so far is saved.
     """
     try:
         session.train()
@@ -285,7 +300,7 @@ def _train_and_evaluate(
         listeners.close()
         session.save_on_exit(checkpoint=True)
         session.best_model.save()
-        message = f"stopped after step {session.step:,}; continue with: {resume_command(options.command)}"
+        message = f"stopped after step {session.step:,}; resume with: {resume_command(options.command)}"
         raise Stopped(stopped.signal_number, message) from None
 
 

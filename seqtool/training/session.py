@@ -22,16 +22,18 @@ from seqtool.training.provenance import environment, experiment
 from seqtool.training.run_files import LOGS, BestModel, LogFiles
 from seqtool.types import Arrays, Json
 
-EPOCH_CHECKPOINT_AFTER = 10.0  # seconds since the last checkpoint; the end of an epoch then writes one
+EPOCH_CHECKPOINT_AFTER = 10.0  # seconds; an epoch ends with a checkpoint if the last one is older than this
 
 
 class TrainingSession:
-    """Trains one run. A checkpoint can be written whenever the trainer is not in the middle of a step.
+    """Train one run. A checkpoint can be written between any two steps.
 
     Attributes:
+        prepared: settings, description of the model and data.
+        run: directory of the run.
         best_model: the best model so far.
         environment: device, threads, precision, number of ranks and versions.
-        seconds_before: seconds that a resumed run took before it was interrupted.
+        seconds_before: duration of the run before it was interrupted, in seconds; 0 if it is not resumed.
     """
 
     def __init__(
@@ -44,10 +46,16 @@ class TrainingSession:
         checkpoints: Checkpoints,
         ranks: Ranks = ALONE,
     ) -> None:
-        """Build the network; torch is loaded here.
+        """Build the network and import torch.
 
         Args:
+            prepared: settings, description of the model and data.
+            run: locked directory of the run.
             manifest: fields of the model's manifest that are known before training.
+            listeners: listeners other than the log files and the best model.
+            stop: flag that a stop signal sets.
+            checkpoints: the checkpoints of the run.
+            ranks: processes that train together.
         """
         from seqtool.models.weights import weight_arrays
         from seqtool.training.engine.trainer import Trainer
@@ -62,9 +70,9 @@ class TrainingSession:
         self._definition = definition(prepared.settings.task)
         self._preview = self._definition.preview(prepared)
         self._logs, self._checkpoints = LogFiles(run.path), checkpoints
-        self._listeners = Listeners(
-            [self._logs, self.best_model, *listeners]
-        )  # the best model before one that may raise
+        # A listener may end the run by an exception. The log files and the best model come first, so that
+        # they receive the row in any case.
+        self._listeners = Listeners([self._logs, self.best_model, *listeners])
         self._trainer = Trainer(built.task, training, stop)
         self._saved_at = time.monotonic()
         model = prepared.stored(weight_arrays(self._network))
@@ -72,16 +80,16 @@ class TrainingSession:
 
     @property
     def step(self) -> int:
-        """Updates so far."""
+        """Number of updates so far."""
         return self._trainer.state.step
 
     # --- checkpoints ----------------------------------------------------------------------------------------
 
     def resume_from(self, checkpoint: Checkpoint) -> None:
-        """Restore the state of a checkpoint.
+        """Restore the trainer, the log files and the best model from a checkpoint.
 
         Raises:
-            ModelError: the checkpoint belongs to another kind of run.
+            ModelError: the checkpoint does not fit the network or the optimizer of this run.
         """
         self._trainer.load_state(checkpoint.tensors, checkpoint.numbers)
         self.seconds_before = self._trainer.state.seconds
@@ -93,7 +101,7 @@ class TrainingSession:
         """Write a checkpoint.
 
         Raises:
-            SeqtoolError: it cannot be written; the earlier ones are untouched.
+            SeqtoolError: the checkpoint cannot be written; earlier checkpoints are unchanged.
         """
         logs = self._logs.contents()
         self._checkpoints.save(
@@ -110,7 +118,10 @@ class TrainingSession:
         self._saved_at = time.monotonic()
 
     def save_on_exit(self, *, checkpoint: bool) -> None:
-        """Release the other ranks, after a last checkpoint if one is wanted.
+        """Let the other ranks exit.
+
+        Args:
+            checkpoint: write a checkpoint first, with the states of all ranks.
 
         Raises:
             SeqtoolError: the checkpoint cannot be written.
@@ -134,7 +145,7 @@ class TrainingSession:
         """Train until a limit is reached.
 
         Raises:
-            Stopped: a stop was requested.
+            Stopped: a stop signal was received.
             Diverged: the loss or the gradient is no longer finite.
             SeqtoolError: a file cannot be written.
         """
@@ -153,11 +164,11 @@ class TrainingSession:
             patience = self.prepared.settings.training.patience
             self._listeners.message(f"no progress in {patience} evaluations: stopped early")
         if self.best_model.best is None:
-            hint = "raise training.epochs or training.max_steps and continue with --resume"
+            hint = "raise training.epochs or training.max_steps, and run the command again with --resume"
             raise SeqtoolError("the run ended before its first row", hint=hint)
 
     def _row(self, event: RowEvent) -> None:
-        """Decode the preview and pass the row to all listeners."""
+        """Decode the preview example and pass the row to all listeners."""
         from seqtool.models.weights import weight_arrays
 
         weights = weight_arrays(self._network)
@@ -172,7 +183,7 @@ class TrainingSession:
         return columns if accuracy is None else (*columns, Column("accuracy", accuracy, ".1%"))
 
     def _remaining(self, row: RowEvent) -> float | None:
-        """Return the seconds to the end at the pace so far; None if no limit is known."""
+        """Estimate the seconds until the run ends from its speed so far; None if the run has no limit."""
         total, minutes = self._trainer.total_steps, self.prepared.settings.training.max_minutes
         by_steps = None if total is None else row.seconds / max(1, row.step) * (total - row.step)
         by_clock = None if minutes is None else minutes * 60 - row.seconds

@@ -266,7 +266,7 @@ def test_interrupted_command_is_resumed_from_the_shell(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert b"continue with: seqtool train-char " in stderr and stderr.rstrip().endswith(b"--resume")
+    assert b"resume with: seqtool train-char " in stderr and stderr.rstrip().endswith(b"--resume")
     refused = seqtool(*arguments, cwd=tmp_path)
     assert refused.code == 2 and "resume it with --resume, or replace it with --overwrite" in refused.stderr
     both = seqtool(*arguments, "--resume", "--overwrite", cwd=tmp_path)
