@@ -1,11 +1,14 @@
-"""What a training step of a character model costs: `python -m tests.benchmarks.characters [--device cuda]`.
+"""Time of a training step of a character model: `python -m tests.benchmarks.characters [--device cuda]`.
 
-Each shape is trained by seqtool's own loop and by a bare `nn.LSTM` loop of the same sizes (embedding, LSTM, linear, AdamW,
-clipping), in turn A B A B …; what counts is the median of the ratios, since absolute times change with the machine and the
-hour. With `--threads 1` the processor's seconds are counted, which neighbours on the machine disturb least. The machine's
-rate is that of large float32 (on a GPU bfloat16) matrix products, taken in turn with them; a step right after them is 7 %
-slower, whosever it is, so both loops make one that is not timed. Both have memory that is kept (`training.device`);
-`--plain-memory` shows what a plain script does without.
+Each shape is trained by seqtool's trainer and by a bare `nn.LSTM` loop of the same sizes (embedding, LSTM,
+linear layer, AdamW, clipping), in alternation. The result is the median of the ratios, since absolute times
+change with the machine and its load. With `--threads 1`, processor time is measured, because other processes
+disturb it least.
+
+The rate of the machine is that of large matrix products in float32 (on a GPU in bfloat16), measured in the
+same alternation. A step right after a product is 7 % slower in both loops, so each loop makes one step that
+is not measured first. Freed memory is kept in both loops (`training.device`); `--plain-memory` shows a script
+without that.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.trainer import Trainer
 
 SYMBOLS = 65
-# Hidden size, layers, embedding, streams, window, dropout, as in the shipped configs: a short run wants no dropout.
+# Hidden size, layers, embedding, streams, window, dropout of the shipped configs. Short runs have no dropout.
 CPU_SHAPES = [
     (256, 1, 64, 16, 64, 0.0),
     (320, 1, 64, 16, 64, 0.0),
@@ -51,14 +54,14 @@ PROMISED_RATIO, PROMISED_SHARE = 1.05, 0.55
 
 
 def operations(shape: Shape) -> int:
-    """Floating point operations of a step, forward and backward: those of its matrix products."""
+    """Return the floating-point operations of the matrix products in a step, forward and backward."""
     hidden, layers, embedding, streams, window, _ = shape
     weights = 4 * hidden * (hidden + embedding) + (layers - 1) * 8 * hidden * hidden + SYMBOLS * hidden
     return 6 * weights * streams * window
 
 
 class Ours:
-    """seqtool's loop, a step at a time: masks, state resets, carried state, clipping, fused AdamW, reports."""
+    """The trainer, one step per call: masks, state resets, carried state, clipping, fused AdamW, events."""
 
     def __init__(self, shape: Shape, device: torch.device) -> None:
         hidden, layers, embedding, streams, window, dropout = shape
@@ -80,11 +83,11 @@ class Ours:
         self.trainer = Trainer(
             CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training
         )
-        self.reports = self.trainer.run()
+        self.events = self.trainer.run()
 
     def step(self) -> None:
         """One update."""
-        assert isinstance(next(self.reports), StepEvent)
+        assert isinstance(next(self.events), StepEvent)
 
 
 class Bare:
@@ -116,7 +119,7 @@ class Bare:
 
 
 def matrix_rate(device: torch.device) -> Callable[[], None]:
-    """A product whose operations are `2 * MATRIX ** 3`."""
+    """Return a function that multiplies two matrices in `2 * MATRIX ** 3` operations."""
     kind = torch.bfloat16 if device.type == "cuda" else torch.float32
     left, right = (torch.randn(MATRIX, MATRIX, device=device, dtype=kind) for _ in range(2))
     return lambda: (left @ right, None)[1]
@@ -126,7 +129,7 @@ MATRIX = 1024
 
 
 def clock() -> float:
-    """Seconds: of the processor where one thread works, else of the wall."""
+    """Return processor seconds with one thread, else wall-clock seconds."""
     return (
         time.process_time()
         if torch.get_num_threads() == 1 and not torch.cuda.is_available()
@@ -135,7 +138,7 @@ def clock() -> float:
 
 
 def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> float:
-    """Of one piece of work."""
+    """Return the mean seconds of a call."""
     if device.type == "cuda":
         torch.cuda.synchronize()
     start = clock()
@@ -148,7 +151,7 @@ def seconds(work: Callable[[], None], device: torch.device, times: int = 1) -> f
 
 @contextmanager
 def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
-    """Seconds of the parts of seqtool's steps, by name."""
+    """Measure the parts of seqtool's steps inside the block; yield their seconds by name."""
     spent: dict[str, float] = defaultdict(float)
 
     def timed(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
@@ -174,7 +177,7 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
         mock.patch.object(
             tasks, "summed_cross_entropy", timed("cross-entropy, forward", protocols.summed_cross_entropy)
         ),
-        mock.patch.object(torch.Tensor, "backward", timed("backward, all of it", torch.Tensor.backward)),
+        mock.patch.object(torch.Tensor, "backward", timed("backward, whole", torch.Tensor.backward)),
         mock.patch.object(trainer, "_gradient_norm", timed("gradient norm", trainer._gradient_norm)),
         mock.patch.object(trainer, "_clip", timed("clipping", trainer._clip)),
         mock.patch.object(trainer, "_update_weights", timed("optimizer", trainer._update_weights)),
@@ -183,7 +186,7 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
 
 
 def compare(shape: Shape, device: torch.device, rounds: int) -> None:
-    """Print how seqtool's step stands to the bare one and to the machine."""
+    """Print the ratio of seqtool's step to the bare one, and its share of the rate of the machine."""
     ours, bare, product = Ours(shape, device), Bare(shape, device), matrix_rate(device)
     for work in (ours.step, bare.step, product):
         seconds(work, device, 3)
@@ -204,27 +207,24 @@ def compare(shape: Shape, device: torch.device, rounds: int) -> None:
     mine, peer, product_time = (statistics.median(column) for column in zip(*runs, strict=True))
     hidden, layers, embedding, streams, window, dropout = shape
     symbols = streams * window
-    print(
-        f"LSTM {layers} x {hidden}, embedding {embedding}, {streams} streams, window {window}, dropout {dropout:g}"
-    )
-    print(
-        f"  seqtool / bare loop    {mine * 1e3:8.1f} ms / {peer * 1e3:8.1f} ms = {ratio:.3f}  (promised <= {PROMISED_RATIO})"
-    )
-    print(f"  symbols a second       {symbols / mine:10,.0f} / {symbols / peer:10,.0f}")
+    batch = f"{streams} streams, window {window}"
+    print(f"LSTM {layers} x {hidden}, embedding {embedding}, {batch}, dropout {dropout:g}")
+    times = f"{mine * 1e3:8.1f} ms / {peer * 1e3:8.1f} ms = {ratio:.3f}"
+    print(f"  seqtool / bare loop    {times}  (promised <= {PROMISED_RATIO})")
+    print(f"  symbols per second      {symbols / mine:10,.0f} / {symbols / peer:10,.0f}")
     rates = f"{operations(shape) / mine / 1e9:,.0f} of {2 * MATRIX**3 / product_time / 1e9:,.0f} GFLOP/s"
-    print(
-        f"  share of matrix rate   {share:.3f} median, {best_share:.3f} fastest: {rates}  (promised >= {PROMISED_SHARE})"
-    )
-    tell_parts(ours, device)
+    shares = f"{share:.3f} median, {best_share:.3f} fastest: {rates}"
+    print(f"  share of matrix rate   {shares}  (promised >= {PROMISED_SHARE})")
+    print_parts(ours, device)
 
 
-def tell_parts(ours: Ours, device: torch.device, steps: int = 10) -> None:
-    """Print where the time of a step goes. (On a GPU, what the host does; the chip works on while it goes ahead.)"""
+def print_parts(ours: Ours, device: torch.device, steps: int = 10) -> None:
+    """Print the time of each part of a step; on a GPU, the host's time without waits for the GPU."""
     ours.step()
     with parts_timed(ours.trainer) as spent:
         whole = seconds(ours.step, device, steps)
     parts = {name: part / steps for name, part in spent.items()}
-    for name, part in {**parts, "all else": whole - sum(parts.values())}.items():
+    for name, part in {**parts, "other": whole - sum(parts.values())}.items():
         print(f"    {name:<28} {part * 1e3:8.2f} ms  {part / whole:6.1%}")
 
 
@@ -234,25 +234,25 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=min(4, os.cpu_count() or 1))
     parser.add_argument("--rounds", type=int, default=21)
     parser.add_argument(
-        "--plain-memory", action="store_true", help="let the C library give memory back at every step"
+        "--plain-memory", action="store_true", help="let the C library return freed memory at every step"
     )
-    given = parser.parse_args()
-    device = torch.device(given.device)
+    options = parser.parse_args()
+    device = torch.device(options.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         parser.exit(2, "error: this machine has no CUDA device that torch can use\n")
-    torch.set_num_threads(given.threads)
-    if not given.plain_memory:
+    torch.set_num_threads(options.threads)
+    if not options.plain_memory:
         keep_freed_memory()
     where = (
         torch.cuda.get_device_name()
         if device.type == "cuda"
-        else f"{platform.machine()}, {given.threads} threads"
+        else f"{platform.machine()}, {options.threads} threads"
     )
     print(
         f"{where}, Python {platform.python_version()}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}"
     )
     for shape in GPU_SHAPES if device.type == "cuda" else CPU_SHAPES:
-        compare(shape, device, given.rounds)
+        compare(shape, device, options.rounds)
 
 
 if __name__ == "__main__":

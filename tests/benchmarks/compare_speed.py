@@ -1,7 +1,8 @@
-"""CPU seconds of two checkouts of seqtool in alternation: `python -m tests.benchmarks.compare_speed OLD NEW [--pairs 11]`.
+"""Processor time of two checkouts: `python -m tests.benchmarks.compare_speed OLD NEW [--pairs 11]`.
 
-Each command runs once in each checkout before the next pair begins, so that a drift of the machine's speed meets both. The
-median of the ratios new / old is what a restructuring must keep near 1. Real data come from `$SEQTOOL_DATA`.
+Each command runs once in each checkout before the next pair begins, so that a drift of the machine's speed
+meets both. The median of the ratios new / old is what a restructuring must keep near 1. Real data come from
+`$SEQTOOL_DATA`.
 """
 
 from __future__ import annotations

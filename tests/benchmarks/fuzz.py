@@ -1,7 +1,7 @@
-"""Fuzzing of everything that reads bytes from outside, by hand: `python tests/benchmarks/fuzz.py all 100000`.
+"""Fuzzing of all functions that read bytes from outside: `python tests/benchmarks/fuzz.py all 100000`.
 
-Coverage-guided by atheris where that is installed (`pip install atheris`), else (or with --hypothesis) by property tests. Each
-target runs in a process of its own; what breaks one is printed with its traceback, and the exit code is 1.
+With atheris (`pip install atheris`) it is guided by coverage; with `--hypothesis` it uses property tests.
+Each target runs in a separate process. A failure is printed with its traceback, and the exit code is 1.
 """
 
 from __future__ import annotations
@@ -17,23 +17,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 
 def main() -> int:
-    """Fuzz one target in this process, or each in its own."""
+    """Fuzz one target in this process, or all targets in one process each."""
     from tests.support.fuzz_targets import TARGETS
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("target", choices=["all", *TARGETS])
     parser.add_argument("executions", type=int, nargs="?", default=100_000)
     parser.add_argument("--hypothesis", action="store_true")
-    given = parser.parse_args()
-    if given.target != "all":
-        (_with_hypothesis if given.hypothesis else _with_atheris)(given.target, given.executions)
+    options = parser.parse_args()
+    if options.target != "all":
+        (_with_hypothesis if options.hypothesis else _with_atheris)(options.target, options.executions)
         return 0
-    return max(_one(name, given.executions, given.hypothesis) for name in TARGETS)
+    return max(_fuzz_in_process(name, options.executions, options.hypothesis) for name in TARGETS)
 
 
-def _one(name: str, executions: int, by_properties: bool) -> int:
-    began = time.monotonic()
-    command = [sys.executable, __file__, name, str(executions), *(["--hypothesis"] if by_properties else [])]
+def _fuzz_in_process(name: str, executions: int, hypothesis: bool) -> int:
+    """Fuzz a target in another process, print the outcome, and return 1 if it failed."""
+    started = time.monotonic()
+    command = [sys.executable, __file__, name, str(executions), *(["--hypothesis"] if hypothesis else [])]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -42,12 +43,12 @@ def _one(name: str, executions: int, by_properties: bool) -> int:
         env={**os.environ, "PYTHONHASHSEED": "0"},
         check=False,
     )
-    said = (
+    outcome = (
         f"{executions:,} executions"
         if done.returncode == 0
-        else "BROKEN\n" + done.stdout[-3000:] + done.stderr[-3000:]
+        else "FAILED\n" + done.stdout[-3000:] + done.stderr[-3000:]
     )
-    print(f"{name:<20} {said}, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{name:<20} {outcome}, {time.monotonic() - started:.0f} s", flush=True)
     return int(done.returncode != 0)
 
 
@@ -55,7 +56,7 @@ def _with_atheris(name: str, executions: int) -> None:
     import atheris
 
     with atheris.instrument_imports(include=["seqtool"]):
-        for module in [module for module in sys.modules if module.startswith(("seqtool", "tests.fuzz"))]:
+        for module in [module for module in sys.modules if module.startswith(("seqtool", "tests.support"))]:
             del sys.modules[module]
         from tests.support.fuzz_targets import try_target
     atheris.Setup(

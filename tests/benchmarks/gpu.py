@@ -1,9 +1,10 @@
-"""Training on a GPU against the bare cuDNN loop: `python tests/benchmarks/gpu.py`, on a machine with one.
+"""Training on a GPU compared with a bare cuDNN loop: `python tests/benchmarks/gpu.py`.
 
-The peer is what a person would write by hand: `nn.LSTM` with its flattened weights, random symbols that lie on the GPU already,
-a fused AdamW, clipping, and not one question to the device. Ours is the whole of seqtool's loop: streams read from memory and
-moved, locked dropout drawn on the CPU, the carried state, the norm, progress and limits looked at. Both are measured in turn; what
-counts is the ratio. The share of the chip's rate is that of the matrix products alone: 6 operations per weight and symbol.
+The peer is a loop that a person would write by hand: `nn.LSTM` with its flattened weights, random symbols
+that are already on the GPU, fused AdamW, clipping, and no synchronization with the device. seqtool's trainer
+also reads streams from memory and moves them to the GPU, draws locked dropout on the CPU, carries the state,
+and checks norm, progress and limits. Both are measured in alternation; the result is the ratio. The share of
+the chip's rate counts matrix products only: 6 operations per weight and symbol.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ PEAKS = {
     "H100": (67e12, 989e12),
     "H200": (67e12, 989e12),
     "A100": (19.5e12, 312e12),
-}  # float32 and bfloat16, as their maker says
+}  # operations per second in float32 and bfloat16, from the data sheets
 PROMISED = 0.95
 
 
 def ours(hidden: int, precision: Any, steps: int, device: torch.device) -> float:
-    """Characters per second of seqtool's loop."""
+    """Return the characters per second of seqtool's trainer."""
     training = Training(
         max_steps=steps + 20, batch_size=BATCH, window=WINDOW, clip_norm=1.0, precision=precision
     )
@@ -47,17 +48,17 @@ def ours(hidden: int, precision: Any, steps: int, device: torch.device) -> float
     trainer = Trainer(
         CharacterTask(build_character_network(settings, SYMBOLS), corpus, settings, device), training
     )
-    began = 0.0
-    for report in trainer.run():
-        if isinstance(report, StepEvent) and report.step == 20:
+    started = 0.0
+    for event in trainer.run():
+        if isinstance(event, StepEvent) and event.step == 20:
             torch.cuda.synchronize()
-            began = time.perf_counter()
+            started = time.perf_counter()
     torch.cuda.synchronize()
-    return steps * BATCH * WINDOW / (time.perf_counter() - began)
+    return steps * BATCH * WINDOW / (time.perf_counter() - started)
 
 
 class Bare(nn.Module):
-    """Embedding, LSTM, output."""
+    """Network with embedding, LSTM and output layer."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
@@ -71,16 +72,16 @@ class Bare(nn.Module):
 
 
 def bare(hidden: int, precision: str, steps: int, device: torch.device) -> float:
-    """Characters per second of the loop without anything round it."""
+    """Return the characters per second of the bare loop."""
     network = Bare(hidden).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), lr=0.003, fused=True)
     symbols = torch.randint(SYMBOLS, (WINDOW + 1, BATCH), device=device)
     state: Any = None
-    began = 0.0
+    started = 0.0
     for step in range(steps + 20):
         if step == 20:
             torch.cuda.synchronize()
-            began = time.perf_counter()
+            started = time.perf_counter()
         with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
             logits, state = network(symbols[:-1], state)
             loss = nn.functional.cross_entropy(logits.flatten(0, 1), symbols[1:].flatten())
@@ -90,11 +91,11 @@ def bare(hidden: int, precision: str, steps: int, device: torch.device) -> float
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimizer.step()
     torch.cuda.synchronize()
-    return steps * BATCH * WINDOW / (time.perf_counter() - began)
+    return steps * BATCH * WINDOW / (time.perf_counter() - started)
 
 
 def operations(hidden: int) -> int:
-    """Operations of the matrix products for each character, forward and backward."""
+    """Return the operations of the matrix products per character, forward and backward."""
     weights = 4 * hidden * (EMBEDDING + hidden) + hidden * SYMBOLS
     return 6 * weights
 
@@ -104,26 +105,25 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=int, nargs="+", default=[512, 1024, 2048])
-    given = parser.parse_args()
+    options = parser.parse_args()
     if not torch.cuda.is_available():
-        sys.exit("no GPU that torch can use: nothing was measured")
+        sys.exit("torch finds no GPU, so nothing was measured")
     device, name = torch.device("cuda"), torch.cuda.get_device_name()
     peaks = next((peak for chip, peak in PEAKS.items() if chip in name), None)
     print(f"{name}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}; batch {BATCH}, window {WINDOW}")
     loops: tuple[Callable[[int, Any, int, torch.device], float], ...] = (ours, bare)
     for place, precision in enumerate(("float32", "bfloat16")):
-        for hidden in given.sizes:
+        for hidden in options.sizes:
             runs = [
-                [loop(hidden, precision, given.steps, device) for loop in loops] for _ in range(given.rounds)
+                [loop(hidden, precision, options.steps, device) for loop in loops]
+                for _ in range(options.rounds)
             ]
             ratio = statistics.median(first / second for first, second in runs)
             mine, peer = (statistics.median(column) for column in zip(*runs, strict=True))
             share = f"{mine * operations(hidden) / peaks[place]:6.1%} of the chip's rate" if peaks else ""
             verdict = "ok" if ratio >= PROMISED else "TOO SLOW"
-            print(
-                f"{precision:<9} LSTM {hidden:<5} {mine:>12,.0f} / {peer:>12,.0f} chars/s = {ratio:5.3f}  {verdict}  {share}",
-                flush=True,
-            )
+            rates = f"{mine:>12,.0f} / {peer:>12,.0f} chars/s = {ratio:5.3f}"
+            print(f"{precision:<9} LSTM {hidden:<5} {rates}  {verdict}  {share}", flush=True)
 
 
 if __name__ == "__main__":

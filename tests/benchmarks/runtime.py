@@ -1,8 +1,10 @@
-"""A trained model at work against its peers: `python tests/benchmarks/runtime.py RUN [--spacy PYTHON] [--stream WORDS]`.
+"""Inference compared with peers: `python tests/benchmarks/runtime.py RUN [--spacy PYTHON] [--stream WORDS]`.
 
-RUN is a tagger trained by `configs/ewt.yaml`; SEQTOOL_DATA names the folder that holds `ud_english_ewt`. PYTHON is that of an
-environment with spaCy 3.8. Everything runs on one thread; pairs are measured in turn, and the median of their ratios counts. Words a
-second in the tagging itself are those of the processor's seconds, ours and spaCy's, since a machine may have other work.
+RUN is a tagger trained with `configs/ewt.yaml`; SEQTOOL_DATA names the directory that contains
+`ud_english_ewt`. PYTHON is the interpreter of an environment with spaCy 3.8. Everything runs on one thread.
+Pairs are measured in alternation, and the result is the median of their ratios. Words per second of the
+tagging itself are measured in processor time, for seqtool and spaCy, because other processes disturb it
+least.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy is loaded
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # before numpy is imported
 
 import platform
 import statistics
@@ -32,25 +34,25 @@ TEN_WORDS = ["I", "think", "that", "we", "will", "all", "see", "it", "soon", "."
 ROUNDS = 5
 
 
-def line(name: str, found: str, promised: str, ok: bool) -> None:
-    """One result."""
-    print(f"{name:<44} {found:<42} promised {promised:<18} {'ok' if ok else 'MISSED'}", flush=True)
+def line(name: str, result: str, promised: str, ok: bool) -> None:
+    """Print one result."""
+    print(f"{name:<44} {result:<42} promised {promised:<18} {'ok' if ok else 'MISSED'}", flush=True)
 
 
 def seconds(command: list[str]) -> float:
-    """Wall time of one run."""
+    """Return the wall-clock time of one run."""
     start = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
-def peak_megabytes(command: list[str], given: bytes = b"") -> float:
-    """Peak resident memory of one process."""
+def peak_megabytes(command: list[str], stdin: bytes = b"") -> float:
+    """Return the peak resident memory of one process."""
     process = subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     assert process.stdin is not None
-    process.stdin.write(given)
+    process.stdin.write(stdin)
     process.stdin.close()
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -59,7 +61,7 @@ def peak_megabytes(command: list[str], given: bytes = b"") -> float:
 
 
 def cold(run: str, spacy: list[str] | None) -> None:
-    """Starting, tagging one sentence, and ending."""
+    """Measure a process that tags one sentence."""
     ours = [*SEQTOOL, "tag", "--model", run, SENTENCE]
     numpy = [sys.executable, "-c", "import numpy"]
     rounds = [(seconds(ours), seconds(numpy), seconds(spacy) if spacy else 0.0) for _ in range(ROUNDS + 1)][
@@ -83,7 +85,7 @@ def cold(run: str, spacy: list[str] | None) -> None:
 
 
 def words_of(path: Path) -> list[list[str]]:
-    """Sentences of a CoNLL-U file."""
+    """Return the sentences of a CoNLL-U file."""
     from seqtool.data.formats.blocks import raw_lines
     from seqtool.data.formats.conllu import ConlluFormat
 
@@ -92,14 +94,14 @@ def words_of(path: Path) -> list[list[str]]:
 
 
 def throughput(run: str, test: Path, spacy: list[str] | None) -> None:
-    """Words a second: the tagging itself (beside spaCy's), and a process from file to file."""
+    """Measure words per second: the tagging itself, compared with spaCy, and a process from file to file."""
     import seqtool
 
     sentences = words_of(test)
     total = sum(map(len, sentences))
 
     def ours() -> float:
-        model = seqtool.load(run)  # its cache of words is empty
+        model = seqtool.load(run)  # with an empty cache of words
         start = time.process_time()
         model.tag(sentences)
         return total / (time.process_time() - start)
@@ -133,7 +135,7 @@ def throughput(run: str, test: Path, spacy: list[str] | None) -> None:
 
 
 def latency(run: str) -> None:
-    """One sentence at a time in a warm process."""
+    """Measure one sentence at a time in a warm process."""
     import seqtool
 
     model = seqtool.load(run)
@@ -142,12 +144,12 @@ def latency(run: str) -> None:
         start = time.perf_counter()
         model.tag([TEN_WORDS])
         times.append(time.perf_counter() - start)
-    found = statistics.median(times) * 1000
-    line("ten words in a warm process, median", f"{found:.3f} ms", "< 1 ms", found < 1)
+    median = statistics.median(times) * 1000
+    line("ten words in a warm process, median", f"{median:.3f} ms", "< 1 ms", median < 1)
 
 
 def sampling() -> None:
-    """Characters a second of 1 x LSTM 512, beside the same weights stepped in torch."""
+    """Measure characters per second of 1 x LSTM 512, compared with the same weights stepped in torch."""
     sys.path.insert(0, str(PROJECT))
     import torch
 
@@ -188,14 +190,14 @@ def sampling() -> None:
 
 
 def rate(work: Callable[[], None], count: int) -> float:
-    """How many a second."""
+    """Return the number per second."""
     start = time.perf_counter()
     work()
     return count / (time.perf_counter() - start)
 
 
 def stream(run: str, test: Path, words: int) -> None:
-    """Resident memory while an endless stream of ever new sentences is tagged, and how `| head -1` ends it."""
+    """Measure resident memory while new sentences are tagged, and check that `| head -1` ends the command."""
     sentences = words_of(test)
     process = subprocess.Popen(
         [*SEQTOOL, "tag", "--model", run, "-"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
@@ -224,14 +226,13 @@ def stream(run: str, test: Path, words: int) -> None:
     command = (
         f"yes '{SENTENCE}' | {' '.join(SEQTOOL)} tag --model {run} - 2>&1 | head -1; echo ${{PIPESTATUS[1]}}"
     )
-    found = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.split(
-        "\n"
-    )
-    line("| head -1", f"{found[0]!r}, exit code {found[1]}", "quiet, 0", found[1:] == ["0", ""])
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
+    row, *rest = done.stdout.split("\n")
+    line("| head -1", f"{row!r}, exit code {rest[0]}", "quiet, 0", rest == ["0", ""])
 
 
 def resident(pid: int) -> float:
-    """Resident megabytes of a process (Linux)."""
+    """Return the resident memory of a process in megabytes (Linux)."""
     status = Path(f"/proc/{pid}/status").read_text()
     return next(int(row.split()[1]) for row in status.splitlines() if row.startswith("VmRSS")) / 1024
 
@@ -241,30 +242,33 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("--spacy", metavar="PYTHON")
     parser.add_argument(
-        "--spacy-model", metavar="FOLDER", help="where its tagger is, or is put once it is trained"
+        "--spacy-model",
+        metavar="FOLDER",
+        help="directory of its tagger, which is trained if it does not exist",
     )
     parser.add_argument("--stream", metavar="WORDS", type=int, default=0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     os.environ["PYTHONPATH"] = str(PROJECT)
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode, ours as the peer
+    os.environ.pop(
+        "PYTHONDONTWRITEBYTECODE", None
+    )  # installed packages have bytecode, so seqtool may have it, too
     folder = Path(os.environ["SEQTOOL_DATA"]) / "ud_english_ewt"
     test = folder / "en_ewt-ud-test.conllu"
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-    )
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
     with tempfile.TemporaryDirectory() as name:
         peer, model = None, ""
-        if given.spacy:
-            peer = [given.spacy, str(HERE / "peers/spacy_use.py")]
-            model = given.spacy_model or f"{name}/spacy"
+        if options.spacy:
+            peer = [options.spacy, str(HERE / "peers/spacy_use.py")]
+            model = options.spacy_model or f"{name}/spacy"
             if not Path(model).exists():
                 subprocess.run([*peer, "train", str(folder / "en_ewt-ud-train.conllu"), model], check=True)
-        cold(given.run, [*peer, "one", model] if peer else None)
-        throughput(given.run, test, [*peer, "pipe", model, str(test)] if peer else None)
-    latency(given.run)
+        cold(options.run, [*peer, "one", model] if peer else None)
+        throughput(options.run, test, [*peer, "pipe", model, str(test)] if peer else None)
+    latency(options.run)
     sampling()
-    if given.stream:
-        stream(given.run, test, given.stream)
+    if options.stream:
+        stream(options.run, test, options.stream)
 
 
 if __name__ == "__main__":

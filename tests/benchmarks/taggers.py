@@ -1,8 +1,9 @@
-"""Taggers against their peers, all in one run: `SEQTOOL_DATA=folder python tests/benchmarks/taggers.py [PART...]`.
+"""Taggers compared with peers in one run: `SEQTOOL_DATA=folder python tests/benchmarks/taggers.py [PART...]`.
 
-Parts: ewt, uyghur, sequoia, wnut17, crf, steps, crfsuite, spacy (needs SPACY_PYTHON, an interpreter that has spaCy 3.8); by
-default all. Trainings are whole processes, from command to saved model. The machine's own pace changes with what else it
-does, so each time is given twice: by the clock, and as the seconds that processors were busy; ratios are of the same kind.
+Parts: ewt, uyghur, sequoia, wnut17, crf, steps, crfsuite, spacy (with SPACY_PYTHON, an interpreter that has
+spaCy 3.8); the default is all. Trainings are whole processes, from the command to the saved model. The speed
+of a machine changes with its load, so each time is given twice: as wall-clock time and as processor time.
+Ratios compare times of the same kind.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ SEEDS = (1, 2, 3)
 GROUPS = {
     "LSTM": ("mkldnn_rnn", "aten::lstm"),
     "other matrix products": ("aten::mm", "aten::addmm", "aten::bmm"),
-    "optimiser": ("adamw", "foreach", "linalg_vector_norm", "_norm"),
+    "optimizer": ("adamw", "foreach", "linalg_vector_norm", "_norm"),
     "embeddings": ("embedding", "index_select", "scatter_add", "fill_", "zero_"),
 }
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training as a whole process."""
+    """Times, scores and log of a training process."""
 
     seconds: float
     busy: float
@@ -50,7 +51,7 @@ class Run:
 
 
 def process(command: Sequence[str], cwd: Path) -> tuple[float, float, str, str]:
-    """Clock and processor seconds of a command, and what it wrote on stdout and stderr."""
+    """Return the wall-clock and processor seconds of a command, its stdout and its stderr."""
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(
         command,
@@ -73,13 +74,13 @@ def process(command: Sequence[str], cwd: Path) -> tuple[float, float, str, str]:
 
 def train(folder: Path, *arguments: str | Path) -> Run:
     """Train with seqtool."""
-    given = [*SEQTOOL, "train-tagger", *map(str, arguments), "--json", "--quiet", "--overwrite"]
-    seconds, busy, out, log = process(given, folder)
+    command = [*SEQTOOL, "train-tagger", *map(str, arguments), "--json", "--quiet", "--overwrite"]
+    seconds, busy, out, log = process(command, folder)
     return Run(seconds, busy, json.loads(out)["scores"], log)
 
 
 def files(paths: Sequence[Path]) -> list[str]:
-    """A config's data, named anew."""
+    """Return the options that replace the data files of a config."""
     return [
         part
         for name, path in zip(("train", "dev", "test"), paths, strict=True)
@@ -89,62 +90,60 @@ def files(paths: Sequence[Path]) -> list[str]:
 
 @cache
 def ewt_runs(folder: Path) -> tuple[Run, ...]:
-    """The shipped config with three seeds."""
+    """Train with the shipped config and three seeds."""
     return tuple(
         train(folder, PROJECT / "configs/ewt.yaml", *files(EWT), "--seed", str(seed)) for seed in SEEDS
     )
 
 
 def mean(runs: Sequence[Run], score: str) -> float:
-    """Of a score, in per cent."""
+    """Return the mean of a score in percent."""
     return 100 * statistics.mean(run.scores[score] for run in runs)
 
 
-def tell(name: str, value: float, promised: str, runs: Sequence[Run]) -> None:
-    """A line of results."""
+def print_scores(name: str, value: float, promised: str, runs: Sequence[Run]) -> None:
+    """Print a line of results."""
     clock = "/".join(f"{run.seconds:.0f}" for run in runs)
     busy = "/".join(f"{run.busy:.0f}" for run in runs)
     each = " ".join(f"{100 * run.scores.get('test_f1', run.scores['test_accuracy']):.2f}" for run in runs)
-    print(
-        f"{name:<38} {value:6.2f} (wanted {promised})  clock {clock} s, busy {busy} s, 2 cores  [{each}]",
-        flush=True,
-    )
+    times = f"clock {clock} s, busy {busy} s, {os.cpu_count()} cores"
+    print(f"{name:<38} {value:6.2f} (promised {promised})  {times}  [{each}]", flush=True)
 
 
-# --- the parts --------------------------------------------------------------------------------------------------------
+# --- the parts ----------------------------------------------------------------------------------------------
 
 
 def ewt(folder: Path) -> None:
-    """English web text, parts of speech."""
+    """Measure parts of speech of English web text."""
     runs = ewt_runs(folder)
-    tell("EWT UPOS, mean of 3 seeds", mean(runs, "test_accuracy"), ">= 95.7", runs)
+    print_scores("EWT UPOS, mean of 3 seeds", mean(runs, "test_accuracy"), ">= 95.7", runs)
 
 
-def small(name: str, folder: Path, stem: str, wanted: str) -> None:
-    """A smaller treebank, with the settings that seqtool chooses by itself."""
+def small(name: str, folder: Path, stem: str, promised: str) -> None:
+    """Measure a smaller treebank with the settings that seqtool suggests."""
     train_file, dev, test = (
         DATA / folder_name(stem) / f"{stem}-ud-{part}.conllu" for part in ("train", "dev", "test")
     )
     runs = [train(folder, train_file, "--dev", dev, "--test", test)]
-    tell(name, mean(runs, "test_accuracy"), wanted, runs)
+    print_scores(name, mean(runs, "test_accuracy"), promised, runs)
 
 
 def folder_name(stem: str) -> str:
-    """Where a treebank lies."""
+    """Return the name of the directory of a treebank."""
     return {"ug_udt": "ud_uyghur_udt", "fr_sequoia": "ud_french_sequoia"}[stem]
 
 
 def wnut17(folder: Path) -> None:
-    """Names in social media."""
+    """Measure names in social media."""
     runs = [
         train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), "--seed", str(seed)) for seed in SEEDS
     ]
-    tell("WNUT-17 span F1, mean of 3 seeds", mean(runs, "test_f1"), ">= 20.0", runs)
+    print_scores("WNUT-17 span F1, mean of 3 seeds", mean(runs, "test_f1"), ">= 20.0", runs)
 
 
 def crf(folder: Path) -> None:
-    """What a CRF costs in an epoch beside softmax, three epochs of each in turn."""
-    paces: dict[str, list[float]] = {"crf": [], "softmax": []}
+    """Measure the ratio of an epoch with a CRF to one with softmax, three epochs of each in alternation."""
+    times: dict[str, list[float]] = {"crf": [], "softmax": []}
     one_epoch = (
         "--set",
         "training.epochs=1",
@@ -154,7 +153,7 @@ def crf(folder: Path) -> None:
         "training.label_smoothing=0",
     )
     for _ in range(3):
-        for decoder, found in paces.items():
+        for decoder, seconds in times.items():
             run = train(
                 folder,
                 PROJECT / "configs/wnut17.yaml",
@@ -163,17 +162,17 @@ def crf(folder: Path) -> None:
                 "--set",
                 f"model.decoder={decoder}",
             )
-            found.append(run.busy)
+            seconds.append(run.busy)
     one_step = ("--set", "training.max_steps=1", "--set", "training.warmup_steps=0", *one_epoch[2:])
     start = train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), *one_step).busy
     ratio = statistics.median(
-        (a - start) / (b - start) for a, b in zip(paces["crf"], paces["softmax"], strict=True)
+        (a - start) / (b - start) for a, b in zip(times["crf"], times["softmax"], strict=True)
     )
-    print(f"CRF epoch / softmax epoch              {ratio:6.2f} (wanted <= 1.5)", flush=True)
+    print(f"CRF epoch / softmax epoch              {ratio:6.2f} (promised <= 1.5)", flush=True)
 
 
-def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
-    """Words a second in the training steps, their share of the machine's matrix rate, and where the rest goes."""
+def steps(folder: Path) -> None:  # noqa: ARG001 - all parts have the same arguments
+    """Measure words per second of training, their share of the machine's matrix rate, time per operation."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
@@ -188,50 +187,47 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - the form of a part
         ).settings
     )
     built = build_task(prepared)
-    running = Trainer(
+    events = Trainer(
         built.task, replace(prepared.settings.training, epochs=None, max_steps=10_000, schedule="constant")
     ).run()
 
-    def walk(count: int) -> tuple[int, float, float]:
+    def train_steps(count: int) -> tuple[int, float, float]:
         words, start, busy = 0, time.perf_counter(), time.process_time()
-        for report in running:
-            words += report.items if isinstance(report, StepEvent) else 0
+        for event in events:
+            words += event.items if isinstance(event, StepEvent) else 0
             count -= 1
             if not count:
                 break
         return words, time.perf_counter() - start, time.process_time() - busy
 
-    walk(20)
-    found = [(*walk(40), matrix_rate(torch)) for _ in range(5)]
-    words, seconds, busy, rate = sorted(found, key=lambda one: one[0] / one[1])[-1]
+    train_steps(20)
+    rounds = [(*train_steps(40), matrix_rate(torch)) for _ in range(5)]
+    words, seconds, busy, rate = max(rounds, key=lambda row: row[0] / row[1])
     weights = sum(
         weight.numel()
         for name, weight in built.task.network.named_parameters()
         if weight.dim() == 2 and "features" not in name
     )
-    used = (
-        6 * weights * words / seconds / 1e9
-    )  # a product and a sum for each weight, forward and twice backward
-    print(
-        f"steps: {words / seconds:,.0f} words/s on {built.threads} threads (wanted >= 35,000); {words / busy:,.0f} per busy second"
-    )
-    print(
-        f"       {used:.0f} of the {rate:.0f} GFLOP/s that products of 1024 x 1024 matrices reach: {used / rate:.0%}"
-    )
+    # A multiplication and an addition for each weight, once forward and twice backward.
+    used = 6 * weights * words / seconds / 1e9
+    speed = f"{words / seconds:,.0f} words/s on {built.threads} threads"
+    print(f"steps: {speed} (promised >= 35,000); {words / busy:,.0f} per processor second")
+    share = f"{used:.0f} of {rate:.0f} GFLOP/s, {used / rate:.0%}"
+    print(f"       share of the rate of products of 1024 x 1024 matrices: {share}")
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        walk(40)
-    spent: dict[str, float] = dict.fromkeys((*GROUPS, "all else"), 0.0)
+        train_steps(40)
+    spent: dict[str, float] = dict.fromkeys((*GROUPS, "other"), 0.0)
     for event in profiled.key_averages():
         group = next(
-            (name for name, parts in GROUPS.items() if any(part in event.key for part in parts)), "all else"
+            (name for name, parts in GROUPS.items() if any(part in event.key for part in parts)), "other"
         )
         spent[group] += event.self_cpu_time_total
     whole = sum(spent.values())
-    print("       " + ", ".join(f"{name} {share / whole:.0%}" for name, share in spent.items()), flush=True)
+    print("       " + ", ".join(f"{name} {part / whole:.0%}" for name, part in spent.items()), flush=True)
 
 
 def matrix_rate(torch: Any) -> float:
-    """GFLOP/s of products of 1024 x 1024 float32 matrices."""
+    """Return the GFLOP/s of products of 1024 x 1024 float32 matrices."""
     a, b = torch.randn(1024, 1024), torch.randn(1024, 1024)
     best = 0.0
     for _ in range(5):
@@ -242,7 +238,7 @@ def matrix_rate(torch: Any) -> float:
 
 
 def two_columns(path: Path, target: Path) -> Path:
-    """A CoNLL-U file's words and parts of speech, as the peers read them."""
+    """Write the words and parts of speech of a CoNLL-U file in the format of the peers."""
     rows = (
         line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
     )
@@ -254,7 +250,7 @@ def two_columns(path: Path, target: Path) -> Path:
 
 
 def peer(name: str, python: str, folder: Path) -> None:
-    """A peer on EWT, and the ratios."""
+    """Measure a peer on EWT, and print the ratios."""
     paths = [two_columns(path, folder / f"{path.stem}.tsv") for path in EWT]
     _, _, out, _ = process([python, str(HERE / "peers" / f"{name}_tagger.py"), *map(str, paths)], folder)
     print(f"{name}: {'; '.join(out.split(chr(10)))}")
@@ -262,9 +258,8 @@ def peer(name: str, python: str, folder: Path) -> None:
     accuracy = 100 * float(out.split("test accuracy ")[1].split(",")[0])
     runs = ewt_runs(folder)
     ours, work = statistics.mean(run.seconds for run in runs), statistics.mean(run.busy for run in runs)
-    print(
-        f"seqtool / {name}: clock {ours / clock:.3f}, busy {work / busy:.3f}; {mean(runs, 'test_accuracy') - accuracy:+.2f} points"
-    )
+    ratios = f"clock {ours / clock:.3f}, busy {work / busy:.3f}"
+    print(f"seqtool / {name}: {ratios}; {mean(runs, 'test_accuracy') - accuracy:+.2f} points")
 
 
 PARTS: dict[str, Callable[[Path], None]] = {
@@ -282,13 +277,11 @@ PARTS: dict[str, Callable[[Path], None]] = {
 
 
 def main() -> None:
-    wanted = sys.argv[1:] or list(PARTS)
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}",
-        flush=True,
-    )
+    """Measure the chosen parts."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    print(f"{machine}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}", flush=True)
     with tempfile.TemporaryDirectory() as name:
-        for part in wanted:
+        for part in sys.argv[1:] or PARTS:
             PARTS[part](Path(name))
 
 

@@ -1,7 +1,7 @@
-"""Whole-process times of pairs of commands, taken in turn: `python tests/benchmarks/whole_process.py`.
+"""Times of whole processes, compared in pairs: `python tests/benchmarks/whole_process.py`.
 
-Each pair is seqtool and a peer doing the same work, measured A B A B … in one run; what counts is the median of the ratios,
-since absolute times change with the machine and the hour.
+Each pair is seqtool and a peer with the same work, measured in alternation in one run. The result is the
+median of the ratios, since absolute times change with the machine and its load.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ app(prog_name="bare")
 
 @dataclass(frozen=True)
 class Pair:
-    """Two commands and the ratio that is promised between them."""
+    """Two commands and the promised ratio of their times."""
 
     name: str
     ours: list[str]
@@ -39,10 +39,11 @@ class Pair:
 
 
 def bare_typer(folder: Path, commands: int) -> Path:
-    """A Typer application that does nothing, with as many commands as seqtool has."""
+    """Write a Typer application with this number of commands that do nothing."""
     path = folder / "bare.py"
     body = "\n".join(
-        f'@app.command("command-{i}")\ndef command{i}(text: str, number: int = 1, flag: bool = False) -> None: ...'
+        f'@app.command("command-{i}")\n'
+        f"def command{i}(text: str, number: int = 1, flag: bool = False) -> None: ..."
         for i in range(commands)
     )
     path.write_text(BARE_TYPER.format(commands=body))
@@ -50,13 +51,14 @@ def bare_typer(folder: Path, commands: int) -> Path:
 
 
 def seconds(command: list[str], cwd: Path) -> float:
-    """Wall time of one run of a command, its output thrown away."""
+    """Return the wall-clock time of one run of a command; its output is discarded."""
     start = time.perf_counter()
     subprocess.run(command, cwd=cwd, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
 
 
 def main() -> None:
+    """Measure all pairs."""
     from seqtool.cli.main import COMMANDS
 
     os.environ["PYTHONPATH"] = str(PROJECT)
@@ -87,17 +89,15 @@ def main() -> None:
                 1.0,
             ),
         ]
-        print(
-            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
-        )
+        machine = f"{platform.machine()}, {os.cpu_count()} cores"
+        print(f"{machine}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}")
         for pair in pairs:
             runs = [(seconds(pair.ours, folder), seconds(pair.peer, folder)) for _ in range(8)][1:]
             ratio = statistics.median(ours / peer for ours, peer in runs)
             ours, peer = (statistics.median(column) for column in zip(*runs, strict=True))
             verdict = "ok" if ratio <= pair.promised else "TOO SLOW"
-            print(
-                f"{pair.name:<32} {ours:6.3f} s / {peer:6.3f} s = {ratio:5.3f}  (promised <= {pair.promised})  {verdict}"
-            )
+            times = f"{ours:6.3f} s / {peer:6.3f} s = {ratio:5.3f}"
+            print(f"{pair.name:<32} {times}  (promised <= {pair.promised})  {verdict}")
         print(
             f"peak memory of a child: {resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024:.0f} MB"
         )

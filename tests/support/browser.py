@@ -1,4 +1,4 @@
-"""A page in headless Chromium: what its console says, what it asks the network for, what it shows."""
+"""Pages in headless Chromium: their console messages, network requests and sizes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,12 @@ MISSING = "needs Debian's chromium and chromium-driver"
 
 @contextmanager
 def chromium(profile: Path, width: int = 1280) -> Iterator[Chrome]:
-    """A browser of its own. Args: profile: an empty folder."""
+    """Start a browser with its own profile.
+
+    Args:
+        profile: an empty folder.
+        width: of the window, in pixels.
+    """
     from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
     options = ChromeOptions()
@@ -45,7 +50,7 @@ def chromium(profile: Path, width: int = 1280) -> Iterator[Chrome]:
 
 
 def set_size(driver: Chrome, width: int, height: int, *, dark: bool = False) -> None:
-    """The page as a screen of this width shows it."""
+    """Emulate a screen of this size, in the dark or the light color scheme."""
     driver.execute_cdp_cmd(
         "Emulation.setDeviceMetricsOverride",
         {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600},
@@ -55,17 +60,17 @@ def set_size(driver: Chrome, width: int, height: int, *, dark: bool = False) -> 
 
 
 def console_lines(driver: Chrome) -> list[str]:
-    """What the console said since this was last asked: errors, warnings, broken policies."""
+    """Return the errors, warnings and broken policies since the last call."""
     return [entry["message"] for entry in driver.get_log("browser")]  # type: ignore[no-untyped-call]
 
 
 def requests(driver: Chrome) -> list[str]:
-    """Addresses that were asked for since this was last asked, without what the page holds itself and the browser's own pages."""
+    """Return the addresses requested since the last call, except `data:` and the browser's own pages."""
     entries = driver.get_log("performance")  # type: ignore[no-untyped-call]
     messages: list[dict[str, Any]] = [json.loads(entry["message"])["message"] for entry in entries]
-    asked = [
-        str(one["params"]["request"]["url"])
-        for one in messages
-        if one["method"] == "Network.requestWillBeSent"
+    urls = [
+        str(message["params"]["request"]["url"])
+        for message in messages
+        if message["method"] == "Network.requestWillBeSent"
     ]
-    return [url for url in asked if not url.startswith(("data:", "chrome:"))]
+    return [url for url in urls if not url.startswith(("data:", "chrome:"))]

@@ -1,4 +1,7 @@
-"""What bytes from outside go through: each target takes any bytes, raises nothing but our own error, and gives what a terminal gets."""
+"""Targets of fuzzing: functions that process bytes from outside as seqtool does.
+
+Each target accepts any bytes, raises no other exception than SeqtoolError, and returns text for the terminal.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +35,19 @@ from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
 Target = Callable[[bytes], str]
 
-# What no text from outside may bring to a terminal: every control character but tab and line feed, and what turns the line round.
+# Characters of outside text that must not reach a terminal: control characters except tab and line feed, and
+# characters that change the direction of the text.
 CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 def yaml(data: bytes) -> str:
-    """A config."""
+    """Parse a config."""
     parse_settings(_text(data), name="fuzz.yaml", folder=Path("/nowhere"))
     return ""
 
 
 def override(data: bytes) -> str:
-    """An option `--set`."""
+    """Parse the value of an option `--set`."""
     parse_settings(
         "task: char\ndata: {alphabet: ab}\n",
         name="fuzz.yaml",
@@ -53,13 +57,13 @@ def override(data: bytes) -> str:
     return ""
 
 
-def labelled(kind: FormatName, data: bytes) -> str:
-    """A file of labelled sentences, and its tokens as `tag` shows them."""
-    given = TaggerData(train=("x",), format=kind, label="auto")
+def labeled(kind: FormatName, data: bytes) -> str:
+    """Read a file of labeled sentences, and format its tokens as `tag` does."""
+    data_settings = TaggerData(train=("x",), format=kind, label="auto")
     lines = raw_lines(io.BytesIO(data), "utf-8", "fuzz")
     sample = list(islice(lines, SAMPLE_LINES))
-    form, said = find_format(given, "fuzz", sample)
-    shown = [visible(said)]
+    form, message = find_format(data_settings, "fuzz", sample)
+    shown = [visible(message)]
     table = renderer("table", form, "none", color=False)
     for block in form.read(chain(sample, lines), "fuzz"):
         labels = block.labels or ["_"] * len(block.tokens)
@@ -69,7 +73,7 @@ def labelled(kind: FormatName, data: bytes) -> str:
 
 
 def vocabulary(task: str, data: bytes) -> str:
-    """`vocab.json` of a model whose hash says that it is the right one."""
+    """Load a model whose `vocab.json` has these fields and a correct hash."""
     try:
         value = strict_json(data)
     except ValueError:
@@ -81,7 +85,7 @@ def vocabulary(task: str, data: bytes) -> str:
 
 
 def config_json(task: str, data: bytes) -> str:
-    """`config.json` of such a model."""
+    """Load a model whose `config.json` has these fields and a correct hash."""
     try:
         value = strict_json(data)
     except ValueError:
@@ -100,7 +104,7 @@ def _parts(task: str) -> Any:
 
 
 def manifest(data: bytes) -> str:
-    """`manifest.json`, as it is and with its own hash made right."""
+    """Read a `manifest.json`, unchanged and with a corrected hash."""
     import hashlib
 
     with tempfile.TemporaryDirectory() as folder:
@@ -128,8 +132,8 @@ def _is_json(data: bytes) -> bool:
     return True
 
 
-def tokeniser(data: bytes) -> str:
-    """Raw text, cut into words; every token lies where it says."""
+def tokenizer(data: bytes) -> str:
+    """Tokenize raw text, and check the position of every token."""
     text = data.decode("utf-8", "surrogateescape")
     for cut in (whitespace, basic):
         for token in cut(text):
@@ -139,7 +143,7 @@ def tokeniser(data: bytes) -> str:
 
 
 def generated(data: bytes) -> str:
-    """Symbols of a character model, as rows and `sample` show them."""
+    """Format symbols of a character model as training rows and `sample` do."""
     text = data.decode("utf-8", "replace")
     prediction = Prediction(tuple(text), tuple(reversed(text)))
     return f"{visible(prediction.text())}\n{marked(prediction).plain}\n{visible_lines(text)}"
@@ -148,15 +152,15 @@ def generated(data: bytes) -> str:
 TARGETS: dict[str, Target] = {
     "yaml": yaml,
     "set": override,
-    "conll": partial(labelled, "conll"),
-    "conllu": partial(labelled, "conllu"),
-    "jsonl": partial(labelled, "jsonl"),
+    "conll": partial(labeled, "conll"),
+    "conllu": partial(labeled, "conllu"),
+    "jsonl": partial(labeled, "jsonl"),
     "char vocab.json": partial(vocabulary, "char"),
     "tagger vocab.json": partial(vocabulary, "tagger"),
     "char config.json": partial(config_json, "char"),
     "tagger config.json": partial(config_json, "tagger"),
     "manifest.json": manifest,
-    "tokeniser": tokeniser,
+    "tokenizer": tokenizer,
     "generated text": generated,
 }
 
@@ -166,10 +170,14 @@ def _text(data: bytes) -> str:
 
 
 def try_target(name: str, data: bytes) -> None:
-    """Give a target some bytes; anything but our own error, and any control character on the way to a terminal, is a failure."""
+    """Call a target with some bytes, and check that its text has no control character.
+
+    Raises:
+        AssertionError: if it has one; any exception of the target other than SeqtoolError.
+    """
     try:
         shown = TARGETS[name](data)
     except SeqtoolError as error:
         shown = format_problems(error.problems)
-    found = CONTROL.search(shown)
-    assert found is None, f"{name}: {found.group()!r} would reach a terminal"
+    control = CONTROL.search(shown)
+    assert control is None, f"{name}: {control.group()!r} would reach a terminal"

@@ -1,4 +1,4 @@
-"""Runs of several ranks and of one process: their losses and scores, for comparison."""
+"""Small runs of one process and of several ranks: their losses, scores and final states, for comparison."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import json
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
@@ -74,7 +75,7 @@ def spans(settings: TaggerSettings, ranks: Ranks) -> Any:
 
 RUNS: dict[str, Callable[[Ranks], Any]] = {
     "text": lambda ranks: text_task(char(), train=2000, val=900, ranks=ranks),
-    "text, streams not divisible by the ranks": lambda ranks: text_task(
+    "text, unequal numbers of streams": lambda ranks: text_task(
         char(batch_size=5, eval_every=20), train=1000, ranks=ranks
     ),
     "text, learned initial state, accumulated batches": lambda ranks: text_task(
@@ -85,17 +86,16 @@ RUNS: dict[str, Callable[[Ranks], Any]] = {
     ),
     "lines": lambda ranks: lines_task(char(replace(CHAR, initial_state="random"), batch_size=7), ranks=ranks),
     "tagger, crf": lambda ranks: spans(tagger("crf", batch_size=4), ranks),
-    "tagger, by words, some batches of one sentence": lambda ranks: spans(
+    "tagger, batches by words, some of one sentence": lambda ranks: spans(
         tagger("viterbi", batch_words=20, optimizer="sgd"), ranks
     ),
 }
 
 
 def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
-    """Train, and return everything in which all ranks and a single process must agree."""
-    trained = trainer(task)
+    """Train, and return the results that all ranks and a single process must agree on."""
     losses, rows = [], []
-    for event in trained.run():
+    for event in trainer(task).run():
         if isinstance(event, RowEvent):
             rows.append([event.step, event.train_loss, *event.scores.values()])
         else:
@@ -107,82 +107,93 @@ def outcome(task: Any, ranks: Ranks) -> dict[str, Any]:
         "rows": rows,
         "carried": carried,
         "weights": weights,
-        "digest": _digest(task, ranks),
+        "same_bits": _have_same_bits(task, ranks),
     }
 
 
-def _digest(task: Any, ranks: Ranks) -> bool:
-    """Return whether all ranks have bit-identical weights."""
+def _have_same_bits(task: Any, ranks: Ranks) -> bool:
+    """Return whether the weights of all ranks are equal in every bit."""
     own = b"".join(array.tobytes() for array in weight_arrays(task.network).values())
     return not ranks.any(ranks.broadcast(own) != own)
 
 
-def run_alone() -> dict[str, Any]:
+def run_single_process() -> dict[str, Any]:
+    """Return the results of all runs in this process."""
     return {name: outcome(make(ALONE), ALONE) for name, make in RUNS.items()}
 
 
 def run_rank(rank: int, size: int, port: int, path: str) -> None:
-    """Train all runs in one of several processes and write the outcomes to a file."""
+    """Write the results of all runs of one rank to a file."""
+    with joined_group(rank, size, port) as ranks:
+        results = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(results))
+
+
+@contextmanager
+def joined_group(rank: int, size: int, port: int) -> Iterator[Ranks]:
+    """Join the process group on a port of this machine, with one thread."""
     torch.set_num_threads(1)
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     from seqtool.training.engine.distributed import process_group
 
     with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
-        outcomes = {name: outcome(make(ranks), ranks) for name, make in RUNS.items()}
-    Path(path).with_suffix(f".{rank}").write_text(json.dumps(outcomes))
+        yield ranks
 
 
-# --- runs that end early ---------------------------------------------------------------------------------
+# --- runs that end early -----------------------------------------------------------------------------------
 
 
 SHORT = Training(max_steps=40, batch_size=4, window=16, eval_every=4)
 ENDINGS = {
-    "patience": replace(SHORT, lr=0.8, patience=2),
-    "max_minutes": replace(SHORT, max_minutes=10.0),  # reached by the clock of one rank after six steps
-    "diverged": SHORT,  # the loss of one rank is NaN in the sixth step
+    "patience": replace(SHORT, lr=0.03, patience=2),
+    "max_minutes": replace(SHORT, max_minutes=10.0),
+    "diverged": SHORT,
 }
 
 
-def ending(name: str, ranks: Ranks, *, odd: bool) -> dict[str, Any]:
-    """Return the reason and the step at which a run ended.
+def ending(name: str, ranks: Ranks, *, has_fault: bool) -> dict[str, Any]:
+    """Train, and return the reason for the end and the last step.
+
+    - `patience`: the validation text is a training text in reverse, so its loss grows with every row. The
+      differences between rows are much larger than the rounding errors that depend on the number of ranks.
+    - `max_minutes`: the clock of the process with the fault gains an hour after the sixth step.
+    - `diverged`: the loss of the process with the fault is NaN in the sixth step.
 
     Args:
-        odd: whether the clock or the loss of this process is manipulated.
+        has_fault: whether this process has the fault.
     """
-    task = text_task(CharSettings(model=CHAR, training=ENDINGS[name]), ranks=ranks)
-    trained = trainer(task)
-    if name == "diverged" and odd:
-        right = task.loss
-        task.loss = lambda batch, index, draw: right(batch, index, draw) * (math.nan if draw == 5 else 1)  # type: ignore[method-assign]
+    settings = CharSettings(model=CHAR, training=ENDINGS[name])
+    task: Any = text_task(settings, ranks=ranks, reverse_val=name == "patience")
+    training = trainer(task)
+    if name == "diverged" and has_fault:
+        loss = task.loss
+        task.loss = lambda batch, index, draw: loss(batch, index, draw) * (math.nan if draw == 5 else 1)
     try:
-        for event in trained.run():
-            if name == "max_minutes" and odd and event.step == 6:
-                trained._started -= 3600
+        for event in training.run():
+            if name == "max_minutes" and has_fault and event.step == 6:
+                training._started -= 3600
     except Diverged as error:
-        return {"ended": str(error), "step": trained.state.step}
-    return {"ended": trained.end_reason, "step": trained.state.step}
+        return {"ended": str(error), "step": training.state.step}
+    return {"ended": training.end_reason, "step": training.state.step}
 
 
-def end_rank(rank: int, size: int, port: int, path: str) -> None:
-    """Train the runs that end early in one of several processes; the last rank is manipulated."""
-    torch.set_num_threads(1)
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    from seqtool.training.engine.distributed import process_group
-
-    with process_group(Launch(Shard(rank, size), Shard(rank, size)), torch.device("cpu")) as ranks:
-        outcomes = {name: ending(name, ranks, odd=rank == size - 1) for name in ENDINGS}
-    Path(path).with_suffix(f".{rank}").write_text(json.dumps(outcomes))
+def write_rank_endings(rank: int, size: int, port: int, path: str) -> None:
+    """Write the ends of all runs of one rank to a file; the last rank has the faults."""
+    with joined_group(rank, size, port) as ranks:
+        endings = {name: ending(name, ranks, has_fault=rank == size - 1) for name in ENDINGS}
+    Path(path).with_suffix(f".{rank}").write_text(json.dumps(endings))
 
 
 def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
+    """Return the number of a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[BaseProcess]:
-    """Start several ranks, forked from one server that has imported torch."""
+    """Start several ranks. They are forked from one server process, so torch is imported only once."""
     context = get_context("forkserver")
     context.set_forkserver_preload(["tests.support.rank_runs", "seqtool.training.engine.distributed"])
     port = free_port()
@@ -194,8 +205,8 @@ def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> 
     return processes
 
 
-def run_together(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
-    """Run several ranks and return the outcome of each."""
+def run_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
+    """Run several ranks to their end, and return what each of them wrote."""
     processes = start_ranks(size, path, work)
     for process in processes:
         process.join(300)

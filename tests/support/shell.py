@@ -1,4 +1,4 @@
-"""The command line as a user meets it: a subprocess with pipes, or one in a real (pseudo) terminal."""
+"""The command line in a subprocess with pipes, in a pseudo terminal, or in this process."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEQTOOL = (sys.executable, "-m", "seqtool")
 
 @dataclass(frozen=True)
 class Result:
-    """How a command ended."""
+    """Exit code and output of a command."""
 
     code: int
     stdout: str
@@ -31,12 +31,12 @@ class Result:
 
     @property
     def lines(self) -> list[str]:
-        """stdout line by line."""
+        """Return the lines of stdout."""
         return self.stdout.splitlines()
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The test's environment without what would change seqtool's answers."""
+    """Return the environment without variables that change the output of seqtool."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -49,11 +49,11 @@ def seqtool(
     *arguments: str | Path, cwd: Path, stdin: str | bytes | None = None, timeout: float = 120, **extra: str
 ) -> Result:
     """Run seqtool with pipes for stdout and stderr; without `stdin` its standard input is empty."""
-    given = stdin.encode() if isinstance(stdin, str) else stdin
+    content = stdin.encode() if isinstance(stdin, str) else stdin
     done = subprocess.run(
         [*SEQTOOL, *map(str, arguments)],
         cwd=cwd,
-        input=given if given is not None else b"",
+        input=content if content is not None else b"",
         capture_output=True,
         timeout=timeout,
         env=environment(**extra),
@@ -67,7 +67,7 @@ def seqtool(
 
 
 def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[bytes]:
-    """Start seqtool in the background, all its streams in pipes."""
+    """Start seqtool in the background, with pipes for all its streams."""
     return subprocess.Popen(
         [*SEQTOOL, *map(str, arguments)],
         cwd=cwd,
@@ -75,19 +75,22 @@ def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[b
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment(**extra),
-        preexec_fn=_hear_ctrl_c,  # noqa: PLW1509 - nothing else runs in the child
+        preexec_fn=_accept_ctrl_c,  # noqa: PLW1509 - nothing else runs in the child
     )
 
 
-def _hear_ctrl_c() -> None:
-    """Where the tests were started by a shell in the background, Ctrl-C is ignored, and that would be inherited."""
+def _accept_ctrl_c() -> None:
+    """Restore the default action of SIGINT.
+
+    Processes that a shell starts in the background ignore SIGINT, and their children inherit that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def in_terminal(
     *arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str
 ) -> Result:
-    """Run seqtool with a pseudo terminal for all its streams; what it wrote is in `stdout`, escape codes and all."""
+    """Run seqtool with a pseudo terminal for all its streams; `stdout` has all output with escape codes."""
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(cwd)
@@ -104,7 +107,7 @@ def in_terminal(
             continue
         try:
             chunk = os.read(master, 65536)
-        except OSError:  # Linux says so when the other end is closed
+        except OSError:  # raised by Linux when the other end is closed
             break
         if not chunk:
             break
@@ -115,7 +118,11 @@ def in_terminal(
 
 
 def inside(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
-    """The same command in this process, which takes milliseconds; standard input is empty. `merged`: stderr in stdout's place."""
+    """Run seqtool in this process, which takes milliseconds; standard input is empty.
+
+    Args:
+        merged: write stderr to `stdout`.
+    """
     from unittest import mock
 
     from seqtool.cli.exit_codes import run

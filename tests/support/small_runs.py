@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +14,6 @@ from unittest.mock import patch
 
 from seqtool.settings import (
     CharData,
-    CharModel,
     CharSettings,
     Feature,
     Settings,
@@ -27,6 +26,7 @@ from seqtool.training import run as training_job
 from seqtool.training.listeners import RunResult
 from seqtool.training.run import TrainOptions, train
 from seqtool.training.session import StopFlag
+from tests.support.small_tasks import STATEFUL
 
 WORDS = [
     "the",
@@ -82,17 +82,8 @@ def sentences_file(folder: Path, count: int = 30, name: str = "train.conll") -> 
 
 def char_run(folder: Path, **training: Any) -> CharSettings:
     """Return a character run with every kind of state: dropout, averages, a schedule, carried states."""
-    model = CharModel(
-        hidden_size=5,
-        num_layers=2,
-        embedding_dim=3,
-        dropout=0.3,
-        weight_dropout=0.2,
-        state_reset=0.3,
-        initial_state="random",
-    )
     data = CharData(text=(str(text_file(folder)),), split=(0.8, 0.1, 0.1))
-    return CharSettings(name="small", data=data, model=model, training=replace(TRAINING, **training))
+    return CharSettings(name="small", data=data, model=STATEFUL, training=replace(TRAINING, **training))
 
 
 def tagger_run(folder: Path, **training: Any) -> TaggerSettings:
@@ -148,11 +139,11 @@ def stopping(flag: StopFlag) -> Iterator[None]:
         yield
 
 
-def polls(settings: Settings, root: Path, make: Callable[..., RunResult] = run) -> int:
+def count_polls(settings: Settings, root: Path) -> int:
     """Count how often a run checks its stop flag."""
     flag = StopAt(1 << 60)
     with stopping(flag):
-        make(settings, root)
+        run(settings, root)
     return (1 << 60) - flag.checks_left
 
 

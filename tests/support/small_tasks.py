@@ -1,4 +1,4 @@
-"""Small tasks for tests of training: a corpus in memory, its network and its trainer, without files."""
+"""Small training tasks: a corpus in memory, its network and its trainer, without files and vocabularies."""
 
 from __future__ import annotations
 
@@ -37,6 +37,16 @@ HIHELL = CharSettings(
     model=CharModel(cell="rnn", input="onehot", hidden_size=4),
     training=Training(epochs=15, optimizer="adam", lr=0.1, seed_skip=16, shuffle=False, device="cpu"),
 )
+# Character model with all kinds of randomness and state.
+STATEFUL = CharModel(
+    hidden_size=5,
+    num_layers=2,
+    embedding_dim=3,
+    dropout=0.3,
+    weight_dropout=0.2,
+    state_reset=0.3,
+    initial_state="random",
+)
 TOY = TaggerSettings(
     seed=777,
     data=TaggerData(train=("toy",)),
@@ -59,37 +69,59 @@ TOY_SENTENCES = [("The dog ate the apple", "DET NN V DET NN"), ("Everybody read 
 
 
 def never() -> bool:
+    """Return False, as a run does that is not stopped."""
     return False
 
 
-def numbers(text: str, alphabet: str) -> Array:
+def symbol_numbers(text: str, alphabet: str) -> Array:
+    """Return the number of every symbol of a text."""
     return np.array([alphabet.index(symbol) for symbol in text], np.int64)
 
 
 def hihell_task(settings: CharSettings = HIHELL) -> CharacterTask:
-    sequences = SimpleNamespace(inputs=[numbers("hihell", "hielo")], targets=[numbers("ihello", "hielo")])
+    """Return the aligned pair of the lecture."""
+    sequences = SimpleNamespace(
+        inputs=[symbol_numbers("hihell", "hielo")], targets=[symbol_numbers("ihello", "hielo")]
+    )
     corpus: Any = SimpleNamespace(kind="pairs", train=sequences, val=None)
     return CharacterTask(build_character_network(settings, 5), corpus, settings, CPU)
 
 
 def random_text(length: int, symbols: int, seed: int = 0) -> Array:
-    """Return a text with structure: each symbol depends on the previous one (length,)."""
+    """Return a random text in which each symbol depends on the previous one."""
     draw = np.random.default_rng(seed)
     steps = draw.integers(1, 3, length).cumsum()
     return (steps % symbols).astype(np.uint8)
 
 
 def text_task(
-    settings: CharSettings, symbols: int = 7, train: int = 600, val: int | None = 90, ranks: Ranks = ALONE
+    settings: CharSettings,
+    symbols: int = 7,
+    train: int = 600,
+    val: int | None = 90,
+    ranks: Ranks = ALONE,
+    *,
+    reverse_val: bool = False,
 ) -> CharacterTask:
+    """Return a task of running text.
+
+    Args:
+        train: symbols of the training text.
+        val: symbols of the validation text; None for a run without validation.
+        reverse_val: reverse the validation text, so that its loss grows while the training text is learned.
+    """
     text = random_text(train + (val or 0), symbols)
-    corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=None if val is None else text[train:])
+    held_out = None if val is None else text[train:]
+    if reverse_val and held_out is not None:
+        held_out = held_out[::-1].copy()
+    corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=held_out)
     return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
 
 
 def lines_task(
     settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE
 ) -> CharacterTask:
+    """Return a task of 40 lines; with `val`, the first nine are its validation data."""
     draw = np.random.default_rng(3)
     lines = [
         random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)
@@ -104,7 +136,10 @@ def lines_task(
 
 
 class SmallEncoder:
-    """Stand-in for `WordEncoder`: unknown values are 0, or -1 without an unknown row."""
+    """Encoder of words without a vocabulary file, with the attributes of `WordEncoder` that training reads.
+
+    The number of an unknown value is 0, or -1 if the feature has no row for unknown values.
+    """
 
     def __init__(self, features: tuple[Feature, ...], counts: Counter[str]) -> None:
         self.counts = counts
@@ -113,10 +148,10 @@ class SmallEncoder:
         self.values = [self._values(feature) for feature in features]
 
     def _values(self, feature: Feature) -> list[str]:
-        found: Counter[str] = Counter()
+        totals: Counter[str] = Counter()
         for word, count in self.counts.items():
-            found[self._value(feature, word)] += count
-        return [value for value, count in found.items() if count >= feature.min_count]
+            totals[self._value(feature, word)] += count
+        return [value for value, total in totals.items() if total >= feature.min_count]
 
     @staticmethod
     def _value(feature: Feature, word: str) -> str:
@@ -153,19 +188,21 @@ class SmallEncoder:
 
 
 def sentence(tokens: str, labels: str) -> Any:
+    """Return a sentence; both arguments are separated by spaces."""
     return SimpleNamespace(tokens=tuple(tokens.split()), labels=tuple(labels.split()))
 
 
 def tagging_corpus(
     settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none"
 ) -> Any:
+    """Return a corpus in memory, with the attributes of `TaggedCorpus` that training reads."""
     inner: Scheme = "none" if scheme == "none" else "bioes"
 
-    def inner_labels(given: Any) -> list[str]:
-        return list(given.labels) if scheme == "none" else convert(given.labels, scheme, inner)
+    def inner_labels(sentence: Any) -> list[str]:
+        return list(sentence.labels) if scheme == "none" else convert(sentence.labels, scheme, inner)
 
-    counts = Counter(token for given in train for token in given.tokens)
-    labels = tuple(dict.fromkeys(label for given in train for label in inner_labels(given)))
+    counts = Counter(token for sentence in train for token in sentence.tokens)
+    labels = tuple(dict.fromkeys(label for sentence in train for label in inner_labels(sentence)))
     encoder = SmallEncoder(feature_list(settings.model), counts)
     return SimpleNamespace(
         train=tuple(train),
@@ -181,6 +218,7 @@ def tagging_corpus(
 def tagging_task(
     settings: TaggerSettings, train: list[Any], dev: list[Any], scheme: Scheme = "none", ranks: Ranks = ALONE
 ) -> TaggingTask:
+    """Return a tagging task; features of pretrained vectors get random ones."""
     corpus = tagging_corpus(settings, train, dev, scheme)
     count = len(feature_list(settings.model))
     vectors = {
@@ -202,12 +240,17 @@ def tagging_task(
 
 
 def toy_task(seed: int = 777, **training: Any) -> TaggingTask:
+    """Return the tagging task of the lecture."""
     settings = replace(TOY, seed=seed, training=replace(TOY.training, **training))
     return tagging_task(settings, [sentence(*pair) for pair in TOY_SENTENCES], [])
 
 
 def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[Any]:
-    """Return sentences whose labels depend on a word and the previous one, or span labels of two types."""
+    """Return sentences in which a label depends on the word and the previous word.
+
+    Args:
+        spans: whether the labels mark spans of two types.
+    """
     draw = np.random.default_rng(seed)
     sentences = []
     for length in draw.integers(1, 9, count):
@@ -235,4 +278,5 @@ def random_sentences(count: int, seed: int = 0, *, spans: bool = False) -> list[
 
 
 def trainer(task: CharacterTask | TaggingTask, should_stop: ShouldStop = never) -> Trainer:
+    """Return the trainer of a task."""
     return Trainer(task, task.settings.training, should_stop)

@@ -22,8 +22,8 @@ from tests.support.shell import seqtool, start
 from tests.support.small_runs import (
     StopAt,
     char_run,
+    count_polls,
     metrics,
-    polls,
     run,
     samples,
     stopping,
@@ -62,7 +62,7 @@ def assert_same(left: Path, right: Path) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_run_stopped_several_times_ends_with_equal_bytes(name: str, tmp_path: Path) -> None:
     settings = RUNS[name](tmp_path)
-    checks = polls(settings, tmp_path / "whole")
+    checks = count_polls(settings, tmp_path / "whole")
     root = tmp_path / "cut"
     stop_at(settings, root, 1)
     for poll in (checks // 2, 2, 4):
@@ -215,7 +215,7 @@ def test_best_model_is_restored_from_the_checkpoint(tmp_path: Path) -> None:
     """The best row comes before the stop and only the checkpoint still contains its weights."""
     more = {"lr": 0.5, "schedule": "constant", "warmup_steps": 0, "ema": 0.0, "clip_norm": None}
     settings = char_run(tmp_path, max_steps=24, eval_every=3, **more)
-    checks = polls(settings, tmp_path / "whole")
+    checks = count_polls(settings, tmp_path / "whole")
     losses = [row["val_loss"] for row in metrics(tmp_path / "whole" / "small")]
     partial = stop_at(settings, tmp_path / "cut", checks - 1)
     assert min(losses) in [row["val_loss"] for row in metrics(partial)][:-1]
@@ -230,7 +230,7 @@ def test_finished_seeds_are_not_trained_again(tmp_path: Path) -> None:
 
     settings, screen = tagger_run(tmp_path, max_steps=6), [TrainingScreen(quiet=True, as_json=True)]
     whole = train_all(settings, TrainOptions(tmp_path / "whole", seeds=2), screen)
-    checks = polls(settings, tmp_path / "count")
+    checks = count_polls(settings, tmp_path / "count")
     with stopping(StopAt(checks + 3)), pytest.raises(Stopped):
         train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
     assert (tmp_path / "cut/small/seed-2.partial/checkpoints").is_dir()

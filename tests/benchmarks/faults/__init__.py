@@ -1,1 +1,4 @@
-"""Faults inflicted on real runs: `python -m tests.benchmarks.faults --help`. The test suite does the same in small numbers."""
+"""Faults inflicted on real runs: `python -m tests.benchmarks.faults --help`.
+
+The test suite inflicts them in small numbers.
+"""

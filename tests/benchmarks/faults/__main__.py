@@ -1,4 +1,7 @@
-"""`python -m tests.benchmarks.faults kills 300`, and the like: each fault by itself, with its number; 1 if a promise is broken."""
+"""Inflict one kind of fault many times: `python -m tests.benchmarks.faults kills 300`.
+
+The exit code is 1 if seqtool breaks a promise.
+"""
 
 from __future__ import annotations
 
@@ -10,77 +13,76 @@ from pathlib import Path
 
 FAULTS = {
     "kills": (300, "SIGKILLs of character and tagger runs"),
-    "stops": (60, "steps of a run that is stopped wherever it asks"),
-    "signals": (100, "SIGINTs and SIGTERMs on configs/ewt.yaml"),
-    "writes": (1, "every how many-th write, fsync and rename fails"),
-    "disk": (40, "sizes beyond which no file can grow"),
+    "stops": (60, "steps of a run that is stopped at every poll"),
+    "signals": (100, "SIGINTs and SIGTERMs during configs/ewt.yaml"),
+    "writes": (1, "interval between the writes, fsyncs and renames that fail"),
+    "disk": (40, "file size limits"),
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
 }
 
 
 def main() -> int:
-    """Inflict one kind of fault and tell what came of it."""
+    """Inflict one kind of fault and print the outcome."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.faults", description=__doc__)
-    parser.add_argument(
-        "fault", choices=FAULTS, help="; ".join(f"{name}: {what}" for name, (_, what) in FAULTS.items())
-    )
-    parser.add_argument("count", type=int, nargs="?", help="how many (default: as promised)")
+    kinds = "; ".join(f"{name}: {counted}" for name, (_, counted) in FAULTS.items())
+    parser.add_argument("fault", choices=FAULTS, help=kinds)
+    parser.add_argument("count", type=int, nargs="?", help="number of faults (default: the promised number)")
     parser.add_argument("--seed", type=int, default=1)
-    given = parser.parse_args()
-    count = given.count or FAULTS[given.fault][0]
-    began = time.monotonic()
+    options = parser.parse_args()
+    count = options.count or FAULTS[options.fault][0]
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="seqtool-faults-") as folder:
-        good = _inflict(given.fault, count, Path(folder), given.seed)
-    print(f"{'as promised' if good else 'NOT AS PROMISED'}; {time.monotonic() - began:.0f} s")
-    return 0 if good else 1
+        passed = _inflict(options.fault, count, Path(folder), options.seed)
+    print(f"{'as promised' if passed else 'NOT AS PROMISED'}; {time.monotonic() - started:.0f} s")
+    return 0 if passed else 1
 
 
 def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
-    import torch  # noqa: F401 - before any fork, so that no child has to
+    import torch  # noqa: F401 - imported before any fork, so that no child has to import it
 
     if fault == "kills":
         from tests.benchmarks.faults.kills import kill_runs
 
-        return _told(kill_runs(count, folder, seed))
+        return _print_report(kill_runs(count, folder, seed))
     if fault == "stops":
         from tests.benchmarks.faults.stops import stop_runs
 
-        return all(_told(one, name) for name, one in stop_runs(folder, count).items())
+        return all(_print_report(report, name) for name, report in stop_runs(folder, count).items())
     if fault == "writes":
         from tests.benchmarks.faults.writes import fail_writes
 
-        return _told(fail_writes(folder, count))
+        return _print_report(fail_writes(folder, count))
     if fault == "disk":
         from tests.benchmarks.faults.writes import fill_disk
 
-        return _told(fill_disk(folder, range(0, 20_000, 20_000 // count)))
+        return _print_report(fill_disk(folder, range(0, 20_000, 20_000 // count)))
     if fault == "tags":
         from tests.benchmarks.faults.readers import tag_while_saving
 
-        return _told(tag_while_saving(count, folder))
+        return _print_report(tag_while_saving(count, folder))
     if fault == "flips":
         from tests.benchmarks.faults.flips import flip_bytes
 
-        return _told(flip_bytes(count, folder, seed))
+        return _print_report(flip_bytes(count, folder, seed))
     from tests.benchmarks.faults.signals import send_signals
 
-    found_signals = send_signals(count, folder, seed=seed)
-    ordered = sorted(found_signals.seconds)
-    print(
-        f"{found_signals.in_time} of {count} within 2 s; median {ordered[len(ordered) // 2]:.2f} s, longest {ordered[-1]:.2f} s"
-    )
-    return _told(found_signals)
+    signals = send_signals(count, folder, seed=seed)
+    delays = sorted(signals.seconds)
+    median, longest = delays[len(delays) // 2], delays[-1]
+    print(f"{signals.in_time} of {count} within 2 s; median {median:.2f} s, longest {longest:.2f} s")
+    return _print_report(signals)
 
 
-def _told(found: object, name: str = "") -> bool:
-    shown = {
+def _print_report(report: object, name: str = "") -> bool:
+    """Print the fields of a report; return whether all promises were kept."""
+    fields = {
         key: sorted(value) if isinstance(value, set) else value
-        for key, value in vars(found).items()
+        for key, value in vars(report).items()
         if key != "seconds"
     }
-    print(name, ", ".join(f"{key}: {value}" for key, value in shown.items()))
-    return bool(found.good)  # type: ignore[attr-defined]
+    print(name, ", ".join(f"{key}: {value}" for key, value in fields.items()))
+    return bool(report.passed)  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""What the faults share: runs in forked processes (which spares each of them the import of torch), and what must hold after."""
+"""Helpers of all faults: runs in forked processes, and checks of what they leave.
+
+A forked process does not have to import torch again.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,15 @@ from seqtool.storage.model_directory import read_model
 from seqtool.training.checkpoints import Checkpoints
 from tests.support.small_runs import metrics, run, samples, weights
 
-BUG = 70  # exit code of a child whose exception was no SeqtoolError
+BUG = 70  # exit code of a child that raised another exception than SeqtoolError
+LONGEST_WAIT = 120.0  # seconds
 
 
 def fork(work: Callable[[], object], *, quiet: bool = True) -> int:
-    """Do some work in a child process, which ends as the command line would; its process id."""
+    """Run a function in a child process that exits with the code of the command line; return the process id.
+
+    Unexpected exceptions are appended to the file that the environment variable FAULTS_LOG names.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
@@ -45,47 +52,83 @@ def fork(work: Callable[[], object], *, quiet: bool = True) -> int:
         os._exit(code)
 
 
-def ended(child: int) -> int:
-    """Wait for a child; its exit code, or minus the signal that killed it."""
+def exit_code(child: int) -> int:
+    """Wait for a child and return its exit code, or minus the number of the signal that killed it."""
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def still_running(child: int) -> int | None:
-    """None while a child runs, else its exit code or minus the signal that killed it."""
-    done, status = os.waitpid(child, os.WNOHANG)
-    return os.waitstatus_to_exitcode(status) if done else None
+def exit_code_if_ended(child: int) -> int | None:
+    """Return the exit code of a child as `exit_code` does, or None while the child runs."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if pid else None
 
 
-def killed_after(child: int, seconds: float) -> int:
-    """Kill a child after a while, unless it ends before; its exit code or minus the signal."""
+def kill_after(child: int, seconds: float) -> int:
+    """Kill a child after some time, unless it ends before that; return its exit code as `exit_code` does."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        if (code := still_running(child)) is not None:
+        if (code := exit_code_if_ended(child)) is not None:
             return code
         time.sleep(0.0002)
     os.kill(child, signal.SIGKILL)
-    return ended(child)
+    return exit_code(child)
 
 
-def whole(settings: Settings, root: Path) -> Path:
-    """A run that was left alone."""
+class Background:
+    """Context manager of a child process that runs until the end of the block, and is killed there."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._child = fork(work)
+        self._code: int | None = None
+
+    def __enter__(self) -> Background:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._has_ended():  # it has been waited for, so its process id may belong to another process
+            return
+        os.kill(self._child, signal.SIGKILL)
+        self._code = exit_code(self._child)
+
+    def _has_ended(self) -> bool:
+        if self._code is None:
+            self._code = exit_code_if_ended(self._child)
+        return self._code is not None
+
+    def wait_for(self, path: Path) -> None:
+        """Wait until a path exists.
+
+        Raises:
+            RuntimeError: if the child ends first, or if it takes longer than `LONGEST_WAIT`.
+        """
+        deadline = time.monotonic() + LONGEST_WAIT
+        while not path.exists():
+            if self._has_ended():
+                raise RuntimeError(f"the child ended with exit code {self._code} before it wrote {path}")
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the child did not write {path} in {LONGEST_WAIT:.0f} s")
+            time.sleep(0.01)
+
+
+def uninterrupted_run(settings: Settings, root: Path) -> Path:
+    """Return the directory of a run without faults, which is trained on the first call."""
     if not (root / settings.name).exists():
-        assert ended(fork(lambda: run(settings, root))) == 0
+        assert exit_code(fork(lambda: run(settings, root))) == 0
     return root / settings.name
 
 
 def differences(left: Path, right: Path) -> list[str]:
-    """In what two finished runs differ, times aside."""
+    """List the parts in which two finished runs differ; times are ignored."""
     parts: dict[str, Callable[[Path], object]] = {
         "weights": weights,
         "metrics.jsonl": metrics,
         "samples.jsonl": samples,
     }
-    return [name for name, of in parts.items() if of(left) != of(right)]
+    return [name for name, read in parts.items() if read(left) != read(right)]
 
 
-def litter(root: Path) -> list[str]:
-    """What has no business in a folder of finished runs."""
+def leftover_files(root: Path) -> list[str]:
+    """List the files of unfinished work in a directory of finished runs."""
     names = (".new", ".old", ".tmp", ".partial", "lock", "checkpoints")
     return [
         str(path.relative_to(root))
@@ -94,28 +137,31 @@ def litter(root: Path) -> list[str]:
     ]
 
 
-def loads(model: Path) -> bool:
-    """Whether a model can be used."""
+def check_model(model: Path) -> None:
+    """Load a model directory.
+
+    Raises:
+        ModelError: if it cannot be used.
+    """
     load_model(read_model(model))
-    return True
 
 
 def newest_step(partial: Path) -> int:
-    """The step that a run would go on after; -1 without a checkpoint."""
+    """Return the step after which a run would resume; -1 without a checkpoint."""
     checkpoint = Checkpoints(partial / "checkpoints").newest(lambda _: None)
     return -1 if checkpoint is None else int(checkpoint.numbers["progress"]["step"])
 
 
 @contextlib.contextmanager
-def telling(total: int, noun: str) -> Iterator[Callable[[], None]]:
-    """Counts up on stderr, a dot for each fiftieth."""
-    done = 0
+def counter(total: int, noun: str) -> Iterator[Callable[[], None]]:
+    """Yield a function that counts one more and shows the count on stderr about fifty times in all."""
+    count = 0
 
-    def one() -> None:
-        nonlocal done
-        done += 1
-        if done % max(1, total // 50) == 0:
-            print(f"\r{done}/{total} {noun}", end="", file=sys.stderr, flush=True)
+    def advance() -> None:
+        nonlocal count
+        count += 1
+        if count % max(1, total // 50) == 0:
+            print(f"\r{count}/{total} {noun}", end="", file=sys.stderr, flush=True)
 
-    yield one
+    yield advance
     print("\r", end="", file=sys.stderr)

@@ -1,78 +1,87 @@
-"""Random byte flips and truncations over every file of a model and of a checkpoint: each is detected, none ends in a traceback."""
+"""Random changes of bytes and truncations of every file of a model and of a checkpoint.
+
+Every damage must be detected, and none may end in a traceback.
+"""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtool.errors import ModelError, Stopped
+from seqtool.settings import Settings
 from seqtool.training.checkpoints import read_checkpoint
-from tests.benchmarks.faults.common import loads, telling
+from tests.benchmarks.faults.common import check_model, counter
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
+
+Reader = Callable[[Path], object]
 
 
 @dataclass
-class Flips:
-    """What came of it."""
+class DamageReport:
+    """Number of damaged files, and descriptions of the damages that were not reported as a ModelError."""
 
     damages: int = 0
     undetected: list[str] = field(default_factory=list)
 
     @property
-    def good(self) -> bool:
-        """Whether all is as promised."""
+    def passed(self) -> bool:
+        """Return whether every damage was detected."""
         return not self.undetected
 
 
-def flip_bytes(count: int, folder: Path, seed: int = 1) -> Flips:
-    """Damage `count` times, by turns each file of the models and checkpoints of a character run and a tagger's."""
-    draw, found = random.Random(seed), Flips()
-    readers = [reader for make in (char_run, tagger_run) for reader in _sealed(make, folder / make.__name__)]
-    files = [(read, place, path) for read, place in readers for path in sorted(place.iterdir())]
-    for read, place in readers:
+def flip_bytes(count: int, folder: Path, seed: int = 1) -> DamageReport:
+    """Damage the files of a character run and of a tagger run in turn, `count` times in all."""
+    draw, report = random.Random(seed), DamageReport()
+    directories = [
+        pair for make in (char_run, tagger_run) for pair in _directories(make, folder / make.__name__)
+    ]
+    files = [(read, place, path) for read, place in directories for path in sorted(place.iterdir())]
+    for read, place in directories:
         read(place)
-    with telling(count, "damages") as one:
+    with counter(count, "damages") as advance:
         for number in range(count):
             read, place, path = files[number % len(files)]
             original = path.read_bytes()
-            what, damaged = _damaged(original, draw)
-            path.write_bytes(damaged)
+            damage, content = _damaged(original, draw)
+            path.write_bytes(content)
             try:
                 read(place)
-                found.undetected.append(f"{path.name}: {what}")
+                report.undetected.append(f"{path.name}: {damage}")
             except ModelError:
                 pass
             except Exception as error:
-                found.undetected.append(f"{path.name}: {what}: {type(error).__name__}: {error}")
+                report.undetected.append(f"{path.name}: {damage}: {type(error).__name__}: {error}")
             path.write_bytes(original)
-            found.damages += 1
-            one()
-    return found
+            report.damages += 1
+            advance()
+    return report
 
 
-def _sealed(make: Callable[..., object], folder: Path) -> list[tuple[Callable[[Path], object], Path]]:
-    """A model and a checkpoint, and what reads each."""
+def _directories(make: Callable[..., Settings], folder: Path) -> list[tuple[Reader, Path]]:
+    """Train a run; return its model directory and a checkpoint, each with the function that reads it."""
     folder.mkdir(parents=True)
     settings = make(folder, max_steps=12, eval_every=4)
-    run(settings, folder)  # type: ignore[arg-type]
-    try:
-        with stopping(StopAt(9)):
-            run(settings, folder / "cut")  # type: ignore[arg-type]
-    except Stopped:
-        pass
+    run(settings, folder)
+    with suppress(Stopped), stopping(StopAt(9)):
+        run(settings, folder / "cut")
     (checkpoint,) = (folder / "cut/small.partial/checkpoints").iterdir()
-    return [(loads, folder / "small" / "model"), (read_checkpoint, checkpoint)]
+    return [(check_model, folder / "small" / "model"), (read_checkpoint, checkpoint)]
 
 
 def _damaged(content: bytes, draw: random.Random) -> tuple[str, bytes]:
-    """A bit turned over, a byte changed, or the end cut off; of an empty file, a byte more."""
+    """Flip a bit, change a byte, or truncate; return a description and the new content.
+
+    An empty file gets a byte.
+    """
     if not content:
-        return "a byte more", b"x"
+        return "one byte more", b"x"
     place, kind = draw.randrange(len(content)), draw.randrange(3)
     if kind == 0:
-        return f"cut at {place}", content[:place]
+        return f"truncated to {place} bytes", content[:place]
     new = (
         content[place] ^ (1 << draw.randrange(8))
         if kind == 1

@@ -1,6 +1,6 @@
-"""SIGINT and SIGTERM at random moments of real runs on `configs/ewt.yaml`: how long until they have saved and left.
+"""SIGINT and SIGTERM at random moments of runs of `configs/ewt.yaml`: time until they have saved and exited.
 
-Needs the treebank: SEQTOOL_DATA names the folder that holds `ud_english_ewt`.
+SEQTOOL_DATA names the directory that contains `ud_english_ewt`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.benchmarks.faults.common import newest_step, telling
+from tests.benchmarks.faults.common import counter, newest_step
 from tests.support.shell import PROJECT, SEQTOOL, environment
 
 LIMIT = 2.0  # seconds
 
 
 @dataclass
-class Signals:
-    """What came of it: seconds from signal to exit, and the exits that were not 130 or 143."""
+class SignalReport:
+    """Seconds from signals to exits, exit codes except 130 and 143, and the number of lost checkpoints."""
 
     seconds: list[float] = field(default_factory=list)
     wrong: list[int] = field(default_factory=list)
@@ -29,27 +29,28 @@ class Signals:
 
     @property
     def in_time(self) -> int:
-        """How many left within the limit."""
+        """Count the exits within the limit."""
         return sum(value <= LIMIT for value in self.seconds)
 
     @property
-    def good(self) -> bool:
-        """Whether all is as promised."""
+    def passed(self) -> bool:
+        """Return whether nothing was lost and 99 % of the exits were in time."""
         return not self.wrong and not self.lost and self.in_time >= 0.99 * len(self.seconds)
 
 
-def send_signals(count: int, folder: Path, longest: float = 8.0, seed: int = 1) -> Signals:
-    """Start (or go on with) a run, let it work for up to `longest` seconds, and send a signal.
+def send_signals(count: int, folder: Path, longest: float = 8.0, seed: int = 1) -> SignalReport:
+    """Start or resume a run, and send a signal after a random time of up to `longest` seconds.
 
-    Before seqtool has taken the signals over, they end the process as they end any: a shell says 130 and 143 of that, too.
+    A signal kills the process if seqtool has not yet installed its handlers. A shell reports that as 130 or
+    143, too.
     """
-    draw, found = random.Random(seed), Signals()
+    draw, report = random.Random(seed), SignalReport()
     data = Path(os.environ["SEQTOOL_DATA"]) / "ud_english_ewt"
     files = [f"--set=data.{part}={data / f'en_ewt-ud-{part}.conllu'}" for part in ("train", "dev", "test")]
     command = [*SEQTOOL, "train-tagger", str(PROJECT / "configs" / "ewt.yaml"), *files, "--resume"]
-    with telling(count, "signals") as one:
-        while len(found.seconds) < count:
-            began = newest_step(folder / "runs/ewt.partial")
+    with counter(count, "signals") as advance:
+        while len(report.seconds) < count:
+            step_before = newest_step(folder / "runs/ewt.partial")
             process = subprocess.Popen(
                 command,
                 cwd=folder,
@@ -57,9 +58,8 @@ def send_signals(count: int, folder: Path, longest: float = 8.0, seed: int = 1) 
                 stderr=subprocess.PIPE,
                 env={**environment(), "OMP_NUM_THREADS": "2"},
             )
-            time.sleep(
-                draw.uniform(0, longest)
-            )  # from the very start: imports, data, network, training, evaluation
+            # The signal meets any phase: imports, data, network, training or evaluation.
+            time.sleep(draw.uniform(0, longest))
             number = draw.choice((signal.SIGINT, signal.SIGTERM))
             if process.poll() is not None:
                 continue
@@ -67,9 +67,9 @@ def send_signals(count: int, folder: Path, longest: float = 8.0, seed: int = 1) 
             process.send_signal(number)
             process.communicate()
             if process.returncode == 0:
-                continue  # it was on its last word
-            found.seconds.append(time.monotonic() - sent)
-            found.wrong += [] if process.returncode in (128 + number, -number) else [process.returncode]
-            found.lost += newest_step(folder / "runs/ewt.partial") < began
-            one()
-    return found
+                continue  # the run had finished before the signal arrived
+            report.seconds.append(time.monotonic() - sent)
+            report.wrong += [] if process.returncode in (128 + number, -number) else [process.returncode]
+            report.lost += newest_step(folder / "runs/ewt.partial") < step_before
+            advance()
+    return report

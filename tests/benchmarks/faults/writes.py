@@ -1,7 +1,7 @@
-"""Write faults at the Nth write, fsync or rename, for every N until a run passes untouched; and a disk that is full at N bytes.
+"""Failures of the Nth write, fsync or rename, for every N until a run meets none; limits of the file size.
 
-Each time: a finished run of another name and one of the same name stay usable, the interrupted run can be gone on with, and the
-next start leaves nothing lying about.
+After each fault, a finished run of the same name is still usable, the interrupted run can be resumed, and the
+next start deletes all leftover files.
 """
 
 from __future__ import annotations
@@ -24,47 +24,51 @@ from unittest.mock import patch
 from seqtool.settings import Settings
 from tests.benchmarks.faults.common import (
     BUG,
+    check_model,
+    counter,
     differences,
-    ended,
+    exit_code,
     fork,
-    litter,
-    loads,
+    leftover_files,
     newest_step,
-    telling,
-    whole,
+    uninterrupted_run,
 )
-from tests.benchmarks.faults.kills import OFTEN
+from tests.benchmarks.faults.kills import EVERY_STEP
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run
 
-UNTOUCHED = 71  # exit code of a child that met no fault
+NO_FAULT = 71  # exit code of a child that met no fault
 
 
 @dataclass
-class Faults:
-    """What came of it."""
+class FaultReport:
+    """Number of faults, and descriptions of broken promises."""
 
     faults: int = 0
     wrong: list[str] = field(default_factory=list)
 
     @property
-    def good(self) -> bool:
-        """Whether all is as promised."""
+    def passed(self) -> bool:
+        """Return whether all promises were kept."""
         return not self.wrong
 
 
 @contextmanager
 def failing_at(number: int, code: int = errno.ENOSPC) -> Iterator[list[int]]:
-    """Let the `number`-th write, fsync or rename of this process fail; the list's only element counts them."""
+    """Let the `number`-th write, fsync or rename of this process fail.
+
+    Yields:
+        A list whose only element is the number of operations so far.
+    """
     count = [0]
 
-    def strike() -> None:
+    def count_operation() -> None:
         count[0] += 1
         if count[0] == number:
             raise OSError(code, os.strerror(code))
 
     def guard(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **kwargs: Any) -> Any:
-            strike()
+            count_operation()
             return function(*args, **kwargs)
 
         return call
@@ -72,7 +76,7 @@ def failing_at(number: int, code: int = errno.ENOSPC) -> Iterator[list[int]]:
     def opening(function: Callable[..., Any]) -> Callable[..., Any]:
         def call(file: Any, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
             opened = function(file, mode, *args, **kwargs)
-            return opened if mode in ("r", "rb") else _Struck(opened, strike)
+            return opened if mode in ("r", "rb") else _FailingFile(opened, count_operation)
 
         return call
 
@@ -87,104 +91,104 @@ def failing_at(number: int, code: int = errno.ENOSPC) -> Iterator[list[int]]:
         yield count
 
 
-class _Struck:
-    """A file whose writes can fail."""
+class _FailingFile:
+    """File that calls a function before each write; the function can raise an error."""
 
-    def __init__(self, file: Any, strike: Callable[[], None]) -> None:
-        self._file, self._strike = file, strike
+    def __init__(self, file: Any, count_operation: Callable[[], None]) -> None:
+        self._file, self._count_operation = file, count_operation
 
     def write(self, data: Any) -> int:
-        self._strike()
+        self._count_operation()
         return int(self._file.write(data))
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def __enter__(self) -> _Struck:
+    def __enter__(self) -> _FailingFile:
         return self
 
     def __exit__(self, *args: object) -> None:
         self._file.close()
 
 
-def fail_writes(folder: Path, every: int = 1, first: int = 1) -> Faults:
-    """Let each operation fail in turn, by turns in a character run and in a tagger's."""
-    found, number, untouched = Faults(), first, 0
-    places = [_Place(char_run, folder / "char"), _Place(tagger_run, folder / "tagger")]
-    with telling(400, "operations") as one:
-        while untouched < len(places):
-            place = places[number % 2]
-            code = place.resumed(partial(_fail, place, number))
-            untouched = untouched + 1 if code == UNTOUCHED else 0
-            found.faults += code != UNTOUCHED
-            found.wrong += [f"operation {number}: {line}" for line in place.wrongs(code)]
-            number += every if every % 2 or untouched else every + 1
-            one()
-    return found
+def fail_writes(folder: Path, every: int = 1, first: int = 1) -> FaultReport:
+    """Let each operation fail in turn, alternately in a character run and in a tagger run."""
+    report, number, without_fault = FaultReport(), first, 0
+    both_tasks = [_Runs(char_run, folder / "char"), _Runs(tagger_run, folder / "tagger")]
+    with counter(400, "operations") as advance:
+        while without_fault < len(both_tasks):
+            runs = both_tasks[number % 2]
+            code = runs.call(partial(_resume_with_failure, runs, number))
+            without_fault = without_fault + 1 if code == NO_FAULT else 0
+            report.faults += code != NO_FAULT
+            report.wrong += [f"operation {number}: {line}" for line in runs.broken_promises(code)]
+            number += every if every % 2 or without_fault else every + 1
+            advance()
+    return report
 
 
-def _fail(place: _Place, number: int) -> None:
+def _resume_with_failure(runs: _Runs, number: int) -> None:
     with failing_at(number) as count:
-        run(place.settings, place.root, resume=True)
+        run(runs.settings, runs.root, resume=True)
     if count[0] < number:
-        os._exit(UNTOUCHED)
+        os._exit(NO_FAULT)
 
 
-def fill_disk(folder: Path, limits: range) -> Faults:
-    """Let no file grow beyond a number of bytes."""
-    found, place = Faults(), _Place(char_run, folder)
-    with telling(len(limits), "limits") as one:
+def fill_disk(folder: Path, limits: range) -> FaultReport:
+    """Limit the size of files to each number of bytes in turn."""
+    report, runs = FaultReport(), _Runs(char_run, folder)
+    with counter(len(limits), "limits") as advance:
         for limit in limits:
-            code = place.resumed(partial(_limited, place, limit))
-            found.faults += code == 2
-            found.wrong += [f"limit {limit}: {line}" for line in place.wrongs(code)]
-            one()
-    return found
+            code = runs.call(partial(_resume_with_limit, runs, limit))
+            report.faults += code == 2
+            report.wrong += [f"limit {limit}: {line}" for line in runs.broken_promises(code)]
+            advance()
+    return report
 
 
-def _limited(place: _Place, limit: int) -> None:
+def _resume_with_limit(runs: _Runs, limit: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
-    run(place.settings, place.root, resume=True)
+    run(runs.settings, runs.root, resume=True)
 
 
-class _Place:
-    """Runs under a root: a finished one, and an interrupted one of the same name and other settings."""
+class _Runs:
+    """Directory with a finished run, and an interrupted run of the same name with other settings."""
 
     def __init__(self, make: Callable[..., Settings], folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.settings = make(folder, max_steps=9, eval_every=4, checkpoint_minutes=OFTEN)
-        self.expected = whole(self.settings, folder / "whole")
+        self.settings = make(folder, max_steps=9, eval_every=4, checkpoint_minutes=EVERY_STEP)
+        self.expected = uninterrupted_run(self.settings, folder / "whole")
         self.template, self.root = folder / "template", folder / "root"
-        assert ended(fork(lambda: run(make(folder, max_steps=3, eval_every=1), self.template))) == 0
-        assert ended(fork(self._interrupt)) == 128 + signal.SIGTERM
+        assert exit_code(fork(lambda: run(make(folder, max_steps=3, eval_every=1), self.template))) == 0
+        assert exit_code(fork(self._interrupt)) == 128 + signal.SIGTERM
         self.step = newest_step(self.template / "small.partial")
 
     def _interrupt(self) -> None:
         with stopping(StopAt(6)):
             run(self.settings, self.template)
 
-    def resumed(self, work: Callable[[], object]) -> int:
-        """Go on with the interrupted run in a child that does `work`; its exit code."""
+    def call(self, work: Callable[[], object]) -> int:
+        """Restore both runs, call a function in a child process, and return the exit code."""
         shutil.rmtree(self.root, ignore_errors=True)
         shutil.copytree(self.template, self.root)
-        return ended(fork(work))
+        return exit_code(fork(work))
 
-    def wrongs(self, code: int) -> Iterator[str]:
-        """What is not as promised, after the fault and after the next start."""
-        if code not in (0, 2, UNTOUCHED):
+    def broken_promises(self, code: int) -> Iterator[str]:
+        """Yield the broken promises after a fault and after the next start."""
+        if code not in (0, 2, NO_FAULT):
             yield "a traceback" if code == BUG else f"exit code {code}"
         partial, final = self.root / "small.partial", self.root / "small"
         try:
-            loads(final / "model") if final.exists() else loads(self.root / "small.old" / "model")
+            check_model((final if final.exists() else self.root / "small.old") / "model")
             if partial.exists() and newest_step(partial) < self.step:
                 yield "the checkpoint is lost"
             if not partial.exists() and differences(final, self.expected):
                 yield "neither a checkpoint nor the finished run"
         except Exception as error:
             yield f"{type(error).__name__}: {error}"
-        if ended(fork(lambda: run(self.settings, self.root, resume=True))) != 0:
+        if exit_code(fork(lambda: run(self.settings, self.root, resume=True))) != 0:
             yield "the next start fails"
         elif differences(final, self.expected):
-            yield "the next start ends in other bytes"
-        yield from (f"left lying: {name}" for name in litter(self.root))
+            yield "the next start gives other bytes"
+        yield from (f"left behind: {name}" for name in leftover_files(self.root))

@@ -8,56 +8,53 @@ from typing import Any
 import pytest
 
 from seqtool.training.engine.ranks import ALONE
-from tests.support.rank_runs import ENDINGS, RUNS, end_rank, ending, run_alone, run_together
+from tests.support.rank_runs import ENDINGS, RUNS, ending, run_ranks, run_single_process, write_rank_endings
 
 CLOSE = 1e-5
 
 
 @pytest.fixture(scope="module")
-def alone() -> dict[str, Any]:
-    return run_alone()
+def single() -> dict[str, Any]:
+    return run_single_process()
 
 
 @pytest.fixture(scope="module", params=[2, 4])
-def together(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> list[dict[str, Any]]:
+def ranks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     size: int = request.param
-    return run_together(size, tmp_path_factory.mktemp("ranks") / "outcomes")
+    return run_ranks(size, tmp_path_factory.mktemp("ranks") / "results")
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_ranks_agree_with_one_process(
-    name: str, alone: dict[str, Any], together: list[dict[str, Any]]
-) -> None:
-    expected = alone[name]
+def test_ranks_agree_with_one_process(name: str, single: dict[str, Any], ranks: list[dict[str, Any]]) -> None:
+    expected = single[name]
     assert len(expected["losses"]) == 50
-    for actual in (rank[name] for rank in together):
-        assert actual["losses"] == pytest.approx(expected["losses"], abs=CLOSE)
-        assert len(actual["rows"]) == len(expected["rows"])
-        for row, expected_row in zip(actual["rows"], expected["rows"], strict=True):
+    for result in (rank[name] for rank in ranks):
+        assert result["losses"] == pytest.approx(expected["losses"], abs=CLOSE)
+        assert len(result["rows"]) == len(expected["rows"])
+        for row, expected_row in zip(result["rows"], expected["rows"], strict=True):
             assert row == pytest.approx(expected_row, abs=CLOSE)
-        assert actual["weights"] == pytest.approx(expected["weights"], rel=1e-5)
-        assert actual["carried"].keys() == expected["carried"].keys()
+        assert result["weights"] == pytest.approx(expected["weights"], rel=1e-5)
+        assert result["carried"].keys() == expected["carried"].keys()
         for part, values in expected["carried"].items():
-            assert actual["carried"][part] == pytest.approx(values, abs=1e-4)
+            assert result["carried"][part] == pytest.approx(values, abs=1e-4)
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_all_ranks_have_equal_weights_and_numbers(name: str, together: list[dict[str, Any]]) -> None:
-    first, *others = (rank[name] for rank in together)
-    assert first["digest"] and all(other == first for other in others)
+def test_all_ranks_have_equal_weights_and_numbers(name: str, ranks: list[dict[str, Any]]) -> None:
+    first, *others = (rank[name] for rank in ranks)
+    assert first["same_bits"] and all(other == first for other in others)
 
 
 def test_one_rank_ends_the_run_of_all(tmp_path: Path) -> None:
-    """All ranks end together: by the common score, the fastest clock, or the divergence of any rank."""
-    endings = run_together(2, tmp_path / "ended", end_rank)
-    assert endings[0] == endings[1]
-    assert {name: end["step"] for name, end in endings[0].items() if name != "patience"} == {
+    """Ends by patience (from the common score), by the clock of one rank, and by a NaN in the loss of one rank."""
+    first, second = run_ranks(2, tmp_path / "ended", write_rank_endings)
+    assert first == second
+    assert {name: end["step"] for name, end in first.items()} == {
+        "patience": 12,
         "max_minutes": 7,
         "diverged": 5,
     }
-    assert endings[0]["max_minutes"]["ended"] == "max_minutes"
-    assert endings[0]["diverged"]["ended"].startswith("the loss is no longer finite at step 6 ")
-    assert endings[0] == {name: ending(name, ALONE, odd=True) for name in ENDINGS}
-    assert endings[0]["patience"]["ended"] == "patience" and endings[0]["patience"]["step"] < 40
+    assert first["patience"]["ended"] == "patience"
+    assert first["max_minutes"]["ended"] == "max_minutes"
+    assert first["diverged"]["ended"].startswith("the loss is no longer finite at step 6 ")
+    assert first == {name: ending(name, ALONE, has_fault=True) for name in ENDINGS}

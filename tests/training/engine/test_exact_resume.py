@@ -13,7 +13,6 @@ import pytest
 from seqtool.errors import ModelError
 from seqtool.models.weights import weight_arrays
 from seqtool.settings import (
-    CharModel,
     CharSettings,
     Feature,
     TaggerData,
@@ -24,6 +23,7 @@ from seqtool.settings import (
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.trainer import Trainer
 from tests.support.small_tasks import (
+    STATEFUL,
     hihell_task,
     lines_task,
     never,
@@ -34,15 +34,6 @@ from tests.support.small_tasks import (
     trainer,
 )
 
-CHAR = CharModel(
-    hidden_size=5,
-    num_layers=2,
-    embedding_dim=3,
-    dropout=0.3,
-    weight_dropout=0.2,
-    state_reset=0.3,
-    initial_state="random",
-)
 TRAINING = Training(
     epochs=3,
     batch_size=5,
@@ -66,7 +57,7 @@ TAGGER = TaggerModel(
 
 
 def char(**training: Any) -> CharSettings:
-    return CharSettings(model=CHAR, training=replace(TRAINING, **training))
+    return CharSettings(model=STATEFUL, training=replace(TRAINING, **training))
 
 
 def tagger(**training: Any) -> TaggerSettings:
