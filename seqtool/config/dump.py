@@ -219,7 +219,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-# --- commented YAML ---------------------------------------------------------------------------------------------------
+# --- commented YAML -----------------------------------------------------------------------------------------
 
 SCHEMA_FILE = "seqtool-schema.json"  # written by `init` next to the config
 SCHEMA = f"# yaml-language-server: $schema={SCHEMA_FILE}"

@@ -16,7 +16,7 @@ from seqtool.types import Json
 INTRODUCTION = """\
 # Configs
 
-<!-- Written by `python -m seqtool.config.reference` from seqtool/settings.py and the comments of the configs. -->
+<!-- Written by `python -m seqtool.config.reference` from seqtool/settings.py and the configs' comments. -->
 
 One YAML file is one experiment. It states its `task` and all values that differ from the defaults below.
 `seqtool train-char FILE` or `seqtool train-tagger FILE` runs it. `--set section.key=value` changes a key for

@@ -1,4 +1,4 @@
-"""Evaluation of a text model: its data, from files or from its run, and the comparison with its training text."""
+"""Evaluation of a text model: data from files or its run, and the comparison with its training text."""
 
 from __future__ import annotations
 

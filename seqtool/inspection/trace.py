@@ -1,4 +1,4 @@
-"""Traces through a network: states and gates of hidden units (h3, 2.f5) over a text, and the effect of hiding a word."""
+"""Traces through a network: states and gates of units (h3, 2.f5) over a text; the effect of hiding a word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describe a network: its parts in the order of the data flow, its parameters, data, scores, training, and exported files."""
+"""Describe a network: its parts in the order of the data flow, parameters, scores, and exported files."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""One definition per task: text models (`character.py`) and taggers; `interface.definition(name)` returns it."""
+"""One definition per task: text models and taggers. `interface.definition(name)` returns it."""

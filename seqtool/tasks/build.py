@@ -34,7 +34,9 @@ class BuiltTask:
 def prepare(
     settings: Settings, cache: Path | None = None, progress: ProgressCallback | None = None
 ) -> Prepared:
-    """Read the data of a run and describe its model. Mistakes in config and data are reported here, before torch is loaded.
+    """Read the data of a run and describe its model.
+
+    Mistakes in config and data are reported here, before torch is loaded.
 
     Raises:
         ConfigError: there is nothing to train on.

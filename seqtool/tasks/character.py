@@ -82,7 +82,7 @@ class CharacterDefinition:
 
         return ConfigTemplate(TEMPLATE, name="text", file="text.txt", key="data.text")
 
-    # --- data and network ---------------------------------------------------------------------------------------------
+    # --- data and network -----------------------------------------------------------------------------------
 
     def prepare(
         self,
@@ -151,7 +151,7 @@ class CharacterDefinition:
         val: Any = _corpus(prepared).val
         return val is not None and len(val) >= (2 if prepared.kind == "text" else 1)
 
-    # --- a model that training starts from ------------------------------------------------------------------------------
+    # --- a model that training starts from ------------------------------------------------------------------
 
     def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
         """Refuse a model over bytes for settings over characters, and the reverse."""
@@ -173,7 +173,7 @@ class CharacterDefinition:
         """Return the symbols."""
         return {"symbols": (model.vocab["symbols"], True)}
 
-    # --- during training ----------------------------------------------------------------------------------------------
+    # --- during training ------------------------------------------------------------------------------------
 
     def preview(self, prepared: Prepared) -> CharacterPreview:
         """Preview the first pair, or a sample."""
@@ -240,7 +240,7 @@ class CharacterDefinition:
             )
         return [NetworkPart("output", f"{bridge}the embedding again -> {width} symbols", parameters)]
 
-    # --- after training -----------------------------------------------------------------------------------------------
+    # --- after training -------------------------------------------------------------------------------------
 
     def final_evaluation(
         self, prepared: Prepared, weights: Arrays, scores: Mapping[str, float]

@@ -1,6 +1,6 @@
-"""Training that starts from a trained model: compare the networks, and transfer weights to an extended vocabulary.
+"""Training that starts from a trained model: compare networks, transfer weights to a larger vocabulary.
 
-A row or column of an array that belongs to a symbol, a feature value or a label is found by that symbol, value or label.
+A row or column of an array that belongs to a symbol, a feature value or a label is found by that entry.
 Entries that the model does not know keep their freshly drawn weights.
 """
 

@@ -1,7 +1,8 @@
 """The interface of a task definition, and the values that pass through it.
 
-A definition contains everything that distinguishes one task from another, except its network (`models/`), its forward
-pass (`inference/`) and its scores (`evaluation/`). Other packages call a definition instead of testing for a task.
+A definition contains everything that distinguishes one task from another, except its network (`models/`),
+its forward pass (`inference/`) and its scores (`evaluation/`). Other packages call a definition instead of
+testing for a task.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ Axes = Mapping[str, Mapping[int, Sequence[Any]]]  # array name -> axis -> the vo
 
 @dataclass(frozen=True)
 class DataFiles:
-    """Data files that stand in for a config.
+    """Data files that are given instead of a config.
 
     Attributes:
         train: the training file.
@@ -210,7 +211,7 @@ class Objective:
     hint: str
 
 
-# --- the interface ----------------------------------------------------------------------------------------------------
+# --- the interface ------------------------------------------------------------------------------------------
 
 
 class TaskDefinition(Protocol):
@@ -300,7 +301,7 @@ class TaskDefinition(Protocol):
         """Return the cells of a row with validation scores.
 
         Args:
-            remaining: seconds until the run ends; None if no limit tells.
+            remaining: seconds until the run ends; None if it is unknown.
         """
 
     def trial_score(self, scores: Mapping[str, float]) -> float:
@@ -343,6 +344,6 @@ TASK_NAMES = tuple(_MODULES)
 
 
 def definition(task: str) -> TaskDefinition:
-    """Return the definition of a task by its name in YAML files and manifests; only its own modules are imported."""
+    """Return the definition of a task by its name in YAML files; only its own modules are imported."""
     found: TaskDefinition = import_module(_MODULES[task]).DEFINITION
     return found

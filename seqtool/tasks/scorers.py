@@ -1,4 +1,4 @@
-"""Scores that compare two versions of one model, for example before and after rounding its weights to float16."""
+"""Scores that compare two versions of one model, such as before and after rounding to float16."""
 
 from __future__ import annotations
 

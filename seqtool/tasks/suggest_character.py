@@ -1,4 +1,4 @@
-"""Settings of a character model for a text without a config: a commented YAML that suits the size of the text."""
+"""Settings of a character model for a text without a config: a commented YAML that suits its size."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class TextSample:
         characters: estimated length of the text.
         symbols: distinct symbols.
         rare: distinct symbols with a count below `RARE`.
-        is_list: whether each line is an entry of its own.
+        is_list: whether each line is a separate entry.
     """
 
     unit: str
@@ -191,7 +191,7 @@ def examine(text: Path) -> TextSample:
 
 
 def _decoded(data: bytes) -> tuple[str, str, str]:
-    """Return unit, encoding and text of a sample. UTF-16 and UTF-32 are recognized by their byte order marks."""
+    """Return unit, encoding and text of a sample. UTF-16 and UTF-32 are recognized by byte order marks."""
     encoding = next((name for mark, name in MARKS if data.startswith(mark)), UTF8)
     for cut in range(4):  # the sample may end within a character
         try:

@@ -1,4 +1,4 @@
-"""Settings of a tagger for a file of labeled sentences without a config: a commented YAML that suits its content."""
+"""Settings of a tagger for labeled sentences without a config: a commented YAML that suits them."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class TaggerPlan:
         """Choose the settings.
 
         Args:
-            crf: whether the user asked for a CRF, whose loss is one of whole sentences and takes no label weights.
+            crf: whether the user asked for a CRF; its loss of whole sentences takes no label weights.
         """
         words = max(1, sample.words)
         small, few = words < SMALL_WORDS, words < FEW_WORDS
@@ -185,7 +185,8 @@ def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: 
     if holds_out:
         yield "  dev        a tenth of the sentences, drawn by seed"
     elif not files.dev:
-        yield f"  dev        no validation: {pluralize(len(sample.sentences), 'sentence')}, too few to hold some out"
+        sentences = pluralize(len(sample.sentences), "sentence")
+        yield f"  dev        no validation: {sentences}, too few to hold some out"
     features = "rich features (with a character CNN)" if plan.rich else "standard features"
     length = f"{plan.epochs} epochs of batches of {plan.batch_words} words"
     yield f"  chosen     {features}, hidden size {plan.hidden}, {length}"

@@ -74,7 +74,7 @@ class TaggerDefinition:
 
         return ConfigTemplate(TEMPLATE, name="tagger", file="train.conll", key="data.train")
 
-    # --- data and network ---------------------------------------------------------------------------------------------
+    # --- data and network -----------------------------------------------------------------------------------
 
     def prepare(
         self,
@@ -138,7 +138,7 @@ class TaggerDefinition:
         """Return whether there are development sentences."""
         return bool(_corpus(prepared).dev)
 
-    # --- a model that training starts from ------------------------------------------------------------------------------
+    # --- a model that training starts from ------------------------------------------------------------------
 
     def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
         """Accept every tagger: its words are words."""
@@ -164,7 +164,7 @@ class TaggerDefinition:
         vocab = model.vocab
         return {"labels": (vocab["labels"], True), "words": (vocab["forms"], False)}
 
-    # --- during training ----------------------------------------------------------------------------------------------
+    # --- during training ------------------------------------------------------------------------------------
 
     def preview(self, prepared: Prepared) -> TaggerPreview:
         """Preview a short sentence."""
@@ -224,7 +224,7 @@ class TaggerDefinition:
             parts.append(NetworkPart("decoder", DECODERS[decoder], count_parameters(shapes, "crf.")))
         return parts
 
-    # --- after training -----------------------------------------------------------------------------------------------
+    # --- after training -------------------------------------------------------------------------------------
 
     def final_evaluation(
         self,
@@ -296,7 +296,7 @@ def preview_sentence(corpus: TaggedCorpus) -> Sentence:
 
 
 def _resolved(model: ModelSettings, inner_scheme: str) -> ModelSettings:
-    """Replace presets by what they stand for: the list of features and the decoder."""
+    """Replace the presets of features and decoder by the values that they name."""
     decoder = model.decoder
     if decoder == "auto":
         decoder = "softmax" if inner_scheme == "none" else "viterbi"

@@ -1,4 +1,4 @@
-"""One training run in progress: the trainer, its log files, best model, checkpoints and listeners, and its stop signals."""
+"""One training run in progress: trainer, log files, best model, checkpoints, listeners and stop signals."""
 
 from __future__ import annotations
 

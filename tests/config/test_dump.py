@@ -239,7 +239,7 @@ def test_reference_lists_every_shipped_config() -> None:
 
 
 def test_reference_and_schema_match_the_settings() -> None:
-    """If this fails after a change of settings.py or of a config, run `python -m seqtool.config.reference`."""
+    """After a change of settings.py or of a config, run `python -m seqtool.config.reference`."""
     assert (ROOT / "configs/README.md").read_text(encoding="utf-8") == reference_markdown(ROOT / "configs")
     assert json.loads((ROOT / "configs/schema.json").read_text(encoding="utf-8")) == json_schema()
 

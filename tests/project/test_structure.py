@@ -82,7 +82,7 @@ MODULES = {module_of(path): path for path in FILES}
 EACH_FILE = pytest.mark.parametrize("path", FILES, ids=[module_of(path) for path in FILES])
 
 
-# --- imports ----------------------------------------------------------------------------------------------------------
+# --- imports ------------------------------------------------------------------------------------------------
 
 
 def test_every_package_has_a_floor() -> None:
@@ -139,7 +139,7 @@ def test_a_cycle_is_found(size: int) -> None:
     assert list(cycles(graph)) == [tuple(sorted(names))]
 
 
-# --- task branches ----------------------------------------------------------------------------------------------------
+# --- task branches ------------------------------------------------------------------------------------------
 
 TASK_CLASSES = re.compile(
     r"^(Char|Character|Tagger|Text|Lines?|Aligned|Tagged)\w*(Settings|Model|Data|Corpus|Network|Evaluation)$"
@@ -238,7 +238,7 @@ def test_other_branches_are_not_task_branches(code: str) -> None:
     assert not list(task_branches(ast.parse(code)))
 
 
-# --- sizes and types --------------------------------------------------------------------------------------------------
+# --- sizes and types ----------------------------------------------------------------------------------------
 
 
 def lines_of(path: Path) -> int:
