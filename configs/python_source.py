@@ -1,4 +1,4 @@
-"""Collect the standard library of Python in one text: python configs/python_source.py data/python_source.txt"""
+"""Write the standard library of Python to one text: python configs/python_source.py data/python_source.txt"""
 
 from __future__ import annotations
 

@@ -27,13 +27,13 @@ SESSION = (
 
 
 def main() -> None:
-    """Run the commands in an empty folder and draw what the terminal showed."""
+    """Run the commands in an empty directory, and draw the contents of the terminal."""
     console = Console(record=True, width=72, file=io.StringIO())
     with tempfile.TemporaryDirectory() as folder:
         for line in SESSION:
             console.print(Text.assemble(("$ ", "bold green"), (line, "bold")))
-            shown = in_terminal(*shlex.split(line)[1:], cwd=Path(folder), columns=72).stdout
-            for row in shown.replace("\r\n", "\n").rstrip("\n").split("\n"):
+            output = in_terminal(*shlex.split(line)[1:], cwd=Path(folder), columns=72).stdout
+            for row in output.replace("\r\n", "\n").rstrip("\n").split("\n"):
                 console.print(Text.from_ansi(row.rpartition("\r")[2]), no_wrap=True)
     drawing = re.sub(
         r"@font-face \{.*?\}", "", console.export_svg(title="seqtool"), flags=re.DOTALL

@@ -1,9 +1,9 @@
-"""Prove that a restructuring changed no bit: `python -m tests.benchmarks.same_results OLD NEW`.
+"""Check that two checkouts give the same bits: `python -m tests.benchmarks.same_results OLD NEW`.
 
-A copy of each checkout's code is driven through its command line in a temporary folder: it trains, is
+The command line of each checkout runs in a temporary directory with a copy of the code: it trains, is
 interrupted and resumed, starts from a model, runs in two ranks, and its models are put to use. Files,
 standard output and exit codes are compared, without times, versions and messages. With one checkout,
-`--record FILE` keeps what was found, and `--against FILE` compares it with that. The data sets are those
+`--record FILE` writes the results, and `--against FILE` compares with them. The data sets are those
 in `$SEQTOOL_DATA`.
 """
 
@@ -37,7 +37,7 @@ RUN = (*(f"model/{name}" for name in MODEL), *BESIDE_MODEL)
 TIMES = ("time", "left")  # columns of a training table, with those that end in `/s`
 VARYING = ("seconds", "modified", "bytes", "command", "versions", "sha256", "notes", "warnings")  # in JSON
 TRAINED = ("  trained  ", "  versions  ")  # how lines of `inspect` begin that give times and versions
-UNEXPECTED = "not as it has to be"  # stands in a hash's place, with the reason
+UNEXPECTED = "not as expected"  # replaces a hash, together with the reason
 
 
 # --- the cases ----------------------------------------------------------------------------------------------
@@ -45,7 +45,7 @@ UNEXPECTED = "not as it has to be"  # stands in a hash's place, with the reason
 
 @dataclass(frozen=True)
 class Command:
-    """Describe a command, with the exit code that it has to give and the files that it has to write."""
+    """Command with its expected exit code and the files that it must write."""
 
     case: str
     line: str
@@ -63,7 +63,7 @@ def training(case: str, line: str, *more: str, **other: Any) -> Command:
 
 
 def steps(count: int) -> str:
-    """Give the options of a short run with two rows."""
+    """Return the options of a short run with two rows."""
     limits = {"max_steps": count, "eval_every": count // 2, "warmup_steps": count // 10}
     return " ".join(f"--set training.{key}={value}" for key, value in limits.items())
 
@@ -160,7 +160,7 @@ USES = (
 
 @dataclass(frozen=True)
 class Said:
-    """Hold how a command ended and what it wrote."""
+    """Exit code and output of a command."""
 
     code: int
     stdout: bytes
@@ -169,7 +169,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Part:
-    """Hold one thing that is compared: the case it belongs to, what it is, and its SHA-256."""
+    """Part of a comparison: its case, its name, and its SHA-256."""
 
     case: str
     what: str
@@ -206,14 +206,14 @@ class Workshop:
         return Said(process.returncode, begun + stdout, stderr)
 
     def parts(self, command: Command) -> Iterator[Part]:
-        """Run a command and give what is compared of it."""
+        """Run a command and yield its parts of the comparison."""
         said = self.run(command)
         yield Part(command.case, "exit code", exit_code(command, said))
         yield Part(command.case, "stdout", self.neutral_hash(said.stdout))
         yield from self.files(command)
 
     def files(self, command: Command) -> Iterator[Part]:
-        """Give what is compared of a command's files: all bytes of models, the rest without what varies."""
+        """Yield the parts for the files of a command: models by their bytes, others without what varies."""
         for path in (self.folder / name for name in command.files):
             what = path.stem if path.parent.name == "model" else path.name
             if not path.is_file():
@@ -224,14 +224,14 @@ class Workshop:
                 yield Part(command.case, what, sha256(content) if exact else self.neutral_hash(content))
 
     def neutral_hash(self, content: bytes) -> str:
-        """Give the SHA-256 of a text without times, sizes and the folder's place."""
+        """Return the SHA-256 of a text without times, sizes and the path of the directory."""
         lines = content.replace(bytes(self.folder), b"FOLDER").decode("utf-8", "surrogateescape").split("\n")
         neutral = "\n".join(map(without_varying, timeless(lines)))
         return sha256(neutral.encode("utf-8", "surrogateescape"))
 
 
 def exit_code(command: Command, said: Said) -> str:
-    """Give an exit code, marked (and told on stderr) if it is not the one that it has to be."""
+    """Return an exit code; an unexpected one is marked and reported on stderr."""
     if said.code == command.code:
         return str(said.code)
     print(f"{command.case}: {command.line}\n{said.stderr.decode(errors='replace')[-2000:]}", file=sys.stderr)
@@ -239,7 +239,7 @@ def exit_code(command: Command, said: Said) -> str:
 
 
 def timeless(lines: list[str]) -> list[str]:
-    """Drop what tells times: columns of a training table, and lines of `inspect`."""
+    """Drop times: columns of a training table, and lines of `inspect`."""
     if not lines[0].startswith("epoch\t"):
         return [line for line in lines if not line.startswith(TRAINED)]
     head = lines[0].split("\t")
@@ -264,7 +264,7 @@ def without_keys(value: object) -> object:
 
 
 def sha256(content: bytes) -> str:
-    """Give a SHA-256 in hexadecimal digits."""
+    """Return the SHA-256 in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -272,7 +272,7 @@ def sha256(content: bytes) -> str:
 
 
 def record(checkout: Path, data: Path) -> list[Part]:
-    """Go through all cases with one checkout."""
+    """Run all cases with one checkout."""
     begun, parts = time.monotonic(), list(environment())
     with workshop(checkout, data) as shop:
         for command in TRAININGS:
@@ -285,7 +285,7 @@ def record(checkout: Path, data: Path) -> list[Part]:
 
 
 def environment() -> Iterator[Part]:
-    """Give what the bits depend on beside the code."""
+    """Yield the versions and the machine, on which the bits depend as well."""
     for package in ("torch", "numpy", "onnx"):
         yield Part("environment", package, version(package))
     yield Part("environment", "Python", f"{platform.python_version()} {platform.machine()}")
@@ -293,7 +293,7 @@ def environment() -> Iterator[Part]:
 
 
 def resumed(shop: Workshop) -> Iterator[Part]:
-    """Interrupt a run and go on with it; where it was interrupted must not be seen in its files."""
+    """Interrupt a run and resume it; its files must not depend on where it was interrupted."""
     stopped = replace(RESUMED, code=143)
     yield Part("resume", "first exit code", exit_code(stopped, shop.interrupt(stopped)))
     again = replace(RESUMED, line=f"{RESUMED.line} --resume")
@@ -303,7 +303,7 @@ def resumed(shop: Workshop) -> Iterator[Part]:
 
 @contextmanager
 def workshop(checkout: Path, data: Path) -> Iterator[Workshop]:
-    """Set up a folder for a checkout: its code, the data sets, and small files; take it away at the end."""
+    """Create a temporary directory for a checkout: its code, the data sets, and small files."""
     without_caches = shutil.ignore_patterns("__pycache__")
     with tempfile.TemporaryDirectory(prefix="same_results-") as name:
         folder = Path(name).resolve()
@@ -342,7 +342,7 @@ def write_small_files(folder: Path) -> None:
 
 @dataclass(frozen=True)
 class Row:
-    """Hold a row of the table: what is compared, and its hashes on both sides."""
+    """Row of the table: the name of a case or a part, and its hashes on both sides."""
 
     name: str
     old: str
@@ -350,7 +350,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """Say whether both sides are the same, and as they have to be."""
+        """Return whether both sides are the same and as expected."""
         if self.old != self.new:
             return "DIFFERENT"
         return "FAILED" if UNEXPECTED in self.old else "same"
@@ -362,7 +362,7 @@ class Row:
 
 
 def compare(old: Sequence[Part], new: Sequence[Part]) -> bool:
-    """Print a table with a row for each case; give whether all of them are the same and sound."""
+    """Print a table with a row for each case; return whether all are the same and as expected."""
     print(f"{'case':<24}  {'old':<8}  {'new':<8}  {'':<9}  what is compared")
     fine = True
     for case in dict.fromkeys(part.case for part in (*old, *new)):
@@ -377,23 +377,23 @@ def compare(old: Sequence[Part], new: Sequence[Part]) -> bool:
 
 
 def rows_of(old: Sequence[Part], new: Sequence[Part]) -> list[Row]:
-    """Give a row for each part of a case."""
+    """Return a row for each part of a case."""
     before, after = ({part.what: part.digest for part in parts} for parts in (old, new))
     names = dict.fromkeys((*before, *after))
     return [Row(f"  {what}", before.get(what, "absent"), after.get(what, "absent")) for what in names]
 
 
 def together(digests: Iterable[str]) -> str:
-    """Give one hash for several, or a mark that something failed."""
+    """Return one hash for several, or the mark that something failed."""
     found = list(digests)
     return UNEXPECTED if any(UNEXPECTED in one for one in found) else sha256(" ".join(found).encode())
 
 
 def main() -> int:
-    """Record one or two checkouts and compare; give the exit code."""
+    """Record one or two checkouts and compare; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.same_results", description=__doc__)
     parser.add_argument("checkouts", metavar="CHECKOUT", nargs="+", type=Path, help="a source tree: old, new")
-    parser.add_argument("--record", type=Path, help="keep what the last checkout gives in this file")
+    parser.add_argument("--record", type=Path, help="write the results of the last checkout to this file")
     parser.add_argument("--against", type=Path, help="compare with this file, not with an old checkout")
     given = parser.parse_args()
     sides = len(given.checkouts) + (given.against is not None)

@@ -127,5 +127,5 @@ ANY = st.binary(max_size=60) | LINES | OBJECTS
 @pytest.mark.parametrize("name", TARGETS)
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=ANY)
-def test_our_own_error_or_nothing(name: str, data: bytes) -> None:
+def test_any_bytes_raise_only_seqtool_errors(name: str, data: bytes) -> None:
     try_target(name, data)

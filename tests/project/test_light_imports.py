@@ -26,7 +26,7 @@ LIGHT = {
     "version": (("--version",), (*HEAVY, "numpy")),
 }
 LOADED = "; print(*[name for name in {names!r} if name in sys.modules])"
-ASK = """
+SCRIPT = """
 import sys
 sys.argv[0] = "seqtool"
 from seqtool.cli.main import app
@@ -59,7 +59,7 @@ def run_python(code: str, *arguments: str, cwd: Path, **extra: str) -> subproces
 @pytest.mark.parametrize("name", LIGHT)
 def test_a_light_command_does_not_import_heavy_libraries(here: Path, name: str) -> None:
     arguments, heavy = LIGHT[name]
-    done = run_python(ASK.format(heavy=heavy), *arguments, cwd=here)
+    done = run_python(SCRIPT.format(heavy=heavy), *arguments, cwd=here)
     assert done.returncode == 0, done.stderr
     assert done.stderr.splitlines()[-1] == "loaded:"
     assert done.stdout

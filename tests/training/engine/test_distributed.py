@@ -46,7 +46,7 @@ def test_all_ranks_have_equal_weights_and_numbers(name: str, ranks: list[dict[st
 
 
 def test_one_rank_ends_the_run_of_all(tmp_path: Path) -> None:
-    """Ends by patience (from the common score), by the clock of one rank, and by a NaN in the loss of one rank."""
+    """All ranks end together: by the common score, the fastest clock, or the divergence of any rank."""
     first, second = run_ranks(2, tmp_path / "ended", write_rank_endings)
     assert first == second
     assert {name: end["step"] for name, end in first.items()} == {
