@@ -96,7 +96,7 @@ def _check_arguments(task: str | None, data: Path | None, example: str | None, *
         raise SeqtoolError(f"expected {' or '.join(TASK_NAMES)}, found {task!r}", hint=_task_hint(task))
     if held_out and data is None:
         hint = "seqtool init tagger TRAIN --dev DEV"
-        raise SeqtoolError("--dev and --test go with the training file of a tagger", hint=hint)
+        raise SeqtoolError("--dev and --test need the training file of a tagger", hint=hint)
 
 
 def _task_hint(argument: str) -> str:

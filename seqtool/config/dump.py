@@ -234,7 +234,7 @@ def yaml_line(setting: str, comment: str = "", indent: int = 2) -> str:
 def header_lines(task: str, run: str) -> list[str]:
     """Return the lines for task, name and seed."""
     return [
-        yaml_line(f"task: {task}", "which kind of model", 0),
+        yaml_line(f"task: {task}", "kind of model", 0),
         yaml_line(f"name: {run}", "name of the run directory", 0),
-        yaml_line("seed: 1", "of weights, order and dropout masks", 0),
+        yaml_line("seed: 1", "random seed of weights, data order and dropout masks", 0),
     ]

@@ -1,6 +1,7 @@
-"""Batches for training, each a function of (seed, epoch, index), so that resuming needs no stored order.
+"""Batches for training.
 
-If several ranks train together, each gets its share of every batch, see `sharding.py`. Arrays are time-major:
+Each batch is a function of (seed, epoch, index), so that resuming needs no stored order. If several ranks
+train together, each rank gets its share of every batch; see `sharding.py`. Arrays are time-major:
 (time, batch). Padding is 0 in inputs and words, and -1 in targets and labels.
 """
 
@@ -15,14 +16,14 @@ import numpy as np
 from seqtool.data.sharding import WHOLE, Columns, Shard
 from seqtool.types import Array
 
-BATCHES_SORTED_TOGETHER = 50  # of a shuffled order
-LENGTH_NOISE = 0.1  # relative; sentences of similar length then meet different neighbors in each epoch
+BATCHES_SORTED_TOGETHER = 50  # shuffled sequences are sorted by length within groups of this many batches
+LENGTH_NOISE = 0.1  # relative random change of a length before sorting, so that batches differ between epochs
 MAX_RESIDENT = 64 << 20  # bytes of a memory-mapped text that are read before its pages are released
-READ_AHEAD = 1 << 16  # bytes that the system loads around a byte that is read
+READ_AHEAD = 1 << 16  # bytes that the operating system loads when one byte is read
 
 
 def _generator(seed: int, epoch: int) -> np.random.Generator:
-    """Return the random generator of one epoch's order."""
+    """Return the random generator that draws the order of one epoch."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch])))
 
 
@@ -34,40 +35,44 @@ class TextStreams:
 
     The text is cut into `batch_size` streams of equal length. The windows of a stream are consecutive, so
     that the state can be carried from one to the next. The offset of the first stream is drawn in each epoch.
-    Thus the symbols that do not fill a window differ from epoch to epoch, and every symbol is used sooner or
-    later.
+    Symbols that fill no whole window are not used. With another offset in each epoch, these are not always
+    the same symbols.
 
     Attributes:
-        batch_size, window: as requested, or lower if the text is too short for them.
+        batch_size: streams of all ranks; fewer than requested if the text is too short.
+        window: symbols of a stream in one step; fewer than requested if the text is too short.
         columns: streams that this rank reads.
         steps_per_epoch: windows per stream.
-        note: one line if a value was lowered, else empty.
+        note: one line if `batch_size` or `window` is lower than requested, else empty.
     """
 
     def __init__(self, symbols: Array, batch_size: int, window: int, seed: int, shard: Shard = WHOLE) -> None:
-        """Lay out the streams.
+        """Compute the position of each stream in the text.
 
         Args:
             symbols: symbol numbers (length,), at least 2, of any unsigned type; may be memory-mapped.
             batch_size: streams of all ranks.
             window: symbols of a stream in one step.
-            seed: of the offsets.
+            seed: seed of the random offsets.
             shard: this rank's share.
+
+        Raises:
+            ValueError: there are fewer than 2 symbols.
         """
         if len(symbols) < 2:
             raise ValueError(f"expected at least 2 symbols, an input and its target, found {len(symbols)}")
         self.symbols = symbols
         self.seed = seed
-        pairs = len(symbols) - 1  # of a symbol and its successor, the target
+        pairs = len(symbols) - 1  # pairs of a symbol and the next symbol, which is its target
         self.window = min(window, pairs)
         self.batch_size = min(batch_size, pairs // self.window)
         self.columns = Columns(np.array(shard.contiguous(self.batch_size), np.int64), self.batch_size)
         self.steps_per_epoch = pairs // (self.batch_size * self.window)
         stream_length = self.steps_per_epoch * self.window
         self._max_offset = pairs - self.batch_size * stream_length
-        # Positions (window + 1, own streams) of the first window, without the epoch's offset.
+        # Positions (window + 1, own streams) of the first window if the offset is 0.
         self._positions = np.arange(self.window + 1)[:, None] + self.columns.indices * stream_length
-        self._offset_of_epoch = -1, 0  # cache: an epoch and its offset
+        self._offset_of_epoch = -1, 0  # cache: number of an epoch, and its offset
         resident_per_step = self.batch_size * max(READ_AHEAD, self.window * symbols.itemsize)  # upper bound
         self._release_every = max(1, MAX_RESIDENT // resident_per_step)
         self.note = ""
@@ -78,15 +83,17 @@ class TextStreams:
             )
 
     def batch(self, epoch: int, index: int) -> tuple[Array, Array]:
-        """Return inputs and targets (window, own streams), int64; a symbol's target is its successor."""
+        """Return inputs and targets (window, own streams), int64. A target is the symbol after its input."""
         if index % self._release_every == 0:
             release_pages(self.symbols)
         positions = self._positions + (self._offset(epoch) + index * self.window)
-        text = np.asarray(self.symbols)[positions].astype(np.int64)  # indexing a memory map itself is slow
+        text = np.asarray(self.symbols)[positions].astype(
+            np.int64
+        )  # np.asarray: indexing a memory map is slow
         return text[:-1], text[1:]
 
     def _offset(self, epoch: int) -> int:
-        """Return the start of the first stream, drawn once an epoch: seeding costs more than slicing."""
+        """Return the start of the first stream. It is cached, because seeding a generator is slow."""
         if self._offset_of_epoch[0] != epoch:
             self._offset_of_epoch = epoch, int(_generator(self.seed, epoch).integers(self._max_offset + 1))
         return self._offset_of_epoch[1]
@@ -95,8 +102,7 @@ class TextStreams:
 def release_pages(array: Array) -> None:
     """Release the pages of a memory-mapped file that were read, so that a large text does not fill memory.
 
-    Pages that are needed again are read again, usually from the system's file cache. Other arrays are left
-    alone.
+    The system reads a released page again when it is needed. Arrays that are not memory-mapped do not change.
     """
     mapped = getattr(array, "_mmap", None)
     if isinstance(mapped, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
@@ -113,9 +119,9 @@ class SequenceBatch:
     Attributes:
         inputs: symbol numbers (time, batch), padded with 0.
         targets: symbol numbers (time, batch), padded with -1.
-        lengths: symbols of each sequence (batch,).
-        columns: position of these sequences in the batch of all ranks.
-        items: symbols in the batch of all ranks.
+        lengths: number of symbols of each sequence (batch,).
+        columns: positions of these sequences in the batch of all ranks.
+        items: number of symbols in the batch of all ranks.
     """
 
     inputs: Array
@@ -126,7 +132,10 @@ class SequenceBatch:
 
 
 class SequenceBatches:
-    """Batches of lines or aligned pairs: by similar length if shuffled, else in the order of the data."""
+    """Batches of lines or aligned pairs.
+
+    With `shuffle`, a batch contains sequences of similar length. Otherwise the order of the data is kept.
+    """
 
     def __init__(
         self,
@@ -140,11 +149,11 @@ class SequenceBatches:
         """Compute the lengths of all sequences.
 
         Args:
-            inputs: symbol numbers of each sequence (length,). An attribute `lengths` of the collection is
-                used if there is one.
-            targets: symbol numbers of the same lengths.
+            inputs: symbol numbers of each sequence (length,). If the collection has an attribute `lengths`,
+                it must contain all lengths (sequences,).
+            targets: symbol numbers of the targets of each sequence (length,).
             batch_size: sequences of all ranks in one step.
-            seed: of the order.
+            seed: seed of the random order.
             shuffle: draw a new order in each epoch.
             shard: this rank's share.
         """
@@ -173,9 +182,12 @@ class SequenceBatches:
 
 
 def _columns_of_unsorted(lengths: Array, shard: Shard) -> Columns:
-    """Return a rank's columns of a batch whose sequences, of these lengths (batch,), are not sorted.
+    """Return the columns of a rank in a batch that is not sorted by length.
 
     A single rank keeps the order of the batch.
+
+    Args:
+        lengths: lengths of the sequences (batch,).
     """
     if shard.size == 1:
         return Columns(np.arange(len(lengths)), len(lengths))
@@ -196,11 +208,11 @@ class SentenceBatch:
     Attributes:
         words: indices into the table of distinct words (time, batch), padded with 0.
         labels: label numbers (time, batch); -1 is padding, or a label that does not occur in training.
-        lengths: words of each sentence (batch,), descending.
-        order: indices of the sentences (batch,).
-        columns: position of these sentences in the batch of all ranks.
-        longest: steps of the batch of all ranks.
-        items: words in the batch of all ranks.
+        lengths: number of words of each sentence (batch,), descending.
+        order: indices of the sentences in the data (batch,).
+        columns: positions of these sentences in the batch of all ranks.
+        longest: length of the longest sentence in the batch of all ranks.
+        items: number of words in the batch of all ranks.
     """
 
     words: Array
@@ -215,12 +227,12 @@ class SentenceBatch:
 class SentenceBatches:
     """Batches of a fixed number of sentences, or of a maximal number of words.
 
-    For a number of words, the sentences are sorted by length, in random order if the lengths are equal. A
-    batch ends before its words, padding included, would exceed `batch_words`. The order of the batches is
-    drawn in each epoch. Without `shuffle` the batches stay sorted, the longest sentences first, as evaluation
-    needs them.
+    With `batch_words`, sentences are sorted by length, the longest first. A batch is as large as possible:
+    its words, padding included, do not exceed `batch_words`. With `shuffle`, the lengths are changed a little
+    at random before sorting, and the batches are shuffled. Without `shuffle`, the batches stay sorted.
 
-    For a number of sentences and without `shuffle`, the order of the file is kept.
+    With `batch_size` and `shuffle`, a batch contains sentences of similar length. Without `shuffle`, the
+    order of the file is kept.
     """
 
     def __init__(
@@ -237,10 +249,11 @@ class SentenceBatches:
 
         Args:
             words: indices into the table of distinct words, per sentence (length,).
-            labels: label numbers of the same lengths.
-            batch_size: sentences of all ranks in one step; not used if there is `batch_words`.
-            batch_words: words of all ranks in one step, or None. A longer sentence is a batch by itself.
-            seed: of the order.
+            labels: label numbers, per sentence (length,).
+            batch_size: sentences of all ranks in one step; not used with `batch_words`.
+            batch_words: largest number of words of all ranks in one step, or None. A longer sentence is a
+                batch by itself.
+            seed: seed of the random order.
             shuffle: draw a new order in each epoch.
             shard: this rank's share.
         """
@@ -275,7 +288,7 @@ class SentenceBatches:
 
 
 class _EpochOrder:
-    """Batches of each epoch, as indices of sequences; every sequence is in exactly one batch."""
+    """Batches of each epoch, as indices of sequences. Every sequence is in exactly one batch."""
 
     def __init__(
         self, lengths: Array, batch_size: int, batch_words: int | None, seed: int, shuffle: bool
@@ -285,7 +298,7 @@ class _EpochOrder:
         self.batch_words = batch_words
         self.seed = seed
         self.shuffle = shuffle
-        self._last: tuple[int, list[Array]] | None = None  # cache: an epoch and its batches
+        self._last: tuple[int, list[Array]] | None = None  # cache: number of an epoch, and its batches
 
     def batches(self, epoch: int) -> list[Array]:
         """Return one array of sequence indices for each batch."""
@@ -300,7 +313,7 @@ class _EpochOrder:
         return self._last[1]
 
     def _by_sequences(self, draw: np.random.Generator) -> list[Array]:
-        """Shuffle, sort groups of many batches by length, and shuffle the batches."""
+        """Shuffle the sequences, sort groups of many batches by length, and shuffle the batches."""
         count, size = len(self.lengths), self.batch_size
         if not self.shuffle:
             return _cut(np.arange(count), size)
@@ -313,7 +326,7 @@ class _EpochOrder:
         return [batches[index] for index in draw.permutation(len(batches))]
 
     def _by_words(self, draw: np.random.Generator, words: int) -> list[Array]:
-        """Sort by length and cut by the number of words."""
+        """Sort the sequences by length and cut them into batches of at most `words` words."""
         count = len(self.lengths)
         noise = draw.random(count) if self.shuffle else np.full(count, 0.5)
         order = np.lexsort((noise, -np.round(self.lengths * (1 + LENGTH_NOISE * (noise - 0.5)))))

@@ -1,4 +1,4 @@
-"""The definition of the character task: aligned pairs, running text, or one sequence per line."""
+"""Definition of the character task: models of aligned pairs, of running text, or of lines."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
-SAMPLE_LENGTH = 120
+SAMPLE_LENGTH = 120  # symbols
 SAMPLED_LINES = 6
-SAMPLED_LINE_LENGTH = 40
+SAMPLED_LINE_LENGTH = 40  # symbols
 PREVIEW_TEMPERATURE = 0.8
-VOCABULARY_LINE = 80  # characters of the list of symbols in `inspect`
-LISTED_SYMBOLS = 40  # characters of the list of symbols that are printed
+VOCABULARY_LINE = 80  # longest list of symbols in the description of a vocabulary, in characters
+LISTED_SYMBOLS = 40  # longest list of symbols in the description of a one-hot input, in characters
 
 
 class CharacterDefinition:
@@ -64,15 +64,15 @@ class CharacterDefinition:
     objective = Objective("loss", maximize=False, hint="give data.val or data.split")
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:  # noqa: ARG002
-        """Choose settings for a text; overrides change nothing that is detected.
+        """Choose settings for a text. The overrides are not used.
 
         Raises:
-            DataError: development or test files are given.
+            DataError: there are development or test files.
         """
         from seqtool.tasks.suggest_character import suggest_character
 
         if data.dev or data.test:
-            message = "--dev and --test go with the training file of a tagger"
+            message = "--dev and --test are options for taggers only"
             raise DataError(message, hint="seqtool init tagger TRAIN --dev DEV")
         return suggest_character(data.train)
 
@@ -95,9 +95,9 @@ class CharacterDefinition:
         assert isinstance(settings, CharSettings)
         if not (settings.data.text or settings.data.pairs):
             raise ConfigError(
-                "this config has no data to train on",
+                "this config names no training data",
                 place="data",
-                hint="give data.text or data.pairs; "
+                hint="set data.text or data.pairs; "
                 "to see the untrained network, run: seqtool inspect CONFIG --text TEXT",
             )
         known = None
@@ -107,13 +107,13 @@ class CharacterDefinition:
         return _prepared(settings, corpus, initial_model)
 
     def prepare_without_data(self, read: ReadConfig) -> Prepared | None:
-        """Use the alphabet of a config that names no data."""
+        """Describe the model of a config that has an alphabet and no data."""
         settings = read.settings
         assert isinstance(settings, CharSettings)
         if settings.data.text or settings.data.pairs:
             return None
         if not settings.data.alphabet:
-            message, hint = "there is neither data nor an alphabet", "give data.alphabet: helo, for example"
+            message, hint = "names neither data nor an alphabet", "set data.alphabet, for example to helo"
             raise ConfigError([read.problem("data", message, hint)])
         vocabulary = SymbolVocabulary(tuple(settings.data.alphabet), unit=settings.data.unit)
         return _prepared(settings, CharCorpus("text", vocabulary, train=None))
@@ -147,14 +147,14 @@ class CharacterDefinition:
         return DataCheck(self.name, "symbol", tuple(corpus.notes), warnings, {"train": counts})
 
     def has_validation(self, prepared: Prepared) -> bool:
-        """Return whether there is a validation symbol with a predecessor, or a validation line."""
+        """Return whether there are at least two validation symbols, or one line or pair."""
         val: Any = _corpus(prepared).val
         return val is not None and len(val) >= (2 if prepared.kind == "text" else 1)
 
-    # --- a model that training starts from ------------------------------------------------------------------
+    # --- the initial model ----------------------------------------------------------------------------------
 
     def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
-        """Refuse a model over bytes for settings over characters, and the reverse."""
+        """Check that the symbols of the model are bytes or characters, as the settings require."""
         assert isinstance(settings, CharSettings)
         unit = initial_model.config["symbols"]["unit"]
         if unit != settings.data.unit:
@@ -162,7 +162,7 @@ class CharacterDefinition:
             raise ModelError(message, place=settings.training.init_from, hint=f"set data.unit: {unit}")
 
     def vocabulary_axes(self, model: StoredModel) -> Axes:
-        """Return the input and output weights, which have a row or column per symbol."""
+        """Return the symbols of the rows or columns of the input and output weights."""
         symbols = list(model.vocab["symbols"])
         output = {"output.weight": {0: symbols}, "output.bias": {0: symbols}}
         if model.config["model"]["input"] == "onehot":
@@ -176,21 +176,21 @@ class CharacterDefinition:
     # --- during training ------------------------------------------------------------------------------------
 
     def preview(self, prepared: Prepared) -> CharacterPreview:
-        """Preview the first pair, or a sample."""
+        """Choose the first pair, or a sample."""
         return CharacterPreview(prepared)
 
     def columns(self, row: RowEvent, settings: Settings, remaining: float | None) -> tuple[Column, ...]:
-        """Return nats and bits per symbol, named by the validation protocol, then speed and time."""
-        scores, block = row.scores.get("val_loss_blocks"), settings.training.eval_block
-        protocol = "val" if scores is None else "carried"
+        """Return the losses in nats and bits per symbol, learning rate, gradient norm, speed and time."""
+        block_loss, block = row.scores.get("val_loss_blocks"), settings.training.eval_block
+        protocol = "val" if block_loss is None else "carried"
         losses = [
             Column("train", row.train_loss, ".3f"),
             Column("train bits", row.train_loss / math.log(2), ".3f"),
             Column(protocol, row.scores["val_loss"], ".4f"),
             Column(f"{protocol} bits", row.scores["val_bits_per_char"], ".3f"),
         ]
-        if scores is not None:
-            losses.append(Column(f"blocks {block or settings.training.window}", scores, ".4f"))
+        if block_loss is not None:
+            losses.append(Column(f"blocks {block or settings.training.window}", block_loss, ".4f"))
         return (
             Column("epoch", row.epoch, "d"),
             Column("step", row.step, "d"),
@@ -224,7 +224,7 @@ class CharacterDefinition:
         return [f"symbols    {len(symbols)}: {listed}"]
 
     def network_output(self, model: StoredModel) -> list[NetworkPart]:
-        """Describe the output layer, or the embedding that is used as one."""
+        """Describe the output layer, which may be tied to the embedding."""
         shapes = model.shapes
         if "output.bias" not in shapes:
             return []
@@ -238,14 +238,14 @@ class CharacterDefinition:
                 f"linear {columns} -> {rows}, ",
                 parameters + count_parameters(shapes, "bridge."),
             )
-        return [NetworkPart("output", f"{bridge}the embedding again -> {width} symbols", parameters)]
+        return [NetworkPart("output", f"{bridge}tied to the embedding -> {width} symbols", parameters)]
 
     # --- after training -------------------------------------------------------------------------------------
 
     def final_evaluation(
         self, prepared: Prepared, weights: Arrays, scores: Mapping[str, float]
     ) -> FinalEvaluation:
-        """Evaluate on validation and test text; a model of pairs has none."""
+        """Evaluate on validation and test text. A model of pairs is not evaluated."""
         if prepared.kind == "pairs":
             return FinalEvaluation()
         model = load_character_model(prepared.stored(weights))
@@ -265,7 +265,7 @@ class CharacterDefinition:
 
 
 class CharacterPreview:
-    """Predicts the first pair, or samples a text or some lines."""
+    """Predict the first pair, or sample a text or some lines."""
 
     def __init__(self, prepared: Prepared) -> None:
         self.prepared = prepared
@@ -293,10 +293,10 @@ class CharacterPreview:
         return "".join(model.sample(prompt, SAMPLE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
 
     def training_accuracy(self, weights: Arrays) -> None:
-        """Return None: symbols are no labels."""
+        """Return None, because symbols are not labels."""
 
     def comparison(self, weights: Arrays) -> tuple[ComparedToken, ...]:  # noqa: ARG002
-        """Return nothing: symbols are no labels."""
+        """Return an empty tuple, because symbols are not labels."""
         return ()
 
 
@@ -313,7 +313,7 @@ def _prepared(
 
 
 def _symbols(model: StoredModel) -> list[str]:
-    """Return the symbols of a vocabulary; it lists bytes as numbers."""
+    """Return the symbols of a vocabulary as characters; a vocabulary of bytes contains numbers."""
     return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in model.vocab["symbols"]]
 
 
@@ -324,7 +324,7 @@ def _corpus(prepared: Prepared) -> CharCorpus:
 def _report(
     model: CharacterModel, prepared: Prepared, split: str, scores: Mapping[str, float]
 ) -> HeldOutReport | None:
-    """Evaluate on one split; the blocks of `val` were scored in training."""
+    """Evaluate on one split; None if it does not exist. Training computed the block loss of `val`."""
     from seqtool.evaluation.character import part_of
     from seqtool.evaluation.novelty import novelty
     from seqtool.evaluation.text_scores import evaluate_lines, evaluate_text

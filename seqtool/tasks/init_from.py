@@ -1,7 +1,8 @@
-"""Training that starts from a trained model: compare networks, transfer weights to a larger vocabulary.
+"""Initial weights from a trained model (`training.init_from`).
 
-A row or column of an array that belongs to a symbol, a feature value or a label is found by that entry.
-Entries that the model does not know keep their freshly drawn weights.
+The networks must be equal, but the vocabularies may differ. Some arrays have one row or column for each
+vocabulary entry: a symbol, a feature value or a label. The weights of an entry are copied if the model knows
+the entry. A new entry keeps its random initial weights.
 """
 
 from __future__ import annotations
@@ -20,7 +21,8 @@ from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.types import Arrays, Json
 
-# Settings that may differ from the model's: they shape no array, or only determine how it was first drawn.
+# Settings that may differ from those of the initial model. None of them changes the shape of an array. Some
+# of them determine its random initial values.
 FREE = frozenset(
     (
         "dropout",
@@ -37,14 +39,14 @@ FREE = frozenset(
         "features.frozen",
     )
 )
-LISTED = 12  # new symbols or labels that are named
+LISTED = 12  # new symbols or labels that a message lists
 
 
 def read_initial_model(settings: Settings) -> StoredModel | None:
     """Read and verify the model of `training.init_from`; None if the settings name none.
 
     Raises:
-        ModelError: it is missing, damaged, or for another task.
+        ModelError: the model is missing, damaged, or for another task.
     """
     reference = settings.training.init_from
     if not reference:
@@ -64,7 +66,7 @@ def check_same_network(initial_model: StoredModel, config: Json, place: str) -> 
     """Check that the model has the network that the settings describe.
 
     Raises:
-        SeqtoolError: naming every difference.
+        SeqtoolError: the networks differ; each difference is one problem.
     """
     before, now = dict(_network_settings(initial_model.config)), dict(_network_settings(config))
     problems = [
@@ -81,7 +83,7 @@ def check_same_network(initial_model: StoredModel, config: Json, place: str) -> 
 
 
 def _network_settings(config: Json) -> Iterator[tuple[str, Any]]:
-    """Yield the settings that must be equal."""
+    """Yield the settings that must be equal in both networks, by dotted key."""
     yield "inner_scheme", config.get("inner_scheme")
     for section in ("symbols", "words"):
         yield f"{section}.normalize", config.get(section, {}).get("normalize")
@@ -101,7 +103,13 @@ def _feature_settings(features: Sequence[Json]) -> Iterator[tuple[str, Any]]:
 
 
 def init_from_notes(initial_model: StoredModel, model: StoredModel, place: str) -> Iterator[str]:
-    """Compare the vocabularies, one line each."""
+    """Yield the path of the initial model, then one line about each part of the vocabulary.
+
+    Args:
+        initial_model: the model that training starts from.
+        model: the model of the run, without weights.
+        place: value of `training.init_from`.
+    """
     yield f"starts from {place}"
     task = definition(initial_model.task)
     old_lists, new_lists = task.vocabulary_lists(initial_model), task.vocabulary_lists(model)
@@ -118,7 +126,13 @@ def _shown(entry: Any) -> str:
 
 
 def transferred_weights(fresh: Arrays, initial_model: StoredModel, prepared: Prepared) -> Arrays:
-    """Copy the model's weights to their positions in the new vocabulary; all others stay freshly drawn."""
+    """Return the initial weights of a run: copies from the model where it has them, else random weights.
+
+    Args:
+        fresh: random initial weights of the run's network, by name.
+        initial_model: the model that training starts from.
+        prepared: the run; it determines the positions of vocabulary entries.
+    """
     task = definition(initial_model.task)
     old_axes = task.vocabulary_axes(initial_model)
     new_axes = task.vocabulary_axes(prepared.stored(fresh))

@@ -1,4 +1,4 @@
-"""The interface of a task definition, and the values that pass through it.
+"""Interface of a task definition, and the values that its methods take and return.
 
 A definition contains everything that distinguishes one task from another, except its network (`models/`),
 its forward pass (`inference/`) and its scores (`evaluation/`). Other packages call a definition instead of
@@ -57,8 +57,8 @@ class SuggestedConfig:
     """A config for a data file.
 
     Attributes:
-        yaml: its text; paths are relative to the current directory.
-        notes: what was detected and chosen, one line each.
+        yaml: text of the config; paths are relative to the current directory.
+        notes: detected properties of the file and chosen settings, one line each.
     """
 
     yaml: str
@@ -70,10 +70,10 @@ class ConfigTemplate:
     """A config for a data file that does not exist yet.
 
     Attributes:
-        yaml: its text.
+        yaml: text of the config.
         name: name of the run.
         file: placeholder for the name of the data file.
-        key: the key whose value is the placeholder.
+        key: key in `yaml` whose value is the placeholder.
     """
 
     yaml: str
@@ -86,9 +86,9 @@ class Corpus(Protocol):
     """The part of encoded training data that is common to all tasks.
 
     Attributes:
-        files: SHA-256 of every file read.
-        notes: what was detected, one line each.
-        warnings: what looks wrong, one line each.
+        files: SHA-256 of every file that was read, by path.
+        notes: detected properties of the data, one line each.
+        warnings: probable mistakes in the data, one line each.
     """
 
     @property
@@ -104,11 +104,11 @@ class Prepared:
     """A run that is ready for training.
 
     Attributes:
-        settings: with presets resolved.
+        settings: settings of the run, with presets resolved.
         config: the content of the model's `config.json`.
         vocab: the content of the model's `vocab.json`.
         corpus: the encoded data.
-        initial_model: the model whose weights training starts from (`init_from`), if any.
+        initial_model: model whose weights training starts from; None for random weights.
     """
 
     settings: Settings
@@ -123,7 +123,7 @@ class Prepared:
         return str(self.config["kind"])
 
     def stored(self, weights: Arrays) -> StoredModel:
-        """Return the model directory that these weights would give, without a manifest."""
+        """Return the content of a model directory with these weights. Its manifest contains only the task."""
         return StoredModel(self.config, self.vocab, weights, Manifest(task=self.settings.task))
 
 
@@ -137,7 +137,7 @@ class NetworkPart:
 
 
 def count_parameters(shapes: Shapes, prefix: str = "") -> int:
-    """Return the number of parameters in the arrays whose names begin with a prefix."""
+    """Return the number of parameters in all arrays whose names start with a prefix."""
     return sum(math.prod(shape) for name, shape in shapes.items() if name.startswith(prefix))
 
 
@@ -147,7 +147,7 @@ class Column:
 
     Attributes:
         name: heading of the column.
-        value: the number; None prints a dash.
+        value: number in the cell; None is printed as a dash.
         style: Python format specification, or `duration` for seconds.
     """
 
@@ -166,16 +166,16 @@ class ComparedToken:
 
 
 class Preview(Protocol):
-    """Decodes the same example in every row, with the inference code that serves users."""
+    """Decode one example for every row of the table of epochs, with the code of `inference`."""
 
     def prediction(self, weights: Arrays) -> Prediction:
         """Decode the example with these weights."""
 
     def training_accuracy(self, weights: Arrays) -> float | None:
-        """Return the share of correct labels on training data; None if the task has no labels."""
+        """Return the accuracy (0 to 1) on training data; None if the task has no labels."""
 
     def comparison(self, weights: Arrays) -> tuple[ComparedToken, ...]:
-        """Return expected and predicted labels of the example; empty if the task has no labels."""
+        """Return expected and predicted labels of some tokens; empty if the task has no labels."""
 
 
 HeldOutReport = TaggerEvaluation | TextEvaluation
@@ -183,16 +183,16 @@ HeldOutReport = TaggerEvaluation | TextEvaluation
 
 @dataclass(frozen=True)
 class FinalEvaluation:
-    """Scores of the kept model: one report per held-out split; empty if nothing was held out."""
+    """Evaluation of the best model: one report for each of the splits `val` and `test` that exist."""
 
     reports: Mapping[str, HeldOutReport] = field(default_factory=dict)
 
     def to_json(self) -> Json:
-        """Return the reports by the name of their split."""
+        """Return the reports as JSON objects, by name of the split."""
         return {split: report.to_json() for split, report in self.reports.items()}
 
     def scores(self) -> dict[str, float]:
-        """Return the scores on the test split."""
+        """Return the scores on the test split; empty if there is none."""
         return self.reports["test"].test_scores() if "test" in self.reports else {}
 
 
@@ -201,9 +201,9 @@ class Objective:
     """The score by which a sweep compares runs.
 
     Attributes:
-        name: noun for the table of trials.
-        maximize: whether larger is better.
-        hint: how to hold out validation data.
+        name: name of the score in the table of trials.
+        maximize: whether a larger score is better.
+        hint: hint for a config without validation data.
     """
 
     name: str
@@ -219,10 +219,10 @@ class TaskDefinition(Protocol):
 
     Attributes:
         name: value of `task` in YAML files and manifests.
-        noun: the kind of model in messages, without article.
-        command: the command that trains it.
-        use_command: the command that uses a trained model.
-        objective: what a sweep optimizes.
+        noun: name of the kind of model in messages, without an article.
+        command: name of the command that trains a model.
+        use_command: name of the command that uses a trained model.
+        objective: score that a sweep optimizes.
     """
 
     name: str
@@ -232,13 +232,13 @@ class TaskDefinition(Protocol):
     objective: Objective
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
-        """Choose settings for a data file that take about a minute on two cores.
+        """Choose settings for a data file. Training with them takes about a minute on two cores.
 
         Args:
-            overrides: `KEY=VALUE` settings of the user; what they fix is not detected.
+            overrides: `KEY=VALUE` settings of the user; they are not detected from the file.
 
         Raises:
-            ConfigError: a mistake in `overrides`.
+            ConfigError: `overrides` contain a mistake.
             DataError: the file is missing or cannot be read.
         """
 
@@ -252,22 +252,22 @@ class TaskDefinition(Protocol):
         cache: Path | None = None,
         progress: ProgressCallback | None = None,
     ) -> Prepared:
-        """Read the data and describe the model.
+        """Read the data and describe the model; `cache` is a directory of encoded texts.
 
         Raises:
-            ConfigError: there is nothing to train on.
+            ConfigError: the settings name no training data.
             DataError: a file is missing or malformed.
         """
 
     def prepare_without_data(self, read: ReadConfig) -> Prepared | None:
-        """Describe the network of a config that names no data; None if it names data.
+        """Describe the model of a config that names no data; return None if the config names data.
 
         Raises:
-            ConfigError: the network cannot be described without data.
+            ConfigError: the model cannot be described without data.
         """
 
     def build_network(self, prepared: Prepared) -> nn.Module:
-        """Create the network with freshly drawn weights."""
+        """Create the network with random initial weights."""
 
     def training_task(
         self, prepared: Prepared, network: nn.Module, device: torch.device, ranks: Ranks
@@ -278,34 +278,34 @@ class TaskDefinition(Protocol):
         """Return statistics of the data and warnings about settings.
 
         Args:
-            notes: warnings about the config that come first.
+            notes: warnings about the config, which are listed first.
         """
 
     def check_initial_model(self, initial_model: StoredModel, settings: Settings) -> None:
-        """Refuse a model whose symbols or words are of another kind than those of the settings.
+        """Check that the symbols or words of a model are of the kind that the settings name.
 
         Raises:
-            ModelError: naming the difference.
+            ModelError: they are of another kind.
         """
 
     def vocabulary_axes(self, model: StoredModel) -> Axes:
-        """Return the arrays that have a row or column per vocabulary entry."""
+        """Return the vocabulary entries of all arrays that have one row or column per entry."""
 
     def vocabulary_lists(self, model: StoredModel) -> Mapping[str, tuple[Sequence[Any], bool]]:
-        """Return each list of a vocabulary by its noun, and whether messages name new entries."""
+        """Return the parts of a vocabulary by name: their entries, and whether messages list new entries."""
 
     def preview(self, prepared: Prepared) -> Preview:
-        """Choose the example that each row of the table decodes."""
+        """Choose the example that is decoded for each row of the table."""
 
     def columns(self, row: RowEvent, settings: Settings, remaining: float | None) -> tuple[Column, ...]:
         """Return the cells of a row with validation scores.
 
         Args:
-            remaining: seconds until the run ends; None if it is unknown.
+            remaining: estimated seconds until the run ends; None if unknown.
         """
 
     def trial_score(self, scores: Mapping[str, float]) -> float:
-        """Return the score of a row by which a sweep compares runs."""
+        """Select the score by which a sweep compares runs from the scores of a row."""
 
     def has_validation(self, prepared: Prepared) -> bool:
         """Return whether the data contain a validation split that can be scored."""
@@ -322,17 +322,17 @@ class TaskDefinition(Protocol):
     def final_evaluation(
         self, prepared: Prepared, weights: Arrays, scores: Mapping[str, float]
     ) -> FinalEvaluation:
-        """Evaluate the kept model on everything that was held out.
+        """Evaluate the best model on the validation and test data.
 
         Args:
-            scores: scores of the kept row, which are not computed again.
+            scores: validation scores of the best row; they are not computed again.
         """
 
     def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
-        """Return a function that scores a model on the user's files, or on the data of its run.
+        """Return a function that scores a model on the user's files, or else on the data of its run.
 
         Raises:
-            SeqtoolError: there are no such data.
+            SeqtoolError: there are neither files nor data of the run.
         """
 
     def next_command(self, prepared: Prepared) -> str:

@@ -58,9 +58,9 @@ SIZES = (
 
 TEMPLATE = """\
 # A character model of running text.
-task: char                # which kind of model
+task: char                # kind of model
 name: text                # name of the run directory
-seed: 1                   # of weights, order and dropout masks
+seed: 1                   # random seed of weights, data order and dropout masks
 
 data:
   text: text.txt          # your file: a path, a list of paths or a pattern

@@ -1,4 +1,4 @@
-"""Settings of a tagger for labeled sentences without a config: a commented YAML that suits them."""
+"""Suggested config of a tagger: settings that suit a file of labeled sentences, as commented YAML."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 
-FEWEST_TO_SPLIT = 10  # sentences; of fewer, none is held out for validation
+FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 LISTED_LABELS = 8
-BUDGET = 2_000_000  # words that two cores train on in about a minute
-FEWEST_UPDATES = 300
-FEW_WORDS, SMALL_WORDS = 30_000, 60_000
-MOSTLY_OUTSIDE = 0.9  # share of tokens outside spans from which on spans need more weight in the loss
+BUDGET = 2_000_000  # words of all epochs; two cores train on them in about a minute
+FEWEST_UPDATES = 300  # of a run, unless that needs more than 200 epochs
+FEW_WORDS, SMALL_WORDS = 30_000, 60_000  # below these numbers a training file is very small or small
+MOSTLY_OUTSIDE = 0.9  # if more than this share of the tokens is outside spans, label O gets a lower weight
 
 TEMPLATE = """\
 # A tagger of labeled sentences.
-task: tagger              # which kind of model
+task: tagger              # kind of model
 name: tagger              # name of the run directory
-seed: 1                   # of weights, order and dropout masks
+seed: 1                   # random seed of weights, data order and dropout masks
 
 data:
   train: train.conll      # your file: a token and its label per line, a blank line after each sentence
@@ -43,11 +43,11 @@ model:
   features: standard      # forms, affixes, shapes; rich adds a character CNN, good for small data and names
   hidden_size: 128        # width of the recurrent layer, per direction
   bidirectional: true     # a label depends on the following words, too
-  dropout: 0.5            # more for small data
+  dropout: 0.5            # use more for small data
 
 training:
   epochs: 20              # passes over the sentences
-  batch_words: 500        # words in a step
+  batch_words: 500        # words in a batch
   optimizer: adamw        # the update rule
   lr: 0.004               # peak of the learning rate
   betas: [0.9, 0.98]      # a short memory of squared gradients suits a short run
@@ -59,10 +59,10 @@ training:
 
 @dataclass(frozen=True)
 class TaggedSample:
-    """The content of a training file.
+    """Content of a training file.
 
     Attributes:
-        data: its layout, as settings.
+        data: layout of the file, as settings.
         sentences: all sentences.
         scheme: span scheme of the labels.
     """
@@ -99,7 +99,14 @@ class TaggedSample:
 
 @dataclass(frozen=True)
 class TaggerPlan:
-    """Settings that suit the size of the data and take about a minute on two cores."""
+    """Settings that suit the size of the data. Training with them takes about a minute on two cores.
+
+    Attributes:
+        rich: whether the features include a character CNN.
+        embedding_scale, dropout_output, hidden, word_dropout, word_replacement: settings of the model.
+        epochs, lr, batch_words, warmup_steps: settings of the training.
+        weighted: whether label O gets a lower weight in the loss.
+    """
 
     rich: bool
     embedding_scale: float
@@ -118,7 +125,7 @@ class TaggerPlan:
         """Choose the settings.
 
         Args:
-            crf: whether the user asked for a CRF; its loss of whole sentences takes no label weights.
+            crf: whether the user chose a CRF. A CRF does not support label weights.
         """
         words = max(1, sample.words)
         small, few = words < SMALL_WORDS, words < FEW_WORDS
@@ -131,7 +138,9 @@ class TaggerPlan:
             embedding_scale=0.3 if few else 0.1,
             dropout_output=0.4 if few else 0.2,
             hidden=128 if few else 160,
-            word_dropout=0.05 if has_spans else 0.15,  # few words are inside spans, and those must be learned
+            word_dropout=0.05
+            if has_spans
+            else 0.15,  # few words are inside spans, so few of them may be hidden
             word_replacement=0.5 if few else 0.25,
             epochs=epochs,
             lr=0.004 if small else 0.003,
@@ -142,18 +151,19 @@ class TaggerPlan:
 
 
 def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
-    """Choose settings of a tagger that take about a minute on two cores.
+    """Choose settings of a tagger. Training with them takes about a minute on two cores.
 
     Args:
-        overrides: `KEY=VALUE` settings of the user; what they say about the data is not detected.
+        files: the training file, and development and test files if there are any.
+        overrides: `KEY=VALUE` settings of the user; those of the data are not detected from the file.
 
     Raises:
-        ConfigError: a mistake in `overrides`.
-        DataError: the file cannot be read as labeled sentences.
+        ConfigError: `overrides` contain a mistake.
+        DataError: a file cannot be read as labeled sentences.
     """
     for path in (files.train, *files.dev, *files.test):
         check_data_file(path)
-    data, doubts = guess_layout(files.train, _given_data(files.train, overrides))
+    data, doubts = guess_layout(files.train, _data_overrides(files.train, overrides))
     sentences = read_split("train", [files.train], data).sentences
     scheme = data.scheme
     if scheme == "auto":
@@ -165,17 +175,17 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     return SuggestedConfig("\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes))
 
 
-def _given_data(train: Path, overrides: Sequence[str]) -> TaggerData:
-    """Return the user's own settings of the data."""
+def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:
+    """Return the settings of the data that the overrides contain, with defaults for the others."""
     text = f"task: tagger\ndata:\n  train: {scalar(str(train))}\ntraining:\n  epochs: 1\n"
-    given = [item for item in overrides if item.startswith("data.")]
-    settings = parse_settings(text, name="--set", folder=Path.cwd(), overrides=given).settings
+    own = [item for item in overrides if item.startswith("data.")]
+    settings = parse_settings(text, name="--set", folder=Path.cwd(), overrides=own).settings
     assert isinstance(settings, TaggerSettings)
     return settings.data
 
 
 def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: bool) -> Iterator[str]:
-    """Yield what was detected and chosen, one thing per line."""
+    """Yield the detected properties of the file and the chosen settings, one line each."""
     labels, more = sample.labels, len(sample.labels) - LISTED_LABELS
     yield f"{files.train.name}: {sample}"
     yield f"  layout     {layout_summary(sample.data)}"
@@ -220,13 +230,13 @@ def _data_lines(files: DataFiles, sample: TaggedSample, holds_out: bool) -> Iter
 
 def _layout_lines(data: TaggerData) -> Iterator[str]:
     """Yield the detected columns or fields."""
-    yield yaml_line(f"format: {data.format}", "of the files: conll (columns), conllu or jsonl")
+    yield yaml_line(f"format: {data.format}", "format of the files: conll (columns), conllu or jsonl")
     if data.format == "jsonl":
         yield yaml_line(f"text_key: {scalar(data.text_key)}", "the field with the tokens")
         yield yaml_line(f"label_key: {scalar(data.label_key)}", "the field with the labels")
         return
     if data.format == "conll":
-        yield yaml_line(f"separator: {scalar(data.separator)}", "between columns")
+        yield yaml_line(f"separator: {scalar(data.separator)}", "separator of the columns")
     if data.columns:
         yield yaml_line(f"columns: [{', '.join(data.columns)}]", "names of the columns")
     numbered = data.format == "conll" and not data.columns
@@ -245,18 +255,19 @@ def _model_lines(plan: TaggerPlan) -> Iterator[str]:
     yield yaml_line("dropout: 0.4", "on the input; one mask per sentence")
     yield yaml_line(f"dropout_output: {plan.dropout_output}", "before the output layer; more for small data")
     yield yaml_line(
-        f"word_dropout: {plan.word_dropout}", "hidden words teach the network to use their neighbors"
+        f"word_dropout: {plan.word_dropout}",
+        "share of words that are hidden, so that the network learns to use their neighbors",
     )
     yield yaml_line(
         f"word_replacement: {plan.word_replacement}", "rare words are sometimes replaced by the unknown word"
     )
-    comment = "of the first embeddings; larger for little data, so that rare words have an effect at once"
+    comment = "spread of initial embeddings; larger for small data, so that rare words have an effect at once"
     yield yaml_line(f"embedding_scale: {plan.embedding_scale}", comment)
 
 
 def _training_lines(plan: TaggerPlan) -> Iterator[str]:
     yield yaml_line(f"epochs: {plan.epochs}", "passes over the sentences, about a minute on two cores")
-    yield yaml_line(f"batch_words: {plan.batch_words}", "words in a step")
+    yield yaml_line(f"batch_words: {plan.batch_words}", "words in a batch")
     yield yaml_line("optimizer: adamw", "the update rule")
     yield yaml_line(f"lr: {plan.lr}", "peak of the learning rate")
     yield yaml_line("betas: [0.9, 0.98]", "a short memory of squared gradients suits a short run")

@@ -92,7 +92,8 @@ class RunFinished:
     Attributes:
         result: directory and scores.
         evaluation: the reports on held-out data.
-        comparison: expected and predicted labels of the preview example; empty if the task has no labels.
+        comparison: expected and predicted labels of the preview example, or of all training sentences if
+            there are only one or two; empty if the task has no labels.
         kept: new path of an earlier run of the same name; None if there was none or it was replaced.
         differences: differences between this run and the earlier run, one line each.
         next_command: a command line that uses the model.

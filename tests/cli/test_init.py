@@ -166,7 +166,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
         ),
         pytest.param(
             ["char", "notes.txt", "--dev", "notes.txt"],
-            "--dev and --test go with",
+            "--dev and --test are options for taggers only",
             "init tagger",
             id="dev of a text",
         ),
