@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
-from tests.support.shell import PROJECT, inside
+from tests.support.shell import PROJECT, copy_examples, inside
 
 TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
@@ -57,9 +57,7 @@ NEEDS = {"`report`": "matplotlib", "`sweep`": "optuna", "`export --to onnx`": "o
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a folder with configs, files and a run of each kind."""
     folder = tmp_path_factory.mktemp("shop")
-    shutil.copytree(PROJECT / "configs", folder / "configs")
-    (folder / "data").mkdir()
-    shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
+    copy_examples(folder)
     (folder / "text.txt").write_text("the cat sat on the mat\n" * 60)
     (folder / "space.yaml").write_text("training.lr: [0.1, 0.01]\n")
     (folder / "spans.conll").write_text(

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from torch.nn import functional
 
-from seqtool.models.character import CharacterNetwork, build_character_network
-from seqtool.settings import CharModel, CharSettings
-
-
-def character_network(seed: int = 1, **model: Any) -> CharacterNetwork:
-    """Return a network over 6 symbols."""
-    return build_character_network(CharSettings(seed=seed, model=CharModel(hidden_size=5, **model)), 6)
+from tests.support.small_networks import character_network
 
 
 def test_onehot_input_selects_columns_of_the_input_matrix() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pytest
 import torch
@@ -17,11 +15,11 @@ from seqtool.models.tagger import (
     TaggerNetwork,
     WordFeatures,
     WordInput,
-    build_tagger_network,
 )
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import Feature, TaggerData, TaggerModel, TaggerSettings
+from seqtool.settings import Feature, TaggerModel
 from seqtool.types import Array
+from tests.support.small_networks import tagger_network
 
 WORDS = [[1, 3, 4, 5, 6, 2], [1, 7, 2], [1, 2], [1, 3, 3, 2]]
 LENGTHS = torch.tensor([len(word) for word in WORDS])
@@ -32,16 +30,6 @@ FEATURES = (
     Feature(name="char_lstm", dim=2, char_dim=2),
     Feature(name="shape", dim=1, unknown=False),
 )
-
-
-def tagger_network(seed: int = 1, **model_settings: Any) -> TaggerNetwork:
-    """Return a network with two word features and 3 labels."""
-    features = (Feature(name="form", dim=4), Feature(name="suffix", dim=3))
-    model = TaggerModel(**{"features": features, "hidden_size": 5, "projection": 6, **model_settings})
-    allowed: Any = (np.ones(3, bool), np.ones((3, 3), bool), np.ones(3, bool))
-    return build_tagger_network(
-        TaggerSettings(seed=seed, data=TaggerData(train=("x",)), model=model), [9, 7], 0, 3, allowed
-    )
 
 
 def word_input(order: list[int]) -> tuple[WordInput, Tensor]:

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from seqtool.errors import ModelError
-from seqtool.models.character import CharacterNetwork, build_character_network
+from seqtool.models.character import build_character_network
 from seqtool.models.recurrent import Direction, RecurrentStack, flatten_parameters
-from seqtool.models.tagger import TaggerNetwork, build_tagger_network
+from seqtool.models.tagger import build_tagger_network
 from seqtool.models.weights import (
     copy_to_device,
     join_in_one_buffer,
@@ -32,22 +32,7 @@ from seqtool.settings import (
     TaggerSettings,
     Training,
 )
-
-
-def character_network(seed: int = 1, **model: Any) -> CharacterNetwork:
-    """Return a network over 6 symbols."""
-    return build_character_network(CharSettings(seed=seed, model=CharModel(hidden_size=5, **model)), 6)
-
-
-def tagger_network(seed: int = 1, **model_settings: Any) -> TaggerNetwork:
-    """Return a network with two word features and 3 labels."""
-    features = (Feature(name="form", dim=4), Feature(name="suffix", dim=3))
-    model = TaggerModel(**{"features": features, "hidden_size": 5, "projection": 6, **model_settings})
-    allowed: Any = (np.ones(3, bool), np.ones((3, 3), bool), np.ones(3, bool))
-    return build_tagger_network(
-        TaggerSettings(seed=seed, data=TaggerData(train=("x",)), model=model), [9, 7], 0, 3, allowed
-    )
-
+from tests.support.small_networks import character_network, tagger_network
 
 # --- initial draws ------------------------------------------------------------------------------------------
 

@@ -26,7 +26,7 @@ from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel
 from tests.support.random_models import character_model
-from tests.support.shell import PROJECT, environment, inside
+from tests.support.shell import PROJECT, copy_examples, environment, inside
 
 README = PROJECT / "README.md"
 LONGEST_README = 160
@@ -66,9 +66,7 @@ def console_blocks(document: Path) -> list[list[tuple[str, list[str]]]]:
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Directory with the configs, both lecture models, and a file of labeled sentences."""
     folder = tmp_path_factory.mktemp("trained")
-    shutil.copytree(PROJECT / "configs", folder / "configs")
-    (folder / "data").mkdir()
-    shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
+    copy_examples(folder)
     (folder / "my.conll").write_text(SENTENCES)
     for command, name in (("train-char", "hihell"), ("train-tagger", "toy_tagger")):
         done = inside(command, f"configs/{name}.yaml", "--quiet", cwd=folder)

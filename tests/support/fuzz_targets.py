@@ -5,6 +5,7 @@ Each target accepts any bytes, raises no other exception than SeqtoolError, and 
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 import tempfile
@@ -31,6 +32,7 @@ from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import MODEL_FORMAT, Manifest, StoredModel, read_manifest
 from seqtool.storage.verified_directory import MANIFEST, canonical_json, strict_json
 from seqtool.training.engine.events import Prediction
+from seqtool.types import Json
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 
 Target = Callable[[bytes], str]
@@ -74,26 +76,27 @@ def labeled(kind: FormatName, data: bytes) -> str:
 
 def vocabulary(task: str, data: bytes) -> str:
     """Load a model whose `vocab.json` has these fields and a correct hash."""
-    try:
-        value = strict_json(data)
-    except ValueError:
-        return ""
-    if isinstance(value, dict):
+    if fields := _fields(data):
         config, vocab, weights = _parts(task)
-        load_model(StoredModel({**config}, {**vocab, **value}, weights, Manifest(task=task)))
+        load_model(StoredModel(config, {**vocab, **fields}, weights, Manifest(task=task)))
     return ""
 
 
 def config_json(task: str, data: bytes) -> str:
     """Load a model whose `config.json` has these fields and a correct hash."""
+    if fields := _fields(data):
+        config, vocab, weights = _parts(task)
+        load_model(StoredModel({**config, **fields}, vocab, weights, Manifest(task=task)))
+    return ""
+
+
+def _fields(data: bytes) -> Json:
+    """Return the fields of a JSON object; none for other bytes."""
     try:
         value = strict_json(data)
     except ValueError:
-        return ""
-    if isinstance(value, dict):
-        config, vocab, weights = _parts(task)
-        load_model(StoredModel({**config, **value}, vocab, weights, Manifest(task=task)))
-    return ""
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 @cache
@@ -105,31 +108,18 @@ def _parts(task: str) -> Any:
 
 def manifest(data: bytes) -> str:
     """Read a `manifest.json`, unchanged and with a corrected hash."""
-    import hashlib
-
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / MANIFEST
         path.write_bytes(data)
         try:
             read_manifest(Path(folder))
         except ModelError:
-            value = strict_json(data) if _is_json(data) else None
-            if isinstance(value, dict):
-                value = {**value, "format_version": MODEL_FORMAT.version}
-                value.pop("sha256", None)
-                path.write_bytes(
-                    canonical_json({**value, "sha256": hashlib.sha256(canonical_json(value)).hexdigest()})
-                )
-                read_manifest(Path(folder))
+            fields = {**_fields(data), "format_version": MODEL_FORMAT.version}
+            fields.pop("sha256", None)
+            digest = hashlib.sha256(canonical_json(fields)).hexdigest()
+            path.write_bytes(canonical_json({**fields, "sha256": digest}))
+            read_manifest(Path(folder))
     return ""
-
-
-def _is_json(data: bytes) -> bool:
-    try:
-        strict_json(data)
-    except ValueError:
-        return False
-    return True
 
 
 def tokenizer(data: bytes) -> str:

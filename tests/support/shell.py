@@ -8,6 +8,7 @@ import io
 import os
 import pty
 import select
+import shutil
 import signal
 import struct
 import subprocess
@@ -33,6 +34,13 @@ class Result:
     def lines(self) -> list[str]:
         """Return the lines of stdout."""
         return self.stdout.splitlines()
+
+
+def copy_examples(folder: Path) -> None:
+    """Copy the configs of the project and the toy corpus to a directory."""
+    shutil.copytree(PROJECT / "configs", folder / "configs")
+    (folder / "data").mkdir()
+    shutil.copyfile(PROJECT / "data/toy.conll", folder / "data/toy.conll")
 
 
 def environment(**extra: str) -> dict[str, str]:
