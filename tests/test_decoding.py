@@ -68,8 +68,8 @@ def log_sum(values: Array) -> float:
 
 @given(cases())
 def test_viterbi_finds_the_best_sequence(case: Case) -> None:
-    found = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
-    assert math.isclose(score_of(found, *case), all_scores(case).max(), rel_tol=1e-12, abs_tol=1e-8)
+    path = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
+    assert math.isclose(score_of(path, *case), all_scores(case).max(), rel_tol=1e-12, abs_tol=1e-8)
 
 
 @given(
@@ -79,13 +79,13 @@ def test_batch_gives_the_same_labels_as_single_sentences(case: Case, lengths: li
     generator = np.random.default_rng(random.randrange(2**32))
     padded = generator.normal(size=(max(lengths), len(lengths), case[0].shape[1])).astype(np.float32)
     before = padded.copy()
-    together = viterbi(padded, np.array(lengths), *case[1:])
-    assert together.shape == padded.shape[:2]
+    paths = viterbi(padded, np.array(lengths), *case[1:])
+    assert paths.shape == padded.shape[:2]
     np.testing.assert_array_equal(padded, before)
     for column, length in enumerate(lengths):
-        alone = viterbi(padded[:length, column : column + 1], np.array([length]), *case[1:])
-        np.testing.assert_array_equal(together[:length, column], alone[:, 0])
-        assert (together[length:, column] == -1).all()
+        path = viterbi(padded[:length, column : column + 1], np.array([length]), *case[1:])
+        np.testing.assert_array_equal(paths[:length, column], path[:, 0])
+        assert (paths[length:, column] == -1).all()
 
 
 @given(cases())
@@ -130,11 +130,9 @@ def test_decoding_gives_a_sequence_even_if_all_are_forbidden() -> None:
 def test_scores_of_a_long_sentence_keep_their_precision(gain: float, expected: list[int]) -> None:
     """A span costs 1 at its B and wins `gain` with each I after it: 0.8 or 1.2 over the sentence."""
     scores = np.tile(np.array([[3.0, 2.0, 3.0 + gain]]), (20_000, 1))
-    found = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[
-        :, 0
-    ]
-    assert found[[0, 1, -1]].tolist() == expected
-    assert (found[1:] == expected[1]).all()
+    path = viterbi(scores[:, None], np.array([20_000]), *constraint_scores(["O", "B-x", "I-x"], "iob2"))[:, 0]
+    assert path[[0, 1, -1]].tolist() == expected
+    assert (path[1:] == expected[1]).all()
 
 
 def test_empty_input_gives_empty_output() -> None:
@@ -153,42 +151,42 @@ def test_empty_input_gives_empty_output() -> None:
 def test_nbest_lists_the_best_sequences_in_order(case: Case, n: int) -> None:
     scores = np.sort(all_scores(case))[::-1]
     expected = scores[:n][scores[:n] > scores[0] + FORBIDDEN / 2]
-    found = nbest(*case, n)
-    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-8)
-    np.testing.assert_allclose([score_of(path, *case) for path, _ in found], expected, rtol=1e-12, atol=1e-8)
-    assert len({tuple(path) for path, _ in found}) == len(found)
+    best = nbest(*case, n)
+    np.testing.assert_allclose([score for _, score in best], expected, rtol=1e-12, atol=1e-8)
+    np.testing.assert_allclose([score_of(path, *case) for path, _ in best], expected, rtol=1e-12, atol=1e-8)
+    assert len({tuple(path) for path, _ in best}) == len(best)
 
 
 @given(cases())
 def test_nbest_lists_all_sequences_if_n_is_larger(case: Case) -> None:
     scores, size = case[0], case[0].shape[1]
     nothing = np.zeros(size), np.zeros((size, size)), np.zeros(size)
-    for found in (
+    for best in (
         nbest(scores, *nothing, size ** len(scores) + 5),
         nbest_independent(scores, size ** len(scores) + 5),
     ):
-        assert sorted(tuple(path) for path, _ in found) == all_paths(scores)
+        assert sorted(tuple(path) for path, _ in best) == all_paths(scores)
 
 
 @given(cases(longest=8), st.integers(1, 40))
 def test_nbest_starts_with_the_viterbi_sequence_for_every_n(case: Case, n: int) -> None:
-    found = nbest(*case, n)
-    best = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
-    assert math.isclose(found[0][1], score_of(best, *case), rel_tol=1e-12, abs_tol=1e-8)
+    best = nbest(*case, n)
+    first = viterbi(case[0][:, None], np.array([len(case[0])]), *case[1:])[:, 0]
+    assert math.isclose(best[0][1], score_of(first, *case), rel_tol=1e-12, abs_tol=1e-8)
     more = [score for _, score in nbest(*case, n + 3)]
-    np.testing.assert_allclose([score for _, score in found], more[: len(found)], rtol=1e-12, atol=1e-8)
+    np.testing.assert_allclose([score for _, score in best], more[: len(best)], rtol=1e-12, atol=1e-8)
 
 
 @given(cases(longest=5), st.integers(1, 30))
 def test_nbest_independent_equals_nbest_without_transitions(case: Case, n: int) -> None:
     scores, size = case[0], case[0].shape[1]
     expected = np.sort([scores[np.arange(len(scores)), path].sum() for path in all_paths(scores)])[::-1][:n]
-    found = nbest_independent(scores, n)
-    np.testing.assert_allclose([score for _, score in found], expected, rtol=1e-12, atol=1e-12)
+    best = nbest_independent(scores, n)
+    np.testing.assert_allclose([score for _, score in best], expected, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(
-        [scores[np.arange(len(scores)), path].sum() for path, _ in found], expected, rtol=1e-12, atol=1e-12
+        [scores[np.arange(len(scores)), path].sum() for path, _ in best], expected, rtol=1e-12, atol=1e-12
     )
-    assert len({tuple(path) for path, _ in found}) == len(found) == min(n, size ** len(scores))
+    assert len({tuple(path) for path, _ in best}) == len(best) == min(n, size ** len(scores))
 
 
 # --- sums over all sequences --------------------------------------------------------------------------------
@@ -207,9 +205,9 @@ def test_marginal_sums_over_all_sequences_with_the_label(case: Case) -> None:
     for time, label in np.ndindex(*expected.shape):
         through = totals[paths[:, time] == label]
         expected[time, label] = math.exp(log_sum(through) - whole) if len(through) else 0.0
-    found = marginals(*case)
-    np.testing.assert_allclose(found, expected, rtol=1e-7, atol=1e-9)
-    np.testing.assert_allclose(found.sum(1), 1, rtol=1e-12)
+    probabilities = marginals(*case)
+    np.testing.assert_allclose(probabilities, expected, rtol=1e-7, atol=1e-9)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-12)
 
 
 @settings(max_examples=20)
@@ -231,16 +229,16 @@ def test_marginals_do_not_underflow() -> None:
     # exp(-900) is 0 as a probability, but not in log space.
     scores = np.array([[0.0, -900.0], [0.0, 0.0]])
     steps = np.array([[FORBIDDEN, FORBIDDEN], [FORBIDDEN, 0.0]])
-    found = marginals(scores, np.zeros(2), steps, np.zeros(2))
-    np.testing.assert_allclose(found, [[0, 1], [0, 1]], atol=1e-12)
+    probabilities = marginals(scores, np.zeros(2), steps, np.zeros(2))
+    np.testing.assert_allclose(probabilities, [[0, 1], [0, 1]], atol=1e-12)
 
 
 def test_log_softmax_sums_to_one_for_large_scores() -> None:
     scores = np.array([[1e5, 1e5, -1e5], [0.0, 1.0, 2.0]], np.float32)
-    found = np.exp(log_softmax(scores))
-    np.testing.assert_allclose(found.sum(1), 1)
-    np.testing.assert_allclose(found[0], [0.5, 0.5, 0])
-    assert found.dtype == np.float64
+    probabilities = np.exp(log_softmax(scores))
+    np.testing.assert_allclose(probabilities.sum(1), 1)
+    np.testing.assert_allclose(probabilities[0], [0.5, 0.5, 0])
+    assert probabilities.dtype == np.float64
 
 
 @pytest.mark.parametrize("size", [1, 50])

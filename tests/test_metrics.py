@@ -89,7 +89,9 @@ def test_span_counts_equal_the_overall_counts_of_the_table(
     pair: tuple[Sentences, Sentences], strict: bool
 ) -> None:
     counts = count_sentences(*pair, "iob2")
-    fast = sum((SpanCounts.of(gold, found, strict) for gold, found in zip(*pair, strict=True)), SpanCounts())
+    fast = sum(
+        (SpanCounts.of(gold, predicted, strict) for gold, predicted in zip(*pair, strict=True)), SpanCounts()
+    )
     assert fast == (counts.strict_spans if strict else counts.spans).overall
 
 
@@ -135,14 +137,14 @@ def test_label_scores_match_their_definitions(pair: tuple[Sentences, Sentences])
     assert counts.sentences == Tally(sum(map(list.__eq__, *pair)), len(pair[0]))
     assert set(counts.labels()) == {*gold, *predicted}
     for name, scores in counts.labels().items():
-        hits = sum(wanted == found == name for wanted, found in zip(gold, predicted, strict=True))
+        hits = sum(label == other == name for label, other in zip(gold, predicted, strict=True))
         assert (scores.hits, scores.predicted, scores.gold) == (hits, predicted.count(name), gold.count(name))
         if hits:
             precision, recall = hits / predicted.count(name), hits / gold.count(name)
             assert math.isclose(scores.f1, 2 * precision * recall / (precision + recall))
-    wrong = sorted((wanted, found) for wanted, found in zip(gold, predicted, strict=True) if wanted != found)
+    wrong = sorted(pair for pair in zip(gold, predicted, strict=True) if pair[0] != pair[1])
     assert (
-        sorted((wanted, found) for wanted, found, count in counts.confusions() for _ in range(count)) == wrong
+        sorted((label, other) for label, other, count in counts.confusions() for _ in range(count)) == wrong
     )
     frequencies = [count for _, _, count in counts.confusions()]
     assert frequencies == sorted(frequencies, reverse=True)

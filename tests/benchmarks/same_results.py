@@ -368,7 +368,7 @@ def compare(old: Sequence[Part], new: Sequence[Part]) -> bool:
     for case in dict.fromkeys(part.case for part in (*old, *new)):
         rows = rows_of(*([part for part in parts if part.case == case] for parts in (old, new)))
         names = ", ".join(row.name.strip() for row in rows)
-        Row(case, together(row.old for row in rows), together(row.new for row in rows)).show(names)
+        Row(case, combined_hash(row.old for row in rows), combined_hash(row.new for row in rows)).show(names)
         wrong = [row for row in rows if row.verdict != "same"]
         for row in wrong:
             row.show()
@@ -383,10 +383,10 @@ def rows_of(old: Sequence[Part], new: Sequence[Part]) -> list[Row]:
     return [Row(f"  {what}", before.get(what, "absent"), after.get(what, "absent")) for what in names]
 
 
-def together(digests: Iterable[str]) -> str:
+def combined_hash(digests: Iterable[str]) -> str:
     """Return one hash for several, or the mark that something failed."""
-    found = list(digests)
-    return UNEXPECTED if any(UNEXPECTED in one for one in found) else sha256(" ".join(found).encode())
+    hashes = list(digests)
+    return UNEXPECTED if any(UNEXPECTED in digest for digest in hashes) else sha256(" ".join(hashes).encode())
 
 
 def main() -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import PROJECT, inside
+from tests.support.shell import PROJECT, seqtool_in_process
 
 TRAIN = "Anna\tB-PER\nMeier\tI-PER\nsaw\tO\nRome\tB-LOC\n\nBob\tI-PER\nleft\tO\n\n"
 DEV = "Anna\tB-PER\nMeier\tI-PER\nsaw\tO\nRome\tB-LOC\n\nEva\tB-ORG\nleft\tO\n\n"
@@ -24,7 +24,7 @@ def config(folder: Path, more: str = "", train: str = TRAIN, dev: str = DEV) -> 
 
 
 def test_check_lists_sizes_labels_words_spans_and_warnings(tmp_path: Path) -> None:
-    found = inside("check", config(tmp_path), cwd=tmp_path)
+    found = seqtool_in_process("check", config(tmp_path), cwd=tmp_path)
     assert found.code == 0
     out = found.stdout
     assert "train: 2 sentences, 6 words" in out and "dev: 2 sentences, 6 words" in out
@@ -63,28 +63,30 @@ def test_check_lists_sizes_labels_words_spans_and_warnings(tmp_path: Path) -> No
 )
 def test_doubtful_settings_give_a_warning(tmp_path: Path, given: tuple[str, ...], warning: str) -> None:
     path = config(tmp_path)
-    plain = inside("check", path, cwd=tmp_path)
-    found = inside("check", path, *(part for one in given for part in ("--set", one)), cwd=tmp_path)
+    plain = seqtool_in_process("check", path, cwd=tmp_path)
+    found = seqtool_in_process(
+        "check", path, *(part for one in given for part in ("--set", one)), cwd=tmp_path
+    )
     assert found.code == 0 and warning not in plain.stdout
     assert any(line.startswith("warning: ") and warning in line for line in found.lines), found.stdout
 
 
 def test_check_without_warnings_states_that_nothing_looks_wrong(tmp_path: Path) -> None:
     clean = "".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(30))
-    found = inside("check", config(tmp_path, train=clean, dev="w1\tX\nv2\tY\n\n"), cwd=tmp_path)
+    found = seqtool_in_process("check", config(tmp_path, train=clean, dev="w1\tX\nv2\tY\n\n"), cwd=tmp_path)
     assert found.lines[-1] == "nothing looks wrong" and "well-formed" not in found.stdout
 
 
 def test_data_file_is_checked_with_suggested_settings(tmp_path: Path) -> None:
     (tmp_path / "names.txt").write_text("".join(f"w{n} X\nv{n} Y\n\n" for n in range(30)))
-    found = inside("check", "names.txt", cwd=tmp_path)
+    found = seqtool_in_process("check", "names.txt", cwd=tmp_path)
     assert (
         found.code == 0
         and "dev: 3 sentences, 6 words" in found.stdout
         and "tokens in column 1, labels in column 2" in found.stderr
     )
     (tmp_path / "prose.txt").write_text("It was a day.\n\nAnd then it was another one.\n" * 40)
-    assert "symbols" in inside("check", "prose.txt", cwd=tmp_path).stdout
+    assert "symbols" in seqtool_in_process("check", "prose.txt", cwd=tmp_path).stdout
 
 
 @pytest.mark.parametrize(
@@ -100,18 +102,20 @@ def test_data_file_is_checked_with_suggested_settings(tmp_path: Path) -> None:
 def test_malformed_data_exit_2_with_file_and_line(
     tmp_path: Path, train: str, place: str, message: str
 ) -> None:
-    found = inside("check", config(tmp_path, train=train), cwd=tmp_path)
+    found = seqtool_in_process("check", config(tmp_path, train=train), cwd=tmp_path)
     assert found.code == 2 and found.stdout == ""
     assert place in found.stderr and message in found.stderr
 
 
 def test_empty_tokens_are_repaired_on_request_with_their_lines(tmp_path: Path) -> None:
     path = config(tmp_path, train="a\tX\n\tY\n\n_\tX\n\n\tY\n")
-    found = inside("check", path, "--set", "data.empty_tokens=repair", cwd=tmp_path)
+    found = seqtool_in_process("check", path, "--set", "data.empty_tokens=repair", cwd=tmp_path)
     assert found.code == 0
     assert "train: t.conll: empty tokens read as `_` in 2 sentences, first at line 2, 6" in found.lines
 
 
 def test_missing_file_of_a_shipped_config_names_its_source(tmp_path: Path) -> None:
-    found = inside("check", PROJECT / "configs/ewt.yaml", "--set", "data.train=no.conllu", cwd=tmp_path)
+    found = seqtool_in_process(
+        "check", PROJECT / "configs/ewt.yaml", "--set", "data.train=no.conllu", cwd=tmp_path
+    )
     assert found.code == 2 and "no.conllu" in found.stderr and "universaldependencies.org" in found.stderr

@@ -10,14 +10,14 @@ import pytest
 from seqtool.config.dump import differences, find_config, resolve, settings_with_origins
 from seqtool.config.load import parse_settings, read_settings
 from seqtool.settings import STANDARD_FEATURES
-from tests.support.shell import PROJECT, inside
+from tests.support.shell import PROJECT, seqtool_in_process
 
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=[path.stem for path in CONFIGS])
 def test_show_prints_yaml_that_reads_as_the_resolved_settings(path: Path) -> None:
-    done = inside("config", "show", path, "--set", "seed=5", cwd=PROJECT)
+    done = seqtool_in_process("config", "show", path, "--set", "seed=5", cwd=PROJECT)
     assert (done.code, done.stderr) == (0, "")
     read = read_settings(path, ["seed=5"])
     assert parse_settings(done.stdout, name="shown", folder=PROJECT).settings == resolve(read.settings)
@@ -32,7 +32,9 @@ def test_show_prints_the_origin_of_each_setting(tmp_path: Path) -> None:
     (tmp_path / "a.yaml").write_text(
         "task: tagger\ndata:\n  train: t.conll\nmodel:\n  dropout: 0.4\n  dropout_output: 0.1\n"
     )
-    done = inside("config", "show", "a.yaml", "--set", "training.epochs=3", "--json", cwd=tmp_path)
+    done = seqtool_in_process(
+        "config", "show", "a.yaml", "--set", "training.epochs=3", "--json", cwd=tmp_path
+    )
     value = json.loads(done.stdout)
     assert (value["version"], value["config"], value["task"]) == (1, "a.yaml", "tagger")
     found = value["settings"]
@@ -49,7 +51,7 @@ def test_show_prints_the_origin_of_each_setting(tmp_path: Path) -> None:
 
 def test_show_of_a_data_file_prints_the_suggested_settings(tmp_path: Path) -> None:
     (tmp_path / "a.conll").write_text("a\tX\n\nb\tY\n\n" * 10)
-    done = inside("config", "show", "a.conll", cwd=tmp_path)
+    done = seqtool_in_process("config", "show", "a.conll", cwd=tmp_path)
     assert done.code == 0
     assert "  train: a.conll                              # settings for a.conll:8" in done.lines
 
@@ -59,7 +61,7 @@ def test_show_finds_a_run_by_its_name(tmp_path: Path) -> None:
     run.mkdir(parents=True)
     (run / "config.yaml").write_text("task: char\nname: mine\ndata: {alphabet: ab}\n")
     for reference in ("mine", "runs/mine", "runs/mine/config.yaml"):
-        done = inside("config", "show", reference, cwd=tmp_path)
+        done = seqtool_in_process("config", "show", reference, cwd=tmp_path)
         assert "name: mine                                    # runs/mine/config.yaml:2" in done.lines
     assert find_config(Path("other"), tmp_path / "runs") == Path("other")
 
@@ -68,13 +70,13 @@ def test_notes_about_settings_without_effect_are_on_stderr(tmp_path: Path) -> No
     (tmp_path / "a.yaml").write_text(
         "task: char\ndata: {alphabet: ab}\nmodel: {cell: lstm, nonlinearity: relu}\n"
     )
-    done = inside("config", "show", "a.yaml", cwd=tmp_path)
+    done = seqtool_in_process("config", "show", "a.yaml", cwd=tmp_path)
     assert done.code == 0
     assert done.stderr.startswith("note: ")
 
 
 def test_diff_prints_the_settings_that_differ() -> None:
-    done = inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", cwd=PROJECT)
+    done = seqtool_in_process("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", cwd=PROJECT)
     assert (done.code, done.stderr) == (0, "")
     rows = {line.split("  ")[0]: [cell for cell in line.split("  ") if cell][1:] for line in done.lines[1:]}
     assert [cell.strip() for cell in rows["model.hidden_size"]] == ["160", "128"]
@@ -82,7 +84,9 @@ def test_diff_prints_the_settings_that_differ() -> None:
     assert "model.dropout_input" not in rows  # set by `dropout` in both configs
     assert "model.cell" not in rows
     value = json.loads(
-        inside("config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT).stdout
+        seqtool_in_process(
+            "config", "diff", "configs/ewt.yaml", "configs/wnut17.yaml", "--json", cwd=PROJECT
+        ).stdout
     )
     assert set(value["differences"]) == set(rows)
     assert value["differences"]["model.dropout"] == [
@@ -104,7 +108,7 @@ def test_diff_compares_configs_of_different_tasks_and_equal_configs() -> None:
     assert found["data.train"].first is None
     assert found["data.pairs"].first is not None
     assert differences(first, first) == []
-    done = inside("config", "diff", "configs/hihell.yaml", "configs/hihell.yaml", cwd=PROJECT)
+    done = seqtool_in_process("config", "diff", "configs/hihell.yaml", "configs/hihell.yaml", cwd=PROJECT)
     assert (done.code, done.stdout, done.stderr) == (0, "", "no setting differs\n")
 
 
@@ -115,7 +119,7 @@ def test_show_prints_lists_and_weights_in_words(tmp_path: Path) -> None:
         + "training: {epochs: 1, class_weights: {X: 2, Y: 1}}\nmodel: {features: [{name: form, dim: 3}]}\n"
     )
     (tmp_path / "b.yaml").write_text(head + "training: {epochs: 1}\n")
-    done = inside("config", "diff", "a.yaml", "b.yaml", cwd=tmp_path)
+    done = seqtool_in_process("config", "diff", "a.yaml", "b.yaml", cwd=tmp_path)
     text = "\n".join(" ".join(line.split()) for line in done.lines)
     assert "model.features 1 feature: form 3 10 features: lower 96, form 48," in text
     assert "training.class_weights X: 2.0, Y: 1.0 none" in text
@@ -134,13 +138,13 @@ def test_show_prints_lists_and_weights_in_words(tmp_path: Path) -> None:
     ],
 )
 def test_usage_errors_exit_2_with_place_and_message(arguments: list[str], message: str) -> None:
-    done = inside("config", *arguments, cwd=PROJECT)
+    done = seqtool_in_process("config", *arguments, cwd=PROJECT)
     assert (done.code, done.stdout) == (2, "")
     assert message in done.stderr
 
 
 def test_group_without_command_prints_its_help() -> None:
-    done = inside("config", cwd=PROJECT)
+    done = seqtool_in_process("config", cwd=PROJECT)
     assert done.code == 2
     assert "show" in done.stdout + done.stderr
     assert "error" not in done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.shell import Result, inside
+from tests.support.shell import Result, seqtool_in_process
 
 TRAIN = "".join(
     f"{person}\tB-PER\n{verb}\tO\n{place}\tB-LOC\n.\tO\n\n{place}\tB-LOC\nCity\tI-LOC\n{verb}\tO\n\n"
@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (path / "c.yaml").write_text(f"task: tagger\nname: good\n{data}{SMALL}  epochs: 15\n")
     for name, epochs in (("good", 15), ("bad", 1)):
         lr = "training.lr=0.02" if name == "good" else "training.lr=1e-5"
-        trained = inside(
+        trained = seqtool_in_process(
             "train-tagger",
             "c.yaml",
             "--name",
@@ -59,14 +59,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def report(folder: Path, *arguments: str) -> dict[str, Any]:
-    result = inside("evaluate", *arguments, "--json", cwd=folder)
+    result = seqtool_in_process("evaluate", *arguments, "--json", cwd=folder)
     assert result.code == 0, result.stderr
     value: dict[str, Any] = json.loads(result.stdout)
     return value
 
 
 def plain(folder: Path, *arguments: str) -> Result:
-    result = inside("evaluate", *arguments, cwd=folder)
+    result = seqtool_in_process("evaluate", *arguments, cwd=folder)
     assert result.code == 0, result.stderr
     return result
 
@@ -144,7 +144,7 @@ def test_suspects_are_sorted_and_have_line_numbers(folder: Path) -> None:
 
 
 def test_equal_seeds_give_equal_weights(folder: Path) -> None:
-    again = inside("train-tagger", "c.yaml", "--name", "again", "--json", "-q", cwd=folder)
+    again = seqtool_in_process("train-tagger", "c.yaml", "--name", "again", "--json", "-q", cwd=folder)
     assert again.code == 0
     first, second = (folder / f"runs/{name}/model/weights.safetensors" for name in ("good", "again"))
     assert first.read_bytes() == second.read_bytes()
@@ -161,7 +161,9 @@ def test_held_out_share_of_a_seed_is_evaluated_again(folder: Path) -> None:
         "--set",
         "training.epochs=3",
     )
-    assert inside("train-tagger", "c.yaml", "--name", "held", *overrides, "-q", cwd=folder).code == 0
+    assert (
+        seqtool_in_process("train-tagger", "c.yaml", "--name", "held", *overrides, "-q", cwd=folder).code == 0
+    )
     stored = json.loads((folder / "runs/held/evaluation.json").read_text())
     value = report(folder, "held", "--suspects", "held.tsv")
     assert value["accuracy"] == stored["dev"]["accuracy"] and value["tokens"] == stored["dev"]["tokens"]
@@ -193,7 +195,7 @@ def test_file_of_another_layout_or_scheme_is_read_with_a_note(
     folder: Path, text: str, name: str, note: str
 ) -> None:
     (folder / name).write_text(text)
-    result = inside("evaluate", "good", name, cwd=folder)
+    result = seqtool_in_process("evaluate", "good", name, cwd=folder)
     assert result.code == 0 and note in result.stderr
     assert "accuracy   100.00%" in result.stdout
 
@@ -212,14 +214,14 @@ def test_file_of_another_layout_or_scheme_is_read_with_a_note(
 )
 def test_usage_errors_exit_2_with_one_message(folder: Path, arguments: tuple[str, ...], message: str) -> None:
     shutil.copytree(folder / "runs/good/model", folder / "alone", dirs_exist_ok=True)
-    result = inside("evaluate", *arguments, cwd=folder)
+    result = seqtool_in_process("evaluate", *arguments, cwd=folder)
     assert result.code == 2 and message in result.stderr and result.stderr.count("error:") == 1
 
 
 def test_labels_without_spans_have_no_span_scores(tmp_path: Path) -> None:
     (tmp_path / "t.conll").write_text("".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(20)))
     assert (
-        inside(
+        seqtool_in_process(
             "train-tagger",
             "t.conll",
             "--set",

@@ -31,7 +31,7 @@ from seqtool.settings import CharModel, Feature, TaggerModel
 from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
 from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
-from tests.support.shell import inside
+from tests.support.shell import seqtool_in_process
 
 pytest.importorskip("onnxruntime")
 
@@ -180,7 +180,7 @@ def runs(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_export_command_writes_onnx(runs: Path) -> None:
-    result = inside("export", "char", "--to", "onnx", cwd=runs)
+    result = seqtool_in_process("export", "char", "--to", "onnx", cwd=runs)
     assert (result.code, result.stderr) == (0, "")
     assert result.lines[0].startswith("runs/char/model.onnx  ")
     assert "  input   ids                (time, batch)" in result.lines
@@ -193,7 +193,9 @@ def test_export_command_writes_onnx(runs: Path) -> None:
         "logits",
     ]
     value = json.loads(
-        inside("export", "runs/tagger/model", "--to", "onnx", "--out", "x/y.onnx", "--json", cwd=runs).stdout
+        seqtool_in_process(
+            "export", "runs/tagger/model", "--to", "onnx", "--out", "x/y.onnx", "--json", cwd=runs
+        ).stdout
     )
     assert (value["version"], value["file"]) == (1, "x/y.onnx")
     assert value["inputs"] == {"lengths": ["batch"], "features": ["time", "batch", 5]}
@@ -238,7 +240,7 @@ def test_network_that_does_not_agree_is_not_written(runs: Path, monkeypatch: pyt
     ],
 )
 def test_usage_errors_exit_2_and_change_nothing(arguments: list[str], message: str, runs: Path) -> None:
-    result = inside("export", *arguments, cwd=runs)
+    result = seqtool_in_process("export", *arguments, cwd=runs)
     assert (result.code, result.stdout) == (2, "")
     assert message in result.stderr
     assert (runs / "runs/char/config.yaml").is_file()
@@ -248,14 +250,14 @@ def test_usage_errors_exit_2_and_change_nothing(arguments: list[str], message: s
 
 def test_error_without_onnx_names_the_extra(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seqtool.export.onnx.find_spec", lambda _: None)
-    result = inside("export", "char", "--to", "onnx", cwd=runs)
+    result = seqtool_in_process("export", "char", "--to", "onnx", cwd=runs)
     assert result.code == 2
     assert "pip install 'seqtool[onnx]'" in result.stderr
 
 
 def test_float16_copy_is_written_and_listed(runs: Path) -> None:
     (runs / "a.txt").write_text("abba" * 50)
-    result = inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs)
+    result = seqtool_in_process("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs)
     assert (result.code, result.stderr) == (0, "")
     assert result.lines[0] == "runs/char-float16"
     assert result.lines[1].startswith("  size ")
@@ -264,28 +266,30 @@ def test_float16_copy_is_written_and_listed(runs: Path) -> None:
     assert {array.dtype for array in after.weights.values()} == {np.dtype(np.float16)}
     assert after.manifest.to_json()["made_from"] == before.manifest.sha256
     assert after.manifest.scores == before.manifest.scores
-    assert any(line.startswith("char-float16") for line in inside("runs", cwd=runs).lines)
-    again = inside("export", "char-float16", "--dtype", "float16", cwd=runs)
+    assert any(line.startswith("char-float16") for line in seqtool_in_process("runs", cwd=runs).lines)
+    again = seqtool_in_process("export", "char-float16", "--dtype", "float16", cwd=runs)
     assert (again.code, "float16 already" in again.stderr) == (2, True)
     assert (
-        inside("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0
+        seqtool_in_process("export", "char", "--dtype", "float16", "--data", "a.txt", cwd=runs).code == 0
     )  # an earlier copy is replaced
 
 
 def test_float16_copy_of_a_tagger_has_scores_before_and_after(runs: Path) -> None:
     (runs / "t.conll").write_text("The\tO\ndog\tB-x\n\nate\tO\n\n")
     value = json.loads(
-        inside("export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs).stdout
+        seqtool_in_process(
+            "export", "tagger", "--dtype", "float16", "--data", "t.conll", "--json", cwd=runs
+        ).stdout
     )
     assert set(value) == {"version", "model", "bytes", "scores", "data"}
     assert set(value["scores"]) == {"accuracy", "f1"}
     assert value["bytes"][1] < value["bytes"][0]
-    result = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    result = seqtool_in_process("export", "tagger", "--dtype", "float16", cwd=runs)
     assert "  data       not scored: " in result.stdout
     (runs / "runs/tagger/config.yaml").write_text(
         "task: tagger\ntraining: {epochs: 1}\ndata: {train: gone.conll}\n"
     )
-    result = inside("export", "tagger", "--dtype", "float16", cwd=runs)
+    result = seqtool_in_process("export", "tagger", "--dtype", "float16", cwd=runs)
     assert (
         "runs/tagger/gone.conll: expected a file, found none with this name; name data with --data"
         in result.stdout
@@ -297,14 +301,14 @@ def test_float16_copy_is_scored_on_the_data_of_the_run(runs: Path) -> None:
     head = "task: tagger\ntraining: {epochs: 1}\n"
     for data in ("{train: ../../gone.conll, test: ../../t.conll}", "{train: ../../t.conll}"):
         (runs / "runs/tagger/config.yaml").write_text(f"{head}data: {data}\n")
-        assert "t.conll" in inside("export", "tagger", "--dtype", "float16", cwd=runs).lines[-1]
+        assert "t.conll" in seqtool_in_process("export", "tagger", "--dtype", "float16", cwd=runs).lines[-1]
     config, vocab, weights = character_parts(CHARACTERS["rnn"], "ab", kind="pairs")
     write_model(runs / "runs/pairs/model", config, vocab, weights, {})
     (runs / "runs/pairs/config.yaml").write_text(
         "task: char\ntraining: {epochs: 1}\ndata: {pairs: [[ab, ba]]}\n"
     )
     assert (
-        inside("export", "pairs", "--dtype", "float16", cwd=runs).lines[-1]
+        seqtool_in_process("export", "pairs", "--dtype", "float16", cwd=runs).lines[-1]
         == "  data       the pairs it was trained on"
     )
 

@@ -14,7 +14,7 @@ from seqtool.init.config import example_names
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_character import suggest_character
 from seqtool.tasks.suggest_tagger import suggest_tagger
-from tests.support.shell import PROJECT, inside
+from tests.support.shell import PROJECT, seqtool_in_process
 
 SENTENCES = "The\tDET\ndog\tNN\n\nA\tDET\ncat\tNN\n\n" * 5
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_init_writes_a_tagger_config_for_a_file(folder: Path) -> None:
-    done = inside("init", "tagger", "my words.conll", cwd=folder)
+    done = seqtool_in_process("init", "tagger", "my words.conll", cwd=folder)
     assert (done.code, done.lines) == (0, ["my-words.yaml", "seqtool-schema.json"])
     assert done.stderr.splitlines()[-1] == "next: seqtool train-tagger my-words.yaml"
     written = (folder / "my-words.yaml").read_text()
@@ -44,7 +44,7 @@ def test_written_config_equals_the_suggested_settings(folder: Path, monkeypatch:
         ("tagger", "my words.conll", suggest_tagger(DataFiles(Path("my words.conll")))),
         ("char", "notes.txt", suggest_character(Path("notes.txt"))),
     ):
-        done = inside("init", task, data, "--json", cwd=folder)
+        done = seqtool_in_process("init", task, data, "--json", cwd=folder)
         value = json.loads(done.stdout)
         assert (folder / value["config"]).read_text() == suggestion.yaml
         assert value["next"] == f"seqtool train-{task} {value['config']}"
@@ -54,7 +54,9 @@ def test_written_config_equals_the_suggested_settings(folder: Path, monkeypatch:
 def test_config_names_dev_and_test_files(folder: Path) -> None:
     (folder / "d.conll").write_text(SENTENCES)
     assert (
-        inside("init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder).code
+        seqtool_in_process(
+            "init", "tagger", "my words.conll", "--dev", "d.conll", "--test", "d.conll", cwd=folder
+        ).code
         == 0
     )
     text = (folder / "my-words.yaml").read_text()
@@ -94,7 +96,7 @@ DATA_FILES = {
 def test_every_setting_of_a_written_config_has_a_comment(arguments: list[str], tmp_path: Path) -> None:
     for name, content in DATA_FILES.items():
         (tmp_path / name).write_bytes(content)
-    done = inside("init", *arguments, cwd=tmp_path)
+    done = seqtool_in_process("init", *arguments, cwd=tmp_path)
     assert done.code == 0, done.stderr
     lines = (tmp_path / done.lines[0]).read_text(encoding="utf-8").splitlines()
     settings = [line for line in lines if line.strip() and not line.lstrip().startswith("#")]
@@ -104,7 +106,7 @@ def test_every_setting_of_a_written_config_has_a_comment(arguments: list[str], t
 
 @pytest.mark.parametrize("task", ["char", "tagger"])
 def test_template_is_valid_and_names_the_placeholder(task: str, tmp_path: Path) -> None:
-    done = inside("init", task, cwd=tmp_path)
+    done = seqtool_in_process("init", task, cwd=tmp_path)
     assert done.code == 0
     assert done.stderr.startswith("replace t")
     assert "by the name of your file" in done.stderr
@@ -115,20 +117,20 @@ def test_template_is_valid_and_names_the_placeholder(task: str, tmp_path: Path) 
 
 def test_files_of_the_user_are_not_replaced(folder: Path) -> None:
     (folder / "notes.yaml").write_text("task: char\n")
-    done = inside("init", "char", "notes.txt", cwd=folder)
+    done = seqtool_in_process("init", "char", "notes.txt", cwd=folder)
     assert (done.code, done.stdout) == (2, "")
     assert "notes.yaml  this file exists and has other content" in done.stderr
     assert (folder / "notes.yaml").read_text() == "task: char\n"
     assert not (folder / "seqtool-schema.json").exists()
-    assert inside("init", "char", "notes.txt", "--overwrite", cwd=folder).code == 0
-    again = inside("init", "char", "notes.txt", cwd=folder)
+    assert seqtool_in_process("init", "char", "notes.txt", "--overwrite", cwd=folder).code == 0
+    again = seqtool_in_process("init", "char", "notes.txt", cwd=folder)
     assert (again.code, again.stdout) == (0, "")
     assert "notes.yaml exists already with this content" in again.stderr
 
 
 @pytest.mark.parametrize("name", example_names())
 def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
-    done = inside("init", "--example", name, cwd=tmp_path)
+    done = seqtool_in_process("init", "--example", name, cwd=tmp_path)
     assert done.code == 0
     assert done.lines[:2] == [f"configs/{name}.yaml", "configs/schema.json"]
     for path in done.lines:
@@ -182,7 +184,7 @@ def test_examples_are_the_shipped_files(name: str, tmp_path: Path) -> None:
 def test_usage_errors_exit_2_with_message_and_hint(
     arguments: list[str], message: str, hint: str, folder: Path
 ) -> None:
-    done = inside("init", *arguments, cwd=folder)
+    done = seqtool_in_process("init", *arguments, cwd=folder)
     assert (done.code, done.stdout) == (2, "")
     assert message in done.stderr
     assert hint in done.stderr
@@ -190,6 +192,6 @@ def test_usage_errors_exit_2_with_message_and_hint(
 
 
 def test_schema_is_the_committed_copy(tmp_path: Path) -> None:
-    done = inside("schema", cwd=tmp_path)
+    done = seqtool_in_process("schema", cwd=tmp_path)
     assert (done.code, done.stderr) == (0, "")
     assert done.stdout == (PROJECT / "configs/schema.json").read_text(encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 from seqtool.settings import CharModel
 from seqtool.storage.model_directory import write_model
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
-from tests.support.shell import inside
+from tests.support.shell import seqtool_in_process
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +35,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_json_contains_shapes_and_ranked_units(folder: Path) -> None:
-    plain = json.loads(inside("inspect", "char", "--json", cwd=folder).stdout)
+    plain = json.loads(seqtool_in_process("inspect", "char", "--json", cwd=folder).stdout)
     assert plain["weights"]["encoder.0.forward.weight_hh"] == [20, 5]
     assert "units" not in plain
     ranked = json.loads(
-        inside(
+        seqtool_in_process(
             "inspect", "char", "--find", "spaces", "--file", "text.txt", "--top", "3", "--json", cwd=folder
         ).stdout
     )["units"]
@@ -48,26 +48,30 @@ def test_json_contains_shapes_and_ranked_units(folder: Path) -> None:
 
 
 def test_texts_and_files_are_followed_through_the_network(folder: Path) -> None:
-    walk = inside("inspect", "char", "--text", "ba", "--file", "text.txt", cwd=folder).stdout
+    walk = seqtool_in_process("inspect", "char", "--text", "ba", "--file", "text.txt", cwd=folder).stdout
     assert walk.count("the last output equals the final state") == 2
-    tagged = inside("inspect", "tagger", "--file", "text.txt", cwd=folder).stdout
+    tagged = seqtool_in_process("inspect", "tagger", "--file", "text.txt", cwd=folder).stdout
     assert tagged.count("what each label loses") == 2
 
 
 def test_units_surprisal_and_states_of_a_text_are_shown_and_written(folder: Path) -> None:
-    shown = inside("inspect", "char", "--text", "ab ba", "--units", "h1,c2,surprisal", cwd=folder)
+    shown = seqtool_in_process("inspect", "char", "--text", "ab ba", "--units", "h1,c2,surprisal", cwd=folder)
     assert shown.code == 0
     assert any(line.lstrip().startswith("h1 ") for line in shown.lines)
     assert shown.lines[-1].split()[1:4] == ["bits", "in", "all,"]
     assert (
-        inside("inspect", "char", "--text", "ab ba", "--units", "h1", "--states", "one.npz", cwd=folder).code
+        seqtool_in_process(
+            "inspect", "char", "--text", "ab ba", "--units", "h1", "--states", "one.npz", cwd=folder
+        ).code
         == 0
     )
     assert len(np.load(folder / "one.npz")["ids"]) == 5
 
 
 def test_states_of_a_sentence_are_written(folder: Path) -> None:
-    result = inside("inspect", "tagger", "--text", "The dog ate", "--states", "tagger.npz", cwd=folder)
+    result = seqtool_in_process(
+        "inspect", "tagger", "--text", "The dog ate", "--states", "tagger.npz", cwd=folder
+    )
     assert result.lines[0].startswith("tagger.npz: 3 tokens, ")
 
 
@@ -97,6 +101,6 @@ def test_states_of_a_sentence_are_written(folder: Path) -> None:
     ],
 )
 def test_usage_errors_exit_2_with_one_message(arguments: tuple[str, ...], message: str, folder: Path) -> None:
-    result = inside("inspect", *arguments, cwd=folder)
+    result = seqtool_in_process("inspect", *arguments, cwd=folder)
     assert (result.code, result.stdout) == (2, "")
     assert message in result.stderr

@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
-from tests.support.shell import PROJECT, copy_examples, inside
+from tests.support.shell import PROJECT, copy_examples, seqtool_in_process
 
 TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
@@ -69,7 +69,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train-char", "text.txt"),
         ("train-tagger", "spans.conll"),
     ):
-        done = inside(command, file, *BRIEF.split(), cwd=folder)
+        done = seqtool_in_process(command, file, *BRIEF.split(), cwd=folder)
         assert done.code == 0, done.stderr
     shutil.copytree(folder / "runs/hihell", folder / "runs/removed")
     return folder
@@ -93,7 +93,7 @@ def test_printed_fields_are_the_documented_ones(row: str, shop: Path) -> None:
     documented = set(re.findall(r"`([a-z_0-9]+)`", ROWS[row]))
     printed, deep = set(), set()
     for command in COMMANDS[row]:
-        done = inside(*command.split(), cwd=shop)
+        done = seqtool_in_process(*command.split(), cwd=shop)
         assert done.code == 0, done.stderr
         value = json.loads(done.lines[-1], parse_constant=pytest.fail)
         assert value["version"] == 1
@@ -111,5 +111,8 @@ def test_every_command_prints_json(tmp_path: Path) -> None:
         [group, name] for group, commands in groups.items() for name in commands
     ]
     for path in paths:
-        assert "--json" in inside(*path, "--help", cwd=tmp_path).stdout or path in (["schema"], ["config"])
+        assert "--json" in seqtool_in_process(*path, "--help", cwd=tmp_path).stdout or path in (
+            ["schema"],
+            ["config"],
+        )
         assert path[-1] in TABLE

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.shell import PROJECT, Result, environment, inside
+from tests.support.shell import PROJECT, Result, environment, seqtool_in_process
 
 WORDS = (
     ("The", "A", "This", "My"),
@@ -45,47 +45,50 @@ def answered(done: Result, *parts: str) -> None:
 
 
 def test_three_commands_lead_to_a_tagged_sentence(home: Path) -> None:
-    looked = inside("check", "my.conll", cwd=home)
+    looked = seqtool_in_process("check", "my.conll", cwd=home)
     assert looked.lines[-1] == "nothing looks wrong"
-    trained = inside("train-tagger", "my.conll", *FAST, cwd=home)
+    trained = seqtool_in_process("train-tagger", "my.conll", *FAST, cwd=home)
     assert trained.code == 0
-    tagged = inside("tag", "The cat sleeps", cwd=home)
+    tagged = seqtool_in_process("tag", "The cat sleeps", cwd=home)
     assert tagged.stdout == "The\tDET\ncat\tNOUN\nsleeps\tVERB\n\n"
 
 
 def test_hint_of_each_error_leads_to_the_next_step(home: Path) -> None:
     # a wrong path
     answered(
-        inside("train-tagger", "mine.conll", cwd=home),
+        seqtool_in_process("train-tagger", "mine.conll", cwd=home),
         "mine.conll  there is no such file",
         "did you mean my.conll?",
     )
     # settings written to a file, with a misspelled key
-    assert inside("init", "tagger", "my.conll", cwd=home).code == 0
+    assert seqtool_in_process("init", "tagger", "my.conll", cwd=home).code == 0
     config = home / "my.yaml"
     good = config.read_text()
     config.write_text(good.replace("hidden_size", "hidden_sise"))
     answered(
-        inside("train-tagger", "my.yaml", cwd=home), "my.yaml:", "hidden_sise", "did you mean hidden_size?"
+        seqtool_in_process("train-tagger", "my.yaml", cwd=home),
+        "my.yaml:",
+        "hidden_sise",
+        "did you mean hidden_size?",
     )
     # a value of the wrong type and a value out of its range, reported together
     config.write_text(
         good.replace("lr: 0.004", "lr: fast").replace("bidirectional: true", "bidirectional: perhaps")
     )
     answered(
-        inside("train-tagger", "my.yaml", cwd=home),
+        seqtool_in_process("train-tagger", "my.yaml", cwd=home),
         "training.lr: expected a number",
         "model.bidirectional: expected true or false",
     )
     # a missing column
     config.write_text(good.replace("  split:", "  label: 3\n  split:"))
-    answered(inside("train-tagger", "my.yaml", cwd=home), "column", " hint: ")
+    answered(seqtool_in_process("train-tagger", "my.yaml", cwd=home), "column", " hint: ")
     # the wrong command for the config
     config.write_text(good)
-    answered(inside("train-char", "my.yaml", cwd=home), "run: seqtool train-tagger my.yaml")
+    answered(seqtool_in_process("train-char", "my.yaml", cwd=home), "run: seqtool train-tagger my.yaml")
     # the corrected file works
-    assert inside("train-tagger", "my.yaml", *FAST, cwd=home).code == 0
-    assert inside("tag", "A bird sings", cwd=home).stdout.split() == [
+    assert seqtool_in_process("train-tagger", "my.yaml", *FAST, cwd=home).code == 0
+    assert seqtool_in_process("tag", "A bird sings", cwd=home).stdout.split() == [
         "A",
         "DET",
         "bird",
@@ -96,32 +99,32 @@ def test_hint_of_each_error_leads_to_the_next_step(home: Path) -> None:
 
 
 def test_training_works_without_development_file(home: Path) -> None:
-    seen = inside("check", "my.conll", cwd=home)
+    seen = seqtool_in_process("check", "my.conll", cwd=home)
     assert "held out of train by seed 1 (data.split: 0.1)" in seen.stdout
-    answered(inside("train-tagger", "my.conll", "--dev", "gone.conll", cwd=home), "gone.conll")
+    answered(seqtool_in_process("train-tagger", "my.conll", "--dev", "gone.conll", cwd=home), "gone.conll")
 
 
 def test_separator_is_detected_or_set(home: Path) -> None:
     text = (home / "my.conll").read_text()
     (home / "blanks.conll").write_text(text.replace("\t", " "))
-    seen = inside("check", "blanks.conll", cwd=home)
+    seen = seqtool_in_process("check", "blanks.conll", cwd=home)
     assert "2 columns separated by" in seen.stdout
     assert seen.lines[-1] == "nothing looks wrong"
     answered(
-        inside("check", "blanks.conll", "--set", "data.separator=tab", cwd=home),
+        seqtool_in_process("check", "blanks.conll", "--set", "data.separator=tab", cwd=home),
         "blanks.conll",
         "`data.separator` says what separates",
     )
-    assert inside("check", "blanks.conll", "--set", "data.separator=space", cwd=home).code == 0
+    assert seqtool_in_process("check", "blanks.conll", "--set", "data.separator=space", cwd=home).code == 0
 
 
 def test_check_shows_a_wrong_label_column(home: Path) -> None:
     """With the first column as label, words are listed as labels, and one option corrects it."""
-    wrong = inside(
+    wrong = seqtool_in_process(
         "check", "my.conll", "--set", "data.columns=[pos, form]", "--set", "data.label=pos", cwd=home
     )
     assert "  sleeps " in wrong.stdout or "  The " in wrong.stdout
-    assert "  NOUN " in inside("check", "my.conll", "--set", "data.label=2", cwd=home).stdout
+    assert "  NOUN " in seqtool_in_process("check", "my.conll", "--set", "data.label=2", cwd=home).stdout
 
 
 # --- a text of one's own ------------------------------------------------------------------------------------
@@ -146,10 +149,10 @@ PROSE = "The cät sat on the mat.\nThen it went away, to see the river.\n" * 40
 )
 def test_any_text_can_be_trained_on(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "my.txt").write_bytes(content)
-    done = inside("train-char", "my.txt", *STEPS, cwd=tmp_path)
+    done = seqtool_in_process("train-char", "my.txt", *STEPS, cwd=tmp_path)
     assert done.code == 0, done.stderr
     assert said in done.stderr
-    assert inside("sample", "-m", "my", "--length", "5", "--seed", "1", cwd=tmp_path).code == 0
+    assert seqtool_in_process("sample", "-m", "my", "--length", "5", "--seed", "1", cwd=tmp_path).code == 0
 
 
 def test_many_small_files_are_one_text(tmp_path: Path) -> None:
@@ -157,8 +160,13 @@ def test_many_small_files_are_one_text(tmp_path: Path) -> None:
     for number in range(300):
         (tmp_path / f"notes/{number:03}.txt").write_text(f"note {number}\n")
     (tmp_path / "my.txt").write_text("x" * 100)
-    assert inside("train-char", "my.txt", *STEPS, "--set", "data.text=notes/*.txt", cwd=tmp_path).code == 0
-    found = inside("train-char", "my.txt", *STEPS, "--set", "data.text=notes", cwd=tmp_path)
+    assert (
+        seqtool_in_process(
+            "train-char", "my.txt", *STEPS, "--set", "data.text=notes/*.txt", cwd=tmp_path
+        ).code
+        == 0
+    )
+    found = seqtool_in_process("train-char", "my.txt", *STEPS, "--set", "data.text=notes", cwd=tmp_path)
     answered(found, "expected a file, found a folder", "notes/*")
 
 
@@ -183,7 +191,7 @@ def test_input_that_is_not_text_exits_2_without_files(
     if name == "pipe.txt":
         os.mkfifo(tmp_path / name)
     before = sorted(tmp_path.rglob("*"))
-    answered(inside("train-char", name, *STEPS, cwd=tmp_path), *parts)
+    answered(seqtool_in_process("train-char", name, *STEPS, cwd=tmp_path), *parts)
     assert sorted(tmp_path.rglob("*")) == before
 
 
@@ -207,7 +215,7 @@ def script(home: Path, program: dict[str, str], config: str) -> subprocess.Compl
 
 @pytest.mark.skipif(shutil.which("bash") is None, reason="no bash")
 def test_example_script_trains_tags_and_uses_exit_codes(home: Path, program: dict[str, str]) -> None:
-    inside("init", "tagger", "my.conll", cwd=home)
+    seqtool_in_process("init", "tagger", "my.conll", cwd=home)
     config = home / "my.yaml"
     good = config.read_text().replace("epochs: 40", "epochs: 4")
     config.write_text(good.replace("lr:", "lrr:"))

@@ -12,7 +12,7 @@ import pytest
 from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.run_list import list_runs, remove_runs
-from tests.support.shell import Result, inside
+from tests.support.shell import Result, seqtool_in_process
 
 CONFIG = "task: char\nname: {name}\ndata: {{alphabet: ab}}\nmodel: {{hidden_size: {hidden}}}\n"
 
@@ -56,7 +56,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def call(root: Path, *arguments: str) -> Result:
-    return inside("runs", *arguments, cwd=root.parent)
+    return seqtool_in_process("runs", *arguments, cwd=root.parent)
 
 
 def test_list_shows_the_newest_first_with_scores_and_states(root: Path) -> None:
@@ -92,7 +92,7 @@ def test_json_list_contains_scores_and_size(root: Path) -> None:
 
 
 def test_list_without_runs_names_the_next_command(tmp_path: Path) -> None:
-    done = inside("runs", cwd=tmp_path)
+    done = seqtool_in_process("runs", cwd=tmp_path)
     assert (done.code, done.stdout) == (0, "")
     assert "no runs under runs; train one: seqtool init --example hihell" in done.stderr
 

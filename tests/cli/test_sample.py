@@ -11,7 +11,7 @@ import pytest
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.storage.model_directory import read_model
-from tests.support.shell import Result, in_terminal, inside, seqtool, start
+from tests.support.shell import Result, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_character_model, store_tagger
 
 
@@ -33,7 +33,7 @@ def model(here: Path, name: str = "text") -> CharacterModel:
 
 def sample(here: Path, *arguments: str | Path, name: str = "text", stdin: str | None = None) -> Result:
     given = ("sample", "--model", name, *arguments)
-    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
+    return seqtool_in_process(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
 def test_sample_prints_prompt_and_text_of_the_model(here: Path) -> None:
@@ -44,7 +44,7 @@ def test_sample_prints_prompt_and_text_of_the_model(here: Path) -> None:
 
 
 def test_newest_text_model_is_used_and_named(here: Path) -> None:
-    done = inside("sample", "--length", "5", cwd=here)
+    done = seqtool_in_process("sample", "--length", "5", cwd=here)
     assert done.code == 0
     assert done.stderr == "model: runs/text (the newest)\n"
     assert done.stdout.removesuffix("\n") == "".join(model(here).sample("", 5)).removesuffix("\n")
@@ -110,9 +110,9 @@ def test_other_models_are_refused_with_their_commands(here: Path, tmp_path: Path
     tagger = sample(here, name="tagger")
     assert tagger.code == 2 and "seqtool tag" in tagger.stderr
     store_character_model(tmp_path / "runs/only", kind="pairs")
-    only = inside("sample", cwd=tmp_path)
+    only = seqtool_in_process("sample", cwd=tmp_path)
     assert only.code == 2 and "seqtool predict" in only.stderr
-    none = inside("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
+    none = seqtool_in_process("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
     assert none.code == 2 and "train-char" in none.stderr
 
 

@@ -11,7 +11,7 @@ import pytest
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.storage.model_directory import read_model
-from tests.support.shell import Result, in_terminal, inside, seqtool, start
+from tests.support.shell import Result, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_character_model
 
 
@@ -33,7 +33,7 @@ def model(here: Path, name: str = "text") -> CharacterModel:
 
 def score(here: Path, *arguments: str | Path, name: str = "text", stdin: str | bytes | None = None) -> Result:
     given = ("score", "--model", name, *arguments)
-    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
+    return seqtool_in_process(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
 def numbers(result: Result) -> dict[str, float]:
@@ -164,14 +164,16 @@ def test_each_line_of_a_pipe_is_answered_immediately(here: Path, command: tuple[
 
 def test_predict_reads_arguments_files_and_pipes(here: Path) -> None:
     expected = [model(here, "pairs").predict(text) for text in ("abc", "hh")]
-    assert inside("predict", "abc", "hh", cwd=here).lines == expected
+    assert seqtool_in_process("predict", "abc", "hh", cwd=here).lines == expected
     assert seqtool("predict", cwd=here, stdin="abc\nhh\n").lines == expected
     (here / "in.txt").write_text("abc\nhh\n")
-    assert inside("predict", "--file", "in.txt", cwd=here).lines == expected
-    found = [json.loads(line) for line in inside("predict", "--json", "abc", "hh", cwd=here).lines]
+    assert seqtool_in_process("predict", "--file", "in.txt", cwd=here).lines == expected
+    found = [
+        json.loads(line) for line in seqtool_in_process("predict", "--json", "abc", "hh", cwd=here).lines
+    ]
     assert found == [
         {"version": 1, "text": text, "prediction": made}
         for text, made in zip(("abc", "hh"), expected, strict=True)
     ]
-    wrong = inside("predict", "--model", "text", "abc", cwd=here)
+    wrong = seqtool_in_process("predict", "--model", "text", "abc", cwd=here)
     assert wrong.code == 2 and "seqtool sample" in wrong.stderr

@@ -19,7 +19,7 @@ from seqtool.cli.help import split_examples
 from seqtool.cli.main import app
 from seqtool.cli.options import complete_config, complete_key, complete_run, config_keys
 from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
-from tests.support.shell import PROJECT, SEQTOOL, environment, inside
+from tests.support.shell import PROJECT, SEQTOOL, environment, seqtool_in_process
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -35,14 +35,14 @@ ALL = list(commands())
 
 @pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "seqtool" for path in ALL])
 def test_help_starts_with_an_example_and_fits_a_terminal(path: tuple[str, ...], tmp_path: Path) -> None:
-    done = inside(*path, "--help", cwd=tmp_path, COLUMNS="80")
+    done = seqtool_in_process(*path, "--help", cwd=tmp_path, COLUMNS="80")
     assert (done.code, done.stderr) == (0, "")
     assert done.lines[0] in ("Example:", "Examples:")
     assert done.lines[1].startswith(" ".join(("  seqtool", *path)))
     assert len(done.lines) <= 40
     assert max(len(line) for line in done.lines) <= 80
     assert done.stdout.count(f"Usage: {' '.join(('seqtool', *path))} ") == 1
-    assert done.stdout == inside(*path, "-h", cwd=tmp_path, COLUMNS="80").stdout
+    assert done.stdout == seqtool_in_process(*path, "-h", cwd=tmp_path, COLUMNS="80").stdout
 
 
 @pytest.mark.parametrize("path", ALL, ids=[" ".join(path) or "seqtool" for path in ALL])
@@ -94,10 +94,10 @@ def test_ctrl_c_during_imports_exits_130(handled: bool, tmp_path: Path) -> None:
 
 
 def test_misspelled_command_or_option_gets_a_suggestion(tmp_path: Path) -> None:
-    done = inside("tain-char", cwd=tmp_path)
+    done = seqtool_in_process("tain-char", cwd=tmp_path)
     assert (done.code, done.stdout) == (2, "")
     assert "Did you mean 'train-char'" in done.stderr
-    done = inside("tag", "--modle", "x", cwd=tmp_path)
+    done = seqtool_in_process("tag", "--modle", "x", cwd=tmp_path)
     assert done.code == 2
     assert "--model" in done.stderr
 

@@ -16,7 +16,7 @@ import pytest
 from seqtool.inference.load import load_tagger
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.model_directory import read_model
-from tests.support.shell import SEQTOOL, Result, environment, in_terminal, inside, seqtool, start
+from tests.support.shell import SEQTOOL, Result, environment, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_tagger
 
 CONLLU = """\
@@ -51,7 +51,7 @@ def model(here: Path, name: str = "words") -> TaggerModel:
 
 def tag(here: Path, *arguments: str | Path, name: str = "words", stdin: str | bytes | None = None) -> Result:
     given = ("tag", "--model", name, *arguments)
-    return inside(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
+    return seqtool_in_process(*given, cwd=here) if stdin is None else seqtool(*given, cwd=here, stdin=stdin)
 
 
 def bash(here: Path, command: str) -> subprocess.CompletedProcess[str]:
@@ -116,11 +116,11 @@ def test_label_column_of_conllu_training_has_a_place_in_conll(here: Path, tmp_pa
     store_tagger(tmp_path / "runs/upos", layout=layout)
     path = write(tmp_path, "in.conll", "The\tX\ndog\tX\n")
     first, second = labels(here, "The", "dog")
-    assert inside("tag", "--file", path, cwd=tmp_path).stdout == f"The\t{first}\ndog\t{second}\n"
+    assert seqtool_in_process("tag", "--file", path, cwd=tmp_path).stdout == f"The\t{first}\ndog\t{second}\n"
     store_tagger(tmp_path / "runs/named", layout={**layout, "label": "ner", "columns": ["form", "ner"]})
     path = write(tmp_path, "in.conllu", "1\tThe\t_\t_\t_\t_\t_\t_\t_\t_\n\n")
     assert (
-        inside("tag", "--model", "named", "--file", path, cwd=tmp_path).lines[0].split("\t")[3]
+        seqtool_in_process("tag", "--model", "named", "--file", path, cwd=tmp_path).lines[0].split("\t")[3]
         == labels(here, "The")[0]
     )
 
@@ -214,7 +214,7 @@ def test_probabilities_and_n_best_lists_equal_those_of_the_model(here: Path, nam
     ids=["two kinds", "no place", "two formats", "text and file", "no file", "no model"],
 )
 def test_usage_errors_exit_2_with_one_message(here: Path, arguments: tuple[str, ...], said: str) -> None:
-    done = inside("tag", *arguments, cwd=here)
+    done = seqtool_in_process("tag", *arguments, cwd=here)
     assert (done.code, done.stdout) == (2, "")
     assert said in done.stderr and "Traceback" not in done.stderr
 
@@ -300,9 +300,11 @@ def test_labels_of_surface_tokens_are_written_to_their_words(tmp_path: Path) -> 
     given = (
         "1-2\tdu\t_\t_\t_\t_\t_\t_\t_\t_\n1\tde\t_\t_\t_\t_\t_\t_\t_\t_\n2\tle\t_\t_\t_\t_\t_\t_\t_\t_\n\n"
     )
-    found = inside("tag", "--file", write(tmp_path, "fr.conllu", given), "--format", "tsv", cwd=tmp_path)
+    found = seqtool_in_process(
+        "tag", "--file", write(tmp_path, "fr.conllu", given), "--format", "tsv", cwd=tmp_path
+    )
     assert found.lines[0].split("\t")[0] == "du"
-    back = inside("tag", "--file", tmp_path / "fr.conllu", cwd=tmp_path).lines
+    back = seqtool_in_process("tag", "--file", tmp_path / "fr.conllu", cwd=tmp_path).lines
     # A label that does not join two labels is in the `n-m` line.
     assert back[0].split("\t")[3] == found.lines[0].split("\t")[1]
 

@@ -16,7 +16,7 @@ import pytest
 from seqtool.config.load import read_settings
 from seqtool.data.text.splits import split_ends
 from seqtool.settings import CharSettings
-from tests.support.shell import PROJECT, Result, in_terminal, inside, seqtool
+from tests.support.shell import PROJECT, Result, in_terminal, seqtool, seqtool_in_process
 
 COLUMNS = "epoch step train|train bits|carried|carried bits|blocks 25|lr|grad|chars/s|time|left|prediction"
 SMALL = ["--set", "model.hidden_size=12", "--set", "model.embedding_dim=8"]
@@ -59,7 +59,9 @@ def trained(folder: Path) -> Result:
 
 @pytest.fixture(scope="module")
 def evaluated(trained: Result, folder: Path) -> dict[str, Any]:
-    found = inside("evaluate", "verse", "--block", "25", "--fit-temperature", "--json", cwd=folder)
+    found = seqtool_in_process(
+        "evaluate", "verse", "--block", "25", "--fit-temperature", "--json", cwd=folder
+    )
     assert (trained.code, found.code) == (0, 0), found.stderr
     return dict(json.loads(found.stdout))
 
@@ -115,7 +117,7 @@ def test_evaluate_equals_the_final_evaluation_of_training(evaluated: dict[str, A
 
 
 def test_evaluate_prints_a_report_of_a_text_model(evaluated: dict[str, Any], folder: Path) -> None:
-    told = inside("evaluate", "verse", "--fit-temperature", cwd=folder).stdout
+    told = seqtool_in_process("evaluate", "verse", "--fit-temperature", cwd=folder).stdout
     for words in (
         "runs/verse on the val text",
         "carried",
@@ -143,11 +145,11 @@ def test_model_directory_without_run_needs_a_training_text(evaluated: dict[str, 
     for path in (folder / "runs/verse/model").iterdir():
         (folder / "alone" / path.name).write_bytes(path.read_bytes())
     (folder / "more.txt").write_text(verse(20, seed=5))
-    without = inside("evaluate", "alone", "more.txt", cwd=folder)
+    without = seqtool_in_process("evaluate", "alone", "more.txt", cwd=folder)
     assert without.code == 0 and without.stdout.count("not available") == 2
-    given = inside("evaluate", "alone", "more.txt", "--train-text", "verse.txt", cwd=folder)
+    given = seqtool_in_process("evaluate", "alone", "more.txt", "--train-text", "verse.txt", cwd=folder)
     assert given.code == 0 and "not available" not in given.stdout and "2-gram" in given.stdout
-    missing = inside("evaluate", "alone", cwd=folder)
+    missing = seqtool_in_process("evaluate", "alone", cwd=folder)
     assert missing.code == 2 and "no text is named" in missing.stderr and evaluated
 
 
@@ -155,20 +157,20 @@ def test_model_directory_without_run_needs_a_training_text(evaluated: dict[str, 
 
 
 def test_model_of_lines_evaluates_and_samples_names(folder: Path) -> None:
-    done = inside("train-char", "names.txt", *SMALL, "--set", "training.epochs=2", cwd=folder)
+    done = seqtool_in_process("train-char", "names.txt", *SMALL, "--set", "training.epochs=2", cwd=folder)
     assert done.code == 0, done.stderr
     assert "chosen: lines, LSTM of" in done.stderr
     assert re.search(
         r"novelty: of 200 sampled lines \d+ are new, \d+ occur in the training text", done.stderr
     )
     assert done.lines[0].split("\t")[4:6] == ["val", "val bits"]
-    told = inside("evaluate", "names", "--json", cwd=folder)
+    told = seqtool_in_process("evaluate", "names", "--json", cwd=folder)
     found = json.loads(told.stdout)
     known = set((folder / "names.txt").read_text().splitlines())
     assert set(found["novelty"]["seen_lines"]) <= known
     assert len(found["novelty"]["new_lines"]) + len(found["novelty"]["seen_lines"]) == 200
     assert found["classes"]["newline"]["count"] == 40  # a tenth of the lines, with their line ends
-    refused = inside("evaluate", "names", "--fit-temperature", cwd=folder)
+    refused = seqtool_in_process("evaluate", "names", "--fit-temperature", cwd=folder)
     assert refused.code == 2 and "for running text" in refused.stderr
 
 
@@ -176,7 +178,7 @@ def test_model_of_lines_evaluates_and_samples_names(folder: Path) -> None:
 
 
 def test_text_file_is_trained_with_suggested_settings(folder: Path) -> None:
-    done = inside(
+    done = seqtool_in_process(
         "train-char",
         "verse.txt",
         *SMALL,
@@ -194,7 +196,7 @@ def test_text_file_is_trained_with_suggested_settings(folder: Path) -> None:
 
 def test_binary_file_is_read_as_bytes_with_a_note(folder: Path) -> None:
     (folder / "noise.bin").write_bytes(random.Random(3).randbytes(5000))
-    done = inside(
+    done = seqtool_in_process(
         "train-char",
         "noise.bin",
         *SMALL,
@@ -206,7 +208,7 @@ def test_binary_file_is_read_as_bytes_with_a_note(folder: Path) -> None:
     )
     assert done.code == 0, done.stderr
     assert "bytes (the file is no UTF-8 text)" in done.stderr
-    assert inside("evaluate", "noise", cwd=folder).stdout.count("bits per byte") == 1
+    assert seqtool_in_process("evaluate", "noise", cwd=folder).stdout.count("bits per byte") == 1
 
 
 def test_rare_symbols_become_unknown_with_their_share(folder: Path) -> None:
@@ -214,14 +216,14 @@ def test_rare_symbols_become_unknown_with_their_share(folder: Path) -> None:
     (folder / "rare.yaml").write_text(
         TEXT.replace("verse.txt", "rare.txt, min_count: 3").replace("verse", "rare")
     )
-    done = inside("train-char", "rare.yaml", cwd=folder)
+    done = seqtool_in_process("train-char", "rare.yaml", cwd=folder)
     assert done.code == 0, done.stderr
     assert re.search(
         r"the unknown symbol, .+, replaces \d+ rare symbols \(data.min_count\), 0\.\d+% of train",
         done.stderr,
     )
     (folder / "strange.txt").write_text("A bird sings of 漢字.\n" * 5)
-    found = json.loads(inside("evaluate", "rare", "strange.txt", "--json", cwd=folder).stdout)
+    found = json.loads(seqtool_in_process("evaluate", "rare", "strange.txt", "--json", cwd=folder).stdout)
     assert found["unknown_share"] == pytest.approx(10 / 99)
 
 
@@ -230,7 +232,7 @@ def test_unusual_vocabulary_gives_a_warning_before_training(folder: Path) -> Non
     (folder / "han.txt").write_text(
         "".join(chr(draw.randrange(0x4E00, 0x6E00)) for _ in range(6000)), encoding="utf-8"
     )
-    done = inside(
+    done = seqtool_in_process(
         "train-char",
         "verse.yaml",
         "--set",
@@ -265,7 +267,7 @@ def test_usage_errors_exit_2_with_place_and_message(
     arguments: list[str], said: str, evaluated: dict[str, Any], folder: Path
 ) -> None:
     (folder / "empty.txt").touch()
-    done = inside(*arguments, cwd=folder)
+    done = seqtool_in_process(*arguments, cwd=folder)
     assert evaluated and done.code == 2
     assert said in done.stderr and "Traceback" not in done.stderr
 
@@ -306,7 +308,7 @@ def test_shipped_config_trains_on_a_small_text(name: str, folder: Path) -> None:
     ]
     small += ["data.text=verse.txt", "training.window=20", "training.device=cpu"]
     given = [part for setting in small for part in ("--set", setting)]
-    done = inside("train-char", PROJECT / f"configs/{name}.yaml", *given, cwd=folder)
+    done = seqtool_in_process("train-char", PROJECT / f"configs/{name}.yaml", *given, cwd=folder)
     assert done.code == 0, done.stderr
     assert len(done.lines) >= 2
 

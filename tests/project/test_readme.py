@@ -26,7 +26,7 @@ from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel
 from tests.support.random_models import character_model
-from tests.support.shell import PROJECT, copy_examples, environment, inside
+from tests.support.shell import PROJECT, copy_examples, environment, seqtool_in_process
 
 README = PROJECT / "README.md"
 LONGEST_README = 160
@@ -69,7 +69,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy_examples(folder)
     (folder / "my.conll").write_text(SENTENCES)
     for command, name in (("train-char", "hihell"), ("train-tagger", "toy_tagger")):
-        done = inside(command, f"configs/{name}.yaml", "--quiet", cwd=folder)
+        done = seqtool_in_process(command, f"configs/{name}.yaml", "--quiet", cwd=folder)
         assert done.code == 0, done.stderr
     return folder
 
@@ -109,7 +109,7 @@ def run(command: str, folder: Path) -> tuple[int, str]:
     """Run a command line, in this process if it is a single command, otherwise in a shell."""
     words = shlex.split(command)
     if words[0] == "seqtool" and not re.search(r"[|;<>$]", command):
-        done = inside(*words[1:], cwd=folder, merged=True)
+        done = seqtool_in_process(*words[1:], cwd=folder, merged=True)
         return done.code, done.stdout
     function = f'seqtool() {{ "{sys.executable}" -m seqtool "$@"; }}; '
     shell = subprocess.run(

@@ -210,13 +210,13 @@ def torch_scores(
 ) -> list[Array]:
     """Return the scores (tokens, labels) of the torch network, computed in padded batches."""
     order = sorted(range(len(sentences)), key=lambda number: -len(sentences[number]))
-    found = [np.empty(0)] * len(sentences)
+    by_sentence = [np.empty(0)] * len(sentences)
     for start in range(0, len(order), batch):
         numbers = order[start : start + batch]
         scores = _batch_scores(network, tagger, [sentences[number] for number in numbers])
         for column, number in enumerate(numbers):
-            found[number] = scores[: len(sentences[number]), column]
-    return found
+            by_sentence[number] = scores[: len(sentences[number]), column]
+    return by_sentence
 
 
 def _batch_scores(network: TaggerNetwork, tagger: TaggerModel, sentences: Sentences) -> Array:
@@ -251,12 +251,12 @@ def sequence_scores(tagger: TaggerModel) -> tuple[Array, Array, Array]:
 def decoded(tagger: TaggerModel, scores: Sequence[Array]) -> list[Array]:
     """Return the best label numbers of each sentence."""
     if tagger.settings.decoder == "softmax":
-        return [found.argmax(1) for found in scores]
+        return [sentence.argmax(1) for sentence in scores]
     parts = sequence_scores(tagger)
-    lengths = np.array([len(found) for found in scores])
+    lengths = np.array([len(sentence) for sentence in scores])
     padded = np.zeros((lengths.max(), len(scores), len(tagger.labels)))
-    for column, found in enumerate(scores):
-        padded[: len(found), column] = found
+    for column, sentence in enumerate(scores):
+        padded[: len(sentence), column] = sentence
     paths = viterbi(padded, lengths, *parts)
     return [paths[:length, column] for column, length in enumerate(lengths)]
 

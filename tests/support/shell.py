@@ -125,7 +125,7 @@ def in_terminal(
     return Result(os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace"), "")
 
 
-def inside(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
+def seqtool_in_process(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
     """Run seqtool in this process, which takes milliseconds; standard input is empty.
 
     Args:

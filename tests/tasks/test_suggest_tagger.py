@@ -14,7 +14,7 @@ from seqtool.errors import DataError
 from seqtool.settings import TaggerSettings
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_tagger import suggest_tagger
-from tests.support.shell import inside
+from tests.support.shell import seqtool_in_process
 
 PEOPLE, PLACES, VERBS = ("Anna", "Bob", "Eva Meier"), ("Rome", "New York"), ("saw", "left")
 
@@ -134,7 +134,7 @@ def test_settings_of_the_user_replace_detection(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "\n\n", "only one column\n"], ids=["empty", "blank", "no labels"])
 def test_file_without_labels_is_one_error(tmp_path: Path, text: str) -> None:
     (tmp_path / "f.conll").write_text(text)
-    result = inside("train-tagger", "f.conll", cwd=tmp_path)
+    result = seqtool_in_process("train-tagger", "f.conll", cwd=tmp_path)
     if "column" not in text:
         assert (
             result.code == 2
@@ -152,12 +152,14 @@ def test_file_without_config_is_trained_tagged_and_evaluated(tmp_path: Path) -> 
     (tmp_path / "names.tsv").write_text(text)
     (tmp_path / "test.tsv").write_text(text)
     few = ("--set", "training.epochs=4", "--set", "model.hidden_size=16", "--set", "model.features=standard")
-    trained = inside("train-tagger", "names.tsv", "--test", "test.tsv", *few, "--json", cwd=tmp_path)
+    trained = seqtool_in_process(
+        "train-tagger", "names.tsv", "--test", "test.tsv", *few, "--json", cwd=tmp_path
+    )
     assert trained.code == 0, trained.stderr
     assert json.loads(trained.stdout)["scores"]["test_f1"] > 0.9
-    tagged = inside("tag", "Bob left New York .", cwd=tmp_path)
+    tagged = seqtool_in_process("tag", "Bob left New York .", cwd=tmp_path)
     assert tagged.stdout == "Bob\tB-PER\nleft\tO\nNew\tB-LOC\nYork\tI-LOC\n.\tO\n\n"
-    again = inside("evaluate", "names", cwd=tmp_path)
+    again = seqtool_in_process("evaluate", "names", cwd=tmp_path)
     assert again.code == 0 and "on " in again.lines[0] and "test.tsv" in again.lines[0]
     # The config of the run contains the detected layout, and the file is written in that layout.
     config = yaml.safe_load((tmp_path / "runs/names/config.yaml").read_text())
@@ -165,6 +167,6 @@ def test_file_without_config_is_trained_tagged_and_evaluated(tmp_path: Path) -> 
         config["data"]["columns"] == ["column1", "form", "column3", "column4"]
         and config["data"]["label"] == "column3"
     )
-    filled = inside("tag", "--file", "names.tsv", "--input-format", "conll", cwd=tmp_path)
+    filled = seqtool_in_process("tag", "--file", "names.tsv", "--input-format", "conll", cwd=tmp_path)
     assert filled.stdout.splitlines()[0].split("\t")[:2] == text.splitlines()[0].split("\t")[:2]
     assert len(filled.lines) == len(text.splitlines())

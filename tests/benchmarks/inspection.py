@@ -1,6 +1,6 @@
 """Time of inspecting a model: the report of a run, and the ranking of the units of an LSTM of 512 units.
 
-    python tests/benchmarks/inside.py --run runs/ewt
+    python tests/benchmarks/inspection.py --run runs/ewt
 
 The report is a whole process; its peer is a process that only imports the libraries for drawing. The ranking
 reads 100,000 characters; its peer is an LSTM of torch of the same size that reads the same streams and ranks
