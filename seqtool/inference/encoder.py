@@ -1,9 +1,9 @@
 """The recurrent stack: layers of cells over packed sequences, or one symbol at a time.
 
 Sequences of different lengths are packed step by step, so that padding is neither stored nor computed
-(`Packing`). The first layer receives the input part of its gates from a table with one row per distinct word
-or symbol (`TableGates`). Deeper layers, and input with too many distinct values for a table, compute it block
-by block (`DenseGates`). Memory for gates therefore does not grow with the length of a sequence.
+(`Packing`). The first layer takes the input part of its gates from a table with one row per distinct word or
+symbol (`TableGates`). Deeper layers compute the input part of their gates block by block (`DenseGates`).
+Memory for gates therefore does not grow with the length of a sequence.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from seqtool.inference.cells import Cell, LayerState, Stepper
 from seqtool.settings import RecurrentModel
 from seqtool.types import Array, Arrays
 
-State = tuple[LayerState, ...]  # of each layer
+State = tuple[LayerState, ...]  # one per layer
 
-_BLOCK = 1 << 18  # numbers in a block of gates: one megabyte, which fits in the cache of a core
+_BLOCK = 1 << 18  # gate values in a block: 1 MB in float32, which fits in the cache of a core
 RANDOM_MEAN = 0.5  # mean of U(0, 1), from which training draws random initial states
 
 
 @dataclass(frozen=True)
 class Packing:
-    """Positions of the steps of packed sequences.
+    """Layout of packed sequences: the place of each step of each sequence in one array.
 
     The sequences of a batch are sorted by length, longest first. Step t of sequence b is stored at place
     `offsets[t] + b`. The places of one step are contiguous and belong to the sequences that have not ended.
@@ -49,7 +49,7 @@ class Packing:
 
     @classmethod
     def equal(cls, steps: int, batch: int) -> Packing:
-        """Return the packing of sequences of equal length, with the places of an array (steps, batch)."""
+        """Return the packing of sequences of equal length. Places are those of an array (steps, batch)."""
         return cls(np.full(batch, steps), np.arange(steps + 1) * batch)
 
     @property
@@ -75,17 +75,17 @@ class Packing:
 
     @cached_property
     def backward(self) -> Array:
-        """Place that the backward direction reads at each place: (total,)."""
+        """For each place, the place that the backward direction reads at the same step: (total,)."""
         places: Array = self.offsets[self.lengths[self.columns] - 1 - self.steps] + self.columns
         return places
 
     def positions(self, starts: Array) -> Array:
-        """Return the position (total,) of each place in a text where sequence b starts at `starts[b]`."""
+        """Return the position of each place (total,) in a text in which sequence b starts at `starts[b]`."""
         positions: Array = starts[self.columns] + self.steps
         return positions
 
     def blocks(self, rows: int) -> list[tuple[int, int]]:
-        """Cut the steps into ranges of at least one step and, where possible, at most `rows` places."""
+        """Cut the steps into ranges (first, end). A range of several steps has at most `rows` places."""
         ranges, first, last = [], 0, len(self.offsets) - 1
         while first < last:
             stop = int(np.searchsorted(self.offsets, self.offsets[first] + rows, side="right")) - 1
@@ -106,7 +106,7 @@ class Gates(Protocol):
 
 
 class TableGates:
-    """Gates taken from rows of a table."""
+    """Input part of gates, taken from rows of a table."""
 
     def __init__(self, table: Array, rows: Array, backward: Array | None = None) -> None:
         """Select rows of a table.
@@ -130,12 +130,12 @@ class TableGates:
         if len(self._buffer) < size:
             self._buffer = np.empty(size, np.float32)
         out = self._buffer[:size].reshape(*index.shape, -1)
-        np.take(self._table, index, axis=0, out=out, mode="clip")  # other modes copy through a buffer
+        np.take(self._table, index, axis=0, out=out, mode="clip")  # the default mode copies through a buffer
         return out
 
 
 class DenseGates:
-    """Gates computed from inputs (total, input)."""
+    """Input part of gates, computed from the inputs of a layer (total, input)."""
 
     def __init__(self, cell: Cell, x: Array, backward: Array | None = None) -> None:
         self._cell = cell
@@ -151,7 +151,7 @@ class DenseGates:
 
 @dataclass
 class StateRecorder:
-    """Records states and gates: `encoder.0.h`, or `encoder.0.backward.h` with two directions.
+    """Record states and gates by name: `encoder.0.h`, or `encoder.0.backward.h` with two directions.
 
     Attributes:
         names: names to record; None records all.
@@ -162,10 +162,12 @@ class StateRecorder:
     arrays: dict[str, Array] = field(default_factory=dict)
 
     def record(self, layer: int, stepper: Stepper, places: Sequence[Array | slice], total: int) -> None:
-        """Record the values of a stepper.
+        """Record the state and the gates of one step of a layer.
 
         Args:
-            places: for each direction, the places of the unfinished sequences.
+            layer: number of the layer, from 0.
+            stepper: the layer after the step.
+            places: for each direction, the places of the sequences that have not ended.
             total: number of all places.
         """
         for part, values in stepper.named_values().items():
@@ -184,8 +186,8 @@ class Encoder:
 
     Attributes:
         cells: one per layer.
-        initial: initial state of each layer, its arrays (directions, hidden).
-        residual: from the second layer on, the input of a layer is added to its output.
+        initial: initial state of each layer: arrays (directions, hidden).
+        residual: whether the input of each layer except the first is added to its output.
     """
 
     cells: tuple[Cell, ...]
@@ -227,14 +229,16 @@ class Encoder:
         """Run all layers over packed sequences.
 
         Args:
-            gates: input gates of the first layer.
+            gates: input part of the gates of the first layer.
+            packing: layout of the sequences.
             state: state before the first step; by default the initial state.
-            recorder: records states and gates.
+            recorder: recorder of states and gates.
             output: output weights (width, labels), applied to the last layer block by block. The states of
-                the last layer are then never held as a whole.
+                the last layer are then not stored.
 
         Returns:
-            y (total, width or labels) by place, and the state of each sequence after its last step.
+            y (total, width) by place, or (total, labels) with `output`; and the state of each sequence after
+            its last step.
         """
         zero = [state is None and not any(part.any() for part in parts) for parts in self.initial]
         state = state or self.initial_state(packing.batch)
@@ -253,14 +257,15 @@ class Encoder:
         return x, tuple(final)
 
     def steppers(self, state: State) -> list[Stepper]:
-        """Return steppers of all layers for input symbol by symbol. They start from a copy of the state."""
+        """Return one stepper per layer, to read one symbol at a time. They start from a copy of the state."""
         return [cell.stepper(parts) for cell, parts in zip(self.cells, state, strict=True)]
 
     def advance(self, steppers: Sequence[Stepper], gates: Array) -> Array:
         """Advance one-directional layers by one symbol.
 
         Args:
-            gates: input gates of the first layer, (1, batch, gates * hidden).
+            steppers: result of `steppers`.
+            gates: input part of the gates of the first layer (1, batch, gates * hidden).
 
         Returns:
             y (batch, width), valid until the next call.
@@ -293,7 +298,7 @@ def _run_layer(
     recorder: StateRecorder | None,
     output: Array | None,
 ) -> Array:
-    """Run one layer: return y (total, directions * hidden), or with output weights (total, labels)."""
+    """Run one layer and return y (total, directions * hidden), or (total, labels) with output weights."""
     cell = stepper.cell
     weights = None if output is None else output.reshape(cell.directions, cell.hidden, -1)
     y = _result_array(packing.total, cell, weights)
@@ -333,6 +338,6 @@ def _result_array(total: int, cell: Cell, weights: Array | None) -> Array:
 
 
 def _places(packing: Packing, first: int, last: int, directions: int) -> list[Array | slice]:
-    """Return, for each direction, the places that the results of a range of places belong to."""
+    """Return, for each direction, the places to which the results of a range of places are written."""
     forward: list[Array | slice] = [slice(first, last)]
     return [*forward, packing.backward[first:last]] if directions == 2 else forward

@@ -1,4 +1,4 @@
-"""A trained tagger: sentences in, labels out."""
+"""Inference with a trained tagger: from sentences to labels."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ class _Batch(NamedTuple):
     """Scores of some sentences, packed.
 
     Attributes:
-        numbers: indices of the sentences, the longest first: (batch,).
+        numbers: indices of the sentences (batch,), the longest sentence first.
         packing: packing of the sentences.
-        positions: position of each place when the sentences follow each other: (total,).
-        scores: (total, labels).
+        positions: index of each place (total,) in the concatenated sentences.
+        scores: network's scores (total, labels) by place.
     """
 
     numbers: Array
@@ -49,11 +49,11 @@ class _Batch(NamedTuple):
 
     @property
     def starts(self) -> list[int]:
-        """Start of each sentence among the positions, then the number of positions."""
+        """Start of each sentence in the concatenated sentences, then the number of tokens."""
         return [0, *np.cumsum(self.packing.lengths).tolist()]
 
     def unpack(self, packed: Array) -> Array:
-        """Return values of places (total, …) in the order of positions."""
+        """Return values by place (total, …) in the order of the concatenated sentences."""
         values = np.empty_like(packed)
         values[self.positions] = packed
         return values
@@ -63,14 +63,15 @@ class TaggerModel:
     """A trained tagger. It can be pickled and shared by threads; a lock protects the word cache.
 
     Attributes:
-        settings: settings of the network, presets expanded.
+        settings: settings of the network, with presets resolved.
         labels: labels of the network, in `inner_scheme`.
         scheme: span scheme of the labels that are returned.
         inner_scheme: span scheme of the network's labels.
-        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script that needs tokens as
-            input.
-        encoder: features of words, and the words of the training data.
-        start, transitions, end: scores of label sequences; zeros for the softmax decoder.
+        tokenizer: tokenizer for raw text: `whitespace`, `basic`, or None for a script without spaces between
+            words.
+        encoder: encoder of word features; it contains the words of the training data.
+        start, end: scores of the first and the last label (labels,); zeros for the softmax decoder.
+        transitions: scores of label pairs (previous label, label); zeros for the softmax decoder.
     """
 
     def __init__(self, config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> None:
@@ -115,7 +116,7 @@ class TaggerModel:
         return ["O", *(f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes)]
 
     def known(self, token: str) -> bool:
-        """Return whether the training data contained the form of a token."""
+        """Return whether the training data contain the form of a token."""
         return self.encoder.is_known(token)
 
     # --- labels ---------------------------------------------------------------------------------------------
@@ -123,8 +124,8 @@ class TaggerModel:
     def tag(self, sentences: Sequence[Sentence]) -> list[list[str]]:
         """Return the best labels of each sentence's tokens, in the scheme of the training files.
 
-        Pass many sentences at once, since sentences of similar length are computed together. For an unlimited
-        stream, some thousand words per call are enough.
+        Pass many sentences in one call, because sentences of similar length are computed together. For a long
+        stream of sentences, pass a few thousand words per call.
         """
         labels: list[list[str]] = [[] for _ in sentences]
         for batch in self._batches(sentences):
@@ -152,7 +153,8 @@ class TaggerModel:
     def tag_with_probabilities(self, sentences: Sequence[Sentence]) -> list[tuple[list[str], Array]]:
         """Return the best labels and their probabilities (tokens,).
 
-        The probability of a label is the marginal of a CRF, otherwise the softmax at the token alone.
+        With a CRF, the probability of a label is its marginal probability. Otherwise it is the softmax of the
+        scores of the token.
         """
         results: list[tuple[list[str], Array]] = [([], np.zeros(0)) for _ in sentences]
         for batch in self._batches(sentences):
@@ -166,7 +168,7 @@ class TaggerModel:
         return results
 
     def probabilities(self, sentences: Sequence[Sentence]) -> list[Array]:
-        """Return the probabilities (tokens, labels) of all `labels`, as in `tag_with_probabilities`."""
+        """Return the probabilities of all `labels` (tokens, labels), as in `tag_with_probabilities`."""
         return [self._label_probabilities(scores) for scores in self.scores(sentences)]
 
     def _label_probabilities(self, scores: Array) -> Array:
@@ -178,9 +180,9 @@ class TaggerModel:
     def nbest(self, sentence: Sentence, count: int) -> list[tuple[list[str], float]]:
         """Return the best label sequences of a sentence with their log probabilities, by exact search.
 
-        With constraints, the probability is relative to all well-formed sequences. Fewer sequences are
-        returned if there are no more, or if several sequences are equal in the scheme of the training files
-        (as with IO).
+        With constraints, the probabilities of all well-formed sequences sum to 1. Fewer than `count`
+        sequences are returned if there are no more, or if several sequences become equal in the scheme of the
+        training files, as with IO.
         """
         if not sentence:
             return [([], 0.0)]
@@ -210,7 +212,7 @@ class TaggerModel:
         return results
 
     def states(self, sentence: Sentence, names: Collection[str] | None = None) -> dict[str, Array]:
-        """Return states and gates at each token, (tokens, hidden), by names such as `encoder.0.backward.c`.
+        """Return states and gates (tokens, hidden) by name, such as `encoder.0.backward.c`.
 
         Args:
             names: names to return; None returns all.
@@ -238,7 +240,7 @@ class TaggerModel:
             yield _Batch(numbers, packing, positions, scores)
 
     def _fit_to_cache(self, sentences: Sequence[Sentence], numbers: Array) -> tuple[Array, list[str]]:
-        """Halve a batch until the cache can hold its distinct words. Return the rest and its tokens."""
+        """Halve a batch until the cache can hold its words; return the remaining numbers and tokens."""
         while True:
             tokens = [token for number in numbers.tolist() for token in sentences[number]]
             if len(numbers) == 1 or self._cache.fits(tokens):
@@ -250,9 +252,9 @@ class TaggerModel:
     ) -> Array:
         """Return the scores of packed sentences without the bias: (total, labels)."""
         backward = packing.backward if self._recurrent.cells[0].directions == 2 else None
-        with self._cache.lookup(tokens) as found:
-            if found is not None:
-                table, rows = found
+        with self._cache.lookup(tokens) as entry:
+            if entry is not None:
+                table, rows = entry
                 gates = TableGates(table, rows[positions], backward)
                 return self._recurrent.run(gates, packing, None, recorder, self._output)[0]
         word_gates = WordGates(self._cache, tokens, positions, backward)

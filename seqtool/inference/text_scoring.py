@@ -1,9 +1,9 @@
 """Losses and states of symbols in texts of any length.
 
-State can be carried in two ways. `carried`: the text is cut into contiguous streams that are read side by
-side. Each stream first reads the symbols before it, which are not scored. The result equals a single pass
-within 1e-3 nats per symbol. `blocks`: the text is cut into blocks of N symbols, and each block starts from
-the initial state.
+There are two protocols. `carried`: the text is cut into contiguous streams that are read in parallel. Each
+stream first reads the symbols before it, which are not scored (warm-up). The result equals that of a single
+pass within 1e-3 nats per symbol. `blocks`: the text is cut into blocks of N symbols, and each block starts
+from the initial state.
 
 Results of long texts are yielded in parts, so that memory does not grow with the length of the text.
 """
@@ -21,14 +21,13 @@ from seqtool.inference.encoder import Packing, State
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
 from seqtool.types import Array
 
-LossParts = Iterator[
-    tuple[Array, Array]
-]  # positions (count,) of symbols, and the nats (count,) of the next ones
+# Positions of symbols (count,), and the losses of the symbols after them in nats (count,).
+LossParts = Iterator[tuple[Array, Array]]
 
 STREAMS = 32
-WARM_UP = 256  # symbols that a stream reads before the first one that is scored
-_BLOCKS = 128  # blocks that are read together
-_SCORES = 1 << 21  # scores that are held in memory at once
+WARM_UP = 256  # symbols that a stream reads before its first scored symbol
+_BLOCKS = 128  # blocks that are read in parallel
+_SCORES = 1 << 21  # largest number of scores in memory
 
 
 @dataclass(frozen=True)
@@ -36,9 +35,9 @@ class TextScores:
     """Losses of the symbols of a text.
 
     Attributes:
-        symbols: the symbols that were predicted.
-        losses: nats of each symbol: (symbols,), float64.
-        bytes: size of these symbols in UTF-8.
+        symbols: the predicted symbols.
+        losses: loss of each symbol in nats (symbols,), float64.
+        bytes: number of bytes of these symbols in UTF-8.
     """
 
     symbols: tuple[str, ...]
@@ -47,7 +46,7 @@ class TextScores:
 
     @property
     def total(self) -> float:
-        """Nats of all symbols."""
+        """Sum of the losses in nats."""
         return float(self.losses.sum())
 
     @property
@@ -57,22 +56,22 @@ class TextScores:
 
     @property
     def mean(self) -> float | None:
-        """Nats per symbol; None without symbols."""
+        """Mean loss in nats per symbol; None without symbols."""
         return self.total / self.count if self.count else None
 
     @property
     def bits(self) -> float | None:
-        """Bits per symbol."""
+        """Mean loss in bits per symbol; None without symbols."""
         return None if self.mean is None else self.mean / math.log(2)
 
     @property
     def bits_per_byte(self) -> float | None:
-        """Bits per byte of the text in UTF-8, comparable between models of characters and of bytes."""
+        """Bits per byte of UTF-8, for comparing models of characters and of bytes; None without bytes."""
         return self.total / math.log(2) / self.bytes if self.bytes else None
 
     @property
     def perplexity(self) -> float | None:
-        """Number of equally likely symbols that are as hard to predict."""
+        """Perplexity per symbol: the exponential of the mean loss; None without symbols."""
         return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
@@ -80,14 +79,14 @@ class TextScores:
 
 
 def carried_losses(network: TextNetwork, ids: Array, streams: int | None = None) -> Array:
-    """Return the nats of each symbol except the first, with carried state.
+    """Return the loss in nats of each symbol except the first, with carried state.
 
     Args:
         ids: symbol numbers (length,).
-        streams: number of streams; 1 reads in a single pass; None chooses up to 32 by the length.
+        streams: number of streams; 1 reads the text in a single pass; None chooses 1 to 32 by the length.
 
     Returns:
-        (length - 1,), float64.
+        losses (length - 1,), float64.
     """
     losses = np.zeros(max(0, len(ids) - 1))
     for positions, nats in iter_carried_losses(network, ids, streams):
@@ -106,11 +105,12 @@ def iter_carried_losses(network: TextNetwork, ids: Array, streams: int | None = 
 
 
 def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts:
-    """Yield the nats of each symbol except the first. Each block of the text starts from the initial state.
+    """Yield the loss in nats of each symbol except the first. Each block starts from the initial state.
 
     Args:
         ids: symbol numbers (length,).
-        block: symbols in a block. The symbol after position k is predicted from `k % block + 1` symbols.
+        block: number of symbols in a block. The symbol after position k is predicted from `k % block + 1`
+            symbols.
     """
     count = max(0, len(ids) - 1)
     width = max(1, min(_BLOCKS, _SCORES // (block * network.symbol_count)))
@@ -127,9 +127,15 @@ def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts
 
 
 def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Array]:
-    """Return the nats of each symbol except the first of sequences (length,).
+    """Return the loss in nats of each symbol except the first, for each sequence.
 
     Each sequence starts from the initial state. Sequences of similar length are computed together.
+
+    Args:
+        sequences: symbol numbers of each sequence (length,).
+
+    Returns:
+        losses (length - 1,) of each sequence, float64; empty for a sequence of length 0 or 1.
     """
     lengths = np.array([len(sequence) - 1 for sequence in sequences], np.int64)
     order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
@@ -151,7 +157,7 @@ def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Ar
 
 
 def _log_probabilities(logits: Array, targets: Array) -> Array:
-    """Return the log probability of the target of each row."""
+    """Return the log probability of the target in each row of logits: (rows,)."""
     rows = np.arange(len(targets))
     chosen: Array = log_softmax(logits)[rows, np.asarray(targets, np.int64)]
     return chosen
@@ -161,7 +167,7 @@ def _log_probabilities(logits: Array, targets: Array) -> Array:
 
 
 def carried_states(network: TextNetwork, ids: Array, names: Collection[str] | None) -> dict[str, Array]:
-    """Return states, gates and `logits` after each symbol, (length, …) by name, with carried state.
+    """Return states, gates and `logits` after each symbol (length, …), by name, with carried state.
 
     Args:
         ids: symbol numbers (length,).
@@ -189,14 +195,14 @@ def iter_carried_states(
 
 
 def stream_count(length: int) -> int:
-    """Return the number of streams for a text. Warming them up adds at most a quarter to its length."""
+    """Return the number of streams for a text. Their warm-up adds at most a quarter to its length."""
     return max(1, min(STREAMS, length // (4 * WARM_UP)))
 
 
 def _read_streams(
     network: TextNetwork, ids: Array, streams: int, names: Collection[str] | None
 ) -> Iterator[tuple[Array, dict[str, Array], Array]]:
-    """Read a text as streams side by side.
+    """Read a text as parallel streams.
 
     Yields:
         The positions of a range of symbols (time, streams), their arrays (time, streams, …), and a mask
@@ -208,7 +214,7 @@ def _read_streams(
     starts = np.arange(streams) * length
     state = network.initial_state(streams)
     if streams > 1:
-        # No symbols precede the first stream. It reads arbitrary ones and then starts from the initial state.
+        # No symbols precede the first stream. It warms up on arbitrary symbols, and its state is then reset.
         _, warm = network.forward(_symbols_at(ids, np.arange(-WARM_UP, 0)[:, None] + starts), state)
         state = _reset_first(warm, state)
     settings = network.settings
@@ -235,6 +241,6 @@ def _reset_first(warm: State, initial: State) -> State:
 
 
 def _ranges(length: int, row: int) -> Iterator[slice]:
-    """Cut `length` rows of `row` scores into ranges that fit in memory."""
+    """Cut `length` rows of `row` scores each into ranges of at most `_SCORES` scores."""
     rows = max(1, _SCORES // row)
     return (slice(start, min(start + rows, length)) for start in range(0, length, rows))

@@ -1,7 +1,7 @@
-"""Word features, and their encoding as integers, alike in training and inference.
+"""Word features and their encoding as integers, for training and inference.
 
-A feature is a string function of a word, such as its suffix. Its values are numbered in the order in which
-training words first have them. Pretrained vectors are read in `word_vectors.py`.
+A feature is a string function of a word, such as its suffix. Its values are numbered in the order of their
+first appearance in the training words. Pretrained vectors are read in `word_vectors.py`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,22 @@ from seqtool.types import Array, Json
 if TYPE_CHECKING:
     from seqtool.data.tagging.word_vectors import PretrainedVectors
 
-CHARACTER_FEATURES = ("char_cnn", "char_lstm")  # computed from the characters of a word; others are looked up
-LONGEST_RUN = 4
+# A network computes these features from the characters of a word. Other features are looked up in a table.
+CHARACTER_FEATURES = ("char_cnn", "char_lstm")
+LONGEST_RUN = 4  # equal kinds of characters in a row that a shape shows
 LONGEST_SHAPE = 24
 REPEATED = re.compile(rf"(.)\1{{{LONGEST_RUN},}}", re.DOTALL)
 
-UNKNOWN_CHARACTER, BEGIN, END = range(3)  # an unseen character, and the two marks around a word
+UNKNOWN_CHARACTER, BEGIN, END = range(3)  # numbers of an unknown character and of the marks around a word
 FIRST_CHARACTER = 3
-LONGEST_WORD = 64  # of a longer word, character features read the first and last 32 characters
+LONGEST_WORD = 64  # character features read only the first and last 32 characters of a longer word
 
 
 # --- features -----------------------------------------------------------------------------------------------
 
 
 def feature_values(feature: Feature, words: Sequence[str]) -> Sequence[str]:
-    """Return the value of a looked-up feature for each word: for vectors and forms, the word itself."""
+    """Return the value of a feature for each word. The value of a form or a vector is the word itself."""
     length = feature.length
     if feature.name == "lower":
         return [word.lower() for word in words]
@@ -50,15 +51,14 @@ def feature_values(feature: Feature, words: Sequence[str]) -> Sequence[str]:
 
 
 def shape(word: str) -> str:
-    """Return the kinds of a word's characters: `Berlin-2000` has the shape `Xxxxx-dddd`.
+    """Return the shape of a word: the kinds of its characters. `Berlin-2000` has the shape `Xxxxx-dddd`.
 
-    Upper case is X, lower case x, a digit d, a letter of a script without case c, a mark m; any other
-    character is itself. A run of more than four equal kinds counts as four, and at most 24 kinds are kept, so
-    that there are few shapes.
+    The kinds are X (upper case), x (lower case), d (digit), c (letter of a script without case) and m (mark).
+    The kind of any other character is the character itself. The number of shapes is kept small: a run of
+    equal kinds is cut to four, and the whole shape to 24 kinds.
     """
-    if (
-        word.isascii() and word.isalpha()
-    ):  # fast path: most words are in lower case, except for the first letter
+    # Fast path: most words are in lower case, except for the first letter.
+    if word.isascii() and word.isalpha():
         if word.islower():
             return "x" * min(len(word), LONGEST_RUN)
         if word.istitle():
@@ -70,7 +70,7 @@ def shape(word: str) -> str:
 
 
 class _Kinds(dict[int, str]):
-    """Kind of each character, computed on first use."""
+    """Kind of each character by code point, computed on first use."""
 
     def __missing__(self, code: int) -> str:
         character = chr(code)
@@ -92,11 +92,12 @@ class EncodedWords:
     """Words as integers.
 
     Attributes:
-        ids: (words, looked-up features) int64, features in the order of the settings. A value not seen in
-            training is 0 if the feature has a row for unknown values, else -1.
-        characters: (words, longest word) int64, with begin and end marks, padded with -1; None without
-            character features.
-        lengths: (words,) lengths of the rows of `characters`, or None.
+        ids: numbers of feature values (words, looked-up features), int64. The features are in the order of
+            the settings. A value that does not occur in training is 0 if the feature has a row for unknown
+            values, else -1.
+        characters: character numbers (words, longest word + 2), int64, with begin and end marks, padded with
+            -1; None without character features.
+        lengths: number of characters and marks of each word (words,), int64; None without character features.
     """
 
     ids: Array
@@ -105,21 +106,22 @@ class EncodedWords:
 
 
 class WordEncoder:
-    """Encoder of the features of words.
+    """Encoder of words as numbers of feature values and of characters.
 
     Args:
         features: features in the order of the settings.
-        values: numbered values of each feature; None for character features.
-        characters: characters that have a number; None without character features.
+        values: values of each feature in the order of their numbers; None for character features.
+        characters: characters in the order of their numbers; None without character features.
         counts: training words with their frequencies.
         normalize: `nfc` or `none`: normalization of a word before it is looked up.
-        vectors: initial rows of pretrained vectors, by the index of their feature.
+        vectors: pretrained vectors (words, dimensions), by the index of their feature.
 
     Attributes:
-        features: as above.
-        normalize: as above.
-        characters: as above; the first one has the number 3.
-        vectors: as above; not part of the JSON.
+        features: features in the order of the settings.
+        normalize: `nfc` or `none`.
+        characters: characters in the order of their numbers, which start at 3; None without character
+            features.
+        vectors: pretrained vectors by the index of their feature. `to_json` does not contain them.
     """
 
     def __init__(
@@ -156,7 +158,7 @@ class WordEncoder:
             features: features of the model, with presets resolved.
             counts: normalized training words with their frequencies, in order of first appearance.
             normalize: `nfc` or `none`: normalization of a word before it is looked up.
-            vectors: pretrained vectors by the index of their feature; a missing one has no words.
+            vectors: pretrained vectors by the index of their feature. A feature without vectors has no words.
         """
         tables = dict(vectors or {})
         values: list[Sequence[str] | None] = []
@@ -182,13 +184,13 @@ class WordEncoder:
 
     @classmethod
     def from_json(cls, features: Sequence[Feature], vocab: Mapping[str, Any], normalize: str) -> WordEncoder:
-        """Return the encoder whose `to_json` is part of `vocab`."""
+        """Return the encoder of a `vocab.json`, which contains the result of `to_json`."""
         return cls(features, vocab["features"], vocab["characters"], form_counts(vocab), normalize)
 
     def rows(self, index: int) -> int:
         """Return the number of rows in the table of a feature, including the row for unknown values.
 
-        A character feature has no table: 0.
+        A character feature has no table, so the result is 0.
         """
         rows = self._rows[index]
         return 0 if rows is None else len(rows) + _first_row(self.features[index])
@@ -206,7 +208,7 @@ class WordEncoder:
         return {form[-1] for form in self._counts if len(form) > 1}
 
     def encode(self, forms: Sequence[str]) -> EncodedWords:
-        """Encode words. They should be distinct: the same word is encoded again each time."""
+        """Encode words. Pass distinct words, because each repeated word is encoded again."""
         words = [self._normalized(form) for form in forms]
         lookups = [
             (feature, rows)
@@ -222,7 +224,7 @@ class WordEncoder:
         return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
 
     def _encode_characters(self, words: Sequence[str]) -> tuple[Array | None, Array | None]:
-        """Return characters (words, longest word) between their marks, and lengths (words,)."""
+        """Return `characters` and `lengths` of `EncodedWords`."""
         if self._alphabet is None:
             return None, None
         half = LONGEST_WORD // 2
@@ -245,7 +247,7 @@ def form_counts(vocab: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _row_numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]) -> Iterator[int]:
-    """Yield the row of a looked-up feature for each word."""
+    """Yield the row of each word in the table of a feature."""
     missing = _first_row(feature) - 1
     if feature.name == "vectors":
         return (rows[word] if word in rows else rows.get(word.lower(), missing) for word in words)
@@ -253,7 +255,7 @@ def _row_numbers(feature: Feature, rows: Mapping[str, int], words: Sequence[str]
 
 
 def _first_row(feature: Feature) -> int:
-    """Return the row of a feature's first value: 1 if row 0 is for unknown values."""
+    """Return the row of a feature's first value: 1 if row 0 is for unknown values, else 0."""
     return int(feature.unknown or feature.name == "vectors")
 
 
@@ -284,7 +286,7 @@ def _known_characters(features: Sequence[Feature], counts: Mapping[str, int]) ->
 
 
 def _alphabet(characters: Sequence[str]) -> SymbolVocabulary:
-    """Return the numbers of characters. The marks come first; their long names never occur as characters."""
+    """Return the vocabulary of characters. Marks come first; no character equals their long names."""
     marks = ["unknown", "begin", "end"]
     assert len(marks) == FIRST_CHARACTER
     return SymbolVocabulary([*marks, *characters], unknown=UNKNOWN_CHARACTER)

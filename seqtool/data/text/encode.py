@@ -1,7 +1,8 @@
 """Encoding of text files as symbol numbers, and the cache of encoded texts.
 
-Two passes over the files find the symbols and write their numbers, in constant memory. The cache keeps the
-result on disk under a hash of the files and settings. Later runs map it into memory.
+The first pass over the files finds the symbols, and the second pass writes their numbers. Both need constant
+memory. The cache stores the result on disk under a hash of the files and settings. Later runs map it into
+memory.
 """
 
 from __future__ import annotations
@@ -27,24 +28,25 @@ from seqtool.errors import DataError
 from seqtool.storage.atomic import writing
 from seqtool.types import Array, Arrays
 
-ENCODING_VERSION = 1  # part of the cache key; a change of the encoding gets another number
+ENCODING_VERSION = 1  # part of the cache key; must be increased when the encoding changes
 CODE_POINTS = 0x110000
 PIECE = 1 << 22  # symbols that are processed at once
 ABANDONED_AFTER = 86_400  # seconds after which an unfinished cache entry is deleted
 ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 _UNFINISHED = ".unfinished."
 _DESCRIPTION = "facts.json"
+# Errors of `_open` if an entry is missing or damaged.
 _INVALID_ENTRY = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
 class EncodedText:
-    """Symbol numbers, and the symbols in the order of their numbers.
+    """Texts as symbol numbers.
 
     Attributes:
-        symbols: one character for each symbol.
-        arrays: symbol numbers (length,) by name of the text, of the smallest unsigned type; memory-mapped if
-            there is a cache.
+        symbols: symbols in the order of their numbers, one character each.
+        arrays: symbol numbers (length,) of each text, by name. Their type is the smallest unsigned type that
+            holds all numbers. They are memory-mapped if there is a cache.
     """
 
     symbols: str
@@ -58,7 +60,7 @@ class EncodedFiles:
     Attributes:
         text: the encoded texts.
         hashes: SHA-256 of each file, by path.
-        key: JSON value that identifies files and settings in the cache.
+        key: cache key of the texts: a JSON value with file hashes and settings.
     """
 
     text: EncodedText
@@ -76,17 +78,19 @@ def encode_files(
     cache: TextCache,
     progress: ProgressCallback | None = None,
 ) -> EncodedFiles:
-    """Encode the files of each text, one after the other.
+    """Encode all texts. A text is the concatenation of its files.
 
     Args:
         paths: existing files by name of the text: `text`, `val`, `test`.
-        form: rules for reading them.
-        alphabet: the symbols in order; None: those of all the files, sorted.
-        cache: returns the result of an earlier run, or stores it.
-        progress: is called with the current action, the bytes done and their total.
+        form: rules for reading the files.
+        alphabet: symbols in the order of their numbers; None for the sorted symbols of all files.
+        cache: cache that is searched first; it stores a new result.
+        progress: called with the current action, the number of bytes done and the total number of bytes.
 
     Raises:
-        DataError: a file cannot be read as text, or has a symbol that is not in the alphabet.
+        DataError: a file cannot be read as text, contains a symbol that is not in the alphabet, or changed
+            while it was read.
+        SeqtoolError: the cache cannot be written.
     """
     before = _stamps(paths)
     hashes = {name: file_hashes(group) for name, group in paths.items()}
@@ -110,7 +114,7 @@ def encode_files(
 
 
 def _stamps(paths: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
-    """Return size and time of modification of every file."""
+    """Return the size and the modification time of every file."""
     status = [path.stat() for group in paths.values() for path in group]
     return [(stat.st_size, stat.st_mtime_ns) for stat in status]
 
@@ -151,7 +155,7 @@ def _codes(piece: str) -> Array:
 def _numbers(
     group: Sequence[Path], form: TextForm, symbols: str, progress: ProgressCallback | None
 ) -> Iterator[Array]:
-    """Yield the symbol numbers of files, piece by piece; a text of lines starts with the boundary."""
+    """Yield the symbol numbers of files in pieces. A text of lines starts with the boundary symbol."""
     table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
     table[_codes(symbols)] = np.arange(len(symbols))
     if form.boundary:
@@ -165,7 +169,14 @@ def _numbers(
 
 
 def renumber(text: EncodedText, symbols: str, key: object, cache: TextCache) -> EncodedText:
-    """Return the text with the numbers of a longer list of symbols; `key` is that of the files."""
+    """Return the text with the numbers of a longer list of symbols.
+
+    Args:
+        text: the encoded text.
+        symbols: list that contains all symbols of the text.
+        key: cache key of the encoded files.
+        cache: cache that is searched first; it stores a new result.
+    """
     table = np.array([symbols.index(symbol) for symbol in text.symbols], np.min_scalar_type(len(symbols)))
     return _translate(
         text, table, symbols, {"renumbered": key, "before": text.symbols, "symbols": symbols}, cache
@@ -175,14 +186,14 @@ def renumber(text: EncodedText, symbols: str, key: object, cache: TextCache) -> 
 def merge_rare(
     text: EncodedText, kept: Sequence[int], unknown: str, key: object, cache: TextCache
 ) -> EncodedText:
-    """Return the text with the unknown symbol, which comes last, in place of every symbol that is not kept.
+    """Replace every symbol that is not kept by the unknown symbol, which gets the last number.
 
     Args:
-        text: the text.
-        kept: numbers of the symbols that are kept, in order.
+        text: the encoded text.
+        kept: numbers of the symbols that are kept, in the order of their new numbers.
         unknown: the unknown symbol.
-        key: of the files.
-        cache: returns or stores the result.
+        key: cache key of the encoded files.
+        cache: cache that is searched first; it stores a new result.
     """
     symbols = "".join(text.symbols[number] for number in kept) + unknown
     table = np.full(len(text.symbols), len(kept), np.min_scalar_type(len(kept)))
@@ -191,7 +202,7 @@ def merge_rare(
 
 
 def _translate(text: EncodedText, table: Array, symbols: str, key: object, cache: TextCache) -> EncodedText:
-    """Return the text with each number replaced by its entry of the table."""
+    """Replace each number by its entry in the table (old numbers,)."""
     return cache.find(key) or cache.store(
         key,
         symbols,
@@ -200,7 +211,7 @@ def _translate(text: EncodedText, table: Array, symbols: str, key: object, cache
 
 
 def pieces_of(array: Array) -> Iterator[Array]:
-    """Yield an array piece by piece, and release the pages of a memory-mapped one."""
+    """Yield an array in pieces. After each piece, release the pages of a memory-mapped array."""
     for start in range(0, len(array), PIECE):
         yield np.asarray(array[start : start + PIECE])
         release_pages(array)
@@ -210,11 +221,11 @@ def pieces_of(array: Array) -> Iterator[Array]:
 
 
 class TextCache:
-    """Folder of encoded texts; without a folder, texts are in memory and nothing is kept.
+    """Cache of encoded texts in a directory. Without a directory, texts are only held in memory.
 
-    An entry is a folder with one plain file of numbers for each text and a JSON file with symbols and
-    lengths. It is written under a temporary name and then renamed, so that a crash leaves no half entry. An
-    entry of the wrong size is replaced.
+    An entry is a directory: a file of numbers for each text, and a JSON file with symbols and lengths. It is
+    written under a temporary name and then renamed, so that a crash leaves no incomplete entry. An entry
+    whose files have the wrong size is replaced.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -230,7 +241,12 @@ class TextCache:
             return None
 
     def store(self, key: object, symbols: str, numbers: Mapping[str, Iterable[Array]]) -> EncodedText:
-        """Store the texts of a key, whose numbers arrive piece by piece, and return them.
+        """Store the texts of a key and return them.
+
+        Args:
+            key: a JSON value.
+            symbols: symbols in the order of their numbers.
+            numbers: pieces (length,) of the symbol numbers of each text, by name.
 
         Raises:
             SeqtoolError: the entry cannot be written.
@@ -253,7 +269,7 @@ def _entry_name(key: object) -> str:
 
 
 def _delete_abandoned(folder: Path) -> None:
-    """Delete unfinished entries that a crash left more than a day ago."""
+    """Delete unfinished entries that are older than a day. A crash left them."""
     for entry in folder.glob(f"{_UNFINISHED}*"):
         with suppress(OSError):
             if time.time() - entry.stat().st_mtime > ABANDONED_AFTER:
@@ -282,7 +298,7 @@ def _write(
 
 
 def _write_array(path: Path, pieces: Iterable[Array], dtype: np.dtype[Any]) -> int:
-    """Write pieces one after the other, and return their total length."""
+    """Write the pieces of an array to a file, and return their total length."""
     length = 0
     with path.open("wb") as file:
         for piece in pieces:
