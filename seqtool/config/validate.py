@@ -1,7 +1,7 @@
-"""Validation: a tree of YAML nodes to settings, or to a list of mistakes with their positions and hints.
+"""Validation: conversion of a tree of YAML nodes to settings, or to mistakes with positions and hints.
 
-Pydantic finds the mistakes and their positions. The messages use the descriptions of the schema.
-Contradictions between valid values are added from the `checks` modules.
+Pydantic finds the mistakes and their positions. The messages use the descriptions of the schema. The `checks`
+modules find contradictions between valid values.
 """
 # ruff: noqa: PTH100, PTH111, PTH118 - pathlib cannot resolve `..` without following links
 
@@ -50,7 +50,7 @@ from seqtool.settings import CharSettings, Feature, Settings
 TYPE_ERRORS = frozenset(
     ("string_type", "tuple_type", "dict_type", "literal_error", "dataclass_type", "none_required")
 )
-# Values for required keys that are missing or wrong, so that the other settings can still be checked.
+# Values for required keys that are missing or wrong. With them, the other settings can still be checked.
 PLACEHOLDERS: dict[KeyPath, Any] = {("data",): {"train": "?"}, ("data", "train"): "?"}
 # Words of hints that do not name a wrong key.
 COMMON_WORDS = frozenset(
@@ -72,10 +72,14 @@ def contradictions(settings: Settings) -> list[Contradiction]:
 
 
 def build_settings(root: MappingNode, task: str) -> tuple[Settings | None, list[Mistake]]:
-    """Build settings from a tree.
+    """Build settings from the tree of a config.
+
+    Args:
+        root: the top level of the config.
+        task: name of the task.
 
     Returns:
-        The settings and all mistakes. With mistakes, the settings are incomplete or None.
+        The settings and all mistakes. If there are mistakes, the settings are incomplete or None.
     """
     mistakes: dict[KeyPath, Mistake] = {}
     values = _plain_values(root, (), task, mistakes)
@@ -119,8 +123,8 @@ def _words(text: str) -> set[str]:
 def _plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> Any:
     """Convert a node to strings, lists and dicts for pydantic.
 
-    Null is converted if the key accepts it, paths become absolute, and empty values are left out and added to
-    `mistakes`.
+    Null becomes None if the key accepts it. Paths become absolute. Empty values are added to `mistakes` and
+    left out of the result.
     """
     if isinstance(node, MappingNode):
         values = {}
@@ -198,11 +202,11 @@ def _validate(values: Any, root: MappingNode, task: str, mistakes: dict[KeyPath,
 
 
 def _distinct(root: MappingNode, task: str, errors: list[Any]) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the path and the type of one error per position: of a union, the error with the longest path."""
+    """Yield the path and the type of one error per position. For a union, it has the longest path."""
     types: dict[KeyPath, str] = {}
     for error in errors:
         path = _path_in_tree(root, error["loc"], error["type"])
-        # A user's key can have the same name as a branch of a union; the error is then in its parent.
+        # A key of the user can have the same name as a branch of a union. The error is then in its parent.
         while error["type"] in TYPE_ERRORS and type_at(task, path)[0] is Any:
             path = path[:-1]
         types.setdefault(path, error["type"])
@@ -315,7 +319,7 @@ def _near_key_of_other_section(name: str, task: str) -> str:
 
 
 def nearest(word: str, words: tuple[str, ...]) -> str:
-    """Return the most similar word, without regard to case and dashes; empty if none is similar."""
+    """Return the most similar word, or an empty text. Case is ignored, and a dash equals an underscore."""
     if len(word) > 100:
         return ""
     similar = get_close_matches(word.lower().replace("-", "_"), words, n=1, cutoff=0.6)

@@ -1,9 +1,9 @@
-"""Recurrent stack: layers of rnn, lstm or gru cells in one or both directions, on torch's fused kernels.
+"""Recurrent stack: layers of rnn, lstm or gru cells in one or both directions, with torch's fused kernels.
 
-The state is an argument and a result; no layer keeps it. Sequences are time-major and padded, not packed,
-because packed sequences are several times slower on a CPU. The backward direction reads each sequence
-reversed within its own length. Parameters have the names of a model directory: `0.forward.weight_ih` belongs
-to the forward direction of the first layer.
+The state is an argument and a result; no layer stores it. Sequences are time-major and padded. They are not
+packed, because packed sequences are several times slower on a CPU. The backward direction reads each sequence
+reversed within its own length. Parameters have the same names as in a model directory: `0.forward.weight_ih`
+belongs to the forward direction of the first layer.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ Network = TypeVar("Network", bound=nn.Module)
 
 @dataclass(frozen=True)
 class Masks:
-    """Locked dropout masks: the same at all steps of a window or sentence, and divided by the kept share.
+    """Locked dropout masks: each mask is the same at all steps of a window or sentence.
+
+    A mask is a factor: 0 for a dropped value, and 1 / (1 - dropout) for a kept value.
 
     Attributes:
-        input: on the input of the first layer (batch, input), or None.
-        between: on the output of each layer but the last (batch, width), or empty.
-        output: on the output of the last layer (batch, width), or None.
-        recurrent: on each recurrent matrix (gates * hidden, hidden), by layer and direction, or empty.
+        input: mask of the input of the first layer (batch, input), or None.
+        between: masks of the outputs of all layers except the last (batch, width), or empty.
+        output: mask of the output of the last layer (batch, width), or None.
+        recurrent: masks of the recurrent matrices (gates * hidden, hidden), by layer and direction, or empty.
     """
 
     input: Tensor | None = None
@@ -50,7 +52,7 @@ NO_MASKS = Masks()
 
 
 class Direction(nn.Module):
-    """One layer in one direction, with torch's memory layout, gate order and order of initial draws.
+    """One layer in one direction. Memory layout, gate order and random initialization are those of torch.
 
     Sources: Elman 1990 (rnn); Hochreiter and Schmidhuber 1997, with forget gates (lstm); Cho et al. 2014
     (gru).
@@ -70,7 +72,7 @@ class Direction(nn.Module):
             for weight in self.weights:
                 weight.uniform_(-bound, bound)
             if model.cell == "lstm" and model.forget_bias is not None:
-                # The cell adds both biases to a gate. One of them gets the value, the other 0.
+                # The cell adds both biases to a gate. One bias gets the value, and the other bias is 0.
                 self.bias_ih[hidden : 2 * hidden] = model.forget_bias
                 self.bias_hh[hidden : 2 * hidden] = 0.0
 
@@ -80,7 +82,7 @@ class Direction(nn.Module):
         return [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh]
 
     def flatten_parameters(self) -> None:
-        """Put the weights into one buffer on a GPU, as cuDNN needs them; on a CPU do nothing."""
+        """Move the weights to one buffer on a GPU, as cuDNN requires; on a CPU, do nothing."""
         if self.weight_ih.is_cuda:
             rnn = f"RNN_{self.nonlinearity.upper()}"
             pack_for_gpu(self.weights, rnn if self.cell == "rnn" else self.cell.upper())
@@ -93,8 +95,8 @@ class Direction(nn.Module):
         Args:
             x: input (time, batch, input) of at least one step.
             state: (h,) or (h, c), each (batch, hidden).
-            recurrent_mask: multiplies the recurrent matrix (gates * hidden, hidden): DropConnect, Merity et
-                al. 2018.
+            recurrent_mask: factor of the recurrent matrix (gates * hidden, hidden): DropConnect as in Merity
+                et al. 2018.
 
         Returns:
             y (time, batch, hidden) and the state after the last step.
@@ -102,7 +104,7 @@ class Direction(nn.Module):
         weight_hh = self.weight_hh if recurrent_mask is None else self.weight_hh * recurrent_mask
         weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
         before = [part.unsqueeze(0) for part in state]
-        # biases, layers, dropout, training, bidirectional, batch first
+        # Arguments of the kernel: has biases, layers, dropout, training, bidirectional, batch first.
         options = (True, 1, 0.0, self.training, False, False)
         if self.cell == "lstm":
             y, h, c = torch._VF.lstm(x, before, weights, *options)
@@ -113,9 +115,9 @@ class Direction(nn.Module):
 
 
 def flatten_parameters(network: Network) -> Network:
-    """Put the recurrent weights of a network into cuDNN's layout, if it is on a GPU, and return the network.
+    """Move the recurrent weights of a network on a GPU to cuDNN's layout, and return the network.
 
-    Call it after the network was moved to its device: moving a network separates the weights again.
+    Call this function after the network was moved to its device, because moving it separates the weights.
     """
     for module in network.modules():
         if isinstance(module, Direction):
@@ -124,7 +126,7 @@ def flatten_parameters(network: Network) -> Network:
 
 
 def add_directions(module: nn.Module, directions: list[Direction]) -> None:
-    """Register directions as submodules `forward` and `backward`, so that their weights get the stored names.
+    """Register directions as submodules `forward` and `backward`, the names in a model directory.
 
     `add_module` refuses `forward`, because every module has a method of that name. Python finds the method
     before the submodule, so the two do not conflict.
@@ -145,7 +147,7 @@ class Layer(nn.Module):
 
 
 class LearnedState(nn.Module):
-    """Learned initial state of one layer and direction, zero at first."""
+    """Learned initial state of one layer and direction. It is zero before training."""
 
     def __init__(self, model: RecurrentModel) -> None:
         super().__init__()
@@ -179,7 +181,7 @@ class InitialState(nn.Module):
         Args:
             batch: number of sequences.
             like: a weight of the network.
-            draw: source of a random state; without it the mean of the draws is used.
+            draw: generator of a random state; None returns the mean of random states, 0.5.
         """
         if self.learned:
             return tuple(
@@ -201,12 +203,13 @@ class InitialState(nn.Module):
 
 
 class RecurrentStack(nn.Module):
-    """Recurrent layers, each with the output of the one before as its input, and their initial state.
+    """Stack of recurrent layers with its initial state. Each layer reads the output of the previous layer.
 
     Attributes:
         input_size: width of the first layer's input.
         width: width of the last layer's output: hidden size times directions.
-        directions: of all layers, in the order of a `State`.
+        layers: layers, the first one first.
+        initial: initial state.
     """
 
     def __init__(self, model: RecurrentModel, input_size: int, *, bidirectional: bool = False) -> None:
@@ -230,7 +233,7 @@ class RecurrentStack(nn.Module):
 
         Args:
             batch: number of sequences.
-            draw: source of a `random` state in training; without it the mean of the draws, 0.5, is used.
+            draw: generator of a random state in training; None returns the mean of random states, 0.5.
         """
         return self.initial(batch, self.layers[0].directions[0].weight_hh, draw)  # type: ignore[no-any-return]
 
@@ -242,26 +245,28 @@ class RecurrentStack(nn.Module):
         Args:
             x: input (time, batch, input).
             state: as returned by `initial_state`.
-            masks: dropout of this step; None: no dropout.
-            back_index: order of the backward direction (time * batch,), from `reversal`; needed if
-                bidirectional.
+            masks: dropout masks of this step; None for no dropout.
+            back_index: result of `reversal` (time * batch,), if the stack is bidirectional.
 
         Returns:
-            y (time, batch, width) and the state after the last step. Since that step may be padding, the
-            state is meaningful only for sequences of equal length.
+            y (time, batch, width) and the state after the last step. That step may be padding, so the state
+            is meaningful only for sequences of equal length.
+
+        Raises:
+            ValueError: a bidirectional stack gets no `back_index`.
         """
         masks = masks or NO_MASKS
         if masks.input is not None:
             x = x * masks.input
-        after: list[tuple[Tensor, ...]] = []
+        last_states: list[tuple[Tensor, ...]] = []
         for index, layer in enumerate(self.layers):
-            y = self._run_layer(layer, x, state, masks, back_index, after)
+            y = self._run_layer(layer, x, state, masks, back_index, last_states)
             x = x + y if self.model.residual and index else y
             if index < len(masks.between):
                 x = x * masks.between[index]
         if masks.output is not None:
             x = x * masks.output
-        return x, tuple(after)
+        return x, tuple(last_states)
 
     @staticmethod
     def _run_layer(
@@ -270,15 +275,16 @@ class RecurrentStack(nn.Module):
         state: State,
         masks: Masks,
         back_index: Tensor | None,
-        after: list[tuple[Tensor, ...]],
+        last_states: list[tuple[Tensor, ...]],
     ) -> Tensor:
-        """Return the concatenated outputs of a layer's directions; append their last states to `after`."""
+        """Return the concatenated outputs of a layer's directions, and append to `last_states`."""
         outputs = []
         for number, direction in enumerate(layer.directions):
-            mask = masks.recurrent[len(after)] if masks.recurrent else None
-            y, last = direction(reorder(x, back_index) if number else x, state[len(after)], mask)
+            position = len(last_states)  # of this direction in a `State`
+            mask = masks.recurrent[position] if masks.recurrent else None
+            y, last = direction(reorder(x, back_index) if number else x, state[position], mask)
             outputs.append(reorder(y, back_index) if number else y)
-            after.append(last)
+            last_states.append(last)
         return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
 
 
@@ -286,14 +292,15 @@ class RecurrentStack(nn.Module):
 
 
 def reversal(lengths: Tensor, time: int) -> Tensor:
-    """Return the index that reverses each sequence within its length and keeps padding: its own inverse.
+    """Return the index that reverses each sequence within its length. It is its own inverse.
 
     Args:
         lengths: length of each sequence (batch,).
         time: steps of the padded batch.
 
     Returns:
-        For each position of the reversed, flattened batch its source position (time * batch,).
+        For each position of the flattened result, its source position (time * batch,). Padding is not
+        moved.
     """
     steps = torch.arange(time, device=lengths.device).unsqueeze(1)
     sources = torch.where(steps < lengths, lengths - 1 - steps, steps)
@@ -305,7 +312,7 @@ def reorder(x: Tensor, index: Tensor | None) -> Tensor:
     """Return x (time, batch, width) with its steps in the order of an index from `reversal`.
 
     Raises:
-        ValueError: there is no index.
+        ValueError: `index` is None.
     """
     if index is None:
         raise ValueError("a bidirectional stack needs back_index")

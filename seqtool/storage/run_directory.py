@@ -1,7 +1,7 @@
 """Run directories: start, resume and finish a run, and keep or replace an earlier run of the same name.
 
-An unfinished run is in `runs/<name>.partial`, under a lock. When it finishes, its directory is renamed to
-`runs/<name>`.
+The directory of an unfinished run is `runs/<name>.partial`, and it is locked. When the run is finished, the
+directory is renamed to `runs/<name>`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class RunDirectory:
 
     Attributes:
         final: path of the finished run.
-        path: present path.
+        path: current path of the run.
     """
 
     def __init__(self, root: Path, name: str) -> None:
@@ -53,21 +53,24 @@ class RunDirectory:
         """Check that a start would not delete the checkpoint of an interrupted run.
 
         Raises:
-            SeqtoolError: if it would.
+            SeqtoolError: there is a checkpoint, and neither `overwrite` nor `resume` is set.
         """
         if self.has_checkpoint() and not (overwrite or resume):
             raise SeqtoolError(
-                "an interrupted run of this name holds a checkpoint",
+                "an interrupted run of this name has a checkpoint",
                 place=str(self.path),
                 hint="resume it with --resume, or replace it with --overwrite",
             )
 
     def start(self, *, overwrite: bool = False, resume: bool = False) -> None:
-        """Lock the directory, delete what a crash left in it and, unless the run is resumed, empty it.
+        """Lock the directory and prepare it for training.
+
+        If the run is resumed, only the unfinished files of a crash are deleted. Otherwise all files are
+        deleted.
 
         Raises:
-            SeqtoolError: if another process holds the lock, if a checkpoint would be lost, or if nothing
-                can be written.
+            SeqtoolError: another process holds the lock, a checkpoint would be lost, or the directory cannot
+                be written.
         """
         with writing(self.path):
             self._lock = acquire_lock(self.path)
@@ -85,7 +88,7 @@ class RunDirectory:
             raise
 
     def _delete_remains_of_finish(self) -> None:
-        """Delete the files that `finish` leaves in the finished run if it is killed after the rename."""
+        """Delete checkpoints and lock of the finished run, which remain if `finish` was killed."""
         shutil.rmtree(self.final / CHECKPOINTS, ignore_errors=True)
         (self.final / LOCK).unlink(missing_ok=True)
 
@@ -104,7 +107,7 @@ class RunDirectory:
                 entry.unlink()
 
     def release(self) -> None:
-        """Release the lock. The directory stays, unless it is empty."""
+        """Release the lock, and delete the directory if it is empty."""
         if self._lock is not None:
             self._lock.release(self.path)
             self._lock = None
@@ -112,14 +115,14 @@ class RunDirectory:
     def finish(self, *, overwrite: bool = False) -> Path | None:
         """Rename the directory to its final name, then delete its checkpoints and release the lock.
 
-        An earlier run of that name is replaced if it has the same settings and data or if `overwrite` is
-        set. Otherwise it is renamed to the first free name of `<name>~1`, `<name>~2` and so on.
+        An earlier run of that name is replaced if its settings and data are the same, or if `overwrite` is
+        set. Otherwise the earlier run is renamed to the first free name of `<name>~1`, `<name>~2` and so on.
 
         Returns:
-            The new path of an earlier run that was renamed, else None.
+            New path of the earlier run if it was renamed, else None.
 
         Raises:
-            SeqtoolError: if the directory cannot be renamed; an earlier run then keeps its name.
+            SeqtoolError: the directory cannot be renamed; the earlier run then keeps its name.
         """
         renamed = None
         with writing(self.final):
@@ -153,7 +156,7 @@ def checkpoint_numbers(folder: Path) -> list[int]:
 
 
 def same_experiment(first: Path, second: Path) -> bool:
-    """Return whether two run directories have the same resolved config and were trained on the same bytes."""
+    """Return whether two runs have the same resolved config and the same hashes of their data files."""
     try:
         if (first / CONFIG).read_bytes() != (second / CONFIG).read_bytes():
             return False
@@ -164,7 +167,7 @@ def same_experiment(first: Path, second: Path) -> bool:
 
 
 def move_inner_runs(previous: Path, run: Path) -> None:
-    """Move the runs inside a replaced run (seeds, trials of a sweep) into the run that replaces it."""
+    """Move the runs inside a replaced run (seeds or trials of a sweep) into the run that replaces it."""
     for entry in previous.iterdir():
         name = entry.name.removesuffix(".old").removesuffix(".new")
         if entry.is_dir() and name not in (MODEL, CHECKPOINTS) and not (run / entry.name).exists():
@@ -180,7 +183,7 @@ def _free_name(path: Path) -> Path:
 
 
 def read_json_lines(path: Path) -> Iterator[Json]:
-    """Yield the objects of a `.jsonl` file, up to a line that a crash cut; none without a file."""
+    """Yield the objects of a `.jsonl` file, up to a line that is not JSON; none if the file is missing."""
     if not path.is_file():
         return
     with path.open(encoding="utf-8") as file:

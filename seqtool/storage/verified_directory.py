@@ -1,7 +1,8 @@
-"""Verified directories: a closed list of plain files, and a manifest with the SHA-256 of each and of itself.
+"""Verified directories, in which models and checkpoints are stored.
 
-Models and checkpoints are stored in such directories. Each file is read once, up to a size limit and not
-through a link. The bytes that are hashed are the bytes that are parsed. Pickle is never used.
+A verified directory contains a fixed list of plain files and a manifest. The manifest contains the SHA-256 of
+each file and of itself. Each file is read once, up to a size limit; symbolic links are refused. The hashed
+bytes are the parsed bytes. Pickle is never used.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from seqtool.types import Array, Arrays, Json
 
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 4 << 20  # bytes
-DEEPEST = 100  # levels of JSON
+DEEPEST = 100  # levels of nesting in JSON
 READ_ATTEMPTS = 50
 READ_DELAY = 0.01  # seconds between two attempts
 
@@ -36,7 +37,7 @@ class DirectoryFormat:
     """Format of one type of verified directory.
 
     Attributes:
-        noun: name of such a directory in messages.
+        noun: name of the content in messages: `model` or `checkpoint`.
         version: version of the format.
         limits: largest size in bytes of each file other than the manifest.
         repair: hint for a damaged directory.
@@ -54,7 +55,11 @@ class DirectoryFormat:
 
 
 def canonical_json(value: object) -> bytes:
-    """Serialize a value in the form that is hashed: JSON in UTF-8, keys sorted, without spaces and NaN."""
+    """Serialize a value as JSON for hashing: in UTF-8, with sorted keys, without spaces.
+
+    Raises:
+        ValueError: the value contains NaN or an infinity.
+    """
     return json.dumps(
         value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
     ).encode("utf-8", "surrogatepass")
@@ -63,15 +68,16 @@ def canonical_json(value: object) -> bytes:
 def write_verified(
     folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], description: Mapping[str, object]
 ) -> None:
-    """Write a directory as a whole.
+    """Write a directory. Readers find either the complete new directory or the earlier one.
 
     Args:
-        folder: path of the directory; an earlier one there is either replaced or left unchanged.
+        folder: path of the directory; an earlier directory there is replaced.
+        form: format of the directory.
         contents: bytes of the files by name.
-        description: content of the manifest except format and hashes.
+        description: content of the manifest except format version and hashes.
 
     Raises:
-        SeqtoolError: if it cannot be written; the earlier one is then unchanged.
+        SeqtoolError: the directory cannot be written; an earlier directory is then unchanged.
     """
     files = {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in contents.items()}
     manifest = {**description, "format_version": form.version, "files": files}
@@ -90,10 +96,11 @@ def write_verified(
 def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     """Read and verify a directory; return its manifest and the bytes of every other file by name.
 
-    An attempt that fails while another process exchanges the directory for a newer one is repeated.
+    If another process replaces the directory while it is read, a failed attempt is repeated.
 
     Raises:
-        ModelError: if it is missing, incomplete, of another version, or if a byte was changed after writing.
+        ModelError: the directory is missing, incomplete or of another version, or a byte was changed after
+            writing.
     """
     for _ in range(READ_ATTEMPTS):
         before = _identity(folder)
@@ -107,7 +114,7 @@ def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, 
 
 
 def _identity(folder: Path) -> tuple[int, ...]:
-    """Return numbers that differ between a directory and the one that replaces it; empty if there is none."""
+    """Return numbers that change when a directory is replaced; empty if there is no directory."""
     try:
         status = present(folder).stat()
     except OSError:
@@ -133,7 +140,7 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
     """Read and verify the manifest of a directory without the other files.
 
     Raises:
-        ModelError: as `read_verified`.
+        ModelError: the manifest is missing, damaged or of another version.
     """
     path = folder / MANIFEST
     content = _read_limited(path, MANIFEST_LIMIT, form)
@@ -143,7 +150,8 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
         message = f"expected format version {form.version}, found {version}"
         raise ModelError(message, place=str(path), hint=form.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
-    # The comparison of bytes finds digits that were replaced by others of equal value, such as 1e0 for 1.0.
+    # The hash of the values does not detect a number that was replaced by an equal one, such as 1.0 by 1e0.
+    # The comparison of bytes does.
     if manifest.get("sha256") != hashed or content != canonical_json(manifest):
         raise _damaged(path, form)
     if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
@@ -160,8 +168,8 @@ def _verified(path: Path, expected: object, form: DirectoryFormat) -> bytearray:
 
 
 def _read_limited(path: Path, limit: int, form: DirectoryFormat) -> bytearray:
-    """Read a plain file of at most `limit` bytes, not through a link."""
-    plain_only = f"a {form.noun} directory holds plain files only"
+    """Read a plain file of at most `limit` bytes; refuse a symbolic link."""
+    plain_only = f"a {form.noun} directory contains plain files only"
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:
@@ -176,9 +184,8 @@ def _read_limited(path: Path, limit: int, form: DirectoryFormat) -> bytearray:
             if status.st_size > limit:
                 message = f"{status.st_size:,} bytes, more than the {limit:,} allowed"
                 raise ModelError(message, place=str(path), hint=form.repair)
-            content = bytearray(
-                status.st_size + 1
-            )  # one byte more, so that a file that has grown is not accepted
+            # The buffer is one byte longer than the file, so that a file that has grown gets another hash.
+            content = bytearray(status.st_size + 1)
             del content[file.readinto(content) :]
             return content
     except OSError as error:
@@ -191,7 +198,7 @@ def _sha256(content: bytes | bytearray) -> str:
 
 def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
     return ModelError(
-        "damaged: its SHA-256 is not the one in the manifest", place=str(path), hint=form.repair
+        "damaged: its SHA-256 differs from the one in the manifest", place=str(path), hint=form.repair
     )
 
 
@@ -206,12 +213,12 @@ def parse_object(path: Path, content: bytes | bytearray, form: DirectoryFormat) 
     """Parse the JSON object that a file contains.
 
     Raises:
-        ModelError: if the file contains anything else.
+        ModelError: the file contains anything else.
     """
     try:
         value = strict_json(content)
     except ValueError as error:
-        message = f"not the JSON that a {form.noun} holds: {error}"
+        message = f"not the JSON of a {form.noun}: {error}"
         raise ModelError(message, place=str(path), hint=form.repair) from error
     if not isinstance(value, dict):
         raise ModelError("expected a JSON object", place=str(path), hint=form.repair)
@@ -222,9 +229,9 @@ def strict_json(content: bytes | bytearray) -> Any:
     """Parse JSON of at most `DEEPEST` levels, without NaN and infinities.
 
     Raises:
-        ValueError: with the reason.
+        ValueError: the content is not such JSON; the message gives the reason.
     """
-    # Brackets inside strings do not count. They are removed only if the quick test finds too many brackets.
+    # Brackets inside strings do not count. Removing the strings is slow, so a quick test comes first.
     if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:
         raise ValueError(f"nested too deep, more than {DEEPEST} levels")
     text = content.decode("utf-8", "surrogatepass")
@@ -240,7 +247,7 @@ def _depth(content: bytes | bytearray) -> int:
 
 
 def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
@@ -252,7 +259,7 @@ def _finite(text: str) -> float:
 
 
 def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
-    """Serialize arrays as a safetensors file, without metadata, because the order of metadata is random."""
+    """Serialize arrays as a safetensors file without metadata, whose order in the file is random."""
     import numpy as np
     from safetensors.numpy import save
 
@@ -263,13 +270,13 @@ _DTYPES = {"F32": "<f4", "F16": "<f2"}
 
 
 def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
-    """Read the arrays of a safetensors file; all must be finite and of a floating type.
+    """Read the arrays of a safetensors file. All must be finite and of type float32 or float16.
 
-    The arrays are views of `content`. The library would copy them, which takes a twentieth of the cold
+    The arrays are views of `content`. The safetensors library would copy them, which takes 5 % of the cold
     start of `tag`.
 
     Raises:
-        ModelError: if the file is damaged or a weight is not finite; the message names the array.
+        ModelError: the file is damaged, or a weight is not finite.
     """
     import numpy as np
 
@@ -291,7 +298,7 @@ def _array(name: str, entry: Json, data: memoryview) -> Array:
     """Return the array that an entry of the header describes.
 
     Raises:
-        ValueError: if it has another type, or if its bytes are not inside `data`.
+        ValueError: the type is not F32 or F16, or the bytes do not fit the shape or `data`.
     """
     import numpy as np
 

@@ -1,7 +1,7 @@
 """Worker of a sweep: a process that trains one trial after another until none is left.
 
-Workers share nothing but the database of the study. It makes no difference whether they were started by one
-command line, by several, or on several machines.
+Workers share only the database of the study. One command, several commands or several machines may start the
+workers of a sweep.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial, Trial
 
-UNPRUNED_TRIALS = 4  # trials that run to their end before the median of the others can end one
+UNPRUNED_TRIALS = 4  # trials that must be finished before a trial can be pruned
 
 
 @dataclass(frozen=True)
@@ -47,15 +47,15 @@ class SweepJob:
 
     Attributes:
         config: path of the config, for messages and relative paths.
-        text: its content.
-        overrides: options `key=value` of the command line.
+        text: content of the config.
+        overrides: `KEY=VALUE` settings of the command line.
         name: name of the sweep.
         root: directory of all runs.
         storage: URL of the study's database.
         plan: plan of the study.
-        prune: whether trials that are worse than the median are ended.
+        prune: whether trials that are worse than the median are stopped early.
         heartbeat: seconds between two heartbeats of a running trial.
-        threads: threads of a trial whose settings give none.
+        threads: number of threads of a trial, unless its settings contain one.
     """
 
     config: str
@@ -78,10 +78,10 @@ class SweepJob:
         """Return the settings of a trial.
 
         Args:
-            values: YAML texts by key.
+            values: values of the trial as YAML texts, by key.
 
         Raises:
-            ConfigError: if the values do not fit together.
+            ConfigError: the values contradict each other.
         """
         overrides = [*self.overrides, *(f"{key}={text}" for key, text in values.items())]
         folder = Path(self.config).parent
@@ -89,14 +89,15 @@ class SweepJob:
 
 
 def run_worker(job: SweepJob, number: int, report_error: Callable[[Sequence[Problem]], None]) -> None:
-    """Train trials until none is left; entry point of a worker process.
+    """Train trials until none is left. This function is the entry point of a worker process.
 
     Args:
-        number: number of the worker on this command line, which seeds its sampler.
+        job: description of the sweep.
+        number: number of the worker in its command. It seeds the sampler.
         report_error: called with the problems of an error that ends the worker.
 
     Raises:
-        SystemExit: with the exit code of an error or of a stop signal.
+        SystemExit: an error or a stop signal ends the worker; the exit code is that of the error or signal.
     """
     with suppress(OSError):
         os.setsid()  # only the parent process receives Ctrl-C; it then asks its workers to stop
@@ -122,7 +123,7 @@ def _run_trials(job: SweepJob, number: int) -> None:
     while (state := _next_state(study)) is not None:
         if state == "WAITING":
             study.optimize(partial(_objective, job), n_trials=1, catch=(SeqtoolError,))
-        else:  # the worker of a running trial may die, so that the trial must be run again
+        else:  # wait for the running trials: if a worker dies, its trial must be repeated
             time.sleep(min(1.0, job.heartbeat))
             optuna.storages.fail_stale_trials(study)
 
@@ -137,10 +138,10 @@ def _objective(job: SweepJob, trial: Trial) -> float:
     """Train one trial and return its score.
 
     Raises:
-        TrialPruned: if it is worse than the median of the others at the same step, or if another worker
-            took the last trial.
-        SeqtoolError: if it cannot be trained or diverges; the study stores the reason.
-        Stopped: after a stop signal; the trial is in the queue again.
+        TrialPruned: the trial is worse than the median of the others at the same row, or another worker took
+            the last trial.
+        SeqtoolError: the trial cannot be trained or diverges; the study stores the reason.
+        Stopped: a stop signal was received; the trial is back in the queue.
     """
     import optuna
 
@@ -148,6 +149,7 @@ def _objective(job: SweepJob, trial: Trial) -> float:
         raise optuna.TrialPruned
     values = suggest_values(trial, job.plan)
     trial.set_user_attr("values", values)
+    # A trial with the values of a completed trial is not trained; it gets the score of that trial.
     equal = next(
         (other for other in trials_by_slot(trial.study).values() if _has_values(other, values)), None
     )
@@ -187,7 +189,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
 
 
 class TrialListener(Listener):
-    """Reports every row to the study, and ends a trial that the pruner rejects."""
+    """Report every row to the study, and stop a trial that the pruner rejects."""
 
     def __init__(self, trial: Trial, task: str) -> None:
         self._trial, self._task = trial, definition(task)

@@ -81,7 +81,7 @@ def test_an_error_of_the_reading_thread_is_raised_in_the_caller(tmp_path: Path, 
     (store_tagger if task == "tagger" else store_character_model)(tmp_path / "runs/here")
     weights = tmp_path / "runs/here/model/weights.safetensors"
     weights.write_bytes(weights.read_bytes()[:-1] + b"?")
-    with pytest.raises(ModelError, match="its SHA-256 is not the one"):
+    with pytest.raises(ModelError, match="its SHA-256 differs from the one"):
         (tagger if task == "tagger" else character_model)("here", tmp_path / "runs")
 
 

@@ -113,7 +113,7 @@ def forge(model: Path, name: str, content: bytes) -> None:
     ("name", "content", "reason"),
     [
         pytest.param("config.json", b"[" * 100_000, "nested too deep", id="deep JSON"),
-        pytest.param("config.json", b'{"task": "char", "x": NaN}', "NaN is no JSON number", id="NaN"),
+        pytest.param("config.json", b'{"task": "char", "x": NaN}', "NaN is not a JSON number", id="NaN"),
         pytest.param("config.json", b"[1]", "expected a JSON object", id="no object"),
         pytest.param("config.json", b'{"task": "tagger"}', "different tasks", id="another task"),
         pytest.param("vocab.json", b"\xff\xfe{}", "not the JSON", id="not UTF-8"),

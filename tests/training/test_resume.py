@@ -82,7 +82,7 @@ def test_previous_checkpoint_is_used_if_the_newest_is_damaged(
     newest, older = checkpoint_numbers(folder)
     tensors = folder / f"{newest:06d}" / "tensors.safetensors"
     tensors.write_bytes(tensors.read_bytes()[:-1])
-    with pytest.raises(SeqtoolError, match="holds a checkpoint"):
+    with pytest.raises(SeqtoolError, match="has a checkpoint"):
         run(settings, tmp_path / "cut")
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions, train
@@ -235,7 +235,7 @@ def test_finished_seeds_are_not_trained_again(tmp_path: Path) -> None:
         train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
     assert (tmp_path / "cut/small/seed-2.partial/checkpoints").is_dir()
     stamp = (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns
-    with pytest.raises(SeqtoolError, match="holds a checkpoint"):
+    with pytest.raises(SeqtoolError, match="has a checkpoint"):
         train_all(settings, TrainOptions(tmp_path / "cut", seeds=2), screen)
     results = train_all(settings, TrainOptions(tmp_path / "cut", seeds=2, resume=True), screen)
     assert (tmp_path / "cut/small/seed-1/model").stat().st_mtime_ns == stamp

@@ -1,6 +1,6 @@
 """Prepare the data of a run for the templates: tables, cell colors, and the data of the unit viewer.
 
-Text from user files is made visible here or by the template engine.
+Text from user files is made safe here (`visible`) or by the template engine.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from seqtool.reports.tagger_inspection import MIN_EFFECT, MIN_PROBABILITY, likel
 from seqtool.safe_text import visible
 from seqtool.types import Array
 
-MATRIX_LABELS = 40
-STRIP_LABELS = 60
+MATRIX_LABELS = 40  # most labels in a confusion matrix
+STRIP_LABELS = 60  # most labels in a heat map of probabilities
 SHOWN_SAMPLES = 24
-STEPS_PER_BIT = 16  # of a surprisal in the unit viewer, which has values up to 254 such steps
+STEPS_PER_BIT = 16  # the unit viewer receives surprisals in steps of 1/16 bit, at most 254 steps
 
 SCORES = {
     "val_accuracy": "development accuracy",
@@ -58,7 +58,7 @@ def file_name(path: str) -> str:
 
 
 def overview_rows(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
-    """Return the rows of the first table: a heading, and the value of each run."""
+    """Return the rows of the first table: the heading of a row, and the value of each run."""
     rows = [("network", [run.title for run in runs])]
     for name, label in SCORES.items():
         values = [run.manifest.all_scores.get(name) for run in runs]
@@ -112,7 +112,7 @@ def _setting(value: object) -> str:
 
 @dataclass(frozen=True)
 class MatrixCell:
-    """Number of tokens with one gold label and one predicted label."""
+    """Cell of a confusion matrix: the number of tokens with its gold label and its predicted label."""
 
     count: int
     style: str
@@ -133,16 +133,16 @@ class ConfusionMatrix:
 
 
 def confusion_matrix(report: EvaluationReport) -> ConfusionMatrix | None:
-    """Return the counts with a shade for their share of the row; None if there are no labels."""
+    """Return the matrix; None if there are no labels. A cell's color shows its share of the row."""
     frequent = sorted(report.labels, key=lambda name: -report.labels[name].support)
     names = frequent[:MATRIX_LABELS]
     if not names:
         return None
-    places = {name: place for place, name in enumerate(names)}
+    index_of = {name: index for index, name in enumerate(names)}
     counts = np.diag([report.labels[name].hits for name in names])
-    for one in report.confusions:
-        if one.gold in places and one.predicted in places:
-            counts[places[one.gold], places[one.predicted]] = one.count
+    for confusion in report.confusions:
+        if confusion.gold in index_of and confusion.predicted in index_of:
+            counts[index_of[confusion.gold], index_of[confusion.predicted]] = confusion.count
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     rows = [
         (
@@ -158,7 +158,7 @@ def confusion_matrix(report: EvaluationReport) -> ConfusionMatrix | None:
 
 
 def _matrix_cell(count: int, share: float, gold: str, predicted: str) -> MatrixCell:
-    # Errors are rare. The square root of their share gives a shade that is visible next to correct labels.
+    # Errors are rare. The square root of their share gives a color that is visible next to correct labels.
     color = probability_color(share) if gold == predicted else diverging_color(math.sqrt(share))
     return MatrixCell(count, cell_style(color) if count else "", f"{gold} as {predicted}: {count}")
 
@@ -186,21 +186,21 @@ class MarkedSentence:
     tokens: Sequence[MarkedToken]
 
 
-def marked_sentence(one: WorstSentence) -> MarkedSentence:
-    """Return a sentence token by token."""
+def marked_sentence(sentence: WorstSentence) -> MarkedSentence:
+    """Return a sentence with the gold and the predicted label of each token."""
     tokens = [
         MarkedToken(visible(form), gold, predicted)
-        for form, gold, predicted in zip(one.tokens, one.gold, one.predicted, strict=True)
+        for form, gold, predicted in zip(sentence.tokens, sentence.gold, sentence.predicted, strict=True)
     ]
-    return MarkedSentence(file_name(one.place), one.wrong, tokens)
+    return MarkedSentence(file_name(sentence.place), sentence.wrong, tokens)
 
 
 @dataclass(frozen=True)
 class EffectCell:
-    """Effect of leaving out the word of a column on the label of a row.
+    """Effect of leaving out the word of the column on the label of the word of the row.
 
     Attributes:
-        turns: the new label, if it changes.
+        turns: new label of the word of the row; empty if it does not change.
         diagonal: whether row and column are the same word.
     """
 
@@ -215,10 +215,10 @@ class SentenceView:
     """A sentence with its label probabilities and the effects of its words.
 
     Attributes:
-        names: the labels with a column.
-        strip: each token with the texts and styles of its probabilities.
-        tokens: the columns of the table of effects.
-        effects: each token with its label and its cells; empty if effects were not computed.
+        names: labels of the columns of the heat map.
+        strip: rows of the heat map: a token, and text and style of each probability.
+        tokens: words of the columns of the table of effects.
+        effects: rows of that table: a token, its label and its cells; empty if effects were not computed.
     """
 
     title: str
@@ -233,20 +233,20 @@ def sentence_view(title: str, ablation: WordAblation) -> SentenceView:
     columns = likely_labels(ablation, STRIP_LABELS)
     tokens = [visible(token) for token in ablation.tokens]
     strip = [
-        (token, [_probability(value) for value in ablation.probabilities[place, columns].tolist()])
-        for place, token in enumerate(tokens)
+        (token, [_probability(value) for value in ablation.probabilities[index, columns].tolist()])
+        for index, token in enumerate(tokens)
     ]
     effects = []
     if ablation.effects is not None:
         effects = [
             (
                 token,
-                ablation.labels[place],
-                [_effect_cell(ablation, place, other) for other in range(len(tokens))],
+                ablation.labels[row],
+                [_effect_cell(ablation, row, column) for column in range(len(tokens))],
             )
-            for place, token in enumerate(tokens)
+            for row, token in enumerate(tokens)
         ]
-    return SentenceView(title, [ablation.names[one] for one in columns], strip, tokens, effects)
+    return SentenceView(title, [ablation.names[label] for label in columns], strip, tokens, effects)
 
 
 def _probability(value: float) -> tuple[str, str]:
@@ -254,15 +254,15 @@ def _probability(value: float) -> tuple[str, str]:
     return text, cell_style(probability_color(value))
 
 
-def _effect_cell(ablation: WordAblation, place: int, other: int) -> EffectCell:
+def _effect_cell(ablation: WordAblation, row: int, column: int) -> EffectCell:
     assert ablation.effects is not None and ablation.instead is not None
-    effect, label = float(ablation.effects[place, other]), ablation.names[ablation.instead[place, other]]
-    text = "" if place == other or abs(effect) < MIN_EFFECT else f"{effect:+.2f}".replace("0.", ".")
+    effect, label = float(ablation.effects[row, column]), ablation.names[ablation.instead[row, column]]
+    text = "" if row == column or abs(effect) < MIN_EFFECT else f"{effect:+.2f}".replace("0.", ".")
     return EffectCell(
         text,
         style=cell_style(diverging_color(effect)) if text else "",
-        turns=label if label != ablation.labels[place] else "",
-        diagonal=place == other,
+        turns=label if label != ablation.labels[row] else "",
+        diagonal=row == column,
     )
 
 
@@ -271,7 +271,7 @@ def _effect_cell(ablation: WordAblation, place: int, other: int) -> EffectCell:
 
 @dataclass(frozen=True)
 class MarkedSample:
-    """A sample in pieces: each text is correct, wrong, or neither (None)."""
+    """A sample in pieces: each text is correct (True), wrong (False) or without a correct answer (None)."""
 
     epoch: int | None
     step: int | None
@@ -279,7 +279,7 @@ class MarkedSample:
 
 
 def marked_samples(samples: Sequence[SampleRow]) -> list[MarkedSample]:
-    """Return all samples of a run, or evenly spread ones with the first and the last among them."""
+    """Return all samples of a run; of many samples, evenly spaced ones with the first and the last."""
     chosen = range(len(samples))
     if len(chosen) > SHOWN_SAMPLES:
         chosen = np.unique(np.linspace(0, len(chosen) - 1, SHOWN_SAMPLES).round().astype(int)).tolist()
@@ -295,15 +295,15 @@ def _marked_sample(sample: SampleRow) -> MarkedSample:
         text.split(" ") if separator else list(text) for text in (sample.text, sample.expected)
     )
     marks = [
-        (visible(symbol) + separator, place < len(expected) and expected[place] == symbol)
-        for place, symbol in enumerate(symbols)
+        (visible(symbol) + separator, index < len(expected) and expected[index] == symbol)
+        for index, symbol in enumerate(symbols)
     ]
     return MarkedSample(sample.epoch, sample.step, marks)
 
 
 @dataclass(frozen=True)
 class TextView:
-    """A text with hidden units: the id of its controls, and the object that the unit viewer reads."""
+    """A text with hidden units: the HTML id of its controls, and the object that the unit viewer reads."""
 
     id: str
     title: str
@@ -311,34 +311,34 @@ class TextView:
 
 
 def text_view(text: TracedText, number: str) -> TextView:
-    """Return the data of the unit viewer: symbols, predictions, surprisal and units, one byte per number."""
+    """Return the data of the unit viewer. Its arrays are base64 of one byte per number (guesses: two)."""
     trace = text.trace
     data = {
         "symbols": shown_symbols(trace.symbols, text.unit),
-        "breaks": [place for place, symbol in enumerate(trace.symbols) if symbol == "\n"],
+        "breaks": [index for index, symbol in enumerate(trace.symbols) if symbol == "\n"],
         "vocabulary": [shown_guess(symbol, text.unit) for symbol in text.vocabulary],
         "guesses": _base64(trace.guesses.astype("<u2")),
         "width": trace.guesses.shape[1],
         "aligned": text.aligned,
         "probabilities": _base64(np.rint(trace.probabilities * 255).astype(np.uint8)),
         "bits": None if np.isnan(trace.bits).all() else _base64(_surprisal_steps(trace.bits)),
-        "units": [_unit(one, trace.states[one.unit.array][:, one.unit.index]) for one in text.units],
+        "units": [_unit(note, trace.states[note.unit.array][:, note.unit.index]) for note in text.units],
     }
     return TextView(number, text.title, data)
 
 
-def _unit(one: UnitNote, states: Array) -> dict[str, object]:
+def _unit(note: UnitNote, states: Array) -> dict[str, object]:
     return {
-        "name": one.unit.name,
-        "what": MEANINGS[one.unit.part],
-        "note": one.note,
+        "name": note.unit.name,
+        "what": MEANINGS[note.unit.part],
+        "note": note.note,
         "largest": round(float(np.abs(states).max(initial=0.0)), 3),
-        "values": _base64(np.rint(127 * shades(one.unit, states)).astype(np.int8)),
+        "values": _base64(np.rint(127 * shades(note.unit, states)).astype(np.int8)),
     }
 
 
 def _surprisal_steps(bits: Array) -> Array:
-    """Return surprisals as numbers from 0 to 254; 255 means that a symbol was not predicted."""
+    """Return surprisals in steps, from 0 to 254; 255 means that the symbol was not predicted."""
     steps = np.clip(np.rint(np.nan_to_num(bits) * STEPS_PER_BIT), 0, 254)
     values: Array = np.where(np.isnan(bits), 255, steps).astype(np.uint8)
     return values
