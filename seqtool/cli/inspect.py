@@ -131,8 +131,7 @@ def inspect(
     from seqtool.storage.find_model import runs_root
 
     if json and (units or states):
-        hint = "--states writes the numbers that --units shows"
-        raise SeqtoolError("--json goes with --find, or alone", hint=hint)
+        raise SeqtoolError("--json goes with --find, or alone", hint="--states writes what --units shows")
     inspected = _inspected_model(network, overrides, runs_dir)
     names = [name.strip() for text in units or () for name in text.split(",")]
     request = _Request(
@@ -158,12 +157,13 @@ def inspect(
 def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path | None) -> InspectedModel:
     from seqtool.errors import SeqtoolError
     from seqtool.inspection.network import trained_model, untrained_model
+    from seqtool.reports.console import say
 
     if Path(network).suffix.lower() in (".yaml", ".yml"):
         return untrained_model(Path(network), overrides or ())
     if overrides:
         raise SeqtoolError("--set changes a config, not a trained model", hint="omit --set")
-    return trained_model(network, runs_dir)
+    return trained_model(network, runs_dir, say)
 
 
 def _print_json(inspected: InspectedModel, view: _View, find: str | None) -> None:

@@ -86,15 +86,17 @@ def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None
 def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = False) -> None:
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
     from seqtool.config.dump import CONFIG, differences
-    from seqtool.config.load import read_settings
+    from seqtool.config.load import read_run_settings
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.runs import comparison_lines, difference_rows
     from seqtool.storage.find_model import runs_root
+    from seqtool.storage.plain_files import exists
     from seqtool.storage.run_list import find_run
 
     entries = [find_run(reference, runs_root(runs_dir)) for reference in (run, other)]
-    configs = [entry.path / CONFIG for entry in entries]
-    changes = differences(*map(read_settings, configs)) if all(path.is_file() for path in configs) else []
+    folders = [entry.path for entry in entries]
+    have_configs = all(exists(folder / CONFIG) for folder in folders)
+    changes = differences(*map(read_run_settings, folders)) if have_configs else []
     if json:
         write_json(
             {

@@ -132,7 +132,7 @@ def _known_symbols(model: CharacterModel, prompt: str, name: str, *, skip: bool)
     Raises:
         DataError: there is an unknown symbol, and it is not to be skipped.
     """
-    from seqtool.inference.score_stream import unknown_symbol
+    from seqtool.inference.character import unknown_symbol
     from seqtool.reports.console import say
 
     known, unknown = model.remove_unknown(prompt)

@@ -11,10 +11,11 @@ from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from seqtool.inference.character import CharacterModel
+    from seqtool.inference.text_scoring import TextScores
     from seqtool.reports.text_results import ScorePrinter
 
 Texts = Annotated[
@@ -28,6 +29,9 @@ Lines = Annotated[
     typer.Option("--lines", help="Score each line: nats, bits, perplexity and the line, separated by tabs."),
 ]
 Symbols = Annotated[bool, typer.Option("--symbols", help="Print each symbol, a tab, and its bits.")]
+
+BATCH_LINES = 1024
+BATCH_CHARACTERS = 1 << 16
 
 
 @command
@@ -44,7 +48,6 @@ def score(
     e.g. seqtool score "Good night!", or score --lines --file a.txt
     """
     from seqtool.cli.inputs import text_model
-    from seqtool.inference.score_stream import score_text
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
     network = text_model(model, runs_dir).model
@@ -55,7 +58,7 @@ def score(
         _score_lines(network, texts, files, printer)
         return
     for name, text in _whole_texts(texts, files):
-        printer(name, text, score_text(network, name, text))
+        printer(name, text, _score_text(network, name, text))
         sys.stdout.flush()
 
 
@@ -74,9 +77,8 @@ def _score_lines(
     """Print one result per line; all results are flushed before a read that would block."""
     from seqtool.cli.inputs import open_inputs, text_arguments
     from seqtool.data.formats.blocks import BOM, LineStream
-    from seqtool.inference.score_stream import LineScorer
 
-    scorer = LineScorer(model, printer)
+    scorer = _LineScorer(model, printer)
 
     def flush() -> None:
         scorer.flush()
@@ -91,3 +93,73 @@ def _score_lines(
             stream.check(number)
             scorer.add(name, number, (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n"))
     flush()
+
+
+def _score_text(model: CharacterModel, name: str, text: str) -> TextScores:
+    """Return the scores of a whole text.
+
+    Raises:
+        DataError: an unknown symbol, with its line and column.
+    """
+    from seqtool.errors import DataError
+    from seqtool.inference.character import unknown_symbol
+
+    text = text.replace("\r\n", model.boundary) if model.boundary else text  # as training reads lines
+    try:
+        return model.score(text)
+    except DataError:
+        raise unknown_symbol(model, text, name) from None
+
+
+class _LineScorer:
+    """Scores lines in batches and reports them in their order.
+
+    Args:
+        report: called with the name of the stream, a line, and its scores.
+    """
+
+    def __init__(self, model: CharacterModel, report: Callable[[str, str, TextScores], None]) -> None:
+        self._model = model
+        self._report = report
+        self._pending: list[tuple[str, int, str]] = []
+        self._characters = 0
+
+    def add(self, name: str, number: int, line: str) -> None:
+        """Add a line, without its line break.
+
+        Args:
+            name: name of the stream.
+            number: line number.
+        """
+        self._pending.append((name, number, line))
+        self._characters += len(line)
+        if self._characters >= BATCH_CHARACTERS or len(self._pending) >= BATCH_LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Score and report all added lines.
+
+        Raises:
+            DataError: an unknown symbol, with its line and column. The lines before it are reported.
+        """
+        from seqtool.errors import DataError
+
+        pending, self._pending, self._characters = self._pending, [], 0
+        try:
+            results = self._model.score_lines([line for _, _, line in pending])
+        except DataError:
+            for name, number, line in pending:
+                self._score_one(name, number, line)
+            return
+        for (name, _, line), scores in zip(pending, results, strict=True):
+            self._report(name, line, scores)
+
+    def _score_one(self, name: str, number: int, line: str) -> None:
+        from seqtool.errors import DataError
+        from seqtool.inference.character import unknown_symbol
+
+        try:
+            (scores,) = self._model.score_lines([line])
+        except DataError:
+            raise unknown_symbol(self._model, line, name, number) from None
+        self._report(name, line, scores)

@@ -33,6 +33,7 @@ from seqtool.config.yaml_tree import (
 )
 from seqtool.errors import ConfigError, Problem
 from seqtool.settings import Settings
+from seqtool.storage import plain_files
 
 MAX_PROBLEMS = 50
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -88,6 +89,26 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     name = os.fspath(path)
     text = read_text(Path(name))
     return parse_settings(text, name=name, folder=Path(name).parent, overrides=overrides, path=Path(name))
+
+
+def read_run_text(run: Path) -> str:
+    """Return the text of a run's config, which is not trusted.
+
+    Raises:
+        ModelError: the file is missing, not a plain file, too large or not UTF-8.
+    """
+    return plain_files.read_text(run / "config.yaml", MAX_BYTES)
+
+
+def read_run_settings(run: Path) -> ReadConfig:
+    """Read the config of a run.
+
+    Raises:
+        ModelError: as `read_run_text`.
+        ConfigError: it has mistakes.
+    """
+    path = run / "config.yaml"
+    return parse_settings(read_run_text(run), name=str(path), folder=run, path=path)
 
 
 def parse_settings(

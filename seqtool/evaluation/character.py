@@ -25,6 +25,7 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.plain_files import exists
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -135,14 +136,15 @@ def run_settings(run: Path | None, reason: str) -> Settings:
 
     Raises:
         SeqtoolError: there is no run.
-        ConfigError: the config cannot be read.
+        ModelError: the config cannot be read.
+        ConfigError: the config has mistakes.
     """
-    if run is None or not (run / "config.yaml").is_file():
+    if run is None or not exists(run / "config.yaml"):
         message = f"{reason}, and the model is not part of a run with a config"
         raise SeqtoolError(message, hint=NAME_A_FILE)
-    from seqtool.config.load import read_settings
+    from seqtool.config.load import read_run_settings
 
-    return read_settings(run / "config.yaml").settings
+    return read_run_settings(run).settings
 
 
 def run_corpus(run: Path | None, root: Path, reason: str) -> CharCorpus:

@@ -13,7 +13,7 @@ import numpy as np
 
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
 from seqtool.decoding import log_softmax
-from seqtool.errors import ConfigError, ModelError
+from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.model_config import CharacterConfig
 from seqtool.inference.sampling import Piece, Sampler, TextStream
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
@@ -279,3 +279,19 @@ class AlignedModel(CharacterModel):
             "a model of aligned pairs can neither continue a text nor give its probability",
             hint="show its output for a text: seqtool predict",
         )
+
+
+def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, hint: str = "") -> DataError:
+    """Return the error for the first unknown symbol of a text, with its line and column.
+
+    Args:
+        name: name of the file or argument.
+        first: line number of the first line of the text.
+    """
+    text = model.normalize(text)
+    at = int((model.vocabulary.numbers(text) < 0).argmax())
+    symbol = chr(model.vocabulary.codes(text)[at])
+    if model.vocabulary.unit == "byte":
+        at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
+    line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
+    return model.vocabulary.unknown_symbol_error(symbol, place=f"{name}:{first + line}:{column}", hint=hint)

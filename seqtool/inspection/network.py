@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.find_model import find_model, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
-from seqtool.storage.run_directory import read_json_lines
+from seqtool.storage.plain_files import is_number, read_json_lines
 
 LONGEST_TEXT = 100_000  # characters of a text that are inspected
 
@@ -21,7 +22,7 @@ LONGEST_TEXT = 100_000  # characters of a text that are inspected
 class MetricsRow:
     """A row of `metrics.jsonl`: its epoch, and its finite numbers by name."""
 
-    epoch: int
+    epoch: float
     values: Mapping[str, float]
 
 
@@ -49,26 +50,38 @@ class InspectedModel:
         return self.stored.manifest if self.stored.manifest.sha256 else None
 
 
-def trained_model(reference: str, runs_dir: Path | None) -> InspectedModel:
+def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], None]) -> InspectedModel:
     """Return the model of a run or of a model directory.
+
+    Args:
+        warn: receives a line if the log of the run is damaged.
 
     Raises:
         ModelError: there is no such model, or it is damaged.
     """
     place = find_model(reference, runs_root(runs_dir))
     stored = read_model(place.model)
-    rows = read_metrics(place.run) if place.run else ()
+    rows: list[MetricsRow] = []
+    try:
+        rows += read_metrics(place.run) if place.run else ()
+    except ModelError as error:
+        warn(f"warning: the training curve is not shown: {error}")
     return InspectedModel(place.name, stored, load_model(stored), place.run, rows)
 
 
-def read_metrics(run: Path) -> tuple[MetricsRow, ...]:
-    """Read the rows of a run directory that have an epoch."""
-    rows = read_json_lines(run / "metrics.jsonl")
-    return tuple(
-        MetricsRow(row["epoch"], {name: value for name, value in row.items() if value is not None})
-        for row in rows
-        if "epoch" in row
-    )
+def read_metrics(run: Path) -> Iterator[MetricsRow]:
+    """Yield the rows of a run directory that have an epoch, each with its numbers.
+
+    Raises:
+        ModelError: `metrics.jsonl` cannot be read, or at a line that is damaged.
+    """
+    path = run / "metrics.jsonl"
+    for row in read_json_lines(path):
+        epoch = row.get("epoch", 0)
+        if not is_number(epoch):
+            raise ModelError("damaged: an epoch is not a number", place=str(path))
+        if "epoch" in row:
+            yield MetricsRow(epoch, {name: value for name, value in row.items() if is_number(value)})
 
 
 def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from seqtool.errors import ModelError
+from seqtool.storage.plain_files import is_number, parse_object
 from seqtool.storage.verified_directory import (
     DirectoryFormat,
     canonical_json,
     pack_arrays,
-    parse_object,
     read_verified,
     read_verified_manifest,
     unpack_arrays,
@@ -85,29 +85,28 @@ class Manifest:
     @classmethod
     def from_json(cls, source: Json) -> Manifest:
         """Convert the object that `manifest.json` contains."""
-        sizes = [
-            _typed(entry, dict, {}).get("bytes") for entry in _typed(source.get("files"), dict, {}).values()
-        ]
+        files = _typed(source.get("files"), dict, {}).values()
+        init_from = _typed(source.get("init_from"), dict, {})
         return cls(
             task=_typed(source.get("task"), str, ""),
             kind=_typed(source.get("kind"), str, None),
             name=_typed(source.get("name"), str, None),
             sha256=_typed(source.get("sha256"), str, ""),
-            size=sum(_typed(size, int, 0) for size in sizes),
+            size=sum(_typed(_typed(entry, dict, {}).get("bytes"), int, 0) for entry in files),
             parameters=_typed(source.get("parameters"), int, None),
-            data=_typed(source.get("data"), dict, {}),
+            data=_texts(source.get("data")),
             epoch=_typed(source.get("epoch"), int, None),
             step=_typed(source.get("step"), int, None),
             seed=_typed(source.get("seed"), int, None),
-            seconds=_typed(source.get("seconds"), (int, float), None),
-            scores=_typed(source.get("scores"), dict, {}),
-            test_scores=_typed(source.get("test_scores"), dict, {}),
-            command=tuple(_typed(source.get("command"), list, [])),
+            seconds=source.get("seconds") if is_number(source.get("seconds")) else None,
+            scores=_numbers(source.get("scores")),
+            test_scores=_numbers(source.get("test_scores")),
+            command=tuple(part for part in _typed(source.get("command"), list, []) if isinstance(part, str)),
             device=_typed(source.get("device"), str, None),
             threads=_typed(source.get("threads"), int, None),
             precision=_typed(source.get("precision"), str, None),
-            versions=_typed(source.get("versions"), dict, {}),
-            init_from=_typed(_typed(source.get("init_from"), dict, {}).get("sha256"), str, None),
+            versions=_texts(source.get("versions")),
+            init_from=_typed(init_from.get("sha256"), str, None),
             source=source,
         )
 
@@ -121,8 +120,16 @@ class Manifest:
         return {**self.scores, **self.test_scores}
 
 
-def _typed(value: object, types: type[T] | tuple[type[T], ...], default: D) -> T | D:
-    return value if isinstance(value, types) else default
+def _typed(value: object, type_: type[T], default: D) -> T | D:
+    return value if isinstance(value, type_) and not isinstance(value, bool) else default
+
+
+def _numbers(value: object) -> dict[str, float]:
+    return {name: item for name, item in _typed(value, dict, {}).items() if is_number(item)}
+
+
+def _texts(value: object) -> dict[str, str]:
+    return {name: item for name, item in _typed(value, dict, {}).items() if isinstance(item, str)}
 
 
 @dataclass(frozen=True)
@@ -187,11 +194,13 @@ def read_model(folder: Path) -> StoredModel:
             writing.
     """
     manifest, contents = read_verified(folder, MODEL_FORMAT)
-    config = parse_object(folder / "config.json", contents["config.json"], MODEL_FORMAT)
+    config, vocab = (
+        parse_object(folder / name, contents[name], MODEL_FORMAT.repair, surrogates=False)
+        for name in ("config.json", "vocab.json")
+    )
     if config.get("task") != manifest.get("task") or config.get("task") not in ("char", "tagger"):
         message = "config.json and manifest.json name different tasks"
         raise ModelError(message, place=str(folder), hint=MODEL_FORMAT.repair)
-    vocab = parse_object(folder / "vocab.json", contents["vocab.json"], MODEL_FORMAT)
     weights = unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL_FORMAT)
     return StoredModel(config, vocab, weights, Manifest.from_json(manifest))
 

@@ -6,9 +6,7 @@ directory is renamed to `runs/<name>`.
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from seqtool.storage.atomic import delete_temporary_files, exchange, present, re
 from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL
 from seqtool.storage.lock import LOCK, DirectoryLock, acquire_lock
 from seqtool.storage.model_directory import read_manifest
-from seqtool.types import Json
+from seqtool.storage.plain_files import JSON_LIMIT, read_plain
 
 CHECKPOINTS = "checkpoints"
 
@@ -158,12 +156,11 @@ def checkpoint_numbers(folder: Path) -> list[int]:
 def same_experiment(first: Path, second: Path) -> bool:
     """Return whether two runs have the same resolved config and the same hashes of their data files."""
     try:
-        if (first / CONFIG).read_bytes() != (second / CONFIG).read_bytes():
-            return False
+        configs = [read_plain(run / CONFIG, JSON_LIMIT) for run in (first, second)]
         manifests = [read_manifest(present(run / MODEL)) for run in (first, second)]
     except (OSError, ModelError):
         return False
-    return manifests[0].data == manifests[1].data
+    return configs[0] == configs[1] and manifests[0].data == manifests[1].data
 
 
 def move_inner_runs(previous: Path, run: Path) -> None:
@@ -180,17 +177,3 @@ def _free_name(path: Path) -> Path:
     while path.with_name(f"{path.name}~{number}").exists():
         number += 1
     return path.with_name(f"{path.name}~{number}")
-
-
-def read_json_lines(path: Path) -> Iterator[Json]:
-    """Yield the objects of a `.jsonl` file, up to a line that is not JSON; none if the file is missing."""
-    if not path.is_file():
-        return
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            try:
-                value = json.loads(line)
-            except ValueError:
-                return
-            if isinstance(value, dict):
-                yield value

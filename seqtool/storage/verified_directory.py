@@ -1,8 +1,8 @@
 """Verified directories, in which models and checkpoints are stored.
 
 A verified directory contains a fixed list of plain files and a manifest. The manifest contains the SHA-256 of
-each file and of itself. Each file is read once, up to a size limit; symbolic links are refused. The hashed
-bytes are the parsed bytes. Pickle is never used.
+each file and of itself. `plain_files.py` reads each file once, if it has the size in the manifest. The
+hashed bytes are the parsed bytes. Pickle is never used.
 """
 
 from __future__ import annotations
@@ -10,24 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import operator
-import os
-import re
-import stat
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import commit_directory, present
+from seqtool.storage.plain_files import parse_object, read_plain, strict_json
 from seqtool.types import Array, Arrays, Json
 
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 4 << 20  # bytes
-DEEPEST = 100  # levels of nesting in JSON
 READ_ATTEMPTS = 50
 READ_DELAY = 0.01  # seconds between two attempts
 
@@ -143,8 +137,8 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
         ModelError: the manifest is missing, damaged or of another version.
     """
     path = folder / MANIFEST
-    content = _read_limited(path, MANIFEST_LIMIT, form)
-    manifest = parse_object(path, content, form)
+    content = read_plain(path, MANIFEST_LIMIT, hint=form.repair)
+    manifest = parse_object(path, content, form.repair)
     if manifest.get("format_version") != form.version:
         version = repr(manifest.get("format_version"))[:40]
         message = f"expected format version {form.version}, found {version}"
@@ -161,35 +155,14 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
 
 
 def _verified(path: Path, expected: object, form: DirectoryFormat) -> bytearray:
-    content = _read_limited(path, form.limits[path.name], form)
-    if not isinstance(expected, dict) or expected.get("sha256") != _sha256(content):
+    """Read a file whose size and hash are those that the manifest states."""
+    if not isinstance(expected, dict) or type(expected.get("bytes")) is not int:
+        message = f"the manifest does not state the size of {path.name}"
+        raise ModelError(message, place=str(path.parent / MANIFEST), hint=form.repair)
+    content = read_plain(path, form.limits[path.name], hint=form.repair, size=expected["bytes"])
+    if expected.get("sha256") != _sha256(content):
         raise _damaged(path, form)
     return content
-
-
-def _read_limited(path: Path, limit: int, form: DirectoryFormat) -> bytearray:
-    """Read a plain file of at most `limit` bytes; refuse a symbolic link."""
-    plain_only = f"a {form.noun} directory contains plain files only"
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
-    except OSError as error:
-        is_link = path.is_symlink()
-        reason, hint = ("a symbolic link", plain_only) if is_link else (error.strerror, form.repair)
-        raise ModelError(f"cannot read: {reason}", place=str(path), hint=hint) from error
-    try:
-        with os.fdopen(descriptor, "rb") as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise ModelError("not a plain file", place=str(path), hint=plain_only)
-            if status.st_size > limit:
-                message = f"{status.st_size:,} bytes, more than the {limit:,} allowed"
-                raise ModelError(message, place=str(path), hint=form.repair)
-            # The buffer is one byte longer than the file, so that a file that has grown gets another hash.
-            content = bytearray(status.st_size + 1)
-            del content[file.readinto(content) :]
-            return content
-    except OSError as error:
-        raise ModelError(f"cannot read: {error.strerror}", place=str(path), hint=form.repair) from error
 
 
 def _sha256(content: bytes | bytearray) -> str:
@@ -200,59 +173,6 @@ def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
     return ModelError(
         "damaged: its SHA-256 differs from the one in the manifest", place=str(path), hint=form.repair
     )
-
-
-# --- JSON ---------------------------------------------------------------------------------------------------
-
-_NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
-_OPENS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
-
-
-def parse_object(path: Path, content: bytes | bytearray, form: DirectoryFormat) -> Json:
-    """Parse the JSON object that a file contains.
-
-    Raises:
-        ModelError: the file contains anything else.
-    """
-    try:
-        value = strict_json(content)
-    except ValueError as error:
-        message = f"not the JSON of a {form.noun}: {error}"
-        raise ModelError(message, place=str(path), hint=form.repair) from error
-    if not isinstance(value, dict):
-        raise ModelError("expected a JSON object", place=str(path), hint=form.repair)
-    return value
-
-
-def strict_json(content: bytes | bytearray) -> Any:
-    """Parse JSON of at most `DEEPEST` levels, without NaN and infinities.
-
-    Raises:
-        ValueError: the content is not such JSON; the message gives the reason.
-    """
-    # Brackets inside strings do not count. Removing the strings is slow, so a quick test comes first.
-    if _depth(content) > DEEPEST and _depth(_STRING.sub(b"", content)) > DEEPEST:
-        raise ValueError(f"nested too deep, more than {DEEPEST} levels")
-    text = content.decode("utf-8", "surrogatepass")
-    try:
-        return json.loads(text, parse_constant=_refuse, parse_float=_finite)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
-
-
-def _depth(content: bytes | bytearray) -> int:
-    brackets = content.translate(None, _NOT_BRACKETS)
-    return max(accumulate(map(_OPENS.__getitem__, brackets)), default=0)
-
-
-def _refuse(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    return value if math.isfinite(value) else _refuse(text[:40])
 
 
 # --- arrays -------------------------------------------------------------------------------------------------
@@ -267,13 +187,15 @@ def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
 
 
 _DTYPES = {"F32": "<f4", "F16": "<f2"}
+_ENTRY = {"dtype", "shape", "data_offsets"}  # keys of the header for one array
+HEADER_LIMIT = 64 << 20  # bytes
 
 
 def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
     """Read the arrays of a safetensors file. All must be finite and of type float32 or float16.
 
-    The arrays are views of `content`. The safetensors library would copy them, which takes 5 % of the cold
-    start of `tag`.
+    Each byte of the file belongs to the header or to one array. The arrays are views of `content`. The
+    safetensors library would copy them, which takes 5 % of the cold start of `tag`.
 
     Raises:
         ModelError: the file is damaged, or a weight is not finite.
@@ -281,10 +203,13 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
     import numpy as np
 
     size = int.from_bytes(content[:8], "little")
-    data = memoryview(content)[8 + size :]
     try:
+        if size > min(HEADER_LIMIT, len(content) - 8):
+            raise ValueError("its header is longer than allowed")
+        data = memoryview(content)[8 + size :]
         header = strict_json(content[8 : 8 + size])
-        arrays = {name: _array(name, entry, data) for name, entry in header.items() if name != "__metadata__"}
+        arrays = {name: _array(name, entry, data) for name, entry in header.items()}
+        _check_offsets(header, len(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a safetensors file: {str(error)[:200]}"
         raise ModelError(message, place=str(path), hint=form.repair) from error
@@ -302,13 +227,30 @@ def _array(name: str, entry: Json, data: memoryview) -> Array:
     """
     import numpy as np
 
-    if entry["dtype"] not in _DTYPES:
+    if entry.keys() != _ENTRY or entry["dtype"] not in _DTYPES:
         raise ValueError(f"{name}: expected F32 or F16, found {entry['dtype']}")
     dtype = np.dtype(_DTYPES[entry["dtype"]])
-    shape = tuple(map(operator.index, entry["shape"]))
-    first, last = entry["data_offsets"]
-    inside = 0 <= first <= last <= len(data)
-    if min(shape, default=0) < 0 or not inside or math.prod(shape) * dtype.itemsize != last - first:
+    shape, (first, last) = tuple(entry["shape"]), entry["data_offsets"]
+    whole_numbers = {type(number) for number in (*shape, first, last)} == {int}
+    inside = whole_numbers and 0 <= first <= last <= len(data)
+    if not inside or min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != last - first:
         raise ValueError(f"{name}: its bytes do not fit its shape")
     array: Array = np.frombuffer(data[first:last], dtype).reshape(shape)
     return array
+
+
+def _check_offsets(header: Json, size: int) -> None:
+    """Check that the arrays cover all bytes of the data, each byte once.
+
+    Raises:
+        ValueError: if they overlap, or if bytes belong to no array.
+    """
+    end = 0
+    for name, (first, last) in sorted(
+        ((name, entry["data_offsets"]) for name, entry in header.items()), key=lambda item: item[1]
+    ):
+        if first != end:
+            raise ValueError(f"{name}: expected data from byte {end:,}, found {first:,}")
+        end = last
+    if end != size:
+        raise ValueError(f"{size - end:,} bytes after the last array")

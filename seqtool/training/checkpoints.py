@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from seqtool.errors import ModelError
+from seqtool.storage.plain_files import parse_object
 from seqtool.storage.run_directory import checkpoint_numbers
 from seqtool.storage.verified_directory import (
     DirectoryFormat,
     canonical_json,
     pack_arrays,
-    parse_object,
     read_verified,
     unpack_arrays,
     write_verified,
@@ -138,7 +138,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
         ModelError: the directory is missing, damaged, or of another version.
     """
     _, contents = read_verified(folder, FORMAT)
-    state = parse_object(folder / "state.json", contents["state.json"], FORMAT)
+    state = parse_object(folder / "state.json", contents["state.json"], FORMAT.repair)
     names = ("experiment", "made_with", "numbers")
     objects = {name: state.get(name) for name in names}
     if state.keys() != {*names, "best"} or not all(isinstance(item, dict) for item in objects.values()):

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from seqtool.config.load import read_settings
+from seqtool.config.load import read_run_settings
 from seqtool.config.schema import PATH_KEYS
 from seqtool.data.input_files import expand
 from seqtool.errors import SeqtoolError
@@ -126,7 +126,7 @@ def differences_from_earlier(earlier: Path, prepared: Prepared, current_environm
     """
     try:
         manifest = read_manifest(present(earlier / MODEL))
-        settings = read_settings(earlier / "config.yaml").settings
+        settings = read_run_settings(earlier).settings
         if settings.task != prepared.settings.task:
             return [f"task: {settings.task} before, {prepared.settings.task} now"]
         before = _experiment(settings, manifest.data, manifest.init_from)

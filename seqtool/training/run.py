@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import dump_settings
+from seqtool.config.load import read_run_text
 from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file
@@ -194,7 +195,7 @@ def _finished_result(final: Path, prepared: Prepared) -> RunResult | None:
     """Return the result of a finished run with the same settings and data; None if there is none."""
     try:
         manifest = read_manifest(present(final / MODEL))
-        if (final / "config.yaml").read_text(encoding="utf-8") != dump_settings(prepared.settings, final):
+        if read_run_text(final) != dump_settings(prepared.settings, final):
             return None
         if manifest.data != dict(prepared.corpus.files):
             return None

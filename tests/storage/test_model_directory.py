@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from seqtool.storage.model_directory import (
 from seqtool.storage.verified_directory import MANIFEST, canonical_json, pack_arrays, unpack_arrays
 
 CONFIG = {"task": "char", "model": {"cell": "rnn"}}
-VOCAB = {"symbols": ["a", "\u202e", "\ud800"], "unknown": None}
+VOCAB = {"symbols": ["a", "\u202e", "\U0001f600"], "unknown": None}
 
 
 def weights(value: float = 0.5) -> dict[str, Any]:
@@ -97,13 +98,13 @@ def test_other_digits_of_the_same_number_are_refused(model: Path) -> None:
         read_model(model)
 
 
-def forge(model: Path, name: str, content: bytes) -> None:
+def forge(model: Path, name: str, content: bytes, size: object = None) -> None:
     """Replace a file and write its hash into the manifest, as an attacker would."""
     import hashlib
 
     (model / name).write_bytes(content)
     manifest = json.loads((model / MANIFEST).read_bytes())
-    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+    manifest["files"][name] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": size or len(content)}
     del manifest["sha256"]
     manifest["sha256"] = hashlib.sha256(canonical_json(manifest)).hexdigest()
     (model / MANIFEST).write_bytes(canonical_json(manifest))
@@ -116,7 +117,13 @@ def forge(model: Path, name: str, content: bytes) -> None:
         pytest.param("config.json", b'{"task": "char", "x": NaN}', "NaN is not a JSON number", id="NaN"),
         pytest.param("config.json", b"[1]", "expected a JSON object", id="no object"),
         pytest.param("config.json", b'{"task": "tagger"}', "different tasks", id="another task"),
-        pytest.param("vocab.json", b"\xff\xfe{}", "not the JSON", id="not UTF-8"),
+        pytest.param(
+            "vocab.json", b'{"symbols": ["\\ud800"]}', "half of a character", id="escaped surrogate"
+        ),
+        pytest.param("vocab.json", b'{"symbols": ["\xed\xa0\x80"]}', "can't decode", id="surrogate"),
+        pytest.param("vocab.json", b'{"symbols": [], "symbols": []}', "same key twice", id="duplicate key"),
+        pytest.param("vocab.json", b'{"unknown": 1%s}' % (b"0" * 30), "more than 64 bits", id="long number"),
+        pytest.param("vocab.json", b"\xff\xfe{}", "not the expected JSON", id="not UTF-8"),
         pytest.param("weights.safetensors", b"\xff" * 64, "not a safetensors file", id="no safetensors"),
     ],
 )
@@ -185,6 +192,71 @@ def test_arbitrary_header_gives_an_error_or_arrays_inside_the_file(header: objec
     assert all(array.nbytes <= len(data) for array in arrays.values())
 
 
+def packed(*entries: tuple[str, list[int], int, int], size: int, more: bytes = b"") -> bytearray:
+    """Return a safetensors file of float32 arrays with given names, shapes and offsets."""
+    parts = (
+        f'"{name}":{{"dtype":"F32","shape":{shape},"data_offsets":[{first},{last}]}}'
+        for name, shape, first, last in entries
+    )
+    header = ("{" + ",".join(parts) + "}").encode()
+    return bytearray(len(header).to_bytes(8, "little") + header + bytes(size) + more)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        pytest.param(packed(("a", [2], 0, 8), ("b", [2], 4, 12), size=12), "expected data", id="overlap"),
+        pytest.param(packed(("a", [1], 0, 4), ("b", [1], 8, 12), size=12), "expected data", id="gap"),
+        pytest.param(packed(("a", [1], 0, 4), size=4, more=b"more"), "4 bytes after", id="trailing bytes"),
+        pytest.param(packed(("a", [1], 0, 4), ("a", [1], 4, 8), size=8), "same key twice", id="same name"),
+        pytest.param(packed(("__metadata__", [1], 0, 4), size=0), "do not fit", id="metadata"),
+        pytest.param(bytearray(b"\xff" * 7 + b"\x7f{}"), "header is longer", id="long header"),
+    ],
+)
+def test_file_of_arrays_has_one_meaning(content: bytearray, reason: str) -> None:
+    with pytest.raises(ModelError, match=reason):
+        unpack_arrays(Path("x"), content, MODEL_FORMAT)
+
+
+def test_arrays_may_be_empty_and_in_any_order() -> None:
+    content = packed(("b", [1], 4, 8), ("none", [0, 3], 4, 4), ("a", [1], 0, 4), size=8)
+    assert unpack_arrays(Path("x"), content, MODEL_FORMAT).keys() == {"a", "b", "none"}
+
+
+def test_size_is_compared_with_the_manifest_before_a_file_is_read(model: Path) -> None:
+    with (model / "weights.safetensors").open("ab") as file:
+        file.truncate(20 << 30)  # sparse, takes no space
+    tracemalloc.start()
+    with pytest.raises(
+        ModelError, match=r"expected the \d+ bytes of the manifest, found 21,474,836,480 bytes"
+    ):
+        read_model(model)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
+def test_manifest_without_sizes_is_refused(model: Path) -> None:
+    forge(model, "config.json", (model / "config.json").read_bytes(), size="4")
+    with pytest.raises(ModelError, match=r"does not state the size of config\.json"):
+        read_model(model)
+
+
+def test_manifest_ignores_values_of_another_type_inside_objects() -> None:
+    source = {
+        "scores": {"a": 1.5, "b": "x", "c": True, "d": 1e99},
+        "data": {"x": 1, "y": "z"},
+        "command": [1, "a"],
+    }
+    manifest = Manifest.from_json({**source, "seconds": True, "step": False})
+    assert (manifest.scores, manifest.data, manifest.command) == ({"a": 1.5}, {"y": "z"}, ("a",))
+    assert (manifest.seconds, manifest.step) == (None, None)
+
+
+def test_file_name_that_is_not_utf8_is_accepted_in_the_manifest(tmp_path: Path) -> None:
+    write_model(tmp_path / "model", CONFIG, VOCAB, weights(), {"data": {"\udcff.txt": "00"}})
+    assert read_model(tmp_path / "model").manifest.data == {"\udcff.txt": "00"}
+
+
 def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
     (model / "extra.pkl").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"extra\.pkl"):
@@ -196,7 +268,7 @@ def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
         read_model(model)
     (model / "vocab.json").unlink()
     os.mkfifo(model / "vocab.json")
-    with pytest.raises(ModelError, match="not a plain file"):
+    with pytest.raises(ModelError, match="expected a plain file, found a FIFO"):
         read_model(model)
 
 

@@ -30,7 +30,8 @@ from seqtool.safe_text import visible, visible_lines
 from seqtool.settings import CharModel, TaggerData
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import MODEL_FORMAT, Manifest, StoredModel, read_manifest
-from seqtool.storage.verified_directory import MANIFEST, canonical_json, strict_json
+from seqtool.storage.plain_files import strict_json
+from seqtool.storage.verified_directory import MANIFEST, canonical_json
 from seqtool.training.engine.events import Prediction
 from seqtool.types import Json
 from tests.support.random_models import FEATURES, character_parts, tagger_parts

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
@@ -36,10 +36,12 @@ from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
 from seqtool.storage.find_model import ModelPlace, find_model, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
+from seqtool.storage.plain_files import exists
 
 if TYPE_CHECKING:
     from seqtool.settings import Settings
 
+R = TypeVar("R")
 EXCERPT = 1200  # characters of a text that are shown
 RANKED_SYMBOLS = 30_000  # of held-out text; more would make the report slow
 UNITS_PER_PATTERN = 6
@@ -105,10 +107,9 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     place = find_model(reference, runs_root(options.runs_dir))
     stored = read_model(place.model)
     model = load_model(stored)
-    config = place.run / "config.yaml" if place.run else None
-    has_config = config is not None and config.is_file()
     notes: list[str] = []
-    source = _Source(place, stored, _settings(config), _evaluation(place, notes), options, notes)
+    config_text, settings = _config(place.run, notes)
+    source = _Source(place, stored, settings, _evaluation(place, notes), options, notes)
     texts: list[TracedText] = []
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
@@ -120,12 +121,12 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         task=stored.task,
         title=network_title(stored),
         parts=network_parts(stored),
-        config_text=config.read_text(encoding="utf-8") if config and has_config else "",
-        config_path=str(config) if has_config else "",
+        config_text=config_text,
+        config_path=str(place.run / "config.yaml") if place.run and config_text else "",
         settings=_flat_settings(source),
         manifest=stored.manifest,
-        rows=read_metrics(place.run) if place.run else (),
-        samples=read_samples(place.run) if place.run else (),
+        rows=_rows(read_metrics, place.run, notes),
+        samples=_rows(read_samples, place.run, notes),
         evaluation=source.evaluation,
         texts=texts,
         sentences=sentences,
@@ -133,13 +134,32 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     )
 
 
-def _settings(config: Path | None) -> Settings | None:
-    from seqtool.config.load import read_settings
+def _config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
+    """Return the text and the settings of a run's config; empty and None if there are none."""
+    from seqtool.config.load import parse_settings, read_run_text
 
+    if run is None or not exists(run / "config.yaml"):
+        return "", None
     try:
-        return read_settings(config).settings if config is not None else None
+        text = read_run_text(run)
+    except SeqtoolError as error:
+        notes.append(f"The settings are not shown. {error}.")
+        return "", None
+    try:
+        return text, parse_settings(text, name=str(run / "config.yaml"), folder=run).settings
     except SeqtoolError:
-        return None  # another version wrote it, or a user changed it; the report shows its text
+        return text, None  # another version wrote it, or a user changed it; the report shows its text
+
+
+def _rows(read: Callable[[Path], Iterator[R]], run: Path | None, notes: list[str]) -> list[R]:
+    """Return the rows of a log file up to the first damaged one, which becomes a note."""
+    rows: list[R] = []
+    try:
+        for row in read(run) if run is not None else ():
+            rows.append(row)
+    except ModelError as error:
+        notes.append(f"A part of the training is not shown. {error}.")
+    return rows
 
 
 def _flat_settings(source: _Source) -> dict[str, object]:
@@ -157,13 +177,13 @@ def _flat_settings(source: _Source) -> dict[str, object]:
 
 
 def _evaluation(place: ModelPlace, notes: list[str]) -> Mapping[str, EvaluationReport]:
-    if place.run is None or not (place.run / EVALUATION).is_file():
+    if place.run is None or not exists(place.run / EVALUATION):
         notes.append(f"There is no {EVALUATION} for this model. Scores on held-out data are not shown.")
         return {}
     try:
         return read_evaluation(place.run)
-    except ModelError:
-        notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown.")
+    except ModelError as error:
+        notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown. {error}.")
         return {}
 
 

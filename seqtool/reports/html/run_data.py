@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtool.errors import ModelError
 from seqtool.evaluation.tagger import WorstSentence
-from seqtool.storage.run_directory import read_json_lines
+from seqtool.storage.plain_files import is_number, read_json_lines, read_object
 from seqtool.types import Json
 
 if TYPE_CHECKING:
@@ -40,12 +39,20 @@ class SampleRow:
     expected: str | None
 
 
-def read_samples(run: Path) -> tuple[SampleRow, ...]:
-    """Read the samples of a run directory."""
-    return tuple(
-        SampleRow(row.get("epoch"), row.get("step"), str(row.get("text", "")), row.get("expected"))
-        for row in read_json_lines(run / "samples.jsonl")
-    )
+def read_samples(run: Path) -> Iterator[SampleRow]:
+    """Yield the samples of a run directory.
+
+    Raises:
+        ModelError: `samples.jsonl` cannot be read, or at a line that is damaged.
+    """
+    path = run / "samples.jsonl"
+    for row in read_json_lines(path):
+        try:
+            epoch, step = (None if row.get(name) is None else _count(row[name]) for name in ("epoch", "step"))
+            expected = None if row.get("expected") is None else _text(row["expected"])
+            yield SampleRow(epoch, step, _text(row.get("text", "")), expected)
+        except ValueError as error:
+            raise ModelError(f"damaged: {error}", place=str(path)) from error
 
 
 # --- evaluation -------------------------------------------------------------------------------------------
@@ -146,15 +153,14 @@ def read_evaluation(run: Path) -> dict[str, EvaluationReport]:
     """Read the reports of a run directory by the name of the held-out part.
 
     Raises:
-        ModelError: the file does not have the expected content.
-        OSError: the file cannot be read.
+        ModelError: the file cannot be read, or does not have the expected content.
     """
     path = run / EVALUATION
+    reports = read_object(path)
     try:
-        reports = json.loads(path.read_text(encoding="utf-8"))
         return {name: _report(report) for name, report in reports.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{EVALUATION} is damaged", place=str(path)) from error
+        raise ModelError("damaged: not an evaluation of this version", place=str(path)) from error
 
 
 def _report(report: Json) -> EvaluationReport:
@@ -164,27 +170,38 @@ def _report(report: Json) -> EvaluationReport:
 def _tagger_report(report: Json) -> TaggerReport:
     spans = report.get("spans")
     return TaggerReport(
-        words=WordShare(report["tokens"], report["accuracy"]),
-        interval=tuple(report.get("accuracy_interval_95") or ()),
-        sentences=report["sentences"],
-        sentence_accuracy=report["sentence_accuracy"],
-        known=WordShare(**report["known"]),
-        unknown=WordShare(**report["unknown"]),
+        words=_word_share(report),
+        interval=_interval(report.get("accuracy_interval_95") or ()),
+        sentences=_count(report["sentences"]),
+        sentence_accuracy=_share(report["sentence_accuracy"]),
+        known=_word_share(report["known"]),
+        unknown=_word_share(report["unknown"]),
         labels=_score_table(report["labels"]),
-        confusions=tuple(Confusion(**one) for one in report["confusions"]),
+        confusions=tuple(
+            Confusion(_text(one["gold"]), _text(one["predicted"]), _count(one["count"]))
+            for one in report["confusions"]
+        ),
         spans=_scores(spans) if spans else None,
         span_types=_score_table(spans["types"]) if spans else {},
-        worst=tuple(
-            WorstSentence(
-                one["place"],
-                tuple(one["tokens"]),
-                tuple(one["gold"]),
-                tuple(one["predicted"]),
-                one["wrong"],
-            )
-            for one in report.get("worst", ())
-        ),
+        worst=tuple(map(_worst_sentence, report.get("worst", ()))),
     )
+
+
+def _word_share(report: Json) -> WordShare:
+    return WordShare(_count(report["tokens"]), _share(report["accuracy"]))
+
+
+def _interval(bounds: Sequence[object]) -> tuple[float, ...]:
+    if len(bounds) not in (0, 2):
+        raise ValueError("expected two bounds of an interval")
+    return tuple(map(_number, bounds))
+
+
+def _worst_sentence(one: Json) -> WorstSentence:
+    tokens, gold, predicted = (tuple(map(_text, one[name])) for name in ("tokens", "gold", "predicted"))
+    if not len(tokens) == len(gold) == len(predicted):
+        raise ValueError("expected a label for each token")
+    return WorstSentence(_text(one["place"]), tokens, gold, predicted, _count(one["wrong"]))
 
 
 def _score_table(scores: Mapping[str, Mapping[str, float]]) -> dict[str, LabelScores]:
@@ -192,20 +209,21 @@ def _score_table(scores: Mapping[str, Mapping[str, float]]) -> dict[str, LabelSc
 
 
 def _scores(scores: Mapping[str, float]) -> LabelScores:
-    return LabelScores(
-        scores["precision"], scores["recall"], scores["f1"], int(scores["support"]), int(scores["hits"])
-    )
+    precision, recall, f1 = (_number(scores[name]) for name in ("precision", "recall", "f1"))
+    return LabelScores(precision, recall, f1, int(_number(scores["support"])), int(_number(scores["hits"])))
 
 
 def _text_report(report: Json) -> TextReport:
     carried = report["carried"]
     return TextReport(
-        symbols=report["symbols"],
-        nats=carried["nats"],
-        bits=carried["bits_per_char"],
-        bits_per_byte=carried["bits_per_byte"],
-        blocks=report["blocks"],
-        classes={name: (one["nats"], one["count"]) for name, one in report["classes"].items()},
+        symbols=_count(report["symbols"]),
+        nats=_number(carried["nats"]),
+        bits=_number(carried["bits_per_char"]),
+        bits_per_byte=_number(carried["bits_per_byte"]),
+        blocks={name: _number(nats) for name, nats in report["blocks"].items()},
+        classes={
+            name: (_number(one["nats"]), _count(one["count"])) for name, one in report["classes"].items()
+        },
         contexts=_by_number(report["contexts"]),
         ngrams=_by_number(report.get("ngrams") or {}),
     )
@@ -213,7 +231,29 @@ def _text_report(report: Json) -> TextReport:
 
 def _by_number(losses: Mapping[str, float]) -> dict[int, float]:
     """Convert the keys to numbers and sort them; JSON has strings in the order of strings."""
-    return dict(sorted((int(number), nats) for number, nats in losses.items()))
+    return dict(sorted((_count(int(number)), _number(nats)) for number, nats in losses.items()))
+
+
+def _number(value: object) -> float:
+    if not is_number(value):
+        raise ValueError(f"expected a number, found {str(value)[:40]!r}")
+    return value
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 1 << 63:
+        raise ValueError(f"expected a count, found {str(value)[:40]!r}")
+    return value
+
+
+def _share(value: object) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"expected text, found {str(value)[:40]!r}")
+    return value
 
 
 # --- the whole run ----------------------------------------------------------------------------------------

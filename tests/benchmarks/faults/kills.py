@@ -21,7 +21,8 @@ from unittest.mock import patch
 
 from seqtool.settings import Settings
 from seqtool.storage import model_directory
-from seqtool.storage.verified_directory import DirectoryFormat, strict_json, write_verified
+from seqtool.storage.plain_files import strict_json
+from seqtool.storage.verified_directory import DirectoryFormat, write_verified
 from seqtool.training import checkpoints
 from tests.benchmarks.faults.common import (
     BUG,
