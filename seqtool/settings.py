@@ -217,10 +217,27 @@ class Training:
     checkpoint_minutes: float = key("minutes between checkpoints", 10.0, gt=0)
     init_from: str = key("directory of a trained model whose weights and vocabulary initialize the run", "")
     seed_skip: int = key("number of uniform random draws to skip after seeding, before the weights are drawn", 0, ge=0)
-    threads: int | None = key("CPU threads; by default the number of cores, at most 4", None, ge=1)
+    threads: int | None = key("CPU threads; by default the number of cores, at most 4", None, ge=1, le=1024)
     device: Literal["auto", "cpu", "cuda", "mps"] = key("device for training", "auto")
     precision: Literal["float32", "bfloat16"] = key("number type of the forward and backward pass", "float32")
     deterministic: bool = key("use only deterministic algorithms, which give identical results on every run", False)
+
+    def reached_limit(self, step: int, epoch: int, waited: int, seconds: float) -> str:
+        """Name the limit that a run has reached; empty if there is none.
+
+        Args:
+            step: updates so far.
+            epoch: finished epochs.
+            waited: evaluations since the best one.
+            seconds: time of the run so far.
+        """
+        if self.max_steps is not None and step >= self.max_steps:
+            return "max_steps"
+        if self.epochs is not None and epoch >= self.epochs:
+            return "epochs"
+        if self.patience is not None and waited >= self.patience:
+            return "patience"
+        return "max_minutes" if self.max_minutes is not None and seconds >= self.max_minutes * 60 else ""
 
 
 # --- a whole experiment -------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def train(
         config, overrides: as `read_config` takes them.
         runs_dir: directory of all runs; None: `$SEQTOOL_RUNS`, else `runs` in the current directory.
         overwrite: replace a run of the same name.
-        resume: continue the interrupted run of this name.
+        resume: continue the run of this name, interrupted or finished.
         quiet: print nothing.
 
     Raises:

@@ -170,7 +170,9 @@ DeviceOption = Annotated[
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace a run of the same name, even if its settings differ.")
 ]
-Resume = Annotated[bool, typer.Option("--resume", help="Resume the interrupted run of this name.")]
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Resume the run of this name; larger limits continue a finished one.")
+]
 InitFrom = Annotated[
     str | None,
     typer.Option(

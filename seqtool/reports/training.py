@@ -54,8 +54,12 @@ class TrainingScreen(Listener):
     def message(self, text: str) -> None:
         """Print one line on stderr, unless quiet."""
         if not self.quiet:
-            with self._progress.output_above():
-                say(text)
+            self.notice(text)
+
+    def notice(self, text: str) -> None:
+        """Print one line on stderr, even if quiet."""
+        with self._progress.output_above():
+            say(text)
 
     def warning(self, text: str) -> None:
         """Print one warning on stderr, unless quiet."""

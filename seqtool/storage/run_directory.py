@@ -76,7 +76,7 @@ class RunDirectory:
             self.check_can_start(overwrite=overwrite, resume=resume)
             with writing(self.path):
                 recover(self.final, move_inner_runs)
-                self._delete_remains_of_finish()
+                (self.final / LOCK).unlink(missing_ok=True)  # left if `finish` is killed after the rename
                 if resume:
                     self._delete_unfinished_files()
                 else:
@@ -84,11 +84,6 @@ class RunDirectory:
         except BaseException:
             self.release()
             raise
-
-    def _delete_remains_of_finish(self) -> None:
-        """Delete checkpoints and lock of the finished run, which remain if `finish` was killed."""
-        shutil.rmtree(self.final / CHECKPOINTS, ignore_errors=True)
-        (self.final / LOCK).unlink(missing_ok=True)
 
     def _delete_unfinished_files(self) -> None:
         recover(self.model)
@@ -110,11 +105,20 @@ class RunDirectory:
             self._lock.release(self.path)
             self._lock = None
 
-    def finish(self, *, overwrite: bool = False) -> Path | None:
-        """Rename the directory to its final name, then delete its checkpoints and release the lock.
+    def finish(
+        self, *, overwrite: bool = False, continues: str = "", keep_checkpoint: bool = True
+    ) -> Path | None:
+        """Rename the directory to its final name and release the lock. The last checkpoint is kept.
 
-        An earlier run of that name is replaced if its settings and data are the same, or if `overwrite` is
-        set. Otherwise the earlier run is renamed to the first free name of `<name>~1`, `<name>~2` and so on.
+        An earlier run of that name is replaced if it has the same settings and data, if this run continues
+        it, or if `overwrite` is set. Otherwise it is renamed to the first free name of `<name>~1`,
+        `<name>~2` and so on.
+
+        Args:
+            overwrite: replace any earlier run of that name.
+            continues: SHA-256 of the manifest of the earlier run that this run continues; empty if there is
+                none.
+            keep_checkpoint: whether the last checkpoint is kept.
 
         Returns:
             New path of the earlier run if it was renamed, else None.
@@ -124,8 +128,11 @@ class RunDirectory:
         """
         renamed = None
         with writing(self.final):
+            for number in checkpoint_numbers(self.checkpoints)[1:]:
+                shutil.rmtree(checkpoint_path(self.checkpoints, number), ignore_errors=True)
             self._sync()
-            if self.final.exists() and not overwrite and not same_experiment(self.final, self.path):
+            replaced = overwrite or same_experiment(self.final, self.path) or _is_model(self.final, continues)
+            if self.final.exists() and not replaced:
                 renamed = _free_name(self.final)
                 self.final.rename(renamed)
             try:
@@ -136,7 +143,8 @@ class RunDirectory:
                         renamed.rename(self.final)
                 raise
         self.path = self.final
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        if not keep_checkpoint:
+            shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.release()
         return renamed
 
@@ -151,6 +159,19 @@ def checkpoint_numbers(folder: Path) -> list[int]:
     """Return the numbers of the checkpoints in a directory, the newest first."""
     names = [entry.name for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
     return sorted((int(name) for name in names if name.isdecimal()), reverse=True)
+
+
+def checkpoint_path(folder: Path, number: int) -> Path:
+    """Return the directory of a checkpoint by its number."""
+    return folder / f"{number:06d}"
+
+
+def _is_model(run: Path, sha256: str) -> bool:
+    """Return whether the manifest of a run's model has this SHA-256."""
+    try:
+        return bool(sha256) and read_manifest(present(run / MODEL)).sha256 == sha256
+    except (OSError, ModelError):
+        return False
 
 
 def same_experiment(first: Path, second: Path) -> bool:

@@ -178,7 +178,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
     name = f"trial-{trial.user_attrs['slot']:03d}"
     settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
     again = bool(trial.user_attrs.get("again"))
-    options = TrainOptions(job.folder, overwrite=not again, resume=again)
+    options = TrainOptions(job.folder, overwrite=not again, resume=again, keep_checkpoint=False)
     try:
         result = train(settings, options, [TrialListener(trial, settings.task)])
     except optuna.TrialPruned:

@@ -10,12 +10,14 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from seqtool.errors import ModelError
+from seqtool.settings import Training
 from seqtool.storage.plain_files import parse_object
-from seqtool.storage.run_directory import checkpoint_numbers
+from seqtool.storage.run_directory import checkpoint_numbers, checkpoint_path
 from seqtool.storage.verified_directory import (
     DirectoryFormat,
     canonical_json,
@@ -36,7 +38,26 @@ FORMAT = DirectoryFormat(
     other_version="another version of seqtool wrote the checkpoint: use that version, or add --overwrite",
 )
 KEPT = 2
+_OBJECTS = ("experiment", "made_with", "numbers")  # objects in `state.json`
 _BEST = "best/"  # prefix of the arrays of the best row
+_EARLIER_BEST = "earlier/"  # prefix of the arrays of the best row before an extra row
+
+
+@dataclass(frozen=True)
+class BeforeExtraRow:
+    """State without the last row of a run, if only the end of the run asked for that row.
+
+    A run with larger limits continues from here, so that it ends as if it had these limits from the start.
+
+    Attributes:
+        numbers: numbers of the trainer.
+        best: the best row before the extra row; None if there was none.
+        best_weights: weights of the network in that row.
+    """
+
+    numbers: Json
+    best: RowEvent | None
+    best_weights: Arrays
 
 
 @dataclass(frozen=True)
@@ -51,6 +72,9 @@ class Checkpoint:
         best: the best row so far; None before the first row.
         best_weights: weights of the network in the best row.
         logs: content of each log file by name.
+        continues: SHA-256 of the manifest of the finished run that this run continues and replaces; empty if
+            there is none.
+        before_extra_row: state without the last row; None if that row is a regular one.
     """
 
     experiment: Json
@@ -60,6 +84,39 @@ class Checkpoint:
     best: RowEvent | None
     best_weights: Arrays
     logs: Mapping[str, bytes]
+    continues: str = ""
+    before_extra_row: BeforeExtraRow | None = None
+
+    def limit_reached(self, training: Training) -> str:
+        """Name the limit that the run has reached; empty if it can be continued.
+
+        Raises:
+            ModelError: the numbers are not those of a trainer.
+        """
+        progress = self.numbers.get("progress")
+        names = ("step", "epoch", "waited", "seconds")
+        values: list[Any] = [progress.get(name) for name in names] if isinstance(progress, dict) else []
+        if not values or not all(map(_is_number, values)):
+            raise ModelError("the checkpoint's progress is not what this version writes", hint=FORMAT.repair)
+        return training.reached_limit(*values)
+
+    def without_extra_row(self) -> Checkpoint:
+        """Return the state from which a run with larger limits continues."""
+        earlier = self.before_extra_row
+        if earlier is None:
+            return self
+        return replace(
+            self,
+            numbers=earlier.numbers,
+            best=earlier.best,
+            best_weights=earlier.best_weights,
+            logs={name: _without_last_line(content) for name, content in self.logs.items()},
+            before_extra_row=None,
+        )
+
+
+def _without_last_line(content: bytes) -> bytes:
+    return b"".join(content.splitlines(keepends=True)[:-1])
 
 
 class Checkpoints:
@@ -111,20 +168,29 @@ class Checkpoints:
         return None
 
     def _path(self, number: int) -> Path:
-        return self.folder / f"{number:06d}"
+        return checkpoint_path(self.folder, number)
 
 
 # --- writing ------------------------------------------------------------------------------------------------
 
 
 def _state_json(checkpoint: Checkpoint) -> bytes:
-    best = None if checkpoint.best is None else asdict(checkpoint.best)
-    names = ("experiment", "made_with", "numbers")
-    return canonical_json({**{name: getattr(checkpoint, name) for name in names}, "best": best})
+    state: Json = {name: getattr(checkpoint, name) for name in _OBJECTS}
+    state["best"] = None if checkpoint.best is None else asdict(checkpoint.best)
+    if checkpoint.continues:
+        state["continues"] = checkpoint.continues
+    earlier = checkpoint.before_extra_row
+    if earlier is not None:
+        best = None if earlier.best is None else asdict(earlier.best)
+        state["before_extra_row"] = {"numbers": earlier.numbers, "best": best}
+    return canonical_json(state)
 
 
 def _packed_tensors(checkpoint: Checkpoint) -> bytes:
     best_weights = {_BEST + name: array for name, array in checkpoint.best_weights.items()}
+    earlier = checkpoint.before_extra_row
+    if earlier is not None and earlier.best != checkpoint.best:  # equal rows have equal weights
+        best_weights |= {_EARLIER_BEST + name: array for name, array in earlier.best_weights.items()}
     return pack_arrays({**checkpoint.tensors, **best_weights})
 
 
@@ -139,22 +205,36 @@ def read_checkpoint(folder: Path) -> Checkpoint:
     """
     _, contents = read_verified(folder, FORMAT)
     state = parse_object(folder / "state.json", contents["state.json"], FORMAT.repair)
-    names = ("experiment", "made_with", "numbers")
-    objects = {name: state.get(name) for name in names}
-    if state.keys() != {*names, "best"} or not all(isinstance(item, dict) for item in objects.values()):
+    expected, optional = {*_OBJECTS, "best"}, {"continues": str, "before_extra_row": dict}
+    if (
+        not expected <= state.keys() <= expected | optional.keys()
+        or not all(isinstance(state[name], dict) for name in _OBJECTS)
+        or not all(isinstance(state.get(name, type_()), type_) for name, type_ in optional.items())
+        or not isinstance(state.get("before_extra_row", {}).get("numbers", {}), dict)
+    ):
         raise ModelError("not the state that this version writes", place=str(folder), hint=FORMAT.repair)
     arrays = unpack_arrays(folder / "tensors.safetensors", contents["tensors.safetensors"], FORMAT)
+    best, best_weights = _best_row(state["best"], folder), _with_prefix(arrays, _BEST)
+    earlier = None
+    if "before_extra_row" in state:
+        row = _best_row(state["before_extra_row"].get("best"), folder)
+        weights = best_weights if row == best else _with_prefix(arrays, _EARLIER_BEST)
+        earlier = BeforeExtraRow(state["before_extra_row"].get("numbers", {}), row, weights)
     return Checkpoint(
-        experiment=state["experiment"],
-        made_with=state["made_with"],
-        numbers=state["numbers"],
-        tensors={name: array for name, array in arrays.items() if not name.startswith(_BEST)},
-        best=_best_row(state["best"], folder),
-        best_weights={
-            name.removeprefix(_BEST): array for name, array in arrays.items() if name.startswith(_BEST)
+        **{name: state[name] for name in _OBJECTS},
+        tensors={
+            name: array for name, array in arrays.items() if not name.startswith((_BEST, _EARLIER_BEST))
         },
+        best=best,
+        best_weights=best_weights,
         logs={name: bytes(contents[name]) for name in LOGS},
+        continues=state.get("continues", ""),
+        before_extra_row=earlier,
     )
+
+
+def _with_prefix(arrays: Arrays, prefix: str) -> Arrays:
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
 def _best_row(value: object, folder: Path) -> RowEvent | None:

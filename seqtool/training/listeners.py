@@ -115,6 +115,9 @@ class Listener:
     def message(self, text: str) -> None:
         """Receive one line of information about the run."""
 
+    def notice(self, text: str) -> None:
+        """Receive one line that is shown even with `--quiet`."""
+
     def warning(self, text: str) -> None:
         """Receive one line about a probable mistake."""
 
@@ -159,6 +162,11 @@ class Listeners(Listener):
         """Pass the line to all listeners."""
         for listener in self._listeners:
             listener.message(text)
+
+    def notice(self, text: str) -> None:
+        """Pass the line to all listeners."""
+        for listener in self._listeners:
+            listener.notice(text)
 
     def warning(self, text: str) -> None:
         """Pass the warning to all listeners."""

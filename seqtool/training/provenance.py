@@ -13,7 +13,7 @@ from typing import Any
 from seqtool.config.load import read_run_settings
 from seqtool.config.schema import PATH_KEYS
 from seqtool.data.input_files import expand
-from seqtool.errors import SeqtoolError
+from seqtool.errors import Problem, SeqtoolError
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present
 from seqtool.storage.find_model import MODEL
@@ -22,11 +22,13 @@ from seqtool.tasks.interface import Prepared
 from seqtool.types import Json
 from seqtool.version import VERSION
 
-# Settings that a resumed run may change. They determine when the run ends and how often it is saved,
-# but not the weights.
+# Settings that a resumed run may change. They determine when the run ends, how often it is saved and how
+# fast it is; other threads change the last bits of the weights, which is reported.
 MAY_DIFFER = frozenset(
-    f"training.{name}" for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes")
+    f"training.{name}"
+    for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes", "threads")
 )
+LIKE_FINISHED = frozenset({"training.checkpoint_minutes", "training.threads"})  # no effect on when a run ends
 _CONTENT = "content of the files"
 _LONGEST_VALUE = 40  # characters of a value in a message; longer values are cut
 
@@ -125,19 +127,48 @@ def differences_from_earlier(earlier: Path, prepared: Prepared, current_environm
         One line per difference; empty if there is no earlier run or if it cannot be read.
     """
     try:
-        manifest = read_manifest(present(earlier / MODEL))
-        settings = read_run_settings(earlier).settings
-        if settings.task != prepared.settings.task:
-            return [f"task: {settings.task} before, {prepared.settings.task} now"]
-        before = _experiment(settings, manifest.data, manifest.init_from)
+        before = stored_experiment(earlier)
+        fields = read_manifest(present(earlier / MODEL)).to_json()
     except SeqtoolError:  # missing or damaged, or its data files are gone
         return []
-    fields = manifest.to_json()
+    if before["task"] != prepared.settings.task:
+        return [f"task: {before['task']} before, {prepared.settings.task} now"]
     earlier_environment = {name: fields.get(name) for name in current_environment}
     return [
         *differences(before, experiment(prepared)),
         *differences(earlier_environment, current_environment),
     ]
+
+
+def stored_experiment(run: Path) -> Json:
+    """Return the result of `experiment` for a finished run.
+
+    Raises:
+        SeqtoolError: its config or manifest is missing or damaged, or its data files are gone.
+    """
+    manifest = read_manifest(present(run / MODEL))
+    return _experiment(read_run_settings(run).settings, manifest.data, manifest.init_from)
+
+
+def check_same_run(
+    run: str, before: Json, prepared: Prepared, place: Path, may_differ: Collection[str], hint: str
+) -> None:
+    """Check that settings and data are those of the run that is resumed.
+
+    Args:
+        run: description of that run in the message.
+        before: result of `experiment` for that run.
+        prepared: present settings and data.
+        place: directory of that run.
+        may_differ: dotted keys of settings that are not compared.
+        hint: advice if they differ.
+
+    Raises:
+        SeqtoolError: they differ; each difference is one problem.
+    """
+    differ = differences(before, experiment(prepared), may_differ)
+    if differ:
+        raise SeqtoolError([Problem(f"{run} differs in {line}", str(place), hint) for line in differ])
 
 
 def resume_command(command: Sequence[str]) -> str:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import dump_settings
-from seqtool.config.load import read_run_text
-from seqtool.errors import Diverged, ModelError, Problem, SeqtoolError, Stopped
+from seqtool.errors import Diverged, ModelError, Stopped
 from seqtool.settings import Settings
 from seqtool.storage.atomic import present, write_file
 from seqtool.storage.find_model import MODEL
-from seqtool.storage.model_directory import read_manifest
-from seqtool.storage.run_directory import RunDirectory
+from seqtool.storage.model_directory import Manifest, read_manifest
+from seqtool.storage.run_directory import CHECKPOINTS, RunDirectory
 from seqtool.storage.verified_directory import canonical_json
 from seqtool.tasks.build import prepare, require_torch
 from seqtool.tasks.init_from import init_from_notes
@@ -24,11 +23,12 @@ from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.listeners import Listener, Listeners, RunFinished, RunResult
 from seqtool.training.provenance import (
+    LIKE_FINISHED,
     MAY_DIFFER,
-    differences,
+    check_same_run,
     differences_from_earlier,
-    experiment,
     resume_command,
+    stored_experiment,
 )
 from seqtool.training.rank_follower import (
     broadcast_no_run,
@@ -51,8 +51,9 @@ class TrainOptions:
         root: directory of all runs.
         seeds: number of runs with successive seeds.
         overwrite: replace a run of the same name.
-        resume: resume an interrupted run of the same name.
+        resume: resume the run of the same name, interrupted or finished.
         command: arguments of the command line, which are written to the manifest and shown in messages.
+        keep_checkpoint: whether a finished run keeps its last checkpoint, so that it can be continued.
     """
 
     root: Path
@@ -60,6 +61,7 @@ class TrainOptions:
     overwrite: bool = False
     resume: bool = False
     command: tuple[str, ...] = ()
+    keep_checkpoint: bool = True
 
 
 def train_all(
@@ -126,8 +128,10 @@ def train(
         options: options of the command.
         listeners: receivers of the events of the run.
         ranks: processes that train together; this one is rank 0.
-        one_of_several: whether the run is one of several seeds. With `options.resume`, a finished run is
-            then not trained again, and its earlier result is returned.
+        one_of_several: whether the run is one of several seeds.
+
+    With `options.resume`, a finished run is continued if a limit is larger. Otherwise it is not trained
+    again, and its earlier result is returned.
 
     Raises:
         SeqtoolError: a user error.
@@ -142,18 +146,23 @@ def train(
         try:
             with stop.interrupting():
                 prepared = first_rank_first(ranks, lambda: _prepare(settings, options, everyone))
-                if one_of_several and options.resume:
-                    finished = _finished_result(run.final, prepared)
-                    if finished is not None:
-                        everyone.message(f"{run.final} is already finished")
-                        broadcast_no_run(ranks)
-                        return finished
-                session = _start(prepared, run, options, listeners, stop, ranks)
+                earlier = None
+                if options.resume and not run.has_checkpoint():
+                    earlier = _continued(run, prepared, everyone.warning)
+                if isinstance(earlier, RunResult):
+                    everyone.notice(f"{run.final} is finished; larger limits continue it")
+                    broadcast_no_run(ranks)
+                    return earlier
+                session = _start(prepared, run, options, earlier, listeners, stop, ranks)
             evaluation = _train_and_evaluate(session, options, everyone, stop)
             seconds = session.seconds_before + time.perf_counter() - started
             _write_results(session, evaluation, seconds)
             differ = differences_from_earlier(run.final, session.prepared, session.environment)
-            kept = run.finish(overwrite=options.overwrite)
+            kept = run.finish(
+                overwrite=options.overwrite,
+                continues=session.continues,
+                keep_checkpoint=options.keep_checkpoint,
+            )
         except BaseException:
             everyone.close()
             run.release()
@@ -191,70 +200,90 @@ def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) ->
     return prepared
 
 
-def _finished_result(final: Path, prepared: Prepared) -> RunResult | None:
-    """Return the result of a finished run with the same settings and data; None if there is none."""
+def _continued(
+    run: RunDirectory, prepared: Prepared, warn: Callable[[str], None]
+) -> Checkpoint | RunResult | None:
+    """Decide how `--resume` continues the finished run of this name.
+
+    Returns:
+        The checkpoint from which the run continues; its result if no limit allows another step; None if there
+        is no finished run.
+
+    Raises:
+        SeqtoolError: other settings than limits differ, or the run has no checkpoint and its limits differ.
+    """
+    folder = present(run.final)
     try:
-        manifest = read_manifest(present(final / MODEL))
-        if read_run_text(final) != dump_settings(prepared.settings, final):
-            return None
-        if manifest.data != dict(prepared.corpus.files):
-            return None
-        step, epoch = manifest.step, manifest.epoch
-        seconds, parameters = manifest.seconds, manifest.parameters
-        if step is None or epoch is None or seconds is None or parameters is None:
-            return None
-        scores = dict(manifest.scores)
-        train_loss = scores.pop("train_loss")
-        row = RowEvent(step, epoch, seconds, 0, train_loss, 0, 0, best=True, last=True, scores=scores)
-        return RunResult(final, row, seconds, parameters, dict(manifest.test_scores))
-    except (ModelError, OSError, KeyError):
+        manifest = read_manifest(present(folder / MODEL))
+    except ModelError:
         return None
+    result = _stored_result(run.final, manifest)
+    checkpoint = Checkpoints(folder / CHECKPOINTS).newest(warn)
+    if checkpoint is None:
+        hint = "the run has no checkpoint and cannot be continued: train it again without --resume"
+        check_same_run(
+            "the finished run", stored_experiment(folder), prepared, run.final, LIKE_FINISHED, hint
+        )
+        return result
+    hint = "use the settings and data of the finished run, or train it again without --resume"
+    check_same_run("the finished run", checkpoint.experiment, prepared, run.final, MAY_DIFFER, hint)
+    if checkpoint.limit_reached(prepared.settings.training):
+        return result
+    return replace(checkpoint.without_extra_row(), continues=manifest.sha256)
+
+
+def _stored_result(final: Path, manifest: Manifest) -> RunResult | None:
+    """Return the result of a finished run from its manifest; None if the manifest lacks a part of it."""
+    step, epoch = manifest.step, manifest.epoch
+    seconds, parameters = manifest.seconds, manifest.parameters
+    scores = dict(manifest.scores)
+    if step is None or epoch is None or seconds is None or parameters is None or "train_loss" not in scores:
+        return None
+    train_loss = scores.pop("train_loss")
+    row = RowEvent(step, epoch, seconds, 0, train_loss, 0, 0, best=True, last=True, scores=scores)
+    return RunResult(final, row, seconds, parameters, dict(manifest.test_scores))
 
 
 def _start(
     prepared: Prepared,
     run: RunDirectory,
     options: TrainOptions,
+    checkpoint: Checkpoint | None,
     listeners: Sequence[Listener],
     stop: StopFlag,
     ranks: Ranks,
 ) -> TrainingSession:
-    """Lock the run directory, build the network, and restore the last checkpoint of an interrupted run."""
+    """Lock the run directory, build the network, and restore a checkpoint.
+
+    Args:
+        checkpoint: the checkpoint of the finished run that is continued; without it, that of the interrupted
+            run is used.
+    """
     require_torch()
     everyone = Listeners(listeners)
-    resume = options.resume and run.has_checkpoint()
-    if options.resume and not resume:
-        everyone.message(f"nothing to resume in {run.path}: training starts at the first step")
+    resume = options.resume and checkpoint is None and run.has_checkpoint()
+    if options.resume and not resume and checkpoint is None:
+        everyone.notice(f"nothing to resume in {run.path}: training starts at the first step")
     run.start(overwrite=options.overwrite, resume=resume)
     checkpoints = Checkpoints(run.checkpoints)
-    checkpoint = checkpoints.newest(everyone.warning) if resume else None
-    if checkpoint is not None:
-        _check_same_run(checkpoint, prepared, run)
+    if resume:
+        checkpoint = checkpoints.newest(everyone.warning)
+    if resume and checkpoint is not None:
+        hint = "use the settings and data of the interrupted run, or restart with --overwrite"
+        check_same_run("the interrupted run", checkpoint.experiment, prepared, run.path, MAY_DIFFER, hint)
+        if not checkpoint.limit_reached(prepared.settings.training):
+            checkpoint = checkpoint.without_extra_row()
     write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
     broadcast_state(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
     manifest = _manifest_fields(prepared, options)
     session = TrainingSession(prepared, run, manifest, listeners, stop, checkpoints, ranks)
     if checkpoint is not None:
         session.resume_from(checkpoint)
-        everyone.message(f"resumed after step {session.step:,}")
-        for line in differences(checkpoint.made_with, session.environment):
-            everyone.warning(f"{line}: the last bits may differ from those of an uninterrupted run")
+        what = "resumed" if resume else f"continuing the finished run {run.final}"
+        everyone.message(f"{what} after step {session.step:,}")
+        for line in session.changes_of_course(checkpoint):
+            everyone.warning(line)
     return session
-
-
-def _check_same_run(checkpoint: Checkpoint, prepared: Prepared, run: RunDirectory) -> None:
-    """Check that settings and data are those of the interrupted run.
-
-    Raises:
-        SeqtoolError: they differ; each difference is one problem.
-    """
-    differ = differences(checkpoint.experiment, experiment(prepared), MAY_DIFFER)
-    if differ:
-        hint = "use the settings and data of the interrupted run, or restart with --overwrite"
-        place = str(run.path)
-        raise SeqtoolError(
-            [Problem(f"the interrupted run differs in {line}", place, hint) for line in differ]
-        )
 
 
 def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
@@ -292,7 +321,7 @@ def _train_and_evaluate(
             task = definition(prepared.settings.task)
             scores = best.best.scores if best.best else {}
             evaluation = task.final_evaluation(prepared, best.weights, scores)
-        session.save_on_exit(checkpoint=False)
+        session.save_on_exit(checkpoint=options.keep_checkpoint)
         return evaluation
     except Diverged:
         session.best_model.save()

@@ -14,11 +14,11 @@ from seqtool.errors import SeqtoolError, Stopped
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.tasks.build import build_task
 from seqtool.tasks.interface import Column, Prepared, definition
-from seqtool.training.checkpoints import Checkpoint, Checkpoints
+from seqtool.training.checkpoints import BeforeExtraRow, Checkpoint, Checkpoints
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.training.listeners import Listener, Listeners, NetworkBuilt, Row
-from seqtool.training.provenance import environment, experiment
+from seqtool.training.provenance import differences, environment, experiment
 from seqtool.training.run_files import LOGS, BestModel, LogFiles
 from seqtool.types import Arrays, Json
 
@@ -34,6 +34,7 @@ class TrainingSession:
         best_model: the best model so far.
         environment: device, threads, precision, number of ranks and versions.
         seconds_before: duration of the run before it was interrupted, in seconds; 0 if it is not resumed.
+        continues: SHA-256 of the manifest of the finished run that this run continues; empty if it is new.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class TrainingSession:
         self.environment = environment(str(built.device), built.threads, training.precision, ranks.shard.size)
         self.best_model = BestModel(run.model, prepared, {**manifest, **self.environment})
         self.seconds_before = 0.0
+        self.continues = ""
         self._network, self._stop, self._ranks = built.task.network, stop, ranks
         self._definition = definition(prepared.settings.task)
         self._preview = self._definition.preview(prepared)
@@ -74,6 +76,7 @@ class TrainingSession:
         # they receive the row in any case.
         self._listeners = Listeners([self._logs, self.best_model, *listeners])
         self._trainer = Trainer(built.task, training, stop)
+        self._best_before_row: tuple[RowEvent | None, Arrays] = (None, {})
         self._saved_at = time.monotonic()
         model = prepared.stored(weight_arrays(self._network))
         self._listeners.network_built(NetworkBuilt(model, str(built.device), built.threads, ranks.shard.size))
@@ -83,6 +86,22 @@ class TrainingSession:
         """Number of updates so far."""
         return self._trainer.state.step
 
+    def changes_of_course(self, checkpoint: Checkpoint) -> list[str]:
+        """Return why the weights will differ from those of one run with the present limits, one line each."""
+        lines = [
+            f"{line}: the last bits may differ from those of an uninterrupted run"
+            for line in differences(checkpoint.made_with, self.environment)
+        ]
+        training, before = self.prepared.settings.training, checkpoint.experiment["training"]
+        same_end = (training.epochs, training.max_steps) == (before["epochs"], before["max_steps"])
+        if training.schedule == "cosine" and not same_end:
+            rate = self._trainer.schedule.rate(self.step)
+            lines.append(
+                f"the cosine schedule now ends at step {self._trainer.total_steps:,}, and the learning rate "
+                f"continues at {rate:.3g}: the weights will differ from those of one run with these limits"
+            )
+        return lines
+
     # --- checkpoints ----------------------------------------------------------------------------------------
 
     def resume_from(self, checkpoint: Checkpoint) -> None:
@@ -91,8 +110,11 @@ class TrainingSession:
         Raises:
             ModelError: the checkpoint does not fit the network or the optimizer of this run.
         """
-        self._trainer.load_state(checkpoint.tensors, checkpoint.numbers)
-        self.seconds_before = self._trainer.state.seconds
+        earlier = checkpoint.before_extra_row
+        self._trainer.load_state(checkpoint.tensors, checkpoint.numbers, earlier.numbers if earlier else None)
+        if earlier is not None:
+            self._best_before_row = earlier.best, earlier.best_weights
+        self.seconds_before, self.continues = self._trainer.state.seconds, checkpoint.continues
         self._logs.restore(checkpoint.logs)
         if checkpoint.best is not None:
             self.best_model.keep(checkpoint.best, checkpoint.best_weights)
@@ -104,15 +126,19 @@ class TrainingSession:
             SeqtoolError: the checkpoint cannot be written; earlier checkpoints are unchanged.
         """
         logs = self._logs.contents()
+        numbers, tensors = self._trainer.state_json(), self._trainer.state_arrays()
+        earlier = self._trainer.before_extra_row
         self._checkpoints.save(
             Checkpoint(
                 experiment=experiment(self.prepared),
                 made_with=self.environment,
-                numbers=self._trainer.state_json(),
-                tensors=self._trainer.state_arrays(),
+                numbers=numbers,
+                tensors=tensors,
                 best=self.best_model.best,
                 best_weights=self.best_model.weights,
                 logs={name: logs[name] for name in LOGS},
+                continues=self.continues,
+                before_extra_row=None if earlier is None else BeforeExtraRow(earlier, *self._best_before_row),
             )
         )
         self._saved_at = time.monotonic()
@@ -173,6 +199,7 @@ class TrainingSession:
 
         weights = weight_arrays(self._network)
         prediction = self._preview.prediction(weights)
+        self._best_before_row = self.best_model.best, self.best_model.weights
         self._listeners.row(Row(event, self._columns(event, weights), prediction, weights))
 
     def _columns(self, event: RowEvent, weights: Arrays) -> tuple[Column, ...]:

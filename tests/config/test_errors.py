@@ -113,6 +113,8 @@ SCHEMA = [
      "training.lr: expected a number above 0 and at most 1000, found 0", ""),
     ("above the range", CHAR, "model.hidden_size=65537",
      "model.hidden_size: expected a whole number from 1 to 65536, found 65537", ""),
+    ("more threads than torch survives", CHAR, "training.threads=100000",
+     "training.threads: expected a whole number from 1 to 1024, or null, found 100000", ""),
     ("nan", CHAR, "training.lr=.nan", "training.lr: expected a number above 0 and at most 1000, found .nan",
      ""),
     ("nan as a word", CHAR, "training.lr=nan",

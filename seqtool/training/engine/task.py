@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtool.errors import ConfigError
+from seqtool.settings import Training
 from seqtool.training.engine.ranks import Ranks
 
 ShouldStop = Callable[[], bool]
@@ -71,6 +72,14 @@ class TrainingTask(Protocol):
 
     def restore_carried_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Restore the state that `carried_state` returned."""
+
+
+def count_steps(task: TrainingTask, training: Training) -> int | None:
+    """Return the updates of a whole run; None if neither epochs nor max_steps is set."""
+    counts = [] if training.max_steps is None else [training.max_steps]
+    if training.epochs is not None:
+        counts.append(sum(-(-task.batches(epoch) // training.accumulate) for epoch in range(training.epochs)))
+    return min(counts, default=None)
 
 
 @contextmanager

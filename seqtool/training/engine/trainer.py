@@ -27,12 +27,15 @@ from seqtool.training.engine.optimizers import (
     unguarded_step,
 )
 from seqtool.training.engine.step_metrics import StepMetrics
-from seqtool.training.engine.task import ShouldStop, StopEvaluation, TrainingTask
+from seqtool.training.engine.task import ShouldStop, StopEvaluation, TrainingTask, count_steps
 from seqtool.training.engine.trainer_state import (
     TrainerState,
+    checked_numbers,
+    numbers,
     restore_tensors,
     schedule_numbers,
     tensors_to_arrays,
+    without_row,
 )
 from seqtool.types import Arrays, Json
 
@@ -72,7 +75,7 @@ class Trainer:
         }
         self.optimizer = build_optimizer(self.trained.values(), training)
         self._optimizer_step = unguarded_step(self.optimizer)
-        self.total_steps = self._count_steps()
+        self.total_steps = count_steps(task, training)
         self.schedule = Schedule(training, self.total_steps)
         self.average = AveragedWeights(list(self.trained.values()), training.ema) if training.ema else None
         self.state = TrainerState()
@@ -82,15 +85,9 @@ class Trainer:
         self.can_save = True
         self._started = 0.0
         self._out_of_time = False
+        self._extra_row = False  # the due row is due only because the run ends
+        self._before_row: Json = {}
         self._last_loss = math.nan  # nats per item of the last step whose metrics were read
-
-    def _count_steps(self) -> int | None:
-        """Return the updates of the whole run; None if neither epochs nor max_steps is set."""
-        counts = [] if self.training.max_steps is None else [self.training.max_steps]
-        if self.training.epochs is not None:
-            epochs = range(self.training.epochs)
-            counts.append(sum(-(-self.task.batches(epoch) // self.training.accumulate) for epoch in epochs))
-        return min(counts, default=None)
 
     # --- course of a run ------------------------------------------------------------------------------------
 
@@ -104,6 +101,9 @@ class Trainer:
         """
         self._started = time.perf_counter() - self.state.seconds
         self._update_clock()
+        if self.state.row_due and not self._row_is_regular(self.state.step, self.state.position == 0):
+            # The run was interrupted before the row at its end; larger limits move the end.
+            self._extra_row = self.state.row_due = bool(self._limit_reached())
         while not self.end_reason:
             if not self.state.row_due:
                 self.end_reason = self._limit_reached()
@@ -124,14 +124,9 @@ class Trainer:
 
     def _limit_reached(self, more_steps: int = 0, more_epochs: int = 0) -> str:
         """Name the limit that is reached, or that will be after more steps and epochs; empty if none is."""
-        training, state = self.training, self.state
-        if training.max_steps is not None and state.step + more_steps >= training.max_steps:
-            return "max_steps"
-        if training.epochs is not None and state.epoch + more_epochs >= training.epochs:
-            return "epochs"
-        if training.patience is not None and state.waited >= training.patience:
-            return "patience"
-        return "max_minutes" if self._out_of_time else ""
+        step, epoch = self.state.step + more_steps, self.state.epoch + more_epochs
+        seconds = math.inf if self._out_of_time else 0.0
+        return self.training.reached_limit(step, epoch, self.state.waited, seconds)
 
     # --- one step -------------------------------------------------------------------------------------------
 
@@ -148,7 +143,8 @@ class Trainer:
         self._update_clock()
         ends_epoch = stop >= batches
         last = bool(self._limit_reached(1, int(ends_epoch)))
-        due = self._row_is_due(ends_epoch, last)
+        regular = self._row_is_regular(state.step + 1, ends_epoch)
+        due, self._extra_row = last or regular, last and not regular
         state.items += items
         state.row_items += items
         if due or ends_epoch or not self.step_metrics.deferred or self.ranks.any(self.step_metrics.is_due):
@@ -257,12 +253,11 @@ class Trainer:
 
     # --- rows -----------------------------------------------------------------------------------------------
 
-    def _row_is_due(self, ends_epoch: bool, last: bool) -> bool:
+    def _row_is_regular(self, step: int, ends_epoch: bool) -> bool:
+        """Return whether the settings ask for a row at a step; the last step of a run has one in any case."""
         every = self.training.eval_every
-        if last:
-            return True
         if every is not None:
-            return (self.state.step + 1) % every == 0
+            return step % every == 0
         prints_epoch = (self.state.epoch + 1) % self.training.print_every == 0
         return ends_epoch and (self.task.has_validation or prints_epoch)
 
@@ -295,6 +290,7 @@ class Trainer:
 
     def _row(self, scores: Mapping[str, float], step: int, epoch: int, last: bool) -> RowEvent:
         state = self.state
+        self._before_row = numbers(self.state, self.schedule)
         train_loss = state.loss_sum / max(1, state.items)
         quality = self.task.quality(train_loss, scores)
         best = state.best is None or quality > state.best
@@ -318,8 +314,14 @@ class Trainer:
             RuntimeError: `can_save` is False.
         """
         self._check_can_save()
-        schedule = {"factor": self.schedule.factor, "waited": self.schedule.waited}
-        return {"progress": self.state.to_json(), "schedule": schedule}
+        return numbers(self.state, self.schedule)
+
+    @property
+    def before_extra_row(self) -> Json | None:
+        """Numbers as they would be without the last row, if only the end of the run asked for that row."""
+        if not self._extra_row or self.state.row_due:
+            return None
+        return without_row(numbers(self.state, self.schedule), self._before_row, self.training)
 
     def state_arrays(self) -> Arrays:
         """Copy every tensor that an exact resume needs: weights, optimizer, averages, carried state.
@@ -330,17 +332,17 @@ class Trainer:
         self._check_can_save()
         return tensors_to_arrays(self.trained, self.optimizer, self.average, self.task.carried_state())
 
-    def load_state(self, arrays: Arrays, numbers: Json) -> None:
+    def load_state(self, arrays: Arrays, stored: Json, before_extra_row: Json | None = None) -> None:
         """Restore what `state_arrays` and `state_json` returned; the run then continues exactly.
 
         Raises:
             ModelError: it is not the state of a run with this network and these settings.
         """
-        state = TrainerState.from_json(numbers.get("progress"))
-        factor, waited = schedule_numbers(numbers.get("schedule"))
-        carried = restore_tensors(arrays, self.trained, self.optimizer, self.average)
-        self.task.restore_carried_state(carried)
+        state = TrainerState.from_json(stored.get("progress"))
+        factor, waited = schedule_numbers(stored.get("schedule"))
+        self.task.restore_carried_state(restore_tensors(arrays, self.trained, self.optimizer, self.average))
         self.state, self.schedule.factor, self.schedule.waited = state, factor, waited
+        self._before_row, self._extra_row = checked_numbers(before_extra_row), before_extra_row is not None
 
     def _check_can_save(self) -> None:
         if not self.can_save:

@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqtool.errors import ModelError
-from seqtool.training.engine.optimizers import AveragedWeights
+from seqtool.settings import Training
+from seqtool.training.engine.optimizers import AveragedWeights, Schedule
 from seqtool.types import Array, Arrays, Json
 
 REPAIR = "use an earlier checkpoint, or restart with --overwrite"
@@ -89,6 +90,40 @@ def _check_number(name: str, value: object, type_: object) -> None:
         )
     if not fits:
         raise ModelError(f"the checkpoint is damaged: progress.{name} is {str(value)[:40]!r}", hint=REPAIR)
+
+
+def numbers(state: TrainerState, schedule: Schedule) -> Json:
+    """Return every number that an exact resume needs."""
+    factors = {"factor": schedule.factor, "waited": schedule.waited}
+    return {"progress": state.to_json(), "schedule": factors}
+
+
+def checked_numbers(stored: Json | None) -> Json:
+    """Return the result of `numbers` from a checkpoint; empty if it has none.
+
+    Raises:
+        ModelError: a number is missing, unknown, or of another type.
+    """
+    if stored is None:
+        return {}
+    TrainerState.from_json(stored.get("progress"))
+    schedule_numbers(stored.get("schedule"))
+    return stored
+
+
+def without_row(after: Json, before: Json, training: Training) -> Json:
+    """Return the numbers of a trainer as they would be if its last row had not been made.
+
+    Args:
+        after: numbers after the row.
+        before: numbers before the row.
+        training: the settings.
+    """
+    old = before["progress"]
+    undone = {name: old[name] for name in ("best", "waited", "loss_sum", "items")}
+    if after["progress"]["position"] == 0 and training.eval_every is None:  # every epoch has its own sum
+        undone |= {"loss_sum": 0.0, "items": 0}
+    return {"progress": {**after["progress"], **undone, "row_due": False}, "schedule": before["schedule"]}
 
 
 def schedule_numbers(values: object) -> tuple[float, int]:

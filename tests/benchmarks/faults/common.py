@@ -129,12 +129,11 @@ def differences(left: Path, right: Path) -> list[str]:
 
 def leftover_files(root: Path) -> list[str]:
     """List the files of unfinished work in a directory of finished runs."""
-    names = (".new", ".old", ".tmp", ".partial", "lock", "checkpoints")
-    return [
-        str(path.relative_to(root))
-        for path in sorted(root.rglob("*"))
-        if path.name.endswith(names) and ".cache" not in path.parts
-    ]
+    names = (".new", ".old", ".tmp", ".partial", "lock")
+    paths = [path for path in root.rglob("*") if path.name.endswith(names) and ".cache" not in path.parts]
+    for folder in root.rglob("checkpoints"):  # a finished run keeps one checkpoint
+        paths += sorted(folder.iterdir())[:-1]
+    return [str(path.relative_to(root)) for path in sorted(paths)]
 
 
 def check_model(model: Path) -> None:
