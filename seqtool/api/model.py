@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -37,7 +38,7 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
         ModelError: there is no such model, or it is damaged.
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
-    place = find_model(None if model is None else str(model), root)
+    place = find_model(None if model is None else str(model), root, warn=warnings.warn)
     stored = read_model(place.model)
     return Model(place.name, stored.task, stored.manifest.to_json(), load_model(stored))
 

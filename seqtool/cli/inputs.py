@@ -104,7 +104,7 @@ def _find(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
 ) -> tuple[str, StoredModel]:
     """Return the name and the contents of a model directory, and import the module that uses it."""
-    place = find_model(reference, runs_root(runs_dir), wanted)
+    place = find_model(reference, runs_root(runs_dir), wanted, say)
     stored = _read_during_import(place.model, module)
     _expect_task(stored, wanted, place.name)
     if not _is_named(reference):

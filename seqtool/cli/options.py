@@ -6,6 +6,7 @@ This module is imported by every command, so it imports nothing heavy.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from enum import StrEnum
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
+
+_PLAIN = re.compile(r"[\w./][\w./@%+=:,~-]*")  # names without a character that a shell treats specially
 
 
 class Device(StrEnum):
@@ -40,10 +43,22 @@ def complete_any_run(incomplete: str) -> list[str]:
 def _run_names() -> list[str]:
     root = Path(os.environ.get("SEQTOOL_RUNS") or "runs")
     try:
-        names = sorted(entry.name for entry in os.scandir(root) if (Path(entry.path) / "model").is_dir())
+        names = sorted(entry.name for entry in os.scandir(root) if _has_model(Path(entry.path)))
     except OSError:
         return []
-    return [name for name in names if not name.endswith((".new", ".old"))]
+    return [name for name in names if _is_plain(name) and not name.endswith((".new", ".old"))]
+
+
+def _is_plain(name: str) -> bool:
+    """Return whether a shell reads a name as it is. The name of a directory can be a command: `$(rm x)`."""
+    return _PLAIN.fullmatch(name) is not None
+
+
+def _has_model(folder: Path) -> bool:
+    try:
+        return (folder / "model").is_dir()
+    except OSError:  # a directory of another user
+        return False
 
 
 def complete_config(incomplete: str) -> list[str]:
@@ -58,7 +73,8 @@ def complete_config(incomplete: str) -> list[str]:
         for entry in entries
         if _may_be_config(entry)
     ]
-    return [path for path in paths if path.startswith(incomplete)] + complete_run(incomplete)
+    plain = [path for path in paths if path.startswith(incomplete) and _is_plain(path)]
+    return plain + complete_run(incomplete)
 
 
 def _may_be_config(entry: os.DirEntry[str]) -> bool:

@@ -55,7 +55,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
     from seqtool.storage.run_list import list_runs
 
     root = runs_root(runs_dir)
-    entries = list_runs(root)
+    entries = list_runs(root, say)
     if json:
         write_json({"root": str(root), "runs": [entry.to_json() for entry in entries]})
         return

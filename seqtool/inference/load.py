@@ -50,6 +50,7 @@ def load_character_model(stored: StoredModel) -> character.CharacterModel:
 
     config = read_character_config(stored.config)
     vocabulary = read_symbol_vocabulary(stored.vocab, config.unit)
+    check_layers(stored.weights, config.network)
     check_weights(stored.weights, character_shapes(config.network, len(vocabulary)))
     model_class = {"pairs": AlignedModel, "text": CharacterModel, "lines": LineModel}[config.kind]
     return model_class(config, vocabulary, stored.weights)
@@ -65,8 +66,20 @@ def load_tagger(stored: StoredModel) -> tagger.TaggerModel:
 
     config = read_tagger_config(stored.config)
     vocabulary = read_word_vocabulary(stored.vocab, config.network)
+    check_layers(stored.weights, config.network)
     check_weights(stored.weights, tagger_shapes(config.network, vocabulary))
     return TaggerModel(config, vocabulary, stored.weights)
+
+
+def check_layers(weights: Arrays, model: RecurrentModel) -> None:
+    """Check that there can be so many layers, before the shapes of their arrays are listed.
+
+    Raises:
+        ModelError: there are more layers than arrays.
+    """
+    if model.num_layers > len(weights):
+        message = f"model.num_layers: {model.num_layers:,} layers, but only {len(weights):,} arrays"
+        raise ModelError(message, place="config.json", hint=COPY_HINT)
 
 
 def check_weights(weights: Arrays, shapes: Shapes) -> None:

@@ -6,7 +6,7 @@ The values are named tuples, since defining a frozen dataclass adds 0.4 ms to th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from functools import cache
 from types import UnionType
 from typing import (
@@ -24,6 +24,7 @@ from typing import (
 
 from seqtool.data.vocabulary import SymbolVocabulary, Unit
 from seqtool.errors import ModelError
+from seqtool.safe_text import shorten
 from seqtool.settings import CharModel, Feature, Scheme, TaggerModel, feature_list
 from seqtool.types import Json
 
@@ -108,6 +109,8 @@ def read_tagger_config(config: Json) -> TaggerConfig:
     Raises:
         ModelError: a missing or unknown key, or a value that is not allowed.
     """
+    from seqtool.data.tokenization.rules import TokenizerName  # character models do without
+
     scheme: Scheme = _one_of(config.get("scheme"), "scheme", get_args(Scheme))
     inner_scheme: Scheme = _one_of(config.get("inner_scheme"), "inner_scheme", get_args(Scheme))
     if (scheme == "none") != (inner_scheme == "none"):
@@ -115,8 +118,31 @@ def read_tagger_config(config: Json) -> TaggerConfig:
     words = _section(config, "words")
     normalize: Normalize = _one_of(words.get("normalize"), "words.normalize", get_args(Normalize))
     section = _section(config, "model")
-    network = _settings(TaggerModel, {**section, "features": _features(section.get("features"))}, "model")
-    return TaggerConfig(network, scheme, inner_scheme, config.get("tokenizer"), normalize)
+    with_features = {**section, "features": _features(section.get("features"))}
+    network = _settings(TaggerModel, with_features, "model")
+    section |= {name: value for name, value in with_features.items() if name not in section}
+    tokenizer = config.get("tokenizer")
+    if tokenizer is not None:
+        tokenizer = _one_of(tokenizer, "tokenizer", get_args(TokenizerName))
+    if type(words.get("tokens", "")) is not str:
+        _fail(CONFIG, "words.tokens: expected text")
+    if not isinstance(config.get("tokenizer_f1"), float | None):
+        _fail(CONFIG, "tokenizer_f1: expected a number or null")
+    _check_layout(config.get("layout", {}))
+    return TaggerConfig(network, scheme, inner_scheme, tokenizer, normalize)
+
+
+def _check_layout(layout: object) -> None:
+    """Check the description of the training files that `data.formats.layout` reads."""
+    if not isinstance(layout, dict):
+        _fail(CONFIG, "layout: expected a JSON object")
+    for name in ("label", "separator", "text_key", "label_key"):
+        if type(layout.get(name, "")) is not str:
+            _fail(CONFIG, f"layout.{name}: expected text")
+    if not _are_strings(layout.get("columns", [])):
+        _fail(CONFIG, "layout.columns: expected a list of strings")
+    if not _fits(layout.get("width"), int | None):
+        _fail(CONFIG, "layout.width: expected a number or null")
 
 
 def read_symbol_vocabulary(vocab: Json, unit: Unit) -> SymbolVocabulary:
@@ -137,7 +163,7 @@ def read_symbol_vocabulary(vocab: Json, unit: Unit) -> SymbolVocabulary:
         _fail(VOCAB, "counts: expected a list of whole numbers")
     unknown = vocab.get("unknown")
     if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
-        _fail(VOCAB, f"unknown: expected the number of a symbol, found {unknown!r}")
+        _fail(VOCAB, f"unknown: expected the number of a symbol, found {_shown(unknown)}")
     return SymbolVocabulary.from_json(vocab, unit)
 
 
@@ -189,7 +215,11 @@ def _one_of(value: object, name: str, allowed: Sequence[T]) -> T:
     for option in allowed:
         if value == option:
             return option
-    _fail(CONFIG, f"{name}: expected one of {', '.join(map(str, allowed))}, found {value!r}")
+    _fail(CONFIG, f"{name}: expected one of {', '.join(map(str, allowed))}, found {_shown(value)}")
+
+
+def _shown(value: object) -> str:
+    return shorten(repr(value), 60)
 
 
 def _are_counts(value: object) -> TypeGuard[list[int]]:
@@ -207,8 +237,11 @@ def _features(items: object) -> tuple[Feature, ...]:
 
 
 def _settings(cls: type[T], value: object, where: str) -> T:
-    """Read a dataclass of settings from a JSON object and check its types and lower limits."""
-    if not isinstance(value, Mapping):
+    """Read a dataclass of settings from a JSON object and check its types and lower limits.
+
+    Keys that the object lacks are added to it.
+    """
+    if not isinstance(value, dict):
         _fail(CONFIG, f"{where}: expected a JSON object", hint="")
     hints = _type_hints(cls)  # type: ignore[arg-type]
     for name, item in value.items():
@@ -216,12 +249,17 @@ def _settings(cls: type[T], value: object, where: str) -> T:
             hint = "the model was written by another version of seqtool"
             _fail(CONFIG, f"{where}.{name}: unknown key", hint)
         if not _fits(item, hints[name]):
-            _fail(CONFIG, f"{where}.{name}: not an allowed value: {item!r}", hint="")
+            _fail(CONFIG, f"{where}.{name}: not an allowed value: {_shown(item)}", hint="")
     for field in fields(cls):  # type: ignore[arg-type]
         least, number = field.metadata.get("ge"), value.get(field.name)
         if least is not None and number is not None and number < least:
             _fail(CONFIG, f"{where}.{field.name}: expected at least {least}, found {number}", hint="")
-    return cls(**value)
+        if number is None and field.default is MISSING and field.default_factory is MISSING:
+            _fail(CONFIG, f"{where}.{field.name}: is missing", hint="")
+    settings = cls(**value)
+    if len(value) < len(hints):
+        value |= {name: getattr(settings, name) for name in hints.keys() - value.keys()}
+    return settings
 
 
 @cache

@@ -8,17 +8,21 @@ newest finished run that fits.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from seqtool.errors import ModelError
+from seqtool.safe_text import shorten
 from seqtool.storage.atomic import present
 from seqtool.storage.model_directory import Manifest, read_manifest
+from seqtool.storage.plain_files import entries
 from seqtool.storage.verified_directory import MANIFEST
 
 MODEL = "model"  # directory of a run that contains its model
 CONFIG = "config.yaml"  # file of a run that contains its resolved settings
+NAME_A_MODEL = "give the name of a run, a run directory or a model directory"
+LONGEST_REFERENCE = 200  # characters of a name in a message
 PARTIAL = ".partial"  # ending of the directory of an unfinished run
 
 
@@ -70,7 +74,12 @@ def runs_root(option: Path | None = None) -> Path:
     return option or Path(os.environ.get("SEQTOOL_RUNS") or "runs")
 
 
-def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODEL) -> ModelPlace:
+def find_model(
+    reference: str | None,
+    root: Path,
+    wanted: ModelFilter = ANY_MODEL,
+    warn: Callable[[str], None] | None = None,
+) -> ModelPlace:
     """Find the model that a reference names, or the newest one that fits.
 
     Args:
@@ -78,6 +87,7 @@ def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODE
             newest run.
         root: directory of all runs.
         wanted: condition on the newest run. A model that the user names is not checked.
+        warn: receives a line for each run that is skipped because it cannot be read.
 
     Raises:
         ModelError: if there is no such model.
@@ -85,7 +95,7 @@ def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODE
     reference = reference or os.environ.get("SEQTOOL_MODEL")
     if reference:
         return _named_model(reference, root)
-    for place, manifest in finished_runs(root):
+    for place, manifest in finished_runs(root, warn):
         if wanted.accepts(manifest):
             return place
     raise ModelError(
@@ -96,12 +106,16 @@ def find_model(reference: str | None, root: Path, wanted: ModelFilter = ANY_MODE
 
 
 def _named_model(reference: str, root: Path) -> ModelPlace:
-    for base in (Path(reference), root / reference):
-        if (present(base) / MANIFEST).is_file():
-            in_run = base.name == MODEL and (base.parent / CONFIG).is_file()
-            return ModelPlace(base, base.parent if in_run else None)
-        if (present(base / MODEL) / MANIFEST).is_file():
-            return ModelPlace(base / MODEL, base)
+    try:
+        for base in (Path(reference), root / reference):
+            if (present(base) / MANIFEST).is_file():
+                in_run = base.name == MODEL and (base.parent / CONFIG).is_file()
+                return ModelPlace(base, base.parent if in_run else None)
+            if (present(base / MODEL) / MANIFEST).is_file():
+                return ModelPlace(base / MODEL, base)
+    except OSError as error:  # such as a directory of another user, or a name that is too long
+        place = shorten(reference, LONGEST_REFERENCE)
+        raise ModelError(f"cannot read: {error.strerror}", place=place, hint=NAME_A_MODEL) from error
     names = sorted(place.run.name for place, _ in finished_runs(root) if place.run)
     unfinished = (root / (reference + PARTIAL)).is_dir()
     hint = (
@@ -109,23 +123,36 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
         if unfinished
         else f"runs here: {', '.join(names) or 'none'}"
     )
-    raise ModelError("no model directory, run directory or run of this name", place=reference, hint=hint)
+    message = "no model directory, run directory or run of this name"
+    raise ModelError(message, place=shorten(reference, LONGEST_REFERENCE), hint=hint)
 
 
-def finished_runs(root: Path) -> list[tuple[ModelPlace, Manifest]]:
-    """Return the finished runs directly under `root`, the newest first, without damaged runs."""
-    runs = sorted(_readable_runs(root), key=lambda run: (-run[0], str(run[1].model)))
+def finished_runs(root: Path, warn: Callable[[str], None] | None = None) -> list[tuple[ModelPlace, Manifest]]:
+    """Return the finished runs directly under `root`, the newest first.
+
+    Args:
+        warn: receives a line for each run that is skipped because it is damaged or cannot be read.
+
+    Raises:
+        ModelError: the root cannot be read.
+    """
+    runs = sorted(
+        _readable_runs(root, warn or (lambda _: None)), key=lambda run: (-run[0], str(run[1].model))
+    )
     return [(place, manifest) for _, place, manifest in runs]
 
 
-def _readable_runs(root: Path) -> Iterator[tuple[int, ModelPlace, Manifest]]:
+def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[int, ModelPlace, Manifest]]:
     """Yield modification time in nanoseconds, place and manifest of each finished run."""
-    for folder in root.iterdir() if root.is_dir() else ():
-        manifest_file = present(folder / MODEL) / MANIFEST
-        if folder.name.endswith((PARTIAL, ".new", ".old")) or not manifest_file.is_file():
+    for folder in entries(root):
+        if folder.name.endswith((PARTIAL, ".new", ".old")):
             continue
         try:
-            modified = manifest_file.stat().st_mtime_ns
-            yield modified, ModelPlace(folder / MODEL, folder), read_manifest(manifest_file.parent)
-        except (ModelError, OSError):
-            continue
+            manifest_file = present(folder / MODEL) / MANIFEST
+            if manifest_file.is_file():
+                modified = manifest_file.stat().st_mtime_ns
+                yield modified, ModelPlace(folder / MODEL, folder), read_manifest(manifest_file.parent)
+        except ModelError as error:
+            warn(f"warning: skipped a run that cannot be used: {error}")
+        except OSError as error:
+            warn(f"warning: skipped {folder}: cannot read: {error.strerror}")

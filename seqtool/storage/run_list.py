@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,6 +13,7 @@ from seqtool.storage.atomic import present, writing
 from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
 from seqtool.storage.lock import LOCK, is_locked
 from seqtool.storage.model_directory import Manifest, read_manifest
+from seqtool.storage.plain_files import entries
 from seqtool.storage.verified_directory import MANIFEST
 from seqtool.types import Json
 
@@ -95,20 +96,39 @@ class RunEntry:
         return values
 
 
-def list_runs(root: Path) -> list[RunEntry]:
-    """Return all runs under the root, the newest first. A run inside a run is named `name/seed-1`."""
-    return sorted(_entries(root), key=lambda entry: (-entry.modified, entry.name))
+def list_runs(root: Path, warn: Callable[[str], None] | None = None) -> list[RunEntry]:
+    """Return all runs under the root, the newest first. A run inside a run is named `name/seed-1`.
+
+    Args:
+        warn: receives a line for each directory that is skipped because it cannot be read.
+
+    Raises:
+        ModelError: the root cannot be read.
+    """
+    return sorted(_entries(root, warn or (lambda _: None)), key=lambda entry: (-entry.modified, entry.name))
 
 
-def _entries(root: Path) -> Iterator[RunEntry]:
-    for folder in sorted(root.iterdir()) if root.is_dir() else ():
-        if not folder.is_dir() or folder.name.startswith(".") or folder.name.endswith((".new", ".old")):
+def _entries(root: Path, warn: Callable[[str], None]) -> Iterator[RunEntry]:
+    for folder in entries(root):
+        if folder.name.startswith(".") or folder.name.endswith((".new", ".old")):
             continue
-        if is_run(folder):
-            yield _entry(folder, folder.name)
-        for child in sorted(folder.iterdir()):
-            if child.is_dir() and child.name != MODEL and is_run(child):
-                yield _entry(child, f"{folder.name}/{child.name}")
+        try:
+            yield from _entries_of(folder)
+        except OSError as error:  # such as a directory of another user
+            warn(f"warning: skipped {folder}: cannot read: {error.strerror}")
+        except ModelError as error:
+            warn(f"warning: skipped {error}")
+
+
+def _entries_of(folder: Path) -> Iterator[RunEntry]:
+    """Yield the run in a directory, and the runs inside it."""
+    if not folder.is_dir():
+        return
+    if is_run(folder):
+        yield _entry(folder, folder.name)
+    for child in entries(folder):
+        if child.is_dir() and child.name != MODEL and is_run(child):
+            yield _entry(child, f"{folder.name}/{child.name}")
 
 
 def is_run(folder: Path) -> bool:

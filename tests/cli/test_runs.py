@@ -13,6 +13,7 @@ from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.run_list import list_runs, remove_runs
 from tests.support.shell import Result, seqtool_in_process
+from tests.support.unreadable import unreadable
 
 CONFIG = "task: char\nname: {name}\ndata: {{alphabet: ab}}\nmodel: {{hidden_size: {hidden}}}\n"
 
@@ -89,6 +90,27 @@ def test_json_list_contains_scores_and_size(root: Path) -> None:
         1e9 - 900,
     )
     assert old["bytes"] == sum(path.stat().st_size for path in (root / "old").rglob("*") if path.is_file())
+
+
+def test_list_skips_and_names_directories_that_cannot_be_read(root: Path) -> None:
+    with unreadable(root / "old"):
+        done = call(root)
+    assert done.code == 0
+    assert done.stderr == "warning: skipped runs/old: cannot read: Permission denied\n"
+    assert [line.split()[0] for line in done.lines[1:]].count("new") == 1
+    assert not any(line.startswith("old") for line in done.lines)
+    with unreadable(root):
+        done = call(root)
+    assert (done.code, done.stdout) == (2, "")
+    assert "runs  cannot read: Permission denied" in done.stderr
+
+
+def test_compare_refuses_a_config_that_is_a_link(root: Path) -> None:
+    (root / "old/config.yaml").unlink()
+    (root / "old/config.yaml").symlink_to("/etc/passwd")
+    done = call(root, "compare", "old", "new")
+    assert (done.code, done.stdout) == (2, "")
+    assert "expected a plain file, found a symbolic link" in done.stderr
 
 
 def test_list_without_runs_names_the_next_command(tmp_path: Path) -> None:

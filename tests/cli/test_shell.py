@@ -17,9 +17,10 @@ import typer.main
 
 from seqtool.cli.help import split_examples
 from seqtool.cli.main import app
-from seqtool.cli.options import complete_config, complete_key, complete_run, config_keys
+from seqtool.cli.options import complete_any_run, complete_config, complete_key, complete_run, config_keys
 from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
 from tests.support.shell import PROJECT, SEQTOOL, environment, seqtool_in_process
+from tests.support.unreadable import unreadable
 
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
@@ -114,6 +115,41 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "configs/a.txt").touch()
     (tmp_path / "b.yml").touch()
     return tmp_path
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "$(touch pwned)",
+        "`touch pwned`",
+        "a;b",
+        "a b",
+        "a'b",
+        'a"b',
+        "-rf",
+        "~root",
+        "a|b",
+        "a&b",
+        "a\nb",
+        "*",
+    ],
+)
+def test_completion_offers_only_names_that_a_shell_reads_as_they_are(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    (folder / "runs" / name / "model").mkdir(parents=True)
+    (folder / f"{name}.yaml").touch()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("SEQTOOL_RUNS", raising=False)
+    assert complete_run("") == ["hihell", "hihell~1", "toy"]
+    assert complete_any_run("") == ["going.partial", "hihell", "hihell~1", "toy"]
+    assert complete_config("") == ["b.yml", "configs/", "runs/", "hihell", "hihell~1", "toy"]
+
+
+def test_completion_skips_runs_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEQTOOL_RUNS", str(folder / "runs"))
+    with unreadable(folder / "runs/toy"):
+        assert complete_run("") == ["hihell", "hihell~1"]
 
 
 def test_completion_of_runs_and_configs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,6 +113,16 @@ WRONG_TAGGERS: list[Change] = [
     ("c/model/features", "standard", r"model\.features: expected a list"),
     ("c/model/features/1/dim", None, r"model\.features\.1\.dim: not an allowed value"),
     ("c/model/features/1", 3, r"model\.features\.1: expected a JSON object"),
+    ("c/model/features/1/name", GONE, r"model\.features\.1\.name: is missing"),
+    ("c/model/num_layers", 10**9, r"model\.num_layers: 1,000,000,000 layers, but only \d\d arrays"),
+    ("c/tokenizer", "nonsuch", "tokenizer: expected one of whitespace, basic, found 'nonsuch'"),
+    ("c/tokenizer", ["basic"], "tokenizer: expected one of whitespace, basic"),
+    ("c/tokenizer_f1", "x", "tokenizer_f1: expected a number"),
+    ("c/words/tokens", 1, r"words\.tokens: expected text"),
+    ("c/layout", [], "layout: expected a JSON object"),
+    ("c/layout/label", 1, r"layout\.label: expected text"),
+    ("c/layout/columns", [1], r"layout\.columns: expected a list of strings"),
+    ("c/layout/width", "2", r"layout\.width: expected a number"),
 ]
 WRONG_CHARACTER_MODELS: list[Change] = [
     (
@@ -131,6 +141,7 @@ WRONG_CHARACTER_MODELS: list[Change] = [
     ("v/symbols", [104], "symbols: expected a list of strings"),
     ("v/symbols", [], "symbols: expected a list of strings"),
     ("v/unknown", 9, "unknown: expected the number of a symbol, found 9"),
+    ("c/model/num_layers", 10**9, r"model\.num_layers: 1,000,000,000 layers, but only \d\d? arrays"),
     ("v/counts", None, "counts: expected a list of whole numbers"),
     ("v/counts", [1, "2"], "counts: expected a list of whole numbers"),
 ]
@@ -174,6 +185,12 @@ def test_symbols_above_255_are_refused_as_bytes() -> None:
     parts = character_parts(CHARACTER, "\nabc", unit="byte")
     with pytest.raises(ModelError, match="symbols: expected bytes from 0 to 255"):
         load_model(changed(parts, "v/symbols/3", 256))
+
+
+def test_settings_that_a_config_lacks_are_added_to_it() -> None:
+    stored = changed(character_parts(CHARACTER, "\nabc"), "c/model/nonlinearity", GONE)
+    load_model(stored)
+    assert stored.config["model"]["nonlinearity"] == CHARACTER.nonlinearity
 
 
 def test_labels_come_from_the_vocabulary() -> None:

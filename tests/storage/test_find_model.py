@@ -9,6 +9,7 @@ import pytest
 from seqtool.errors import ModelError
 from seqtool.storage.find_model import ALIGNED_MODEL, TAGGER, TEXT_MODEL, find_model, finished_runs
 from tests.storage.test_run_directory import finish_run
+from tests.support.unreadable import unreadable
 
 
 def test_find_model_returns_the_newest_run_that_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,3 +45,30 @@ def test_unknown_reference_is_refused_with_the_known_runs(tmp_path: Path) -> Non
     assert "--resume" in caught.value.problems[0].hint
     with pytest.raises(ModelError, match="no trained tagger here"):
         find_model(None, tmp_path, TAGGER)
+
+
+def test_runs_that_cannot_be_read_are_skipped_and_named(tmp_path: Path) -> None:
+    for name in ("good", "damaged", "private"):
+        finish_run(tmp_path, name)
+    (tmp_path / "damaged/model/manifest.json").write_bytes(b"{")
+    warnings: list[str] = []
+    with unreadable(tmp_path / "private"):
+        assert find_model(None, tmp_path, warn=warnings.append).run == tmp_path / "good"
+    assert len(warnings) == 2
+    assert "damaged/model/manifest.json: not the expected JSON" in warnings[0]
+    assert warnings[1].endswith("private: cannot read: Permission denied")
+
+
+def test_unreadable_reference_is_one_error(tmp_path: Path) -> None:
+    finish_run(tmp_path, "private")
+    with unreadable(tmp_path / "private"), pytest.raises(ModelError, match="cannot read: Permission denied"):
+        find_model("private", tmp_path)
+    with unreadable(tmp_path), pytest.raises(ModelError, match="cannot read: Permission denied"):
+        find_model(None, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "x/" * 3000, "\udcff", "\ud800", "a\0b"])
+def test_impossible_reference_is_one_short_error(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_model(name, tmp_path)
+    assert len(str(caught.value)) < 400

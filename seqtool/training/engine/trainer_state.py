@@ -21,6 +21,7 @@ from seqtool.settings import Training
 from seqtool.training.engine.optimizers import AveragedWeights, Schedule
 from seqtool.types import Array, Arrays, Json
 
+MOST = 1 << 48  # steps, batches or symbols; no run has as many
 REPAIR = "use an earlier checkpoint, or restart with --overwrite"
 
 
@@ -83,7 +84,7 @@ def _check_number(name: str, value: object, type_: object) -> None:
     if type_ == "bool":
         fits = isinstance(value, bool)
     elif type_ == "int":
-        fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+        fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST
     else:
         fits = (isinstance(value, float) and math.isfinite(value)) or (
             value is None and type_ == "float | None"
@@ -134,7 +135,7 @@ def schedule_numbers(values: object) -> tuple[float, int]:
     """
     if isinstance(values, Mapping):
         factor, waited = values.get("factor"), values.get("waited")
-        if isinstance(factor, float) and 0 < factor <= 1 and isinstance(waited, int) and waited >= 0:
+        if isinstance(factor, float) and 0 < factor <= 1 and isinstance(waited, int) and 0 <= waited <= MOST:
             return factor, waited
     raise ModelError("the checkpoint's schedule is not what this version writes", hint=REPAIR)
 

@@ -244,6 +244,8 @@ DAMAGES: dict[str, Callable[[dict[str, Any], dict[str, Any]], Any]] = {
     "no progress": lambda _, numbers: numbers.pop("progress"),
     "no schedule": lambda _, numbers: numbers.pop("schedule"),
     "a negative step": lambda _, numbers: numbers["progress"].update(step=-1),
+    "an impossible step": lambda _, numbers: numbers["progress"].update(step=10**30),
+    "an impossible wait": lambda _, numbers: numbers["schedule"].update(waited=10**30),
     "a step that is a string": lambda _, numbers: numbers["progress"].update(step="1"),
     "a step that is a bool": lambda _, numbers: numbers["progress"].update(step=True),
     "a loss that is NaN": lambda _, numbers: numbers["progress"].update(loss_sum=float("nan")),
