@@ -17,6 +17,9 @@ Names = Annotated[
         metavar="RUN...", help="Names of runs.", autocompletion=complete_any_run, show_default=False
     ),
 ]
+Checkpoints = Annotated[
+    bool, typer.Option("--checkpoints", help="Delete only the checkpoints of finished runs.")
+]
 First = Annotated[
     str,
     typer.Argument(
@@ -67,19 +70,21 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 
 
 @command
-def remove(names: Names, runs_dir: RunsDir = None, json: AsJson = False) -> None:
+def remove(
+    names: Names, checkpoints: Checkpoints = False, runs_dir: RunsDir = None, json: AsJson = False
+) -> None:
     """Delete runs, e.g. seqtool runs rm hihell~1"""
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.formatting import format_size
     from seqtool.storage.find_model import runs_root
-    from seqtool.storage.run_list import remove_runs
+    from seqtool.storage.run_list import remove_checkpoints, remove_runs
 
-    removed = list(remove_runs(names, runs_root(runs_dir)))
+    removed = list((remove_checkpoints if checkpoints else remove_runs)(names, runs_root(runs_dir)))
     if json:
         write_json({"removed": [{"name": name, "bytes": count} for name, count in removed]})
         return
     for name, count in removed:
-        write_line(f"removed {name}, {format_size(count)}")
+        write_line(f"removed {'the checkpoints of ' if checkpoints else ''}{name}, {format_size(count)}")
 
 
 @command

@@ -31,19 +31,20 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
     Args:
         now: present time in seconds since 1970, from which the ages are counted.
     """
-    rows = [("run", "task", "score", "size", "age"), *(_cells(entry, now) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(5)]
+    rows = [("run", "task", "score", "size", "checkpoint", "age"), *(_cells(entry, now) for entry in entries)]
+    widths = [max(len(row[column]) for row in rows) for column in range(6)]
     for row in rows:
-        columns = zip(row, "<<<>>", widths, strict=True)
+        columns = zip(row, "<<<>>>", widths, strict=True)
         yield "  ".join(f"{cell:{align}{width}}" for cell, align, width in columns)
 
 
-def _cells(entry: RunEntry, now: float) -> tuple[str, str, str, str, str]:
+def _cells(entry: RunEntry, now: float) -> tuple[str, str, str, str, str, str]:
     return (
         shorten(visible(entry.name), MAX_NAME),
         entry.manifest.task or "-",
         _score(entry),
         format_size(entry.size),
+        format_size(entry.checkpoint_size) if entry.checkpoint_size else "-",
         format_age(now - entry.modified),
     )
 

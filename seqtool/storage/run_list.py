@@ -14,6 +14,7 @@ from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
 from seqtool.storage.lock import LOCK, is_locked
 from seqtool.storage.model_directory import Manifest, read_manifest
 from seqtool.storage.plain_files import entries
+from seqtool.storage.run_directory import CHECKPOINTS, checkpoint_numbers, checkpoint_path
 from seqtool.storage.verified_directory import MANIFEST
 from seqtool.types import Json
 
@@ -60,6 +61,11 @@ class RunEntry:
         scores = self.manifest.all_scores
         return next(((name, scores[name]) for name in MAIN_SCORES if name in scores), None)
 
+    @property
+    def checkpoint_size(self) -> int:
+        """Bytes of the checkpoints, which are a part of `size`."""
+        return folder_size(self.path / CHECKPOINTS)
+
     def to_json(self) -> Json:
         """Return the object that `--json` prints."""
         return {
@@ -75,6 +81,7 @@ class RunEntry:
             "seed": self.manifest.seed,
             "seconds": self.manifest.seconds,
             "bytes": self.size,
+            "checkpoint_bytes": self.checkpoint_size,
             "modified": self.modified,
         }
 
@@ -194,6 +201,33 @@ def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
             shutil.rmtree(hidden, ignore_errors=True)
             folder.rename(hidden)  # other processes never see a run of which half is deleted
             shutil.rmtree(hidden)
+        yield name, size
+
+
+def remove_checkpoints(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
+    """Delete the checkpoints of all named finished runs, or none if one of them is not a finished run.
+
+    Yields:
+        Name of each run and size in bytes of its checkpoints.
+
+    Raises:
+        SeqtoolError: if a name is not that of a finished run.
+    """
+    folders = {_removable(name, root): name for name in names}
+    for folder, name in folders.items():
+        if folder.name.endswith(PARTIAL):
+            hint = "an interrupted run is resumed from its checkpoint; runs rm deletes the whole run"
+            raise SeqtoolError("this run is not finished", place=name, hint=hint)
+    for folder, name in folders.items():
+        runs = [folder, *(run for run in folder.iterdir() if not run.is_symlink() and is_run(run))]
+        places = [run / CHECKPOINTS for run in runs if not (run / CHECKPOINTS).is_symlink()]
+        size = sum(map(folder_size, places))
+        with writing(folder):
+            for place in places:
+                for number in checkpoint_numbers(place):
+                    shutil.rmtree(checkpoint_path(place, number))
+                if place.is_dir() and not any(place.iterdir()):
+                    place.rmdir()
         yield name, size
 
 

@@ -153,6 +153,30 @@ def test_rm_deletes_nothing_if_one_name_is_not_a_run(name: str, hint: str, root:
     assert sorted(root.rglob("*")) == before
 
 
+def test_rm_checkpoints_deletes_only_the_checkpoints_of_finished_runs(root: Path) -> None:
+    for run in ("old", "names/seed-1", "going.partial"):
+        checkpoint = root / run / "checkpoints" / "000003"
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "state.json").write_bytes(bytes(2048))
+    run = next(run for run in json.loads(call(root, "--json").stdout)["runs"] if run["name"] == "old")
+    assert run["checkpoint_bytes"] == 2048
+    (line,) = (line for line in call(root).lines if line.startswith("old "))
+    assert "2.0 kB" in line or "2 kB" in line, line
+    refused = call(root, "rm", "--checkpoints", "old", "going.partial")
+    assert refused.code == 2
+    assert "this run is not finished" in refused.stderr
+    assert (root / "old/checkpoints/000003/state.json").exists()
+    done = call(root, "rm", "--checkpoints", "old", "names")
+    assert done.code == 0, done.stderr
+    assert [line.split(",")[0] for line in done.lines] == [
+        "removed the checkpoints of old",
+        "removed the checkpoints of names",
+    ]
+    left = {path.parent.relative_to(root).as_posix() for path in root.rglob("checkpoints")}
+    assert left == {"going.partial"}
+    assert (root / "old/model/manifest.json").exists()
+
+
 def test_rm_refuses_a_run_that_is_being_trained(root: Path) -> None:
     run = RunDirectory(root, "busy")
     run.start()
