@@ -14,9 +14,10 @@ import re
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from io import BufferedReader
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, BinaryIO, TypeGuard
+from typing import Any, TypeGuard
 
 from seqtool.errors import ModelError
 from seqtool.types import Json
@@ -37,7 +38,7 @@ _KINDS = {
 # --- files --------------------------------------------------------------------------------------------------
 
 
-def open_plain(path: Path, limit: int, *, hint: str = "", size: int | None = None) -> BinaryIO:
+def open_plain(path: Path, limit: int, *, hint: str = "", size: int | None = None) -> BufferedReader:
     """Open a regular file for reading, not through a link.
 
     Args:
@@ -91,7 +92,7 @@ def read_plain(path: Path, limit: int, *, hint: str = "", size: int | None = Non
         length = os.fstat(file.fileno()).st_size
         try:
             content = bytearray(length + 1)  # one byte more, so that a file that has grown is not accepted
-            del content[file.readinto(content) :]  # type: ignore[attr-defined]
+            del content[file.readinto(content) :]
         except MemoryError:
             message = f"{length:,} bytes do not fit into memory"
             raise ModelError(message, place=str(path), hint=hint) from None

@@ -15,7 +15,6 @@ from typing import Any, Literal
 
 from seqtool.data.input_files import ProgressCallback, expand
 from seqtool.data.text.encode import (
-    ALPHABET_HINT,
     EncodedFiles,
     EncodedText,
     TextCache,
@@ -23,7 +22,7 @@ from seqtool.data.text.encode import (
     merge_rare,
     renumber,
 )
-from seqtool.data.text.reader import TextForm
+from seqtool.data.text.reader import ALPHABET_HINT, TextForm
 from seqtool.data.text.splits import (
     LineSet,
     Parts,

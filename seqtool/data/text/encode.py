@@ -13,8 +13,9 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -22,21 +23,22 @@ import numpy as np
 
 from seqtool.data.batches import release_pages
 from seqtool.data.input_files import ProgressCallback, file_hashes
-from seqtool.data.text.reader import TextForm, find_symbol
-from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.errors import DataError
-from seqtool.storage.atomic import writing
+from seqtool.data.text.reader import TextForm, find_symbols, symbol_numbers
+from seqtool.errors import DataError, ModelError, SeqtoolError
+from seqtool.storage.atomic import sync, write_file, writing
+from seqtool.storage.plain_files import open_plain, read_object
 from seqtool.types import Array, Arrays
 
 ENCODING_VERSION = 1  # part of the cache key; must be increased when the encoding changes
-CODE_POINTS = 0x110000
 PIECE = 1 << 22  # symbols that are processed at once
 ABANDONED_AFTER = 86_400  # seconds after which an unfinished cache entry is deleted
-ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 _UNFINISHED = ".unfinished."
 _DESCRIPTION = "facts.json"
+_VERIFIED = "verified.json"  # what was verified since the computer was started
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_LARGEST = 1 << 62  # bytes of a file; the description states the size
 # Errors of `_open` if an entry is missing or damaged.
-_INVALID_ENTRY = (OSError, ValueError, KeyError, TypeError, AttributeError)
+_INVALID_ENTRY = (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -102,8 +104,8 @@ def encode_files(
     }
     text = cache.find(key)
     if text is None:
-        symbols = _find_symbols(paths, form, alphabet, progress)
-        numbers = {name: _numbers(group, form, symbols, progress) for name, group in paths.items()}
+        symbols = find_symbols(paths, form, alphabet, progress)
+        numbers = {name: symbol_numbers(group, form, symbols, progress) for name, group in paths.items()}
         text = cache.store(key, symbols, numbers)
     if _stamps(paths) != before:
         place = str(next(iter(paths.values()))[0])
@@ -117,52 +119,6 @@ def _stamps(paths: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
     """Return the size and the modification time of every file."""
     status = [path.stat() for group in paths.values() for path in group]
     return [(stat.st_size, stat.st_mtime_ns) for stat in status]
-
-
-def _find_symbols(
-    paths: Mapping[str, Sequence[Path]],
-    form: TextForm,
-    alphabet: Sequence[str] | None,
-    progress: ProgressCallback | None,
-) -> str:
-    """Return the symbols in the order of their numbers.
-
-    Raises:
-        DataError: a symbol is not in the alphabet.
-    """
-    files = [path for group in paths.values() for path in group]
-    occurs = np.zeros(CODE_POINTS, bool)
-    occurs[_codes(form.boundary)] = True
-    for path in files:
-        for piece in form.pieces(path, progress):
-            occurs[_codes(piece)] = True
-    found = "".join(map(chr, np.flatnonzero(occurs).tolist()))
-    if alphabet is None:
-        return found
-    symbols = "".join(alphabet) + ("" if form.boundary in alphabet else form.boundary)
-    if set(found) - set(symbols):
-        symbol, path, line, column = find_symbol(files, form, symbols)
-        raise SymbolVocabulary(symbols, form.unit).unknown_symbol_error(
-            symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
-        )
-    return symbols
-
-
-def _codes(piece: str) -> Array:
-    return np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
-
-
-def _numbers(
-    group: Sequence[Path], form: TextForm, symbols: str, progress: ProgressCallback | None
-) -> Iterator[Array]:
-    """Yield the symbol numbers of files in pieces. A text of lines starts with the boundary symbol."""
-    table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
-    table[_codes(symbols)] = np.arange(len(symbols))
-    if form.boundary:
-        yield table[_codes(form.boundary)]
-    for path in group:
-        for piece in form.pieces(path, progress, "encoding"):
-            yield table[_codes(piece)]
 
 
 # --- other numbers for an encoded text ----------------------------------------------------------------------
@@ -223,9 +179,10 @@ def pieces_of(array: Array) -> Iterator[Array]:
 class TextCache:
     """Cache of encoded texts in a directory. Without a directory, texts are only held in memory.
 
-    An entry is a directory: a file of numbers for each text, and a JSON file with symbols and lengths. It is
-    written under a temporary name and then renamed, so that a crash leaves no incomplete entry. An entry
-    whose files have the wrong size is replaced.
+    An entry is a directory: a file of numbers for each text, and a JSON file with symbols, lengths and
+    hashes. It is written under a temporary name, synced and then renamed, so that a crash leaves no
+    incomplete entry. Each computer verifies the hashes once after it was started, or when a file changed. A
+    damaged entry is replaced.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -282,31 +239,41 @@ def _write(
     unfinished = entry.parent / f"{_UNFINISHED}{os.getpid()}.{time.time_ns()}"
     unfinished.mkdir()
     try:
-        lengths = {
-            name: _write_array(unfinished / f"{name}.bin", pieces, dtype) for name, pieces in numbers.items()
-        }
+        lengths, hashes = {}, {}
+        for name, pieces in numbers.items():
+            lengths[name], hashes[name] = _write_array(unfinished / f"{name}.bin", pieces, dtype)
         description = {
+            "entry": entry.name,
             "symbols": [ord(symbol) for symbol in symbols],
             "dtype": dtype.str,
             "lengths": lengths,
+            "sha256": hashes,
         }
-        (unfinished / _DESCRIPTION).write_text(json.dumps(description), encoding="utf-8")
+        hashed = {**description, "description_sha256": _hash_of(description)}
+        write_file(unfinished / _DESCRIPTION, json.dumps(hashed).encode())  # also syncs the directory
         _publish(unfinished, entry)
+        sync(entry.parent)
         return _open(entry)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def _write_array(path: Path, pieces: Iterable[Array], dtype: np.dtype[Any]) -> int:
-    """Write the pieces of an array to a file, and return their total length."""
-    length = 0
+def _write_array(path: Path, pieces: Iterable[Array], dtype: np.dtype[Any]) -> tuple[int, str]:
+    """Write the pieces of an array to a file, and return their total length and the SHA-256 of the file."""
+    length, digest = 0, hashlib.sha256()
     with path.open("wb") as file:
         for piece in pieces:
-            file.write(np.ascontiguousarray(piece, dtype).data)
+            content = np.ascontiguousarray(piece, dtype).data
+            file.write(content)
+            digest.update(content)
             length += len(piece)
         file.flush()
         os.fsync(file.fileno())
-    return length
+    return length, digest.hexdigest()
+
+
+def _hash_of(description: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
 
 
 def _publish(unfinished: Path, entry: Path) -> None:
@@ -322,19 +289,56 @@ def _publish(unfinished: Path, entry: Path) -> None:
 
 
 def _open(entry: Path) -> EncodedText:
-    """Map the arrays of an entry into memory.
+    """Verify an entry, and map its arrays into memory.
 
     Raises:
         one of _INVALID_ENTRY: the entry is missing or damaged.
     """
-    description = json.loads((entry / _DESCRIPTION).read_text(encoding="utf-8"))
+    description = read_object(entry / _DESCRIPTION)
+    if description.pop("description_sha256") != _hash_of(description) or description["entry"] != entry.name:
+        raise ValueError(f"{entry}: the description is damaged")
     dtype = np.dtype(description["dtype"])
     if dtype.kind != "u":
         raise ValueError(f"{entry}: expected symbol numbers, found another type")
     arrays: dict[str, Array] = {}
-    for name, length in description["lengths"].items():
-        path = entry / f"{name}.bin"
-        if path.stat().st_size != length * dtype.itemsize:
-            raise ValueError(f"{path}: wrong size")
-        arrays[name] = np.memmap(path, dtype, "r", shape=(length,)) if length else np.zeros(0, dtype)
+    with ExitStack() as stack:
+        files: dict[str, BufferedReader] = {}
+        for name, length in description["lengths"].items():
+            file = open_plain(entry / f"{name}.bin", _LARGEST, size=length * dtype.itemsize)
+            files[name] = stack.enter_context(file)
+        _verify(entry, files, description["sha256"])
+        for name, length in description["lengths"].items():
+            shape = (length,)
+            arrays[name] = np.memmap(files[name], dtype, "r", shape=shape) if length else np.zeros(0, dtype)
     return EncodedText("".join(map(chr, description["symbols"])), arrays)
+
+
+def _verify(entry: Path, files: Mapping[str, BufferedReader], hashes: Mapping[str, str]) -> None:
+    """Compare files with their hashes, unless this computer did so since it was started.
+
+    Raises:
+        ValueError: a file is damaged.
+    """
+    verified = {"boot": _boot_id(), "files": {name: _identity(file) for name, file in files.items()}}
+    with suppress(*_INVALID_ENTRY):
+        if verified["boot"] and read_object(entry / _VERIFIED) == verified:
+            return
+    for name, file in files.items():
+        if hashlib.file_digest(file, "sha256").hexdigest() != hashes[name]:
+            raise ValueError(f"{entry}: {name} is damaged")
+    with suppress(SeqtoolError):  # the entry belongs to another user: each run verifies it
+        write_file(entry / _VERIFIED, json.dumps(verified).encode())
+
+
+def _boot_id() -> str:
+    """Return a text that is new each time a computer is started; empty if the system has none."""
+    try:
+        return _BOOT_ID.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        return ""
+
+
+def _identity(file: BufferedReader) -> str:
+    """Return numbers that change with the content of a file, unless its disk is failing."""
+    status = os.fstat(file.fileno())
+    return f"{status.st_dev} {status.st_ino} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}"

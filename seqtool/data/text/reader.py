@@ -8,16 +8,21 @@ from __future__ import annotations
 import codecs
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import ProgressCallback
-from seqtool.data.vocabulary import BOUNDARY, Unit
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, Unit
 from seqtool.errors import DataError
+from seqtool.types import Array
 
+CODE_POINTS = 0x110000
+ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 PIECE = 1 << 20  # bytes that are read at once
 ENCODING_HINT = (
     "give the encoding of the file (`data.encoding: latin-1`, for example), or read the bytes of any file: "
@@ -178,3 +183,52 @@ def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -
             if match:
                 return match[0], path, line, column
     raise ValueError("every symbol is known")
+
+
+# --- symbols ------------------------------------------------------------------------------------------------
+
+
+def find_symbols(
+    paths: Mapping[str, Sequence[Path]],
+    form: TextForm,
+    alphabet: Sequence[str] | None,
+    progress: ProgressCallback | None,
+) -> str:
+    """Return the symbols in the order of their numbers.
+
+    Raises:
+        DataError: a symbol is not in the alphabet.
+    """
+    files = [path for group in paths.values() for path in group]
+    occurs = np.zeros(CODE_POINTS, bool)
+    occurs[_codes(form.boundary)] = True
+    for path in files:
+        for piece in form.pieces(path, progress):
+            occurs[_codes(piece)] = True
+    found = "".join(map(chr, np.flatnonzero(occurs).tolist()))
+    if alphabet is None:
+        return found
+    symbols = "".join(alphabet) + ("" if form.boundary in alphabet else form.boundary)
+    if set(found) - set(symbols):
+        symbol, path, line, column = find_symbol(files, form, symbols)
+        raise SymbolVocabulary(symbols, form.unit).unknown_symbol_error(
+            symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
+        )
+    return symbols
+
+
+def _codes(piece: str) -> Array:
+    return np.frombuffer(piece.encode("utf-32-le", "surrogatepass"), np.uint32)
+
+
+def symbol_numbers(
+    group: Sequence[Path], form: TextForm, symbols: str, progress: ProgressCallback | None
+) -> Iterator[Array]:
+    """Yield the symbol numbers of files in pieces. A text of lines starts with the boundary symbol."""
+    table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
+    table[_codes(symbols)] = np.arange(len(symbols))
+    if form.boundary:
+        yield table[_codes(form.boundary)]
+    for path in group:
+        for piece in form.pieces(path, progress, "encoding"):
+            yield table[_codes(piece)]
