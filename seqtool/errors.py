@@ -17,7 +17,9 @@ class ExitCode(IntEnum):
     BUG = 1
     USER = 2
     DIVERGED = 3
+    HANGUP = 129
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,16 @@ class DataError(SeqtoolError):
 
 class ModelError(SeqtoolError):
     """Model or run directory that is missing, damaged or of the wrong kind."""
+
+
+class OutputError(SeqtoolError):
+    """Failed write to stdout, such as a full disk. A closed pipe is a `BrokenPipeError` instead."""
+
+
+class WorkerEnded(SeqtoolError):
+    """Worker process that ended before its work was done, for example by SIGKILL."""
+
+    exit_code = ExitCode.BUG
 
 
 class Diverged(SeqtoolError):

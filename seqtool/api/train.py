@@ -68,7 +68,7 @@ def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
     if isinstance(config, Mapping):
         text = json.dumps(config, default=fspath)
         return parse_settings(text, name="config", folder=Path.cwd(), overrides=texts)
-    from seqtool.init.settings_for import settings_for
+    from seqtool.init.config import settings_for
     from seqtool.tasks.interface import DataFiles
 
     return settings_for(DataFiles(Path(config)), overrides=texts)
@@ -102,20 +102,22 @@ def train(
         SeqtoolError: a user error; Diverged if training diverges.
         Stopped: after Ctrl-C; the best model so far is saved.
     """
+    from seqtool.reports.console import continuing_without_output
     from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions
     from seqtool.training.run import train as train_run
 
     read = read_config(config, overrides)
     read.check_trainable()
-    listeners = [] if quiet else [TrainingScreen()]
-    for listener in listeners:
-        for note in read.notes:
-            listener.warning(note)
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     name = "" if isinstance(config, Mapping) else fspath(config)
     options = TrainOptions(root, overwrite=overwrite, resume=resume, command=("seqtool.train", name))
-    result = train_run(read.settings, options, listeners)
+    with continuing_without_output():
+        listeners = [] if quiet else [TrainingScreen()]
+        for listener in listeners:
+            for note in read.notes:
+                listener.warning(note)
+        result = train_run(read.settings, options, listeners)
     return Run(
         path=result.run,
         scores=result.scores,

@@ -106,7 +106,7 @@ def _json_setting(setting: Setting | None) -> dict[str, object] | None:
 
 def _read(config: Path, overrides: list[str], runs_dir: Path | None) -> ReadConfig:
     from seqtool.config.dump import find_config
-    from seqtool.init.settings_for import settings_for
+    from seqtool.init.config import settings_for
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.interface import DataFiles
 

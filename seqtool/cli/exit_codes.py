@@ -14,8 +14,15 @@ from typing import NoReturn, ParamSpec
 
 import typer
 
-from seqtool.errors import ExitCode, Problem, SeqtoolError, Stopped
-from seqtool.reports.console import drop_stdout, print_problems, say
+from seqtool.errors import ExitCode, OutputError, Problem, SeqtoolError, Stopped
+from seqtool.reports.console import (
+    OnFailure,
+    drop_stdout,
+    open_output_streams,
+    output_stream,
+    print_problems,
+    say,
+)
 
 P = ParamSpec("P")
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk that is full or failing
@@ -79,6 +86,8 @@ def _flush_stdout() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         drop_stdout()
+    except OutputError:
+        pass  # the error that ends the command is reported instead
 
 
 def run(app: typer.Typer) -> int:
@@ -88,13 +97,29 @@ def run(app: typer.Typer) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _prepare_streams()
     try:
-        code = app(standalone_mode=False, prog_name="seqtool")
+        result = app(standalone_mode=False, prog_name="seqtool")
+        sys.stdout.flush()
+        code = result if isinstance(result, int) else ExitCode.OK
+    except SystemExit as end:  # the parser ends the process after shell completion
+        _flush_stdout()
+        code = end.code if isinstance(end.code, int) else ExitCode.OK
     except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
+        code = ExitCode.INTERRUPTED
     except Exception as error:
-        return _report_usage(error)
-    _flush_stdout()
-    return code if isinstance(code, int) else ExitCode.OK
+        code = _report_outside_command(error)
+    return _with_failed_writes(code)
+
+
+def _with_failed_writes(code: int) -> int:
+    """Return the exit code of a command, or that of a failed write if the command itself succeeded."""
+    for stream in map(output_stream, (sys.stdout, sys.stderr)):
+        if code != ExitCode.OK or stream is None or stream.on_failure is OnFailure.CONTINUE:
+            continue
+        try:
+            stream.raise_failure()
+        except (BrokenPipeError, OutputError) as error:
+            code = _report(error) or ExitCode.OK
+    return code
 
 
 def _prepare_streams() -> None:
@@ -103,13 +128,20 @@ def _prepare_streams() -> None:
     sys.stdin = sys.stdin or devnull.open()
     sys.stdout = sys.stdout or devnull.open("w")
     sys.stderr = sys.stderr or devnull.open("w")
+    open_output_streams()
     for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors, encoding="utf-8")
 
 
-def _report_usage(error: Exception) -> int:
-    """Print the message of an error of the parser and return its exit code; raise any other error again."""
+def _report_outside_command(error: Exception) -> int:
+    """Print the message of an error of the parser or of its output, such as help, and return the exit code.
+
+    Any other error is raised again.
+    """
+    code = _report(error)
+    if code is not None:
+        return code
     name = type(error).__name__
     if name == "Abort":  # the parser converts KeyboardInterrupt
         return ExitCode.INTERRUPTED
@@ -131,6 +163,6 @@ def _usage_hint(error: Exception) -> str:
 def leave(code: int) -> NoReturn:
     """End the process after flushing its streams, without the time that unloading large libraries takes."""
     for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):
+        with suppress(OSError, ValueError, OutputError):
             stream.flush()
     os._exit(code)

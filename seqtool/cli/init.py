@@ -101,7 +101,7 @@ def _check_arguments(task: str | None, data: Path | None, example: str | None, *
 
 def _task_hint(argument: str) -> str:
     """Return the command for a data file that is given in place of a task."""
-    from seqtool.init.settings_for import task_of_ending
+    from seqtool.init.config import task_of_ending
 
     if Path(argument).exists():
         return f"seqtool init {task_of_ending(Path(argument))} {argument}"

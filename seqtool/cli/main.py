@@ -15,6 +15,7 @@ import typer
 
 from seqtool.cli.exit_codes import leave, run
 from seqtool.cli.help import Command, Group
+from seqtool.errors import ExitCode
 from seqtool.version import VERSION
 
 COMMANDS = {  # name: module, and the function or the group in it
@@ -115,4 +116,7 @@ def root(
 
 def main() -> None:
     """Run the console script."""
-    leave(run(app))
+    try:
+        leave(run(app))
+    except KeyboardInterrupt:  # Ctrl-C after the command, while its output is flushed
+        leave(ExitCode.INTERRUPTED)

@@ -85,6 +85,7 @@ def sweep(
     json: AsJson = False,
 ) -> None:
     """Search over settings, or resume a search, e.g. seqtool sweep my.yaml --space space.yaml --workers 2"""
+    from seqtool.reports.console import continuing_without_output
     from seqtool.reports.sweep import SweepScreen
     from seqtool.storage.find_model import runs_root
     from seqtool.sweep.run import SweepOptions
@@ -105,4 +106,5 @@ def sweep(
         heartbeat=sign_every,
         overwrite=overwrite,
     )
-    run_sweep(config, space, all_overrides, options, SweepScreen(quiet=quiet, as_json=json))
+    with continuing_without_output():
+        run_sweep(config, space, all_overrides, options, SweepScreen(quiet=quiet, as_json=json))

@@ -155,7 +155,8 @@ def train_tagger(
 
 def _train(task: str, config: Path, dev: list[Path], test: list[Path], options: _TrainOptions) -> None:
     from seqtool.errors import SeqtoolError
-    from seqtool.init.settings_for import settings_for
+    from seqtool.init.config import settings_for
+    from seqtool.reports.console import continuing_without_output
     from seqtool.reports.training import TrainingScreen
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.interface import DataFiles
@@ -174,7 +175,8 @@ def _train(task: str, config: Path, dev: list[Path], test: list[Path], options: 
         screen.warning(note)
     root, arguments = runs_root(options.runs_dir), tuple(sys.argv[1:])
     run_options = TrainOptions(root, options.seeds, options.overwrite, options.resume, command=arguments)
-    train_all(read.settings, run_options, [screen])
+    with continuing_without_output():
+        train_all(read.settings, run_options, [screen])
 
 
 @command
@@ -187,7 +189,7 @@ def check(
     json: AsJson = False,
 ) -> None:
     """Print statistics of the training data and probable mistakes, e.g. seqtool check configs/ewt.yaml"""
-    from seqtool.init.settings_for import settings_for, task_of_content
+    from seqtool.init.config import settings_for, task_of_content
     from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.data_check import check_json, check_lines
     from seqtool.storage.find_model import runs_root

@@ -6,19 +6,28 @@ that would block, the caller flushes the stream: all sentences so far are tagged
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from threading import Thread
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from seqtool.data.tagging.unlabeled import Item, unusual_ending
+from seqtool.errors import OutputError, WorkerEnded
 from seqtool.inference.tagger import TaggerModel
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future, ProcessPoolExecutor
+    from concurrent.futures import Future
+    from multiprocessing.connection import Connection
+    from multiprocessing.process import BaseProcess
+
+    from seqtool.processes import ParentWatch
 
 BATCH_WORDS = 8192
 BATCH_ITEMS = 2048
@@ -68,6 +77,7 @@ class Tagged:
 
 Renderer = Callable[[Tagged], str]
 Batch = list[tuple[Item, Renderer]]
+_WorkerBatch: TypeAlias = "tuple[list[list[str]], TagOptions, Future[list[Tags]]]"
 
 
 class TaggingStream:
@@ -100,7 +110,7 @@ class TaggingStream:
         self._pending: Batch = []
         self._words = 0
         self._running: deque[tuple[Batch, Future[list[Tags]]]] = deque()
-        self._pool = _start_pool(model, jobs) if jobs > 1 else None
+        self._workers = _Workers(model, jobs) if jobs > 1 else None
         self._jobs = jobs
         self._named: set[str] = set()
         self._names_unseen = any(
@@ -115,17 +125,14 @@ class TaggingStream:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write the items before an error, too. A closed pipe and Ctrl-C stop at once."""
+        """Write the items before an error, too. Failed writes, ended workers and Ctrl-C stop at once."""
+        at_once = BrokenPipeError, OutputError, WorkerEnded
         try:
-            if kind is None or (
-                error is not None and isinstance(error, Exception) and not isinstance(error, BrokenPipeError)
-            ):
+            if error is None or (isinstance(error, Exception) and not isinstance(error, at_once)):
                 self.flush()
         finally:
-            if self._pool is not None:
-                # The command exits without unloading its modules; a worker that is still running would keep
-                # the pipe open.
-                self._pool.shutdown(wait=True, cancel_futures=True)
+            if self._workers is not None:
+                self._workers.end()
 
     def add(self, item: Item, render: Renderer) -> None:
         """Add an item, which is written after the items before it."""
@@ -150,10 +157,10 @@ class TaggingStream:
         if not batch:
             return
         sentences = [item.tokens for item, _ in batch]
-        if self._pool is None:
+        if self._workers is None:
             self._write_batch(batch, tag_sentences(self._model, sentences, self._options))
             return
-        self._running.append((batch, self._pool.submit(_tag_in_worker, sentences, self._options)))
+        self._running.append((batch, self._workers.submit(sentences, self._options)))
         if len(self._running) > 2 * self._jobs:
             self._finish_oldest()
 
@@ -208,25 +215,92 @@ def tag_sentences(model: TaggerModel, sentences: Sequence[Sequence[str]], option
 
 # --- several processes --------------------------------------------------------------------------------------
 
-_worker: list[TaggerModel] = []  # the model of a worker process
+
+class _Workers:
+    """Processes that tag. Each has its own pipe, so a killed worker cannot block the others.
+
+    A thread of this process sends a batch to its worker and receives the labels, one batch after the other.
+    """
+
+    def __init__(self, model: TaggerModel, jobs: int) -> None:
+        from multiprocessing import get_context
+        from queue import SimpleQueue
+
+        from seqtool.processes import ParentWatch
+
+        # A forked process shares the memory of the model. Forking is safe on Linux only; elsewhere the model
+        # is pickled.
+        context: Any = get_context("fork" if sys.platform == "linux" else "spawn")
+        self._batches: SimpleQueue[_WorkerBatch] = SimpleQueue()
+        self._watch = ParentWatch()
+        self._processes: list[BaseProcess] = []
+        connections: list[Connection] = []
+        with _without_interrupts():
+            for _ in range(jobs):
+                connection, theirs = context.Pipe()
+                worker = context.Process(target=_work, args=(model, theirs, self._watch), daemon=True)
+                worker.start()
+                theirs.close()
+                self._processes.append(worker)
+                connections.append(connection)
+        for worker, connection in zip(self._processes, connections, strict=True):
+            Thread(target=self._serve, args=(worker, connection), daemon=True).start()
+
+    def submit(self, sentences: list[list[str]], options: TagOptions) -> Future[list[Tags]]:
+        """Put a batch into the queue. The result of the future may raise `WorkerEnded`."""
+        from concurrent.futures import Future
+
+        future: Future[list[Tags]] = Future()
+        self._batches.put((sentences, options, future))
+        return future
+
+    def _serve(self, worker: BaseProcess, connection: Connection) -> None:
+        """Pass batches to a worker until it ends."""
+        while True:
+            sentences, options, future = self._batches.get()
+            try:
+                connection.send((sentences, options))
+                answer = connection.recv()
+            except (EOFError, OSError):
+                from seqtool.processes import cause_of_end
+
+                worker.join()
+                message = f"a worker process {cause_of_end(worker.exitcode)}; the output is incomplete"
+                future.set_exception(WorkerEnded(message))
+                return
+            if isinstance(answer, BaseException):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)
+
+    def end(self) -> None:
+        """End all workers, also busy and paused ones."""
+        for worker in self._processes:
+            worker.kill()
+        for worker in self._processes:
+            worker.join()
 
 
-def _start_pool(model: TaggerModel, jobs: int) -> ProcessPoolExecutor:
-    from concurrent.futures import ProcessPoolExecutor
-    from multiprocessing import get_context
-
-    # A forked process shares the memory of the model. Forking is safe on Linux only; elsewhere the model is
-    # pickled.
-    context: Any = get_context("fork" if sys.platform == "linux" else "spawn")
-    return ProcessPoolExecutor(jobs, context, _start_worker, (model,))
-
-
-def _start_worker(model: TaggerModel) -> None:
-    import signal
-
-    _worker.append(model)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Block SIGINT in the processes that start inside the block: their parent handles Ctrl-C."""
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _tag_in_worker(sentences: Sequence[Sequence[str]], options: TagOptions) -> list[Tags]:
-    return tag_sentences(_worker[0], sentences, options)
+def _work(model: TaggerModel, connection: Connection, watch: ParentWatch) -> None:
+    """Tag batches until the parent ends; entry point of a worker process."""
+    watch.start(lambda: os._exit(0))
+    while True:
+        sentences, options = connection.recv()
+        try:
+            answer: list[Tags] | Exception = tag_sentences(model, sentences, options)
+        except Exception as error:
+            answer = error
+        connection.send(answer)

@@ -1,19 +1,28 @@
 """Streams of the shell: results on stdout, everything else on stderr, and the format of errors.
 
 A terminal gets color unless NO_COLOR is set. A pipe or a file gets plain lines without escape codes.
+
+A write may fail: the disk is full, the terminal is gone, the reader has closed the pipe. `OutputStream` is
+the one place that handles it. Its policy decides whether the command ends, or continues without the stream.
 """
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from typing import IO, TYPE_CHECKING, cast
 
+from seqtool.errors import OutputError
 from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
     from rich.console import Console
     from rich.text import Text
 
@@ -96,7 +105,7 @@ def write_json(value: Mapping[str, object]) -> None:
 
 
 def drop_stdout() -> None:
-    """Discard buffered and later output after the reader of stdout has closed the pipe."""
+    """Discard buffered and later output of a stdout that is no `OutputStream`, after a failed write."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     try:
         os.dup2(devnull, sys.stdout.fileno())
@@ -104,6 +113,140 @@ def drop_stdout() -> None:
         pass
     finally:
         os.close(devnull)
+
+
+# --- failed writes ----------------------------------------------------------------------------------------
+
+
+class OnFailure(Enum):
+    """Consequence of a failed write to stdout or stderr."""
+
+    END = "end"  # the write raises an exception, which ends the command
+    FAIL_LATER = "fail later"  # the command does its work, and then exits with a code for the failure
+    CONTINUE = "continue"  # the command does its work; the failure has no other consequence
+
+
+class OutputStream(io.FileIO):
+    """Raw stdout or stderr. After the first failed write, it discards what is written.
+
+    Attributes:
+        title: name of the stream in messages.
+        on_failure: consequence of a failed write.
+        failure: the error of the first failed write.
+    """
+
+    def __init__(self, descriptor: int, title: str, on_failure: OnFailure) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.title = title
+        self.on_failure = on_failure
+        self.failure: OSError | None = None
+
+    def write(self, data: ReadableBuffer) -> int:
+        """Write bytes and return their number.
+
+        Raises:
+            BrokenPipeError: the reader has closed the pipe, and a failure ends the command.
+            OutputError: the write failed for another reason, and a failure ends the command.
+        """
+        size = memoryview(data).nbytes
+        if self.failure is not None:
+            return size
+        try:
+            return self._write_blocking(data)
+        except OSError as error:
+            self.failure = error
+        if self.on_failure is OnFailure.END:
+            self.raise_failure()
+        return size
+
+    def _write_blocking(self, data: ReadableBuffer) -> int:
+        """Write to the descriptor. Wait for the reader if another process has made it non-blocking."""
+        while (written := cast("int | None", super().write(data))) is None:
+            from select import select
+
+            select([], [self.fileno()], [])
+        return written
+
+    def raise_failure(self) -> None:
+        """Raise the error of the failed write, if there is one.
+
+        Raises:
+            BrokenPipeError, OutputError: as `write`.
+        """
+        if self.failure is None:
+            return
+        if self.failure.errno == errno.EPIPE:
+            raise BrokenPipeError  # without a number, which the command line parser would handle itself
+        raise OutputError(f"cannot write: {self.failure.strerror}", place=self.title)
+
+
+def open_output_streams() -> None:
+    """Let stdout and stderr of the interpreter write through an `OutputStream`, in UTF-8.
+
+    A failed write to stdout ends the command. One to stderr does not, since the result may still be complete.
+    """
+    if sys.platform == "win32":
+        return
+    if sys.stdout is sys.__stdout__ and sys.stdout is not None:
+        sys.stdout = _through(sys.stdout, "standard output", OnFailure.END, "surrogateescape")
+    if sys.stderr is sys.__stderr__ and sys.stderr is not None:
+        sys.stderr = _through(sys.stderr, "standard error", OnFailure.FAIL_LATER, "backslashreplace")
+
+
+def _through(stream: IO[str], title: str, on_failure: OnFailure, errors: str) -> io.TextIOWrapper:
+    stream.flush()
+    raw = OutputStream(stream.fileno(), title, on_failure)
+    return io.TextIOWrapper(
+        io.BufferedWriter(raw),
+        encoding="utf-8",
+        errors=errors,
+        line_buffering=bool(getattr(stream, "line_buffering", False)),
+        write_through=bool(getattr(stream, "write_through", False)),
+    )
+
+
+def output_stream(stream: IO[str]) -> OutputStream | None:
+    """Return the raw stream below a text stream; None if it is of another kind, for example in a test."""
+    raw = getattr(getattr(stream, "buffer", None), "raw", None)
+    return raw if isinstance(raw, OutputStream) else None
+
+
+@contextmanager
+def continuing_without_output() -> Iterator[None]:
+    """Continue after failed writes inside the block: training matters more than its table and its messages.
+
+    A Python program that trains gets its own streams back after the block.
+    """
+    outer = sys.stdout, sys.stderr
+    open_output_streams()
+    streams = list(filter(None, map(output_stream, (sys.stdout, sys.stderr))))
+    before = [stream.on_failure for stream in streams]
+    for stream in streams:
+        stream.on_failure = OnFailure.CONTINUE
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        for stream, on_failure in zip(streams, before, strict=True):
+            if stream.failure is None:
+                stream.on_failure = on_failure
+        sys.stdout, sys.stderr = outer
+
+
+def write_final_json(value: Mapping[str, object]) -> None:
+    """Print the result of a training command. A failed write ends the command, whose work is done.
+
+    Raises:
+        BrokenPipeError: the reader has closed the pipe.
+        OutputError: the write failed for another reason.
+    """
+    stream = output_stream(sys.stdout)
+    if stream is None:
+        write_json(value)
+        return
+    stream.on_failure = OnFailure.END
+    write_json(value)
+    stream.raise_failure()
 
 
 # --- errors -----------------------------------------------------------------------------------------------

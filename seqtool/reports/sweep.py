@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 from seqtool.errors import Problem
 from seqtool.reports.console import (
     console,
-    drop_stdout,
     is_terminal,
     print_problems,
     say,
-    write_json,
+    write_final_json,
     write_line,
 )
 from seqtool.reports.formatting import format_duration
@@ -57,7 +56,6 @@ class SweepScreen:
         self._metric = ""
         self._rows: Sequence[TrialRow] = ()
         self._printed: set[int] = set()
-        self._stdout_closed = False
         self._terminal = is_terminal(sys.stdout) and not as_json and not quiet
         self._live: Live | None = None
 
@@ -73,17 +71,7 @@ class SweepScreen:
             self._live = Live(console=console(sys.stdout), auto_refresh=False, transient=True)
             self._live.start()
         elif not self.as_json:
-            self._write("\t".join(self._columns()))
-
-    def _write(self, line: str) -> None:
-        """Write a line to stdout; a closed pipe does not end the sweep."""
-        if self._stdout_closed:
-            return
-        try:
-            write_line(line)
-        except BrokenPipeError:
-            self._stdout_closed = True
-            drop_stdout()
+            write_line("\t".join(self._columns()))
 
     def _columns(self) -> list[str]:
         return ["trial", "state", self._metric, *(key.rpartition(".")[2] for key in self._keys), "time"]
@@ -98,7 +86,7 @@ class SweepScreen:
             if row.state in ENDED and row.place not in self._printed:
                 self._printed.add(row.place)
                 if not self.as_json:
-                    self._write("\t".join(trial_cells(row, self._keys)))
+                    write_line("\t".join(trial_cells(row, self._keys)))
                 if row.reason and not self.quiet:
                     say(f"trial {row.place}: {row.reason}")
 
@@ -127,7 +115,7 @@ class SweepScreen:
         """Print the best trial, the importance of each key, and the command that trains the best config."""
         self.close()
         if self.as_json:
-            write_json(summary.to_json())
+            write_final_json(summary.to_json())
         if self.quiet:
             return
         settings = ", ".join(f"{key} {short(text)}" for key, text in summary.best.values.items())
@@ -138,6 +126,11 @@ class SweepScreen:
         say(f"model: {summary.best.run}/model")
         command = "train-char" if self._metric == "loss" else "train-tagger"
         say(f"next: seqtool {command} {summary.config}")
+
+    @staticmethod
+    def worker_killed(cause: str) -> None:
+        """Print that a worker was killed and that the sweep continues."""
+        say(f"warning: a worker {cause}; another worker resumes its trial")
 
     @staticmethod
     def worker_failed(problems: Sequence[Problem]) -> None:

@@ -1,7 +1,7 @@
 """The screen of a training run: the network, a row for each epoch, the result, and the next command to try.
 
 The rows are the result and go to stdout: a table on a terminal, tab-separated lines in a pipe. Everything
-else goes to stderr.
+else goes to stderr. Training continues if they cannot be written (`continuing_without_output`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from seqtool.evaluation.tagger import TaggerEvaluation
-from seqtool.reports.console import console, is_terminal, say, write_json
+from seqtool.reports.console import console, is_terminal, say, write_final_json
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
@@ -47,7 +47,6 @@ class TrainingScreen(Listener):
         self._columns: tuple[str, ...] = ()
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._last_shown = 0.0
-        self._reader_left = False
 
     # --- lines on stderr -----------------------------------------------------------------------------------
 
@@ -114,18 +113,9 @@ class TrainingScreen(Listener):
         self._columns = columns
 
     def _plain_row(self, values: list[str], columns: tuple[str, ...]) -> None:
-        """Print a tab-separated row. A closed pipe does not end training, since the model matters more."""
-        if self._reader_left:
-            return
-        try:
-            if columns != self._columns:
-                print("\t".join(columns), file=self._rows)
-            print("\t".join(values), file=self._rows, flush=True)
-        except BrokenPipeError:
-            from seqtool.reports.console import drop_stdout
-
-            self._reader_left = True
-            drop_stdout()
+        if columns != self._columns:
+            print("\t".join(columns), file=self._rows)
+        print("\t".join(values), file=self._rows, flush=True)
 
     def _terminal_row(
         self, values: Mapping[str, str], prediction: Prediction, columns: tuple[str, ...]
@@ -184,7 +174,7 @@ class TrainingScreen(Listener):
 
     def _result(self, value: Mapping[str, object]) -> None:
         if self.as_json:
-            write_json(value)
+            write_final_json(value)
 
     def close(self) -> None:
         """Remove the progress line."""

@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from seqtool.config.dump import dump_settings
 from seqtool.config.load import ReadConfig, read_settings
-from seqtool.errors import ConfigError, Problem, SeqtoolError, Stopped
+from seqtool.errors import ConfigError, Problem, SeqtoolError, Stopped, WorkerEnded
+from seqtool.processes import cause_of_end
 from seqtool.storage.atomic import write_file
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
-from seqtool.sweep.worker import SweepJob, run_worker
+from seqtool.sweep.worker import SweepJob, killed_workers, running_workers
 from seqtool.tasks.build import prepare
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.training.engine.ranks import default_threads
@@ -128,6 +128,10 @@ class SweepListener(Protocol):
         """Receive the result."""
 
     @staticmethod
+    def worker_killed(cause: str) -> None:
+        """Receive the cause of the end of a worker, while others continue."""
+
+    @staticmethod
     def worker_failed(problems: Sequence[Problem]) -> None:
         """Receive the error that ends a worker; called in the process of that worker."""
 
@@ -190,13 +194,13 @@ def sweep(
             job.name, without_password(job.storage), keys, definition(read.settings.task).objective.name
         )
         try:
-            with _workers(job, options.workers, listener) as workers:
+            with running_workers(job, options.workers, listener.worker_failed) as workers:
                 _follow(study, workers, listener, stop)
         finally:
             listener.close()
         if stop.signal_number is not None:
             raise Stopped(stop.signal_number, "stopped; the same command resumes this sweep")
-        summary = _finish(study, job)
+        summary = _finish(study, job, workers)
         listener.end(summary)
         return summary
 
@@ -269,33 +273,18 @@ def _delete_sweep(job: SweepJob) -> None:
     (job.folder / BEST).unlink(missing_ok=True)
 
 
-@contextmanager
-def _workers(job: SweepJob, count: int, listener: SweepListener) -> Iterator[list[BaseProcess]]:
-    """Start worker processes; at the end of the block, stop those that still run and wait for all."""
-    context = get_context("spawn")
-    workers: list[BaseProcess] = [
-        context.Process(target=run_worker, args=(job, number, listener.worker_failed), daemon=False)
-        for number in range(count)
-    ]
-    for worker in workers:
-        worker.start()
-    try:
-        yield workers
-    finally:
-        for worker in workers:
-            if worker.is_alive():
-                worker.terminate()
-        for worker in workers:
-            worker.join()
-
-
 def _follow(study: Study, workers: list[BaseProcess], listener: SweepListener, stop: StopFlag) -> None:
     """Send the state of the trials to the listener until all workers have ended or a stop signal arrives."""
+    reported: set[int | None] = set()
     while True:
         running = any(worker.is_alive() for worker in workers)
         listener.show(_rows(study))
         if not running or stop():
             return
+        for worker in killed_workers(workers):
+            if worker.pid not in reported:
+                listener.worker_killed(cause_of_end(worker.exitcode))
+                reported.add(worker.pid)
         time.sleep(POLL_INTERVAL)
 
 
@@ -303,14 +292,19 @@ def _rows(study: Study) -> list[TrialRow]:
     return [TrialRow.from_trial(slot, trial) for slot, trial in trials_by_slot(study).items()]
 
 
-def _finish(study: Study, job: SweepJob) -> Summary:
+def _finish(study: Study, job: SweepJob, workers: list[BaseProcess]) -> Summary:
     """Write the config of the best trial and return the summary.
 
     Raises:
+        WorkerEnded: if the last workers were killed before all trials were done.
         SeqtoolError: if no trial succeeded, or if the workers ended before all trials did.
     """
     rows = _rows(study)
     unfinished = sum(row.state in ("waiting", "running") for row in rows)
+    if unfinished and (killed := killed_workers(workers)):
+        cause = f"a worker {cause_of_end(killed[-1].exitcode)}"
+        left = f"{unfinished} of {len(rows)} trials are left"
+        raise WorkerEnded(f"{cause}, and {left}; the same command resumes the sweep")
     if unfinished:
         raise SeqtoolError(
             f"the workers ended before {unfinished} of {len(rows)} trials were done",

@@ -304,6 +304,16 @@ def requeue(study: Study, trial: FrozenTrial) -> None:
     )
 
 
+def stored_trial(trial: Trial) -> FrozenTrial:
+    """Return the present state of a trial in the database."""
+    return trial.study.get_trials(deepcopy=False)[trial.number]
+
+
+def has_ended(trial: Trial) -> bool:
+    """Return whether the study has recorded the end of a trial, for example because its worker was paused."""
+    return stored_trial(trial).state.is_finished()
+
+
 def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
     """Return the trials in the order of their slots; of a requeued trial, the last attempt."""
     trials = {}

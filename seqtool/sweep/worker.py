@@ -8,25 +8,30 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from seqtool.config.load import parse_settings
 from seqtool.errors import Problem, SeqtoolError, Stopped
+from seqtool.processes import ParentWatch, wake
 from seqtool.settings import Settings
 from seqtool.storage.find_model import PARTIAL
+from seqtool.storage.lock import is_locked
 from seqtool.sweep.study import (
     Plan,
     Values,
+    has_ended,
     join_study,
     open_storage,
     quiet_optuna,
     requeue,
+    stored_trial,
     suggest_values,
     trials_by_slot,
 )
@@ -35,9 +40,13 @@ from seqtool.training.listeners import Listener, Row
 from seqtool.training.run import TrainOptions, train
 
 if TYPE_CHECKING:
+    from multiprocessing.process import BaseProcess
+
     from optuna import Study
     from optuna.trial import FrozenTrial, Trial
 
+ReportError: TypeAlias = Callable[[Sequence[Problem]], None]
+LOCK_POLL = 0.2  # seconds
 UNPRUNED_TRIALS = 4  # trials that must be finished before a trial can be pruned
 
 
@@ -88,8 +97,48 @@ class SweepJob:
         return parse_settings(self.text, name=self.config, folder=folder, overrides=overrides).settings
 
 
-def run_worker(job: SweepJob, number: int, report_error: Callable[[Sequence[Problem]], None]) -> None:
-    """Train trials until none is left. This function is the entry point of a worker process.
+class TrialHeld(SeqtoolError):
+    """Trial whose run is locked by a paused worker; it is in the queue again."""
+
+
+@contextmanager
+def running_workers(job: SweepJob, count: int, report_error: ReportError) -> Iterator[list[BaseProcess]]:
+    """Start worker processes; at the end of the block, stop those that still run and wait for all."""
+    context, watch = get_context("spawn"), ParentWatch()
+    workers: list[BaseProcess] = [
+        context.Process(target=_worker_process, args=(watch, job, number, report_error), daemon=False)
+        for number in range(count)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        yield workers
+    finally:
+        watch.end_workers()
+        for worker in workers:
+            wake(worker)
+        for worker in workers:
+            worker.join()
+
+
+def killed_workers(workers: Sequence[BaseProcess]) -> list[BaseProcess]:
+    """Return the workers that a signal has ended."""
+    return [worker for worker in workers if (worker.exitcode or 0) < 0]
+
+
+def _worker_process(watch: ParentWatch, job: SweepJob, number: int, report_error: ReportError) -> None:
+    """Run a worker that saves its trial and ends when its parent ends; entry point of its process."""
+    watch.start(lambda: os.kill(os.getpid(), signal.SIGTERM))
+    code: object = 0
+    try:
+        run_worker(job, number, report_error)
+    except SystemExit as end:
+        code = end.code
+    os._exit(code if isinstance(code, int) else 1)  # without the seconds that unloading large libraries takes
+
+
+def run_worker(job: SweepJob, number: int, report_error: ReportError) -> None:
+    """Train trials until none is left.
 
     Args:
         job: description of the sweep.
@@ -122,10 +171,47 @@ def _run_trials(job: SweepJob, number: int) -> None:
     )
     while (state := _next_state(study)) is not None:
         if state == "WAITING":
-            study.optimize(partial(_objective, job), n_trials=1, catch=(SeqtoolError,))
-        else:  # wait for the running trials: if a worker dies, its trial must be repeated
+            _run_trial(study, _Attempt(job))
+        else:  # the worker of a running trial may die, so that the trial must be run again
             time.sleep(min(1.0, job.heartbeat))
             optuna.storages.fail_stale_trials(study)
+
+
+def _run_trial(study: Study, attempt: _Attempt) -> None:
+    """Run a trial of the queue. If another worker took it over during a pause of this one, abandon it."""
+    try:
+        study.optimize(attempt, n_trials=1, catch=(SeqtoolError,))
+    except Exception as error:
+        # The study cannot store the result of an attempt that it has recorded as failed. An error of the
+        # attempt itself is raised again.
+        if error is attempt.error or not attempt.ended():
+            raise
+
+
+class _Attempt:
+    """One attempt at a trial.
+
+    Attributes:
+        error: error that ended the attempt.
+    """
+
+    def __init__(self, job: SweepJob) -> None:
+        self._job = job
+        self._trial: Trial | None = None
+        self.error: BaseException | None = None
+
+    def __call__(self, trial: Trial) -> float:
+        """Train the trial and return its score. Optuna calls this method."""
+        self._trial = trial
+        try:
+            return _objective(self._job, trial)
+        except BaseException as error:
+            self.error = error
+            raise
+
+    def ended(self) -> bool:
+        """Return whether the study has recorded the end of this attempt."""
+        return self._trial is not None and has_ended(self._trial)
 
 
 def _next_state(study: Study) -> str | None:
@@ -157,13 +243,44 @@ def _objective(job: SweepJob, trial: Trial) -> float:
         trial.set_user_attr("run", equal.user_attrs.get("run", ""))
         return equal.value
     try:
+        _wait_for_lock(job, trial)
         return _train(job, trial, values)
+    except (Stopped, TrialHeld):
+        if not has_ended(trial):  # else another worker has put it into the queue
+            requeue(trial.study, stored_trial(trial))
+        raise
     except SeqtoolError as error:
         trial.set_user_attr("reason", str(error))
         raise
-    except Stopped:
-        requeue(trial.study, trial.study.get_trials(deepcopy=False)[trial.number])
-        raise
+
+
+def _wait_for_lock(job: SweepJob, trial: Trial) -> None:
+    """Wait until the run of a trial that was taken over from a paused worker is no longer locked.
+
+    Raises:
+        TrialHeld: if other trials can be trained meanwhile.
+    """
+    folder = job.folder / (_run_name(trial) + PARTIAL)
+    while is_locked(folder):
+        if _has_waiting_trial(job, trial.study):
+            raise TrialHeld("a paused worker holds this trial", place=str(folder))
+        time.sleep(LOCK_POLL)
+
+
+def _has_waiting_trial(job: SweepJob, study: Study) -> bool:
+    """Return whether a trial is waiting whose run is not locked."""
+    return any(
+        trial.state.name == "WAITING" and not is_locked(job.folder / (_slot_name(slot) + PARTIAL))
+        for slot, trial in trials_by_slot(study).items()
+    )
+
+
+def _run_name(trial: Trial) -> str:
+    return _slot_name(trial.user_attrs["slot"])
+
+
+def _slot_name(slot: int) -> str:
+    return f"trial-{slot:03d}"
 
 
 def _has_values(other: FrozenTrial, values: Values) -> bool:
@@ -175,7 +292,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
 
     settings = job.settings(values)
     threads = settings.training.threads or job.threads
-    name = f"trial-{trial.user_attrs['slot']:03d}"
+    name = _run_name(trial)
     settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
     again = bool(trial.user_attrs.get("again"))
     options = TrainOptions(job.folder, overwrite=not again, resume=again, keep_checkpoint=False)

@@ -22,6 +22,8 @@ from seqtool.training.provenance import differences, environment, experiment
 from seqtool.training.run_files import LOGS, BestModel, LogFiles
 from seqtool.types import Arrays, Json
 
+HANGUP = getattr(signal, "SIGHUP", None)  # Windows does not have it
+STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP)))
 EPOCH_CHECKPOINT_AFTER = 10.0  # seconds; an epoch ends with a checkpoint if the last one is older than this
 
 
@@ -219,7 +221,7 @@ class TrainingSession:
 
 
 class StopFlag:
-    """Records that SIGINT or SIGTERM was received.
+    """Records that SIGINT, SIGTERM or SIGHUP was received.
 
     Training checks the flag between steps, an evaluation between batches.
 
@@ -236,8 +238,14 @@ class StopFlag:
         return self.signal_number is not None
 
     def receive(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - signal handlers get a frame
-        """Handle a signal: record the first one, end the process at the second."""
+        """Handle a signal: record the first one, end the process at the second.
+
+        A lost terminal sends SIGHUP up to three times: from the system, from the shell, and when the shell
+        ends. So a later SIGHUP has no effect.
+        """
         if self.signal_number is not None:
+            if number == HANGUP:
+                return
             os._exit(128 + number)
         self.signal_number = number
         if self._interrupting:
@@ -261,15 +269,17 @@ class StopFlag:
 
 @contextmanager
 def stop_signals() -> Iterator[StopFlag]:
-    """Record SIGINT and SIGTERM in a flag inside the block.
+    """Record SIGINT, SIGTERM and SIGHUP in a flag inside the block.
 
-    Python handles signals in the main thread only; in another thread the flag is never set.
+    SIGINT and SIGHUP stay ignored if they were ignored when the process started, as under `nohup`. Python
+    handles signals in the main thread only; in another thread the flag is never set.
     """
     flag = StopFlag()
     if threading.current_thread() is not threading.main_thread():
         yield flag
         return
-    previous = {number: signal.signal(number, flag.receive) for number in (signal.SIGINT, signal.SIGTERM)}
+    numbers = [number for number in STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    previous = {number: signal.signal(number, flag.receive) for number in numbers}
     try:
         yield flag
     finally:

@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Packages by floor, the lowest first. Packages on one floor do not import each other.
 FLOORS = (
-    ("types", "settings", "decoding", "metrics", "safe_text", "errors", "spans", "version"),
+    ("types", "settings", "decoding", "metrics", "safe_text", "processes", "errors", "spans", "version"),
     ("storage",),
     ("config", "models"),
     ("data",),

@@ -20,7 +20,8 @@ from seqtool.config.load import read_settings
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model
-from seqtool.sweep.run import TrialRow, without_password
+from seqtool.storage.lock import acquire_lock
+from seqtool.sweep.run import without_password
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (
     Plan,
@@ -30,10 +31,11 @@ from seqtool.sweep.study import (
     open_study,
     quiet_optuna,
     requeue,
+    stored_trial,
     suggest_values,
     trials_by_slot,
 )
-from seqtool.sweep.worker import SweepJob, run_worker
+from seqtool.sweep.worker import SweepJob, TrialListener, run_worker
 from tests.support.shell import Result, seqtool, start
 
 optuna = pytest.importorskip("optuna")
@@ -144,19 +146,6 @@ def test_without_password_hides_the_password_only() -> None:
     assert without_password("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
 
 
-def test_closed_stdout_does_not_end_a_sweep(monkeypatch: pytest.MonkeyPatch) -> None:
-    def closed(_: str) -> None:
-        raise BrokenPipeError
-
-    dropped: list[bool] = []
-    monkeypatch.setattr("seqtool.reports.sweep.write_line", closed)
-    monkeypatch.setattr("seqtool.reports.sweep.drop_stdout", lambda: dropped.append(True))
-    screen = SweepScreen(quiet=True)
-    screen.begin("a", "sqlite:///x", ["training.lr"], "loss")
-    screen.show([TrialRow(0, "done", 1.0, {"training.lr": "0.1"})])
-    assert dropped == [True]
-
-
 # --- a worker in this process -------------------------------------------------------------------------------
 
 
@@ -200,6 +189,42 @@ def test_bad_trials_are_pruned_and_failed_ones_have_a_reason(
     assert "expected a number above 0 and at most 1000, found -1" in found[7].user_attrs["reason"]
     runs = folder / "runs/small"
     assert not list(runs.glob("trial-006*")) and (runs / "trial-000/model/manifest.json").is_file()
+
+
+def test_worker_continues_after_a_pause_in_which_its_trial_was_taken_over(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, taken = TrialListener.row, list[int]()
+
+    def paused_before_row(self: Any, event: Any) -> None:
+        trial = self._trial
+        if not taken:  # another worker finds no heartbeat
+            taken.append(trial.number)
+            trial.storage.set_trial_state_values(trial._trial_id, optuna.trial.TrialState.FAIL)
+            requeue(trial.study, stored_trial(trial))
+        row(self, event)
+
+    monkeypatch.setattr(TrialListener, "row", paused_before_row)
+    found = trials_after(make_job(folder, plan(trials=3)), monkeypatch)
+    assert [trial.state.name for trial in found.values()] == ["COMPLETE"] * 3
+    assert taken == [0] and found[0].user_attrs["again"] == 1
+
+
+def test_worker_ends_other_trials_before_one_whose_run_is_locked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = folder / "runs/small/trial-000.partial"
+    lock, ended = acquire_lock(run), list[int]()
+    job = make_job(folder, plan(trials=3))
+
+    def release_later(_: float) -> None:
+        ended[:] = [slot for slot in (1, 2) if (folder / f"runs/small/trial-00{slot}").exists()]
+        lock.release(run)
+
+    monkeypatch.setattr("seqtool.sweep.worker.time.sleep", release_later)
+    found = trials_after(job, monkeypatch)
+    assert ended == [1, 2]
+    assert [trial.state.name for trial in found.values()] == ["COMPLETE"] * 3
 
 
 # --- the command line ---------------------------------------------------------------------------------------
@@ -249,7 +274,9 @@ def test_killed_worker_is_replaced_by_that_of_another_command_line(folder: Path)
     assert worker is not None, [process.poll() or process.communicate() for process in processes]
     os.kill(worker, signal.SIGKILL)
     (killed_out, killed_err), (out, err) = [process.communicate(timeout=300) for process in processes]
-    assert processes[0].returncode == 2 and b"the same command resumes" in killed_err, killed_out
+    assert processes[0].returncode == 1, killed_out
+    assert b"error: a worker was ended by SIGKILL" in killed_err.splitlines()[-1]
+    assert b"the same command resumes" in killed_err
     assert processes[1].returncode == 0, err.decode()
     result = json.loads(out)
     assert result["counts"] == {"done": 8, "pruned": 0, "failed": 0}

@@ -133,6 +133,24 @@ def test_second_signal_ends_the_process() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 130
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
+def test_signal_that_was_ignored_at_the_start_stays_ignored(number: signal.Signals) -> None:
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with stop_signals() as stop:
+            os.kill(os.getpid(), number)
+            assert not stop()
+    finally:
+        signal.signal(number, before)
+
+
+def test_second_hangup_has_no_effect() -> None:
+    with stop_signals() as stop:
+        for number in (signal.SIGHUP, signal.SIGHUP):
+            os.kill(os.getpid(), number)
+    assert stop.signal_number == signal.SIGHUP
+
+
 def test_stop_signals_restores_the_handlers() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with stop_signals() as stop:

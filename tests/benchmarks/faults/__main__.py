@@ -19,6 +19,8 @@ FAULTS = {
     "disk": (40, "file size limits"),
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
+    "lifetime": (200, "signals to the process of each command alone"),
+    "streams": (165, "commands with a full or closed stdout or stderr"),
 }
 
 
@@ -65,6 +67,14 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
         from tests.benchmarks.faults.flips import flip_bytes
 
         return _print_report(flip_bytes(count, folder, seed))
+    if fault == "lifetime":
+        from tests.benchmarks.faults.lifetime import signal_commands
+
+        return _print_report(signal_commands(count, folder, seed))
+    if fault == "streams":
+        from tests.benchmarks.faults.streams import fail_streams
+
+        return _print_report(fail_streams(count, folder))
     from tests.benchmarks.faults.signals import send_signals
 
     signals = send_signals(count, folder, seed=seed)
