@@ -7,6 +7,7 @@ import functools
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -25,6 +26,14 @@ from seqtool.reports.console import (
 )
 
 P = ParamSpec("P")
+ENVIRONMENT_HINTS = {
+    errno.EMFILE: "raise the limit of open files: ulimit -n 1024",
+    errno.ENFILE: "this machine has too many open files: close other programs",
+    errno.ENOMEM: "there is not enough memory: use smaller input, or close other programs",
+    errno.EAGAIN: "raise the limit of processes and threads: ulimit -u",
+    errno.ELOOP: "remove one of the symbolic links that point at each other",
+    errno.ENAMETOOLONG: "use a shorter name",
+}
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)  # a disk that is full or failing
 
 
@@ -40,7 +49,7 @@ def command(function: Callable[P, None]) -> Callable[P, None]:
         try:
             function(*args, **kwargs)
             sys.stdout.flush()
-        except (SeqtoolError, Stopped, KeyboardInterrupt, OSError) as error:
+        except (SeqtoolError, Stopped, KeyboardInterrupt, OSError, MemoryError) as error:
             code = _report(error)
             if code is None:
                 raise
@@ -72,8 +81,31 @@ def _report(error: BaseException) -> int | None:
             hint = "free some space, or write to another disk"
             print_problems([Problem(f"cannot write: {error.strerror}", place, hint)])
             return ExitCode.USER
+        case OSError() if error.errno in ENVIRONMENT_HINTS or _is_directory_gone():
+            print_problems([_environment_problem(error)])
+            return ExitCode.USER
+        case MemoryError():
+            hint = "use smaller input, or raise the limit (ulimit -v)"
+            print_problems([Problem("there is not enough memory", hint=hint)])
+            return ExitCode.USER
         case _:
             return None
+
+
+def _environment_problem(error: OSError) -> Problem:
+    """Describe an error whose cause is the environment of the process and not one of its files."""
+    if _is_directory_gone():
+        return Problem("the current directory no longer exists", hint="change to another directory: cd")
+    place = str(error.filename or "")
+    return Problem(str(error.strerror), place, ENVIRONMENT_HINTS[error.errno or 0])
+
+
+def _is_directory_gone() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return True
+    return False
 
 
 def is_main_process() -> bool:
@@ -96,6 +128,8 @@ def run(app: typer.Typer) -> int:
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     _prepare_streams()
+    # Weights near the end of the number range overflow. The result shows this; numpy's source line does not.
+    warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"seqtool\.")
     try:
         result = app(standalone_mode=False, prog_name="seqtool")
         sys.stdout.flush()

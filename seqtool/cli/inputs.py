@@ -28,6 +28,7 @@ from seqtool.storage.find_model import (
     runs_root,
 )
 from seqtool.storage.model_directory import StoredModel, read_model
+from seqtool.storage.plain_files import expect_end
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
@@ -176,14 +177,17 @@ def _open_streams(
         if texts != ["-"] and sys.stdin.isatty():
             hint = "give text as an argument, a file with --file, or text through a pipe"
             raise SeqtoolError("nothing to read", hint=hint)
+        expect_end(sys.stdin.buffer, "standard input")
         yield "standard input", sys.stdin.buffer
         return
     for path in files:
         if str(path) == "-":
+            expect_end(sys.stdin.buffer, "standard input")
             yield "standard input", sys.stdin.buffer
             continue
         try:
             with path.open("rb") as stream:
+                expect_end(stream, str(path))
                 yield str(path), stream
         except OSError as error:
             raise DataError(

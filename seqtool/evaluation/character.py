@@ -25,7 +25,7 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelPlace
-from seqtool.storage.plain_files import exists
+from seqtool.storage.plain_files import exists, expect_end
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ def read_text(files: Sequence[Path]) -> str:
 
 def _read_bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            expect_end(file, str(path))
+            return file.read()
     except OSError as error:
         raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
 

@@ -17,9 +17,9 @@ from contextlib import suppress
 from io import BufferedReader
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import IO, Any, TypeGuard
 
-from seqtool.errors import ModelError
+from seqtool.errors import DataError, ModelError
 from seqtool.types import Json
 
 LOG_LIMIT = 4 << 30  # bytes of `metrics.jsonl` and `samples.jsonl`
@@ -114,6 +114,22 @@ def read_text(path: Path, limit: int) -> str:
         raise ModelError(message, place=str(path)) from None
 
 
+def expect_end(stream: IO[bytes], name: str) -> None:
+    """Refuse a device such as `/dev/zero`, whose only line has no end.
+
+    Raises:
+        DataError: the stream is a device other than a terminal and the null device.
+    """
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):  # not a file of the operating system
+        return
+    is_device = stat.S_ISCHR(status.st_mode) and not stream.isatty()
+    if is_device and status.st_rdev != Path(os.devnull).stat().st_rdev:
+        hint = "name a file, or write through a pipe"
+        raise DataError("expected a file or a pipe, found a device", place=name, hint=hint)
+
+
 def exists(path: Path) -> bool:
     """Return whether there is a file or anything else of this name; False if it cannot be determined."""
     with suppress(OSError, ValueError):
@@ -175,7 +191,7 @@ def strict_json(content: bytes | bytearray, *, surrogates: bool = True) -> Any:
     try:
         return json.loads(
             text,
-            parse_constant=_refuse,
+            parse_constant=refuse_constant,
             parse_float=_finite,
             parse_int=long_numbers,
             object_pairs_hook=_different_keys,
@@ -199,13 +215,18 @@ def _is_too_deep(content: bytes | bytearray) -> bool:
     return False
 
 
-def _refuse(name: str) -> float:
+def refuse_constant(name: str) -> float:
+    """Refuse NaN and infinities, which Python reads and JSON does not have.
+
+    Raises:
+        ValueError: always.
+    """
     raise ValueError(f"{name} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     value = float(text)
-    return value if math.isfinite(value) else _refuse(text[:40])
+    return value if math.isfinite(value) else refuse_constant(text[:40])
 
 
 def _at_most_64_bits(text: str) -> int:

@@ -323,9 +323,12 @@ def _train_and_evaluate(
             evaluation = task.final_evaluation(prepared, best.weights, scores)
         session.save_on_exit(checkpoint=options.keep_checkpoint)
         return evaluation
-    except Diverged:
+    except Diverged as error:
         session.best_model.save()
-        raise
+        if session.best_model.best is None:
+            raise
+        hint = f"{error.problems[0].hint}; the best model so far is kept"
+        raise Diverged(error.problems[0].message, hint=hint) from None
     except Stopped as stopped:
         listeners.close()
         session.save_on_exit(checkpoint=True)

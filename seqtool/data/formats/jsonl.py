@@ -14,10 +14,12 @@ from typing import ClassVar
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_end
 from seqtool.errors import DataError
+from seqtool.storage.plain_files import refuse_constant
 from seqtool.types import Json
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 SPACE = re.compile(r"[ \t\r\n]*")
+CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')  # a string, or a constant outside strings
 DECODER = json.JSONDecoder()
 
 
@@ -119,7 +121,7 @@ def parse(content: str, name: str, number: int) -> Json:
     """
     place = f"{name}:{number}"
     try:
-        record = json.loads(content.rstrip("\r\n"))
+        record = json.loads(content.rstrip("\r\n"), parse_constant=refuse_constant)
     except json.JSONDecodeError as error:
         raise DataError(
             f"expected a JSON object, found text that is not JSON ({error.msg})",
@@ -127,7 +129,12 @@ def parse(content: str, name: str, number: int) -> Json:
             hint="each line holds one whole JSON object; `data.format` sets the format of a file",
         ) from None
     except ValueError:
-        raise DataError("expected a JSON object, found a number too long to read", place=place) from None
+        constant = next((match for match in CONSTANT.finditer(content) if match[1]), None)
+        if constant is None:
+            raise DataError("expected a JSON object, found a number too long to read", place=place) from None
+        message = f"expected a JSON object, found {constant[1]}, which is not JSON"
+        hint = "write null for a number that is missing"
+        raise DataError(message, place=f"{place}:{constant.start() + 1}", hint=hint) from None
     except RecursionError:
         raise DataError("expected a JSON object, found one nested too deep to read", place=place) from None
     if not isinstance(record, dict):

@@ -39,7 +39,7 @@ from seqtool.training.engine.trainer_state import (
 )
 from seqtool.types import Arrays, Json
 
-DIVERGED_HINT = "lower training.lr, or set training.clip_norm; the best model so far is kept"
+DIVERGED_HINT = "lower training.lr, or set training.clip_norm"
 
 
 class Trainer:
