@@ -20,7 +20,7 @@ FAULTS = {
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
     "lifetime": (200, "signals to the process of each command alone"),
-    "streams": (165, "commands with a full or closed stdout or stderr"),
+    "streams": (160, "commands with a full or closed stdout or stderr"),
 }
 
 

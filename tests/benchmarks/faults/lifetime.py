@@ -159,6 +159,8 @@ def end_of(marked: Marked, number: signal.Signals, limit: float) -> tuple[str, f
         return f"left: {marked.workers()}, exit code {marked.process.poll()}", time.monotonic() - sent
     seconds = time.monotonic() - sent
     code = marked.process.returncode
+    if number is signal.SIGINT and "init_import_site" in marked.stderr:
+        return "", seconds  # Python itself was interrupted, before it called seqtool
     if code not in (0, -number, 128 + number):
         return f"exit code {code}: {marked.stderr}", seconds
     if "Traceback" in marked.stderr and code != -signal.SIGINT:  # -SIGINT: before Python called seqtool
