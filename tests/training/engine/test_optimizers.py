@@ -162,7 +162,7 @@ def test_rates_depend_only_on_the_step_and_stay_in_range(kind: Any, warmup: int,
     schedule = build_schedule(schedule=kind, warmup_steps=warmup)
     rate = schedule.rate(step)
     schedule.update(False)
-    assert schedule.rate(step) == rate and 0 <= rate <= 0.4
+    assert schedule.rate(step) == rate and 0 <= rate <= 0.4 * (1 + 1e-15)  # 0.4 * 12 / 12 is rounded up
 
 
 def test_plateau_schedule_waits_for_improvement() -> None:
