@@ -241,7 +241,7 @@ class _CharacterView(_View):
 
         units = parse_units(self.request.units, self.model.settings, limit=None)
         arrays = character_states(self.model, text, units)
-        write_npz(file, arrays)
+        write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
         return f"{file}: {len(arrays['ids']):,} symbols, {', '.join(arrays)}"
 
     def _rank(self, text: str, pattern: str, arrays: list[str]) -> tuple[list[RankedUnit], Array]:
@@ -310,7 +310,7 @@ class _TaggerView(_View):
             message = f"--states needs one sentence, found {len(sentences)}"
             raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
         arrays = tagger_states(self.model, sentences[0])
-        write_npz(file, arrays)
+        write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
         yield f"{file}: {len(sentences[0])} tokens, {', '.join(arrays)}"
 
     def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002

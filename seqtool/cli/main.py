@@ -30,7 +30,7 @@ COMMANDS = {  # name: module, and the function or the group in it
     "sweep": ("sweep", "sweep"),
     "evaluate": ("evaluate", "evaluate"),
     "inspect": ("inspect", "inspect"),
-    "report": ("report", "report"),
+    "report": ("export", "report"),
     "export": ("export", "export"),
     "schema": ("config", "schema"),
     "runs": ("runs", "app"),

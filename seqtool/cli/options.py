@@ -46,7 +46,7 @@ def _run_names() -> list[str]:
         names = sorted(entry.name for entry in os.scandir(root) if _has_model(Path(entry.path)))
     except OSError:
         return []
-    return [name for name in names if _is_plain(name) and not name.endswith((".new", ".old"))]
+    return [name for name in names if _is_plain(name) and not name.startswith(".")]
 
 
 def _is_plain(name: str) -> bool:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from seqtool.cli.exit_codes import command
 from seqtool.cli.help import Command, Group
 from seqtool.cli.options import AsJson, RunsDir, complete_any_run, complete_run
+
+if TYPE_CHECKING:
+    from seqtool.storage.run_list import Removal
 
 Names = Annotated[
     list[str],
@@ -35,6 +39,8 @@ Second = Annotated[
         metavar="OTHER", help="Run to compare with.", autocompletion=complete_run, show_default=False
     ),
 ]
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")]
 
 app = typer.Typer(
     cls=Group,
@@ -71,20 +77,58 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
 
 @command
 def remove(
-    names: Names, checkpoints: Checkpoints = False, runs_dir: RunsDir = None, json: AsJson = False
+    names: Names,
+    checkpoints: Checkpoints = False,
+    yes: Yes = False,
+    runs_dir: RunsDir = None,
+    json: AsJson = False,
 ) -> None:
-    """Delete runs, e.g. seqtool runs rm hihell~1"""
-    from seqtool.reports.console import write_json, write_line
+    """Delete runs after a confirmation, e.g. seqtool runs rm hihell~1"""
+    from seqtool.reports.console import say, write_json, write_line
     from seqtool.reports.formatting import format_size
     from seqtool.storage.find_model import runs_root
-    from seqtool.storage.run_list import remove_checkpoints, remove_runs
+    from seqtool.storage.run_list import (
+        plan_checkpoint_removals,
+        plan_removals,
+        remove_checkpoints,
+        remove_runs,
+    )
 
-    removed = list((remove_checkpoints if checkpoints else remove_runs)(names, runs_root(runs_dir)))
+    plan = (plan_checkpoint_removals if checkpoints else plan_removals)(names, runs_root(runs_dir))
+    what = "the checkpoints of " if checkpoints else ""
+    if not yes and not _confirmed(plan, what):
+        say("nothing was deleted")
+        return
+    removed = list((remove_checkpoints if checkpoints else remove_runs)(plan))
     if json:
         write_json({"removed": [{"name": name, "bytes": count} for name, count in removed]})
         return
     for name, count in removed:
-        write_line(f"removed {'the checkpoints of ' if checkpoints else ''}{name}, {format_size(count)}")
+        write_line(f"removed {what}{name}, {format_size(count)}")
+
+
+def _confirmed(plan: list[Removal], what: str) -> bool:
+    """List what will be deleted, and ask whether to delete it.
+
+    Raises:
+        SeqtoolError: if there is no terminal to ask on.
+    """
+    from seqtool.errors import SeqtoolError
+    from seqtool.reports.console import say
+    from seqtool.reports.formatting import format_size
+
+    say("to delete:")
+    for removal in plan:
+        say(f"  {what}{removal.name}, {format_size(removal.size)}")
+        for run in removal.runs:
+            if run != removal.name:
+                say(f"    {run}")
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        option = "--yes --checkpoints" if what else "--yes"
+        hint = f"add --yes: seqtool runs rm {option} {' '.join(removal.name for removal in plan)}"
+        raise SeqtoolError("deleting runs needs a confirmation, and there is no terminal", hint=hint)
+    print("delete? [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 @command

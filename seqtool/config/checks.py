@@ -35,14 +35,13 @@ Contradictions = Iterator[Contradiction]
 
 
 def reserved_name(settings: Settings) -> Contradictions:
-    """Reserve the endings that run directories have while they are written."""
-    for ending in (".partial", ".new", ".old"):
-        if settings.name.endswith(ending):
-            yield Contradiction(
-                ("name",),
-                f"a name must not end in {ending}, which marks unfinished runs",
-                "choose another name",
-            )
+    """Reserve the ending that run directories have while they are written."""
+    if settings.name.endswith(".partial"):
+        yield Contradiction(
+            ("name",),
+            "a name must not end in .partial, which marks unfinished runs",
+            "choose another name",
+        )
 
 
 def no_limit(settings: Settings) -> Contradictions:

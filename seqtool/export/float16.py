@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelPlace, input_files
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.storage.ownership import check_output
 from seqtool.tasks.interface import definition
 from seqtool.types import Array
 
@@ -47,7 +48,7 @@ def write_float16_copy(place: ModelPlace, out: Path | None, files: Sequence[Path
     """
     original = read_model(place.model)
     copy = replace(original, weights=_float16_weights(original, place.name))
-    path = _free_path(place, out)
+    path = _free_path(place, out, [place.model, *input_files(place, original.manifest), *files])
     scores, data = _scores_before_and_after(place, original, copy, files, root)
     facts = {name: value for name, value in original.manifest.to_json().items() if name not in REPLACED_FACTS}
     facts |= {"dtype": "float16", "made_from": original.manifest.sha256}
@@ -67,13 +68,17 @@ def _float16_weights(model: StoredModel, name: str) -> dict[str, Array]:
     return weights
 
 
-def _free_path(place: ModelPlace, out: Path | None) -> Path:
-    """Return the directory to write; only another model directory there is replaced."""
+def _free_path(place: ModelPlace, out: Path | None, inputs: Sequence[Path]) -> Path:
+    """Return the directory to write; only a model directory of which every byte is verified is replaced."""
     base = place.run or place.model
     path = out or base.with_name(f"{base.name}-float16")
-    if path.exists() and (not (path / "manifest.json").is_file() or path.resolve() == place.model.resolve()):
-        message = "expected a free path or another model directory, found something else"
-        raise SeqtoolError(message, place=str(path), hint="choose another path with --out")
+    check_output(path, inputs, directory=True)
+    if path.exists():
+        try:
+            read_model(path)
+        except ModelError as error:
+            message = f"expected a free path or another model directory, found something else: {error}"
+            raise SeqtoolError(message, place=str(path), hint="choose another path with --out") from error
     return path
 
 

@@ -18,8 +18,9 @@ from seqtool.inference.encoder import State
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.atomic import write_file, writing
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelPlace, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
+from seqtool.storage.ownership import check_output
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -79,11 +80,12 @@ def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
     from seqtool.export.onnx import SHAPES, OnnxSession
 
     stored = read_model(place.model)
+    path = out or (place.run or place.model.parent) / "model.onnx"
+    check_output(path, [place.model, *input_files(place, stored.manifest)])
     network = onnx_network(stored)
     proto = onnx_model(stored, network)
     content = proto.SerializeToString()
     difference = network.verify(OnnxSession(content))
-    path = out or (place.run or place.model.parent) / "model.onnx"
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, content)

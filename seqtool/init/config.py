@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import write_file, writing
+from seqtool.storage.ownership import check_output
 
 if TYPE_CHECKING:
     from seqtool.config.load import ReadConfig
@@ -78,8 +79,10 @@ def write_suggested(task: str, files: DataFiles, *, overwrite: bool = False) -> 
     from seqtool.data.input_files import run_name
     from seqtool.tasks.interface import definition
 
+    name = run_name(files.train)
+    check_output(Path(f"{name}.yaml"), [files.train, *files.dev, *files.test], option="another directory")
     suggested = definition(task).suggest(files)
-    return _write_config(task, run_name(files.train), suggested.yaml, suggested.notes, overwrite)
+    return _write_config(task, name, suggested.yaml, suggested.notes, overwrite)
 
 
 def _write_config(task: str, name: str, yaml: str, notes: tuple[str, ...], overwrite: bool) -> InitResult:
@@ -97,7 +100,8 @@ def _write(files: Mapping[str, bytes], overwrite: bool) -> tuple[str, ...]:
     """Write all files or none. A file with other content belongs to the user and is not replaced."""
     changed = {path: content for path, content in files.items() if _content(Path(path)) != content}
     for path in changed:
-        if Path(path).exists() and not overwrite and not path.endswith("schema.json"):
+        check_output(Path(path), option="another directory")
+        if Path(path).exists() and not overwrite and not _is_schema(Path(path)):
             hint = "move it to another place, or replace it with --overwrite"
             raise SeqtoolError("this file exists and has other content", place=path, hint=hint)
     for path, content in changed.items():
@@ -105,6 +109,11 @@ def _write(files: Mapping[str, bytes], overwrite: bool) -> tuple[str, ...]:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
         write_file(Path(path), content)
     return tuple(changed)
+
+
+def _is_schema(path: Path) -> bool:
+    """Return whether a file is the JSON Schema of an earlier version."""
+    return path.name.endswith("schema.json") and b'"title": "seqtool config"' in (_content(path) or b"")
 
 
 def _content(path: Path) -> bytes | None:

@@ -11,7 +11,7 @@ from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.find_model import find_model, runs_root
+from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.plain_files import is_number, read_json_lines
 
@@ -36,6 +36,7 @@ class InspectedModel:
         model: the network, ready for inference.
         run: the run directory; None if there is none.
         rows: rows of the run's `metrics.jsonl`.
+        config: the config of an untrained network.
     """
 
     name: str
@@ -43,11 +44,19 @@ class InspectedModel:
     model: CharacterModel | TaggerModel
     run: Path | None = None
     rows: Sequence[MetricsRow] = ()
+    config: Path | None = None
 
     @property
     def manifest(self) -> Manifest | None:
         """Manifest of a trained model; None for an untrained network."""
         return self.stored.manifest if self.stored.manifest.sha256 else None
+
+    def inputs(self) -> list[Path]:
+        """Return the config or the run directory, and the data files of a trained model."""
+        return [
+            self.config or Path(self.name),
+            *input_files(ModelPlace(Path(self.name), self.run), self.stored.manifest),
+        ]
 
 
 def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], None]) -> InspectedModel:
@@ -98,7 +107,7 @@ def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel
     prepared = prepare_untrained(read_settings(path, overrides), runs_root() / ".cache")
     manifest = Manifest(task=prepared.settings.task)
     stored = StoredModel(prepared.config, prepared.vocab, untrained_weights(prepared), manifest)
-    return InspectedModel(f"{path} (untrained)", stored, load_model(stored))
+    return InspectedModel(f"{path} (untrained)", stored, load_model(stored), config=path)
 
 
 def text_to_inspect(

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import re
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +16,8 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import iter_carried_states
 from seqtool.settings import RecurrentModel
-from seqtool.storage.atomic import writing
+from seqtool.storage.atomic import replaced_file
+from seqtool.storage.ownership import check_output
 from seqtool.types import Array
 
 PARTS = {"rnn": "h", "lstm": "hcifog", "gru": "hrzn"}
@@ -267,23 +265,15 @@ def tagger_states(model: TaggerModel, tokens: Sequence[str]) -> dict[str, Array]
     return arrays | model.states(tokens)
 
 
-def write_npz(path: Path, arrays: Mapping[str, Array]) -> None:
+def write_npz(path: Path, arrays: Mapping[str, Array], inputs: Iterable[Path] = ()) -> None:
     """Write arrays to an .npz file without pickle, through a temporary file.
 
     Raises:
-        SeqtoolError: the file cannot be written.
+        SeqtoolError: the file cannot be written, or it is one of the inputs, a model file or a run file.
     """
-    with writing(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                np.savez(file, **arrays, allow_pickle=False)
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+    check_output(path, inputs, option="--states")
+    with replaced_file(path) as file:
+        np.savez(file, **arrays, allow_pickle=False)
 
 
 LONGEST = 80  # tokens; a sentence is tagged once for every word

@@ -1,21 +1,35 @@
 """Atomic writes: after a crash a file or a directory has its old or its new content.
 
 A file is written under a temporary name in its own directory, synced and renamed. A directory `X` is
-written and synced as `X.new`; then `X` is renamed to `X.old`, `X.new` to `X`, and `X.old` is deleted. Where
-a crash left no `X`, readers use `X.old` (`present`), and the next writer restores it (`recover`). Errors of
-the operating system, such as a full disk, become SeqtoolErrors.
+written and synced as `.X.seqtool-new`; then `X` is renamed to `.X.seqtool-old`, the new one to `X`, and the
+old one is deleted. Where a crash left no `X`, readers use the old one (`present`), and the next writer
+restores it (`recover`). Errors of the operating system, such as a full disk, become SeqtoolErrors.
+
+Only entries that seqtool wrote are deleted, see `ownership.py`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from seqtool.errors import SeqtoolError
+from seqtool.storage.ownership import (
+    NEW,
+    OLD,
+    REMOVED,
+    TEMPORARY,
+    Contents,
+    check_plain,
+    delete_own,
+    foreign_entry,
+)
+from seqtool.storage.plain_files import entries
 
 
 @contextmanager
@@ -57,15 +71,28 @@ def write_file(path: Path, content: bytes) -> None:
     """Replace a file as a whole, so that readers see its old or its new content.
 
     Raises:
-        SeqtoolError: if the file cannot be written; its old content is then unchanged.
+        SeqtoolError: if the file cannot be written, or if something other than a plain file has its name;
+            nothing is then changed.
+    """
+    with replaced_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replaced_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file for writing; at the end of the block it replaces the file at `path`.
+
+    Raises:
+        SeqtoolError: as `write_file`.
     """
     import tempfile  # not needed by commands that only read, which must start fast
 
     with writing(path):
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+        check_plain(path)
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             Path(name).chmod(0o666 & ~_umask())
@@ -83,14 +110,25 @@ def _umask() -> int:
     return mask
 
 
+# --- names --------------------------------------------------------------------------------------------------
+
+
 def new_name(path: Path) -> Path:
     """Return the path under which a directory is written before it replaces `path`."""
-    return path.with_name(path.name + ".new")
+    return path.with_name(f".{path.name}{NEW}")
 
 
 def old_name(path: Path) -> Path:
     """Return the path of the previous directory during an exchange."""
-    return path.with_name(path.name + ".old")
+    return path.with_name(f".{path.name}{OLD}")
+
+
+def free_name(path: Path) -> Path:
+    """Return the first of `NAME~1`, `NAME~2` and so on that does not exist."""
+    number = 1
+    while os.path.lexists(path.with_name(f"{path.name}~{number}")):
+        number += 1
+    return path.with_name(f"{path.name}~{number}")
 
 
 def present(path: Path) -> Path:
@@ -107,18 +145,75 @@ def present(path: Path) -> Path:
     return path
 
 
-def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
+def directories(root: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of each visible entry of `root`; during an exchange, of the previous directory.
+
+    Raises:
+        ModelError: if the directory cannot be read.
+    """
+    for folder in entries(root):
+        name = folder.name
+        if name.startswith("."):
+            name = name[1:].removesuffix(OLD)
+            if not folder.name.endswith(OLD) or os.path.lexists(root / name):
+                continue
+        yield name, folder
+
+
+def remove_directory(folder: Path, name: Path, contents: Contents) -> None:
+    """Delete a directory of seqtool. Other processes never see it half deleted.
+
+    A crash leaves a hidden directory, which `complete_removals` deletes.
+
+    Args:
+        folder: present path of the directory.
+        name: path that it had for the user.
+    """
+    hidden, number = name.with_name(f".{name.name}{REMOVED}"), 0
+    while os.path.lexists(hidden):
+        number += 1
+        hidden = name.with_name(f".{name.name}~{number}{REMOVED}")
+    folder.rename(hidden)
+    delete_own(hidden, contents)
+
+
+def removals(root: Path) -> list[tuple[str, Path]]:
+    """Return name and hidden path of each directory in `root` whose deletion was interrupted."""
+    try:
+        hidden = [
+            path for path in root.iterdir() if path.name.startswith(".") and path.name.endswith(REMOVED)
+        ]
+    except OSError:
+        return []
+    return [(path.name[1 : -len(REMOVED)], path) for path in sorted(hidden)]
+
+
+def complete_removals(root: Path, contents: Contents) -> list[str]:
+    """Complete interrupted deletions in `root`, and return the names that the directories had."""
+    done = []
+    for name, hidden in removals(root):
+        with suppress(OSError):
+            if delete_own(hidden, contents):
+                done.append(name)
+    return done
+
+
+# --- exchange of directories --------------------------------------------------------------------------------
+
+
+def commit_directory(path: Path, fill: Callable[[Path], None], contents: Contents) -> None:
     """Replace a directory as a whole.
 
     Args:
         fill: writes plain files into the empty directory that it is given.
+        contents: names of these files. A previous directory with other entries is renamed to `NAME~1`.
 
     Raises:
         SeqtoolError: if it cannot be written; the previous directory is then unchanged, and `present` finds
             it.
     """
     with writing(path):
-        recover(path)
+        recover(path, contents)
         new = new_name(path)
         new.mkdir(parents=True)
         try:
@@ -126,45 +221,69 @@ def commit_directory(path: Path, fill: Callable[[Path], None]) -> None:
             for file in new.iterdir():
                 sync(file)
             sync(new)
-            exchange(new, path)
+            exchange(new, path, contents)
         except BaseException:
             with suppress(OSError):
-                shutil.rmtree(new)
+                delete_own(new, contents)
             raise
 
 
-def exchange(new: Path, path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
+Inherit = Callable[[Path, Path], None]
+
+
+def exchange(new: Path, path: Path, contents: Contents, inherit: Inherit | None = None) -> Path | None:
     """Rename the directory `new` to `path`, then delete the directory that had this name before.
 
     Args:
+        contents: names of the entries that may be deleted. A previous directory with other entries is
+            renamed to the first free `NAME~1`.
         inherit: called with the previous and the new directory, to move entries that must not be deleted.
+
+    Returns:
+        The new path of a previous directory that was renamed, else None.
     """
-    previous = old_name(path)
-    if path.exists():
-        path.rename(previous)
+    if os.path.lexists(path):
+        path.rename(old_name(path))
     new.rename(path)
     sync(path.parent)
-    if inherit is not None and previous.is_dir():
-        inherit(previous, path)
-    shutil.rmtree(previous, ignore_errors=True)
+    return _finish_exchange(path, contents, inherit)
 
 
-def recover(path: Path, inherit: Callable[[Path, Path], None] | None = None) -> None:
+def recover(path: Path, contents: Contents, inherit: Inherit | None = None) -> Path | None:
     """Finish or undo an exchange that a crash interrupted, and delete its temporary directories.
 
-    The caller holds the lock of the run. `inherit` is that of `exchange`.
+    The caller holds the lock of the run. Arguments and result are those of `exchange`.
     """
-    if not path.exists() and old_name(path).is_dir():
+    if not os.path.lexists(path) and os.path.lexists(old_name(path)):
         old_name(path).rename(path)
-    if inherit is not None and old_name(path).is_dir():
-        inherit(old_name(path), path)
-    for temporary in (new_name(path), old_name(path)):
-        shutil.rmtree(temporary, ignore_errors=True)
+    kept = _finish_exchange(path, contents, inherit)
+    delete_own(new_name(path), contents)
+    for name, hidden in removals(path.parent):
+        if re.fullmatch(rf"{re.escape(path.name)}(~\d+)?", name):
+            delete_own(hidden, contents)
+    return kept
+
+
+def _finish_exchange(path: Path, contents: Contents, inherit: Inherit | None) -> Path | None:
+    """Delete the previous directory, or rename it if it contains entries of the user."""
+    previous = old_name(path)
+    if not os.path.lexists(previous):
+        return None
+    is_directory = previous.is_dir() and not previous.is_symlink()
+    if is_directory and inherit is not None:
+        inherit(previous, path)
+    if is_directory and foreign_entry(previous, contents) is None:
+        with suppress(OSError):  # what is left is hidden, and the next exchange deletes it
+            remove_directory(previous, path, contents)
+        return None
+    kept = free_name(path)
+    previous.rename(kept)
+    return kept
 
 
 def delete_temporary_files(folder: Path) -> None:
     """Delete the temporary files of a killed process in a directory. The caller holds the run's lock."""
-    for temporary in folder.glob(".*.tmp"):
+    for temporary in folder.glob(f".*{TEMPORARY}"):
         temporary.unlink(missing_ok=True)
 
 

@@ -14,9 +14,8 @@ from pathlib import Path
 
 from seqtool.errors import ModelError
 from seqtool.safe_text import shorten
-from seqtool.storage.atomic import present
+from seqtool.storage.atomic import directories, present
 from seqtool.storage.model_directory import Manifest, read_manifest
-from seqtool.storage.plain_files import entries
 from seqtool.storage.verified_directory import MANIFEST
 
 MODEL = "model"  # directory of a run that contains its model
@@ -127,6 +126,12 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
     raise ModelError(message, place=shorten(reference, LONGEST_REFERENCE), hint=hint)
 
 
+def input_files(place: ModelPlace, manifest: Manifest) -> list[Path]:
+    """Return the data files of a model, from the current directory and from the one that contains `runs`."""
+    folders = [Path(), *([place.run.parent.parent] if place.run is not None else [])]
+    return [folder / name for folder in folders for name in manifest.data if isinstance(name, str)]
+
+
 def finished_runs(root: Path, warn: Callable[[str], None] | None = None) -> list[tuple[ModelPlace, Manifest]]:
     """Return the finished runs directly under `root`, the newest first.
 
@@ -144,14 +149,14 @@ def finished_runs(root: Path, warn: Callable[[str], None] | None = None) -> list
 
 def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[int, ModelPlace, Manifest]]:
     """Yield modification time in nanoseconds, place and manifest of each finished run."""
-    for folder in entries(root):
-        if folder.name.endswith((PARTIAL, ".new", ".old")):
+    for name, folder in directories(root):
+        if name.endswith(PARTIAL):
             continue
         try:
             manifest_file = present(folder / MODEL) / MANIFEST
             if manifest_file.is_file():
-                modified = manifest_file.stat().st_mtime_ns
-                yield modified, ModelPlace(folder / MODEL, folder), read_manifest(manifest_file.parent)
+                modified, run = manifest_file.stat().st_mtime_ns, root / name
+                yield modified, ModelPlace(run / MODEL, run), read_manifest(manifest_file.parent)
         except ModelError as error:
             warn(f"warning: skipped a run that cannot be used: {error}")
         except OSError as error:

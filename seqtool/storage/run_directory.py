@@ -6,15 +6,34 @@ directory is renamed to `runs/<name>`.
 
 from __future__ import annotations
 
-import shutil
+import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.storage.atomic import delete_temporary_files, exchange, present, recover, sync, writing
+from seqtool.storage.atomic import (
+    complete_removals,
+    delete_temporary_files,
+    exchange,
+    free_name,
+    present,
+    recover,
+    sync,
+    writing,
+)
 from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL
-from seqtool.storage.lock import LOCK, DirectoryLock, acquire_lock
-from seqtool.storage.model_directory import read_manifest
+from seqtool.storage.lock import DirectoryLock, acquire_lock, delete_lock
+from seqtool.storage.model_directory import MODEL_FORMAT, read_manifest
+from seqtool.storage.ownership import (
+    CHECKPOINT_CONTENTS,
+    CHECKPOINTS_CONTENTS,
+    GROUP_CONTENTS,
+    RUN_CONTENTS,
+    UNLOCKED_CONTENTS,
+    delete_own,
+    is_run_entry,
+)
 from seqtool.storage.plain_files import JSON_LIMIT, read_plain
 
 CHECKPOINTS = "checkpoints"
@@ -60,11 +79,24 @@ class RunDirectory:
                 hint="resume it with --resume, or replace it with --overwrite",
             )
 
+    def check_inputs(self, files: Iterable[str | Path]) -> None:
+        """Check that the run neither deletes nor replaces one of its input files.
+
+        Raises:
+            SeqtoolError: if it does.
+        """
+        for file in files:
+            real = Path(os.path.realpath(file))
+            for folder in (Path(os.path.realpath(self.path)), Path(os.path.realpath(self.final))):
+                if real.is_relative_to(folder) and is_run_entry(real.relative_to(folder).parts[0]):
+                    message = f"this input is a file of {folder}, which the run replaces"
+                    raise SeqtoolError(message, place=str(file), hint="train under another --name")
+
     def start(self, *, overwrite: bool = False, resume: bool = False) -> None:
         """Lock the directory and prepare it for training.
 
-        If the run is resumed, only the unfinished files of a crash are deleted. Otherwise all files are
-        deleted.
+        If the run is resumed, only the unfinished files of a crash are deleted. Otherwise all files that
+        seqtool wrote are deleted. Other files stay, and move to the finished run.
 
         Raises:
             SeqtoolError: another process holds the lock, a checkpoint would be lost, or the directory cannot
@@ -75,29 +107,25 @@ class RunDirectory:
         try:
             self.check_can_start(overwrite=overwrite, resume=resume)
             with writing(self.path):
-                recover(self.final, move_inner_runs)
-                (self.final / LOCK).unlink(missing_ok=True)  # left if `finish` is killed after the rename
+                recover(self.final, RUN_CONTENTS, move_inner_entries)
+                complete_removals(self.final.parent, GROUP_CONTENTS)
+                if (self.final / MODEL).is_dir():  # left if `finish` is killed after the rename
+                    delete_lock(self.final)
                 if resume:
                     self._delete_unfinished_files()
                 else:
-                    self._delete_all_but_lock()
+                    delete_own(self.path, UNLOCKED_CONTENTS)
         except BaseException:
             self.release()
             raise
 
     def _delete_unfinished_files(self) -> None:
-        recover(self.model)
+        recover(self.model, MODEL_FORMAT.contents)
         delete_temporary_files(self.path)
         for entry in self.checkpoints.iterdir() if self.checkpoints.is_dir() else ():
-            if not entry.name.isdecimal():
-                shutil.rmtree(entry, ignore_errors=True)
-
-    def _delete_all_but_lock(self) -> None:
-        for entry in self.path.iterdir():
-            if entry.is_dir() and not entry.is_symlink():
-                shutil.rmtree(entry)
-            elif entry.name != LOCK:
-                entry.unlink()
+            contents = CHECKPOINTS_CONTENTS.folder(entry.name)
+            if not entry.name.isdecimal() and contents is not None:
+                delete_own(entry, contents)
 
     def release(self) -> None:
         """Release the lock, and delete the directory if it is empty."""
@@ -111,8 +139,8 @@ class RunDirectory:
         """Rename the directory to its final name and release the lock. The last checkpoint is kept.
 
         An earlier run of that name is replaced if it has the same settings and data, if this run continues
-        it, or if `overwrite` is set. Otherwise it is renamed to the first free name of `<name>~1`,
-        `<name>~2` and so on.
+        it, or if `overwrite` is set. Otherwise, or if the user put files into its model, it is renamed to the
+        first free name of `<name>~1`, `<name>~2` and so on. Other files of the user move to the new run.
 
         Args:
             overwrite: replace any earlier run of that name.
@@ -129,14 +157,15 @@ class RunDirectory:
         renamed = None
         with writing(self.final):
             for number in checkpoint_numbers(self.checkpoints)[1:]:
-                shutil.rmtree(checkpoint_path(self.checkpoints, number), ignore_errors=True)
+                with suppress(OSError):
+                    delete_own(checkpoint_path(self.checkpoints, number), CHECKPOINT_CONTENTS)
             self._sync()
             replaced = overwrite or same_experiment(self.final, self.path) or _is_model(self.final, continues)
-            if self.final.exists() and not replaced:
-                renamed = _free_name(self.final)
+            if os.path.lexists(self.final) and not replaced:
+                renamed = free_name(self.final)
                 self.final.rename(renamed)
             try:
-                exchange(self.path, self.final, move_inner_runs)
+                renamed = exchange(self.path, self.final, RUN_CONTENTS, move_inner_entries) or renamed
             except BaseException:
                 if renamed is not None and not self.final.exists():
                     with suppress(OSError):
@@ -144,7 +173,8 @@ class RunDirectory:
                 raise
         self.path = self.final
         if not keep_checkpoint:
-            shutil.rmtree(self.checkpoints, ignore_errors=True)
+            with suppress(OSError):
+                delete_own(self.checkpoints, CHECKPOINTS_CONTENTS)
         self.release()
         return renamed
 
@@ -184,17 +214,9 @@ def same_experiment(first: Path, second: Path) -> bool:
     return configs[0] == configs[1] and manifests[0].data == manifests[1].data
 
 
-def move_inner_runs(previous: Path, run: Path) -> None:
-    """Move the runs inside a replaced run (seeds or trials of a sweep) into the run that replaces it."""
+def move_inner_entries(previous: Path, run: Path) -> None:
+    """Move seeds, trials of a sweep and files of the user from a replaced run into the new run."""
     for entry in previous.iterdir():
-        name = entry.name.removesuffix(".old").removesuffix(".new")
-        if entry.is_dir() and name not in (MODEL, CHECKPOINTS) and not (run / entry.name).exists():
+        if not is_run_entry(entry.name) and not os.path.lexists(run / entry.name):
             entry.rename(run / entry.name)
     sync(run)
-
-
-def _free_name(path: Path) -> Path:
-    number = 1
-    while path.with_name(f"{path.name}~{number}").exists():
-        number += 1
-    return path.with_name(f"{path.name}~{number}")

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.storage.atomic import present, writing
+from seqtool.storage.atomic import directories, present, removals, remove_directory, writing
 from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
-from seqtool.storage.lock import LOCK, is_locked
+from seqtool.storage.lock import LOCK, acquire_lock, is_locked
 from seqtool.storage.model_directory import Manifest, read_manifest
-from seqtool.storage.plain_files import entries
-from seqtool.storage.run_directory import CHECKPOINTS, checkpoint_numbers, checkpoint_path
+from seqtool.storage.ownership import (
+    CHECKPOINTS_CONTENTS,
+    GROUP_CONTENTS,
+    REMOVED,
+    Contents,
+    delete_own,
+    foreign_entry,
+)
+from seqtool.storage.run_directory import CHECKPOINTS
 from seqtool.storage.verified_directory import MANIFEST
 from seqtool.types import Json
 
@@ -116,26 +122,25 @@ def list_runs(root: Path, warn: Callable[[str], None] | None = None) -> list[Run
 
 
 def _entries(root: Path, warn: Callable[[str], None]) -> Iterator[RunEntry]:
-    for folder in entries(root):
-        if folder.name.startswith(".") or folder.name.endswith((".new", ".old")):
-            continue
+    for name, folder in directories(root):
         try:
-            yield from _entries_of(folder)
+            for inner, run in _run_folders(name, folder):
+                yield _entry(run, inner)
         except OSError as error:  # such as a directory of another user
             warn(f"warning: skipped {folder}: cannot read: {error.strerror}")
         except ModelError as error:
             warn(f"warning: skipped {error}")
 
 
-def _entries_of(folder: Path) -> Iterator[RunEntry]:
-    """Yield the run in a directory, and the runs inside it."""
+def _run_folders(name: str, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Yield name and path of the run in a directory, and of the runs inside it."""
     if not folder.is_dir():
         return
     if is_run(folder):
-        yield _entry(folder, folder.name)
-    for child in entries(folder):
-        if child.is_dir() and child.name != MODEL and is_run(child):
-            yield _entry(child, f"{folder.name}/{child.name}")
+        yield name, folder
+    for inner, child in directories(folder):
+        if child.is_dir() and inner != MODEL and is_run(child):
+            yield f"{name}/{inner}", child
 
 
 def is_run(folder: Path) -> bool:
@@ -184,73 +189,156 @@ def find_run(reference: str, root: Path) -> RunEntry:
 # --- deletion -----------------------------------------------------------------------------------------------
 
 
-def remove_runs(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
-    """Delete all named runs, or none if one of them cannot be deleted.
+@dataclass(frozen=True)
+class Removal:
+    """A directory to delete.
+
+    Attributes:
+        name: as the user named it.
+        folder: the directory, or a hidden one if its deletion was interrupted.
+        runs: names of all runs in it.
+        size: bytes of all files in it.
+    """
+
+    name: str
+    folder: Path
+    runs: tuple[str, ...]
+    size: int
+
+
+def plan_removals(names: Sequence[str], root: Path) -> list[Removal]:
+    """Return what the deletion of the named runs deletes. Nothing is changed.
+
+    A name can also be that of a directory of several seeds or of a sweep, or of a run whose deletion was
+    interrupted.
+
+    Raises:
+        SeqtoolError: if a name is not that of a run, if a run is being trained, or if a directory contains
+            an entry that seqtool did not write.
+    """
+    plan = {removal.folder: removal for removal in (_find_runs(name, root) for name in names)}
+    for folder in plan:
+        if not folder.name.endswith(REMOVED):
+            check_removable(folder)
+    return list(plan.values())
+
+
+def remove_runs(plan: Sequence[Removal]) -> Iterator[tuple[str, int]]:
+    """Delete the runs of a plan.
 
     Yields:
         Name and size in bytes of each deleted run.
 
     Raises:
-        SeqtoolError: if a name is not that of a run, or if a run is being trained.
+        SeqtoolError: if a training process has started in the meantime, or if a file cannot be deleted.
     """
-    folders = {_removable(name, root): name for name in names}
-    for folder, name in folders.items():
-        size = folder_size(folder)
-        hidden = folder.with_name(f".removed-{folder.name}")
+    for removal in plan:
+        folder = removal.folder
         with writing(folder):
-            shutil.rmtree(hidden, ignore_errors=True)
-            folder.rename(hidden)  # other processes never see a run of which half is deleted
-            shutil.rmtree(hidden)
-        yield name, size
+            if folder.name.endswith(REMOVED):
+                delete_own(folder, GROUP_CONTENTS)
+            elif folder.is_dir():  # it may have been inside a directory that was deleted before it
+                check_removable(folder)
+                partial = [path for path in (folder, *folder.iterdir()) if path.name.endswith(PARTIAL)]
+                locks = [acquire_lock(path) for path in partial if path.is_dir()]
+                remove_directory(folder, folder, GROUP_CONTENTS)
+                for lock in locks:
+                    lock.release(folder)
+        yield removal.name, removal.size
 
 
-def remove_checkpoints(names: list[str], root: Path) -> Iterator[tuple[str, int]]:
-    """Delete the checkpoints of all named finished runs, or none if one of them is not a finished run.
-
-    Yields:
-        Name of each run and size in bytes of its checkpoints.
+def plan_checkpoint_removals(names: Sequence[str], root: Path) -> list[Removal]:
+    """Return what the deletion of the checkpoints of the named finished runs deletes. Nothing is changed.
 
     Raises:
         SeqtoolError: if a name is not that of a finished run.
     """
-    folders = {_removable(name, root): name for name in names}
-    for folder, name in folders.items():
-        if folder.name.endswith(PARTIAL):
+    plan = {removal.folder: removal for removal in (_find_runs(name, root) for name in names)}
+    for removal in plan.values():
+        if removal.folder.name.endswith((PARTIAL, REMOVED)):
             hint = "an interrupted run is resumed from its checkpoint; runs rm deletes the whole run"
-            raise SeqtoolError("this run is not finished", place=name, hint=hint)
-    for folder, name in folders.items():
-        runs = [folder, *(run for run in folder.iterdir() if not run.is_symlink() and is_run(run))]
-        places = [run / CHECKPOINTS for run in runs if not (run / CHECKPOINTS).is_symlink()]
-        size = sum(map(folder_size, places))
-        with writing(folder):
-            for place in places:
-                for number in checkpoint_numbers(place):
-                    shutil.rmtree(checkpoint_path(place, number))
-                if place.is_dir() and not any(place.iterdir()):
-                    place.rmdir()
-        yield name, size
+            raise SeqtoolError("this run is not finished", place=removal.name, hint=hint)
+    sizes = {folder: sum(map(folder_size, _checkpoint_folders(folder))) for folder in plan}
+    return [replace(removal, size=sizes[folder]) for folder, removal in plan.items()]
 
 
-def _removable(name: str, root: Path) -> Path:
-    folder = next((path for path in (root / name, Path(name)) if _is_inside(path, root)), None)
-    if folder is None or not (is_run(folder) or _contains_only_runs(folder)):
-        names = [entry.name for entry in list_runs(root)]
-        unfinished = f"{name}{PARTIAL}"
-        hint = f"runs here: {', '.join(names) or 'none'}"
-        if unfinished in names:
-            hint = f"the unfinished run is {unfinished}"
-        raise SeqtoolError("no run of this name", place=name, hint=hint)
+def remove_checkpoints(plan: Sequence[Removal]) -> Iterator[tuple[str, int]]:
+    """Delete the checkpoints of the runs of a plan.
+
+    Yields:
+        Name of each run and size in bytes of its checkpoints.
+    """
+    for removal in plan:
+        with writing(removal.folder):
+            for folder in _checkpoint_folders(removal.folder):
+                delete_own(folder, CHECKPOINTS_CONTENTS)
+        yield removal.name, removal.size
+
+
+def _checkpoint_folders(run: Path) -> list[Path]:
+    """Return the directories of checkpoints of a run and of the finished runs inside it."""
+    inner = [path for name, path in directories(run) if path.is_dir() and not name.endswith(PARTIAL)]
+    runs = [run, *(path for path in inner if path.name != MODEL and not path.is_symlink() and is_run(path))]
+    return [path / CHECKPOINTS for path in runs if not (path / CHECKPOINTS).is_symlink()]
+
+
+def _find_runs(name: str, root: Path) -> Removal:
+    """Return the directory that a name means.
+
+    Raises:
+        SeqtoolError: if it is not that of a run, of several runs, or of a run whose deletion was interrupted.
+    """
+    every = sorted((entry.name, entry.path) for entry in list_runs(root) if not entry.path.is_symlink())
+    for path in (present(root / name), Path(name)):
+        folder = path.resolve()
+        runs = tuple(run for run, place in every if folder in (place.resolve(), place.resolve().parent))
+        if _is_inside(path, root) and (
+            folder in [run.resolve() for _, run in every] or _is_group(path, root)
+        ):
+            return Removal(name, path, runs, folder_size(path))
+    for parent in (root / name).parent, Path(name).parent:
+        for removed, hidden in removals(parent):
+            if removed == Path(name).name and _is_inside(hidden, root):
+                return Removal(name, hidden, (), folder_size(hidden))
+    raise _no_run(name, root, [run for run, _ in every])
+
+
+def _no_run(name: str, root: Path, names: Sequence[str]) -> SeqtoolError:
+    hint = f"runs here: {', '.join(names) or 'none'}"
+    if f"{name}{PARTIAL}" in names:
+        hint = f"the unfinished run is {name}{PARTIAL}"
+    owner = next(
+        (run for run in names if (root / name).resolve().is_relative_to((root / run).resolve())), None
+    )
+    if owner is not None and (root / name).exists():
+        hint = f"this is a part of the run {owner}; to delete the run: seqtool runs rm {owner}"
+    return SeqtoolError("no run of this name", place=name, hint=hint)
+
+
+def check_removable(folder: Path, contents: Contents = GROUP_CONTENTS) -> None:
+    """Check that a directory can be deleted.
+
+    Raises:
+        SeqtoolError: if it is not a directory, if a run in it is being trained, or if it contains an entry
+            that seqtool did not write.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        raise SeqtoolError("expected a directory of seqtool", place=str(folder), hint="remove it")
     locked = [path for path in (folder, *folder.iterdir()) if path.is_dir() and is_locked(path)]
     if locked:
         raise SeqtoolError("is being trained", place=str(locked[0]), hint="stop it first")
-    return folder
+    foreign = foreign_entry(folder, contents)
+    if foreign is not None:
+        message = f"contains something that seqtool did not write: {foreign.relative_to(folder)}"
+        raise SeqtoolError(message, place=str(folder), hint="move it to another place, then delete the run")
 
 
 def _is_inside(path: Path, root: Path) -> bool:
     return path.is_dir() and not path.is_symlink() and root.resolve() in path.resolve().parents
 
 
-def _contains_only_runs(folder: Path) -> bool:
+def _is_group(folder: Path, root: Path) -> bool:
     """Return whether a directory contains runs and nothing else, as that of several seeds does."""
     children = [child for child in folder.iterdir() if child.is_dir() and not child.name.startswith(".")]
-    return bool(children) and all(is_run(child) for child in children)
+    directly = folder.resolve().parent == root.resolve()
+    return directly and bool(children) and all(is_run(child) for child in children)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import commit_directory, present
+from seqtool.storage.ownership import Contents
 from seqtool.storage.plain_files import parse_object, read_plain, strict_json
 from seqtool.types import Array, Arrays, Json
 
@@ -43,6 +45,11 @@ class DirectoryFormat:
     limits: Mapping[str, int]
     repair: str
     other_version: str
+
+    @property
+    def contents(self) -> Contents:
+        """Names of all files in such a directory."""
+        return Contents("|".join(map(re.escape, (MANIFEST, *self.limits))))
 
 
 # --- writing ------------------------------------------------------------------------------------------------
@@ -81,7 +88,7 @@ def write_verified(
         for name, content in {**contents, MANIFEST: hashed_manifest}.items():
             (fresh / name).write_bytes(content)
 
-    commit_directory(folder, fill)
+    commit_directory(folder, fill, form.contents)
 
 
 # --- reading ------------------------------------------------------------------------------------------------

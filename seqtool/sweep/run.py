@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -16,7 +15,9 @@ from seqtool.config.dump import dump_settings
 from seqtool.config.load import ReadConfig, read_settings
 from seqtool.errors import ConfigError, Problem, SeqtoolError, Stopped, WorkerEnded
 from seqtool.processes import cause_of_end
-from seqtool.storage.atomic import write_file
+from seqtool.storage.atomic import remove_directory, write_file
+from seqtool.storage.ownership import RUN_CONTENTS, check_not_input
+from seqtool.storage.run_list import check_removable
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
 from seqtool.sweep.worker import SweepJob, killed_workers, running_workers
@@ -138,6 +139,7 @@ class SweepListener(Protocol):
 
 POLL_INTERVAL = 0.5  # seconds between two queries of the study
 BEST = "best.yaml"
+TRIAL = re.compile(r"trial-\d+(~\d+|\.partial)?")  # names of the directories of trials
 DATABASE = "sweep.db"
 
 
@@ -184,6 +186,7 @@ def sweep(
     read = read_with(())
     dimensions = read_space(space, read_with)
     job = _make_job(config, tuple(overrides), read, dimensions, options)
+    check_not_input(job.folder / BEST, [config, space], "give the sweep another --name")
     with quiet_optuna(), stop_signals() as stop:
         if options.overwrite:
             _delete_sweep(job)
@@ -262,14 +265,23 @@ def without_password(url: str) -> str:
 
 
 def _delete_sweep(job: SweepJob) -> None:
-    """Delete the study and the trials of an earlier sweep of this name."""
+    """Delete the study and the trials of an earlier sweep of this name.
+
+    Raises:
+        SeqtoolError: if a trial is being trained, or contains an entry that seqtool did not write; nothing is
+            then deleted.
+    """
     import optuna
+
+    trials = [path for path in job.folder.glob("trial-*") if TRIAL.fullmatch(path.name)]
+    for trial in trials:
+        check_removable(trial, RUN_CONTENTS)
 
     with suppress(KeyError, SeqtoolError):
         if not job.storage.startswith("sqlite") or Path(job.storage.removeprefix("sqlite:///")).exists():
             optuna.delete_study(study_name=job.name, storage=open_storage(job.storage, job.heartbeat))
-    for entry in job.folder.glob("trial-*"):
-        shutil.rmtree(entry)
+    for trial in trials:
+        remove_directory(trial, trial, RUN_CONTENTS)
     (job.folder / BEST).unlink(missing_ok=True)
 
 

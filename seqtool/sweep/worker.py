@@ -7,7 +7,6 @@ workers of a sweep.
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from seqtool.processes import ParentWatch, wake
 from seqtool.settings import Settings
 from seqtool.storage.find_model import PARTIAL
 from seqtool.storage.lock import is_locked
+from seqtool.storage.ownership import RUN_CONTENTS, delete_own
 from seqtool.sweep.study import (
     Plan,
     Values,
@@ -299,7 +299,8 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
     try:
         result = train(settings, options, [TrialListener(trial, settings.task)])
     except optuna.TrialPruned:
-        shutil.rmtree(job.folder / (name + PARTIAL), ignore_errors=True)
+        with suppress(OSError):
+            delete_own(job.folder / (name + PARTIAL), RUN_CONTENTS)
         raise
     trial.set_user_attr("run", str(result.run))
     return definition(settings.task).trial_score(result.row.scores)

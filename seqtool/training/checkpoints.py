@@ -8,14 +8,15 @@ are JSON and safetensors, never pickle; this module imports no torch.
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from seqtool.errors import ModelError
 from seqtool.settings import Training
+from seqtool.storage.ownership import delete_own
 from seqtool.storage.plain_files import parse_object
 from seqtool.storage.run_directory import checkpoint_numbers, checkpoint_path
 from seqtool.storage.verified_directory import (
@@ -143,7 +144,8 @@ class Checkpoints:
         self._last, self._complete = number, [number, *self._complete][:KEPT]
         for other in checkpoint_numbers(self.folder):
             if other not in self._complete:
-                shutil.rmtree(self._path(other), ignore_errors=True)
+                with suppress(OSError):
+                    delete_own(self._path(other), FORMAT.contents)
 
     def newest(self, warn: Callable[[str], None]) -> Checkpoint | None:
         """Read the newest checkpoint that is not damaged; None if there are no checkpoints.

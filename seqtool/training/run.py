@@ -264,6 +264,7 @@ def _start(
     resume = options.resume and checkpoint is None and run.has_checkpoint()
     if options.resume and not resume and checkpoint is None:
         everyone.notice(f"nothing to resume in {run.path}: training starts at the first step")
+    run.check_inputs(prepared.corpus.files)
     run.start(overwrite=options.overwrite, resume=resume)
     checkpoints = Checkpoints(run.checkpoints)
     if resume:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 from seqtool.storage.atomic import write_file, writing
 from seqtool.storage.model_directory import write_model
+from seqtool.storage.ownership import open_own
 from seqtool.tasks.interface import Prepared
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.listeners import Listener, Row
@@ -38,7 +40,8 @@ class JsonLines:
             key: None if isinstance(item, float) and not math.isfinite(item) else item
             for key, item in value.items()
         }
-        with writing(self.path), self.path.open("a", encoding="utf-8") as file:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with writing(self.path), os.fdopen(open_own(self.path, flags), "a", encoding="utf-8") as file:
             file.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
 
     def content(self) -> bytes:

@@ -45,7 +45,7 @@ COMMANDS = {
     "`config show`": ["config show configs/hihell.yaml --json"],
     "`config diff`": ["config diff configs/hihell.yaml configs/hello.yaml --json"],
     "`runs`": ["runs --json"],
-    "`runs rm`": ["runs rm removed --json"],
+    "`runs rm`": ["runs rm removed --yes --json"],
     "`runs compare`": ["runs compare hihell toy_tagger --json"],
     "`export --to onnx`": ["export text --to onnx --json"],
     "`export --dtype`": ["export toy_tagger --dtype float16 --json"],

@@ -11,7 +11,7 @@ import pytest
 
 from seqtool.storage.model_directory import write_model
 from seqtool.storage.run_directory import RunDirectory
-from seqtool.storage.run_list import list_runs, remove_runs
+from seqtool.storage.run_list import list_runs, plan_removals, remove_runs
 from tests.support.shell import Result, seqtool_in_process
 from tests.support.unreadable import unreadable
 
@@ -120,7 +120,7 @@ def test_list_without_runs_names_the_next_command(tmp_path: Path) -> None:
 
 
 def test_rm_deletes_runs_seeds_and_unfinished_runs(root: Path) -> None:
-    done = call(root, "rm", "old", "names/seed-1", "started.partial")
+    done = call(root, "rm", "--yes", "old", "names/seed-1", "started.partial")
     assert done.code == 0
     assert [line.split(",")[0] for line in done.lines] == [
         "removed old",
@@ -128,8 +128,8 @@ def test_rm_deletes_runs_seeds_and_unfinished_runs(root: Path) -> None:
         "removed started.partial",
     ]
     assert {entry.name for entry in list_runs(root)} == {"new", "names/seed-2", "going.partial", "broken"}
-    assert json.loads(call(root, "rm", "names", "--json").stdout)["removed"][0]["name"] == "names"
-    assert not list(root.glob(".removed*"))
+    assert json.loads(call(root, "rm", "--yes", "names", "--json").stdout)["removed"][0]["name"] == "names"
+    assert not list(root.glob(".*removed*"))
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_rm_deletes_runs_seeds_and_unfinished_runs(root: Path) -> None:
 )
 def test_rm_deletes_nothing_if_one_name_is_not_a_run(name: str, hint: str, root: Path) -> None:
     before = sorted(root.rglob("*"))
-    done = call(root, "rm", "new", name)
+    done = call(root, "rm", "--yes", "new", name)
     assert (done.code, done.stdout) == (2, "")
     assert "no run of this name" in done.stderr
     assert hint in done.stderr
@@ -162,11 +162,11 @@ def test_rm_checkpoints_deletes_only_the_checkpoints_of_finished_runs(root: Path
     assert run["checkpoint_bytes"] == 2048
     (line,) = (line for line in call(root).lines if line.startswith("old "))
     assert "2.0 kB" in line or "2 kB" in line, line
-    refused = call(root, "rm", "--checkpoints", "old", "going.partial")
+    refused = call(root, "rm", "--yes", "--checkpoints", "old", "going.partial")
     assert refused.code == 2
     assert "this run is not finished" in refused.stderr
     assert (root / "old/checkpoints/000003/state.json").exists()
-    done = call(root, "rm", "--checkpoints", "old", "names")
+    done = call(root, "rm", "--yes", "--checkpoints", "old", "names")
     assert done.code == 0, done.stderr
     assert [line.split(",")[0] for line in done.lines] == [
         "removed the checkpoints of old",
@@ -183,20 +183,20 @@ def test_rm_refuses_a_run_that_is_being_trained(root: Path) -> None:
     (run.path / "config.yaml").touch()
     try:
         assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "running"
-        done = call(root, "rm", "busy.partial")
+        done = call(root, "rm", "--yes", "busy.partial")
         assert done.code == 2
         assert "is being trained" in done.stderr
         (run.path / "metrics.jsonl").write_text("{}\n")
     finally:
         run.release()
     assert next(entry.state for entry in list_runs(root) if entry.name == "busy.partial") == "unfinished"
-    assert [name for name, _ in remove_runs(["busy.partial"], root)] == ["busy.partial"]
+    assert [name for name, _ in remove_runs(plan_removals(["busy.partial"], root))] == ["busy.partial"]
 
 
 def test_rm_does_not_follow_a_link(root: Path, tmp_path: Path) -> None:
     make_run(tmp_path / "elsewhere/run", 1)
     (root / "link").symlink_to(tmp_path / "elsewhere/run")
-    assert call(root, "rm", "link").code == 2
+    assert call(root, "rm", "--yes", "link").code == 2
     assert (tmp_path / "elsewhere/run/model").is_dir()
 
 

@@ -11,6 +11,9 @@ import pytest
 
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import commit_directory, present, recover, write_file
+from seqtool.storage.ownership import Contents
+
+AB = Contents("a|b")
 
 
 class Fault(OSError):
@@ -51,18 +54,18 @@ def content(folder: Path) -> set[bytes]:
 
 def test_directory_is_old_or_new_if_any_operation_fails(tmp_path: Path) -> None:
     target = tmp_path / "model"
-    commit_directory(target, fill_with(b"old"))
+    commit_directory(target, fill_with(b"old"), AB)
     for number in range(1, 100):
         with pytest.MonkeyPatch.context() as patch:
             count = failing_at(patch, number)
             try:
-                commit_directory(target, fill_with(b"new"))
+                commit_directory(target, fill_with(b"new"), AB)
             except SeqtoolError as error:
                 assert "No space left" in str(error)
         assert content(target) in ({b"old"}, {b"new"})
         if count[0] < number:
             break
-        commit_directory(target, fill_with(b"old"))
+        commit_directory(target, fill_with(b"old"), AB)
         assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert number > 6
     assert content(target) == {b"new"}
@@ -89,12 +92,16 @@ def test_file_is_old_or_new_if_any_operation_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("entries", "expected"),
     [
-        pytest.param({"model.old": b"1"}, b"1", id="interrupted between the two renames"),
+        pytest.param({".model.seqtool-old": b"1"}, b"1", id="interrupted between the two renames"),
         pytest.param(
-            {"model": b"2", "model.old": b"1"}, b"2", id="interrupted before the old directory was deleted"
+            {"model": b"2", ".model.seqtool-old": b"1"},
+            b"2",
+            id="interrupted before the old directory was deleted",
         ),
         pytest.param(
-            {"model": b"1", "model.new": b"2"}, b"1", id="interrupted while the new directory was written"
+            {"model": b"1", ".model.seqtool-new": b"2"},
+            b"1",
+            id="interrupted while the new directory was written",
         ),
     ],
 )
@@ -105,6 +112,6 @@ def test_recover_finishes_or_undoes_an_interrupted_exchange(
         (tmp_path / name).mkdir()
         fill_with(text)(tmp_path / name)
     assert content(tmp_path / "model") == {expected}
-    recover(tmp_path / "model")
+    recover(tmp_path / "model", AB)
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
     assert content(tmp_path / "model") == {expected}

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.errors import ModelError
+from seqtool.storage.atomic import old_name
 from seqtool.storage.model_directory import (
     MODEL_FORMAT,
     Manifest,
@@ -280,5 +281,5 @@ def test_other_format_version_is_refused(model: Path) -> None:
 
 
 def test_old_model_is_read_during_an_exchange(model: Path) -> None:
-    model.rename(model.with_name("model.old"))
+    model.rename(old_name(model))
     assert read_model(model).config == CONFIG

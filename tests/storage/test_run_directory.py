@@ -10,7 +10,8 @@ import pytest
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import old_name, recover
 from seqtool.storage.model_directory import write_model
-from seqtool.storage.run_directory import RunDirectory, move_inner_runs
+from seqtool.storage.ownership import RUN_CONTENTS
+from seqtool.storage.run_directory import RunDirectory, move_inner_entries
 
 
 def finish_run(
@@ -72,7 +73,7 @@ def test_inner_runs_are_kept_after_a_crash_in_the_exchange(tmp_path: Path) -> No
     (tmp_path / "x").rename(old_name(tmp_path / "x"))
     finish_run(tmp_path / "y", "x")
     (tmp_path / "y/x").rename(tmp_path / "x")  # both the new and the earlier run exist
-    recover(tmp_path / "x", move_inner_runs)
+    recover(tmp_path / "x", RUN_CONTENTS, move_inner_entries)
     assert entries(tmp_path / "x") == ["config.yaml", "model", "seed-1"]
     assert not old_name(tmp_path / "x").exists()
 

@@ -96,9 +96,12 @@ def _accept_ctrl_c() -> None:
 
 
 def in_terminal(
-    *arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, **extra: str
+    *arguments: str | Path, cwd: Path, columns: int = 100, timeout: float = 120, keys: str = "", **extra: str
 ) -> Result:
-    """Run seqtool with a pseudo terminal for all its streams; `stdout` has all output with escape codes."""
+    """Run seqtool with a pseudo terminal for all its streams; `stdout` has all output with escape codes.
+
+    `keys` is typed at once.
+    """
     pid, master = pty.fork()
     if pid == 0:
         os.chdir(cwd)
@@ -106,6 +109,7 @@ def in_terminal(
         del variables["COLUMNS"]
         os.execve(sys.executable, [*SEQTOOL, *map(str, arguments)], variables)
     fcntl.ioctl(master, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    os.write(master, keys.encode())
     written, deadline = b"", time.monotonic() + timeout
     while True:
         if time.monotonic() > deadline:

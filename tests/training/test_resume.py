@@ -120,9 +120,9 @@ def test_files_written_after_the_checkpoint_are_discarded(tmp_path: Path) -> Non
     with (partial / "metrics.jsonl").open("a") as file:
         file.write('{"step": 9, "epoch": 1, "seconds": 0.1')  # a crash within a line
     (partial / "samples.jsonl").unlink()
-    (partial / ".config.yaml.x.tmp").write_text("left by a crash")
-    (partial / "checkpoints" / "000009.new").mkdir()
-    (partial / "model.new").mkdir()
+    (partial / ".config.yaml.x.seqtool-tmp").write_text("left by a crash")
+    (partial / "checkpoints" / ".000009.seqtool-new").mkdir()
+    (partial / ".model.seqtool-new").mkdir()
     run(settings, tmp_path / "cut", resume=True)
     assert_same(tmp_path / "cut" / "small", tmp_path / "whole" / "small")
 

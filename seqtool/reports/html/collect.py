@@ -34,7 +34,7 @@ from seqtool.reports.html.run_data import (
 )
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
-from seqtool.storage.find_model import ModelPlace, find_model, runs_root
+from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.plain_files import exists
 
@@ -95,6 +95,14 @@ def report_path(references: Sequence[str], out: Path | None, runs_dir: Path | No
         return out / "report.html" if out.is_dir() else out
     place = find_model(references[0], runs_root(runs_dir))
     return (place.run if place.run is not None and len(references) == 1 else Path()) / "report.html"
+
+
+def collect_inputs(references: Sequence[str], runs_dir: Path | None) -> Iterator[Path]:
+    """Yield what the report reads: the model directories, and the data files that their runs may show."""
+    for reference in references:
+        place = find_model(reference, runs_root(runs_dir))
+        yield place.model
+        yield from input_files(place, read_model(place.model).manifest)
 
 
 def collect_run(reference: str, options: ReportOptions) -> RunData:

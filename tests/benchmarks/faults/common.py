@@ -18,6 +18,7 @@ from seqtool.errors import SeqtoolError, Stopped
 from seqtool.inference.load import load_model
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import read_model
+from seqtool.storage.ownership import NEW, OLD, REMOVED, TEMPORARY
 from seqtool.training.checkpoints import Checkpoints
 from tests.support.small_runs import metrics, run, samples, weights
 
@@ -129,7 +130,7 @@ def differences(left: Path, right: Path) -> list[str]:
 
 def leftover_files(root: Path) -> list[str]:
     """List the files of unfinished work in a directory of finished runs."""
-    names = (".new", ".old", ".tmp", ".partial", "lock")
+    names = (NEW, OLD, REMOVED, TEMPORARY, ".partial", "lock")
     paths = [path for path in root.rglob("*") if path.name.endswith(names) and ".cache" not in path.parts]
     for folder in root.rglob("checkpoints"):  # a finished run keeps one checkpoint
         paths += sorted(folder.iterdir())[:-1]

@@ -22,6 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 from seqtool.settings import Settings
+from seqtool.storage.atomic import old_name
 from tests.benchmarks.faults.common import (
     BUG,
     check_model,
@@ -180,7 +181,7 @@ class _Runs:
             yield "a traceback" if code == BUG else f"exit code {code}"
         partial, final = self.root / "small.partial", self.root / "small"
         try:
-            check_model((final if final.exists() else self.root / "small.old") / "model")
+            check_model((final if final.exists() else old_name(final)) / "model")
             if partial.exists() and newest_step(partial) < self.step:
                 yield "the checkpoint is lost"
             if not partial.exists() and differences(final, self.expected):
