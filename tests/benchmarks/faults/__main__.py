@@ -21,6 +21,7 @@ FAULTS = {
     "flips": (10_000, "damaged files of models and checkpoints"),
     "lifetime": (200, "signals to the process of each command alone"),
     "streams": (160, "commands with a full or closed stdout or stderr"),
+    "damages": (1000, "damaged files under runs/, each read by every command"),
 }
 
 
@@ -75,6 +76,10 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
         from tests.benchmarks.faults.streams import fail_streams
 
         return _print_report(fail_streams(count, folder))
+    if fault == "damages":
+        from tests.benchmarks.faults.damages import damage_runs
+
+        return _print_report(damage_runs(count, folder, seed))
     from tests.benchmarks.faults.signals import send_signals
 
     signals = send_signals(count, folder, seed=seed)
