@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch  # noqa: F401 - imported before any fork, so that no child has to import it
 
+from tests.benchmarks.faults.damages import damage_runs
 from tests.benchmarks.faults.flips import flip_bytes
 from tests.benchmarks.faults.kills import kill_runs
 from tests.benchmarks.faults.readers import tag_while_saving
@@ -39,6 +40,11 @@ def test_full_disks_lose_nothing(tmp_path: Path) -> None:
 def test_every_damage_is_detected(tmp_path: Path) -> None:
     report = flip_bytes(200, tmp_path)
     assert report.passed and report.damages == 200, report
+
+
+def test_damaged_files_end_in_no_traceback(tmp_path: Path) -> None:
+    report = damage_runs(16, tmp_path, commands=2)
+    assert report.passed and report.commands >= 24, report
 
 
 def test_tag_succeeds_while_the_model_is_saved(tmp_path: Path) -> None:
