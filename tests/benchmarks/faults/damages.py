@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import socket
+import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -116,6 +117,7 @@ def damage_runs(count: int, folder: Path, seed: int = 1, commands: int | None = 
                 if failure:
                     place = path.relative_to(here)
                     report.failures.append(f"{number}: {place}: {kind}: {' '.join(command)}: {failure}")
+                    print(report.failures[-1], file=sys.stderr, flush=True)
             report.damages += 1
             report.kinds[kind.split(":")[0]] += 1
             shutil.rmtree(here, ignore_errors=True)
