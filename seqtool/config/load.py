@@ -33,7 +33,8 @@ from seqtool.config.yaml_tree import (
 )
 from seqtool.errors import ConfigError, Problem
 from seqtool.settings import Settings
-from seqtool.storage import plain_files
+from seqtool.storage.find_model import CONFIG, MODEL
+from seqtool.storage.plain_files import is_directory, read_plain
 
 MAX_PROBLEMS = 50
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -87,7 +88,8 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
         ConfigError: the file cannot be read, or it or an option has mistakes; the error holds all of them.
     """
     name = os.fspath(path)
-    text = read_text(Path(name))
+    in_run = Path(name).name == CONFIG and is_directory(Path(name).with_name(MODEL))
+    text = read_run_text(Path(name).parent) if in_run else read_text(Path(name))
     return parse_settings(text, name=name, folder=Path(name).parent, overrides=overrides, path=Path(name))
 
 
@@ -95,9 +97,13 @@ def read_run_text(run: Path) -> str:
     """Return the text of a run's config, which is not trusted.
 
     Raises:
-        ModelError: the file is missing, not a plain file, too large or not UTF-8.
+        ModelError: the file is missing, not a plain file or too large.
+        ConfigError: it is not UTF-8.
     """
-    return plain_files.read_text(run / "config.yaml", MAX_BYTES)
+    text = decode(bytes(read_plain(run / CONFIG, MAX_BYTES)), str(run / CONFIG))
+    if isinstance(text, Problem):
+        raise ConfigError([text])
+    return text
 
 
 def read_run_settings(run: Path) -> ReadConfig:
@@ -107,7 +113,7 @@ def read_run_settings(run: Path) -> ReadConfig:
         ModelError: as `read_run_text`.
         ConfigError: it has mistakes.
     """
-    path = run / "config.yaml"
+    path = run / CONFIG
     return parse_settings(read_run_text(run), name=str(path), folder=run, path=path)
 
 

@@ -101,19 +101,6 @@ def read_plain(path: Path, limit: int, *, hint: str = "", size: int | None = Non
     return content
 
 
-def read_text(path: Path, limit: int) -> str:
-    """Return the text of a regular file in UTF-8.
-
-    Raises:
-        ModelError: as `read_plain`; also if the file is not UTF-8.
-    """
-    try:
-        return read_plain(path, limit).decode("utf-8")
-    except UnicodeDecodeError as error:
-        message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
-        raise ModelError(message, place=str(path)) from None
-
-
 def expect_end(stream: IO[bytes], name: str) -> None:
     """Refuse a device such as `/dev/zero`, whose only line has no end.
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from seqtool.config.load import looks_like_config, parse_settings, read_settings
-from seqtool.errors import ConfigError
+from seqtool.errors import ConfigError, ModelError
 from seqtool.settings import CharSettings, TaggerSettings
 
 CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
@@ -188,6 +190,25 @@ def test_files_that_are_not_configs_are_refused(tmp_path: Path, monkeypatch: pyt
             read_settings(name)
         assert (caught.value.problems[0].message, caught.value.problems[0].place) == (message, name)
         assert hint in caught.value.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [(os.mkfifo, "a FIFO"), (lambda path: path.symlink_to("/etc/passwd"), "a symbolic link")],
+)
+def test_config_of_a_run_is_a_plain_file(tmp_path: Path, make: Callable[[Path], None], kind: str) -> None:
+    (tmp_path / "runs/x/model").mkdir(parents=True)
+    make(tmp_path / "runs/x/config.yaml")
+    with pytest.raises(ModelError, match=f"expected a plain file, found {kind}"):
+        read_settings(tmp_path / "runs/x/config.yaml")
+
+
+def test_config_of_a_run_is_utf8(tmp_path: Path) -> None:
+    (tmp_path / "x/model").mkdir(parents=True)
+    (tmp_path / "x/config.yaml").write_bytes(b"task: char\nname: \xff\n")
+    with pytest.raises(ConfigError) as caught:
+        read_settings(tmp_path / "x/config.yaml")
+    assert caught.value.problems[0].place == f"{tmp_path}/x/config.yaml:2"
 
 
 def test_json_file_is_read_as_a_config(tmp_path: Path) -> None:

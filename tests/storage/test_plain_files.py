@@ -22,7 +22,6 @@ from seqtool.storage.plain_files import (
     is_directory,
     read_json_lines,
     read_plain,
-    read_text,
     strict_json,
 )
 
@@ -81,12 +80,6 @@ def test_missing_directory_has_no_entries(tmp_path: Path) -> None:
     assert entries(tmp_path) == [tmp_path / "file"]
     with pytest.raises(ModelError, match="cannot read"):
         entries(tmp_path / ("x" * 300))
-
-
-def test_text_must_be_utf8(tmp_path: Path) -> None:
-    (tmp_path / "file").write_bytes(b"ab\xff")
-    with pytest.raises(ModelError, match="found byte 0xff at offset 2"):
-        read_text(tmp_path / "file", 100)
 
 
 # --- JSON -----------------------------------------------------------
