@@ -18,7 +18,6 @@ from enum import Enum
 from typing import IO, TYPE_CHECKING, cast
 
 from seqtool.errors import OutputError
-from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import shorten, visible
 
 if TYPE_CHECKING:
@@ -291,4 +290,6 @@ def _source_lines(source: SourceLine, paint: Callable[[str], str]) -> list[str]:
     before = visible(source.text[start : source.column - 1])
     line = shorten(visible(source.text[start:]), MAX_SOURCE_WIDTH)
     carets = "^" * max(1, min(source.width, len(line) - len(before)))
+    from seqtool.reports.formatting import cell_width  # only an error needs it
+
     return [f"{source.line:5d} | {line}", " " * 5 + " | " + " " * cell_width(before) + paint(carets)]

@@ -34,7 +34,10 @@ def test_setup_sets_threads_and_determinism() -> None:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is glibc's")
 def test_freed_memory_is_kept_for_the_next_step() -> None:
-    """Run in a new process, since the memory of this one is fragmented by other tests."""
+    """Run in new processes, since the memory of this one is fragmented by other tests.
+
+    The address layout of a process is random. It can leave the heap no room to grow, so one of three must do.
+    """
     program = """if True:
         import resource, torch
         from seqtool.training.engine.device import keep_freed_memory
@@ -44,8 +47,9 @@ def test_freed_memory_is_kept_for_the_next_step() -> None:
             torch.zeros(1 << 24)  # 64 MB: 16,384 pages
         print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
     """
-    process = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
-    assert int(process.stdout) < 3 * (1 << 14)
+    command = [sys.executable, "-c", program]
+    processes = (subprocess.run(command, check=True, capture_output=True, text=True) for _ in range(3))
+    assert any(int(process.stdout) < 3 * (1 << 14) for process in processes)
 
 
 def test_missing_device_is_a_config_error(monkeypatch: pytest.MonkeyPatch) -> None:
