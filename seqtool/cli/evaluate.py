@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 
 import typer
 
@@ -81,8 +80,7 @@ FitTemperature = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _TaggerOptions:
+class _TaggerOptions(NamedTuple):
     """Options that apply only to taggers."""
 
     split: Split | None
@@ -95,8 +93,7 @@ class _TaggerOptions:
         return bool(self.split or self.strict or self.against or self.suspects)
 
 
-@dataclass(frozen=True)
-class _TextOptions:
+class _TextOptions(NamedTuple):
     """Options that apply only to character models."""
 
     train_text: Path | None
@@ -108,8 +105,7 @@ class _TextOptions:
         return bool(self.train_text or self.blocks or self.fit_temperature)
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """A model, the data to evaluate it on, and the options."""
 
     place: ModelPlace
@@ -186,24 +182,21 @@ def _evaluate(request: _Request) -> _Result:
 # --- taggers ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Compared:
+class _Compared(NamedTuple):
     """Result of the paired test against another model."""
 
     name: str
     comparison: Comparison
 
 
-@dataclass(frozen=True)
-class _Suspects:
-    """File of suspicious gold labels, and their number."""
+class _Suspects(NamedTuple):
+    """File of suspicious gold labels, and the number of these labels."""
 
     file: Path
-    count: int
+    labels: int
 
 
-@dataclass(frozen=True)
-class _TaggerResult:
+class _TaggerResult(NamedTuple):
     """Scores of a tagger."""
 
     gold: GoldSentences
@@ -224,7 +217,7 @@ class _TaggerResult:
             yield ""
             yield comparison_line(self.compared.comparison, self.compared.name)
         if self.suspects is not None:
-            count, file = self.suspects.count, self.suspects.file
+            count, file = self.suspects.labels, self.suspects.file
             yield ""
             yield f"  suspects   {count:,} gold labels that the model contradicts: {file}"
 
@@ -233,7 +226,7 @@ class _TaggerResult:
         if self.compared is not None:
             value["comparison"] = {"model": self.compared.name, **self.compared.comparison.to_json()}
         if self.suspects is not None:
-            value["suspects"] = {"file": str(self.suspects.file), "count": self.suspects.count}
+            value["suspects"] = {"file": str(self.suspects.file), "count": self.suspects.labels}
         return value
 
 
@@ -275,8 +268,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
 # --- character models ---------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _TextResult:
+class _TextResult(NamedTuple):
     """Scores of a character model."""
 
     name: str

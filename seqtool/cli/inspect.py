@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 
 import typer
 
@@ -69,8 +69,7 @@ SHOWN_UNITS = 3
 EXCERPT = 400  # characters of a long text that are shown
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """Texts to trace, and units to show.
 
     Attributes:

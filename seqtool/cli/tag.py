@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -116,8 +115,7 @@ TokenizerOption = Annotated[
 ]
 
 
-@dataclass(frozen=True)
-class _Request:
+class _Request(NamedTuple):
     """Options of the input and the output.
 
     Attributes:
