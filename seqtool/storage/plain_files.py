@@ -15,7 +15,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BufferedReader
-from itertools import accumulate, chain
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any, TypeGuard
 
@@ -150,7 +150,8 @@ def entries(folder: Path) -> list[Path]:
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _STEPS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)  # possessive: needs no memory for other matches
+# The text from a bracket outside strings to the next string. Possessive: needs no memory for other matches.
+_AFTER_STRINGS = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([^"]*+)', re.DOTALL)
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER = b"0" * 19  # digits; a number with fewer has at most 64 bits
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -192,13 +193,12 @@ def _is_too_deep(content: bytes | bytearray) -> bool:
     if content.count(b"[") + content.count(b"{") <= DEEPEST:
         return False
     level, end = 0, 0  # brackets inside strings do not count
-    for start, stop in chain((match.span() for match in _STRING.finditer(content)), [(len(content),) * 2]):
-        brackets = content[end:start].translate(None, _NOT_BRACKETS)
+    while (match := _AFTER_STRINGS.match(content, end)) and match[1]:
+        brackets = match[1].translate(None, _NOT_BRACKETS)
         if level + max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST:
             return True
-        opened = brackets.count(b"[") + brackets.count(b"{")
-        level += 2 * opened - len(brackets)
-        end = stop
+        level += 2 * (brackets.count(b"[") + brackets.count(b"{")) - len(brackets)
+        end = match.end()
     return False
 
 

@@ -185,19 +185,23 @@ def call(command: tuple[str, ...], name: str, here: Path, report: DamageReport) 
     return "" if done.code == 0 or "error: " in done.stderr else "exit code 2 without a message"
 
 
+class Expired(BaseException):
+    """End of the time of a command; no `except` of seqtool catches it."""
+
+
 @contextmanager
 def alarm(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError after some seconds."""
+    """Raise Expired after some seconds, and each second from then on."""
 
     def expire(*_: object) -> None:
-        raise TimeoutError(f"longer than {seconds} s")
+        raise Expired(f"longer than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(seconds)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield
     finally:
-        signal.alarm(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 
 
