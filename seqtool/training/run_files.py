@@ -13,6 +13,7 @@ from typing import Any
 from seqtool.storage.atomic import write_file, writing
 from seqtool.storage.model_directory import write_model
 from seqtool.storage.ownership import open_own
+from seqtool.storage.plain_files import LOG_LIMIT, exists, read_plain
 from seqtool.tasks.interface import Prepared
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.listeners import Listener, Row
@@ -46,8 +47,7 @@ class JsonLines:
 
     def content(self) -> bytes:
         """Return the file's bytes; empty if nothing was added."""
-        with writing(self.path):
-            return self.path.read_bytes() if self.path.exists() else b""
+        return bytes(read_plain(self.path, LOG_LIMIT)) if exists(self.path) else b""
 
     def restore(self, content: bytes) -> None:
         """Replace the file's content."""

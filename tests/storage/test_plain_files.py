@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import time
 import tracemalloc
@@ -24,6 +25,7 @@ from seqtool.storage.plain_files import (
     read_plain,
     strict_json,
 )
+from tests.support.shell import PROJECT
 
 
 def make_socket(path: Path) -> None:
@@ -172,3 +174,41 @@ def test_fifo_does_not_block(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="FIFO"):
         list(read_json_lines(tmp_path / "rows"))
     assert time.monotonic() - started < 60
+
+
+# --- the only module that opens files of runs -----------------------
+
+OPENS = re.compile(r"\.read_bytes\(|\.read_text\(|\.open\(\"r|\bopen\(|fdopen\(|memmap\(|np\.load\(")
+OPENERS = {
+    "files that the user names": {
+        "cli/inputs.py",
+        "config/load.py",
+        "data/formats/detect.py",
+        "data/tagging/sentences.py",
+        "data/tagging/word_vectors.py",
+        "data/text/reader.py",
+        "evaluation/character.py",
+        "storage/atomic.py",
+        "tasks/suggest_character.py",
+    },
+    "files of the package": {
+        "config/reference.py",
+        "init/config.py",
+        "reports/html/page.py",
+    },
+    "the null device": {"cli/exit_codes.py", "reports/console.py"},
+    "writing": {"training/run_files.py", "storage/ownership.py"},
+    "pipes between processes": {"processes.py"},
+    "arrays of the text cache, in files that `open_plain` opened": {"data/text/encode.py"},
+    "files under the runs root": {"storage/plain_files.py"},
+}
+
+
+def test_one_module_opens_files_under_the_runs_root() -> None:
+    package = PROJECT / "seqtool"
+    opening = {
+        path.relative_to(package).as_posix()
+        for path in package.rglob("*.py")
+        if OPENS.search(path.read_text(encoding="utf-8"))
+    }
+    assert opening == set().union(*OPENERS.values()), "read files of runs with storage/plain_files.py"
