@@ -145,9 +145,13 @@ def test_signal_that_was_ignored_at_the_start_stays_ignored(number: signal.Signa
 
 
 def test_second_hangup_has_no_effect() -> None:
-    with stop_signals() as stop:
-        for number in (signal.SIGHUP, signal.SIGHUP):
-            os.kill(os.getpid(), number)
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests started by nohup inherit an ignored SIGHUP
+    try:
+        with stop_signals() as stop:
+            for number in (signal.SIGHUP, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+    finally:
+        signal.signal(signal.SIGHUP, before)
     assert stop.signal_number == signal.SIGHUP
 
 
