@@ -8,7 +8,10 @@ through an escaping template.
 
 from __future__ import annotations
 
+import codecs
 import re
+
+OUTPUT_ERRORS = "seqtool-output"  # for `errors=` of a text stream
 
 # C0 and DEL, C1, bidirectional embeddings, overrides and isolates, line and paragraph separators, lone
 # surrogates, and the invisible tag characters, which can hide whole sentences.
@@ -43,3 +46,19 @@ def visible_lines(text: str) -> str:
 def shorten(text: str, width: int) -> str:
     """Shorten a text to `width` characters; an ellipsis marks the cut."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"
+
+
+def _encode_surrogates(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Return the byte of a file name that is not UTF-8, and U+FFFD for any other lone surrogate.
+
+    Raises:
+        UnicodeError: the error is not about surrogates.
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    codes = map(ord, error.object[error.start : error.end])
+    parts = (bytes([code - 0xDC00]) if 0xDC80 <= code <= 0xDCFF else "\ufffd".encode() for code in codes)
+    return b"".join(parts), error.end
+
+
+codecs.register_error(OUTPUT_ERRORS, _encode_surrogates)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.safe_text import shorten, visible, visible_lines
+from seqtool.safe_text import OUTPUT_ERRORS, shorten, visible, visible_lines
 
 
 @given(st.text())
@@ -33,3 +34,10 @@ def test_joiners_are_kept_and_control_characters_become_symbols() -> None:
 def test_shortened_text_fits_the_width(text: str, width: int) -> None:
     assert len(shorten(text, width)) <= width
     assert shorten(text, 30) == text
+
+
+@given(st.text(st.characters()) | st.text(st.characters(categories=["Cs"])))
+def test_every_text_can_be_written_to_an_output_stream(text: str) -> None:
+    written = text.encode("utf-8", OUTPUT_ERRORS)
+    kept = re.sub("[\ud800-\udc7f\udd00-\udfff]", "\ufffd", text)
+    assert written == kept.encode("utf-8", "surrogateescape")

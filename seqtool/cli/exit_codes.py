@@ -24,6 +24,7 @@ from seqtool.reports.console import (
     print_problems,
     say,
 )
+from seqtool.safe_text import OUTPUT_ERRORS
 
 P = ParamSpec("P")
 ENVIRONMENT_HINTS = {
@@ -163,7 +164,7 @@ def _prepare_streams() -> None:
     sys.stdout = sys.stdout or devnull.open("w")
     sys.stderr = sys.stderr or devnull.open("w")
     open_output_streams()
-    for stream, errors in ((sys.stdout, "surrogateescape"), (sys.stderr, "backslashreplace")):
+    for stream, errors in ((sys.stdout, OUTPUT_ERRORS), (sys.stderr, "backslashreplace")):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors=errors, encoding="utf-8")
 

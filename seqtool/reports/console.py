@@ -18,7 +18,7 @@ from enum import Enum
 from typing import IO, TYPE_CHECKING, cast
 
 from seqtool.errors import OutputError
-from seqtool.safe_text import shorten, visible
+from seqtool.safe_text import OUTPUT_ERRORS, shorten, visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -187,7 +187,7 @@ def open_output_streams() -> None:
     if sys.platform == "win32":
         return
     if sys.stdout is sys.__stdout__ and sys.stdout is not None:
-        sys.stdout = _through(sys.stdout, "standard output", OnFailure.END, "surrogateescape")
+        sys.stdout = _through(sys.stdout, "standard output", OnFailure.END, OUTPUT_ERRORS)
     if sys.stderr is sys.__stderr__ and sys.stderr is not None:
         sys.stderr = _through(sys.stderr, "standard error", OnFailure.FAIL_LATER, "backslashreplace")
 

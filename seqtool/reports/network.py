@@ -76,14 +76,15 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         return
     size = manifest.size
     on_disk = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
-    yield f"  size       {on_disk} on disk, {manifest.parameters:,} parameters"
+    yield f"  size       {on_disk} on disk, {count_parameters(inspected.stored.shapes):,} parameters"
     for file, sha256 in manifest.data.items():
         yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
     scores = ", ".join(
         f"{name} {value:.4f}" for name, value in manifest.all_scores.items() if value is not None
     )
     if scores:
-        yield f"  scores     {scores} (epoch {manifest.epoch}, step {manifest.step:,})"
+        step = "unknown" if manifest.step is None else f"{manifest.step:,}"
+        yield f"  scores     {scores} (epoch {manifest.epoch}, step {step})"
     if manifest.seconds is not None:
         yield (
             f"  trained    {format_duration(manifest.seconds)} on {manifest.device}, "

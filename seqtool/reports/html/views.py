@@ -80,8 +80,8 @@ def _score(name: str, value: float | None) -> str:
 
 
 def _best_row(run: RunData) -> str:
-    manifest = run.manifest
-    return "–" if manifest.epoch is None else f"epoch {manifest.epoch}, step {manifest.step:,}"
+    epoch, step = run.manifest.epoch, run.manifest.step
+    return "–" if epoch is None or step is None else f"epoch {epoch}, step {step:,}"
 
 
 def _size(count: int) -> str:

@@ -228,7 +228,7 @@ def damage(path: Path, draw: random.Random) -> str:
     if path.suffix == ".yaml":
         kinds += [forge_line, forge_line]
     description = draw.choice(kinds)(path, draw)
-    if path.is_file() and not path.is_symlink() and path.name != MANIFEST and draw.random() < 0.5:
+    if path.is_file() and not path.is_symlink() and draw.random() < 0.5:
         with suppress(OSError, ValueError, KeyError, TypeError):
             forge_hashes(path)
             description += " (forged hash)"
@@ -373,10 +373,11 @@ def forge_hashes(path: Path) -> None:
         path.write_text(json.dumps({**value, "description_sha256": digest}))
         return
     manifest = json.loads((path.parent / MANIFEST).read_bytes())
-    if size < 1 << 30:
+    if size < 1 << 30 and path.name != MANIFEST:
         content = path.read_bytes()
         manifest["files"][path.name]["sha256"] = hashlib.sha256(content).hexdigest()
-    manifest["files"][path.name]["bytes"] = size
+    if path.name != MANIFEST:
+        manifest["files"][path.name]["bytes"] = size
     del manifest["sha256"]
     manifest["sha256"] = hashlib.sha256(canonical_json(manifest)).hexdigest()
     (path.parent / MANIFEST).write_bytes(canonical_json(manifest))

@@ -12,7 +12,9 @@ import pytest
 
 from seqtool.errors import ModelError
 from seqtool.reports.html.run_data import read_evaluation, read_samples
+from seqtool.storage.verified_directory import MANIFEST
 from tests.reports.html.test_page import character_run, tagger_run
+from tests.storage.test_model_directory import forge
 from tests.support.shell import seqtool_in_process
 
 SECRET = "root:secret:19000:0:99999:7:::"
@@ -119,3 +121,23 @@ def test_sample_with_other_values_is_refused(tmp_path: Path, row: dict[str, obje
     (tmp_path / "samples.jsonl").write_text(json.dumps(row) + "\n")
     with pytest.raises(ModelError, match="damaged: expected"):
         list(read_samples(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("step", "x"),
+        ("epoch", None),
+        ("parameters", ""),
+        ("versions", {"torch": "\ud800"}),
+        ("data", {"\ud800": 1}),
+    ],
+)
+def test_forged_manifest_is_shown_without_a_traceback(tmp_path: Path, key: str, value: object) -> None:
+    run = character_run(tmp_path / "runs")
+    manifest = json.loads((run / "model" / MANIFEST).read_bytes())
+    (run / "model" / MANIFEST).write_bytes(json.dumps({**manifest, key: value}).encode())
+    forge(run / "model", "config.json", (run / "model/config.json").read_bytes())
+    page_of(tmp_path / "runs", "char")
+    for command in (("inspect", "char"), ("inspect", "char", "--json"), ("runs",), ("runs", "--json")):
+        assert seqtool_in_process(*command, cwd=tmp_path).code == 0
