@@ -69,6 +69,10 @@ CASES = (
     Case("tag one sentence, cold", ("tag", "--model", "ewt", "The dog ate the apple"), 5),
     Case("sample 10 symbols, cold", ("sample", "--model", "shakespeare", "--length", "10"), 5),
     Case("train-char hihell", ("train-char", "{checkout}/configs/hihell.yaml", "--overwrite", "--quiet")),
+    Case(
+        "train-tagger toy_tagger",
+        ("train-tagger", "{checkout}/configs/toy_tagger.yaml", "--overwrite", "--quiet"),
+    ),
     Case("tag EWT dev, raw text", ("tag", "--model", "ewt", "--file", "dev.txt")),
     Case("sample 5,000 symbols", ("sample", "--model", "shakespeare", "--length", "5000")),
     Case(
@@ -89,6 +93,7 @@ def cpu_seconds(checkout: Path, case: Case, folder: Path) -> float:
     """
     arguments = [argument.format(checkout=checkout) for argument in case.arguments]
     environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(checkout)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has bytecode
     before = os.times()
     for _ in range(case.repeat):
         command = [sys.executable, "-m", "seqtool", *arguments]

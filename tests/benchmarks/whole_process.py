@@ -62,6 +62,7 @@ def main() -> None:
     from seqtool.cli.main import COMMANDS
 
     os.environ["PYTHONPATH"] = str(PROJECT)
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has bytecode
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         bare = bare_typer(folder, len(COMMANDS))
