@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtool.errors import Problem
@@ -131,6 +132,11 @@ class SweepScreen:
     def worker_killed(cause: str) -> None:
         """Print that a worker was killed and that the sweep continues."""
         say(f"warning: a worker {cause}; another worker resumes its trial")
+
+    @staticmethod
+    def database_kept(path: Path) -> None:
+        """Print the new name of a database that cannot be read."""
+        say(f"warning: the database cannot be read, and is kept as {path}")
 
     @staticmethod
     def worker_failed(problems: Sequence[Problem]) -> None:

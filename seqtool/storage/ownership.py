@@ -166,7 +166,7 @@ _FILES = rf"{_PROTECTED}|report\.html|model\.onnx|{_HIDDEN}"
 RUN_CONTENTS = Contents(rf"{_FILES}|{_MODEL.files}", _PARTS)
 UNLOCKED_CONTENTS = Contents(rf"(?!lock$)(?:{_FILES})", _PARTS)
 # Files that a run or a sweep contains next to the directories of seeds and trials.
-_GROUP_FILES = r"sweep\.db(?:-journal|-wal|-shm)?|best\.yaml"
+_GROUP_FILES = r"sweep\.db(?:~\d+)?(?:-journal|-wal|-shm)?|best\.yaml"
 GROUP_CONTENTS = Contents(
     rf"{RUN_CONTENTS.files}|{_GROUP_FILES}",
     (*_PARTS, (r"\.cache", _CACHE), (r"[^.].*|\..+\.seqtool-.+", RUN_CONTENTS)),

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,11 +13,19 @@ from seqtool.config.dump import dump_settings
 from seqtool.config.load import ReadConfig, read_settings
 from seqtool.errors import ConfigError, Problem, SeqtoolError, Stopped, WorkerEnded
 from seqtool.processes import cause_of_end
-from seqtool.storage.atomic import remove_directory, write_file
-from seqtool.storage.ownership import RUN_CONTENTS, check_not_input
-from seqtool.storage.run_list import check_removable
+from seqtool.storage.atomic import write_file
+from seqtool.storage.ownership import check_not_input, check_plain
+from seqtool.sweep.database import (
+    BEST,
+    default_storage,
+    delete_sweep,
+    open_storage,
+    study_errors,
+    without_password,
+)
+from seqtool.sweep.queue import REASON, is_interrupted, trials_by_slot
 from seqtool.sweep.space import Dimension, read_space
-from seqtool.sweep.study import Sampler, make_plan, open_storage, open_study, quiet_optuna, trials_by_slot
+from seqtool.sweep.study import Sampler, make_plan, open_study, quiet_optuna
 from seqtool.sweep.worker import SweepJob, killed_workers, running_workers
 from seqtool.tasks.build import prepare
 from seqtool.tasks.interface import Prepared, definition
@@ -69,14 +75,15 @@ class TrialRow:
         value = trial.value
         if value is None and evaluations:
             value = evaluations[max(evaluations)]
+        state = {"COMPLETE": "done", "FAIL": "failed"}.get(trial.state.name, trial.state.name.lower())
         return cls(
             place,
-            {"COMPLETE": "done", "FAIL": "failed"}.get(trial.state.name, trial.state.name.lower()),
+            "waiting" if is_interrupted(trial) else state,
             value,
             {name: str(text) for name, text in attributes.get("values", {}).items()},
             len(evaluations),
             trial.duration.total_seconds() if trial.duration else None,
-            str(attributes.get("reason", "")),
+            str(attributes.get(REASON, "")),
             str(attributes.get("run", "")),
         )
 
@@ -133,14 +140,15 @@ class SweepListener(Protocol):
         """Receive the cause of the end of a worker, while others continue."""
 
     @staticmethod
+    def database_kept(path: Path) -> None:
+        """Receive the new name of a damaged database, which `--overwrite` does not delete."""
+
+    @staticmethod
     def worker_failed(problems: Sequence[Problem]) -> None:
         """Receive the error that ends a worker; called in the process of that worker."""
 
 
 POLL_INTERVAL = 0.5  # seconds between two queries of the study
-BEST = "best.yaml"
-TRIAL = re.compile(r"trial-\d+(~\d+|\.partial)?")  # names of the directories of trials
-DATABASE = "sweep.db"
 
 
 @dataclass(frozen=True)
@@ -187,18 +195,20 @@ def sweep(
     dimensions = read_space(space, read_with)
     job = _make_job(config, tuple(overrides), read, dimensions, options)
     check_not_input(job.folder / BEST, [config, space], "give the sweep another --name")
+    check_plain(job.folder / BEST)
     with quiet_optuna(), stop_signals() as stop:
         if options.overwrite:
-            _delete_sweep(job)
+            delete_sweep(job.folder, job.name, job.storage, job.heartbeat, listener.database_kept)
         job.folder.mkdir(parents=True, exist_ok=True)
-        study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
+        with study_errors(job.storage):
+            study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
         keys = [dimension.key for dimension in dimensions]
         listener.begin(
             job.name, without_password(job.storage), keys, definition(read.settings.task).objective.name
         )
         try:
             with running_workers(job, options.workers, listener.worker_failed) as workers:
-                _follow(study, workers, listener, stop)
+                _follow(study, job, workers, listener, stop)
         finally:
             listener.close()
         if stop.signal_number is not None:
@@ -232,14 +242,13 @@ def _make_job(
             shared.pop(section, None)
     maximize = definition(settings.task).objective.maximize
     plan = make_plan(shared, dimensions, options.sampler, options.trials, settings.seed, maximize=maximize)
-    database = (options.root / settings.name / DATABASE).absolute()
     return SweepJob(
         config=str(config),
         text=read.text,
         overrides=overrides,
         name=settings.name,
         root=options.root,
-        storage=options.storage or f"sqlite:///{database}",
+        storage=options.storage or default_storage(options.root / settings.name),
         plan=plan,
         prune=options.prune,
         heartbeat=options.heartbeat,
@@ -259,38 +268,14 @@ def _check_validation(prepared: Prepared) -> None:
         raise ConfigError(message, place="data", hint=task.objective.hint)
 
 
-def without_password(url: str) -> str:
-    """Return the URL of a database with asterisks in place of its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
-
-
-def _delete_sweep(job: SweepJob) -> None:
-    """Delete the study and the trials of an earlier sweep of this name.
-
-    Raises:
-        SeqtoolError: if a trial is being trained, or contains an entry that seqtool did not write; nothing is
-            then deleted.
-    """
-    import optuna
-
-    trials = [path for path in job.folder.glob("trial-*") if TRIAL.fullmatch(path.name)]
-    for trial in trials:
-        check_removable(trial, RUN_CONTENTS)
-
-    with suppress(KeyError, SeqtoolError):
-        if not job.storage.startswith("sqlite") or Path(job.storage.removeprefix("sqlite:///")).exists():
-            optuna.delete_study(study_name=job.name, storage=open_storage(job.storage, job.heartbeat))
-    for trial in trials:
-        remove_directory(trial, trial, RUN_CONTENTS)
-    (job.folder / BEST).unlink(missing_ok=True)
-
-
-def _follow(study: Study, workers: list[BaseProcess], listener: SweepListener, stop: StopFlag) -> None:
+def _follow(
+    study: Study, job: SweepJob, workers: list[BaseProcess], listener: SweepListener, stop: StopFlag
+) -> None:
     """Send the state of the trials to the listener until all workers have ended or a stop signal arrives."""
     reported: set[int | None] = set()
     while True:
         running = any(worker.is_alive() for worker in workers)
-        listener.show(_rows(study))
+        listener.show(_rows(study, job))
         if not running or stop():
             return
         for worker in killed_workers(workers):
@@ -300,8 +285,9 @@ def _follow(study: Study, workers: list[BaseProcess], listener: SweepListener, s
         time.sleep(POLL_INTERVAL)
 
 
-def _rows(study: Study) -> list[TrialRow]:
-    return [TrialRow.from_trial(slot, trial) for slot, trial in trials_by_slot(study).items()]
+def _rows(study: Study, job: SweepJob) -> list[TrialRow]:
+    with study_errors(job.storage):
+        return [TrialRow.from_trial(slot, trial) for slot, trial in trials_by_slot(study).items()]
 
 
 def _finish(study: Study, job: SweepJob, workers: list[BaseProcess]) -> Summary:
@@ -311,7 +297,7 @@ def _finish(study: Study, job: SweepJob, workers: list[BaseProcess]) -> Summary:
         WorkerEnded: if the last workers were killed before all trials were done.
         SeqtoolError: if no trial succeeded, or if the workers ended before all trials did.
     """
-    rows = _rows(study)
+    rows = _rows(study, job)
     unfinished = sum(row.state in ("waiting", "running") for row in rows)
     if unfinished and (killed := killed_workers(workers)):
         cause = f"a worker {cause_of_end(killed[-1].exitcode)}"

@@ -1,9 +1,9 @@
-"""Study of a sweep: its plan and its queue of trials in the database of Optuna.
+"""Study of a sweep: its plan and its trials in the database of Optuna.
 
-All trials of a study are put into the queue when the study is created. Each has a number, its slot. Trials
-of a grid or a random search have their values from the start; TPE chooses them when a worker takes the
-trial. The database gives a waiting trial to one worker only. When a worker dies, its trial has no more
-heartbeats; another worker puts it into the queue again and resumes it from its last checkpoint.
+All trials of a study are put into the queue when the study is created. Trials of a grid or a random search
+have their values from the start; TPE chooses them when a worker takes the trial. The database gives a waiting
+trial to one worker only. When a worker dies, its trial has no more heartbeats; another worker puts it into
+the queue again and resumes it from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -14,28 +14,30 @@ import math
 import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
 from seqtool.errors import ConfigError, SeqtoolError
+from seqtool.sweep.queue import (
+    SLOT,
+    fill_queue,
+    wait_for_others,
+)
 from seqtool.sweep.space import Dimension, Number, number_text
 from seqtool.types import Json
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.storages import BaseStorage
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 
 Sampler = Literal["tpe", "random", "grid"]
 Values = dict[str, str]  # YAML texts by key
 Point: TypeAlias = "dict[str, str | Number]"  # values by key, as the queue stores them
-MISSED_HEARTBEATS = 6  # heartbeats that a trial may miss before another worker takes it
-OPEN_ATTEMPTS = 5
-OPEN_DELAY = 0.3  # seconds between two attempts
-FILL_TIMEOUT = 60  # seconds in which the process that creates a study must fill its queue
+PLAN_TIMEOUT = 10  # seconds in which the process that creates a study must store its plan
 LARGEST_GRID = 100_000
 DEFAULT_TRIALS = 20
 # Parts of a plan that must be equal in all command lines of a study, and their names in messages.
@@ -97,61 +99,30 @@ def quiet_optuna() -> Iterator[None]:
 # --- opening ------------------------------------------------------------------------------------------------
 
 
-def open_storage(url: str, heartbeat: float) -> BaseStorage:
-    """Open a database of studies, and create its tables if they do not exist.
-
-    Args:
-        url: database URL of SQLAlchemy.
-        heartbeat: seconds between two heartbeats of a running trial.
-
-    Raises:
-        SeqtoolError: if the database cannot be opened.
-    """
-    from sqlalchemy.exc import SQLAlchemyError
-
-    interval = max(1, math.ceil(heartbeat))
-    try:
-        for _ in range(OPEN_ATTEMPTS - 1):
-            with suppress(SQLAlchemyError, RuntimeError):  # another process may be creating the tables
-                return _storage(url, interval)
-            time.sleep(OPEN_DELAY)
-        return _storage(url, interval)
-    except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError) as error:
-        message = f"the storage cannot be opened: {str(error).splitlines()[0][:200]}"
-        hint = "give a URL for SQLAlchemy, such as sqlite:///sweep.db or postgresql://user@host/name"
-        raise SeqtoolError(message, place="--storage", hint=hint) from error
-
-
-def _storage(url: str, interval: int) -> BaseStorage:
-    import optuna
-
-    return optuna.storages.RDBStorage(
-        url,
-        engine_kwargs={"connect_args": {"timeout": 100}} if url.startswith("sqlite") else {},
-        heartbeat_interval=interval,
-        grace_period=MISSED_HEARTBEATS * interval,
-        heartbeat_stale_trial_callback=requeue,
-    )
-
-
 def open_study(storage: BaseStorage, name: str, plan: Plan) -> Study:
-    """Create a study and fill its queue, or open the existing one and add the trials that it lacks.
+    """Create a study or open the existing one, and add the trials that its queue lacks.
+
+    The plan is stored before the queue is filled, so that another process can continue after a kill.
 
     Raises:
         SeqtoolError: if the existing study has another plan.
     """
     import optuna
 
+    stored, trials = None, plan.trials
     try:
         study = optuna.create_study(
             study_name=name, storage=storage, direction="maximize" if plan.maximize else "minimize"
         )
-        queued = 0
     except optuna.exceptions.DuplicatedStudyError:
         study = optuna.load_study(study_name=name, storage=storage)
-        queued = _queued_trials(study, plan)
-    if plan.trials > queued:
-        _fill_queue(study, plan, queued)
+        stored = _stored_plan(study, plan)
+    if stored is not None:
+        trials = max(trials, int(stored["trials"]))
+        wait_for_others(study, int(stored["trials"]))
+    if stored is None or trials > stored["trials"]:
+        study.set_user_attr("plan", plan.to_json())
+    fill_queue(study, _points(replace(plan, trials=trials)), trials)
     return study
 
 
@@ -163,17 +134,16 @@ def join_study(storage: BaseStorage, name: str, seed: int) -> Study:
     return optuna.load_study(study_name=name, storage=storage, sampler=sampler)
 
 
-def _queued_trials(study: Study, plan: Plan) -> int:
-    """Return the number of trials in the queue of an existing study, after its creator has filled it.
+def _stored_plan(study: Study, plan: Plan) -> Json | None:
+    """Return the plan of an existing study; None if its creator ended before it stored one.
 
     Raises:
-        SeqtoolError: if the study has another plan, or if its creator ended before it filled the queue.
+        SeqtoolError: if the study has another plan.
     """
-    deadline = time.monotonic() + FILL_TIMEOUT
+    deadline = time.monotonic() + PLAN_TIMEOUT
     while "plan" not in study.user_attrs:
         if time.monotonic() > deadline:
-            message = "the command that created this sweep ended before it planned its trials"
-            raise SeqtoolError(message, place=study.study_name, hint="replace the sweep with --overwrite")
+            return None
         time.sleep(0.2)
     stored: Json = study.user_attrs["plan"]
     wanted = plan.to_json()
@@ -184,14 +154,7 @@ def _queued_trials(study: Study, plan: Plan) -> int:
                 place=option,
                 hint="give the sweep another --name, or replace it with --overwrite",
             )
-    return int(stored["trials"])
-
-
-def _fill_queue(study: Study, plan: Plan, first: int) -> None:
-    points = itertools.islice(_points(plan), first, None)
-    for slot in range(first, plan.trials):
-        study.enqueue_trial(next(points, {}), user_attrs={"slot": slot})
-    study.set_user_attr("plan", plan.to_json())
+    return stored
 
 
 # --- values of trials ---------------------------------------------------------------------------------------
@@ -270,7 +233,7 @@ def suggest_values(trial: Trial, plan: Plan) -> Values:
     import optuna
 
     if plan.sampler == "tpe":  # seeded by the slot, so that two workers do not begin with the same values
-        seed = (plan.seed * 1_000_003 + int(trial.user_attrs["slot"])) % 2**32
+        seed = (plan.seed * 1_000_003 + int(trial.user_attrs[SLOT])) % 2**32
         trial.study.sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     return {dimension.key: _suggest(trial, dimension) for dimension in plan.space}
 
@@ -282,42 +245,3 @@ def _suggest(trial: Trial, dimension: Dimension) -> str:
     if isinstance(low, int):
         return str(trial.suggest_int(dimension.key, low, int(high), step=int(step or 1), log=log))
     return number_text(trial.suggest_float(dimension.key, low, high, step=step, log=log))
-
-
-# --- the queue ----------------------------------------------------------------------------------------------
-
-
-def requeue(study: Study, trial: FrozenTrial) -> None:
-    """Put an interrupted trial into the queue again, with the same slot and the same values."""
-    import optuna
-
-    study.add_trial(
-        optuna.create_trial(
-            state=optuna.trial.TrialState.WAITING,
-            params=trial.params,
-            distributions=trial.distributions,
-            user_attrs={**trial.user_attrs, "again": trial.user_attrs.get("again", 0) + 1},
-            system_attrs={
-                name: value for name, value in trial.system_attrs.items() if name == "fixed_params"
-            },
-        )
-    )
-
-
-def stored_trial(trial: Trial) -> FrozenTrial:
-    """Return the present state of a trial in the database."""
-    return trial.study.get_trials(deepcopy=False)[trial.number]
-
-
-def has_ended(trial: Trial) -> bool:
-    """Return whether the study has recorded the end of a trial, for example because its worker was paused."""
-    return stored_trial(trial).state.is_finished()
-
-
-def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
-    """Return the trials in the order of their slots; of a requeued trial, the last attempt."""
-    trials = {}
-    for trial in study.get_trials(deepcopy=False):
-        if "slot" in trial.user_attrs:
-            trials[int(trial.user_attrs["slot"])] = trial
-    return dict(sorted(trials.items()))

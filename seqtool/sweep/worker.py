@@ -6,6 +6,7 @@ workers of a sweep.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import time
@@ -23,18 +24,20 @@ from seqtool.settings import Settings
 from seqtool.storage.find_model import PARTIAL
 from seqtool.storage.lock import is_locked
 from seqtool.storage.ownership import RUN_CONTENTS, delete_own
-from seqtool.sweep.study import (
-    Plan,
-    Values,
+from seqtool.sweep.database import open_storage, study_errors
+from seqtool.sweep.queue import (
+    ATTEMPT,
+    REASON,
+    SLOT,
+    DeadWorkers,
     has_ended,
-    join_study,
-    open_storage,
-    quiet_optuna,
+    is_last_attempt,
+    next_state,
     requeue,
     stored_trial,
-    suggest_values,
     trials_by_slot,
 )
+from seqtool.sweep.study import Plan, Values, join_study, quiet_optuna, suggest_values
 from seqtool.tasks.interface import definition
 from seqtool.training.listeners import Listener, Row
 from seqtool.training.run import TrainOptions, train
@@ -163,18 +166,26 @@ def run_worker(job: SweepJob, number: int, report_error: ReportError) -> None:
 def _run_trials(job: SweepJob, number: int) -> None:
     import optuna
 
-    study = join_study(open_storage(job.storage, job.heartbeat), job.name, number)
+    storage = open_storage(job.storage, job.heartbeat)
+    with study_errors(job.storage):
+        study, dead_workers = join_study(storage, job.name, number), DeadWorkers(storage, job.heartbeat)
     study.pruner = (
         optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS)
         if job.prune
         else optuna.pruners.NopPruner()
     )
-    while (state := _next_state(study)) is not None:
+    while (state := _next_state(study, job)) is not None:
         if state == "WAITING":
             _run_trial(study, _Attempt(job))
         else:  # the worker of a running trial may die, so that the trial must be run again
             time.sleep(min(1.0, job.heartbeat))
-            optuna.storages.fail_stale_trials(study)
+            with study_errors(job.storage):
+                dead_workers.fail_trials(study)
+
+
+def _next_state(study: Study, job: SweepJob) -> str | None:
+    with study_errors(job.storage):
+        return next_state(study)
 
 
 def _run_trial(study: Study, attempt: _Attempt) -> None:
@@ -204,34 +215,41 @@ class _Attempt:
         """Train the trial and return its score. Optuna calls this method."""
         self._trial = trial
         try:
-            return _objective(self._job, trial)
+            score = _objective(self._job, trial)
+            if math.isnan(score):
+                raise SeqtoolError("the score is not a number")
+            return score
         except BaseException as error:
             self.error = error
+            self._record_reason(trial, error)
             raise
+
+    @staticmethod
+    def _record_reason(trial: Trial, error: BaseException) -> None:
+        """Store the reason of a failure. A trial without a reason was interrupted, and is trained again."""
+        import optuna
+
+        interruptions = (Stopped, TrialHeld, optuna.TrialPruned, optuna.exceptions.StorageInternalError)
+        if not isinstance(error, interruptions) and not has_ended(trial):
+            trial.set_user_attr(REASON, str(error) or type(error).__name__)
 
     def ended(self) -> bool:
         """Return whether the study has recorded the end of this attempt."""
         return self._trial is not None and has_ended(self._trial)
 
 
-def _next_state(study: Study) -> str | None:
-    """Return `WAITING` if a trial is waiting, else `RUNNING` if one is running, else None."""
-    states = {trial.state.name for trial in trials_by_slot(study).values()}
-    return next((state for state in ("WAITING", "RUNNING") if state in states), None)
-
-
 def _objective(job: SweepJob, trial: Trial) -> float:
     """Train one trial and return its score.
 
     Raises:
-        TrialPruned: the trial is worse than the median of the others at the same row, or another worker took
-            the last trial.
-        SeqtoolError: the trial cannot be trained or diverges; the study stores the reason.
+        TrialPruned: the trial is worse than the median of the others at the same row, another worker took
+            the last trial, or this attempt was put into the queue twice.
+        SeqtoolError: the trial cannot be trained or diverges.
         Stopped: a stop signal was received; the trial is back in the queue.
     """
     import optuna
 
-    if "slot" not in trial.user_attrs:
+    if not is_last_attempt(trial):
         raise optuna.TrialPruned
     values = suggest_values(trial, job.plan)
     trial.set_user_attr("values", values)
@@ -248,9 +266,6 @@ def _objective(job: SweepJob, trial: Trial) -> float:
     except (Stopped, TrialHeld):
         if not has_ended(trial):  # else another worker has put it into the queue
             requeue(trial.study, stored_trial(trial))
-        raise
-    except SeqtoolError as error:
-        trial.set_user_attr("reason", str(error))
         raise
 
 
@@ -276,7 +291,7 @@ def _has_waiting_trial(job: SweepJob, study: Study) -> bool:
 
 
 def _run_name(trial: Trial) -> str:
-    return _slot_name(trial.user_attrs["slot"])
+    return _slot_name(trial.user_attrs[SLOT])
 
 
 def _slot_name(slot: int) -> str:
@@ -294,7 +309,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
     threads = settings.training.threads or job.threads
     name = _run_name(trial)
     settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
-    again = bool(trial.user_attrs.get("again"))
+    again = bool(trial.user_attrs.get(ATTEMPT))
     options = TrainOptions(job.folder, overwrite=not again, resume=again, keep_checkpoint=False)
     try:
         result = train(settings, options, [TrialListener(trial, settings.task)])

@@ -177,6 +177,19 @@ def test_rm_checkpoints_deletes_only_the_checkpoints_of_finished_runs(root: Path
     assert (root / "old/model/manifest.json").exists()
 
 
+def test_rm_checkpoints_without_a_terminal_needs_yes(root: Path) -> None:
+    state = root / "old/checkpoints/000003/state.json"
+    state.parent.mkdir(parents=True)
+    state.write_bytes(bytes(2048))
+    before = sorted(root.rglob("*"))
+    done = call(root, "rm", "--checkpoints", "old")
+    assert (done.code, done.stdout) == (2, "")
+    assert "old, 2" in done.stderr and "seqtool runs rm --yes --checkpoints old" in done.stderr
+    assert sorted(root.rglob("*")) == before
+    assert call(root, "rm", "--checkpoints", "old", "--yes").code == 0
+    assert not state.parent.parent.exists() and (root / "old/model/manifest.json").exists()
+
+
 def test_rm_refuses_a_run_that_is_being_trained(root: Path) -> None:
     run = RunDirectory(root, "busy")
     run.start()

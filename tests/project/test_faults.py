@@ -12,6 +12,7 @@ from tests.benchmarks.faults.flips import flip_bytes
 from tests.benchmarks.faults.kills import kill_runs
 from tests.benchmarks.faults.readers import tag_while_saving
 from tests.benchmarks.faults.stops import stop_runs
+from tests.benchmarks.faults.trials import kill_sweeps
 from tests.benchmarks.faults.writes import fail_writes, fill_disk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -45,6 +46,12 @@ def test_every_damage_is_detected(tmp_path: Path) -> None:
 def test_damaged_files_end_in_no_traceback(tmp_path: Path) -> None:
     report = damage_runs(8, tmp_path, commands=1)
     assert report.passed and report.commands == 8, report
+
+
+def test_killed_sweeps_lose_no_trial(tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    report = kill_sweeps(tmp_path, every=20, first=6, actions=["stop"])
+    assert report.passed and report.kills == 1, report
 
 
 def test_tag_succeeds_while_the_model_is_saved(tmp_path: Path) -> None:

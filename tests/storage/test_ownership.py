@@ -271,20 +271,35 @@ def test_starts_succeed_while_others_test_the_lock(tmp_path: Path) -> None:
     threads = [threading.Thread(target=look) for _ in range(2)]
     for thread in threads:
         thread.start()
+    held = 0
     try:
         for _ in range(200):
-            acquire_lock(folder).release(folder)
+            lock = acquire_lock(folder)
+            held += is_locked(folder)
+            lock.release(folder)
     finally:
         ended.set()
         for thread in threads:
             thread.join()
+    assert held == 200 and not is_locked(folder)
 
 
-def test_start_waits_for_a_shared_lock_that_is_released(tmp_path: Path) -> None:
+def test_start_waits_for_a_shared_lock_that_is_released(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with (tmp_path / LOCK).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        threading.Timer(0.05, lambda: fcntl.flock(file, fcntl.LOCK_UN)).start()
-        acquire_lock(tmp_path).release(tmp_path)
+        pauses = list[float]()
+
+        def release(seconds: float) -> None:
+            pauses.append(seconds)
+            if len(pauses) == 2:
+                fcntl.flock(file, fcntl.LOCK_UN)
+
+        monkeypatch.setattr(time, "sleep", release)
+        lock = acquire_lock(tmp_path)
+        assert len(pauses) == 2 and is_locked(tmp_path)
+        lock.release(tmp_path)
 
 
 def test_start_does_not_wait_for_a_shared_lock_forever(

@@ -21,19 +21,16 @@ from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model
 from seqtool.storage.lock import acquire_lock
-from seqtool.sweep.run import without_password
+from seqtool.sweep.database import open_storage, without_password
+from seqtool.sweep.queue import requeue, stored_trial, trials_by_slot
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (
     Plan,
     join_study,
     make_plan,
-    open_storage,
     open_study,
     quiet_optuna,
-    requeue,
-    stored_trial,
     suggest_values,
-    trials_by_slot,
 )
 from seqtool.sweep.worker import SweepJob, TrialListener, run_worker
 from tests.support.shell import Result, seqtool, start

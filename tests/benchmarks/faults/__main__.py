@@ -21,6 +21,10 @@ FAULTS = {
     "flips": (10_000, "damaged files of models and checkpoints"),
     "lifetime": (200, "signals to the process of each command alone"),
     "streams": (160, "commands with a full or closed stdout or stderr"),
+    "trials": (
+        1,
+        "interval between the writes to the database of a sweep before which it is killed",
+    ),
     "damages": (1000, "damaged files under runs/, each read by every command"),
 }
 
@@ -76,6 +80,10 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
         from tests.benchmarks.faults.streams import fail_streams
 
         return _print_report(fail_streams(count, folder))
+    if fault == "trials":
+        from tests.benchmarks.faults.trials import kill_sweeps
+
+        return _print_report(kill_sweeps(folder, count))
     if fault == "damages":
         from tests.benchmarks.faults.damages import damage_runs
 
