@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
+from seqtool.safe_text import limited
+
 
 class ExitCode(IntEnum):
     """Exit codes of the command line."""
@@ -41,7 +43,7 @@ class SourceLine:
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake of the user.
+    """One mistake of the user. Its texts are limited, however long the data are that they quote.
 
     Attributes:
         message: one sentence that states what was expected and what was found.
@@ -55,9 +57,21 @@ class Problem:
     hint: str = ""
     source: SourceLine | None = None
 
+    def __post_init__(self) -> None:
+        """Shorten each text."""
+        for name in ("message", "place", "hint"):
+            object.__setattr__(self, name, limited(getattr(self, name)))
+
 
 class SeqtoolError(Exception):
-    """Error that the user can correct, with all its mistakes in the order of their locations."""
+    """Error that the user can correct, with all its mistakes in the order of their locations.
+
+    Its text has a line for the mistakes and a line for each hint.
+
+    Attributes:
+        problems: the mistakes.
+        summary: the mistakes in one line, without hints.
+    """
 
     exit_code = ExitCode.USER
 
@@ -66,9 +80,9 @@ class SeqtoolError(Exception):
             self.problems: tuple[Problem, ...] = (Problem(message, place, hint),)
         else:
             self.problems = tuple(message)
-        super().__init__(
-            "; ".join(f"{p.place}: {p.message}" if p.place else p.message for p in self.problems)
-        )
+        self.summary = "; ".join(f"{p.place}: {p.message}" if p.place else p.message for p in self.problems)
+        hints = dict.fromkeys(p.hint for p in self.problems if p.hint)
+        super().__init__("\n".join([self.summary, *(f"hint: {hint}" for hint in hints)]))
 
     def __reduce__(self) -> tuple[type[SeqtoolError], tuple[tuple[Problem, ...]]]:
         """Support pickling: worker processes (`tag --jobs N`) return errors with all their problems."""

@@ -19,10 +19,11 @@ from seqtool.errors import ExitCode, OutputError, Problem, SeqtoolError, Stopped
 from seqtool.reports.console import (
     OnFailure,
     drop_stdout,
+    notice,
     open_output_streams,
     output_stream,
     print_problems,
-    say,
+    set_quiet,
 )
 from seqtool.safe_text import OUTPUT_ERRORS
 
@@ -69,7 +70,7 @@ def _report(error: BaseException) -> int | None:
             return error.exit_code
         case Stopped():
             if is_main_process():
-                say(str(error))
+                notice(str(error))
             return 128 + error.signal_number
         case KeyboardInterrupt():
             return ExitCode.INTERRUPTED
@@ -128,6 +129,7 @@ def run(app: typer.Typer) -> int:
     # Without a signal, a closed pipe is an exception that `command` handles.
     if hasattr(signal, "SIGPIPE"):
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    set_quiet(quiet=False)
     _prepare_streams()
     # Weights near the end of the number range overflow. The result shows this; numpy's source line does not.
     warnings.filterwarnings("ignore", category=RuntimeWarning, module=r"seqtool\.")
@@ -185,14 +187,10 @@ def _report_outside_command(error: Exception) -> int:
     if name == "NoArgsIsHelpError":  # a group without a command: the message is its help
         print(error.format_message(), file=sys.stderr)
     else:
-        print_problems([Problem(error.format_message().rstrip("."), hint=_usage_hint(error))])
+        from seqtool.cli.suggestions import usage_hint
+
+        print_problems([Problem(error.format_message().rstrip("."), hint=usage_hint(error))])
     return ExitCode.USER
-
-
-def _usage_hint(error: Exception) -> str:
-    context = getattr(error, "ctx", None)
-    path = getattr(context, "command_path", "seqtool")
-    return f"see {path} --help"
 
 
 def leave(code: int) -> NoReturn:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from seqtool.reports.console import set_quiet
 
 EXAMPLE = ", e.g. "  # before the first example
 ANOTHER = ", or "  # between examples
@@ -37,8 +39,17 @@ def split_examples(help_text: str) -> tuple[str, list[str]]:
     ]
 
 
+QUIET_HELP = "Print only results and errors."
+
+
 class _Help:
-    """Help of commands and groups. The parser calls these methods by their names."""
+    """Help and arguments of commands and groups. The parser calls these methods by their names."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Keep the arguments for the hint of an error."""
+        ctx.meta["arguments"] = tuple(args)
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        return rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         command: Any = self
@@ -76,16 +87,41 @@ class _Help:
 
 
 class Command(_Help, TyperCommand):
-    """A command whose help starts with an example."""
+    """A command whose help starts with an example. Every command has `--quiet`."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        _add_quiet(self.params)
 
 
 class Group(_Help, TyperGroup):
     """A group of commands; its help ends with the list of their names."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.invoke_without_command and not self.no_args_is_help:
+            _add_quiet(self.params)
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         if self.invoke_without_command or ctx.parent is None:
             super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+
+def _add_quiet(params: list[Any]) -> None:
+    """Add `--quiet`, which silences `say`, unless the command has one that does more."""
+    if any("--quiet" in param.opts for param in params):
+        return
+    params.append(
+        TyperOption(
+            param_decls=["--quiet", "-q"],
+            is_flag=True,
+            expose_value=False,
+            default=False,
+            callback=lambda context, param, value: set_quiet(quiet=value),  # noqa: ARG005
+            help=QUIET_HELP,
+        )
+    )
 
 
 def _params(command: Any, context: Any, kind: str) -> list[Any]:

@@ -158,20 +158,25 @@ def _is_named(reference: str | None) -> bool:
 LONGEST_PATH = 4096  # characters of a text argument that may also be the name of a file
 
 
-def open_inputs(texts: Sequence[str] | None, files: Sequence[Path] | None) -> Iterator[tuple[str, BinaryIO]]:
+def open_inputs(
+    texts: Sequence[str] | None, files: Sequence[Path] | None, option: str = "--file"
+) -> Iterator[tuple[str, BinaryIO]]:
     """Yield each byte stream to read with its name; none if the text arguments are the input.
+
+    Args:
+        option: name of the option that gives the files, for messages.
 
     Raises:
         SeqtoolError: immediately, if both are given; on iteration, if there is nothing to read or a file
             cannot be opened.
     """
     if texts and files:
-        raise SeqtoolError("both text arguments and --file are given", hint="give one of them")
-    return iter(()) if texts and texts != ["-"] else _open_streams(texts, files)
+        raise SeqtoolError(f"both text arguments and {option} are given", hint="give one of them")
+    return iter(()) if texts and texts != ["-"] else _open_streams(texts, files, option)
 
 
 def _open_streams(
-    texts: Sequence[str] | None, files: Sequence[Path] | None
+    texts: Sequence[str] | None, files: Sequence[Path] | None, option: str
 ) -> Iterator[tuple[str, BinaryIO]]:
     if not files:
         if texts != ["-"] and sys.stdin.isatty():
@@ -190,9 +195,8 @@ def _open_streams(
                 expect_end(stream, str(path))
                 yield str(path), stream
         except OSError as error:
-            raise DataError(
-                f"cannot read: {error.strerror}", place=str(path), hint="check the path given with --file"
-            ) from error
+            hint = f"check the path given with {option}"
+            raise DataError(f"cannot read: {error.strerror}", place=str(path), hint=hint) from error
 
 
 def text_arguments(texts: Sequence[str] | None) -> list[str]:
@@ -217,13 +221,13 @@ def input_lines(texts: Sequence[str] | None, files: Sequence[Path] | None) -> It
             yield _decode_line(line, name, number).rstrip("\r\n")
 
 
-def read_whole(path: Path) -> str:
-    """Return the whole text of a file, or of standard input for `-`.
+def read_whole(path: Path, option: str) -> str:
+    """Return the whole text of a file that an option gives, or of standard input for `-`.
 
     Raises:
         DataError: the file cannot be read, or is not UTF-8.
     """
-    return "".join(decode_whole(stream.read(), name) for name, stream in open_inputs(None, [path]))
+    return "".join(decode_whole(stream.read(), name) for name, stream in open_inputs(None, [path], option))
 
 
 def decode_whole(content: bytes, name: str) -> str:

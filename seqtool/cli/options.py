@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import typer
 
+from seqtool.cli.help import QUIET_HELP
+
 _PLAIN = re.compile(r"[\w./][\w./@%+=:,~-]*")  # names without a character that a shell treats specially
 
 
@@ -199,7 +201,7 @@ InitFrom = Annotated[
         show_default=False,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only results and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help=QUIET_HELP)]
 Plain = Annotated[
     bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no color.")
 ]

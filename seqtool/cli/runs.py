@@ -114,15 +114,15 @@ def _confirmed(plan: list[Removal], what: str) -> bool:
         SeqtoolError: if there is no terminal to ask on.
     """
     from seqtool.errors import SeqtoolError
-    from seqtool.reports.console import say
+    from seqtool.reports.console import notice
     from seqtool.reports.formatting import format_size
 
-    say("to delete:")
+    notice("to delete:")
     for removal in plan:
-        say(f"  {what}{removal.name}, {format_size(removal.size)}")
+        notice(f"  {what}{removal.name}, {format_size(removal.size)}")
         for run in removal.runs:
             if run != removal.name:
-                say(f"    {run}")
+                notice(f"    {run}")
     if not (sys.stdin.isatty() and sys.stderr.isatty()):
         option = "--yes --checkpoints" if what else "--yes"
         hint = f"add --yes: seqtool runs rm {option} {' '.join(removal.name for removal in plan)}"

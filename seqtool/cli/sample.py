@@ -122,7 +122,7 @@ def _read_prompt(file: Path, boundary: str) -> str:
     """Return the whole text of a file; the last line of a prompt for a model of lines stays open."""
     from seqtool.cli.inputs import read_whole
 
-    text = read_whole(file)
+    text = read_whole(file, "--prompt-file")
     return text.removesuffix("\n").removesuffix("\r") if boundary else text
 
 

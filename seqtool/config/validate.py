@@ -16,6 +16,7 @@ from typing import Any
 from seqtool.config.checks import COMMON, Contradiction, Contradictions
 from seqtool.config.checks_char import CHAR
 from seqtool.config.checks_tagger import TAGGER
+from seqtool.config.other_names import other_key, other_value
 from seqtool.config.schema import (
     INIT_FROM,
     PATH_KEYS,
@@ -255,7 +256,7 @@ def _missing_hint(path: KeyPath) -> str:
 def _value_hint(kind: Any, node: Node | None) -> str:
     if not isinstance(node, ScalarNode):
         return ""
-    near = nearest(node.text, choices(kind))
+    near = other_value(node.text, choices(kind)) or nearest(node.text, choices(kind))
     if near:
         return f"did you mean {near}?"
     text = node.text
@@ -291,6 +292,7 @@ def _key_hint(parents: KeyPath, name: str, task: str) -> str:
     near = nearest(name, known)
     return (
         _other_place(parents, name, task)
+        or key_of_other_tool(name, task, parents)
         or (f"did you mean {near}?" if near else "")
         or _near_key_of_other_section(name, task)
         or ("the keys are " + ", ".join(known) if len(known) < 15 else "configs/README.md lists the keys")
@@ -307,6 +309,23 @@ def _other_place(parents: KeyPath, name: str, task: str) -> str:
     for other in (key for key in TASKS if key != task):
         if any(name in keys(section_class(other, section)) for section in SECTIONS):
             return f"{name} is a key of task: {other}, this is task: {task}"
+    return ""
+
+
+def key_of_other_tool(name: str, task: str, parents: KeyPath = ()) -> str:
+    """Return a hint for a key that other tools call by this name; empty if the task has none.
+
+    Args:
+        parents: the section in which the name was found.
+    """
+    for target in other_key(name):
+        section, _, key = target.partition(":")[0].rpartition(".")
+        known = keys(section_class(task, section)) if section else keys(TASKS[task])
+        if key not in known or (name == key and parents == (section,)):
+            continue
+        if target.partition(":")[2]:
+            return f"write {target}"
+        return f"did you mean {key}?" + (f" it belongs under {section}" if parents[:1] != (section,) else "")
     return ""
 
 

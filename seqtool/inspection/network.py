@@ -74,7 +74,7 @@ def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], N
     try:
         rows += read_metrics(place.run) if place.run else ()
     except ModelError as error:
-        warn(f"warning: the training curve is not shown: {error}")
+        warn(f"warning: the training curve is not shown: {error.summary}")
     return InspectedModel(place.name, stored, load_model(stored), place.run, rows)
 
 
@@ -133,4 +133,6 @@ def text_to_inspect(
     try:
         return held_out_text(inspected.run, root)[:LONGEST_TEXT]
     except SeqtoolError as error:
-        raise SeqtoolError(f"there is no text to inspect: {error}", place=inspected.name, hint=hint) from None
+        raise SeqtoolError(
+            f"there is no text to inspect: {error.summary}", place=inspected.name, hint=hint
+        ) from None

@@ -14,11 +14,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 from typing import IO, TYPE_CHECKING, cast
 
 from seqtool.errors import OutputError
-from seqtool.safe_text import OUTPUT_ERRORS, shorten, visible
+from seqtool.safe_text import OUTPUT_ERRORS, limited, shorten, visible
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -59,9 +60,30 @@ def console(stream: IO[str]) -> Console:
 # --- output -----------------------------------------------------------------------------------------------
 
 
+@dataclass
+class _Verbosity:
+    """State of `--quiet`, which the command line sets for one command."""
+
+    quiet: bool = False
+
+
+_verbosity = _Verbosity()
+
+
+def set_quiet(*, quiet: bool) -> None:
+    """Silence `say`, or not."""
+    _verbosity.quiet = quiet
+
+
 def say(message: str) -> None:
-    """Print one line on stderr, with control characters made visible."""
-    print(visible(message), file=sys.stderr, flush=True)
+    """Print one line on stderr, unless the command is quiet."""
+    if not _verbosity.quiet:
+        notice(message)
+
+
+def notice(message: str) -> None:
+    """Print one line of limited length on stderr, with control characters made visible, even if quiet."""
+    print(limited(visible(message)), file=sys.stderr, flush=True)
 
 
 def write_line(text: str) -> None:

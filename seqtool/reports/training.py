@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from seqtool.evaluation.tagger import TaggerEvaluation
-from seqtool.reports.console import console, is_terminal, say, write_final_json
+from seqtool.reports.console import console, is_terminal, notice, write_final_json
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
@@ -58,7 +58,7 @@ class TrainingScreen(Listener):
     def notice(self, text: str) -> None:
         """Print one line on stderr, even if quiet."""
         with self._progress.output_above():
-            say(text)
+            notice(text)
 
     def warning(self, text: str) -> None:
         """Print one warning on stderr, unless quiet."""

@@ -158,6 +158,6 @@ def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[in
                 modified, run = manifest_file.stat().st_mtime_ns, root / name
                 yield modified, ModelPlace(run / MODEL, run), read_manifest(manifest_file.parent)
         except ModelError as error:
-            warn(f"warning: skipped a run that cannot be used: {error}")
+            warn(f"warning: skipped a run that cannot be used: {error.summary}")
         except OSError as error:
             warn(f"warning: skipped {folder}: cannot read: {error.strerror}")

@@ -129,7 +129,7 @@ def _entries(root: Path, warn: Callable[[str], None]) -> Iterator[RunEntry]:
         except OSError as error:  # such as a directory of another user
             warn(f"warning: skipped {folder}: cannot read: {error.strerror}")
         except ModelError as error:
-            warn(f"warning: skipped {error}")
+            warn(f"warning: skipped {error.summary}")
 
 
 def _run_folders(name: str, folder: Path) -> Iterator[tuple[str, Path]]:

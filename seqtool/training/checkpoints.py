@@ -163,7 +163,7 @@ class Checkpoints:
             except ModelError as error:
                 if number == numbers[-1]:
                     raise
-                warn(f"{error}; using the previous checkpoint")
+                warn(f"{error.summary}; using the previous checkpoint")
                 continue
             self._complete = [number]
             return checkpoint

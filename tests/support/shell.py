@@ -1,4 +1,7 @@
-"""The command line in a subprocess with pipes, in a pseudo terminal, or in this process."""
+"""The command line in a subprocess with pipes, in a pseudo terminal, or in this process.
+
+Each result with pipes is checked: the options that its messages name exist.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +20,8 @@ import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from tests.support.hints import check_options
 
 PROJECT = Path(__file__).parent.parent.parent
 SEQTOOL = (sys.executable, "-m", "seqtool")
@@ -67,11 +72,9 @@ def seqtool(
         env=environment(**extra),
         check=False,
     )
-    return Result(
-        done.returncode,
-        done.stdout.decode("utf-8", "surrogateescape"),
-        done.stderr.decode("utf-8", "replace"),
-    )
+    stderr = done.stderr.decode("utf-8", "replace")
+    check_options(stderr, [*map(str, arguments)])
+    return Result(done.returncode, done.stdout.decode("utf-8", "surrogateescape"), stderr)
 
 
 def start(*arguments: str | Path, cwd: Path, **extra: str) -> subprocess.Popen[bytes]:
@@ -151,4 +154,5 @@ def seqtool_in_process(*arguments: str | Path, cwd: Path, merged: bool = False, 
     ):
         code = run(app)
     texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams[1:]]
+    check_options(texts[1], [*map(str, arguments)])
     return Result(code, *texts)

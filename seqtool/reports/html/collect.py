@@ -151,7 +151,7 @@ def _config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
     try:
         text = read_run_text(run)
     except SeqtoolError as error:
-        notes.append(f"The settings are not shown. {error}.")
+        notes.append(f"The settings are not shown. {error.summary}.")
         return "", None
     try:
         return text, parse_settings(text, name=str(run / "config.yaml"), folder=run).settings
@@ -166,7 +166,7 @@ def _rows(read: Callable[[Path], Iterator[R]], run: Path | None, notes: list[str
         for row in read(run) if run is not None else ():
             rows.append(row)
     except ModelError as error:
-        notes.append(f"A part of the training is not shown. {error}.")
+        notes.append(f"A part of the training is not shown. {error.summary}.")
     return rows
 
 
@@ -191,7 +191,7 @@ def _evaluation(place: ModelPlace, notes: list[str]) -> Mapping[str, EvaluationR
     try:
         return read_evaluation(place.run)
     except ModelError as error:
-        notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown. {error}.")
+        notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown. {error.summary}.")
         return {}
 
 
@@ -220,7 +220,7 @@ def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str,
         text = held_out_text(source.place.run, runs_root(source.options.runs_dir))
     except SeqtoolError as error:
         source.notes.append(
-            f"There is no held-out text ({error}). "
+            f"There is no held-out text ({error.summary}). "
             "Hidden units are shown over a text that the model generated."
         )
         return "a text that the model generated", "".join(model.sample("", EXCERPT, seed=0))
