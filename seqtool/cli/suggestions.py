@@ -1,6 +1,6 @@
 """Hints for wrong command lines: options, commands and arguments that users of other tools try.
 
-The parser raises an error without knowing what the user wanted. `usage_hint` finds a command line that does it.
+The parser does not know what the user wanted. `usage_hint` finds a command line that does it.
 This module is imported only after such an error.
 """
 

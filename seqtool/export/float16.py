@@ -77,9 +77,7 @@ def _free_path(place: ModelPlace, out: Path | None, inputs: Sequence[Path]) -> P
         try:
             read_model(path)
         except ModelError as error:
-            message = (
-                f"expected a free path or another model directory, found something else: {error.summary}"
-            )
+            message = f"expected a free path or a model directory, found something else: {error.summary}"
             raise SeqtoolError(message, place=str(path), hint="choose another path with --out") from error
     return path
 

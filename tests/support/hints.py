@@ -40,7 +40,8 @@ def wrong_options(line: str, command: str) -> list[str]:
     A semicolon ends a command line in a message.
     """
     known = options_by_command()
-    wrong, current = [], command
+    wrong: list[str] = []
+    current = command
     for part in re.finditer(f";|{OPTION.pattern}|{COMMAND.pattern}|{'|'.join(FOREIGN)}", line):
         text = part.group()
         if text == ";":
