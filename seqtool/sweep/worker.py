@@ -231,7 +231,8 @@ class _Attempt:
 
         interruptions = (Stopped, TrialHeld, optuna.TrialPruned, optuna.exceptions.StorageInternalError)
         if not isinstance(error, interruptions) and not has_ended(trial):
-            trial.set_user_attr(REASON, str(error) or type(error).__name__)
+            reason = error.summary if isinstance(error, SeqtoolError) else str(error)
+            trial.set_user_attr(REASON, reason or type(error).__name__)
 
     def ended(self) -> bool:
         """Return whether the study has recorded the end of this attempt."""
