@@ -3,12 +3,16 @@
 A model directory contains four plain files: `manifest.json` (description, SHA-256 of every other file and
 of itself), `config.json`, `vocab.json` and `weights.safetensors`. `verified_directory.py` writes and
 verifies such directories. `inference/load.py` checks that the weights fit the config.
+
+A model can have several parts, such as a tokenizer and a tagger. `config.json` and `vocab.json` then contain
+one object for each part under `parts`, and the names of the arrays start with the name of their part
+(`tagger.output.weight`). The name of a part is its task.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -27,11 +31,13 @@ from seqtool.types import Arrays, Json
 
 MODEL_FORMAT = DirectoryFormat(
     noun="model",
-    version=2,
+    versions=(2, 3),
     limits={"config.json": 4 << 20, "vocab.json": 1 << 30, "weights.safetensors": 32 << 30},
     repair="copy the whole model directory again from where it was trained",
     other_version="the model was written by another version of seqtool: train it again, or use that version",
 )
+PARTS_FORMAT = replace(MODEL_FORMAT, versions=MODEL_FORMAT.versions[::-1])  # of a model of several parts
+TASKS = ("char", "tagger", "tokenizer")
 T = TypeVar("T")
 D = TypeVar("D")
 
@@ -43,7 +49,7 @@ class Manifest:
     A value that the file does not contain, or that has another type there, is None or empty.
 
     Attributes:
-        task: `char` or `tagger`.
+        task: `char`, `tagger` or `tokenizer`; of a model of several parts, the last one of them.
         kind: kind of character model (`text`, `lines`, `pairs`), or of a tagger.
         name: name of the run.
         sha256: hash of the manifest, which identifies the model.
@@ -150,8 +156,44 @@ class StoredModel:
 
     @property
     def task(self) -> str:
-        """`char` or `tagger`."""
+        """`char`, `tagger` or `tokenizer`; of a model of several parts, the last one of them."""
         return self.manifest.task
+
+    @property
+    def parts(self) -> dict[str, StoredModel]:
+        """Parts of the model by their task, in the order of their use; a single part is the model itself."""
+        configs = self.config.get("parts")
+        if configs is None:
+            return {self.task: self}
+        return {
+            task: StoredModel(
+                configs[task],
+                self.vocab["parts"][task],
+                {
+                    name.removeprefix(f"{task}."): array
+                    for name, array in self.weights.items()
+                    if name.startswith(f"{task}.")
+                },
+                replace(self.manifest, task=task),
+            )
+            for task in TASKS[::-1]
+            if task in configs
+        }
+
+    @classmethod
+    def joined(cls, parts: Sequence[StoredModel]) -> StoredModel:
+        """Return a model of several parts of different tasks; a single part is returned as it is.
+
+        The manifest is that of the last part.
+        """
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            {"task": parts[-1].task, "parts": {part.task: part.config for part in parts}},
+            {"parts": {part.task: part.vocab for part in parts}},
+            {f"{part.task}.{name}": array for part in parts for name, array in part.weights.items()},
+            parts[-1].manifest,
+        )
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -181,9 +223,8 @@ def write_model(
         "weights.safetensors": pack_arrays(weights),
     }
     parameters = int(sum(array.size for array in weights.values()))
-    write_verified(
-        folder, MODEL_FORMAT, contents, {**description, "task": config["task"], "parameters": parameters}
-    )
+    description = {**description, "task": config["task"], "parameters": parameters}
+    write_verified(folder, PARTS_FORMAT if "parts" in config else MODEL_FORMAT, contents, description)
 
 
 def read_model(folder: Path) -> StoredModel:
@@ -198,11 +239,36 @@ def read_model(folder: Path) -> StoredModel:
         parse_object(folder / name, contents[name], MODEL_FORMAT.repair, surrogates=False)
         for name in ("config.json", "vocab.json")
     )
-    if config.get("task") != manifest.get("task") or config.get("task") not in ("char", "tagger"):
+    if config.get("task") != manifest.get("task") or config.get("task") not in TASKS:
         message = "config.json and manifest.json name different tasks"
         raise ModelError(message, place=str(folder), hint=MODEL_FORMAT.repair)
     weights = unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL_FORMAT)
+    if manifest["format_version"] == PARTS_FORMAT.versions[0] or "parts" in config:
+        _check_parts(folder, config, vocab, weights)
     return StoredModel(config, vocab, weights, Manifest.from_json(manifest))
+
+
+def _check_parts(folder: Path, config: Json, vocab: Json, weights: Arrays) -> None:
+    """Check that config, vocabulary and arrays of a model have the same parts.
+
+    Raises:
+        ModelError: a part is missing or unknown, or an array belongs to no part.
+    """
+    parts, vocabularies = config.get("parts"), vocab.get("parts")
+    problem = ""
+    if not isinstance(parts, dict) or not isinstance(vocabularies, dict):
+        problem = "expected the parts of the model in config.json and vocab.json"
+    elif parts.keys() != vocabularies.keys() or config["task"] not in parts or not parts.keys() <= set(TASKS):
+        problem = "config.json and vocab.json name different parts of the model, or unknown ones"
+    elif not all(isinstance(value, dict) for value in (*parts.values(), *vocabularies.values())):
+        problem = "expected a JSON object for each part of the model"
+    elif any(parts[task].get("task") != task for task in parts):
+        problem = "a part of config.json names the task of another part"
+    else:
+        foreign = [name for name in weights if name.partition(".")[0] not in parts]
+        problem = f"the array {foreign[0]!r:.80} belongs to no part of the model" if foreign else ""
+    if problem:
+        raise ModelError(problem, place=str(folder), hint=MODEL_FORMAT.repair)
 
 
 def read_manifest(folder: Path) -> Manifest:

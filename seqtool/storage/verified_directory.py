@@ -34,14 +34,14 @@ class DirectoryFormat:
 
     Attributes:
         noun: name of the content in messages: `model` or `checkpoint`.
-        version: version of the format.
+        versions: versions of the format that can be read; the first one is written.
         limits: largest size in bytes of each file other than the manifest.
         repair: hint for a damaged directory.
         other_version: hint for a directory of another version.
     """
 
     noun: str
-    version: int
+    versions: tuple[int, ...]
     limits: Mapping[str, int]
     repair: str
     other_version: str
@@ -81,7 +81,7 @@ def write_verified(
         SeqtoolError: the directory cannot be written; an earlier directory is then unchanged.
     """
     files = {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in contents.items()}
-    manifest = {**description, "format_version": form.version, "files": files}
+    manifest = {**description, "format_version": form.versions[0], "files": files}
     hashed_manifest = canonical_json({**manifest, "sha256": _sha256(canonical_json(manifest))})
 
     def fill(fresh: Path) -> None:
@@ -146,9 +146,10 @@ def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
     path = folder / MANIFEST
     content = read_plain(path, MANIFEST_LIMIT, hint=form.repair)
     manifest = parse_object(path, content, form.repair)
-    if manifest.get("format_version") != form.version:
-        version = repr(manifest.get("format_version"))[:40]
-        message = f"expected format version {form.version}, found {version}"
+    version = manifest.get("format_version")
+    if type(version) is not int or version not in form.versions:
+        expected = " or ".join(map(str, form.versions))
+        message = f"expected format version {expected}, found {version!r:.40}"
         raise ModelError(message, place=str(path), hint=form.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
     # The hash of the values does not detect a number that was replaced by an equal one, such as 1.0 by 1e0.

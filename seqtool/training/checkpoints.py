@@ -33,7 +33,7 @@ from seqtool.types import Arrays, Json
 
 FORMAT = DirectoryFormat(
     noun="checkpoint",
-    version=1,
+    versions=(1,),
     limits={"state.json": 64 << 20, "tensors.safetensors": 128 << 30, **dict.fromkeys(LOGS, 4 << 30)},
     repair="use an earlier checkpoint, or restart with --overwrite",
     other_version="another version of seqtool wrote the checkpoint: use that version, or add --overwrite",

@@ -20,6 +20,7 @@ from seqtool.storage.atomic import old_name
 from seqtool.storage.model_directory import (
     MODEL_FORMAT,
     Manifest,
+    StoredModel,
     read_manifest,
     read_model,
     write_model,
@@ -276,10 +277,80 @@ def test_only_plain_files_are_read(model: Path, tmp_path: Path) -> None:
 def test_other_format_version_is_refused(model: Path) -> None:
     manifest = json.loads((model / MANIFEST).read_bytes())
     (model / MANIFEST).write_bytes(canonical_json({**manifest, "format_version": 99}))
-    with pytest.raises(ModelError, match="expected format version 2, found 99"):
+    with pytest.raises(ModelError, match="expected format version 2 or 3, found 99"):
         read_manifest(model)
 
 
 def test_old_model_is_read_during_an_exchange(model: Path) -> None:
     model.rename(old_name(model))
     assert read_model(model).config == CONFIG
+
+
+# --- several parts ------------------------------------------------------------------------------------------
+
+
+def part(task: str, value: float) -> StoredModel:
+    arrays = {"output.weight": np.full((2, 2), value, np.float32)}
+    return StoredModel({"task": task, "kind": task}, {"entries": [task]}, arrays, Manifest(task=task))
+
+
+def write_parts(folder: Path) -> StoredModel:
+    joined = StoredModel.joined([part("tokenizer", 1), part("tagger", 2)])
+    write_model(folder, joined.config, joined.vocab, joined.weights, {"kind": "tagger"})
+    return joined
+
+
+def test_a_model_of_several_parts_is_read_as_it_was_written(tmp_path: Path) -> None:
+    write_parts(tmp_path / "model")
+    whole = read_model(tmp_path / "model")
+    assert (whole.task, whole.manifest.parameters) == ("tagger", 8)
+    assert sorted(whole.weights) == ["tagger.output.weight", "tokenizer.output.weight"]
+    assert list(whole.parts) == ["tokenizer", "tagger"]
+    for value, (task, read) in enumerate(whole.parts.items(), 1):
+        expected = part(task, value)
+        assert (read.task, read.config, read.vocab) == (task, expected.config, expected.vocab)
+        assert read.weights["output.weight"].tolist() == expected.weights["output.weight"].tolist()
+
+
+def test_the_format_version_depends_on_the_number_of_parts(model: Path, tmp_path: Path) -> None:
+    write_parts(tmp_path / "several")
+    versions = [
+        json.loads((folder / MANIFEST).read_bytes())["format_version"]
+        for folder in (model, tmp_path / "several")
+    ]
+    assert versions == [2, 3]
+
+
+def test_a_model_of_one_part_is_its_own_part() -> None:
+    alone = part("tagger", 1)
+    assert StoredModel.joined([alone]) is alone
+    assert alone.parts == {"tagger": alone}
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "reason"),
+    [
+        pytest.param("config.json", b'"parts"', b'"peaces"', "expected the parts", id="no parts in config"),
+        pytest.param("vocab.json", b'"parts"', b'"peaces"', "expected the parts", id="no parts in vocab"),
+        pytest.param("vocab.json", b'"tokenizer":{', b'"char":{', "different parts", id="another part"),
+        pytest.param(
+            "config.json",
+            b'"kind":"tokenizer","task":"tokenizer"',
+            b'"task":"tagger"',
+            "names the task",
+            id="task",
+        ),
+        pytest.param(
+            "weights.safetensors", b"tokenizer.output", b"tokenized.output", "belongs to no part", id="array"
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(
+    tmp_path: Path, name: str, old: bytes, new: bytes, reason: str
+) -> None:
+    write_parts(tmp_path / "model")
+    content = (tmp_path / "model" / name).read_bytes()
+    assert old in content
+    forge(tmp_path / "model", name, content.replace(old, new))
+    with pytest.raises(ModelError, match=reason):
+        read_model(tmp_path / "model")

@@ -115,7 +115,7 @@ def manifest(data: bytes) -> str:
         try:
             read_manifest(Path(folder))
         except ModelError:
-            fields = {**_fields(data), "format_version": MODEL_FORMAT.version}
+            fields = {**_fields(data), "format_version": MODEL_FORMAT.versions[0]}
             fields.pop("sha256", None)
             digest = hashlib.sha256(canonical_json(fields)).hexdigest()
             path.write_bytes(canonical_json({**fields, "sha256": digest}))
