@@ -38,11 +38,11 @@ def bad_columns(settings: TaggerSettings) -> Contradictions:
     if not data.columns:
         return
     repeated = [name for name, count in Counter(data.columns).items() if count > 1 and name != "_"]
-    if data.format in ("conllu", "jsonl"):
+    if data.format in ("conllu", "jsonl", "word_tag"):
         yield Contradiction(
-            ("data", "columns"), f"are for format: conll, found {data.format}", "delete data.columns"
+            ("data", "columns"), f"are for format: conll or csv, found {data.format}", "delete data.columns"
         )
-    elif "form" not in data.columns:
+    elif "form" not in data.columns and data.token == "auto":
         yield Contradiction(
             ("data", "columns"),
             "one column must be named form: the token column",
@@ -88,7 +88,7 @@ def label_outside_columns(settings: TaggerSettings) -> Contradictions:
 
 def surface_without_conllu(settings: TaggerSettings) -> Contradictions:
     """Restrict surface forms to CoNLL-U, the only format that has them."""
-    if settings.data.tokens == "surface" and settings.data.format in ("conll", "jsonl"):
+    if settings.data.tokens == "surface" and settings.data.format not in ("auto", "conllu"):
         yield Contradiction(
             ("data", "tokens"),
             f"surface is for CoNLL-U, found format: {settings.data.format}",

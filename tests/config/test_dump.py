@@ -143,6 +143,7 @@ TAGGER = values(
         test=normal_paths(),
         encoding=st.just("latin-1"),
         columns=st.just(()) | st.lists(TEXT, unique=True, max_size=3).map(lambda names: (*names, "form")),
+        label_names=st.just(()) | st.lists(TEXT, max_size=3).map(tuple),
     ),
     model=values(
         TaggerModel, features=st.sampled_from(["standard", "rich"]) | st.lists(FEATURE, max_size=2).map(tuple)

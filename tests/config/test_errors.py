@@ -277,7 +277,7 @@ SENSE = [
     ("column twice", TAGGER, "data.columns=[form, pos, pos]",
      'data.columns: contain the name "pos" more than once', "different"),
     ("columns of CoNLL-U", TAGGER, "data={columns: [form, pos], format: conllu}",
-     "data.columns: are for format: conll, found conllu", "delete"),
+     "data.columns: are for format: conll or csv, found conllu", "delete"),
     ("label outside columns", TAGGER, "data={columns: [form, pos], label: chunk}",
      'data.label: expected one of data.columns (form, pos), found "chunk"', "name"),
     ("label is the token", TAGGER, "data={columns: [form, pos], label: form}",

@@ -2,7 +2,7 @@
 
 A file is a sequence of blocks. The lines of all blocks, joined, are the file byte for byte. A blank line ends
 a block, and the block is yielded as soon as its blank line has been read, so the same code reads a training
-file and an endless pipe. The formats themselves are in `conll.py`, `conllu.py` and `jsonl.py`.
+file and an endless pipe. The formats are the other modules of this package.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO, ClassVar, Literal, Protocol
 
 from seqtool.errors import DataError
 
-FormatName = Literal["conll", "conllu", "jsonl"]
+FormatName = Literal["conll", "conllu", "jsonl", "csv", "word_tag"]
 EmptyTokens = Literal["refuse", "repair"]  # refuse an empty token, or read it as `_`
 
 BOM = "\ufeff"
@@ -61,7 +61,7 @@ class Block:
 
 
 class SentenceFormat(Protocol):
-    """Interface of the three formats."""
+    """Interface of the formats."""
 
     format_name: ClassVar[FormatName]
 

@@ -14,7 +14,9 @@ from typing import Literal
 from seqtool.data.formats.blocks import EmptyTokens, SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.conllu import ConlluFormat
+from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
+from seqtool.data.formats.word_tag import WordTagFormat
 from seqtool.settings import Scheme, TaggerData
 from seqtool.types import Json
 
@@ -140,6 +142,20 @@ def sentence_format(detection: Detection, data: TaggerData) -> SentenceFormat:
         return ConlluFormat(detection.label_name, data.tokens, empty)
     if detection.kind == "jsonl":
         return JsonlFormat(detection.text_key, detection.label_key, empty)
+    if detection.kind == "word_tag":
+        return WordTagFormat(detection.separator, empty)
+    if detection.kind == "csv" or detection.sentence is not None:
+        return CsvFormat(
+            detection.separator,
+            detection.width,
+            detection.token,
+            detection.label,
+            detection.sentence,
+            detection.names,
+            detection.header_line,
+            detection.quoted,
+            empty,
+        )
     return ConllFormat(
         detection.separator, detection.width, detection.token, detection.label, detection.names, empty
     )
