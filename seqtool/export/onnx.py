@@ -17,7 +17,7 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.encoder import State
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
-from seqtool.storage.atomic import write_file, writing
+from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.find_model import ModelPlace, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.ownership import check_output
@@ -87,7 +87,7 @@ def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
     content = proto.SerializeToString()
     difference = network.verify(OnnxSession(content))
     with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
     write_file(path, content)
     inputs, outputs = (
         {value.name: _shape(value) for value in values} for values in (proto.graph.input, proto.graph.output)

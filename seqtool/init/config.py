@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtool.errors import SeqtoolError
-from seqtool.storage.atomic import write_file, writing
+from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.ownership import check_output
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _write(files: Mapping[str, bytes], overwrite: bool) -> tuple[str, ...]:
             raise SeqtoolError("this file exists and has other content", place=path, hint=hint)
     for path, content in changed.items():
         with writing(Path(path)):
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            make_directory(Path(path).parent)
         write_file(Path(path), content)
     return tuple(changed)
 

@@ -2,7 +2,8 @@
 
 A file is written under a temporary name in its own directory, synced and renamed. A directory `X` is
 written and synced as `.X.seqtool-new`; then `X` is renamed to `.X.seqtool-old`, the new one to `X`, and the
-old one is deleted. Where a crash left no `X`, readers use the old one (`present`), and the next writer
+old one is deleted. An old one that must not be deleted is renamed to `.X.seqtool-kept`, and after the
+exchange to `X~1`. Where a crash left no `X`, readers use the old one (`present`), and the next writer
 restores it (`recover`). Errors of the operating system, such as a full disk, become SeqtoolErrors.
 
 Only entries that seqtool wrote are deleted, see `ownership.py`.
@@ -20,6 +21,7 @@ from typing import IO
 
 from seqtool.errors import SeqtoolError
 from seqtool.storage.ownership import (
+    KEPT,
     NEW,
     OLD,
     REMOVED,
@@ -67,6 +69,19 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: Path) -> None:
+    """Create a directory and its parents, so that a crash of the computer does not delete them.
+
+    Raises:
+        OSError: if they cannot be created, or if something else has their name.
+    """
+    if not path.is_dir():
+        if not path.parent.exists() and path.parent != path:
+            make_directory(path.parent)
+        path.mkdir(exist_ok=True)
+        sync(path.parent)
+
+
 def write_file(path: Path, content: bytes) -> None:
     """Replace a file as a whole, so that readers see its old or its new content.
 
@@ -94,8 +109,8 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
+                Path(name).chmod(0o666 & ~_umask())
                 os.fsync(file.fileno())
-            Path(name).chmod(0o666 & ~_umask())
             Path(name).replace(path)
             sync(path.parent)
         except BaseException:
@@ -123,6 +138,11 @@ def old_name(path: Path) -> Path:
     return path.with_name(f".{path.name}{OLD}")
 
 
+def kept_name(path: Path) -> Path:
+    """Return the path of the previous directory during an exchange after which it is `NAME~1`."""
+    return path.with_name(f".{path.name}{KEPT}")
+
+
 def free_name(path: Path) -> Path:
     """Return the first of `NAME~1`, `NAME~2` and so on that does not exist."""
     number = 1
@@ -135,14 +155,27 @@ def present(path: Path) -> Path:
     """Return the directory to read for `path`.
 
     This is `path` itself unless an exchange of `path` or of its parent directory was interrupted; then it
-    is the previous one.
+    is the previous one. If that will be renamed to `NAME~1`, it already has this name.
     """
     if not path.exists():
-        in_parent = [old_name(path.parent) / path.name] if path.parent.name else []
-        for previous in (old_name(path), *in_parent):
+        for previous in (*_hidden(path), *(folder / path.name for folder in _hidden(path.parent))):
             if previous.is_dir():
                 return previous
     return path
+
+
+def _hidden(path: Path) -> list[Path]:
+    """Return the paths that a directory of this name can have during an exchange."""
+    if not path.name:
+        return []
+    kept = [kept_name(path.with_name(name)) for name in re.findall(r"(.+)~\d+$", path.name)]
+    waiting = [folder for folder in kept if free_name(_visible(folder)) == path]
+    return [old_name(path), kept_name(path), *waiting]
+
+
+def _visible(hidden: Path) -> Path:
+    """Return the path for which `old_name` or `kept_name` gives a hidden one."""
+    return hidden.with_name(hidden.name[1:].removesuffix(OLD).removesuffix(KEPT))
 
 
 def directories(root: Path) -> Iterator[tuple[str, Path]]:
@@ -154,9 +187,14 @@ def directories(root: Path) -> Iterator[tuple[str, Path]]:
     for folder in entries(root):
         name = folder.name
         if name.startswith("."):
-            name = name[1:].removesuffix(OLD)
-            if not folder.name.endswith(OLD) or os.path.lexists(root / name):
+            if not name.endswith((OLD, KEPT)):
                 continue
+            path = _visible(folder)
+            if os.path.lexists(path):
+                if name.endswith(OLD):
+                    continue
+                path = free_name(path)
+            name = path.name
         yield name, folder
 
 
@@ -174,6 +212,7 @@ def remove_directory(folder: Path, name: Path, contents: Contents) -> None:
         number += 1
         hidden = name.with_name(f".{name.name}~{number}{REMOVED}")
     folder.rename(hidden)
+    sync(hidden.parent)
     delete_own(hidden, contents)
 
 
@@ -193,8 +232,7 @@ def complete_removals(root: Path, contents: Contents) -> list[str]:
     done = []
     for name, hidden in removals(root):
         with suppress(OSError):
-            if delete_own(hidden, contents):
-                done.append(name)
+            done += [name] if delete_own(hidden, contents) else []
     return done
 
 
@@ -215,7 +253,7 @@ def commit_directory(path: Path, fill: Callable[[Path], None], contents: Content
     with writing(path):
         recover(path, contents)
         new = new_name(path)
-        new.mkdir(parents=True)
+        make_directory(new)
         try:
             fill(new)
             for file in new.iterdir():
@@ -231,20 +269,32 @@ def commit_directory(path: Path, fill: Callable[[Path], None], contents: Content
 Inherit = Callable[[Path, Path], None]
 
 
-def exchange(new: Path, path: Path, contents: Contents, inherit: Inherit | None = None) -> Path | None:
+def exchange(
+    new: Path, path: Path, contents: Contents, inherit: Inherit | None = None, *, keep: bool = False
+) -> Path | None:
     """Rename the directory `new` to `path`, then delete the directory that had this name before.
 
     Args:
         contents: names of the entries that may be deleted. A previous directory with other entries is
             renamed to the first free `NAME~1`.
         inherit: called with the previous and the new directory, to move entries that must not be deleted.
+        keep: rename the previous directory to `NAME~1`, whatever it contains.
 
     Returns:
         The new path of a previous directory that was renamed, else None.
+
+    Raises:
+        OSError: if a directory cannot be renamed; the previous directory then keeps its name.
     """
+    previous = kept_name(path) if keep else old_name(path)
     if os.path.lexists(path):
-        path.rename(old_name(path))
-    new.rename(path)
+        path.rename(previous)
+    try:
+        new.rename(path)
+    except BaseException:
+        with suppress(OSError):
+            previous.rename(path)
+        raise
     sync(path.parent)
     return _finish_exchange(path, contents, inherit)
 
@@ -254,8 +304,9 @@ def recover(path: Path, contents: Contents, inherit: Inherit | None = None) -> P
 
     The caller holds the lock of the run. Arguments and result are those of `exchange`.
     """
-    if not os.path.lexists(path) and os.path.lexists(old_name(path)):
-        old_name(path).rename(path)
+    for previous in (old_name(path), kept_name(path)):
+        if not os.path.lexists(path) and os.path.lexists(previous):
+            previous.rename(path)
     kept = _finish_exchange(path, contents, inherit)
     delete_own(new_name(path), contents)
     for name, hidden in removals(path.parent):
@@ -265,20 +316,23 @@ def recover(path: Path, contents: Contents, inherit: Inherit | None = None) -> P
 
 
 def _finish_exchange(path: Path, contents: Contents, inherit: Inherit | None) -> Path | None:
-    """Delete the previous directory, or rename it if it contains entries of the user."""
-    previous = old_name(path)
-    if not os.path.lexists(previous):
+    """Delete the previous directory, or rename it if it must be kept or contains entries of the user."""
+    previous, kept = old_name(path), kept_name(path)
+    if os.path.lexists(previous):
+        is_directory = previous.is_dir() and not previous.is_symlink()
+        if is_directory and inherit is not None:
+            inherit(previous, path)
+        if is_directory and foreign_entry(previous, contents) is None:
+            with suppress(OSError):  # what is left is hidden, and the next exchange deletes it
+                remove_directory(previous, path, contents)
+        else:
+            previous.rename(kept)
+    if not os.path.lexists(kept):
         return None
-    is_directory = previous.is_dir() and not previous.is_symlink()
-    if is_directory and inherit is not None:
-        inherit(previous, path)
-    if is_directory and foreign_entry(previous, contents) is None:
-        with suppress(OSError):  # what is left is hidden, and the next exchange deletes it
-            remove_directory(previous, path, contents)
-        return None
-    kept = free_name(path)
-    previous.rename(kept)
-    return kept
+    renamed = free_name(path)
+    kept.rename(renamed)
+    sync(path.parent)
+    return renamed
 
 
 def delete_temporary_files(folder: Path) -> None:

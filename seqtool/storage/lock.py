@@ -29,12 +29,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from seqtool.errors import SeqtoolError
+from seqtool.storage.atomic import make_directory
 from seqtool.storage.ownership import open_own
 
 LOCK = "lock"
 SHARED_WAIT = 2.0  # seconds in which commands that only look at a lock must release it
 SHARED_DELAY = 0.005  # seconds between two attempts
-_OWNER = re.compile(rb"(process \d+ on [^\n]*\n?)?")
+# An owner, or a part of it that a crash of the computer left; bytes that did not reach the disk are zero.
+_OWNER = re.compile(rb"(process \d*( (o(n( [^\n]*\n?)?)?)?)?)?|\0[^\n]*\n?")
 
 
 class DirectoryLock:
@@ -89,7 +91,7 @@ def acquire_lock(folder: Path) -> DirectoryLock:
 
 def _make_directory(folder: Path) -> None:
     with suppress(FileExistsError):
-        folder.mkdir(parents=True)
+        make_directory(folder)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         hint = "remove it, or train under another --name"
         raise SeqtoolError("expected a directory, found a link or a file", place=str(folder), hint=hint)

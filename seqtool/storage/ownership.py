@@ -18,6 +18,7 @@ from seqtool.errors import SeqtoolError
 
 NEW = ".seqtool-new"  # ending of a directory that is being written
 OLD = ".seqtool-old"  # ending of the previous directory during an exchange
+KEPT = ".seqtool-kept"  # ending of a previous directory that will be renamed to `NAME~1`
 REMOVED = ".seqtool-removed"  # ending of a directory that is being deleted
 TEMPORARY = ".seqtool-tmp"  # ending of a file that is being written
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)

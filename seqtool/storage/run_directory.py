@@ -16,7 +16,6 @@ from seqtool.storage.atomic import (
     complete_removals,
     delete_temporary_files,
     exchange,
-    free_name,
     present,
     recover,
     sync,
@@ -154,23 +153,13 @@ class RunDirectory:
         Raises:
             SeqtoolError: the directory cannot be renamed; the earlier run then keeps its name.
         """
-        renamed = None
         with writing(self.final):
             for number in checkpoint_numbers(self.checkpoints)[1:]:
                 with suppress(OSError):
                     delete_own(checkpoint_path(self.checkpoints, number), CHECKPOINT_CONTENTS)
             self._sync()
             replaced = overwrite or same_experiment(self.final, self.path) or _is_model(self.final, continues)
-            if os.path.lexists(self.final) and not replaced:
-                renamed = free_name(self.final)
-                self.final.rename(renamed)
-            try:
-                renamed = exchange(self.path, self.final, RUN_CONTENTS, move_inner_entries) or renamed
-            except BaseException:
-                if renamed is not None and not self.final.exists():
-                    with suppress(OSError):
-                        renamed.rename(self.final)
-                raise
+            renamed = exchange(self.path, self.final, RUN_CONTENTS, move_inner_entries, keep=not replaced)
         self.path = self.final
         if not keep_checkpoint:
             with suppress(OSError):
@@ -180,7 +169,7 @@ class RunDirectory:
 
     def _sync(self) -> None:
         for entry in self.path.iterdir():
-            if entry.is_file():
+            if entry.is_file() or entry == self.checkpoints:
                 sync(entry)
         sync(self.path)
 

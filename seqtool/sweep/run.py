@@ -13,7 +13,7 @@ from seqtool.config.dump import dump_settings
 from seqtool.config.load import ReadConfig, read_settings
 from seqtool.errors import ConfigError, Problem, SeqtoolError, Stopped, WorkerEnded
 from seqtool.processes import cause_of_end
-from seqtool.storage.atomic import write_file
+from seqtool.storage.atomic import make_directory, write_file
 from seqtool.storage.ownership import check_not_input, check_plain
 from seqtool.sweep.database import (
     BEST,
@@ -199,7 +199,7 @@ def sweep(
     with quiet_optuna(), stop_signals() as stop:
         if options.overwrite:
             delete_sweep(job.folder, job.name, job.storage, job.heartbeat, listener.database_kept)
-        job.folder.mkdir(parents=True, exist_ok=True)
+        make_directory(job.folder)
         with study_errors(job.storage):
             study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
         keys = [dimension.key for dimension in dimensions]

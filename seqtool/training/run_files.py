@@ -29,7 +29,7 @@ SAVE_EVERY = 30.0  # seconds; several better rows within this time are written t
 class JsonLines:
     """A file with one JSON object per line.
 
-    Each line is on disk before the next is written. Numbers that are not finite are written as null.
+    Each line is in the file before the next is written. Numbers that are not finite are written as null.
     """
 
     def __init__(self, path: Path) -> None:

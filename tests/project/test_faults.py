@@ -8,12 +8,12 @@ import pytest
 import torch  # noqa: F401 - imported before any fork, so that no child has to import it
 
 from tests.benchmarks.faults.damages import damage_runs
+from tests.benchmarks.faults.failures import fail_writes, fill_disk
 from tests.benchmarks.faults.flips import flip_bytes
 from tests.benchmarks.faults.kills import kill_runs
 from tests.benchmarks.faults.readers import tag_while_saving
 from tests.benchmarks.faults.stops import stop_runs
 from tests.benchmarks.faults.trials import kill_sweeps
-from tests.benchmarks.faults.writes import fail_writes, fill_disk
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

@@ -25,7 +25,7 @@ from seqtool.data.batches import release_pages
 from seqtool.data.input_files import ProgressCallback, file_hashes
 from seqtool.data.text.reader import TextForm, find_symbols, symbol_numbers
 from seqtool.errors import DataError, ModelError, SeqtoolError
-from seqtool.storage.atomic import sync, write_file, writing
+from seqtool.storage.atomic import make_directory, sync, write_file, writing
 from seqtool.storage.plain_files import open_plain, read_object
 from seqtool.types import Array, Arrays
 
@@ -216,7 +216,7 @@ class TextCache:
             }
             return EncodedText(symbols, arrays)
         with writing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_directory(self.folder)
             _delete_abandoned(self.folder)
             return _write(self.folder / _entry_name(key), symbols, numbers, dtype)
 

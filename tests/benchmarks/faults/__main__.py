@@ -15,7 +15,8 @@ FAULTS = {
     "kills": (300, "SIGKILLs of character and tagger runs"),
     "stops": (60, "steps of a run that is stopped at every poll"),
     "signals": (100, "SIGINTs and SIGTERMs during configs/ewt.yaml"),
-    "writes": (1, "interval between the writes, fsyncs and renames that fail"),
+    "failures": (1, "interval between the writes, fsyncs and renames that fail"),
+    "writes": (200, "crashes of the computer during training; and all crashes during small saves"),
     "disk": (40, "file size limits"),
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
@@ -57,11 +58,16 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
 
         return all(_print_report(report, name) for name, report in stop_runs(folder, count).items())
     if fault == "writes":
-        from tests.benchmarks.faults.writes import fail_writes
+        from tests.benchmarks.faults.lost_writes import lose_writes, lose_writes_of_training
+
+        training = lose_writes_of_training(count, folder, seed)
+        return _print_report(training, "training:") & _print_report(lose_writes(seed=seed), "saves:")
+    if fault == "failures":
+        from tests.benchmarks.faults.failures import fail_writes
 
         return _print_report(fail_writes(folder, count))
     if fault == "disk":
-        from tests.benchmarks.faults.writes import fill_disk
+        from tests.benchmarks.faults.failures import fill_disk
 
         return _print_report(fill_disk(folder, range(0, 20_000, 20_000 // count)))
     if fault == "tags":

@@ -22,7 +22,7 @@ from typing import Any
 from unittest.mock import patch
 
 from seqtool.settings import Settings
-from seqtool.storage.atomic import old_name
+from seqtool.storage.atomic import present
 from tests.benchmarks.faults.common import (
     BUG,
     check_model,
@@ -115,7 +115,7 @@ class _FailingFile:
 def fail_writes(folder: Path, every: int = 1, first: int = 1) -> FaultReport:
     """Let each operation fail in turn, alternately in a character run and in a tagger run."""
     report, number, without_fault = FaultReport(), first, 0
-    both_tasks = [_Runs(char_run, folder / "char"), _Runs(tagger_run, folder / "tagger")]
+    both_tasks = [Runs(char_run, folder / "char"), Runs(tagger_run, folder / "tagger")]
     with counter(400, "operations") as advance:
         while without_fault < len(both_tasks):
             runs = both_tasks[number % 2]
@@ -128,7 +128,7 @@ def fail_writes(folder: Path, every: int = 1, first: int = 1) -> FaultReport:
     return report
 
 
-def _resume_with_failure(runs: _Runs, number: int) -> None:
+def _resume_with_failure(runs: Runs, number: int) -> None:
     with failing_at(number) as count:
         run(runs.settings, runs.root, resume=True)
     if count[0] < number:
@@ -137,7 +137,7 @@ def _resume_with_failure(runs: _Runs, number: int) -> None:
 
 def fill_disk(folder: Path, limits: range) -> FaultReport:
     """Limit the size of files to each number of bytes in turn."""
-    report, runs = FaultReport(), _Runs(char_run, folder)
+    report, runs = FaultReport(), Runs(char_run, folder)
     with counter(len(limits), "limits") as advance:
         for limit in limits:
             code = runs.call(partial(_resume_with_limit, runs, limit))
@@ -147,13 +147,13 @@ def fill_disk(folder: Path, limits: range) -> FaultReport:
     return report
 
 
-def _resume_with_limit(runs: _Runs, limit: int) -> None:
+def _resume_with_limit(runs: Runs, limit: int) -> None:
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     run(runs.settings, runs.root, resume=True)
 
 
-class _Runs:
+class Runs:
     """Directory with a finished run, and an interrupted run of the same name with other settings."""
 
     def __init__(self, make: Callable[..., Settings], folder: Path) -> None:
@@ -181,7 +181,7 @@ class _Runs:
             yield "a traceback" if code == BUG else f"exit code {code}"
         partial, final = self.root / "small.partial", self.root / "small"
         try:
-            check_model((final if final.exists() else old_name(final)) / "model")
+            check_model(present(final / "model"))
             if partial.exists() and newest_step(partial) < self.step:
                 yield "the checkpoint is lost"
             if not partial.exists() and differences(final, self.expected):
