@@ -39,6 +39,8 @@ class Block:
         first_line: number of `lines[0]` in the file, from 1.
         text: raw text of the sentence, or None if the file does not give it.
         comments: number of comment lines and document marks.
+        flaws: annotation that is not read as it is in the file, such as a span that cuts a token; one line
+            each, with its location.
     """
 
     lines: list[str]
@@ -49,6 +51,7 @@ class Block:
     first_line: int
     text: str | None = None
     comments: int = 0
+    flaws: tuple[str, ...] = ()
 
     @property
     def place(self) -> str:

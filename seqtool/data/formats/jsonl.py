@@ -1,7 +1,7 @@
-"""JSON lines: one object per line is one sentence. Read and relabel such files.
+"""JSON lines: one object per line is one sentence. Read and relabel such files, and arrays of such objects.
 
-A field is set by replacing the bytes of its value and no others, so numbers, spaces and the order of fields
-are kept.
+The labels are a list of names or of numbers, or spans of characters (`json_spans.py`). A field is set by
+replacing the bytes of its value and no others, so numbers, spaces and the order of fields are kept.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_end
+from seqtool.data.formats.json_array import begins_array, is_array, object_range, pieces
+from seqtool.data.formats.json_spans import Record, read_record, written_spans
 from seqtool.errors import DataError
 from seqtool.storage.plain_files import refuse_constant
 from seqtool.types import Json
@@ -20,6 +22,7 @@ from seqtool.types import Json
 SURROGATE = re.compile("[\ud800-\udfff]")
 SPACE = re.compile(r"[ \t\r\n]*")
 CONSTANT = re.compile(r'"(?:[^"\\]|\\.)*"|(-?Infinity|NaN)')  # a string, or a constant outside strings
+NAMES_HINT = "`data.label_names` lists the names from number 0 on"
 DECODER = json.JSONDecoder()
 
 
@@ -32,6 +35,9 @@ class JsonlFormat:
             white space.
         label_key: field with the list of labels; an object without it has no labels.
         empty_tokens: refuse an empty token, or read it as `_`.
+        names: names of labels that are integers, by their number.
+        span_keys: form of the spans if the label field has spans of characters of the text, see
+            `json_spans.span_keys`; None if it has a list of labels.
     """
 
     format_name: ClassVar[FormatName] = "jsonl"
@@ -39,13 +45,17 @@ class JsonlFormat:
     text_key: str = "tokens"
     label_key: str = "labels"
     empty_tokens: EmptyTokens = "refuse"
+    names: tuple[str, ...] = ()
+    span_keys: tuple[str, ...] | None = None
 
     def describe(self) -> str:
         """Return the fields of tokens and labels in one line."""
-        return f"tokens: field {self.text_key!r}; label: field {self.label_key!r}"
+        kind = ", spans of characters" if self.span_keys is not None else ""
+        kind = f", numbers of {len(self.names)} names" if self.names else kind
+        return f"tokens: field {self.text_key!r}; label: field {self.label_key!r}{kind}"
 
     def read(self, lines: Iterable[str], name: str) -> Iterator[Block]:
-        """Yield one block for each line; a blank line is a block without tokens.
+        """Yield one block for each object; a blank line is a block without tokens.
 
         Raises:
             DataError: a line is not JSON (with the column) or not an object, or a field has another type.
@@ -54,18 +64,25 @@ class JsonlFormat:
             yield self.block(raw, name, number)
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
-        """Yield each line with its number."""
-        return ((number, [line]) for number, line in enumerate(lines, 1))
+        """Yield each line with its number; of an array, each object with the number of its first line."""
+        found, all_lines = is_array(lines)
+        if found:
+            return pieces(all_lines)
+        return ((number, [line]) for number, line in enumerate(all_lines, 1))
 
     def block(self, raw: list[str], name: str, first: int) -> Block:
         """Read one block from its line; raises the errors of `read`."""
-        content = raw[0].removeprefix(BOM) if first == 1 else raw[0]
-        if is_blank(content):
+        text = raw[0] if len(raw) == 1 else "".join(raw)
+        start, stop = _object_range(text)
+        if start == stop:
             return Block(raw, [], None, [], name, first)
-        return self._record_block(raw, parse(content, name, first), name, first)
+        skipped = text.count("\n", 0, start)
+        return self._record_block(raw, parse(text[start:stop], name, first + skipped), name, first, skipped)
 
-    def _record_block(self, raw: list[str], record: Json, name: str, number: int) -> Block:
-        place = f"{name}:{number}"
+    def _record_block(self, raw: list[str], record: Json, name: str, first: int, skipped: int) -> Block:
+        place = f"{name}:{first + skipped}"
+        if self.span_keys is not None:
+            return self._span_block(record, Block(raw, [], None, [], name, first), skipped, place)
         if self.text_key not in record:
             found = ", ".join(repr(key) for key in record) or "no field at all"
             message = f"expected a field {self.text_key!r}, found {found}"
@@ -80,15 +97,43 @@ class JsonlFormat:
             message = f"expected a label, found an empty one for token {labels.index('') + 1}"
             raise DataError(message, place=place)
         text = value if isinstance(value, str) else None
-        return Block(raw, tokens, labels, [0] * len(tokens), name, number, text)
+        return Block(raw, tokens, labels, [skipped] * len(tokens), name, first, text)
+
+    def _span_block(self, record: Record, empty: Block, skipped: int, place: str) -> Block:
+        text = self._text(record, place)
+        spans = record.get(self.label_key)
+        read = read_record(text, record, spans, place)
+        tokens = [token.form for token in read.tokens]
+        labels = None if self.label_key not in record else read.labels
+        lines = [skipped] * len(tokens)
+        return replace(empty, tokens=tokens, labels=labels, token_lines=lines, text=text, flaws=read.flaws)
+
+    def _text(self, record: Record, place: str) -> str:
+        value = record.get(self.text_key)
+        if isinstance(value, str):
+            return value
+        found = ", ".join(repr(key) for key in record) or "no field at all"
+        message = f"expected a text in the field {self.text_key!r}, found {found}"
+        raise DataError(message, place=place, hint="`data.text_key` names the field of the text")
 
     def _read_labels(self, value: object, count: int, place: str) -> list[str]:
-        labels = _strings(value, self.label_key, place)
+        labels = [label.strip() for label in _strings(self._named(value, place), self.label_key, place)]
         if len(labels) != count:
             message = f"expected a label for each of the {count} tokens, found {len(labels)}"
             hint = f"{self.text_key!r} and {self.label_key!r} must have the same length"
             raise DataError(message, place=place, hint=hint)
         return labels
+
+    def _named(self, value: object, place: str) -> object:
+        """Return a list of labels with names in place of numbers, if the numbers have names."""
+        count = len(self.names)
+        if not count or not isinstance(value, list):
+            return value
+        for item in value:
+            if isinstance(item, int) and not 0 <= item < count:
+                message = f"expected a label number below {count}, found {item} in {self.label_key!r}"
+                raise DataError(message, place=place, hint=NAMES_HINT)
+        return [self.names[item] if isinstance(item, int) else item for item in value]
 
     def _repair(self, tokens: list[str], place: str) -> list[str]:
         if self.empty_tokens == "repair":
@@ -101,16 +146,51 @@ class JsonlFormat:
 
         The labels go into their field or into the [token, label] pairs; a missing field is appended.
         """
-        if list(labels) == (block.labels or []) or is_blank(block.lines[0]):
+        if list(labels) == (block.labels or []):
             return list(block.lines)
-        record = parse(block.lines[0].removeprefix(BOM), block.name, block.first_line)
+        text = "".join(block.lines)
+        start, stop = _object_range(text)
+        if start == stop:
+            return list(block.lines)
+        place = f"{block.name}:{block.first_line + text.count(chr(10), 0, start)}"
+        record = parse(text[start:stop], block.name, block.first_line)
+        fields = self._new_fields(record, block, labels, place)
+        return [text[:start] + set_fields(text[start:stop], fields) + text[stop:]]
+
+    def _new_fields(
+        self, record: Record, block: Block, labels: Sequence[str], place: str
+    ) -> Mapping[str, object]:
+        """Return the label field with its new value, or the field of the [token, label] pairs."""
+        if self.span_keys is not None:
+            old = read_record(block.text or "", record, record.get(self.label_key), place)
+            return {self.label_key: written_spans(old, labels, self.span_keys, record)}
         if block.labels is not None and self.label_key not in record:
-            pairs = [[token, label] for (token, _), label in zip(record[self.text_key], labels, strict=True)]
-            return [set_fields(block.lines[0], {self.text_key: pairs})]
-        return [set_fields(block.lines[0], {self.label_key: list(labels)})]
+            old_pairs = record[self.text_key]
+            assert isinstance(old_pairs, list)
+            pairs = [[token, label] for (token, _), label in zip(old_pairs, labels, strict=True)]
+            return {self.text_key: pairs}
+        value = record.get(self.label_key)
+        if not self.names or (isinstance(value, list) and any(isinstance(item, str) for item in value)):
+            return {self.label_key: list(labels)}
+        unknown = next((label for label in labels if label not in self.names), None)
+        if unknown is not None:
+            message = f"expected a label among the {len(self.names)} names of the numbers, found {unknown!r}"
+            raise DataError(message, place=place, hint=NAMES_HINT)
+        return {self.label_key: [self.names.index(label) for label in labels]}
 
 
 # --- reading ------------------------------------------------------------------------------------------------
+
+
+def _object_range(text: str) -> tuple[int, int]:
+    """Return start and end of the object in a line or in a piece of an array; equal if there is none."""
+    start = 1 if text.startswith(BOM) else 0
+    if is_blank(text[start:]):
+        return start, start
+    begin = text[start:].lstrip(" \t\r\n")
+    if begin[0] not in "[,]" or (begin[0] == "[" and not begins_array(begin.partition("\n")[0])):
+        return start, len(text.rstrip("\r\n"))
+    return object_range(text)
 
 
 def parse(content: str, name: str, number: int) -> Json:
@@ -125,7 +205,7 @@ def parse(content: str, name: str, number: int) -> Json:
     except json.JSONDecodeError as error:
         raise DataError(
             f"expected a JSON object, found text that is not JSON ({error.msg})",
-            place=f"{place}:{error.colno}",
+            place=f"{name}:{number + error.lineno - 1}:{error.colno}",
             hint="each line holds one whole JSON object; `data.format` sets the format of a file",
         ) from None
     except ValueError:
@@ -161,7 +241,7 @@ def _strings(value: object, key: str, place: str) -> list[str]:
     for item in value:
         if not isinstance(item, str):
             message = f"expected a list of strings in {key!r}, found {_type_name(item)} in it"
-            hint = "tokens and labels are strings; replace label numbers with label names"
+            hint = "tokens and labels are strings; `data.label_names: [O, B-PER]` gives the names of numbers"
             raise DataError(message, place=place, hint=hint)
     return value
 

@@ -1,0 +1,259 @@
+"""Fields of JSON lines: detection of the tokens or the text, and of the labels.
+
+The label field has a list of strings or of integers, one for each token, or spans of characters of a text. If
+several fields fit, the one whose labels the model knows is chosen, then the one that the settings name, then
+span labels, then usual names; the others are named in a doubt. Names of integers come from the settings, from
+the record, or from the file `dataset_info.json` that Hugging Face datasets have beside the data.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from seqtool.data.formats.json_spans import Record, SpanKeys, span_keys
+from seqtool.errors import DataError, SeqtoolError
+from seqtool.settings import TaggerData
+from seqtool.spans import spans_of
+from seqtool.storage.plain_files import read_plain
+
+MOST_RECORDS = 2000  # records that a choice is made from
+TOKEN_FIELDS = ("tokens", "words", "forms", "sentence", "text", "data", "content")
+LABEL_FIELDS = ("labels", "label", "ner_tags", "tags", "entities", "spans", "upos", "pos_tags", "pos", "ner")
+INFO_FILES = ("dataset_info.json", "dataset_infos.json")
+INFO_LIMIT = 1 << 24  # bytes of such a file
+MOST_NAMES = 100_000
+Value = tuple[str, ...]  # labels of a field in one record
+
+
+@dataclass(frozen=True)
+class JsonFields:
+    """Fields of a file of JSON lines.
+
+    Attributes:
+        text_key: field of the tokens, or of the text that spans refer to.
+        label_key: field of the labels.
+        names: names of labels that are integers.
+        span_keys: form of spans, see `json_spans.span_keys`; None for lists of labels.
+        doubts: other fields that fit, and what is missing; one line each.
+    """
+
+    text_key: str
+    label_key: str
+    names: tuple[str, ...] = ()
+    span_keys: SpanKeys | None = None
+    doubts: tuple[str, ...] = ()
+
+
+@dataclass
+class _Candidate:
+    """Label field and its content in the records so far."""
+
+    labels: set[str] = field(default_factory=set)
+    numbers: set[int] = field(default_factory=set)
+    keys: SpanKeys | None = None
+    fits: bool = True
+    values: int = 0  # records in which the field is not empty
+
+    @property
+    def marks_spans(self) -> bool:
+        """True for character spans, and for labels with B- and I-."""
+        return self.keys is not None or any(spans_of([label]) for label in self.labels)
+
+
+def find_fields(
+    records: Iterable[Record],
+    data: TaggerData,
+    path: str = "",
+    known: Collection[str] = (),
+) -> JsonFields:
+    """Return the fields of tokens and labels.
+
+    Args:
+        records: objects of the file; the first 2,000 are read.
+        data: settings: `text_key`, `label_key` and `label_names`.
+        path: path of the file, beside which names of integers are looked up; empty for a pipe.
+        known: labels of the model, if there is one.
+    """
+    sample = list(islice(records, MOST_RECORDS))
+    first: Record = next((record for record in sample if record), {})
+    candidates = _candidates(sample)
+    names = {key: _names(key, item.numbers, first, data, path) for key, item in candidates.items()}
+    usable = {
+        key: item
+        for key, item in candidates.items()
+        if item.fits and item.values and (not item.numbers or names[key])
+    }
+    label = _choose_label(usable, names, data, known)
+    if label is None:
+        chosen = data.label_key if data.label_key in first else next(iter(candidates), data.label_key)
+        chosen = next((key for key, item in candidates.items() if item.numbers), chosen)
+        numbered = chosen in candidates and bool(candidates[chosen].numbers)
+        doubt = f"{chosen!r} has label numbers without names: `data.label_names` lists them"
+        return JsonFields(_text_key(first, data, False), chosen, doubts=(doubt,) if numbered else ())
+    keys = usable[label].keys
+    others = sorted(key for key in usable if key != label)
+    tokens = _choose_tokens(usable, data) if keys is None else None
+    text = tokens or _text_key(first, data, keys is not None)
+    others = [key for key in others if key not in (text, *TOKEN_FIELDS)]
+    doubts = _other_fields(label, others) if label != data.label_key and not known else ()
+    return JsonFields(text, label, names[label] if usable[label].numbers else (), keys, doubts)
+
+
+def _other_fields(label: str, others: Sequence[str]) -> tuple[str, ...]:
+    if not others:
+        return ()
+    fields = ", ".join(map(repr, others))
+    return (f"labels are read from {label!r}; {fields} would fit, too: `data.label_key` names the field",)
+
+
+# --- candidates ---------------------------------------------------------------------------------------------
+
+
+def _candidates(records: Sequence[Record]) -> dict[str, _Candidate]:
+    found: dict[str, _Candidate] = {}
+    for record in records:
+        lengths = _token_counts(record)
+        for key, value in record.items():
+            if isinstance(value, list) and value:
+                _add(found.setdefault(key, _Candidate()), value, lengths - {(key, len(value))})
+    return {key: item for key, item in found.items() if item.fits}
+
+
+def _token_counts(record: Record) -> set[tuple[str, int]]:
+    """Return each field of the record that may have the tokens, with the number of its tokens."""
+    counts: set[tuple[str, int]] = set()
+    for key, value in record.items():
+        if isinstance(value, str):
+            counts.add((key, len(value.split())))
+        elif isinstance(value, list) and all(isinstance(item, str | Mapping) for item in value):
+            counts.add((key, len(value)))
+    return counts
+
+
+def _add(candidate: _Candidate, value: list[Any], lengths: Collection[tuple[str, int]]) -> None:
+    """Add the value of a record: a list of strings or of integers, one for each token, or spans."""
+    candidate.values += 1
+    aligned = any(count == len(value) for _, count in lengths)
+    if aligned and all(isinstance(item, str) for item in value):
+        candidate.labels.update(item.strip() for item in value[:MOST_NAMES])
+    elif aligned and all(isinstance(item, int) and not isinstance(item, bool) for item in value):
+        candidate.numbers.update(value)
+    elif (keys := span_keys(value[0])) is not None and all(span_keys(item) == keys for item in value):
+        candidate.keys = keys
+        candidate.labels.update(_span_labels(value, keys))
+    else:
+        candidate.fits = False
+    kinds = (
+        bool(candidate.labels) and candidate.keys is None,
+        bool(candidate.numbers),
+        candidate.keys is not None,
+    )
+    candidate.fits = candidate.fits and sum(kinds) == 1
+
+
+def _span_labels(value: list[Any], keys: SpanKeys) -> set[str]:
+    labels = [item[2] if not keys else item[keys[2]] for item in value]
+    return {f"{prefix}-{label}" for label in labels if isinstance(label, str) for prefix in "BI"}
+
+
+def _choose_label(
+    usable: Mapping[str, _Candidate],
+    names: Mapping[str, tuple[str, ...]],
+    data: TaggerData,
+    known: Collection[str],
+) -> str | None:
+    """Return the best label field, or None without any."""
+    tokens = _choose_tokens(usable, data)
+    choices = [key for key in usable if key != tokens or key == data.label_key]
+    if data.label_key in choices and (data.label_key != "labels" or not known):
+        return data.label_key
+
+    def rank(key: str) -> tuple[float, bool, bool, bool, int]:
+        item = usable[key]
+        labels = {names[key][number] for number in item.numbers} if item.numbers else item.labels
+        share = len(labels & set(known)) / len(labels) if labels and known else 0.0
+        usual = LABEL_FIELDS.index(key) if key in LABEL_FIELDS else len(LABEL_FIELDS)
+        marked = item.marks_spans or any(spans_of([label]) for label in labels)
+        return share, key == data.label_key, item.keys is None and marked, marked, -usual
+
+    return max(choices, key=rank, default=None)
+
+
+def _choose_tokens(usable: Mapping[str, _Candidate], data: TaggerData) -> str | None:
+    """Return the field of the tokens among lists of strings: a usual name, or the first list."""
+    lists = [
+        key for key, item in usable.items() if item.labels and item.keys is None and key != data.label_key
+    ]
+    others = lists if len(lists) > 1 or data.label_key in usable else []
+    return next((key for key in (data.text_key, *TOKEN_FIELDS, *others) if key in lists), None)
+
+
+def _text_key(first: Record, data: TaggerData, of_spans: bool) -> str:
+    """Return the field of the tokens; for spans, the field of the text."""
+    texts = [key for key, value in first.items() if isinstance(value, str)]
+    lists = [key for key, value in first.items() if isinstance(value, list)]
+    fields = [*texts, *lists] if of_spans else [*lists, *texts]
+    if of_spans and isinstance(first.get(data.text_key), list):
+        fields = texts  # positions refer to the text, also if the record has tokens
+    usual = sorted(TOKEN_FIELDS, key=lambda key: isinstance(first.get(key), str) != of_spans)
+    return next((key for key in (data.text_key, *usual) if key in fields), data.text_key)
+
+
+# --- names of integers --------------------------------------------------------------------------------------
+
+
+def _names(key: str, numbers: Collection[int], first: Record, data: TaggerData, path: str) -> tuple[str, ...]:
+    """Return the names of the numbers in a field; nothing if there are none for all of them."""
+    if not numbers:
+        return ()
+    beside = (_read_info(Path(path).parent / name) for name in INFO_FILES) if path else ()
+    for names in (data.label_names, _own_names(first, key), *(_listed_names(info, key) for info in beside)):
+        if names and min(numbers) >= 0 and max(numbers) < len(names):
+            return names
+    return ()
+
+
+def _own_names(record: Record, key: str) -> tuple[str, ...]:
+    """Return the names that a record has for a field of its own: `names`, `label_names` or `KEY_names`."""
+    for name in (f"{key}_names", "label_names", "names"):
+        if names := _strings(record.get(name)):
+            return names
+    features = record.get("features")
+    return _listed_names(features, key) if isinstance(features, dict) else ()
+
+
+def _listed_names(value: object, key: str) -> tuple[str, ...]:
+    """Return the list `names` below the field `key` in a description of a dataset."""
+    pending: list[tuple[object, bool]] = [(value, False)]
+    while pending:
+        item, below = pending.pop()
+        if isinstance(item, dict):
+            if below and (names := _strings(item.get("names"))):
+                return names
+            pending.extend((inner, below or name == key) for name, inner in item.items())
+    return ()
+
+
+def _strings(value: object) -> tuple[str, ...]:
+    if (
+        isinstance(value, list)
+        and 0 < len(value) <= MOST_NAMES
+        and all(isinstance(item, str) for item in value)
+    ):
+        return tuple(item.strip() for item in value)
+    return ()
+
+
+def _read_info(path: Path) -> object:
+    """Return the content of a description of a dataset; None if there is none that can be read."""
+    if not path.is_file():
+        return None
+    try:
+        return json.loads(bytes(read_plain(path, INFO_LIMIT)))
+    except (OSError, ValueError, RecursionError, DataError, SeqtoolError):
+        return None
