@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.data.formats.json_fields import JsonFields, find_fields
+from seqtool.data.formats.json_layout import JsonFields, find_fields
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.settings import TaggerData
 from seqtool.types import Json
