@@ -16,6 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_blocks, split_end
 from seqtool.errors import DataError
+from seqtool.spans import OUTSIDE, spans_of
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 LABELS = ("upos", "xpos", "feats", "deprel")
@@ -43,6 +44,7 @@ class ConlluFormat:
         label: `upos`, `xpos`, `feats`, `deprel`, or `misc:Key`.
         tokens: syntactic words, or surface tokens.
         empty_tokens: refuse an empty form, or read it as `_`.
+        missing: label of a word whose MISC column lacks the key; writing it removes the key.
     """
 
     format_name: ClassVar[FormatName] = "conllu"
@@ -50,6 +52,7 @@ class ConlluFormat:
     label: str = "upos"
     tokens: Literal["words", "surface"] = "words"
     empty_tokens: EmptyTokens = "refuse"
+    missing: str = "_"
 
     @property
     def column(self) -> int:
@@ -91,7 +94,8 @@ class ConlluFormat:
             cells = line.split("\t")
             if len(cells) == len(COLUMNS) and cells[0] == str(len(tokens) + 1):  # a word, as almost all lines
                 tokens.append(cells[1] or self._empty_form(f"{name}:{first + index}"))
-                labels.append((cells[column] if column != MISC else self._misc_label(cells[MISC])) or "_")
+                label = cells[column].strip() if column != MISC else self._misc_label(cells[MISC])
+                labels.append(label or "_")
                 token_lines.append(index)
             elif line.startswith("#"):
                 comments.append(line)
@@ -131,7 +135,7 @@ class ConlluFormat:
 
     def _misc_label(self, misc: str) -> str:
         pairs = (item.partition("=") for item in misc.rstrip("\r\n").split("|"))
-        return next((value for key, _, value in pairs if key == self.key), "_")
+        return next((value.strip() for key, _, value in pairs if key == self.key), self.missing)
 
     def fill(self, block: Block, labels: Sequence[str]) -> list[str]:
         """Return the lines of a block with new labels in their column or MISC key, and no other byte changed.
@@ -164,7 +168,9 @@ class ConlluFormat:
     def _with_label(self, line: str, label: str) -> str:
         content, end = split_end(line)
         cells = content.split("\t")
-        cells[self.column] = _set_key(cells[MISC], self.key, label) if self.column == MISC else label
+        if self.column == MISC:
+            label = _set_key(cells[MISC], self.key, "_" if label == self.missing else label)
+        cells[self.column] = label
         return "\t".join(cells) + end
 
 
@@ -183,6 +189,27 @@ def find_label(label: str, place: str = "") -> str:
         message = f"expected a label among {', '.join(LABELS)} and misc:Key, found {label!r}"
         raise DataError(message, place=place, hint="`misc:Key` takes a key of the MISC column")
     return name
+
+
+def find_missing(text: Iterable[str], label: str) -> str:
+    """Return the label of words that lack the MISC key: `O` if the others have span labels, else `_`.
+
+    Args:
+        text: pieces of the file that end with a line.
+        label: label of the format, such as `misc:NE`.
+    """
+    if not label.startswith("misc:"):
+        return "_"
+    values = re.compile(rf"[|\t]{re.escape(label[5:])}=([^|\t\r\n]*)")
+    has_spans = False
+    for piece in text:
+        for match in values.finditer(piece):
+            value = match[1].strip()
+            if value not in ("", "_", OUTSIDE):
+                if not spans_of([value]):
+                    return "_"
+                has_spans = True
+    return OUTSIDE if has_spans else "_"
 
 
 # --- word numbers and `n-m` lines ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.formats.blocks import Block
-from seqtool.data.formats.conllu import ConlluFormat, find_label
+from seqtool.data.formats.conllu import ConlluFormat, find_label, find_missing
 from seqtool.errors import DataError
 
 FRENCH = """\
@@ -179,3 +179,53 @@ def test_surface_labels_are_written_to_their_words(spans: list[tuple[int, str]],
     assert again.labels == new
     (words,) = ConlluFormat().read(file_format.fill(block, new), "f")
     assert words.labels == [part for label in new for part in label.split("+")]
+
+
+def _word(number: int, form: str, misc: str, upos: str = "X") -> str:
+    return f"{number}\t{form}\t_\t{upos}\t_\t_\t0\troot\t_\t{misc}\n"
+
+
+@pytest.mark.parametrize(
+    ("miscs", "missing"),
+    [
+        (["NE=B-PER", "SpaceAfter=No"], "O"),
+        (["SpaceAfter=No|NE=B-PER", "_"], "O"),
+        (["NE=B-PER|X=1", "NE=O"], "O"),
+        (["NE=PER", "_"], "_"),
+        (["NE=B-PER", "NE=PER"], "_"),
+        (["ONE=B-PER", "_"], "_"),
+        (["_", "_"], "_"),
+    ],
+    ids=["BIO", "second key", "explicit O", "names", "mixed", "other key", "none"],
+)
+def test_a_missing_key_is_outside_if_the_others_are_span_labels(miscs: list[str], missing: str) -> None:
+    lines = [_word(number, "a", misc) for number, misc in enumerate(miscs, 1)]
+    assert find_missing(["".join(lines)], "misc:NE") == missing
+    file_format = ConlluFormat("misc:NE", missing=missing)
+    (block,) = file_format.read(lines, "f")
+    absent = ["NE=" not in misc or "ONE=" in misc for misc in miscs]
+    assert [label == missing for label in block.labels or []][1] == absent[1] or "NE=O" in miscs
+    assert file_format.fill(block, block.labels or []) == lines
+
+
+def test_writing_the_missing_label_removes_the_key() -> None:
+    file_format = ConlluFormat("misc:NE", missing="O")
+    (block,) = file_format.read(
+        [_word(1, "a", "NE=B-PER|X=1"), _word(2, "b", "X=2"), _word(3, "c", "_")], "f"
+    )
+    assert block.labels == ["B-PER", "O", "O"]
+    assert file_format.fill(block, ["O", "B-LOC", "O"]) == [
+        _word(1, "a", "X=1"),
+        _word(2, "b", "X=2|NE=B-LOC"),
+        _word(3, "c", "_"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("label", "line"), [("upos", _word(1, "a", "_", "X ")), ("misc:NE", _word(1, "a", "NE=X "))]
+)
+def test_blanks_around_labels_are_not_part_of_them(label: str, line: str) -> None:
+    file_format = ConlluFormat(label)
+    (block,) = file_format.read([line], "f")
+    assert block.labels == ["X"]
+    assert file_format.fill(block, ["X"]) == [line]
