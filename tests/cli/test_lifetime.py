@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.faults.commands import Command
-from tests.benchmarks.faults.lifetime import SIGNALS, WAITING_TAG, Marked, end_of
+from tests.benchmarks.faults.lifetime import LONG_SWEEP, SIGNALS, WAITING_TAG, Marked, end_of
 from tests.support.shell import seqtool
+from tests.support.small_runs import text_file
 from tests.support.stored_models import store_tagger
 
 LIMIT = 60.0  # seconds; a worker that outlives its command does so forever
@@ -26,6 +27,12 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+CHAR = """
+task: char
+data: {text: text.txt}
+model: {hidden_size: 8}
+training: {eval_every: 10, batch_size: 4, window: 16, threads: 1, device: cpu}
+"""
 Started = Callable[[Command], Marked]
 
 
@@ -72,6 +79,32 @@ def test_paused_worker_ends_on_ctrl_c(started: Started) -> None:
     marked = waiting(started)
     os.kill(marked.workers()[-1], signal.SIGSTOP)
     assert end_of(marked, signal.SIGINT, LIMIT)[0] == ""
+
+
+# --- sweep ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_no_worker_of_a_sweep_outlives_a_signal_to_its_parent(
+    number: signal.Signals, workers: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("optuna")
+    text_file(tmp_path)
+    (tmp_path / "char.yaml").write_text(CHAR)
+    (tmp_path / "space.yaml").write_text("training.lr: [0.01, 0.02]\n")
+    marked = Marked(Command((*LONG_SWEEP.arguments, "--workers", workers)), tmp_path)
+    rows, trials = "runs/search/trial-*.partial/metrics.jsonl", int(workers)
+    marked.wait_for(lambda: marked.process.poll() is not None or len(list(tmp_path.glob(rows))) == trials)
+    assert end_of(marked, number, LIMIT)[0] == ""
+    ends = number in (signal.SIGQUIT, signal.SIGKILL)  # without a message of seqtool
+    assert marked.process.returncode == (-number if ends else 128 + number)
+    assert ("the same command resumes this sweep" in marked.stderr) is not ends
+    assert len(list(tmp_path.glob("runs/search/trial-*.partial/checkpoints/*/state.json"))) == trials
+    marked.kill()
+
+
+# --- death of a worker --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV], ids=lambda n: n.name)

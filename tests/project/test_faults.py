@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 import torch  # noqa: F401 - imported before any fork, so that no child has to import it
 
+from tests.benchmarks.faults.commands import Command
 from tests.benchmarks.faults.damages import damage_runs
 from tests.benchmarks.faults.failures import fail_writes, fill_disk
 from tests.benchmarks.faults.flips import flip_bytes
 from tests.benchmarks.faults.kills import kill_runs
+from tests.benchmarks.faults.lifetime import WAITING_TAG, signal_commands
 from tests.benchmarks.faults.readers import tag_while_saving
 from tests.benchmarks.faults.stops import stop_runs
+from tests.benchmarks.faults.streams import fail_streams
 from tests.benchmarks.faults.trials import kill_sweeps
+from tests.benchmarks.faults.workers import Faults, disturb_workers
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -46,6 +50,23 @@ def test_every_damage_is_detected(tmp_path: Path) -> None:
 def test_damaged_files_end_in_no_traceback(tmp_path: Path) -> None:
     report = damage_runs(8, tmp_path, commands=1)
     assert report.passed and report.commands == 8, report
+
+
+def test_no_process_outlives_a_signal(tmp_path: Path) -> None:
+    commands = [WAITING_TAG, *(Command((word,)) for word in ("runs", "--help"))]
+    report = signal_commands(5, tmp_path, longest=1.0, commands=commands, limit=60.0)
+    assert report.passed and report.signals == 5, report
+
+
+def test_failed_streams_end_as_documented(tmp_path: Path) -> None:
+    commands = [Command(("runs",)), Command(("init", "tagger", "train.conll", "--dev", "dev.conll"))]
+    report = fail_streams(6, tmp_path, commands)
+    assert report.passed and report.faults == 6, report
+
+
+def test_killed_and_paused_workers_lose_nothing(tmp_path: Path) -> None:
+    report = disturb_workers(Faults(1, 0, 0), Faults(1, 0, 1), tmp_path, lines=5_000)
+    assert report.passed and report.kills.total() == 1 and report.pauses.total() == 2, report
 
 
 def test_killed_sweeps_lose_no_trial(tmp_path: Path) -> None:

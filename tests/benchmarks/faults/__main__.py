@@ -21,7 +21,8 @@ FAULTS = {
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
     "lifetime": (200, "signals to the process of each command alone"),
-    "streams": (160, "commands with a full or closed stdout or stderr"),
+    "streams": (170, "commands with a full or closed stdout or stderr"),
+    "workers": (300, "SIGKILLs of workers of tag and sweep, and of training; a third as many pauses"),
     "trials": (
         1,
         "interval between the writes to the database of a sweep before which it is killed",
@@ -86,6 +87,10 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
         from tests.benchmarks.faults.streams import fail_streams
 
         return _print_report(fail_streams(count, folder))
+    if fault == "workers":
+        from tests.benchmarks.faults.workers import Faults, disturb_workers
+
+        return _print_report(disturb_workers(Faults.share(count), Faults.share(count // 3), folder, seed))
     if fault == "trials":
         from tests.benchmarks.faults.trials import kill_sweeps
 

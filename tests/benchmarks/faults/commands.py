@@ -95,7 +95,9 @@ HEAVY = tuple(
             "report text",
             "export words --to onnx --out words.onnx",
             "export text --dtype float16",
+            "init char text.txt",
             "init char text.txt --json",
+            "init tagger train.conll --dev dev.conll",
             "config show tagger.yaml",
         ),
     )
@@ -109,8 +111,12 @@ TRAINING = (
 )
 
 
-def prepare(folder: Path) -> Path:
-    """Write data, configs and runs for all commands; return their folder."""
+def prepare(folder: Path, long_lines: int = 50_000) -> Path:
+    """Write data, configs and runs for all commands; return their folder.
+
+    Args:
+        long_lines: number of lines of the long text.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name, settings in (
         ("text", char_run(folder, max_steps=STEPS)),
@@ -123,7 +129,7 @@ def prepare(folder: Path) -> Path:
     store_character_model(folder / "runs/other")
     (folder / "space.yaml").write_text("training.lr: [0.01, 0.02]\n")
     draw = random.Random(1)
-    lines = (" ".join(draw.choice(WORDS) for _ in range(9)) + "\n" for _ in range(50_000))
+    lines = (" ".join(draw.choice(WORDS) for _ in range(9)) + "\n" for _ in range(long_lines))
     (folder / "long.txt").write_text("".join(lines))
     return folder
 

@@ -14,6 +14,7 @@ import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 import traceback
 from collections import Counter
@@ -28,7 +29,7 @@ from seqtool.errors import Stopped
 from seqtool.settings import CharData, CharModel, CharSettings, Settings
 from seqtool.storage.verified_directory import MANIFEST, canonical_json
 from tests.benchmarks.faults.common import counter
-from tests.support.shell import seqtool_in_process
+from tests.support.shell import seqtool, seqtool_in_process
 from tests.support.small_runs import TRAINING, StopAt, char_run, run, stopping, tagger_run
 
 MEMORY = 6 << 30  # bytes of address space that a command may add
@@ -75,6 +76,15 @@ ALL_COMMANDS = (
     ("sample", "--length", "5"),
     ("predict", "ab"),
 )
+SWEEP = ("sweep", "text.yaml", "--space", "space.yaml", "--sampler", "grid", "--name", "search")
+SWEEP_COMMANDS = (
+    SWEEP,
+    (*SWEEP, "--overwrite"),
+    ("config", "show", "runs/search/best.yaml"),
+    ("train-char", "runs/search/best.yaml", "--name", "next", "--set", "training.max_steps=1"),
+    ("runs",),
+    ("runs", "rm", "search", "--yes"),
+)
 OF_RUN = {"text": CHAR_COMMANDS, "pairs": PAIR_COMMANDS, "tagger": TAGGER_COMMANDS}
 
 
@@ -102,7 +112,7 @@ def damage_runs(count: int, folder: Path, seed: int = 1, commands: int | None = 
         commands: number of random commands for each damage; None for all commands that read the file.
     """
     pristine = folder / "pristine"
-    make_runs(pristine)
+    make_runs(pristine, with_sweep=commands is None)
     draw, report = random.Random(seed), DamageReport()
     with counter(count, "damages") as advance, limited_memory():
         for number in range(count):
@@ -125,7 +135,7 @@ def damage_runs(count: int, folder: Path, seed: int = 1, commands: int | None = 
     return report
 
 
-def make_runs(folder: Path) -> None:
+def make_runs(folder: Path, *, with_sweep: bool = False) -> None:
     """Train a text model, a model of pairs and a tagger, and interrupt a run of each task."""
     folder.mkdir(parents=True)
     pairs = CharData(pairs=(("ab", "ba"), ("ba", "ab")))
@@ -136,17 +146,21 @@ def make_runs(folder: Path) -> None:
     }
     for name, one in settings.items():
         run(replace(one, name=name), folder / "runs")
-        (folder / f"{name}.yaml").write_text(dump_settings(replace(one, name=name), folder / f"{name}.yaml"))
+        (folder / f"{name}.yaml").write_text(dump_settings(replace(one, name=name), folder))
     for name in ("text", "tagger"):
         cut = replace(settings[name], name=f"{name}-cut")
-        (folder / f"{name}-cut.yaml").write_text(dump_settings(cut, folder / f"{name}-cut.yaml"))
+        (folder / f"{name}-cut.yaml").write_text(dump_settings(cut, folder))
         with suppress(Stopped), stopping(StopAt(9)):
             run(cut, folder / "runs")
+    (folder / "space.yaml").write_text("training.lr: [0.01, 0.02]\n")
+    if with_sweep:
+        assert seqtool(*SWEEP, cwd=folder).code == 0
 
 
 def readable_files(root: Path) -> list[Path]:
-    """Return the files that a command reads."""
-    return sorted(path for path in root.rglob("*") if path.is_file() and path.name != "lock")
+    """Return the files that a command reads. The trials of a sweep are runs like others."""
+    files = (path for path in root.rglob("*") if path.is_file() and path.name != "lock")
+    return sorted(path for path in files if not path.relative_to(root).match("search/trial-*/**/*"))
 
 
 def commands_for(name: str) -> list[tuple[str, ...]]:
@@ -154,6 +168,8 @@ def commands_for(name: str) -> list[tuple[str, ...]]:
     if name.endswith("-cut.partial"):
         task = "char" if name.startswith("text") else "tagger"
         return [(f"train-{task}", "{config}", "--resume", "--json"), ("runs",), ("runs", "--json")]
+    if name == "search":
+        return list(SWEEP_COMMANDS)
     if name == ".cache":
         return [
             ("evaluate", "text"),
@@ -174,7 +190,8 @@ def call(command: tuple[str, ...], name: str, here: Path, report: DamageReport) 
     report.commands += 1
     try:
         with alarm(SECONDS):
-            done = seqtool_in_process(*words, cwd=here)
+            # Workers of a sweep write to the stderr of their process, so that it is another one.
+            done = (seqtool if command[0] == "sweep" else seqtool_in_process)(*words, cwd=here)
     except BaseException as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         where = f"{Path(last.filename).name}:{last.lineno} in {last.name}"
@@ -227,6 +244,8 @@ def damage(path: Path, draw: random.Random) -> str:
         kinds += [forge_value, forge_value, forge_value, duplicate_key]
     if path.suffix == ".yaml":
         kinds += [forge_line, forge_line]
+    if path.suffix == ".db":
+        kinds += [forge_cell] * 4
     description = draw.choice(kinds)(path, draw)
     if path.is_file() and not path.is_symlink() and draw.random() < 0.5:
         with suppress(OSError, ValueError, KeyError, TypeError):
@@ -361,6 +380,22 @@ def forge_line(path: Path, draw: random.Random) -> str:
     lines[number] = lines[number].partition(":")[0] + ": " + json.dumps(new)
     path.write_text("\n".join(lines) + "\n")
     return f"line: {lines[number][:40]}"
+
+
+def forge_cell(path: Path, draw: random.Random) -> str:
+    """Replace a value of a table of a database, in one row or in all."""
+    with sqlite3.connect(path) as database:
+        tables = database.execute("select name from sqlite_master where type = 'table'").fetchall()
+        table = draw.choice(sorted(name for (name,) in tables))
+        column = draw.choice([row[1] for row in database.execute(f"pragma table_info({table})")])
+        value = draw.choice(
+            [new for new in VALUES if isinstance(new, str | float | None) and new != "\ud800"]
+        )
+        where = draw.choice(("", " where rowid = (select min(rowid) from {})", " where rowid % 2"))
+        with suppress(sqlite3.IntegrityError):  # a value that the table refuses
+            database.execute(f"update {table} set {column} = ?{where.format(table)}", (value,))
+    database.close()
+    return f"cell: {table}.{column}{where} = {str(value)[:20]!r}"
 
 
 def forge_hashes(path: Path) -> None:

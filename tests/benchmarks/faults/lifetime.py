@@ -11,7 +11,7 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
@@ -32,6 +32,7 @@ LONG_RUN = Command(
     ("train-char", "char.yaml", "--name", "new", "--set", "training.max_steps=100000"), trains=True
 )
 SEVERAL_PROCESSES = (LONG_TAG, WAITING_TAG, LONG_SWEEP)
+ALL_COMMANDS = (*SEVERAL_PROCESSES, LONG_RUN, *LIGHT, *HEAVY, *TRAINING, *SEVERAL_PROCESSES)
 
 
 @dataclass
@@ -168,10 +169,21 @@ def end_of(marked: Marked, number: signal.Signals, limit: float) -> tuple[str, f
     return "", seconds
 
 
-def signal_commands(count: int, folder: Path, seed: int = 1, longest: float = 4.0) -> LifetimeReport:
-    """Send `count` signals to commands, at a random time after their start."""
+def signal_commands(
+    count: int,
+    folder: Path,
+    seed: int = 1,
+    longest: float = 4.0,
+    commands: Sequence[Command] = ALL_COMMANDS,
+    limit: float = LIMIT,
+) -> LifetimeReport:
+    """Send `count` signals to commands, at a random time after their start.
+
+    Args:
+        longest: latest time of a signal, in seconds after the start of a command.
+        limit: seconds in which a command that does not train must end.
+    """
     draw, report, place = random.Random(seed), LifetimeReport(), prepare(folder / "place")
-    commands = (*SEVERAL_PROCESSES, LONG_RUN, *LIGHT, *HEAVY, *TRAINING, *SEVERAL_PROCESSES)
     pairs = [(command, number) for command in commands for number in SIGNALS]
     draw.shuffle(pairs)
     with counter(count, "signals") as advance:
@@ -179,7 +191,7 @@ def signal_commands(count: int, folder: Path, seed: int = 1, longest: float = 4.
             marked = Marked(command, copy(place, folder / "copy"))
             time.sleep(draw.uniform(0, longest if command in SEVERAL_PROCESSES or command.trains else 1.0))
             report.finished += marked.process.poll() is not None
-            wrong, seconds = end_of(marked, number, TRAINING_LIMIT if command.trains else LIMIT)
+            wrong, seconds = end_of(marked, number, TRAINING_LIMIT if command.trains else limit)
             marked.kill()
             report.signals += 1
             report.longest = max(report.longest, round(seconds, 2))

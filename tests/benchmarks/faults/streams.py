@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle, islice
@@ -100,11 +100,13 @@ def _expected_code(command: Command, fault: str, expected: Outcome) -> int:
     return 2 if fault == "full stderr" and expected.stderr and not command.trains else 0
 
 
-def fail_streams(count: int, folder: Path) -> StreamReport:
-    """Walk all commands and faults until `count` streams have failed."""
+def fail_streams(
+    count: int, folder: Path, commands: Sequence[Command] = (*LIGHT, *HEAVY, *TRAINING)
+) -> StreamReport:
+    """Walk commands and faults until `count` streams have failed."""
     report, place = StreamReport(), prepare(folder / "place")
     expected: dict[Command, Outcome] = {}
-    pairs = [(command, fault) for command in (*LIGHT, *HEAVY, *TRAINING) for fault in FAULTS]
+    pairs = [(command, fault) for command in commands for fault in FAULTS]
     with counter(count, "streams") as advance:
         for command, fault in islice(cycle(pairs), count):
             if command not in expected:
