@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqtool.config.checks import notes_on_settings
+from seqtool.config.overrides import apply_override
 from seqtool.config.schema import SECTIONS, TASKS, KeyPath, keys, section_class
 from seqtool.config.validate import absolute, build_settings, nearest
-from seqtool.config.yaml_parser import MAX_BYTES, Tree, decode, read_tree
+from seqtool.config.yaml_parser import MAX_BYTES, decode, read_tree
 from seqtool.config.yaml_tree import (
-    Entry,
     MappingNode,
     Mark,
     Mistake,
@@ -28,8 +28,6 @@ from seqtool.config.yaml_tree import (
     dotted,
     find,
     locate,
-    quoted,
-    shortened,
 )
 from seqtool.errors import ConfigError, Problem
 from seqtool.settings import Settings
@@ -38,6 +36,7 @@ from seqtool.storage.plain_files import is_directory, read_plain
 
 MAX_PROBLEMS = 50
 SUFFIXES = (".yaml", ".yml", ".json")
+_TASK_LINE = re.compile(rb"^\W*task\W*:", re.MULTILINE)  # in YAML or JSON
 
 
 @dataclass(frozen=True)
@@ -118,7 +117,13 @@ def read_run_settings(run: Path) -> ReadConfig:
 
 
 def parse_settings(
-    text: str, *, name: str, folder: Path, overrides: Sequence[str] = (), path: Path | None = None
+    text: str,
+    *,
+    name: str,
+    folder: Path,
+    overrides: Sequence[str] = (),
+    path: Path | None = None,
+    generated: bool = False,
 ) -> ReadConfig:
     """Read a config from text.
 
@@ -128,17 +133,18 @@ def parse_settings(
         folder: relative paths in the text are relative to it.
         overrides: `key=value` texts, as for `read_settings`.
         path: the file that contains the text, if there is one.
+        generated: the program wrote the text, so no message points at its lines.
 
     Raises:
         ConfigError: the text or an option has mistakes; the error holds all of them.
     """
-    tree = read_tree(Source(name, text, absolute(str(folder), str(Path.cwd()))))
+    tree = read_tree(Source(name, text, absolute(str(folder), str(Path.cwd())), generated=generated))
     if not tree.complete:
         raise config_error(tree.mistakes)
     root = _root_mapping(tree.root, name, path)
     mistakes = list(tree.mistakes)
     for number, option in enumerate(overrides, start=1):
-        mistakes += _apply_override(root, option, number, str(Path.cwd()))
+        mistakes += apply_override(root, option, number, str(Path.cwd()))
     task, task_mistakes = _task(root)
     mistakes += task_mistakes
     settings = None
@@ -163,72 +169,9 @@ def looks_like_config(path: str | os.PathLike[str]) -> bool:
         if not path.is_file():
             return True
         with path.open("rb") as file:
-            return re.search(rb"^task[ \t]*:", file.read(4096), re.MULTILINE) is not None
+            return _TASK_LINE.search(file.read(4096)) is not None
     except OSError:
         return True
-
-
-# --- options ------------------------------------------------------------------------------------------------
-
-
-def _apply_override(root: MappingNode, option: str, number: int, folder: str) -> list[Mistake]:
-    """Put one `key=value` option into the tree, so that one validation covers the file and the options.
-
-    Args:
-        root: the tree, changed in place.
-        option: the argument of `--set`.
-        number: number of the option, from 1.
-        folder: relative paths in the option are relative to it.
-
-    Returns:
-        The mistakes of the option.
-    """
-    key, equals, text = option.partition("=")
-    source = Source(f"--set {option if option.isprintable() else quoted(option)}", text, folder, number)
-    parts = tuple(key.strip().split(".", 2))
-    if not equals or not all(parts):
-        return [Mistake(Mark(source), "expected key=value", "for example --set training.lr=0.01")]
-    tree = _read_value(source)
-    if tree.mistakes or tree.root is None:
-        hint = "write a value after the =; text with # or outer spaces needs quotes inside those of the shell"
-        return tree.mistakes or [Mistake(Mark(source), f"{shortened(key.strip())}: has no value", hint)]
-    return _set_value(root, parts, Entry(Mark(source), tree.root))
-
-
-def _read_value(source: Source) -> Tree:
-    if source.text.encode("utf-8", "replace").decode() != source.text:
-        return Tree(
-            None,
-            [Mistake(Mark(source), "expected UTF-8 text", "check the encoding of the option")],
-            complete=False,
-        )
-    return read_tree(source)
-
-
-def _set_value(mapping: MappingNode, parts: tuple[str, ...], entry: Entry) -> list[Mistake]:
-    """Set the value at a path; a mapping for a whole section replaces single keys of the section."""
-    *parents, last = parts
-    for part in parents:
-        child = mapping.entries.get(part)
-        if child is None or (isinstance(child.value, ScalarNode) and part not in SECTIONS):
-            child = mapping.entries[part] = Entry(entry.key, MappingNode(entry.key))
-        if not isinstance(child.value, MappingNode):
-            whole = shortened(".".join(parents))
-            message = f"{shortened('.'.join(parts))}: only {whole} as a whole can be set"
-            return [Mistake(entry.key, message, f"write --set {whole}=VALUE")]
-        mapping = child.value
-    present = mapping.entries.get(last)
-    is_section = len(parts) == 1 and last in SECTIONS
-    if (
-        is_section
-        and present
-        and isinstance(present.value, MappingNode)
-        and isinstance(entry.value, MappingNode)
-    ):
-        present.value.entries.update(entry.value.entries)
-    else:
-        mapping.entries[last] = entry
-    return []
 
 
 # --- the file -----------------------------------------------------------------------------------------------
@@ -252,6 +195,10 @@ def read_text(path: Path) -> str:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ConfigError(f"cannot be read: {reason}", place=str(path)) from None
+    if path.is_fifo() and _TASK_LINE.search(data) is None:
+        hint = "data are read more than once: write them to a file first"
+        message = "expected a file, found a pipe without a config in it"
+        raise ConfigError(message, place=str(path), hint=hint)
     text = decode(data, str(path))
     if isinstance(text, Problem):
         raise ConfigError([text if looks_like_config(path) else _data_problem(str(path))])
@@ -325,13 +272,7 @@ def _provenance(root: MappingNode, task: str) -> dict[str, str]:
     for path in paths:
         node = find(root, path)
         mark = locate(root, path, prefer_key=True) if node else None
-        origins[dotted(path)] = (
-            "default"
-            if mark is None
-            else "--set"
-            if mark.source.option
-            else f"{mark.source.name}:{mark.line}"
-        )
+        origins[dotted(path)] = "default" if mark is None else mark.origin
     return origins
 
 

@@ -24,12 +24,14 @@ class Source:
         text: the whole text.
         folder: relative paths in the text are relative to it.
         option: 0 for the file, else the number of the option, from 1; mistakes are sorted by it.
+        generated: the program wrote the text, so that no message shows its lines.
     """
 
     name: str
     text: str
     folder: str = ""
     option: int = 0
+    generated: bool = False
 
     @cached_property
     def lines(self) -> list[str]:
@@ -49,16 +51,20 @@ class Mark:
     @property
     def place(self) -> str:
         """Location as `file:line:column`, or the option."""
-        return (
-            f"{self.source.name}:{self.line}:{self.column}"
-            if self.line and not self.source.option
-            else self.source.name
-        )
+        shows_line = self.line and not self.source.option and not self.source.generated
+        return f"{self.source.name}:{self.line}:{self.column}" if shows_line else self.source.name
+
+    @property
+    def origin(self) -> str:
+        """Origin of a value: `file:line`, `--set`, or `suggested`."""
+        if self.source.option:
+            return "--set"
+        return "suggested" if self.source.generated else f"{self.source.name}:{self.line}"
 
     @property
     def source_line(self) -> SourceLine | None:
         """Line for the caret; None for an option, since its location shows the whole option."""
-        if not self.line or self.source.option or self.line > len(self.source.lines):
+        if not self.line or self.source.option or self.source.generated or self.line > len(self.source.lines):
             return None
         return SourceLine(self.source.lines[self.line - 1], self.line, self.column, self.width)
 

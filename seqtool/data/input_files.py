@@ -81,11 +81,14 @@ def check_data_file(path: Path) -> None:
     """Check that a data file exists and can be read more than once.
 
     Raises:
-        DataError: it is missing, or it is a pipe; the hint names a similar file.
+        DataError: it is missing, a folder or a pipe; the hint names a similar file.
     """
     if path.is_fifo() or path.is_char_device():
         hint = "data is read more than once: write it to a file first"
         raise DataError("expected a file, found a pipe or device", place=str(path), hint=hint)
+    if path.is_dir():
+        hint = f"name a file in it: {path}/FILE"
+        raise DataError("expected a file, found a folder", place=str(path), hint=hint)
     if path.exists():
         return
     names = [entry.name for entry in path.parent.iterdir() if entry.is_file()] if path.parent.is_dir() else []

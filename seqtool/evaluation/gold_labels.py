@@ -12,10 +12,10 @@ from typing import Literal, NamedTuple, cast
 
 from seqtool.data.formats.detect import layout_of_file
 from seqtool.data.formats.layout import Layout
-from seqtool.data.input_files import expand
+from seqtool.data.input_files import check_data_file, expand
 from seqtool.data.tagging.corpus import hold_out
 from seqtool.data.tagging.sentences import Sentence, labeled_blocks, read_split
-from seqtool.errors import DataError, SeqtoolError
+from seqtool.errors import SeqtoolError
 from seqtool.evaluation.character import run_settings
 from seqtool.evaluation.tagger import BATCH
 from seqtool.inference.tagger import TaggerModel
@@ -79,9 +79,7 @@ def gold_sentences(
 def _sentences_of_files(model: StoredModel, files: Sequence[Path]) -> GoldSentences:
     file_settings, notes = [], []
     for path in files:
-        if not path.is_file():
-            hint = "name a labeled file, or none for the run's own"
-            raise DataError("there is no such file", place=str(path), hint=hint)
+        check_data_file(path)
         data, note = layout_of_file(path, Layout.from_json(model.config.get("layout", {})))
         file_settings.append((path, replace(data, tokens=model.config["words"].get("tokens", "words"))))
         notes += [note] if note else []

@@ -8,13 +8,14 @@ Heavy modules are imported inside functions, because shell completion lists the 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.errors import SeqtoolError
+from seqtool.errors import ConfigError, Problem, SeqtoolError
 from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.ownership import check_output
 
@@ -190,12 +191,28 @@ def settings_for(
     path = files.train
     if looks_like_config(path) or path.is_dir():
         return _read_config(files, task, overrides)
-    suggested = definition(task or task_of_ending(path)).suggest(files, overrides)
-    if note is not None:
-        for line in suggested.notes:
-            note(line)
-    name = f"settings for {path.name}"
-    return parse_settings(suggested.yaml, name=name, folder=Path.cwd(), overrides=list(overrides))
+    try:
+        suggested = definition(task or task_of_ending(path)).suggest(files, overrides)
+        if note is not None:
+            for line in suggested.notes:
+                note(line)
+        return parse_settings(
+            suggested.yaml, name=str(path), folder=Path.cwd(), overrides=overrides, generated=True
+        )
+    except ConfigError as error:
+        problems = [_at_override(problem, str(path), overrides) for problem in error.problems]
+        raise ConfigError(problems) from None
+
+
+def _at_override(problem: Problem, name: str, overrides: Sequence[str]) -> Problem:
+    """Place a mistake in the settings for a data file at the `--set` option that is part of it."""
+    if problem.place != name:
+        return problem
+    words = set(re.findall(r"\w+", problem.message))
+    keys = {option: option.partition("=")[0].rpartition(".")[2].strip() for option in overrides}
+    options = [option for option, key in keys.items() if key in words]
+    hint = f"{problem.hint}; the other settings were chosen for {name}".lstrip("; ")
+    return Problem(problem.message, f"--set {options[0]}" if options else name, hint)
 
 
 def task_of_ending(path: Path) -> str:
@@ -218,7 +235,6 @@ def task_of_content(files: DataFiles) -> str | None:
 
 def _read_config(files: DataFiles, task: str | None, overrides: Sequence[str]) -> ReadConfig:
     from seqtool.config.load import read_settings
-    from seqtool.errors import ConfigError
     from seqtool.tasks.interface import definition
 
     if files.dev or files.test:

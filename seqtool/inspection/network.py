@@ -110,6 +110,10 @@ def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel
     return InspectedModel(f"{path} (untrained)", stored, load_model(stored), config=path)
 
 
+def _source(texts: Sequence[str], files: Sequence[Path]) -> str:
+    return "--text" if texts or not files else str(files[0])
+
+
 def text_to_inspect(
     inspected: InspectedModel, texts: Sequence[str], files: Sequence[Path], root: Path
 ) -> str:
@@ -120,14 +124,17 @@ def text_to_inspect(
         root: directory of all runs, with the cache of encoded texts.
 
     Raises:
-        SeqtoolError: there is no text.
+        SeqtoolError: there is no text, or it is empty.
     """
     from seqtool.errors import SeqtoolError
     from seqtool.evaluation.character import held_out_text, read_text
 
-    if texts or files:
-        return "".join([*texts, read_text(files)])[:LONGEST_TEXT]
     hint = "give one with --text or --file"
+    if texts or files:
+        text = "".join([*texts, read_text(files)])[:LONGEST_TEXT]
+        if not text:
+            raise SeqtoolError("the text to inspect is empty", place=_source(texts, files), hint=hint)
+        return text
     if inspected.run is None or cast(CharacterModel, inspected.model).aligned:
         raise SeqtoolError("there is no text to inspect", place=inspected.name, hint=hint)
     try:

@@ -21,6 +21,7 @@ RED: Color = (178, 24, 43)
 ORANGE: Color = (230, 97, 1)
 VIOLET: Color = (84, 39, 136)
 MAX_SURPRISAL = 8.0  # bits at which the scale of surprisal ends
+NARROWEST_CHART = 8  # columns
 MARKS = "·●+x"  # one for each curve of a chart
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -139,14 +140,16 @@ def aligned_lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def line_chart(curves: Mapping[str, Curve], width: int = 60, height: int = 10) -> list[str]:
-    """Return the lines of a chart with the ranges of its axes and a legend; none for fewer than two points.
+    """Return the lines of a chart with the ranges of its axes and a legend.
+
+    There are none for fewer than two points, or in an area that is too small for a chart.
 
     Args:
         curves: at most four curves, by the name in the legend.
         width, height: size of the plot area in characters.
     """
     points = [point for curve in curves.values() for point in curve]
-    if len(points) < 2:
+    if len(points) < 2 or width < NARROWEST_CHART or height < 2:
         return []
     left, right = min(x for x, _ in points), max(x for x, _ in points)
     low, high = min(y for _, y in points), max(y for _, y in points)

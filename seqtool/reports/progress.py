@@ -156,7 +156,7 @@ class ProgressLine:
         if self._area is None:
             self._area = LiveArea(self._console.file)
         size = self._area.size()
-        width = min(MAX_WIDTH, size.columns - 1)
+        width = max(1, min(MAX_WIDTH, size.columns - 1))
         share = min(1.0, done / total) if total else 0.0
         filled = int(share * BAR_WIDTH)
         bar = Text.assemble(

@@ -35,8 +35,10 @@ from seqtool.storage.plain_files import entries
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(path: Path, option: str = "") -> Iterator[None]:
     """Convert errors of the operating system inside the block to a SeqtoolError about `path`.
+
+    The hint names the option that chooses another directory.
 
     Raises:
         SeqtoolError: for any OSError other than a closed pipe.
@@ -46,17 +48,18 @@ def writing(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise SeqtoolError(f"cannot write: {reason}", place=str(path), hint=_write_hint(error)) from error
+        message, hint = f"cannot write: {error.strerror or error}", _write_hint(error, option)
+        raise SeqtoolError(message, place=str(path), hint=hint) from error
 
 
-def _write_hint(error: OSError) -> str:
+def _write_hint(error: OSError, option: str) -> str:
     import errno
 
+    by_option = f" with {option}" if option else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space or choose another directory with --runs-dir; earlier files are unchanged"
+        return f"free some space or choose another directory{by_option}; earlier files are unchanged"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "choose a directory that you may write to, for example with --runs-dir"
+        return f"choose a directory that you may write to{by_option}"
     return "earlier files are unchanged"
 
 

@@ -101,11 +101,11 @@ class RunDirectory:
             SeqtoolError: another process holds the lock, a checkpoint would be lost, or the directory cannot
                 be written.
         """
-        with writing(self.path):
+        with writing(self.path, "--runs-dir"):
             self._lock = acquire_lock(self.path)
         try:
             self.check_can_start(overwrite=overwrite, resume=resume)
-            with writing(self.path):
+            with writing(self.path, "--runs-dir"):
                 recover(self.final, RUN_CONTENTS, move_inner_entries)
                 complete_removals(self.final.parent, GROUP_CONTENTS)
                 if (self.final / MODEL).is_dir():  # left if `finish` is killed after the rename
@@ -153,7 +153,7 @@ class RunDirectory:
         Raises:
             SeqtoolError: the directory cannot be renamed; the earlier run then keeps its name.
         """
-        with writing(self.final):
+        with writing(self.final, "--runs-dir"):
             for number in checkpoint_numbers(self.checkpoints)[1:]:
                 with suppress(OSError):
                     delete_own(checkpoint_path(self.checkpoints, number), CHECKPOINT_CONTENTS)

@@ -63,8 +63,8 @@ class CharacterDefinition:
     use_command = "sample"
     objective = Objective("loss", maximize=False, hint="give data.val or data.split")
 
-    def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:  # noqa: ARG002
-        """Choose settings for a text. The overrides are not used.
+    def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
+        """Choose settings for a text.
 
         Raises:
             DataError: there are development or test files.
@@ -74,7 +74,7 @@ class CharacterDefinition:
         if data.dev or data.test:
             message = "--dev and --test are options for taggers only"
             raise DataError(message, hint="seqtool init tagger TRAIN --dev DEV")
-        return suggest_character(data.train)
+        return suggest_character(data.train, overrides)
 
     def template(self) -> ConfigTemplate:
         """Return a config for a file that does not exist yet."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import codecs
 import statistics
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
+from seqtool.config.overrides import override_count
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import check_data_file, run_name
 from seqtool.errors import DataError
@@ -24,6 +25,7 @@ MARKS = (  # byte order marks; UTF-32's come first, because they begin like UTF-
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 FEWEST_SYMBOLS = 3  # two to train on and one to validate
+LENGTH_KEYS = ("epochs", "max_steps", "batch_size", "window")  # settings that decide the number of steps
 MOST_EPOCHS = 60  # a small text is memorized long before
 LINE_BATCH, LINE_LENGTH = 64, 8
 VALIDATION_SYMBOLS = 200_000  # enough to judge by
@@ -85,16 +87,20 @@ training:
 """
 
 
-def suggest_character(text: Path) -> SuggestedConfig:
+def suggest_character(text: Path, overrides: Sequence[str] = ()) -> SuggestedConfig:
     """Choose settings of a character model that take about a minute on two cores, less for small texts.
+
+    Args:
+        overrides: `KEY=VALUE` settings of the user; the plan follows those of the length of the run.
 
     Raises:
         DataError: the file is missing, empty, or too short.
     """
     sample = examine(text)
-    plan = plan_for(sample)
+    plan = plan_for(sample).with_length(overrides, sample)
     kind = "lines" if sample.is_list else "running text"
-    chosen = f"chosen: {kind}, LSTM of {plan.size.hidden}, {plan.length}, {plan.duration} on two cores"
+    duration = "" if plan.set_by_user else f", {plan.duration} on two cores"
+    chosen = f"chosen: {kind}, LSTM of {plan.size.hidden}, {plan.length}{duration}"
     return SuggestedConfig(character_yaml(text, sample, plan), (f"{text.name}: {sample}", chosen))
 
 
@@ -135,6 +141,7 @@ class Plan:
         less_than_a_pass: whether the budget ends the run before the first pass does.
         held_out: share of the text for validation.
         dropout: more for texts that are seen more often.
+        set_by_user: whether the user sets the length or the batch.
     """
 
     size: Size
@@ -143,12 +150,33 @@ class Plan:
     less_than_a_pass: bool
     held_out: float
     dropout: float
+    set_by_user: bool = False
+
+    def with_length(self, overrides: Sequence[str], sample: TextSample) -> Plan:
+        """Return the plan for a run whose length or batch the user sets with `--set`."""
+        given = {key: override_count(overrides, ("training", key)) for key in LENGTH_KEYS}
+        if not any(given.values()):
+            return self
+        batch = given["batch_size"] or (LINE_BATCH if sample.is_list else self.size.batch)
+        length = LINE_LENGTH if sample.is_list else given["window"] or self.size.window
+        train = sample.characters * (1 - self.held_out)
+        epochs = given["epochs"] or (None if given["max_steps"] or self.less_than_a_pass else self.epochs)
+        per_epoch = max(1, round(train / (batch * length)))
+        limits = [limit for limit in (given["max_steps"], epochs and epochs * per_epoch) if limit]
+        steps = min(limits, default=self.steps)
+        return replace(
+            self,
+            epochs=epochs or self.epochs,
+            steps=steps,
+            less_than_a_pass=epochs is None,
+            set_by_user=True,
+        )
 
     @property
     def length(self) -> str:
         """Length of the run in words."""
         if self.less_than_a_pass:
-            return f"{self.steps:,} steps (less than one pass)"
+            return f"{self.steps:,} steps" + ("" if self.set_by_user else " (less than one pass)")
         return f"{self.epochs} epoch{'' if self.epochs == 1 else 's'}"
 
     @property

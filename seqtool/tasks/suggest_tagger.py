@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.load import parse_settings
+from seqtool.config.overrides import override_count, override_text
 from seqtool.data.formats.detect import guess_layout, layout_summary
 from seqtool.data.input_files import check_data_file, run_name
 from seqtool.data.tagging.sentences import Sentence, read_split
@@ -23,6 +24,7 @@ LISTED_LABELS = 8
 BUDGET = 2_000_000  # words of all epochs; two cores train on them in about a minute
 FEWEST_UPDATES = 300  # of a run, unless that needs more than 200 epochs
 FEW_WORDS, SMALL_WORDS = 30_000, 60_000  # below these numbers a training file is very small or small
+LENGTH_KEYS = ("epochs", "max_steps", "batch_words")  # settings on which the length of the warm-up depends
 MOSTLY_OUTSIDE = 0.9  # if more than this share of the tokens is outside spans, label O gets a lower weight
 
 TEMPLATE = """\
@@ -104,7 +106,8 @@ class TaggerPlan:
     Attributes:
         rich: whether the features include a character CNN.
         embedding_scale, dropout_output, hidden, word_dropout, word_replacement: settings of the model.
-        epochs, lr, batch_words, warmup_steps: settings of the training.
+        epochs, lr, batch_words, warmup_steps: settings of the training. Epochs are None if the user sets the
+            number of steps.
         weighted: whether label O gets a lower weight in the loss.
     """
 
@@ -114,7 +117,7 @@ class TaggerPlan:
     hidden: int
     word_dropout: float
     word_replacement: float
-    epochs: int
+    epochs: int | None
     lr: float
     batch_words: int
     warmup_steps: int
@@ -145,9 +148,25 @@ class TaggerPlan:
             epochs=epochs,
             lr=0.004 if small else 0.003,
             batch_words=batch_words,
-            warmup_steps=min(200, max(1, epochs * words // batch_words // 9)),
+            warmup_steps=warmup_of(epochs * words // batch_words),
             weighted=has_spans and sample.outside > MOSTLY_OUTSIDE and not crf,
         )
+
+    def with_length(self, overrides: Sequence[str], words: int) -> TaggerPlan:
+        """Return the plan for a run whose length or batch the user sets with `--set`."""
+        given = {key: override_count(overrides, ("training", key)) for key in LENGTH_KEYS}
+        if not any(given.values()):
+            return self
+        epochs = given["epochs"] or (None if given["max_steps"] else self.epochs)
+        batch_words = given["batch_words"] or self.batch_words
+        limits = (given["max_steps"], epochs and epochs * max(1, words) // batch_words)
+        steps = min(limit for limit in limits if limit is not None)
+        return replace(self, epochs=epochs, batch_words=batch_words, warmup_steps=warmup_of(steps))
+
+
+def warmup_of(steps: int) -> int:
+    """Return the steps of warm-up in a run of this many steps, which has a step after them."""
+    return max(0, min(200, max(1, steps // 9), steps - 1))
 
 
 def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
@@ -155,7 +174,8 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
 
     Args:
         files: the training file, and development and test files if there are any.
-        overrides: `KEY=VALUE` settings of the user; those of the data are not detected from the file.
+        overrides: `KEY=VALUE` settings of the user; those of the data are not detected from the file, and
+            the plan follows those of the length of the run.
 
     Raises:
         ConfigError: `overrides` contain a mistake.
@@ -169,7 +189,8 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     if scheme == "auto":
         scheme = detect_scheme(sentence.labels for sentence in sentences)
     sample = TaggedSample(data, sentences, scheme)
-    plan = TaggerPlan.for_data(sample, "model.decoder=crf" in overrides)
+    plan = TaggerPlan.for_data(sample, override_text(overrides, ("model", "decoder")) == "crf")
+    plan = plan.with_length(overrides, sample.words)
     holds_out = not files.dev and not data.dev and len(sentences) >= FEWEST_TO_SPLIT
     notes = [*_notes(files, sample, plan, holds_out), *(f"warning: {line}" for line in doubts)]
     return SuggestedConfig("\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes))
@@ -179,9 +200,9 @@ def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:
     """Return the settings of the data that the overrides contain, with defaults for the others."""
     text = f"task: tagger\ndata:\n  train: {scalar(str(train))}\ntraining:\n  epochs: 1\n"
     own = [item for item in overrides if item.startswith("data.")]
-    settings = parse_settings(text, name="--set", folder=Path.cwd(), overrides=own).settings
-    assert isinstance(settings, TaggerSettings)
-    return settings.data
+    read = parse_settings(text, name=str(train), folder=Path.cwd(), overrides=own, generated=True)
+    assert isinstance(read.settings, TaggerSettings)
+    return read.settings.data
 
 
 def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: bool) -> Iterator[str]:
@@ -198,7 +219,8 @@ def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: 
         sentences = pluralize(len(sample.sentences), "sentence")
         yield f"  dev        no validation: {sentences}, too few to hold some out"
     features = "rich features (with a character CNN)" if plan.rich else "standard features"
-    length = f"{plan.epochs} epochs of batches of {plan.batch_words} words"
+    passes = f"{plan.epochs} epochs of batches" if plan.epochs else "batches"
+    length = f"{passes} of {plan.batch_words} words"
     yield f"  chosen     {features}, hidden size {plan.hidden}, {length}"
 
 
@@ -266,7 +288,8 @@ def _model_lines(plan: TaggerPlan) -> Iterator[str]:
 
 
 def _training_lines(plan: TaggerPlan) -> Iterator[str]:
-    yield yaml_line(f"epochs: {plan.epochs}", "passes over the sentences, about a minute on two cores")
+    if plan.epochs:
+        yield yaml_line(f"epochs: {plan.epochs}", "passes over the sentences, about a minute on two cores")
     yield yaml_line(f"batch_words: {plan.batch_words}", "words in a batch")
     yield yaml_line("optimizer: adamw", "the update rule")
     yield yaml_line(f"lr: {plan.lr}", "peak of the learning rate")

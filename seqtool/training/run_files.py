@@ -42,7 +42,10 @@ class JsonLines:
             for key, item in value.items()
         }
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        with writing(self.path), os.fdopen(open_own(self.path, flags), "a", encoding="utf-8") as file:
+        with (
+            writing(self.path, "--runs-dir"),
+            os.fdopen(open_own(self.path, flags), "a", encoding="utf-8") as file,
+        ):
             file.write(json.dumps(finite, ensure_ascii=False, allow_nan=False) + "\n")
 
     def content(self) -> bytes:

@@ -53,7 +53,7 @@ def test_show_of_a_data_file_prints_the_suggested_settings(tmp_path: Path) -> No
     (tmp_path / "a.conll").write_text("a\tX\n\nb\tY\n\n" * 10)
     done = seqtool_in_process("config", "show", "a.conll", cwd=tmp_path)
     assert done.code == 0
-    assert "  train: a.conll                              # settings for a.conll:8" in done.lines
+    assert "  train: a.conll                              # suggested" in done.lines
 
 
 def test_show_finds_a_run_by_its_name(tmp_path: Path) -> None:

@@ -208,7 +208,8 @@ def layout_summary(data: TaggerData) -> str:
         return f"CoNLL-U, label {data.label}"
     token, label = "1", data.label
     if data.columns:
-        token, label = (str(data.columns.index(column) + 1) for column in (TOKEN_COLUMN, data.label))
+        named = (TOKEN_COLUMN, data.label if data.label in data.columns else data.columns[-1])
+        token, label = (str(data.columns.index(column) + 1) for column in named)
     separator = describe_separator(data.separator)
     return f"CoNLL columns separated by {separator}, tokens in column {token}, labels in column {label}"
 

@@ -177,7 +177,7 @@ def pieces_of(array: Array) -> Iterator[Array]:
 
 
 class TextCache:
-    """Cache of encoded texts in a directory. Without a directory, texts are only held in memory.
+    """Cache of encoded texts in a directory. Without one that can be written, texts are held in memory.
 
     An entry is a directory: a file of numbers for each text, and a JSON file with symbols, lengths and
     hashes. It is written under a temporary name, synced and then renamed, so that a crash leaves no
@@ -206,10 +206,10 @@ class TextCache:
             numbers: pieces (length,) of the symbol numbers of each text, by name.
 
         Raises:
-            SeqtoolError: the entry cannot be written.
+            SeqtoolError: the entry cannot be written, although the directory can be.
         """
         dtype = np.min_scalar_type(max(len(symbols) - 1, 0))
-        if self.folder is None:
+        if self.folder is None or _is_read_only(self.folder):
             arrays = {
                 name: np.concatenate([np.zeros(0, dtype), *pieces]).astype(dtype, copy=False)
                 for name, pieces in numbers.items()
@@ -219,6 +219,11 @@ class TextCache:
             make_directory(self.folder)
             _delete_abandoned(self.folder)
             return _write(self.folder / _entry_name(key), symbols, numbers, dtype)
+
+
+def _is_read_only(folder: Path) -> bool:
+    present = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return not os.access(present, os.W_OK | os.X_OK)
 
 
 def _entry_name(key: object) -> str:
