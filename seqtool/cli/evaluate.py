@@ -244,12 +244,13 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
         request.stored, request.place.run, request.files, options.split.value if options.split else None
     )
     if options.suspects is not None:
+        from seqtool.evaluation.gold_labels import SUSPECTS_MARK
         from seqtool.storage.find_model import input_files
         from seqtool.storage.ownership import check_output
 
         gold_files = [path for path, _ in gold.files]
         inputs = [*gold_files, *input_files(request.place, request.stored.manifest)]
-        check_output(options.suspects, inputs, option="--suspects")
+        check_output(options.suspects, inputs, mark=SUSPECTS_MARK, option="--suspects")
     for note in gold.notes:
         say(f"note: {note}")
     evaluation = evaluate_tagger(model, gold.sentences, strict=options.strict)

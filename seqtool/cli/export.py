@@ -150,7 +150,13 @@ def report(
     """Write an HTML page about a run, e.g. seqtool report ewt"""
     from seqtool.evaluation.character import read_text
     from seqtool.reports.console import write_json, write_line
-    from seqtool.reports.html.collect import ReportOptions, collect_inputs, collect_run, report_path
+    from seqtool.reports.html.collect import (
+        REPORT_MARK,
+        ReportOptions,
+        collect_inputs,
+        collect_run,
+        report_path,
+    )
     from seqtool.storage.atomic import write_file
 
     page = report_path(runs, out, runs_dir)
@@ -159,7 +165,7 @@ def report(
     from seqtool.storage.ownership import check_output
 
     collected = collect_inputs(runs, runs_dir)
-    check_output(page, [*collected, *(files or [])])
+    check_output(page, [*collected, *(files or [])], mark=REPORT_MARK)
     file_texts = [read_text([path]) for path in files or []]
     options = ReportOptions([*(texts or []), *file_texts], find or [], runs_dir)
     html = render_page([collect_run(run, options) for run in runs])

@@ -26,6 +26,7 @@ from seqtool.storage.model_directory import StoredModel
 
 SplitName = Literal["test", "dev"]
 SUSPECT_COLUMNS = ("probability", "gold_probability", "place", "token", "gold", "predicted")
+SUSPECTS_MARK = "\t".join(SUSPECT_COLUMNS).encode()  # first line of the table
 
 
 @dataclass(frozen=True)

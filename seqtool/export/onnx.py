@@ -66,6 +66,9 @@ class OnnxNetwork:
     verify: Callable[[OnnxSession], float]
 
 
+ONNX_MARK = b"\x12\x07seqtool"  # the field `producer_name`, at the start of each file
+
+
 def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
     """Write `out`, or `model.onnx` into the run; for a model without a run, next to the model directory.
 
@@ -81,7 +84,7 @@ def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
 
     stored = read_model(place.model)
     path = out or (place.run or place.model.parent) / "model.onnx"
-    check_output(path, [place.model, *input_files(place, stored.manifest)])
+    check_output(path, [place.model, *input_files(place, stored.manifest)], mark=ONNX_MARK)
     network = onnx_network(stored)
     proto = onnx_model(stored, network)
     content = proto.SerializeToString()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -265,15 +266,20 @@ def tagger_states(model: TaggerModel, tokens: Sequence[str]) -> dict[str, Array]
     return arrays | model.states(tokens)
 
 
+STATES_MARK = b"states written by seqtool"  # comment of the zip archive
+
+
 def write_npz(path: Path, arrays: Mapping[str, Array], inputs: Iterable[Path] = ()) -> None:
     """Write arrays to an .npz file without pickle, through a temporary file.
 
     Raises:
         SeqtoolError: the file cannot be written, or it is one of the inputs, a model file or a run file.
     """
-    check_output(path, inputs, option="--states")
+    check_output(path, inputs, mark=STATES_MARK, option="--states")
     with replaced_file(path) as file:
         np.savez(file, **arrays, allow_pickle=False)
+        file.seek(-2, os.SEEK_END)  # a zip archive ends with the length of its comment, and the comment
+        file.write(len(STATES_MARK).to_bytes(2, "little") + STATES_MARK)
 
 
 LONGEST = 80  # tokens; a sentence is tagged once for every word

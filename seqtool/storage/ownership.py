@@ -21,6 +21,7 @@ OLD = ".seqtool-old"  # ending of the previous directory during an exchange
 KEPT = ".seqtool-kept"  # ending of a previous directory that will be renamed to `NAME~1`
 REMOVED = ".seqtool-removed"  # ending of a directory that is being deleted
 TEMPORARY = ".seqtool-tmp"  # ending of a file that is being written
+MARK_PLACE = 4096  # bytes at the start and at the end of a file in which its mark is
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 
@@ -183,18 +184,25 @@ def is_run_entry(name: str) -> bool:
 
 
 def check_output(
-    path: Path, inputs: Iterable[Path | str] = (), *, option: str = "--out", directory: bool = False
+    path: Path,
+    inputs: Iterable[Path | str] = (),
+    *,
+    mark: bytes = b"",
+    option: str = "--out",
+    directory: bool = False,
 ) -> None:
     """Check that a command may write to a path that the user named; every command with an output calls this.
 
     Args:
         inputs: files and directories that the command reads.
+        mark: bytes near the start or the end of every file that the command writes. A file without them is
+            not replaced, unless it is empty. Without a mark, the caller decides what is replaced.
         option: name of the option, for the hint.
         directory: whether a directory is written, not a plain file.
 
     Raises:
         SeqtoolError: if the path is an input, part of a model, or a file of a run, or if something other than
-            a plain file has this name. Nothing is changed.
+            a plain file with the mark has this name. Nothing is changed.
     """
     hint = f"choose another path with {option}"
     check_not_input(path, inputs, hint)
@@ -203,8 +211,25 @@ def check_output(
         raise SeqtoolError(f"this is a part of {owner}", place=str(path), hint=hint)
     if not directory:
         check_plain(path)
+        if mark and path.exists() and not _has_mark(path, mark):
+            message = "this file exists, and this command did not write it"
+            raise SeqtoolError(message, place=str(path), hint=f"{hint}, or delete the file")
     elif path.is_symlink():
         raise SeqtoolError("expected a directory or a free path, found a link", place=str(path), hint=hint)
+
+
+def _has_mark(path: Path, mark: bytes) -> bool:
+    """Return whether a file is empty, or has a mark near its start or its end."""
+    try:
+        descriptor = open_own(path, os.O_RDONLY)
+    except OSError as error:
+        raise SeqtoolError(f"cannot read: {error.strerror}", place=str(path)) from error
+    try:
+        end = os.fstat(descriptor).st_size
+        parts = [os.pread(descriptor, MARK_PLACE, start) for start in (0, max(0, end - MARK_PLACE))]
+        return end == 0 or any(mark in part for part in parts)
+    finally:
+        os.close(descriptor)
 
 
 def check_not_input(path: Path, inputs: Iterable[Path | str], hint: str) -> None:

@@ -148,6 +148,38 @@ def test_output_is_written_to_other_paths(arguments: str, inputs: list[str], pla
     assert {path: value for path, value in after.items() if path in before} == before
 
 
+FILES = [param for param in COMMANDS if "--dtype" not in str(param.values[0])]  # these write a plain file
+FOREIGN = (b"the user's", b"\0" * 9000, b"<html>a page of the user</html>", GOLD.encode())
+
+
+@pytest.mark.parametrize(("arguments", "inputs"), FILES)
+def test_file_of_the_user_is_not_replaced_and_one_of_seqtool_is(
+    arguments: str, inputs: list[str], place: Path
+) -> None:
+    for content in FOREIGN:
+        (place / "mine").write_bytes(content)
+        before = snapshot(place)
+        done = seqtool_in_process(*arguments.split(), "mine", cwd=place)
+        assert (done.code, done.stdout) == (2, "")
+        assert "mine  this file exists, and this command did not write it" in done.stderr
+        assert "or delete the file" in done.stderr
+        assert snapshot(place) == before
+    (place / "new").touch()
+    for _ in range(2):
+        done = seqtool_in_process(*arguments.split(), "new", cwd=place)
+        assert done.code == 0, (inputs, done.stderr)
+    assert (place / "new").stat().st_size > 0
+
+
+@REPORT
+def test_default_page_of_the_user_in_a_run_is_not_replaced(place: Path) -> None:
+    (place / "runs/text/report.html").write_text("the user's")
+    before = snapshot(place)
+    done = seqtool_in_process("report", "text", cwd=place)
+    assert (done.code, "did not write it" in done.stderr) == (2, True)
+    assert snapshot(place) == before
+
+
 def test_float16_copy_replaces_only_a_verified_model(place: Path) -> None:
     call = ("export", "tagger", "--dtype", "float16", "--data", "gold.conll", "--out", "copy")
     (place / "copy.old").mkdir()

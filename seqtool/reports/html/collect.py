@@ -85,6 +85,9 @@ class _Source:
     notes: list[str] = field(default_factory=list)
 
 
+REPORT_MARK = b'<meta name="generator" content="seqtool">'  # in the template of the page
+
+
 def report_path(references: Sequence[str], out: Path | None, runs_dir: Path | None) -> Path:
     """Return the path of the report.
 
