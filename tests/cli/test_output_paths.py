@@ -190,7 +190,7 @@ def test_float16_copy_replaces_only_a_verified_model(place: Path) -> None:
     vocabulary.write_bytes(vocabulary.read_bytes() + b" ")
     before = snapshot(place)
     done = seqtool_in_process(*call, cwd=place)
-    assert (done.code, "another model directory" in done.stderr) == (2, True)
+    assert (done.code, "found something else" in done.stderr) == (2, True)
     assert snapshot(place) == before
 
 

@@ -110,6 +110,6 @@ def test_no_file_stays_open(tmp_path: Path) -> None:
         delete_lock(tmp_path)
 
     attempts()
-    before = len(os.listdir("/dev/fd"))
+    before = len(list(Path("/dev/fd").iterdir()))
     attempts()
-    assert len(os.listdir("/dev/fd")) == before
+    assert len(list(Path("/dev/fd").iterdir())) == before
