@@ -118,8 +118,11 @@ def _check_file(path: Path) -> None:
 
 
 @contextmanager
-def study_errors(url: str) -> Iterator[None]:
-    """Raise one error of seqtool if the database of a study cannot be read, or contains what is no study.
+def study_errors(url: str, *, content: bool = True) -> Iterator[None]:
+    """Raise one error of seqtool if the database of a study fails, or contains what is no study.
+
+    Args:
+        content: the block only reads the study, so that exceptions such as ValueError come from its content.
 
     Raises:
         SeqtoolError: in place of the errors of Optuna and SQLAlchemy.
@@ -127,11 +130,13 @@ def study_errors(url: str) -> Iterator[None]:
     from optuna.exceptions import OptunaError
     from sqlalchemy.exc import SQLAlchemyError
 
+    expected = (OptunaError, SQLAlchemyError, *_WRONG_CONTENT) if content else (OptunaError, SQLAlchemyError)
     try:
         yield
-    except (OptunaError, SQLAlchemyError, *_WRONG_CONTENT) as error:
-        message = f"the database of the sweep cannot be read: {_first_line(error)}"
-        raise SeqtoolError(message, place=without_password(url), hint=OVERWRITE) from error
+    except expected as error:
+        message = f"the database of the sweep cannot be used: {_first_line(error)}"
+        hint = OVERWRITE if content else "check the disk and the database; the same command resumes the sweep"
+        raise SeqtoolError(message, place=without_password(url), hint=hint) from error
 
 
 def _first_line(error: Exception) -> str:

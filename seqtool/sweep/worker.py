@@ -154,7 +154,7 @@ def run_worker(job: SweepJob, number: int, report_error: ReportError) -> None:
     with suppress(OSError):
         os.setsid()  # only the parent process receives Ctrl-C; it then asks its workers to stop
     try:
-        with quiet_optuna():
+        with quiet_optuna(), study_errors(job.storage, content=False):
             _run_trials(job, number)
     except SeqtoolError as error:
         report_error(error.problems)

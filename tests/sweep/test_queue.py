@@ -173,5 +173,5 @@ def test_trial_of_a_worker_that_was_killed_before_its_first_heartbeat_waits_agai
 def test_database_with_wrong_content_is_one_error(tmp_path: Path) -> None:
     storage = open_storage(f"sqlite:///{tmp_path / 'a.db'}", 1)
     opened(storage).set_user_attr("plan", ["not", "a", "plan"])
-    with pytest.raises(SeqtoolError, match="the database of the sweep cannot be read"), study_errors("a.db"):
+    with pytest.raises(SeqtoolError, match="the database of the sweep cannot be used"), study_errors("a.db"):
         opened(storage)

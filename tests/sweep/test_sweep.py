@@ -207,6 +207,24 @@ def test_worker_continues_after_a_pause_in_which_its_trial_was_taken_over(
     assert taken == [0] and found[0].user_attrs["again"] == 1
 
 
+def test_failing_database_ends_a_worker_with_one_error(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    problems: list[Any] = []
+    job = make_job(folder, plan(trials=1))
+    open_study(open_storage(job.storage, 1), job.name, job.plan)
+
+    def fail(*_: object, **__: object) -> None:
+        raise optuna.exceptions.StorageInternalError("database or disk is full")
+
+    monkeypatch.setattr(os, "setsid", lambda: None)
+    monkeypatch.setattr(optuna.storages.RDBStorage, "set_trial_state_values", fail)
+    with pytest.raises(SystemExit) as end:
+        run_worker(job, 0, problems.extend)
+    assert end.value.code == 2
+    assert [problem.message for problem in problems] == [
+        "the database of the sweep cannot be used: database or disk is full"
+    ]
+
+
 def test_worker_ends_other_trials_before_one_whose_run_is_locked(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
