@@ -14,7 +14,8 @@ Span scores are in `metrics`, constrained decoding is in `decoding`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
@@ -26,6 +27,10 @@ from seqtool.types import Array
 
 OUTSIDE = "O"
 _PREFIXES = dict(zip("BIESMLUW", "BIESIESS", strict=True))  # prefixes of BMES, BILOU and BMEWO -> BIOES
+MOST_STRAY = 0.1  # share of the tokens that may have a label outside the scheme
+_LIKE_OUTSIDE = frozenset(
+    ("0", "o", "_", "-")
+)  # labels that people write for O; any number of them is accepted
 _IOB: tuple[Scheme, Scheme] = ("iob2", "iob1")
 _ParsedLabel = tuple[str, str]  # BIOES prefix (or O) and type
 _OUTSIDE: _ParsedLabel = (OUTSIDE, "")
@@ -151,17 +156,18 @@ def _with_bioes_prefix(label: str) -> str:
 
 
 def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
-    """Detect the scheme of labels; `none` unless every label is `O` or a prefix with a type.
+    """Detect the scheme of labels; `none` unless the labels are `O` or a prefix with a type.
 
-    Prefixes without types count as span labels only if `B` and one of `I`, `M`, `E`, `L` occur. Of IOB1 and
-    IOB2, the scheme with fewer malformed labels is chosen, so a few annotation errors do not change the
-    result. IOB1 without adjacent spans is identical to IO and reported as IO. IOE (Tjong Kim Sang 1999) is
-    not supported and gives `none`.
+    A few other labels are ignored (`stray_labels`). Prefixes without types count as span labels only if `B`
+    and one of `I`, `M`, `E`, `L` occur. Of IOB1 and IOB2, the scheme with fewer malformed labels is chosen,
+    so a few annotation errors do not change the result. IOB1 without adjacent spans is identical to IO and
+    reported as IO. IOE (Tjong Kim Sang 1999) is not supported and gives `none`.
     """
     sequences = [list(labels) for labels in label_sequences]
-    distinct = {label for labels in sequences for label in labels} - {OUTSIDE}
-    if not distinct or any(_parse(label) is _OUTSIDE for label in distinct) or not _mark_spans(distinct):
+    counts = Counter(label for labels in sequences for label in labels)
+    if not marks_spans(counts):
         return "none"
+    distinct = counts.keys() - stray_labels(counts) - {OUTSIDE}
     prefixes = {_parse(label)[0] for label in distinct}
     if prefixes & set("ES"):
         return "bioes" if prefixes & set("BS") else "none"
@@ -171,10 +177,38 @@ def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
     return min(_IOB, key=errors.__getitem__)
 
 
-def _mark_spans(labels: set[str]) -> bool:
-    """Return False if labels without a type are more likely the names of a tag set."""
-    without_type = {label for label in labels if len(label) == 1}
-    return not without_type or ("B" in labels and bool(labels & set("IMEL")))
+def marks_spans(counts: Mapping[str, int]) -> bool:
+    """Return whether the labels with these frequencies are span labels, except for a few (`stray_labels`)."""
+    spans = {label for label in counts if _parse(label) is not _OUTSIDE}
+    others = counts.keys() - spans - {OUTSIDE}
+    without_type = {label for label in spans if len(label) == 1}
+    if without_type and not ("B" in spans and without_type & set("IMEL")):
+        return False  # more likely the names of a tag set
+    return bool(spans) and others == stray_labels(counts)
+
+
+def stray_labels(counts: Mapping[str, int]) -> set[str]:
+    """Return the labels that belong to no scheme among span labels with types.
+
+    They are labels such as `0`, which looks like `O`, and few others: one label, or a tenth of the tokens.
+    The result is empty if more labels belong to no scheme, since the labels do not mark spans then.
+    """
+    spans = {label for label in counts if _parse(label) is not _OUTSIDE}
+    stray = counts.keys() - spans - {OUTSIDE}
+    odd = stray - _LIKE_OUTSIDE
+    most = max(1, MOST_STRAY * sum(counts.values()))
+    is_few = len(odd) <= len(spans) and sum(counts[label] for label in odd) <= most
+    return set(stray) if is_few and any(len(label) > 1 for label in spans) else set()
+
+
+def is_span_label(label: str) -> bool:
+    """Return whether a label is `O` or a prefix with a type."""
+    return label == OUTSIDE or (len(label) > 1 and _parse(label) is not _OUTSIDE)
+
+
+def span_type(label: str) -> str:
+    """Return the type of a span label; an empty string if it has none or is outside."""
+    return _parse(label)[1]
 
 
 def malformed(labels: Sequence[str], scheme: Scheme) -> list[int]:

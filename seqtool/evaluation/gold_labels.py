@@ -81,7 +81,9 @@ def _sentences_of_files(model: StoredModel, files: Sequence[Path]) -> GoldSenten
     file_settings, notes = [], []
     for path in files:
         check_data_file(path)
-        data, note = layout_of_file(path, Layout.from_json(model.config.get("layout", {})))
+        data, note = layout_of_file(
+            path, Layout.from_json(model.config.get("layout", {})), frozenset(model.vocab["labels"])
+        )
         file_settings.append((path, replace(data, tokens=model.config["words"].get("tokens", "words"))))
         notes += [note] if note else []
     sentences, note = _convert_scheme(_read(file_settings), model.config["scheme"])

@@ -225,11 +225,13 @@ def task_of_ending(path: Path) -> str:
 def task_of_content(files: DataFiles) -> str | None:
     """Return the task of a data file by its content and the files that go with it; None for a config."""
     from seqtool.config.load import looks_like_config
-    from seqtool.data.formats.detect import looks_labeled
+    from seqtool.data.formats.detect import detect_file
+    from seqtool.data.input_files import check_data_file
 
     if looks_like_config(files.train):
         return None
-    labeled = files.dev or files.test or looks_labeled(files.train)
+    check_data_file(files.train)
+    labeled = files.dev or files.test or detect_file(files.train).is_labeled
     return "tagger" if labeled else task_of_ending(files.train)
 
 

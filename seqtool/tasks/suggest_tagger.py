@@ -11,7 +11,8 @@ from pathlib import Path
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.load import parse_settings
 from seqtool.config.overrides import override_count, override_text
-from seqtool.data.formats.detect import guess_layout, layout_summary
+from seqtool.data.formats.detect import LABELED, detect_file
+from seqtool.data.formats.detection import Detection, settings_of, summary
 from seqtool.data.input_files import check_data_file, run_name
 from seqtool.data.tagging.sentences import Sentence, read_split
 from seqtool.errors import pluralize
@@ -183,7 +184,9 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     """
     for path in (files.train, *files.dev, *files.test):
         check_data_file(path)
-    data, doubts = guess_layout(files.train, _data_overrides(files.train, overrides))
+    known = _data_overrides(files.train, overrides)
+    detection = detect_file(files.train, known, LABELED)
+    data = settings_of(detection, known)
     sentences = read_split("train", [files.train], data).sentences
     scheme = data.scheme
     if scheme == "auto":
@@ -192,7 +195,7 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     plan = TaggerPlan.for_data(sample, override_text(overrides, ("model", "decoder")) == "crf")
     plan = plan.with_length(overrides, sample.words)
     holds_out = not files.dev and not data.dev and len(sentences) >= FEWEST_TO_SPLIT
-    notes = [*_notes(files, sample, plan, holds_out), *(f"warning: {line}" for line in doubts)]
+    notes = _notes(files, detection, sample, plan, holds_out)
     return SuggestedConfig("\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes))
 
 
@@ -205,11 +208,13 @@ def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:
     return read.settings.data
 
 
-def _notes(files: DataFiles, sample: TaggedSample, plan: TaggerPlan, holds_out: bool) -> Iterator[str]:
+def _notes(
+    files: DataFiles, detection: Detection, sample: TaggedSample, plan: TaggerPlan, holds_out: bool
+) -> Iterator[str]:
     """Yield the detected properties of the file and the chosen settings, one line each."""
     labels, more = sample.labels, len(sample.labels) - LISTED_LABELS
     yield f"{files.train.name}: {sample}"
-    yield f"  layout     {layout_summary(sample.data)}"
+    yield f"  layout     {summary(detection)}"
     yield f"  labels     {', '.join(labels[:LISTED_LABELS])}{f' and {more:,} more' if more > 0 else ''}"
     spans = "the labels mark no spans" if sample.scheme == "none" else f"{sample.scheme}, learned as bioes"
     yield f"  scheme     {spans}"

@@ -17,7 +17,7 @@ from typing import Any
 
 from seqtool.config.load import parse_settings
 from seqtool.data.formats.blocks import FormatName, raw_lines
-from seqtool.data.formats.detect import SAMPLE_LINES, find_format
+from seqtool.data.formats.detect import HEAD_LINES, find_format
 from seqtool.data.tagging.unlabeled import Item, TextReader
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.errors import ModelError, SeqtoolError
@@ -64,7 +64,7 @@ def labeled(kind: FormatName, data: bytes) -> str:
     """Read a file of labeled sentences, and format its tokens as `tag` does."""
     data_settings = TaggerData(train=("x",), format=kind, label="auto")
     lines = raw_lines(io.BytesIO(data), "utf-8", "fuzz")
-    sample = list(islice(lines, SAMPLE_LINES))
+    sample = list(islice(lines, HEAD_LINES))
     form, message = find_format(data_settings, "fuzz", sample)
     shown = [visible(message)]
     table = renderer("table", form, "none", color=False)

@@ -100,18 +100,18 @@ class SentenceFormat(Protocol):
 # --- lines --------------------------------------------------------------------------------------------------
 
 
-def raw_lines(stream: BinaryIO, encoding: str = "utf-8", name: str = "standard input") -> Iterator[str]:
+def raw_lines(
+    stream: BinaryIO, encoding: str = "utf-8", name: str = "standard input", ends_with_cr: bool = False
+) -> Iterator[str]:
     """Yield the lines of a binary stream as they arrive, each with its line end.
 
-    Only a line feed ends a line.
+    Only a line feed ends a line, or only `\\r` with `ends_with_cr`.
 
     Raises:
         DataError: a line is not valid in `encoding`; the location is its line.
     """
-    if (
-        "\n".encode(encoding) != b"\n"
-    ):  # bytes of UTF-16 and UTF-32 cannot be split at the byte of a line feed
-        yield from _wide_lines(stream, encoding, name)
+    if ends_with_cr or "\n".encode(encoding) != b"\n":  # bytes of UTF-16 cannot be split at a byte
+        yield from _wide_lines(stream, encoding, name, "\r" if ends_with_cr else "\n")
         return
     for number, line in enumerate(stream, 1):
         try:
@@ -120,9 +120,9 @@ def raw_lines(stream: BinaryIO, encoding: str = "utf-8", name: str = "standard i
             raise _undecodable(f"{name}:{number}", encoding, line[error.start : error.start + 1]) from None
 
 
-def _wide_lines(stream: BinaryIO, encoding: str, name: str) -> Iterator[str]:
+def _wide_lines(stream: BinaryIO, encoding: str, name: str, newline: str) -> Iterator[str]:
     number = 0
-    text = TextIOWrapper(stream, encoding=encoding, newline="\n")
+    text = TextIOWrapper(stream, encoding=encoding, newline=newline)
     try:
         for line in text:
             number += 1

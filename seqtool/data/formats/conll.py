@@ -1,14 +1,14 @@
 """CoNLL columns: files with one token per line and blank lines between sentences, with any separator.
 
-A line that starts with `#` is a comment if its number of columns differs from that of the data, else a token:
-`# O` in a file of two columns is the token `#`. In a file of one column the number says nothing; there a
-comment starts with `#` and a space. A `-DOCSTART-` line is a document mark, not a token.
+A line that starts with `#` is a comment if its number of columns differs from that of the data. With the same
+number, it is a comment if it opens a block and its label is none of the labels of the file: `# O` is the
+token `#`, and `# doc1` is a comment. In a file of one column a comment starts with `#` and a space. A
+`-DOCSTART-` line is a document mark, not a token.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,15 +27,21 @@ LABEL_HINT = (
 
 @dataclass(frozen=True)
 class ConllFormat:
-    """Format of a file of columns, as `find_layout` detects it.
+    """Format of a file of columns; its values come from the detection of the file.
 
     Attributes:
         separator: `tab`, `space` (any run of spaces and tabs), or the string between columns.
         width: number of columns.
         token: index of the token column, from 0.
         label: index of the label column; None if the file has none, and labels are appended.
-        names: names of the columns, if the settings give them.
+        names: names of the columns, if the settings or a header row give them.
         empty_tokens: refuse an empty token, or read it as `_`.
+        header_line: number of the line of the header row, from 1; 0 without one.
+        varying: whether lines may have more than `width` columns.
+        token_prefix: start of every token that is not part of it, such as `en:`.
+        hash_labels: labels of lines that start with `#`, open a block and are tokens; None if a line with as
+            many columns as the others is always a token.
+        skip_wrong: leave out lines with another number of columns instead of raising an error.
     """
 
     format_name: ClassVar[FormatName] = "conll"
@@ -46,6 +52,11 @@ class ConllFormat:
     label: int | None = 1
     names: tuple[str, ...] = ()
     empty_tokens: EmptyTokens = "refuse"
+    header_line: int = 0
+    varying: bool = False
+    token_prefix: str = ""
+    hash_labels: frozenset[str] | None = None
+    skip_wrong: bool = False
 
     def describe(self) -> str:
         """Return a line such as `2 columns separated by a tab; token: column 1; label: column 2`."""
@@ -77,22 +88,40 @@ class ConllFormat:
         tokens: list[str] = []
         labels: list[str] | None = None if self.label is None else []
         token_lines: list[int] = []
-        comments = 0
+        comments = marks = 0  # number of comments; index after the comments with which the block begins
         for index, line in enumerate(raw):
             content = (line.removeprefix(BOM) if first + index == 1 else line).rstrip("\r\n")
             if is_blank(content):
                 continue
             cells = split_cells(content, self.separator, self.width)
-            if content[0] in "#-" and _is_mark(content, cells, self.width):
+            if content[0] in "#-" and self._is_mark(content, cells, opens=index == marks):
                 comments += 1
+                marks = index + 1
                 continue
-            if len(cells) != self.width:
+            if len(cells) != self.width and not (self.varying and len(cells) > self.width):
+                if self.skip_wrong:
+                    continue
                 raise self._wrong_width(cells, f"{name}:{first + index}")
-            tokens.append(cells[self.token].strip(" ") or self._empty_token(f"{name}:{first + index}"))
+            if first + index == self.header_line:
+                continue
+            token = cells[self.token].strip(" ").removeprefix(self.token_prefix)
+            tokens.append(token or self._empty_token(f"{name}:{first + index}"))
             token_lines.append(index)
             if labels is not None and self.label is not None:
                 labels.append(cells[self.label].strip(" ") or self._empty_label(f"{name}:{first + index}"))
         return Block(raw, tokens, labels, token_lines, name, first, comments=comments)
+
+    def _is_mark(self, content: str, cells: list[str], *, opens: bool) -> bool:
+        """Return whether a line is a comment or a document mark, by the rule at the top of this module."""
+        if not content.startswith("#"):
+            return cells[0] == DOCUMENT_MARK or content.split(maxsplit=1)[0] == DOCUMENT_MARK
+        if self.width == 1:
+            return content.startswith("# ")
+        if len(cells) != self.width and not (self.varying and len(cells) > self.width):
+            return True
+        if self.hash_labels is None or self.label is None or not opens:
+            return False
+        return cells[self.label].strip(" ") not in self.hash_labels
 
     def _wrong_width(self, cells: list[str], place: str) -> DataError:
         return DataError(
@@ -176,61 +205,7 @@ def split_cells(content: str, separator: str, width: int = 0) -> list[str]:
     return ["", *cells] if content[0] in " \t" and len(cells) == width - 1 else cells
 
 
-def _is_mark(content: str, cells: list[str], width: int) -> bool:
-    """Return whether a line is a comment or a document mark, by the rule in the docstring of this module."""
-    if content.startswith("#"):
-        return content.startswith("# ") if width == 1 else len(cells) != width
-    return cells[0] == DOCUMENT_MARK or content.split(maxsplit=1)[0] == DOCUMENT_MARK
-
-
-# --- detection ----------------------------------------------------------------------------------------------
-
-
-def find_layout(
-    sample: Iterable[str],
-    name: str,
-    *,
-    separator: str = "auto",
-    columns: Sequence[str] = (),
-    label: str = "auto",
-    empty_tokens: EmptyTokens = "refuse",
-    need_labels: bool = True,
-    trained_width: int | None = None,
-) -> ConllFormat:
-    """Detect the format of a file of columns.
-
-    Args:
-        sample: first raw lines of the file.
-        name: name of the file in messages.
-        separator: `auto`, `tab`, `space`, or the string between columns.
-        columns: names of the columns, in order; `form` is the token column, or else the first one.
-        label: name of a column, its number (from 1, or negative from the end), or `auto` for the last one.
-        empty_tokens: value for the format.
-        need_labels: False accepts a file without the label column, as when it is to be tagged.
-        trained_width: number of columns of the training file; a file with fewer columns lacks the last ones.
-
-    Raises:
-        DataError: the file has no label column, or not the one that `label` names.
-    """
-    lines = data_lines(sample)
-    separator = find_separator(lines) if separator == "auto" else "tab" if separator == "\t" else separator
-    width = _find_width(lines, separator, columns, need_labels)
-    if width == 1 and need_labels:
-        expected = f"at least 2 columns separated by {describe_separator(separator)} (a token and its label)"
-        raise DataError(f"expected {expected}, found 1", place=name, hint=LABEL_HINT)
-    token = columns.index(TOKEN_COLUMN) if TOKEN_COLUMN in columns else 0
-    full_width = len(columns) or (width if need_labels else trained_width or width)
-    index: int | None = _column_index(label, columns, full_width)
-    if index is not None and not need_labels and (width == 1 or width <= index < full_width):
-        index = None
-    if index is not None and not 0 <= index < width:
-        known = f"one of the columns {', '.join(columns)}" if columns else "a column"
-        message = f"expected the label in {known} (1 to {width}), found {label!r}"
-        raise DataError(message, place=name, hint=LABEL_HINT)
-    if index == token:
-        message = f"expected different columns for tokens and labels, found {label!r} for both"
-        raise DataError(message, place=name, hint=LABEL_HINT)
-    return ConllFormat(separator, width, token, index, tuple(columns), empty_tokens)
+# --- lines of a sample --------------------------------------------------------------------------------------
 
 
 def data_lines(sample: Iterable[str]) -> list[str]:
@@ -245,36 +220,3 @@ def data_lines(sample: Iterable[str]) -> list[str]:
         or [line for line in lines if not line.startswith("# ")]
         or lines
     )
-
-
-def find_separator(lines: Sequence[str]) -> str:
-    """Return `tab` if most lines have a tab, else `space` if most have inner spaces.
-
-    Other files have one column, and the result is `tab`.
-    """
-    half = max(len(lines), 1) / 2
-    if sum("\t" in line for line in lines) >= half:
-        return "tab"
-    return "space" if sum(len(split_cells(line, "space")) > 1 for line in lines) >= half else "tab"
-
-
-def _find_width(lines: Sequence[str], separator: str, columns: Sequence[str], need_labels: bool) -> int:
-    """Return the number of columns by their names, or that of most lines.
-
-    A file to be tagged may lack the last columns.
-    """
-    counts = Counter(len(split_cells(line, separator)) for line in lines)
-    width = counts.most_common(1)[0][0] if counts else max(len(columns), 1)
-    if columns and (need_labels or width > len(columns)):
-        return len(columns)
-    return width
-
-
-def _column_index(label: str, columns: Sequence[str], width: int) -> int:
-    """Return the index of a column that is given by name or number; negative if there is none."""
-    if label == "auto":
-        return width - 1
-    if not label.removeprefix("-").isdecimal():
-        return columns.index(label) if label in columns else -1
-    number = int(label)
-    return number - 1 if number > 0 else width + number if number < 0 else -1

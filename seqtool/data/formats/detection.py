@@ -1,18 +1,17 @@
 """Result of the detection of a data file: the kind of the file, its columns, and the reader that fits.
 
 `detect.py` has two functions: `detect_file(path, data)` reads a whole file, and `detect_lines(lines, name,
-data)` the first lines of a pipe. Both return a `Detection`; `sentence_format(detection, data)` returns the reader
-for it. All commands use them, so a file is read alike everywhere.
+data)` the first lines of a pipe. Both return a `Detection`; `sentence_format(detection, data)` returns the
+reader for it. All commands use them, so a file is read alike everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 from seqtool.data.formats.blocks import EmptyTokens, SentenceFormat
-from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.conll import TOKEN_COLUMN, ConllFormat, describe_separator
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
@@ -22,12 +21,20 @@ from seqtool.types import Json
 
 Kind = Literal["columns", "conllu", "jsonl", "csv", "word_tag", "text"]
 LineEnd = Literal["\n", "\r\n", "\r", "mixed", ""]
+FORMATS: dict[Kind, Literal["auto", "conll", "conllu", "jsonl", "csv", "word_tag"]] = {
+    "columns": "conll",
+    "conllu": "conllu",
+    "jsonl": "jsonl",
+    "csv": "csv",
+    "word_tag": "word_tag",
+    "text": "auto",
+}
 RUNNING_TEXT: Kind = "text"
 TITLES: dict[Kind, str] = {
     "columns": "CoNLL columns",
     "conllu": "CoNLL-U",
     "jsonl": "JSON lines",
-    "csv": "CSV with quoted cells",
+    "csv": "CSV",
     "word_tag": "words with their tags",
     "text": "running text",
 }
@@ -81,11 +88,13 @@ class Detection:
             without one.
         names: names of the columns: those of the settings, else those of the header row.
         token_prefix: start of every token that is not part of it, such as `en:`.
-        hash_labels: labels of the lines that start with `#` and are tokens, although they have as many
-            cells as the others.
+        hash_labels: labels with which a line that starts with `#`, opens a block and has as many cells as the
+            others is a token; None if the file has no such line.
         label_name: label of CoNLL-U (`upos`, `misc:Key`).
         text_key: JSON lines: field of the tokens or of the text.
         label_key: JSON lines: field of the labels or of the spans.
+        label_names: JSON lines: names of labels that are integers.
+        span_keys: JSON lines: form of character spans, see `json_spans.span_keys`; None for lists of labels.
         scheme: span scheme of the labels.
         wrong: lines with another number of cells.
         evidence: reasons for the choice, one line each.
@@ -111,10 +120,12 @@ class Detection:
     sentence: int | None = None
     names: tuple[str, ...] = ()
     token_prefix: str = ""
-    hash_labels: frozenset[str] = frozenset()
+    hash_labels: frozenset[str] | None = None
     label_name: str = "upos"
     text_key: str = "tokens"
     label_key: str = "labels"
+    label_names: tuple[str, ...] = ()
+    span_keys: tuple[str, ...] | None = None
     scheme: Scheme = "none"
     wrong: WrongLines = WrongLines()
     evidence: tuple[str, ...] = ()
@@ -128,20 +139,30 @@ class Detection:
 
     def to_json(self) -> Json:
         """Return the object that `check --json` prints."""
-        return {**asdict(self), "hash_labels": sorted(self.hash_labels)}
+        values = asdict(self)
+        del values["hash_labels"]  # a detail of reading
+        return values
+
+    def describe(self, data: TaggerData) -> str:
+        """Return the kind, the reason for it, and the places of tokens and labels in one line."""
+        if not self.is_labeled:
+            return TITLES[self.kind]
+        return f"{TITLES[self.kind]} ({self.reason}); {sentence_format(self, data).describe()}"
 
 
-def sentence_format(detection: Detection, data: TaggerData) -> SentenceFormat:
+def sentence_format(detection: Detection, data: TaggerData, *, skip_wrong: bool = False) -> SentenceFormat:
     """Return the reader of a file. It reads the columns and fields that were detected.
 
     Args:
         data: settings that a detection does not contain: `tokens` and `empty_tokens`.
+        skip_wrong: leave out lines of a table with another number of cells instead of raising an error.
     """
     empty: EmptyTokens = data.empty_tokens
     if detection.kind == "conllu":
         return ConlluFormat(detection.label_name, data.tokens, empty)
     if detection.kind == "jsonl":
-        return JsonlFormat(detection.text_key, detection.label_key, empty)
+        fields = detection.text_key, detection.label_key
+        return JsonlFormat(*fields, empty, detection.label_names, detection.span_keys)
     if detection.kind == "word_tag":
         return WordTagFormat(detection.separator, empty)
     if detection.kind == "csv" or detection.sentence is not None:
@@ -157,10 +178,54 @@ def sentence_format(detection: Detection, data: TaggerData) -> SentenceFormat:
             empty,
         )
     return ConllFormat(
-        detection.separator, detection.width, detection.token, detection.label, detection.names, empty
+        detection.separator,
+        detection.width,
+        detection.token,
+        detection.label,
+        detection.names,
+        empty,
+        detection.header_line,
+        detection.varying,
+        detection.token_prefix,
+        detection.hash_labels,
+        skip_wrong,
     )
 
 
-def first_two(sentences: Sequence[SentenceSample]) -> tuple[SentenceSample, ...]:
-    """Return the first two sentences that have a token."""
-    return tuple(sentence for sentence in sentences if sentence.tokens)[:2]
+def settings_of(detection: Detection, data: TaggerData) -> TaggerData:
+    """Return settings that read a file as it was detected.
+
+    Args:
+        data: settings for all other keys.
+    """
+    data = replace(data, format=FORMATS[detection.kind])
+    if detection.kind == "conllu":
+        return replace(data, label=detection.label_name)
+    if detection.kind == "jsonl":
+        return replace(data, text_key=detection.text_key, label_key=detection.label_key)
+    if detection.kind not in ("columns", "csv") or detection.label is None:
+        return data
+    data = replace(data, separator=detection.separator)
+    if data.columns:
+        return data if data.label != "auto" else replace(data, label=data.columns[detection.label])
+    if detection.token == 0:
+        return replace(data, label=str(detection.label + 1))
+    columns = tuple(
+        TOKEN_COLUMN if index == detection.token else f"column{index + 1}" for index in range(detection.width)
+    )
+    return replace(data, columns=columns, label=columns[detection.label])
+
+
+def summary(detection: Detection) -> str:
+    """Return a short description of tokens and labels."""
+    title = TITLES[detection.kind]
+    if detection.kind == "jsonl":
+        fields = f"tokens in field {detection.text_key!r}, labels in field {detection.label_key!r}"
+        return f"{title}, {fields}"
+    if detection.kind == "conllu":
+        return f"{title}, label {detection.label_name}"
+    if detection.kind not in ("columns", "csv"):
+        return title
+    separated = f"{title} separated by {describe_separator(detection.separator)}"
+    labels = f", labels in column {detection.label + 1}" if detection.label is not None else ", no labels"
+    return f"{separated}, tokens in column {detection.token + 1}{labels}"

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from seqtool.data.formats.blocks import SentenceFormat
+from seqtool.data.formats.conll import ConllFormat
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.types import Json
@@ -22,6 +24,7 @@ class Layout:
         separator: string between columns; `auto` for tabs and spaces, so that a file may have either.
         text_key: field of the tokens in JSON lines.
         label_key: field of the labels in JSON lines.
+        token: index of the token column.
     """
 
     label: str = "auto"
@@ -30,10 +33,37 @@ class Layout:
     separator: str = "auto"
     text_key: str = "tokens"
     label_key: str = "labels"
+    token: int = 0
+
+    @classmethod
+    def of_file(cls, data: TaggerData, file_format: SentenceFormat | None) -> Layout:
+        """Return the layout of a file that was read with these settings in this format."""
+        if not isinstance(file_format, ConllFormat):
+            return cls(
+                label=data.label, columns=data.columns, text_key=data.text_key, label_key=data.label_key
+            )
+        label = data.label
+        if label == "auto" and file_format.label not in (None, file_format.width - 1):
+            label = str(file_format.label + 1)
+        # A file to be tagged may have tabs although this one has spaces. Any other separator cannot be
+        # detected.
+        separator = file_format.separator if file_format.separator not in ("tab", "space") else "auto"
+        return cls(
+            label=label,
+            columns=data.columns,
+            token=file_format.token,
+            width=file_format.width,
+            separator=separator,
+            text_key=data.text_key,
+            label_key=data.label_key,
+        )
 
     def to_json(self) -> Json:
         """Return the object that is stored in `config.json`."""
-        return {**asdict(self), "columns": list(self.columns)}
+        values = {**asdict(self), "columns": list(self.columns)}
+        if not self.token:
+            del values["token"]  # as in the models of earlier versions
+        return values
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Layout:
@@ -41,6 +71,7 @@ class Layout:
         return cls(
             label=str(values.get("label", "auto")),
             columns=tuple(values.get("columns", ())),
+            token=int(values.get("token", 0)),
             width=values.get("width"),
             separator=str(values.get("separator", "auto")),
             text_key=str(values.get("text_key", "tokens")),

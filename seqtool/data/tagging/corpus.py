@@ -14,8 +14,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seqtool.data.formats.blocks import SentenceFormat
-from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import Sentence, Split, read_split
@@ -129,7 +127,7 @@ def load_tagged_corpus(
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
-        layout=_layout(data, splits["train"].format),
+        layout=Layout.of_file(data, splits["train"].format),
         files=file_hashes([*chain(*files.values()), *(path for path, _ in vector_files.values())]),
         notes=(*notes, *(note for table in vectors.values() for note in table.notes)),
         warnings=(
@@ -185,20 +183,6 @@ def hold_out(
     chosen = set(np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(len(sentences))[:size].tolist())
     rest = tuple(sentence for index, sentence in enumerate(sentences) if index not in chosen)
     return rest, tuple(sentence for index, sentence in enumerate(sentences) if index in chosen)
-
-
-def _layout(data: TaggerData, file_format: SentenceFormat | None) -> Layout:
-    columns = file_format if isinstance(file_format, ConllFormat) else None
-    # A file to be tagged may have tabs although this one has spaces. Any other separator cannot be detected.
-    keeps_separator = columns is not None and columns.separator not in ("tab", "space")
-    return Layout(
-        label=data.label,
-        columns=data.columns,
-        width=columns.width if columns else None,
-        separator=columns.separator if columns and keeps_separator else "auto",
-        text_key=data.text_key,
-        label_key=data.label_key,
-    )
 
 
 # --- vocabularies -------------------------------------------------------------------------------------------

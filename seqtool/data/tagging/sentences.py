@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from pathlib import Path
 
-from seqtool.data.formats.blocks import Block, SentenceFormat, is_blank, raw_lines
+from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
 from seqtool.data.formats.conll import ConllFormat, count_columns
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.formats.detect import SAMPLE_LINES, find_format, same_layout
+from seqtool.data.formats.detect import LABELED, detect_file
+from seqtool.data.formats.detection import Detection, sentence_format
 from seqtool.data.formats.jsonl import JsonlFormat
+from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData
@@ -62,6 +63,7 @@ def read_split(
     data: TaggerData,
     expected: SentenceFormat | None = None,
     progress: ProgressCallback | None = None,
+    trained: Layout | None = None,
 ) -> Split:
     """Read the files of a split, each in its own format.
 
@@ -71,6 +73,7 @@ def read_split(
         data: settings of the format.
         expected: format of the training files; a column counted from the end must be the same one.
         progress: called before each file with the number of files done and their total.
+        trained: layout of the training files of a model; a file with as many columns is read alike.
 
     Raises:
         DataError: a file is empty, has no labels, or cannot be read in its format.
@@ -81,7 +84,8 @@ def read_split(
     for done, path in enumerate(paths):
         if progress is not None:
             progress(f"reading {path.name}", done, len(paths))
-        part = _read_file(name, path, data, expected)
+        trained = Layout.of_file(data, expected) if expected is not None else trained
+        part = _read_file(name, path, data, expected, trained)
         expected = expected or part.format
         sentences.extend(part.sentences)
         notes.extend(note for note in part.notes if note not in notes)
@@ -89,17 +93,14 @@ def read_split(
     return Split(tuple(sentences), expected, tuple(notes), tuple(warnings))
 
 
-def _read_file(split: str, path: Path, data: TaggerData, expected: SentenceFormat | None) -> Split:
+def _read_file(
+    split: str, path: Path, data: TaggerData, expected: SentenceFormat | None, trained: Layout | None
+) -> Split:
     try:
-        with path.open("rb") as stream:
-            lines = raw_lines(stream, data.encoding, str(path))
-            sample = list(islice(lines, SAMPLE_LINES))
-            if all(map(is_blank, sample)):
-                content = "blank lines" if sample else "an empty file"
-                raise DataError(f"expected labeled sentences, found {content}", place=str(path))
-            file_format, description = find_format(data, str(path), sample)
-            warning = _compare(expected, file_format, path, data)
-            blocks = list(file_format.read(chain(sample, lines), str(path)))
+        detection, lines = _open(path, data, trained)
+        file_format = sentence_format(detection, data)
+        warning = _compare(expected, file_format, path, data)
+        blocks = list(file_format.read(lines, str(path)))
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         raise DataError(message, place=str(path), hint=data.source) from None
@@ -107,19 +108,37 @@ def _read_file(split: str, path: Path, data: TaggerData, expected: SentenceForma
     if not sentences:
         raise DataError("expected labeled sentences, found no token in the file", place=str(path))
     prefix = f"{split}: {path.name}:"
-    notes = [description, *_skipped_lines(file_format, blocks), *_repaired_tokens(file_format, blocks)]
-    return Split(
-        sentences, file_format, tuple(f"{prefix} {note}" for note in notes), (warning,) if warning else ()
-    )
+    notes = [
+        detection.describe(data),
+        *_skipped_lines(file_format, blocks),
+        *_repaired_tokens(file_format, blocks),
+    ]
+    doubts = [f"{path.name}: {doubt}" for doubt in detection.doubts]
+    warnings = (*doubts, *([warning] if warning else []))
+    return Split(sentences, file_format, tuple(f"{prefix} {note}" for note in notes), warnings)
 
 
-def labeled_blocks(path: Path, data: TaggerData) -> Iterator[Block]:
+def labeled_blocks(path: Path, data: TaggerData, trained: Layout | None = None) -> Iterator[Block]:
     """Yield the blocks of a file that hold tokens, as `read_split` reads them; raises its errors."""
+    detection, lines = _open(path, data, trained)
+    yield from (block for block in sentence_format(detection, data).read(lines, str(path)) if block.tokens)
+
+
+def _open(path: Path, data: TaggerData, trained: Layout | None) -> tuple[Detection, Iterator[str]]:
+    """Return what a labeled file is, and its raw lines.
+
+    Raises:
+        DataError: the file is empty or cannot be read.
+    """
+    if not path.stat().st_size:
+        raise DataError("expected labeled sentences, found an empty file", place=str(path))
+    detection = detect_file(path, data, replace(LABELED, trained=trained))
+    return detection, _lines(path, detection)
+
+
+def _lines(path: Path, detection: Detection) -> Iterator[str]:
     with path.open("rb") as stream:
-        lines = raw_lines(stream, data.encoding, str(path))
-        sample = list(islice(lines, SAMPLE_LINES))
-        file_format, _ = find_format(data, str(path), sample)
-        yield from (block for block in file_format.read(chain(sample, lines), str(path)) if block.tokens)
+        yield from raw_lines(stream, detection.encoding, str(path), detection.line_end == "\r")
 
 
 def _sentence(block: Block, data: TaggerData) -> Sentence:
@@ -149,6 +168,13 @@ def _compare(expected: SentenceFormat | None, actual: SentenceFormat, path: Path
             message, place=str(path), hint="set the column of the label, for example `data.label: 2`"
         )
     return f"{path.name} has {have}; the training file has {want}"
+
+
+def same_layout(first: SentenceFormat, other: SentenceFormat) -> bool:
+    """Return whether the columns of two files have the same meaning. Separators and comments may differ."""
+    if isinstance(first, ConllFormat) and isinstance(other, ConllFormat):
+        return (first.width, first.token, first.label) == (other.width, other.token, other.label)
+    return type(first) is type(other)
 
 
 def _skipped_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iterator[str]:

@@ -131,21 +131,20 @@ class FormattedReader:
             tokens="surface" if tokens == "surface" else "words",
             empty_tokens="repair",
         )
-        self._trained_width = layout.width
+        self._layout = layout
         self._text_reader = text_reader
         self._text_key = text_key
         self.format: SentenceFormat | None = None
 
     def read(self, lines: LineStream, *, keep_errors: bool) -> Iterator[Item]:
         """Yield a sentence for every block; see `TextReader.read`."""
-        from seqtool.data.formats.detect import SAMPLE_LINES, find_format  # not needed for raw text
+        from seqtool.data.formats.detect import HEAD_LINES, Request, find_format  # not needed for raw text
 
         # One line of JSON suffices, and a program at the other end of a pipe sends the second one after the
         # answer.
-        sample, all_lines = peek(lines, 1 if self._data.format == "jsonl" else SAMPLE_LINES)
-        self.format, _ = find_format(
-            self._data, lines.name, sample, need_labels=False, trained_width=self._trained_width
-        )
+        sample, all_lines = peek(lines, 1 if self._data.format == "jsonl" else HEAD_LINES)
+        request = Request(labeled=True, optional_label=True, trained=self._layout)
+        self.format, _ = find_format(self._data, lines.name, sample, request)
         for first, raw in self.format.split(all_lines):
             read = partial(self._item, self.format, raw, lines.name, first)
             yield _read_item(read, lines, first, len(raw), keep_errors)

@@ -6,8 +6,18 @@ from typing import Any
 
 import pytest
 
-from seqtool.data.formats.conll import ConllFormat, find_layout
+from seqtool.data.formats.blocks import SentenceFormat
+from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.detect import LABELED, Request, find_format
+from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError
+from seqtool.settings import TaggerData
+
+
+def detected(text: str, options: dict[str, Any], request: Request = LABELED) -> SentenceFormat:
+    """Return the reader of a file with this text."""
+    data = TaggerData(train=("f",), **options)
+    return find_format(data, "f", text.splitlines(keepends=True), request)[0]
 
 
 @pytest.mark.parametrize(
@@ -31,6 +41,7 @@ from seqtool.errors import DataError
             {"label": "pos", "columns": ("form", "pos", "chunk")},
             ConllFormat("tab", 3, 0, 1, ("form", "pos", "chunk")),
         ),
+        ("a\tA\n", {"label": "1"}, ConllFormat("tab", 2, 1, 0)),
         ("a\tA\n", {"separator": "\t"}, ConllFormat("tab", 2, 0, 1)),
     ],
     ids=[
@@ -44,11 +55,12 @@ from seqtool.errors import DataError
         "number",
         "from the end",
         "name",
+        "the first",
         "literal tab",
     ],
 )
-def test_find_layout_detects_columns(text: str, options: dict[str, Any], expected: ConllFormat) -> None:
-    assert find_layout(text.splitlines(keepends=True), "f", **options) == expected
+def test_detection_detects_columns(text: str, options: dict[str, Any], expected: ConllFormat) -> None:
+    assert detected(text, options) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,14 +82,16 @@ def test_find_layout_detects_columns(text: str, options: dict[str, Any], expecte
 def test_file_to_be_tagged_may_lack_the_label(
     text: str, options: dict[str, Any], expected: ConllFormat
 ) -> None:
-    assert find_layout(text.splitlines(keepends=True), "f", need_labels=False, **options) == expected
+    width = options.pop("trained_width", None)
+    request = Request(labeled=True, optional_label=True, trained=Layout(width=width) if width else None)
+    assert detected(text, options, request) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "options", "message"),
     [
         ("a\nb\n", {}, "expected at least 2 columns separated by a tab (a token and its label), found 1"),
-        ("a;A\n", {}, "expected at least 2 columns separated by a tab (a token and its label), found 1"),
+        ("a:A\n", {}, "expected at least 2 columns separated by a tab (a token and its label), found 1"),
         ("a\tA\n", {"label": "pos"}, "expected the label in a column (1 to 2), found 'pos'"),
         ("a\tA\n", {"label": "3"}, "expected the label in a column (1 to 2), found '3'"),
         ("a\tA\n", {"label": "0"}, "expected the label in a column (1 to 2), found '0'"),
@@ -87,7 +101,11 @@ def test_file_to_be_tagged_may_lack_the_label(
             {"label": "x", "columns": ("form", "pos")},
             "expected the label in one of the columns form, pos (1 to 2), found 'x'",
         ),
-        ("a\tA\n", {"label": "1"}, "expected different columns for tokens and labels, found '1' for both"),
+        (
+            "a\tA\n",
+            {"label": "form", "columns": ("form", "pos")},
+            "expected different columns for tokens and labels, found 'form' for both",
+        ),
     ],
     ids=[
         "one column",
@@ -100,9 +118,9 @@ def test_file_to_be_tagged_may_lack_the_label(
         "the token's",
     ],
 )
-def test_find_layout_refuses_a_missing_label_column(text: str, options: dict[str, Any], message: str) -> None:
+def test_detection_refuses_a_missing_label_column(text: str, options: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError) as caught:
-        find_layout(text.splitlines(keepends=True), "f", **options)
+        detected(text, options)
     (problem,) = caught.value.problems
     assert (problem.message, problem.place) == (message, "f")
     assert "data.label" in problem.hint and "data.separator" in problem.hint

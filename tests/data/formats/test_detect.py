@@ -11,13 +11,15 @@ from hypothesis import strategies as st
 
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.formats.detect import find_format, same_layout
+from seqtool.data.formats.detect import LABELED, Request, find_format
 from seqtool.data.formats.jsonl import JsonlFormat
+from seqtool.data.tagging.sentences import same_layout
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 
 COLUMNS = ["a\tA\n", "b\tB\n"]
 UNIVERSAL = ["# text = a b\n", "1-2\tab" + "\t_" * 8 + "\n", "1\ta\t_\tX" + "\t_" * 6 + "\n"]
+UNLABELED = Request(labeled=True, optional_label=True)
 JSON = ["\ufeff\n", '{"tokens": ["a"]}\n']
 
 
@@ -125,7 +127,9 @@ def test_any_text_is_read_without_loss_or_refused_with_its_location(
 ) -> None:
     lines = list(io.StringIO(text, newline="\n"))
     try:
-        file_format, _ = find_format(TaggerData(train=("x",), label=label), name, lines, need_labels)
+        file_format, _ = find_format(
+            TaggerData(train=("x",), label=label), name, lines, LABELED if need_labels else UNLABELED
+        )
         blocks = list(file_format.read(lines, name))
     except DataError as error:
         assert all(problem.place.startswith(name) for problem in error.problems)

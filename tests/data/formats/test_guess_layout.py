@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from seqtool.data.formats.detect import guess_layout, layout_of_file, layout_summary, looks_labeled
+from seqtool.data.formats.detect import LABELED, detect_file, layout_of_file
+from seqtool.data.formats.detection import settings_of, summary
 from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import read_split
 from seqtool.settings import TaggerData
@@ -39,7 +40,7 @@ COLUMNS: dict[str, tuple[str, str]] = {
     ),
     "GermEval": (
         file_text("{n}\t{token}\t{label}\tO", "# http://x [2009]\n"),
-        "CoNLL columns separated by a tab, tokens in column 2, labels in column 4",
+        "CoNLL columns separated by a tab, tokens in column 2, labels in column 3",
     ),
     "empty columns": (
         file_text("{n}\t{token}\t{label}\t_\t_", "# id 1\n"),
@@ -73,27 +74,29 @@ def guess_and_read(
 ) -> tuple[TaggerData, list[str], list[str]]:
     path = folder / name
     path.write_text(text, encoding="utf-8", newline="")
-    data, warnings = guess_layout(path, TaggerData(train=(str(path),), **known))
+    known_data = TaggerData(train=(str(path),), **known)
+    detection = detect_file(path, known_data, LABELED)
+    data = settings_of(detection, known_data)
     sentences = read_split("train", [path], data).sentences
     return (
         data,
-        [layout_summary(data), *warnings],
+        [summary(detection), *detection.doubts],
         [f"{token}/{label}" for token, label in zip(sentences[0].tokens, sentences[0].labels, strict=True)],
     )
 
 
 @pytest.mark.parametrize(("text", "summary"), COLUMNS.values(), ids=COLUMNS)
-def test_guess_layout_detects_columns(tmp_path: Path, text: str, summary: str) -> None:
+def test_settings_detects_columns(tmp_path: Path, text: str, summary: str) -> None:
     _, notes, first = guess_and_read(tmp_path, text)
     assert notes == [summary]
-    if "column 4" not in summary or "spaces" in summary:
-        assert first == ["Anna/B-PER", "Meier/I-PER", "saw/O", "Rome/B-LOC"]
-    assert looks_labeled(tmp_path / "f.txt")
+    assert first == ["Anna/B-PER", "Meier/I-PER", "saw/O", "Rome/B-LOC"]
+    assert detect_file(tmp_path / "f.txt").is_labeled
 
 
-def test_guess_layout_warns_of_a_header(tmp_path: Path) -> None:
+def test_settings_of_a_table_with_a_header(tmp_path: Path) -> None:
     _, notes, first = guess_and_read(tmp_path, "Token,Tag\na,X\n\nb,Y\n")
-    assert first == ["Token/Tag", "a/X"] and "header" in notes[1]
+    assert first == ["a/X"]
+    assert notes == ["CSV separated by ',', tokens in column 1, labels in column 2"]
 
 
 def test_known_settings_are_kept(tmp_path: Path) -> None:
@@ -121,7 +124,7 @@ def test_conllu_label_is_the_first_column_that_is_not_empty(tmp_path: Path, row:
 
 
 def test_conllu_label_stays_if_all_columns_are_empty_or_it_is_known(tmp_path: Path) -> None:
-    assert guess_and_read(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "auto"
+    assert guess_and_read(tmp_path, "1\ta\ta\t_\t_\t_\t_\t_\t_\t_\n\n", "f.conllu")[0].label == "upos"
     assert (
         guess_and_read(tmp_path, "1\ta\ta\tN\tNN\t_\t_\t_\t_\t_\n\n", "f.conllu", label="xpos")[0].label
         == "xpos"
@@ -137,7 +140,7 @@ def test_conllu_label_stays_if_all_columns_are_empty_or_it_is_known(tmp_path: Pa
         ('{"text": ["a"], "spans": ["b", "c"], "pos": ["X"]}', ("text", "pos")),
     ],
 )
-def test_guess_layout_finds_the_fields_of_json_lines(
+def test_settings_finds_the_fields_of_json_lines(
     tmp_path: Path, record: str, fields: tuple[str, str]
 ) -> None:
     data, _, first = guess_and_read(tmp_path, f"{record}\n" * 3, "f.jsonl")
@@ -157,15 +160,17 @@ def test_guess_layout_finds_the_fields_of_json_lines(
 )
 def test_running_text_does_not_look_labeled(tmp_path: Path, text: str) -> None:
     (tmp_path / "f").write_text(text)
-    assert not looks_labeled(tmp_path / "f")
-    assert not looks_labeled(tmp_path / "missing")
+    assert not detect_file(tmp_path / "f").is_labeled
 
 
 def test_file_with_the_layout_of_the_training_file_is_read_alike(tmp_path: Path) -> None:
     path = tmp_path / "f.tsv"
     path.write_text("a\tX\tP\n")
     layout = Layout(label="2", width=3)
-    assert layout_of_file(path, layout) == (TaggerData(train=(), label="2"), "")
+    assert layout_of_file(path, layout, frozenset()) == (TaggerData(train=(), label="2"), "")
     path.write_text("X\ta\tP\tQ\n")
-    data, note = layout_of_file(path, layout)
-    assert data.label == "4" and "f.tsv does not have the layout of the training file" in note
+    data, note = layout_of_file(path, layout, frozenset())
+    assert (
+        data.columns[3] == data.label == "column4"
+        and "f.tsv does not have the layout of the training file" in note
+    )

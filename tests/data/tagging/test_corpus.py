@@ -59,7 +59,7 @@ def test_scheme_of_the_settings_is_used(tmp_path: Path) -> None:
 
 
 def test_vocabulary_and_labels_come_from_train_alone(tmp_path: Path) -> None:
-    corpus = load(tmp_path, "a\tA\nb\tB\n", dev="c\tC\nc\tC\na\tA\n", test="d\tD\n")
+    corpus = load(tmp_path, "a\tA\nb\tB\n", label="2", dev="c\tC\nc\tC\na\tA\n", test="d\tD\n")
     assert corpus.labels == ("A", "B")
     assert [corpus.encoder.is_known(form) for form in "abcd"] == [True, True, False, False]
     assert corpus.dev[0].labels == ("C", "C", "A")

@@ -26,7 +26,9 @@ def test_files_of_a_split_are_read_each_in_its_format(tmp_path: Path) -> None:
     first = write(tmp_path, "a.tsv", "\ufeffa\tA\r\nb\tB\r\n\r\n")
     second = write(tmp_path, "b.txt", "\nc C\n")
     reports: list[tuple[str, int, int]] = []
-    split = read_split("train", [first, second], settings(), progress=lambda *report: reports.append(report))
+    split = read_split(
+        "train", [first, second], settings(label="2"), progress=lambda *report: reports.append(report)
+    )
     assert [(sentence.tokens, sentence.labels) for sentence in split.sentences] == [
         (("a", "b"), ("A", "B")),
         (("c",), ("C",)),
