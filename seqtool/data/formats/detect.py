@@ -7,16 +7,15 @@ with the first lines of a pipe. A setting fixes only what it names; the rest is 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePath
 
 from seqtool.data.formats.blocks import FormatName, SentenceFormat, is_blank
-from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, find_label
+from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, find_label, find_missing
 from seqtool.data.formats.detection import (
     RUNNING_TEXT,
     Detection,
@@ -26,7 +25,7 @@ from seqtool.data.formats.detection import (
     settings_of,
     summary,
 )
-from seqtool.data.formats.json_array import begins_array
+from seqtool.data.formats.json_array import first_records, looks_like_json
 from seqtool.data.formats.json_layout import find_fields
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.tables import TableRequest, detect_table
@@ -34,7 +33,6 @@ from seqtool.data.formats.text_pieces import Text
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData
 from seqtool.spans import detect_scheme
-from seqtool.types import Json
 
 HEAD_LINES = 2000  # first lines, by which the kind of a file is decided
 SHOWN_TOKENS = 40  # tokens of a sentence that is shown
@@ -149,13 +147,16 @@ def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detect
     kind, reason = _kind(head, name, data)
     base = Detection(name, kind or RUNNING_TEXT, reason, text.encoding)
     if kind == "conllu":
-        found = replace(base, label_name=_conllu_label(head, name, data))
+        label = _conllu_label(head, name, data)
+        missing = data.missing_label
+        missing = find_missing(text.pieces(), label) if missing == "auto" else missing
+        found = replace(base, label_name=label, missing_label=missing)
     elif kind == "jsonl":
-        fields = find_fields(_records(text.first), data, name, request.known_labels)
+        fields = find_fields(first_records(text.first), data, name, request.known_labels)
         found = replace(
             base,
-            text_key=fields.text_key if data.text_key == TaggerData.text_key else data.text_key,
-            label_key=fields.label_key if data.label_key == TaggerData.label_key else data.label_key,
+            text_key=fields.text_key,
+            label_key=fields.label_key,
             label_names=fields.names,
             span_keys=fields.span_keys,
             doubts=fields.doubts,
@@ -186,7 +187,7 @@ def _kind(head: Sequence[str], name: str, data: TaggerData) -> tuple[Kind | None
     if suffix in EXTENSIONS:
         return EXTENSIONS[suffix], f"by the extension {suffix}"
     lines = [line for line in head if not is_blank(line) and not line.startswith("#")]
-    if lines and (begins_array(lines[0]) or all(map(_is_object, lines[:100]))):
+    if looks_like_json(lines):
         return "jsonl", "by the content"
     rows = [line.split("\t") for line in lines[:100]]
     if rows and all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
@@ -194,24 +195,6 @@ def _kind(head: Sequence[str], name: str, data: TaggerData) -> tuple[Kind | None
     if _tag_separator(head):
         return "word_tag", "by the content"
     return None, "by the content"
-
-
-def _is_object(line: str) -> bool:
-    return line.lstrip().startswith("{") and line.rstrip().endswith("}")
-
-
-def _records(text: str) -> Iterator[Json]:
-    """Yield the first objects of JSON lines or of an array; stop at a mistake, which the reader reports."""
-    decoder = json.JSONDecoder()
-    at = len(text) - len(text.lstrip(" \t\r\n["))
-    while at < len(text):
-        try:
-            record, at = decoder.raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return
-        if isinstance(record, dict):
-            yield record
-        at += len(text[at : at + 100]) - len(text[at : at + 100].lstrip(" \t\r\n,"))
 
 
 def _is_conllu_id(cell: str) -> bool:

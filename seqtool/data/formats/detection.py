@@ -93,6 +93,7 @@ class Detection:
         label_name: label of CoNLL-U (`upos`, `misc:Key`).
         text_key: JSON lines: field of the tokens or of the text.
         label_key: JSON lines: field of the labels or of the spans.
+        missing_label: CoNLL-U: label of a word without the key in MISC.
         label_names: JSON lines: names of labels that are integers.
         span_keys: JSON lines: form of character spans, see `json_spans.span_keys`; None for lists of labels.
         scheme: span scheme of the labels.
@@ -124,6 +125,7 @@ class Detection:
     label_name: str = "upos"
     text_key: str = "tokens"
     label_key: str = "labels"
+    missing_label: str = "_"
     label_names: tuple[str, ...] = ()
     span_keys: tuple[str, ...] | None = None
     scheme: Scheme = "none"
@@ -159,10 +161,11 @@ def sentence_format(detection: Detection, data: TaggerData, *, skip_wrong: bool 
     """
     empty: EmptyTokens = data.empty_tokens
     if detection.kind == "conllu":
-        return ConlluFormat(detection.label_name, data.tokens, empty)
+        return ConlluFormat(detection.label_name, data.tokens, empty, detection.missing_label)
     if detection.kind == "jsonl":
-        fields = detection.text_key, detection.label_key
-        return JsonlFormat(*fields, empty, detection.label_names, detection.span_keys)
+        return JsonlFormat(
+            detection.text_key, detection.label_key, empty, detection.label_names, detection.span_keys
+        )
     if detection.kind == "word_tag":
         return WordTagFormat(detection.separator, empty)
     if detection.kind == "csv" or detection.sentence is not None:
@@ -202,7 +205,12 @@ def settings_of(detection: Detection, data: TaggerData) -> TaggerData:
     if detection.kind == "conllu":
         return replace(data, label=detection.label_name)
     if detection.kind == "jsonl":
-        return replace(data, text_key=detection.text_key, label_key=detection.label_key)
+        return replace(
+            data,
+            text_key=detection.text_key,
+            label_key=detection.label_key,
+            label_names=detection.label_names,
+        )
     if detection.kind not in ("columns", "csv") or detection.label is None:
         return data
     data = replace(data, separator=detection.separator)

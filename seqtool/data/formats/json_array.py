@@ -7,13 +7,15 @@ array with line ends is streamed. An array on a single line is held in memory, s
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from seqtool.data.formats.blocks import BOM, is_blank
 
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|["{}]')  # a string, an open string, or a brace
+BETWEEN = re.compile(r"[ \t\r\n,]*")  # characters between two objects
 BEFORE = re.compile(r"[ \t\r\n]*[\[,]?[ \t\r\n]*")  # characters before an object
 
 
@@ -59,6 +61,30 @@ def pieces(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             piece.append(line[start:])
     if piece:
         yield first, piece
+
+
+def looks_like_json(lines: Sequence[str]) -> bool:
+    """Return whether every line is an object, or the lines begin an array of objects."""
+    data = [line for line in lines[:100] if not is_blank(line)]
+    if data and begins_array(data[0]):
+        return "{" in "".join(data[:50])
+    return bool(data) and all(line.lstrip().startswith("{") and line.rstrip().endswith("}") for line in data)
+
+
+def first_records(text: str) -> Iterator[Mapping[str, object]]:
+    """Yield the objects at the beginning of a file; stop at a mistake, which the reader reports."""
+    decoder = json.JSONDecoder()
+    at = len(text) - len(text.lstrip(" \t\r\n[" + BOM))
+    while at < len(text):
+        try:
+            record, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return
+        if not isinstance(record, dict):
+            return
+        yield record
+        between = BETWEEN.match(text, at)
+        at = between.end() if between else len(text)
 
 
 def object_range(piece: str) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from seqtool.storage.plain_files import read_plain
 MOST_RECORDS = 2000  # records that a choice is made from
 TOKEN_FIELDS = ("tokens", "words", "forms", "sentence", "text", "data", "content")
 LABEL_FIELDS = ("labels", "label", "ner_tags", "tags", "entities", "spans", "upos", "pos_tags", "pos", "ner")
+DEFAULT_TEXT, DEFAULT_LABEL = "tokens", "labels"
 INFO_FILES = ("dataset_info.json", "dataset_infos.json")
 INFO_LIMIT = 1 << 24  # bytes of such a file
 MOST_NAMES = 100_000
@@ -81,6 +82,10 @@ def find_fields(
     """
     sample = list(islice(records, MOST_RECORDS))
     first: Record = next((record for record in sample if record), {})
+    if known and not any(data.label_key in record for record in sample):
+        data = replace(data, label_key=DEFAULT_LABEL)  # the model was trained on a file with other fields
+    if known and not any(data.text_key in record for record in sample):
+        data = replace(data, text_key=DEFAULT_TEXT)
     candidates = _candidates(sample)
     names = {key: _names(key, item.numbers, first, data, path) for key, item in candidates.items()}
     usable = {
@@ -90,16 +95,14 @@ def find_fields(
     }
     label = _choose_label(usable, names, data, known)
     if label is None:
-        chosen = data.label_key if data.label_key in first else next(iter(candidates), data.label_key)
-        chosen = next((key for key, item in candidates.items() if item.numbers), chosen)
-        numbered = chosen in candidates and bool(candidates[chosen].numbers)
-        doubt = f"{chosen!r} has label numbers without names: `data.label_names` lists them"
-        return JsonFields(_text_key(first, data, False), chosen, doubts=(doubt,) if numbered else ())
+        numbered = [key for key, item in candidates.items() if item.numbers]
+        label = next(iter(numbered), data.label_key) if data.label_key == DEFAULT_LABEL else data.label_key
+        doubt = f"{label!r} has label numbers without names: `data.label_names` lists them"
+        return JsonFields(_text_key(first, data, False), label, doubts=(doubt,) if label in numbered else ())
     keys = usable[label].keys
-    others = sorted(key for key in usable if key != label)
-    tokens = _choose_tokens(usable, data) if keys is None else None
+    tokens = _choose_tokens(usable, data) if keys is None and data.text_key == DEFAULT_TEXT else None
     text = tokens or _text_key(first, data, keys is not None)
-    others = [key for key in others if key not in (text, *TOKEN_FIELDS)]
+    others = sorted(key for key in usable if key not in (label, text, *TOKEN_FIELDS))
     doubts = _other_fields(label, others) if label != data.label_key and not known else ()
     return JsonFields(text, label, names[label] if usable[label].numbers else (), keys, doubts)
 
@@ -170,7 +173,9 @@ def _choose_label(
     """Return the best label field, or None without any."""
     tokens = _choose_tokens(usable, data)
     choices = [key for key in usable if key != tokens or key == data.label_key]
-    if data.label_key in choices and (data.label_key != "labels" or not known):
+    if data.label_key != DEFAULT_LABEL:
+        return data.label_key if data.label_key in usable else None
+    if data.label_key in choices and not known:
         return data.label_key
 
     def rank(key: str) -> tuple[float, bool, bool, bool, int]:
@@ -195,6 +200,8 @@ def _choose_tokens(usable: Mapping[str, _Candidate], data: TaggerData) -> str | 
 
 def _text_key(first: Record, data: TaggerData, of_spans: bool) -> str:
     """Return the field of the tokens; for spans, the field of the text."""
+    if data.text_key != DEFAULT_TEXT:
+        return data.text_key
     texts = [key for key, value in first.items() if isinstance(value, str)]
     lists = [key for key, value in first.items() if isinstance(value, list)]
     fields = [*texts, *lists] if of_spans else [*lists, *texts]
@@ -209,10 +216,10 @@ def _text_key(first: Record, data: TaggerData, of_spans: bool) -> str:
 
 def _names(key: str, numbers: Collection[int], first: Record, data: TaggerData, path: str) -> tuple[str, ...]:
     """Return the names of the numbers in a field; nothing if there are none for all of them."""
-    if not numbers:
-        return ()
+    if not numbers or data.label_names:
+        return data.label_names if numbers else ()
     beside = (_read_info(Path(path).parent / name) for name in INFO_FILES) if path else ()
-    for names in (data.label_names, _own_names(first, key), *(_listed_names(info, key) for info in beside)):
+    for names in (_own_names(first, key), *(_listed_names(info, key) for info in beside)):
         if names and min(numbers) >= 0 and max(numbers) < len(names):
             return names
     return ()

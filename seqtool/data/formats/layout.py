@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.conllu import ConlluFormat
+from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.types import Json
@@ -25,6 +27,9 @@ class Layout:
         text_key: field of the tokens in JSON lines.
         label_key: field of the labels in JSON lines.
         token: index of the token column.
+        label_names: names of labels that are integers in JSON lines.
+        span_keys: form of character spans in JSON lines, see `json_spans.span_keys`; None without them.
+        missing_label: label of a word without the key in MISC of CoNLL-U; `auto` to detect it.
     """
 
     label: str = "auto"
@@ -34,14 +39,27 @@ class Layout:
     text_key: str = "tokens"
     label_key: str = "labels"
     token: int = 0
+    label_names: tuple[str, ...] = ()
+    span_keys: tuple[str, ...] | None = None
+    missing_label: str = "auto"
 
     @classmethod
     def of_file(cls, data: TaggerData, file_format: SentenceFormat | None) -> Layout:
         """Return the layout of a file that was read with these settings in this format."""
-        if not isinstance(file_format, ConllFormat):
+        if isinstance(file_format, ConlluFormat):
+            missing = file_format.missing if file_format.key and file_format.missing != "_" else "auto"
+            return cls(data.label, data.columns, missing_label=missing)
+        if isinstance(file_format, JsonlFormat):
             return cls(
-                label=data.label, columns=data.columns, text_key=data.text_key, label_key=data.label_key
+                label=data.label,
+                columns=data.columns,
+                text_key=file_format.text_key,
+                label_key=file_format.label_key,
+                label_names=file_format.names,
+                span_keys=file_format.span_keys,
             )
+        if not isinstance(file_format, ConllFormat):
+            return cls(data.label, data.columns, text_key=data.text_key, label_key=data.label_key)
         label = data.label
         if label == "auto" and file_format.label not in (None, file_format.width - 1):
             label = str(file_format.label + 1)
@@ -63,6 +81,11 @@ class Layout:
         values = {**asdict(self), "columns": list(self.columns)}
         if not self.token:
             del values["token"]  # as in the models of earlier versions
+        values["label_names"] = list(self.label_names)
+        values["span_keys"] = None if self.span_keys is None else list(self.span_keys)
+        for key, default in (("label_names", []), ("span_keys", None), ("missing_label", "auto")):
+            if values[key] == default:
+                del values[key]
         return values
 
     @classmethod
@@ -76,6 +99,9 @@ class Layout:
             separator=str(values.get("separator", "auto")),
             text_key=str(values.get("text_key", "tokens")),
             label_key=str(values.get("label_key", "labels")),
+            label_names=tuple(map(str, values.get("label_names", ()))),
+            span_keys=None if values.get("span_keys") is None else tuple(map(str, values["span_keys"])),
+            missing_label=str(values.get("missing_label", "auto")),
         )
 
     def settings(self) -> TaggerData:
@@ -87,7 +113,19 @@ class Layout:
             columns=self.columns,
             text_key=self.text_key,
             label_key=self.label_key,
+            label_names=self.label_names,
+            missing_label=self.missing_label,
         )
+
+    def with_spans(self, file_format: SentenceFormat) -> SentenceFormat:
+        """Return a format of JSON lines with the spans of the training file if it has the same fields.
+
+        A file to be tagged may have no spans that could be detected.
+        """
+        if not isinstance(file_format, JsonlFormat) or file_format.span_keys is not None:
+            return file_format
+        same = (file_format.text_key, file_format.label_key) == (self.text_key, self.label_key)
+        return replace(file_format, span_keys=self.span_keys) if same else file_format
 
     def label_in(self, format_name: str) -> str:
         """Return the place of the labels, as in `data.label`, in a file that may have another format.

@@ -37,7 +37,8 @@ def is_header(scan: TableScan, columns: Sequence[Column], data: TaggerData) -> b
     cells = [cell for cell in scan.first_row if cell.strip()]
     if not cells or scan.rows < 2:
         return False
-    if data.label in cells and not data.columns and not data.label.removeprefix("-").isdecimal():
+    named = {name for name in (data.token, data.sentence, data.label) if not name.lstrip("-").isdecimal()}
+    if not data.columns and not named.isdisjoint(cells):
         return True
     if [cell.lower() for cell in scan.first_row] == [name.lower() for name in data.columns]:
         return True

@@ -125,7 +125,7 @@ def detect_table(
         varying=shape.varying,
         token=choice.token,
         label=choice.label,
-        sentence=sentence_column(scan, choice),
+        sentence=_sentence_column(scan, choice, names, data, base.name),
         names=names,
         token_prefix=token_prefix(columns[choice.token]),
         wrong=scan.wrong,
@@ -238,6 +238,8 @@ def _choose(
     named = [index for index, name in enumerate(names[:width]) if name.lower() in TOKEN_NAMES]
     if token is None and len(named) == 1:
         token = named[0]
+    if data.token != "auto":
+        token = _named_column("token", data.token, names, width, place)
     full_width = len(data.columns) or (
         trained.width if trained and trained.width and request.optional_label else width
     )
@@ -269,6 +271,30 @@ def _choose(
         known_labels=request.known_labels,
         has_header=bool(names),
     )
+
+
+def _sentence_column(
+    scan: TableScan, choice: Choice, names: Sequence[str], data: TaggerData, place: str
+) -> int | None:
+    """Return the column of sentence ids: that of the settings, else by the content."""
+    if data.sentence in ("auto", "none"):
+        return sentence_column(scan, choice) if data.sentence == "auto" else None
+    return _named_column("sentence", data.sentence, names, scan.width, place)
+
+
+def _named_column(key: str, column: str, names: Sequence[str], width: int, place: str) -> int:
+    """Return the index of the column that a setting names.
+
+    Raises:
+        DataError: the file does not have the column.
+    """
+    index = _column_index(column, names, width)
+    if not 0 <= index < width:
+        known = f"one of the columns {', '.join(names)}" if names else "a column"
+        message = f"expected {known} (1 to {width}), found {column!r}"
+        hint = f"`data.{key}` takes a name of the header or of `data.columns`, or a number from 1"
+        raise DataError(message, place=place, hint=hint)
+    return index
 
 
 def _column_index(label: str, names: Sequence[str], width: int) -> int:

@@ -20,6 +20,7 @@ from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData
 
+SHOWN_FLAWS = 3  # spans that are named in warnings
 LISTED = 10  # line numbers listed in a note
 
 
@@ -114,7 +115,7 @@ def _read_file(
         *_repaired_tokens(file_format, blocks),
     ]
     doubts = [f"{path.name}: {doubt}" for doubt in detection.doubts]
-    warnings = (*doubts, *([warning] if warning else []))
+    warnings = (*doubts, *([warning] if warning else []), *_flaws(blocks))
     return Split(sentences, file_format, tuple(f"{prefix} {note}" for note in notes), warnings)
 
 
@@ -175,6 +176,14 @@ def same_layout(first: SentenceFormat, other: SentenceFormat) -> bool:
     if isinstance(first, ConllFormat) and isinstance(other, ConllFormat):
         return (first.width, first.token, first.label) == (other.width, other.token, other.label)
     return type(first) is type(other)
+
+
+def _flaws(blocks: Sequence[Block]) -> Iterator[str]:
+    """Yield the first annotations that are not read as they are in the file, and the number of the others."""
+    flaws = [flaw for block in blocks for flaw in block.flaws]
+    yield from flaws[:SHOWN_FLAWS]
+    if len(flaws) > SHOWN_FLAWS:
+        yield f"{len(flaws) - SHOWN_FLAWS:,} more spans cut a token, overlap another span or have no token"
 
 
 def _skipped_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iterator[str]:

@@ -145,6 +145,7 @@ class FormattedReader:
         sample, all_lines = peek(lines, 1 if self._data.format == "jsonl" else HEAD_LINES)
         request = Request(labeled=True, optional_label=True, trained=self._layout)
         self.format, _ = find_format(self._data, lines.name, sample, request)
+        self.format = self._layout.with_spans(self.format)
         for first, raw in self.format.split(all_lines):
             read = partial(self._item, self.format, raw, lines.name, first)
             yield _read_item(read, lines, first, len(raw), keep_errors)
@@ -164,7 +165,7 @@ class FormattedReader:
             key = next((key for key in keys if f'"{key}"' in raw[0]), sentence_format.text_key)
             sentence_format = replace(sentence_format, text_key=key)
         block = sentence_format.block(raw, name, first)
-        if block.text is None:
+        if block.text is None or sentence_format.span_keys is not None:
             return Item(block.tokens, block)
         return replace(self._text_reader.sentence(block.text, block.place), block=block)
 

@@ -125,3 +125,11 @@ def test_a_damaged_description_is_no_traceback(tmp_path: Path, content: str) -> 
 def test_records_without_fields_have_the_usual_ones() -> None:
     assert find_fields([], DATA) == JsonFields("tokens", "labels")
     assert find_fields([{}, {"text": "a b"}], DATA) == JsonFields("text", "labels")
+
+
+def test_fields_of_a_model_that_the_file_lacks_are_found_again() -> None:
+    data = TaggerData(train=(), text_key="words", label_key="ner_tags")
+    record = {"text": "Ann ran", "spans": [span(*OBJECTS)]}
+    found = find_fields([record], data, known=("B-PER", "I-PER", "O"))
+    assert (found.text_key, found.label_key, found.span_keys) == ("text", "spans", OBJECTS)
+    assert find_fields([record], data).label_key == "ner_tags"
