@@ -9,6 +9,7 @@ from typing import Any
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.conllu import ConlluFormat
+from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
@@ -58,7 +59,7 @@ class Layout:
                 label_names=file_format.names,
                 span_keys=file_format.span_keys,
             )
-        if not isinstance(file_format, ConllFormat):
+        if not isinstance(file_format, ConllFormat | CsvFormat):
             return cls(data.label, data.columns, text_key=data.text_key, label_key=data.label_key)
         label = data.label
         if label == "auto" and file_format.label not in (None, file_format.width - 1):
