@@ -184,16 +184,26 @@ def test_settings_name_columns_by_header_or_number(
     tmp_path: Path, settings: dict[str, str], expected: tuple[str, str]
 ) -> None:
     content = "word,lemma,other,tag\nA,a,P,X\nB,b,Q,Y\n"
-    split = read(
-        tmp_path, "a.csv", content, TaggerData(train=(), **{"format": "csv", "label": "tag", **settings})
-    )  # type: ignore[arg-type]
+    split = read(tmp_path, "a.csv", content, table_settings({"label": "tag", **settings}))
     assert sentences(split)[0] == expected
+
+
+def table_settings(values: dict[str, str]) -> TaggerData:
+    """Return settings of a CSV table in which columns are named."""
+    columns = {"token": "auto", "sentence": "auto", "label": "auto", **values}
+    return TaggerData(
+        train=(),
+        format="csv",
+        token=columns["token"],
+        sentence=columns["sentence"],
+        label=columns["label"],
+    )
 
 
 @pytest.mark.parametrize("key", ["token", "sentence"])
 def test_a_setting_that_names_no_column_is_refused(tmp_path: Path, key: str) -> None:
     with pytest.raises(DataError, match="expected one of the columns") as error:
-        read(tmp_path, "a.csv", KAGGLE, TaggerData(train=(), **{key: "Wrod"}))  # type: ignore[arg-type]
+        read(tmp_path, "a.csv", KAGGLE, table_settings({key: "Wrod"}))
     assert f"data.{key}" in error.value.problems[0].hint
 
 
