@@ -256,8 +256,8 @@ def commit_directory(path: Path, fill: Callable[[Path], None], contents: Content
     with writing(path):
         recover(path, contents)
         new = new_name(path)
-        make_directory(new)
         try:
+            make_directory(new)
             fill(new)
             for file in new.iterdir():
                 sync(file)
@@ -302,20 +302,19 @@ def exchange(
     return _finish_exchange(path, contents, inherit)
 
 
-def recover(path: Path, contents: Contents, inherit: Inherit | None = None) -> Path | None:
+def recover(path: Path, contents: Contents, inherit: Inherit | None = None) -> None:
     """Finish or undo an exchange that a crash interrupted, and delete its temporary directories.
 
-    The caller holds the lock of the run. Arguments and result are those of `exchange`.
+    The caller holds the lock of the run. Arguments are those of `exchange`.
     """
     for previous in (old_name(path), kept_name(path)):
         if not os.path.lexists(path) and os.path.lexists(previous):
             previous.rename(path)
-    kept = _finish_exchange(path, contents, inherit)
+    _finish_exchange(path, contents, inherit)
     delete_own(new_name(path), contents)
     for name, hidden in removals(path.parent):
         if re.fullmatch(rf"{re.escape(path.name)}(~\d+)?", name):
             delete_own(hidden, contents)
-    return kept
 
 
 def _finish_exchange(path: Path, contents: Contents, inherit: Inherit | None) -> Path | None:
@@ -333,8 +332,7 @@ def _finish_exchange(path: Path, contents: Contents, inherit: Inherit | None) ->
     if not os.path.lexists(kept):
         return None
     renamed = free_name(path)
-    kept.rename(renamed)
-    sync(path.parent)
+    kept.rename(renamed)  # need not be synced: `present` finds both names
     return renamed
 
 

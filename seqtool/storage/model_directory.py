@@ -35,6 +35,7 @@ MODEL_FORMAT = DirectoryFormat(
     limits={"config.json": 4 << 20, "vocab.json": 1 << 30, "weights.safetensors": 32 << 30},
     repair="copy the whole model directory again from where it was trained",
     other_version="the model was written by another version of seqtool: train it again, or use that version",
+    largest=1e6,  # products of four weights, which a prediction contains, are far below the end of float32
 )
 PARTS_FORMAT = replace(MODEL_FORMAT, versions=MODEL_FORMAT.versions[::-1])  # of a model of several parts
 TASKS = ("char", "tagger", "tokenizer")

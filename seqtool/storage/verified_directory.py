@@ -38,6 +38,7 @@ class DirectoryFormat:
         limits: largest size in bytes of each file other than the manifest.
         repair: hint for a damaged directory.
         other_version: hint for a directory of another version.
+        largest: largest absolute value of a number in an array.
     """
 
     noun: str
@@ -45,6 +46,7 @@ class DirectoryFormat:
     limits: Mapping[str, int]
     repair: str
     other_version: str
+    largest: float = math.inf
 
     @property
     def contents(self) -> Contents:
@@ -206,7 +208,7 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
     safetensors library would copy them, which takes 5 % of the cold start of `tag`.
 
     Raises:
-        ModelError: the file is damaged, or a weight is not finite.
+        ModelError: the file is damaged, or a weight is not finite or larger than allowed.
     """
     import numpy as np
 
@@ -224,6 +226,9 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=str(path), hint="train the model again")
+        if max(array.max(initial=0), -array.min(initial=0)) > form.largest:
+            message = f"{name}: a weight is larger than {form.largest:,.0f}"
+            raise ModelError(message, place=str(path), hint="train the model again, with a lower training.lr")
     return arrays
 
 

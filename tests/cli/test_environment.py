@@ -77,18 +77,21 @@ def test_device_without_end_is_refused(line: str, trained: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["text", "tagger"])
-def test_weights_at_the_end_of_the_number_range_print_no_warning(name: str, trained: Path) -> None:
+@pytest.mark.parametrize(("size", "code"), [(3e38, 2), (2e6, 2), (9e5, 0)])
+def test_weights_are_refused_or_give_finite_scores(name: str, size: float, code: int, trained: Path) -> None:
     stored = read_model(trained / "runs" / name / "model")
-    largest = {
-        key: np.where(np.arange(array.size).reshape(array.shape) % 2, 3e38, -3e38).astype(np.float32)
+    large = {
+        key: np.where(np.arange(array.size).reshape(array.shape) % 2, size, -size).astype(np.float32)
         for key, array in stored.weights.items()
     }
-    folder = trained / f"large-{name}"
-    write_model(folder, stored.config, stored.vocab, largest, {"kind": stored.manifest.kind})
-    command = "score" if name == "text" else "tag"
-    done = in_shell(":", command, "--model", str(folder), "the dog", cwd=trained)
-    assert done.code == 0, done.stderr
+    folder = trained / f"large-{name}-{code}"
+    write_model(folder, stored.config, stored.vocab, large, {"kind": stored.manifest.kind})
+    words = ("score", "--json") if name == "text" else ("tag", "--format", "jsonl", "--probs")
+    done = in_shell(":", *words, "--model", str(folder), "the dog", cwd=trained)
+    assert done.code == code, done.stderr
     assert "Warning" not in done.stderr
+    assert "NaN" not in done.stdout and "null" not in done.stdout
+    assert ("a weight is larger than 1,000,000" in done.stderr) == (code == 2)
 
 
 def test_diverged_run_without_a_row_claims_no_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,6 +54,11 @@ OTHER_PATHS = {
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """Write two runs with models, inputs, links and pipes."""
+    return make_place(tmp_path)
+
+
+def make_place(tmp_path: Path) -> Path:
+    """Write two runs with models, inputs, links and pipes."""
     runs = tmp_path / "runs"
     store_tagger(runs / "tagger")
     store_character_model(runs / "text")

@@ -13,6 +13,7 @@ from tests.benchmarks.faults.failures import fail_writes, fill_disk
 from tests.benchmarks.faults.flips import flip_bytes
 from tests.benchmarks.faults.kills import kill_runs
 from tests.benchmarks.faults.lifetime import WAITING_TAG, signal_commands
+from tests.benchmarks.faults.ownership import walk_outputs
 from tests.benchmarks.faults.readers import tag_while_saving
 from tests.benchmarks.faults.stops import stop_runs
 from tests.benchmarks.faults.streams import fail_streams
@@ -40,6 +41,11 @@ def test_failing_writes_lose_nothing(tmp_path: Path) -> None:
 def test_full_disks_lose_nothing(tmp_path: Path) -> None:
     report = fill_disk(tmp_path, range(0, 9000, 4000))
     assert report.passed and report.faults >= 2, report
+
+
+def test_paths_of_the_user_are_unchanged(tmp_path: Path) -> None:
+    report = walk_outputs(tmp_path, every=50)
+    assert report.passed and report.paths >= 6, report
 
 
 def test_every_damage_is_detected(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ FAULTS = {
         1,
         "interval between the writes to the database of a sweep before which it is killed",
     ),
+    "ownership": (1, "interval between the output paths that are tried"),
     "damages": (1000, "damaged files under runs/, each read by every command"),
 }
 
@@ -95,6 +96,10 @@ def _inflict(fault: str, count: int, folder: Path, seed: int) -> bool:
         from tests.benchmarks.faults.trials import kill_sweeps
 
         return _print_report(kill_sweeps(folder, count))
+    if fault == "ownership":
+        from tests.benchmarks.faults.ownership import walk_outputs
+
+        return _print_report(walk_outputs(folder, count))
     if fault == "damages":
         from tests.benchmarks.faults.damages import damage_runs
 
