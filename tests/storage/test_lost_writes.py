@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.storage.atomic import write_file
+from seqtool.storage.atomic import exchange, write_file
+from seqtool.storage.ownership import RUN_CONTENTS
+from seqtool.storage.run_directory import move_inner_entries
 from tests.benchmarks.faults.lost_writes import SAVES, lose_writes
 from tests.benchmarks.faults.recorder import crash_states, final_states, recorded
 
@@ -75,3 +77,15 @@ def test_missing_sync_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     recording.operations = [one for one in recording.operations if type(one).__name__ != "Sync"]
     found = {tree["a"] for _, tree in crash_states(recording, random.Random(1), 1000)}
     assert found > {b"earlier", b"new"}
+
+
+def test_file_of_the_user_survives_a_crash_while_its_run_is_replaced(tmp_path: Path) -> None:
+    for name in ("x", "x.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.yaml").write_text(name)
+    (tmp_path / "x/notes.txt").write_text("the user's")
+    with recorded(tmp_path) as recording:
+        exchange(tmp_path / "x.partial", tmp_path / "x", RUN_CONTENTS, move_inner_entries)
+    states = [tree for _, tree in crash_states(recording, random.Random(1), 100_000)]
+    assert len(states) >= 6
+    assert all(any("notes.txt" in folder for folder in tree.values()) for tree in states)

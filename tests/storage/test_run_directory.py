@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.errors import SeqtoolError
 from seqtool.storage.atomic import old_name, recover
-from seqtool.storage.model_directory import write_model
+from seqtool.storage.model_directory import read_manifest, write_model
 from seqtool.storage.ownership import RUN_CONTENTS
 from seqtool.storage.run_directory import RunDirectory, move_inner_entries
 
@@ -87,3 +87,82 @@ def test_run_can_start_after_the_release_of_another(tmp_path: Path) -> None:
     first.release()
     second.start()
     second.release()
+
+
+def make_checkpoint(run: RunDirectory, number: int) -> Path:
+    folder = run.checkpoints / f"{number:06d}"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_text("{}")
+    return folder
+
+
+def test_start_refuses_to_lose_a_checkpoint(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, "x")
+    checkpoint = make_checkpoint(run, 1)
+    with pytest.raises(SeqtoolError, match="has a checkpoint"):
+        run.start()
+    assert (checkpoint / "state.json").exists()
+    run.start(overwrite=True)
+    assert not checkpoint.exists()
+    run.release()
+    run.start()
+    run.release()
+
+
+def test_resume_keeps_the_run_and_deletes_what_a_crash_left(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, "x")
+    checkpoint = make_checkpoint(run, 2)
+    for name in (".000003.seqtool-new", ".000001.seqtool-removed"):
+        (run.checkpoints / name).mkdir()
+        (run.checkpoints / name / "state.json").write_text("{}")
+    (run.checkpoints / "mine").mkdir()
+    (run.path / ".config.yaml.abc.seqtool-tmp").touch()
+    (run.path / "metrics.jsonl").touch()
+    run.start(resume=True)
+    assert entries(run.checkpoints) == ["000002", "mine"]
+    assert entries(run.path) == ["checkpoints", "lock", "metrics.jsonl"]
+    assert (checkpoint / "state.json").exists()
+    run.release()
+
+
+@pytest.mark.parametrize(("keep", "left"), [(True, ["000002"]), (False, None)])
+def test_finished_run_keeps_its_last_checkpoint_if_wanted(
+    keep: bool, left: list[str] | None, tmp_path: Path
+) -> None:
+    run = RunDirectory(tmp_path, "x")
+    run.start()
+    for number in (1, 2):
+        make_checkpoint(run, number)
+    (run.path / "config.yaml").touch()
+    run.finish(keep_checkpoint=keep)
+    assert (entries(tmp_path / "x/checkpoints") if (tmp_path / "x/checkpoints").exists() else None) == left
+    assert entries(tmp_path / "x") == [*(["checkpoints"] if keep else []), "config.yaml"]
+
+
+def test_start_deletes_the_lock_that_a_killed_process_left_in_the_finished_run(tmp_path: Path) -> None:
+    finish_run(tmp_path, "x")
+    (tmp_path / "x/lock").write_text("process 1 on host\n")
+    run = RunDirectory(tmp_path, "x")
+    run.start()
+    assert not (tmp_path / "x/lock").exists()
+    run.release()
+
+
+def test_input_in_the_run_is_refused_unless_it_is_of_an_inner_run(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, "x")
+    for place in (run.final, run.path):
+        with pytest.raises(SeqtoolError, match="which the run replaces"):
+            run.check_inputs([tmp_path / "other", place / "metrics.jsonl"])
+    run.check_inputs(
+        [run.final / "seed-1/metrics.jsonl", run.final / "notes.txt", tmp_path / "metrics.jsonl"]
+    )
+
+
+@pytest.mark.parametrize(("continues", "renamed"), [(True, False), (False, True)])
+def test_run_that_continues_another_replaces_it(continues: bool, renamed: bool, tmp_path: Path) -> None:
+    finish_run(tmp_path, "x")
+    sha256 = read_manifest(tmp_path / "x/model").sha256
+    run = RunDirectory(tmp_path, "x")
+    run.start()
+    kept = run.finish(continues=sha256 if continues else "0" * 64)
+    assert kept == (tmp_path / "x~1" if renamed else None)
