@@ -101,6 +101,23 @@ class TaggerData:
         return bool(self.train)
 
 
+@dataclass(frozen=True)
+class TokenizerData:
+    """CoNLL-U files of a tokenizer. `SpaceAfter=No` or `# text` gives their raw text; `# newpar` starts a paragraph."""
+
+    train: Paths = key("training files: a path, a list or a pattern", min_length=1)
+    dev: Paths = key("development files; their score selects the best epoch", ())
+    test: Paths = key("test files; scored once, at the end", ())
+    split: float = key("fraction of the training sentences held out for validation if there is no dev file; 0: no validation", 0.0, ge=0, lt=1)
+    encoding: str = key("encoding of the files", "utf-8")
+    source: str = key("where to get the files; printed if one is missing", "")
+
+    @property
+    def has_training_data(self) -> bool:
+        """True, since `train` is required."""
+        return bool(self.train)
+
+
 # --- model --------------------------------------------------------------------------------------------------
 
 
@@ -182,6 +199,20 @@ class TaggerModel(RecurrentModel):
         if self.embedding_scale is not None:
             return self.embedding_scale
         return 0.1 if self.projection else 1.0
+
+
+@dataclass(frozen=True)
+class TokenizerModel(RecurrentModel):
+    """Network that reads the characters of a text in both directions and finds tokens, words and sentences."""
+
+    hidden_size: int = key("hidden units of a layer, per direction", 64, ge=1, le=65536)
+    dropout: float = key("value of dropout_input, dropout_between and dropout_output if they are not given", 0.25, ge=0, lt=1)
+    embedding_dim: int = key("dimension of the embedding of a character", 32, ge=1, le=65536)
+    class_dim: int = key("dimension of the embedding of a character's class (its Unicode category)", 16, ge=1, le=65536)
+    filters: int = key("filters of the convolution over neighboring characters", 64, ge=1, le=65536)
+    width: int = key("width of a filter in characters, an odd number", 7, ge=1, le=63)
+    min_count: int = key("characters with fewer occurrences in the training text become the unknown character of their class", 2, ge=1)
+    unknown: float = key("probability that a training character becomes the unknown character of its class", 0.02, ge=0, lt=1)
 
 
 # --- training -----------------------------------------------------------------------------------------------
@@ -268,6 +299,18 @@ class TaggerSettings:
     seed: int = key("random seed of the weights, the data order and the dropout masks", 1, ge=0, lt=2**63)
     data: TaggerData = key("training data")
     model: TaggerModel = section(TaggerModel, "the network")
+    training: Training = section(Training, "training")
+
+
+@dataclass(frozen=True)
+class TokenizerSettings:
+    """Tokenizer experiment: the content of one YAML file."""
+
+    task: Literal["tokenizer"] = key("type of model", "tokenizer")
+    name: str = key("name of the run directory", "tokenizer", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    seed: int = key("random seed of the weights, the data order and the dropout masks", 1, ge=0, lt=2**63)
+    data: TokenizerData = key("training data")
+    model: TokenizerModel = section(TokenizerModel, "the network")
     training: Training = section(Training, "training")
 
 

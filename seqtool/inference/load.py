@@ -23,7 +23,7 @@ from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays
 
 if TYPE_CHECKING:
-    from seqtool.inference import character, tagger
+    from seqtool.inference import character, tagger, tokenizer
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -69,6 +69,28 @@ def load_tagger(stored: StoredModel) -> tagger.TaggerModel:
     check_layers(stored.weights, config.network)
     check_weights(stored.weights, tagger_shapes(config.network, vocabulary))
     return TaggerModel(config, vocabulary, stored.weights)
+
+
+def load_tokenizer(stored: StoredModel) -> tokenizer.TokenizerModel:
+    """Build a tokenizer.
+
+    Raises:
+        ModelError: configuration, vocabulary and weights do not fit each other.
+    """
+    from seqtool.inference.tokenizer import TokenizerModel
+    from seqtool.inference.tokenizer_config import (
+        read_tokenizer_config,
+        read_tokenizer_vocabulary,
+        tokenizer_shapes,
+    )
+
+    config, vocabulary = read_tokenizer_config(stored.config), read_tokenizer_vocabulary(stored.vocab)
+    network = config.network
+    check_layers(stored.weights, network)
+    shapes = tokenizer_shapes(network, len(vocabulary.characters))
+    shapes |= _encoder_shapes(network, network.filters, ["forward", "backward"])
+    check_weights(stored.weights, shapes)
+    return TokenizerModel(config, vocabulary, stored.weights)
 
 
 def check_layers(weights: Arrays, model: RecurrentModel) -> None:

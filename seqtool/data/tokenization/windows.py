@@ -1,0 +1,179 @@
+"""Windows of characters: pieces of paragraphs for training, and overlapping pieces for a trained model.
+
+In training, the windows of a paragraph follow each other from a random offset, so that each epoch cuts it at
+other places. Each character is in exactly one window. Afterwards, a piece contains the characters that are
+scored and `CONTEXT` characters on both sides. The scores of a character therefore depend on its paragraph
+alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from seqtool.data.sharding import WHOLE, Columns, Shard
+from seqtool.types import Array
+
+SORTED_TOGETHER = 20  # shuffled windows are sorted by length within groups of this many batches
+PIECE = 256  # characters of a piece that are scored
+CONTEXT = 48  # characters on each side of them that are only read
+
+
+class Piece(NamedTuple):
+    """A piece of a paragraph: the characters that are read, and those of them that are scored.
+
+    Attributes:
+        paragraph: number of the paragraph.
+        start, end: characters that are read.
+        first, last: characters that are scored.
+    """
+
+    paragraph: int
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+def cut_into_pieces(lengths: Iterable[int]) -> list[Piece]:
+    """Return the pieces of paragraphs in order; a short paragraph is one piece."""
+    pieces = []
+    for number, length in enumerate(lengths):
+        if length <= PIECE + 2 * CONTEXT:
+            pieces += [Piece(number, 0, length, 0, length)] if length else []
+            continue
+        for first in range(0, length, PIECE):
+            last = min(first + PIECE, length)
+            pieces.append(Piece(number, max(0, first - CONTEXT), min(last + CONTEXT, length), first, last))
+    return pieces
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """Windows of a batch, the longest first, padded.
+
+    Attributes:
+        symbols: symbol numbers (time, batch), padded with 0.
+        classes: classes of the characters (time, batch); negative values are not trained on.
+        sentences: 1 for the end of a sentence, 0 for another end of a token, else negative (time, batch).
+        lengths: characters of each window (batch,), descending.
+        columns: positions of these windows in the batch of all ranks.
+        items: characters in the batch of all ranks.
+    """
+
+    symbols: Array
+    classes: Array
+    sentences: Array
+    lengths: Array
+    columns: Columns
+    items: int
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """Paragraphs one after the other, as numbers.
+
+    Attributes:
+        symbols: symbol numbers (characters,).
+        classes: target class of each character (characters,).
+        sentences: target at token ends (characters,).
+        lengths: characters of each paragraph (paragraphs,).
+    """
+
+    symbols: Array
+    classes: Array
+    sentences: Array
+    lengths: Array
+
+
+class WindowBatches:
+    """Batches of windows from random offsets. Every character is in exactly one batch of an epoch."""
+
+    def __init__(
+        self,
+        text: EncodedText,
+        window: int,
+        batch_size: int,
+        seed: int,
+        shuffle: bool = True,
+        shard: Shard = WHOLE,
+    ) -> None:
+        """Prepare the batches.
+
+        Args:
+            text: paragraphs of the training data.
+            window: characters of a window.
+            batch_size: windows of all ranks in one step.
+            seed: seed of offsets and order.
+            shuffle: draw a new order in each epoch; the offsets are new in any case.
+            shard: this rank's share.
+        """
+        self.text = text
+        self.window = window
+        self.batch_size = batch_size
+        self.seed = seed
+        self.shuffle = shuffle
+        self.shard = shard
+        self._last: tuple[int, list[Array]] = -1, []  # cache: number of an epoch, and its batches
+
+    def steps(self, epoch: int) -> int:
+        """Return the number of batches in an epoch, which may differ between epochs."""
+        return len(self._batches(epoch))
+
+    def batch(self, epoch: int, index: int) -> WindowBatch:
+        """Return this rank's windows of one step."""
+        whole = self._batches(epoch)[index]
+        columns = self.shard.columns(len(whole))
+        own = whole[columns.indices]
+        lengths = own[:, 1] - own[:, 0]
+        time = np.arange(lengths[0])[:, None]
+        inside = time < lengths
+        positions = np.where(inside, own[:, 0] + time, 0)
+        return WindowBatch(
+            symbols=np.where(inside, self.text.symbols[positions], 0).astype(np.int64),
+            classes=np.where(inside, self.text.classes[positions], -1).astype(np.int64),
+            sentences=np.where(inside, self.text.sentences[positions], -1).astype(np.int64),
+            lengths=lengths,
+            columns=columns,
+            items=int((whole[:, 1] - whole[:, 0]).sum()),
+        )
+
+    def _batches(self, epoch: int) -> list[Array]:
+        """Return start and end of the windows of each batch, the longest first: arrays (windows, 2)."""
+        if self._last[0] != epoch:
+            draw = np.random.Generator(np.random.Philox(np.random.SeedSequence([self.seed, epoch])))
+            windows = self._windows(draw)
+            lengths = windows[:, 1] - windows[:, 0]
+            order = draw.permutation(len(windows)) if self.shuffle else np.arange(len(windows))
+            batches = []
+            for group in _cut(order, self.batch_size * SORTED_TOGETHER):
+                by_length = group[np.argsort(-lengths[group], kind="stable")]
+                batches += [windows[batch] for batch in _cut(by_length, self.batch_size)]
+            if self.shuffle:
+                batches = [batches[index] for index in draw.permutation(len(batches))]
+            self._last = epoch, batches
+        return self._last[1]
+
+    def _windows(self, draw: np.random.Generator) -> Array:
+        """Return start and end of all windows of an epoch: (windows, 2)."""
+        lengths = self.text.lengths
+        starts = np.cumsum(lengths) - lengths
+        offsets = np.where(lengths > self.window, draw.integers(self.window, size=len(lengths)), 0)
+        counts = -(-(lengths + offsets) // self.window)
+        paragraphs = np.repeat(np.arange(len(lengths)), counts)
+        numbers = np.arange(len(paragraphs)) - np.repeat(np.cumsum(counts) - counts, counts)
+        first = starts[paragraphs] - offsets[paragraphs] + numbers * self.window
+        return np.stack(
+            [
+                np.maximum(first, starts[paragraphs]),
+                np.minimum(first + self.window, starts[paragraphs] + lengths[paragraphs]),
+            ],
+            axis=1,
+        )
+
+
+def _cut(order: Array, size: int) -> list[Array]:
+    return [order[start : start + size] for start in range(0, len(order), size)]

@@ -1,0 +1,67 @@
+"""Expansions: words of known forms in any case, rules for forms that training lacks."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqtool.data.tokenization.expansions import Expansions
+
+FRENCH = [("du", ("de", "le"))] * 3 + [("Du", ("De", "le")), ("AUX", ("À", "LES")), ("aux", ("à", "les"))]
+SPANISH = [("dárselo", ("dar", "se", "lo")), ("mandárselo", ("mandar", "se", "lo")), ("del", ("de", "el"))]
+
+
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [
+        ("du", ("de", "le")),
+        ("Du", ("De", "le")),
+        ("DU", ("DE", "LE")),
+        ("AUX", ("À", "LES")),
+        ("Aux", ("À", "les")),
+        ("des", None),
+    ],
+)
+def test_known_forms_in_any_case(form: str, words: tuple[str, ...] | None) -> None:
+    assert Expansions.learn(FRENCH).words(form) == words
+
+
+def test_irregular_case_is_stored() -> None:
+    expansions = Expansions.learn([("Im", ("in", "dem")), ("im", ("in", "dem"))])
+    assert expansions.words("Im") == ("in", "dem")
+    assert expansions.words("IM") == ("IN", "DEM")
+    assert expansions.forms == {"im": ("in", "dem"), "Im": ("in", "dem")}
+
+
+def test_the_most_frequent_words_win() -> None:
+    expansions = Expansions.learn([("x", ("a", "b")), ("x", ("c", "d")), ("x", ("c", "d"))])
+    assert expansions.words("x") == ("c", "d")
+
+
+def test_endings_give_rules() -> None:
+    expansions = Expansions.learn(SPANISH)
+    assert expansions.words("contárselo") == ("contar", "se", "lo")
+    assert expansions.words("Contárselo") == ("Contar", "se", "lo")
+    assert expansions.words("al") is None, "one form teaches no rule"
+
+
+def test_beginnings_give_rules() -> None:
+    expansions = Expansions.learn([("للكتاب", ("ل", "الكتاب")), ("للبيت", ("ل", "البيت"))])
+    assert expansions.words("للباب") == ("ل", "الباب")
+
+
+def test_a_rule_that_follows_from_a_shorter_one_is_not_stored() -> None:
+    forms = [(f"{stem}árselo", (f"{stem}ar", "se", "lo")) for stem in ("d", "mand", "cont", "pint")]
+    assert Expansions.learn(forms).suffixes == {"árselo": "ar se lo"}
+
+
+@given(
+    st.lists(
+        st.tuples(st.text("abAB", min_size=1), st.lists(st.text("abc", min_size=1), min_size=2, max_size=3))
+    )
+)
+def test_every_form_of_training_has_words_of_training(examples: list[tuple[str, list[str]]]) -> None:
+    expansions = Expansions.learn((form, tuple(words)) for form, words in examples)
+    for form, _ in examples:
+        assert expansions.words(form) in {tuple(words) for other, words in examples if other == form}
