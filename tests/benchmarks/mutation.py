@@ -85,7 +85,9 @@ def mutants(module: str, source: str) -> list[Mutant]:
 
 
 def _annotations(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the nodes of the annotations of a node."""
+    """Yield the nodes of the annotations and the decorators of a node, which are not mutated."""
+    for decorator in getattr(node, "decorator_list", ()):
+        yield from ast.walk(decorator)
     for name in ("annotation", "returns"):
         if getattr(node, name, None) is not None:
             yield from ast.walk(getattr(node, name))

@@ -363,3 +363,27 @@ def test_inputs_and_directories_that_contain_them_are_no_output_paths(name: str,
         check_output(
             tmp_path / name, [tmp_path / "input.txt", tmp_path / "folder/b"], directory=name == "folder"
         )
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        (b"", False),
+        (b"a MARK b", False),
+        (b"x" * 9000 + b"MARK", False),
+        (b"MARK" + b"x" * 9000, False),
+        (b"x" * 5000 + b"MARK" + b"x" * 5000, True),
+        (b"MAR", True),
+    ],
+)
+def test_only_a_file_with_the_mark_is_replaced(content: bytes, refused: bool, tmp_path: Path) -> None:
+    path = tmp_path / "page.html"
+    check_output(path, mark=b"MARK")
+    path.write_bytes(content)
+    check_output(path)
+    if refused:
+        with pytest.raises(SeqtoolError, match="this command did not write it"):
+            check_output(path, mark=b"MARK")
+    else:
+        check_output(path, mark=b"MARK")
+    assert path.read_bytes() == content
