@@ -257,15 +257,26 @@ def _data_lines(files: DataFiles, sample: TaggedSample, holds_out: bool) -> Iter
 
 def _layout_lines(data: TaggerData) -> Iterator[str]:
     """Yield the detected columns or fields."""
-    yield yaml_line(f"format: {data.format}", "format of the files: conll (columns), conllu or jsonl")
+    yield yaml_line(
+        f"format: {data.format}", "format of the files: conll (columns), conllu, jsonl, csv or word_tag"
+    )
     if data.format == "jsonl":
         yield yaml_line(f"text_key: {scalar(data.text_key)}", "the field with the tokens")
         yield yaml_line(f"label_key: {scalar(data.label_key)}", "the field with the labels")
+        if data.label_names:
+            names = ", ".join(map(scalar, data.label_names))
+            yield yaml_line(f"label_names: [{names}]", "names of the label numbers, from 0 on")
         return
-    if data.format == "conll":
+    if data.format == "word_tag":
+        return
+    if data.format in ("conll", "csv"):
         yield yaml_line(f"separator: {scalar(data.separator)}", "separator of the columns")
     if data.columns:
         yield yaml_line(f"columns: [{', '.join(data.columns)}]", "names of the columns")
+    if data.token != "auto":
+        yield yaml_line(f"token: {scalar(data.token)}", "the column of the tokens")
+    if data.sentence != "auto":
+        yield yaml_line(f"sentence: {scalar(data.sentence)}", "the column with the id of the sentence")
     numbered = data.format == "conll" and not data.columns
     yield yaml_line(
         f"label: {scalar(data.label)}", "the column, counted from 1" if numbered else "the column"

@@ -214,6 +214,10 @@ def settings_of(detection: Detection, data: TaggerData) -> TaggerData:
     if detection.kind not in ("columns", "csv") or detection.label is None:
         return data
     data = replace(data, separator=detection.separator)
+    if detection.kind == "csv" and not data.columns and len(set(detection.header)) == detection.width:
+        names = detection.header
+        sentence = data.sentence if detection.sentence is None else names[detection.sentence]
+        return replace(data, token=names[detection.token], label=names[detection.label], sentence=sentence)
     if data.columns:
         return data if data.label != "auto" else replace(data, label=data.columns[detection.label])
     if detection.token == 0:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.data.formats.detect import Request, detect_file
-from seqtool.data.formats.detection import sentence_format
+from seqtool.data.formats.detection import sentence_format, settings_of
 from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import Split, read_split
 from seqtool.errors import DataError
@@ -205,6 +205,19 @@ def test_a_setting_that_names_no_column_is_refused(tmp_path: Path, key: str) -> 
     with pytest.raises(DataError, match="expected one of the columns") as error:
         read(tmp_path, "a.csv", KAGGLE, table_settings({key: "Wrod"}))
     assert f"data.{key}" in error.value.problems[0].hint
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.csv", KAGGLE), ("a.jsonl", rows(DOCCANO)), ("a.txt", WORD_TAG), ("a.conllu", NE)],
+    ids=["table", "spans", "tagged words", "CoNLL-U"],
+)
+def test_settings_of_a_detection_read_the_file_alike(tmp_path: Path, name: str, content: str) -> None:
+    detected = read(tmp_path, name, content)
+    settings = settings_of(detect_file(tmp_path / name), TaggerData(train=()))
+    assert sentences(read(tmp_path, name, content, settings)) == sentences(detected)
+    if name == "a.csv":
+        assert (settings.token, settings.label, settings.sentence) == ("Word", "Tag", "Sentence #")
 
 
 @pytest.mark.parametrize("label", ["B-Term", "O"])
