@@ -160,7 +160,7 @@ def make_runs(folder: Path, *, with_sweep: bool = False) -> None:
 def readable_files(root: Path) -> list[Path]:
     """Return the files that a command reads. The trials of a sweep are runs like others."""
     files = (path for path in root.rglob("*") if path.is_file() and path.name != "lock")
-    return sorted(path for path in files if not path.relative_to(root).match("search/trial-*/**/*"))
+    return sorted(path for path in files if root / "search" not in path.parents[1:])
 
 
 def commands_for(name: str) -> list[tuple[str, ...]]:
