@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,9 @@ from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
+
+
+ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
 
 
 class Unknown(StrEnum):
@@ -63,7 +67,8 @@ Number = Annotated[
     int, typer.Option("--num", "-n", min=1, help="Number of samples, separated by a line with ---.")
 ]
 Stop = Annotated[
-    str | None, typer.Option("--stop", help="End before this text, e.g. $'\\n'.", show_default=False)
+    str | None,
+    typer.Option("--stop", help="End before this text; '\\n' is a line break.", show_default=False),
 ]
 UnknownOption = Annotated[
     Unknown,
@@ -106,6 +111,7 @@ def sample(
         raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
     Sampler(temperature, top_k, top_p)  # refuses wrong options before anything is read
     network = text_model(model, runs_dir).model
+    stop = _stop_text(network, stop)
     start = prompt or "" if prompt_file is None else _read_prompt(prompt_file, network.boundary)
     start = _known_symbols(network, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
     generate = partial(
@@ -116,6 +122,26 @@ def sample(
         print_sample_json(start, samples)
     else:
         print_samples("" if no_echo else start, samples, between="" if network.boundary else "---\n")
+
+
+def _stop_text(model: CharacterModel, stop: str | None) -> str | None:
+    r"""Return the text of `--stop`, in which `\n`, `\t`, `\r` and `\\` are what they are in Python.
+
+    Raises:
+        DataError: it is empty, or has a symbol that the model cannot generate.
+    """
+    from seqtool.errors import DataError
+    from seqtool.inference.character import unknown_symbol
+
+    if stop is None:
+        return None
+    if not stop:
+        hint = r"to stop at the end of a line: --stop '\n'"
+        raise DataError("expected a text, found nothing", place="--stop", hint=hint)
+    text = re.sub(r"\\([ntr\\])", lambda match: ESCAPES[match[1]], stop)
+    if model.remove_unknown(text)[1]:
+        raise unknown_symbol(model, text, "--stop", hint="the model never generates this symbol")
+    return text
 
 
 def _read_prompt(file: Path, boundary: str) -> str:

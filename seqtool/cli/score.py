@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
     from seqtool.inference.text_scoring import TextScores
     from seqtool.reports.text_results import ScorePrinter
 
+
+class Unknown(StrEnum):
+    """Treatment of symbols that are not in the vocabulary."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
@@ -30,6 +40,12 @@ Lines = Annotated[
 ]
 Symbols = Annotated[bool, typer.Option("--symbols", help="Print each symbol, a tab, and its bits.")]
 
+UnknownOption = Annotated[
+    Unknown,
+    typer.Option("--unknown", help="skip: leave out symbols that are not in the vocabulary."),
+]
+
+SKIP_HINT = "leave such symbols out with --unknown skip"
 BATCH_LINES = 1024
 BATCH_CHARACTERS = 1 << 16
 
@@ -40,6 +56,7 @@ def score(
     files: Files = None,
     lines: Lines = False,
     symbols: Symbols = False,
+    unknown: UnknownOption = Unknown.FAIL,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
@@ -54,12 +71,53 @@ def score(
     several = len(texts or ()) > 1 or len(files or ()) > 1
     options = ScoreOptions(lines, symbols, as_json=json, named=several)
     printer = ScorePrinter(network.vocabulary, network.boundary, options)
+    reader = _UnknownSymbols(network, skip=unknown is Unknown.SKIP)
     if lines:
-        _score_lines(network, texts, files, printer)
-        return
-    for name, text in _whole_texts(texts, files):
-        printer(name, text, _score_text(network, name, text))
-        sys.stdout.flush()
+        _score_lines(network, texts, files, printer, reader)
+    else:
+        for name, whole in _whole_texts(texts, files):
+            text = reader.read(whole)
+            printer(name, text, _score_text(network, name, text))
+            sys.stdout.flush()
+    reader.report()
+
+
+class _UnknownSymbols:
+    """Counts symbols that the vocabulary lacks, and leaves them out if the user wants that.
+
+    A model with an unknown symbol scores them as this symbol.
+    """
+
+    def __init__(self, model: CharacterModel, *, skip: bool) -> None:
+        self._model = model
+        self._skip = skip
+        self._counts: Counter[str] = Counter()
+
+    def read(self, text: str) -> str:
+        """Return the text to score."""
+        vocabulary = self._model.vocabulary
+        if vocabulary.unknown is None and not self._skip:
+            return text  # scoring fails at the first unknown symbol
+        text = self._model.normalize(text)
+        lacking = {symbol for symbol in set(text) if not self._is_known(symbol)}
+        self._counts.update(symbol for symbol in text if symbol in lacking) if lacking else None
+        return text.translate(dict.fromkeys(map(ord, lacking))) if self._skip else text
+
+    def _is_known(self, symbol: str) -> bool:
+        numbers = self._model.vocabulary.numbers(symbol)
+        return bool((numbers >= 0).all() and (numbers != self._model.vocabulary.unknown).all())
+
+    def report(self) -> None:
+        """Print the number of these symbols, and the most frequent ones."""
+        from seqtool.errors import pluralize
+        from seqtool.reports.console import say
+
+        if not self._counts:
+            return
+        shown = " ".join(self._model.vocabulary.show(symbol) for symbol, _ in self._counts.most_common(10))
+        treatment = "left out" if self._skip else "scored as the unknown symbol"
+        count = pluralize(self._counts.total(), "symbol")
+        say(f"note: {count} not in the vocabulary, {treatment}: {shown}")
 
 
 def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[tuple[str, str]]:
@@ -72,7 +130,11 @@ def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[
 
 
 def _score_lines(
-    model: CharacterModel, texts: list[str] | None, files: list[Path] | None, printer: ScorePrinter
+    model: CharacterModel,
+    texts: list[str] | None,
+    files: list[Path] | None,
+    printer: ScorePrinter,
+    reader: _UnknownSymbols,
 ) -> None:
     """Print one result per line; all results are flushed before a read that would block."""
     from seqtool.cli.inputs import open_inputs, text_arguments
@@ -86,12 +148,13 @@ def _score_lines(
 
     for argument, text in enumerate(text_arguments(texts), start=1):
         for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
-            scorer.add(f"argument {argument}", number, line)
+            scorer.add(f"argument {argument}", number, reader.read(line))
     for name, binary in open_inputs(texts, files):
         stream = LineStream(binary, name, flush)
         for number, line in enumerate(stream, start=1):
             stream.check(number)
-            scorer.add(name, number, (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n"))
+            content = (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
+            scorer.add(name, number, reader.read(content))
     flush()
 
 
@@ -108,7 +171,7 @@ def _score_text(model: CharacterModel, name: str, text: str) -> TextScores:
     try:
         return model.score(text)
     except DataError:
-        raise unknown_symbol(model, text, name) from None
+        raise unknown_symbol(model, text, name, hint=SKIP_HINT) from None
 
 
 class _LineScorer:
@@ -161,5 +224,5 @@ class _LineScorer:
         try:
             (scores,) = self._model.score_lines([line])
         except DataError:
-            raise unknown_symbol(self._model, line, name, number) from None
+            raise unknown_symbol(self._model, line, name, number, SKIP_HINT) from None
         self._report(name, line, scores)

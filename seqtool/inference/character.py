@@ -147,7 +147,8 @@ class CharacterModel(TextNetwork):
             stop: text that ends the sample; it is not returned.
 
         Raises:
-            DataError: an unknown symbol in the prompt. Errors are raised by the call, not by the first piece.
+            DataError: an unknown symbol in the prompt or in `stop`. Errors are raised by the call, not by the
+                first piece.
             ConfigError: an argument out of its range.
             ModelError: a model of aligned pairs, or a network without output layer.
         """
@@ -155,6 +156,8 @@ class CharacterModel(TextNetwork):
         sampler = Sampler(temperature, top_k, top_p)
         if length < 0:
             raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")
+        if stop and self.remove_unknown(stop)[1]:
+            raise unknown_symbol(self, stop, "stop", hint="the model never generates this symbol")
         stream = TextStream(self.vocabulary.unit, stop or self.boundary)
         return self._generate(
             self._encode_prompt(prompt), length, sampler, np.random.default_rng(seed), stream

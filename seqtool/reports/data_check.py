@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from seqtool.safe_text import visible
+from seqtool.safe_text import cell, limited, visible
 
 if TYPE_CHECKING:
     from seqtool.tasks.data_check import DataCheck, HeldOutOverlap, LabelCheck, MalformedLabels
@@ -43,7 +43,7 @@ def check_json(check: DataCheck) -> dict[str, object]:
 
 def check_lines(check: DataCheck) -> Iterator[str]:
     """Yield the lines that a person reads."""
-    yield from check.notes
+    yield from map(limited, check.notes)
     yield ""
     other = next((name for name in ("dev", "test") if name in check.counts), "")
     yield from _frequencies(check.unit, check.counts["train"], check.counts.get(other), other)
@@ -67,13 +67,13 @@ def _frequencies(unit: str, counts: Counter[str], other: Counter[str] | None, na
     """Yield a table of frequencies with bars, with the counts of a held-out part in a second column."""
     total = counts.total() or 1
     shown = counts.most_common(SHOWN)
-    width = max([len(unit), *(len(visible(label)) for label, _ in shown)])
+    width = max([len(unit), *(len(cell(label)) for label, _ in shown)])
     most = shown[0][1] if counts else 1
     yield f"  {unit:<{width}}  {'train':>9}  share" + (f"  {name:>9}" if other is not None else "")
     for label, count in shown:
         held_out = f"  {other[label]:9,}" if other is not None else ""
         bar = "▇" * round(BAR * count / most)
-        yield f"  {visible(label):<{width}}  {count:9,} {count / total:6.1%}{held_out}  {bar}".rstrip()
+        yield f"  {cell(label):<{width}}  {count:9,} {count / total:6.1%}{held_out}  {bar}".rstrip()
     if len(counts) > SHOWN:
         yield f"  … and {len(counts) - SHOWN:,} more"
 
@@ -84,7 +84,7 @@ def _unknown_words(name: str, part: HeldOutOverlap) -> str:
 
 def _span_types(name: str, counts: Counter[str]) -> str:
     listed = ", ".join(
-        f"{visible(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN)
+        f"{cell(kind) or 'without type'} {count:,}" for kind, count in counts.most_common(SHOWN)
     )
     return f"{name}: {counts.total():,} spans" + (f" ({listed})" if listed else "")
 
@@ -93,14 +93,14 @@ def _malformed_labels(name: str, scheme: str, part: MalformedLabels) -> str:
     if not part.count:
         return f"{name}: every span is well-formed in {scheme}"
     labels = "label" if part.count == 1 else "labels"
-    example = " ".join(map(visible, part.shown))
+    example = " ".join(map(cell, part.shown))
     return f"{name}: {part.count:,} {labels} malformed in {scheme}, first in {visible(part.place)}: {example}"
 
 
 def _warning_lines(warnings: Sequence[str]) -> Iterator[str]:
     yield ""
     for warning in warnings:
-        yield f"warning: {warning}"
+        yield limited(f"warning: {warning}")
     if not warnings:
         yield "nothing looks wrong"
     else:

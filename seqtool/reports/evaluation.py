@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.metrics import HitCounts, SpanCounts
 from seqtool.reports.formatting import cell_width, pad
-from seqtool.safe_text import shorten, visible
+from seqtool.safe_text import cell, shorten, visible
 
 if TYPE_CHECKING:
     from seqtool.evaluation.novelty import Novelty
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SHOWN_LABELS = 60
 SHOWN_CONFUSIONS = 15
 SHOWN_SENTENCES = 5
+SHOWN_TOKENS = 60  # of a sentence
 MAX_TOKEN_WIDTH = 16
 PAGE_WIDTH = 80  # columns
 SHOWN_LINES = 8  # of a sample
@@ -36,7 +37,7 @@ def tagger_report(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iter
     yield f"  known      {_percent(known.accuracy)} of {known.total:,} words that training had"
     yield f"  unknown    {_percent(unknown.accuracy)} of {unknown.total:,} words that it had not"
     for label, count in evaluation.unknown_labels.items():
-        missing = f"the model does not have the label {visible(label)}"
+        missing = f"the model does not have the label {cell(label)}"
         yield f"  warning: {missing}; its {count} tokens count as wrong"
     if evaluation.marks_spans:
         spans = counts.strict_spans if strict else counts.spans
@@ -46,7 +47,9 @@ def tagger_report(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iter
     for one in evaluation.worst[:SHOWN_SENTENCES]:
         yield ""
         yield f"{visible(one.place)}: {one.wrong} of {len(one.tokens)} wrong"
-        yield from _aligned_labels(one.tokens, one.gold, one.predicted)
+        yield from _aligned_labels(*(side[:SHOWN_TOKENS] for side in (one.tokens, one.gold, one.predicted)))
+        if len(one.tokens) > SHOWN_TOKENS:
+            yield f"  … and {len(one.tokens) - SHOWN_TOKENS:,} more words"
 
 
 def tagger_summary(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iterator[str]:
@@ -77,12 +80,12 @@ def _percent(value: float | None) -> str:
 
 
 def _score_table(title: str, rows: Mapping[str, HitCounts | SpanCounts]) -> Iterator[str]:
-    width = max([len(title), *(len(visible(name)) for name in rows)], default=8)
+    width = max([len(title), *(len(cell(name)) for name in rows)], default=8)
     yield ""
     yield f"  {title:<{width}}  precision  recall      F1   count"
     for name, counts in list(rows.items())[:SHOWN_LABELS]:
         scores = f"{counts.precision:9.2%} {counts.recall:7.2%} {100 * counts.f1:7.2f}"
-        yield f"  {visible(name):<{width}}  {scores} {counts.gold:7,}"
+        yield f"  {cell(name):<{width}}  {scores} {counts.gold:7,}"
     if len(rows) > SHOWN_LABELS:
         yield f"  … and {len(rows) - SHOWN_LABELS} more (all of them with --json)"
 
@@ -92,7 +95,7 @@ def _confusions(confusions: Sequence[tuple[str, str, int]]) -> Iterator[str]:
         yield ""
         yield "  largest confusions: gold, predicted, count"
     for gold, predicted, count in confusions:
-        yield f"  {visible(gold):<12} {visible(predicted):<12} {count:6,}"
+        yield f"  {cell(gold):<12} {cell(predicted):<12} {count:6,}"
 
 
 def _aligned_labels(tokens: Sequence[str], gold: Sequence[str], predicted: Sequence[str]) -> Iterator[str]:

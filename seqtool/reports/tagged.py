@@ -17,7 +17,7 @@ from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.reports.formatting import cell_width
-from seqtool.safe_text import visible
+from seqtool.safe_text import cell, visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
 
@@ -195,7 +195,7 @@ class _Column:
 
     @property
     def width(self) -> int:
-        return max(len(self.heading), *map(len, self.cells))
+        return max(len(self.heading), *(len(cell(text)) for text in self.cells))
 
 
 def _table(tagged: Tagged, color: bool) -> str:
@@ -206,7 +206,7 @@ def _table(tagged: Tagged, color: bool) -> str:
 
     if tagged.item.problem is not None:
         return f"error: {_error(tagged)}\n\n"
-    tokens = [visible(token) for token in tagged.item.tokens]
+    tokens = [cell(token) for token in tagged.item.tokens]
     if not tokens:
         return ""
     unseen = tagged.unseen or [False] * len(tokens)
@@ -219,7 +219,7 @@ def _table(tagged: Tagged, color: bool) -> str:
         shown = paint(token, YELLOW) + paint("*", DIM) if new else token
         mark = LEFT_TO_RIGHT_MARK if _is_right_to_left(token) else ""
         gap = " " * (token_width - cell_width(token) - new)
-        cells = _aligned([visible(column.cells[place]) for column in columns], widths).rstrip()
+        cells = _aligned([cell(column.cells[place]) for column in columns], widths).rstrip()
         lines.append(f"{shown}{mark}{gap}  {cells}")
     return "\n".join(lines) + "\n\n"
 

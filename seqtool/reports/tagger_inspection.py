@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.reports.formatting import fit, probability_color, terminal_style
-from seqtool.safe_text import shorten, visible
+from seqtool.safe_text import cell, shorten, visible
 from seqtool.settings import feature_list
 from seqtool.types import Arrays
 
@@ -32,9 +32,12 @@ def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str]) -> I
     if not tokens:
         return
     labels, probabilities = model.tag_with_probabilities([tokens])[0]
-    columns: dict[str, list[str]] = {"token": [visible(token) for token in tokens]}
+    columns: dict[str, list[str]] = {"token": [cell(token) for token in tokens]}
     columns |= _feature_columns(model, tokens)
-    columns |= {"label": labels, "probability": [f"{value:.4f}" for value in probabilities]}
+    columns |= {
+        "label": [cell(label) for label in labels],
+        "probability": [f"{value:.4f}" for value in probabilities],
+    }
     widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
     count, directions = len(tokens), 2 if model.settings.bidirectional else 1
     yield ""
@@ -99,11 +102,11 @@ def effect_lines(ablation: WordAblation) -> Iterator[str]:
         yield "left-out words: only for sentences of 2 to 80 words"
         return
     yield "what each label loses when one other word is left out (+ the word speaks for it, - against it)"
-    width = max(map(len, ablation.labels))
+    width = max(len(cell(label)) for label in ablation.labels)
     for place, token in enumerate(ablation.tokens):
         name = ablation.labels[place]
         probability = ablation.probabilities[place, ablation.names.index(name)]
-        label = f"{visible(name):<{width}}  {probability:.2f}"
+        label = f"{cell(name):<{width}}  {probability:.2f}"
         effects = ", ".join(_token_effects(ablation, place)) or "no other word matters"
         yield f"{fit(visible(token), TOKEN_WIDTH)}  {label}   {effects}"
 
@@ -116,5 +119,5 @@ def _token_effects(ablation: WordAblation, place: int) -> Iterator[str]:
         if abs(effect) < MIN_EFFECT:
             return
         changed = ablation.names[ablation.instead[place, other]]
-        turns = f" (without it: {visible(changed)})" if changed != ablation.labels[place] else ""
+        turns = f" (without it: {cell(changed)})" if changed != ablation.labels[place] else ""
         yield f"{shorten(visible(ablation.tokens[other]), TOKEN_WIDTH)} {effect:+.2f}{turns}"

@@ -19,7 +19,7 @@ from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
 from seqtool.reports.progress import ProgressLine
-from seqtool.safe_text import shorten, visible
+from seqtool.safe_text import cell, limited, shorten, visible
 from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
 from seqtool.training.listeners import Listener, NetworkBuilt, Row, RunFinished, RunResult
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 PREDICTION_FROM = 24  # characters of room that a prediction needs to be in the row
 BELOW = " " * 8  # indentation of lines below a row
+SHOWN_TOKENS = 60  # of the example sentence
+LONGEST_PREDICTION = 1000  # columns
+FAR_ABOVE = 1.25  # times the loss of a guess
 PROGRESS_EVERY = 0.2  # seconds
 
 
@@ -47,6 +50,7 @@ class TrainingScreen(Listener):
         self._columns: tuple[str, ...] = ()
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._last_shown = 0.0
+        self._outputs = 0  # symbols or labels
 
     # --- lines on stderr -----------------------------------------------------------------------------------
 
@@ -70,6 +74,7 @@ class TrainingScreen(Listener):
 
     def network_built(self, network: NetworkBuilt) -> None:
         """Print one line for each part of the network, with its number of parameters, and the device."""
+        self._outputs = network.model.shapes.get("output.bias", (0,))[0]
         self.message(network_title(network.model))
         for line in part_lines(network_parts(network.model)):
             self.message(line)
@@ -109,7 +114,7 @@ class TrainingScreen(Listener):
             if self._terminal:
                 self._terminal_row(values, prediction, columns)
             else:
-                self._plain_row([*values.values(), visible(prediction.text())], columns)
+                self._plain_row([*values.values(), limited(visible(prediction.text()))], columns)
         self._columns = columns
 
     def _plain_row(self, values: list[str], columns: tuple[str, ...]) -> None:
@@ -152,6 +157,8 @@ class TrainingScreen(Listener):
             for line in _comparison_lines(finished.comparison):
                 self.message(line)
         self.message(f"best row: {_scores(result.row)}; {format_duration(result.seconds)} in all")
+        for line in _loss_doubt(result.row, self._outputs):
+            self.warning(line)
         self.message(f"model: {result.run / 'model'}")
         for line in evaluation_lines(finished.evaluation):
             self.message(line)
@@ -181,6 +188,14 @@ class TrainingScreen(Listener):
         self._progress.clear()
 
 
+def _loss_doubt(row: RowEvent, outputs: int) -> Iterator[str]:
+    """Warn of a loss that is far above that of a model which gives all symbols or labels one probability."""
+    loss = row.scores.get("val_loss", row.train_loss)
+    if outputs > 1 and loss > FAR_ABOVE * math.log(outputs):
+        guess = f"guessing among {outputs:,} gives {math.log(outputs):.3f}"
+        yield f"the loss {loss:.3f} is far above chance ({guess}); lower training.lr, or check the data"
+
+
 def _difference_lines(finished: RunFinished) -> Iterator[str]:
     if finished.kept is not None:
         yield f"an earlier run of this name differs: kept as {finished.kept}"
@@ -193,12 +208,14 @@ def _difference_lines(finished: RunFinished) -> Iterator[str]:
 def _comparison_lines(tokens: Sequence[ComparedToken]) -> Iterator[str]:
     """Yield token, expected and predicted label, as the lecture notebook prints them at the end."""
     yield "the example with the kept model:"
-    width = max(len(visible(token.token)) for token in tokens)
-    label_width = max(len("expected"), *(len(token.expected) for token in tokens))
+    tokens = tokens[:SHOWN_TOKENS]
+    width = max(len(cell(token.token)) for token in tokens)
+    label_width = max(len("expected"), *(len(cell(token.expected)) for token in tokens))
     yield f"  {'':<{width}}  {'expected':<{label_width}}  generated"
     for token in tokens:
         mark = "" if token.expected == token.predicted else "  <- wrong"
-        yield (f"  {visible(token.token):<{width}}  {token.expected:<{label_width}}  {token.predicted}{mark}")
+        expected, predicted = cell(token.expected), cell(token.predicted)
+        yield f"  {cell(token.token):<{width}}  {expected:<{label_width}}  {predicted}{mark}"
 
 
 def _scores(row: RowEvent) -> str:
@@ -267,4 +284,5 @@ def marked(prediction: Prediction) -> Text:
             text.append(visible(symbol), style="green" if correct else "bold red underline")
     if not prediction.expected:
         text.plain = shorten(text.plain, 200)
+    text.truncate(LONGEST_PREDICTION, overflow="ellipsis")
     return text

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import SeqtoolError
 from seqtool.settings import Settings
-from seqtool.tasks.data_check import DataCheck
+from seqtool.tasks.data_check import DataCheck, size_warnings
 from seqtool.tasks.init_from import check_same_network, read_initial_model, transferred_weights
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.training.engine.ranks import ALONE, Ranks
@@ -48,7 +48,13 @@ def prepare(
     prepared = task.prepare(settings, initial_model, cache, progress)
     if initial_model is not None:
         check_same_network(initial_model, prepared.config, settings.training.init_from)
-    return prepared
+    return _with_size_warnings(prepared)
+
+
+def _with_size_warnings(prepared: Prepared) -> Prepared:
+    corpus: Any = prepared.corpus
+    found = tuple(size_warnings(prepared.kind, prepared.settings.training, corpus))
+    return replace(prepared, corpus=replace(corpus, warnings=corpus.warnings + found)) if found else prepared
 
 
 def prepare_untrained(read: ReadConfig, cache: Path) -> Prepared:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from seqtool.settings import Scheme, TaggerSettings
+from seqtool.errors import pluralize
+from seqtool.settings import Scheme, TaggerSettings, Training
 from seqtool.spans import malformed, spans_of
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 FEW_UPDATES = 100  # of a whole run
 HIGH_RATE = 0.05  # learning rate of an optimizer that scales its steps
 SCALING_OPTIMIZERS = ("adam", "adamw", "rmsprop")
+FEW_HELD_OUT = {"text": (50, "symbol"), "lines": (3, "line"), "tagger": (3, "sentence")}  # by kind of corpus
 NO_LIMIT = 1 << 40  # epochs, if another limit ends the run
 
 
@@ -152,6 +154,29 @@ def _malformed(sentences: Sequence[Sentence], scheme: Scheme) -> MalformedLabels
     pairs = zip(first.tokens[neighbors], first.labels[neighbors], strict=True)
     context = tuple(f"{token}/{label}" for token, label in pairs)
     return MalformedLabels(sum(len(places) for _, places in wrong), first.place, context)
+
+
+def size_warnings(kind: str, training: Training, corpus: Any) -> Iterator[str]:
+    """Yield a line if a batch is larger than the data, or if the validation data are too few to judge by.
+
+    Args:
+        kind: `text`, `lines` or `tagger`; there is no warning for aligned pairs.
+        corpus: its `train`, and its `val` or `dev`.
+    """
+    if kind not in FEW_HELD_OUT:
+        return
+    fewest, unit = FEW_HELD_OUT[kind]
+    count, size, key = len(corpus.train), training.batch_size, "batch_size"
+    if kind == "tagger" and training.batch_words:
+        count = sum(len(sentence.tokens) for sentence in corpus.train)
+        size, key, unit = training.batch_words, "batch_words", "word"
+    if size > (count // 2 if kind == "text" else count):
+        data = pluralize(count, unit)
+        yield f"training.{key}: {size:,} is more than the {data} of train can fill; make it smaller"
+    held_out = corpus.dev if kind == "tagger" else corpus.val
+    if held_out is not None and 0 < len(held_out) < fewest:
+        found = pluralize(len(held_out), FEW_HELD_OUT[kind][1])
+        yield f"only {found} for validation: its score says little, and chooses the model by chance"
 
 
 def setting_warnings(settings: TaggerSettings, corpus: TaggedCorpus) -> Iterator[str]:
