@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,9 +182,13 @@ def read_text(path: Path) -> str:
     """Read the text of a YAML file.
 
     Raises:
-        ConfigError: the file is missing, not readable, too large or not UTF-8.
+        ConfigError: the file is missing, a named pipe, not readable, too large or not UTF-8.
     """
     try:
+        # A named pipe waits for a writer that may never come. The pipe of `<(command)` has a path in /dev.
+        if stat.S_ISFIFO(path.lstat().st_mode) and path.parts[:2] != ("/", "dev"):
+            hint = "write it to a file first, or use <(command)"
+            raise ConfigError("expected a config file, found a named pipe", place=str(path), hint=hint)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:

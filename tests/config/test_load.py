@@ -203,6 +203,12 @@ def test_config_of_a_run_is_a_plain_file(tmp_path: Path, make: Callable[[Path], 
         read_settings(tmp_path / "runs/x/config.yaml")
 
 
+def test_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "best.yaml")
+    with pytest.raises(ConfigError, match="found a named pipe"):
+        read_settings(tmp_path / "best.yaml")
+
+
 def test_config_of_a_run_is_utf8(tmp_path: Path) -> None:
     (tmp_path / "x/model").mkdir(parents=True)
     (tmp_path / "x/config.yaml").write_bytes(b"task: char\nname: \xff\n")
