@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ from seqtool.storage.atomic import (
     commit_directory,
     directories,
     exchange,
+    file_hash,
     kept_name,
     make_directory,
     new_name,
@@ -198,3 +200,8 @@ def test_directory_is_made_with_its_parents(tmp_path: Path) -> None:
     for path in ("file", "file/inner"):
         with pytest.raises(OSError, match=r"exists|Not a directory"):
             make_directory(tmp_path / path)
+
+
+def test_hash_of_a_file_is_its_sha256(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"abc")
+    assert file_hash(tmp_path / "a") == hashlib.sha256(b"abc").hexdigest()

@@ -344,7 +344,17 @@ def test_parts_of_models_and_runs_are_no_output_paths(path: str, owner: str, tmp
 
 
 @pytest.mark.parametrize(
-    "path", ["runs/x/report.html", "runs/x/model.onnx", "runs/x/table.tsv", "web/a.html", "config.yaml"]
+    "path",
+    [
+        "runs/x/report.html",
+        "runs/x/model.onnx",
+        "runs/x/table.tsv",
+        "web/a.html",
+        "config.yaml",
+        "runs/.cache",
+        "runs/.cache/notes.txt",
+        f"other/{'0' * 32}/text.bin",
+    ],
 )
 def test_other_paths_are_output_paths(path: str, tmp_path: Path) -> None:
     finish_run(tmp_path / "runs", "x")
