@@ -7,6 +7,7 @@ packages use the finished objects. This module imports only the standard library
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import MISSING, dataclass, field
 from typing import Annotated, Any, Literal
 
@@ -56,7 +57,7 @@ class CharData:
     pairs: tuple[tuple[str, str], ...] = key("aligned pairs [input, target] of equal length", ())
     alphabet: str | tuple[str, ...] | None = key("symbols in the order of their numbers; by default the sorted symbols of the training data", None)
     unit: Literal["char", "byte"] = key("unit of a symbol: a Unicode character or a byte", "char")
-    encoding: str = key("encoding of the text files", "utf-8")
+    encoding: str = key("encoding of the text files; auto: UTF-8, or the one of the byte order mark, or the one that fits the characters; a doubtful file is refused", "auto")
     split: tuple[float, ...] = key("fractions of the text for training, validation and optionally test", (0.9, 0.1), min_length=2, max_length=3)
     val: Paths = key("files of validation text (then `split` is not used)", ())
     test: Paths = key("files of test text", ())
@@ -89,7 +90,7 @@ class TaggerData:
     scheme: Literal["auto", "none", "io", "iob1", "iob2", "bioes"] = key("span scheme of the labels; auto detects it from the labels", "auto")
     tokens: Literal["words", "surface"] = key("CoNLL-U: train on syntactic words, or on the surface forms of `n-m` lines with the labels of their words joined by `+`", "words")
     normalize: Literal["nfc", "none"] = key("Unicode normalization of words before they are looked up", "nfc")
-    encoding: str = key("encoding of the files", "utf-8")
+    encoding: str = key("encoding of the files; auto as for texts", "auto")
     empty_tokens: Literal["refuse", "repair"] = key("treatment of an empty token: refuse the file, or replace the token by `_`", "refuse")
     text_key: str = key("JSON lines: the field of the tokens", "tokens")
     label_key: str = key("JSON lines: the field of the labels", "labels")
@@ -336,3 +337,11 @@ def feature_list(model: TaggerModel) -> tuple[Feature, ...]:
     if isinstance(model.features, str):
         return STANDARD_FEATURES if model.features == "standard" else RICH_FEATURES
     return model.features
+
+
+def is_text_encoding(name: str) -> bool:
+    """Return whether Python has a text encoding of this name."""
+    try:
+        return bool(codecs.lookup(name)._is_text_encoding)
+    except (LookupError, ValueError):
+        return False

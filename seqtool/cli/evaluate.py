@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, ModelArgument, RunsDir
+from seqtool.cli.options import AsJson, Encoding, ModelArgument, RunsDir, known_encoding
 
 if TYPE_CHECKING:
     from seqtool.errors import SeqtoolError
@@ -114,12 +114,14 @@ class _Request(NamedTuple):
     tagger: _TaggerOptions
     text: _TextOptions
     runs_dir: Path | None
+    encoding: str
 
 
 @command
 def evaluate(
     model: ModelArgument,
     data: Data = None,
+    encoding: Encoding = None,
     split: SplitOption = None,
     strict: Strict = False,
     against: Against = None,
@@ -144,6 +146,7 @@ def evaluate(
             tagger=_TaggerOptions(split, strict, against, suspects),
             text=_TextOptions(train_text, tuple(blocks or ()), fit_temperature),
             runs_dir=runs_dir,
+            encoding=known_encoding(encoding),
         )
     )
     if json:
@@ -241,7 +244,11 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     options = request.tagger
     model = load_tagger(request.stored)
     gold = gold_sentences(
-        request.stored, request.place.run, request.files, options.split.value if options.split else None
+        request.stored,
+        request.place.run,
+        request.files,
+        options.split.value if options.split else None,
+        encoding=request.encoding,
     )
     if options.suspects is not None:
         from seqtool.evaluation.gold_labels import SUSPECTS_MARK
@@ -292,8 +299,10 @@ class _TextResult(NamedTuple):
 
 def _evaluate_text_model(request: _Request) -> _TextResult:
     from seqtool.evaluation.character import TextRequest, evaluate_character
+    from seqtool.evaluation.text_files import Reading
     from seqtool.evaluation.text_scores import BLOCKS
     from seqtool.inference.load import load_character_model
+    from seqtool.reports.console import say
     from seqtool.storage.find_model import runs_root
 
     if request.tagger.given():
@@ -301,7 +310,11 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
     options = request.text
     model = load_character_model(request.stored)
     text_request = TextRequest(
-        request.files, options.train_text, options.blocks or BLOCKS, options.fit_temperature
+        request.files,
+        options.train_text,
+        options.blocks or BLOCKS,
+        options.fit_temperature,
+        Reading(request.encoding, say),
     )
     root = runs_root(request.runs_dir)
     name, evaluation = evaluate_character(model, request.place, root, text_request)

@@ -148,7 +148,7 @@ def report(
     json: AsJson = False,
 ) -> None:
     """Write an HTML page about a run, e.g. seqtool report ewt"""
-    from seqtool.evaluation.character import read_text
+    from seqtool.evaluation.text_files import read_text
     from seqtool.reports.console import write_json, write_line
     from seqtool.reports.html.collect import (
         REPORT_MARK,
@@ -166,7 +166,7 @@ def report(
 
     collected = collect_inputs(runs, runs_dir)
     check_output(page, [*collected, *(files or [])], mark=REPORT_MARK)
-    file_texts = [read_text([path]) for path in files or []]
+    file_texts = [read_text(None, [path]) for path in files or []]
     options = ReportOptions([*(texts or []), *file_texts], find or [], runs_dir)
     html = render_page([collect_run(run, options) for run in runs])
     write_file(page, html.encode("utf-8", "backslashreplace"))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from stat import S_ISREG
 from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,6 +33,7 @@ from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.plain_files import expect_end
 
 if TYPE_CHECKING:
+    from seqtool.data.formats.blocks import LineStream
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.types import Json
@@ -221,27 +224,78 @@ def input_lines(texts: Sequence[str] | None, files: Sequence[Path] | None) -> It
             yield _decode_line(line, name, number).rstrip("\r\n")
 
 
-def read_whole(path: Path, option: str) -> str:
+def read_whole(path: Path, option: str, model: CharacterModel, encoding: str = "auto") -> str:
     """Return the whole text of a file that an option gives, or of standard input for `-`.
 
     Raises:
-        DataError: the file cannot be read, or is not UTF-8.
+        DataError: as `decode_whole`.
     """
-    return "".join(decode_whole(stream.read(), name) for name, stream in open_inputs(None, [path], option))
+    streams = open_inputs(None, [path], option)
+    return "".join(decode_whole(stream.read(), name, model, encoding) for name, stream in streams)
 
 
-def decode_whole(content: bytes, name: str) -> str:
+def decode_whole(content: bytes, name: str, model: CharacterModel, encoding: str = "auto") -> str:
     """Decode the content of a file without its byte order mark.
 
+    A model of bytes reads any bytes; those that are not UTF-8 become lone surrogates. Otherwise the encoding
+    is UTF-8, or that of the training files, or the one that fits, which stderr names.
+
     Raises:
-        DataError: the content is not UTF-8; the message names the line.
+        DataError: the content is not in its encoding; the message names the line.
     """
+    if model.vocabulary.unit == "byte":
+        return content.decode("utf-8", "surrogateescape")
+    if encoding == "auto" and b"\r" not in content and b"\0" not in content:
+        with suppress(UnicodeDecodeError):
+            return content.decode("utf-8-sig")
+    from seqtool.data.encoding import decode
+
+    text, facts = decode(content, name, encoding, expected=model.encoding)
+    for note in [*facts.notes(), *facts.warnings()]:
+        say(f"note: {note}")
+    return text
+
+
+def open_lines(
+    stream: BinaryIO,
+    name: str,
+    before_blocking: Callable[[], None],
+    encoding: str,
+    expected: str,
+    *,
+    keep_errors: bool = False,
+) -> LineStream:
+    """Return the lines of a stream; of a file in its encoding and with its line ends, which stderr names.
+
+    Args:
+        before_blocking: called before each read that would wait.
+        encoding: value of --encoding, or `auto`.
+        expected: encoding of the training files, for lines that are not UTF-8.
+        keep_errors: leave wrong bytes to the caller, who reports each line.
+
+    Raises:
+        DataError: a file is not in its encoding, or its encoding is doubtful.
+    """
+    from seqtool.data.formats.blocks import LineStream, raw_lines
+
+    second = expected if encoding == "auto" else encoding
+    if stream is sys.stdin.buffer or not S_ISREG(os.fstat(stream.fileno()).st_mode):
+        return LineStream(stream, name, before_blocking, second)
+    from seqtool.data.encoding import OPTION, UTF8, examine_stream
+
     try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        for number, line in enumerate(content.split(b"\n"), start=1):
-            _decode_line(line, name, number)
-        raise
+        facts = examine_stream(stream, name, encoding, expected=expected, way=OPTION)
+    except DataError:
+        if not keep_errors:
+            raise
+        stream.seek(0)
+        return LineStream(stream, name, before_blocking, second)
+    for note in [*facts.notes(), *facts.warnings()]:
+        say(f"note: {note}")
+    stream.seek(0)
+    if facts.encoding == UTF8 and not facts.cr_lines:
+        return LineStream(stream, name, before_blocking)
+    return LineStream.of_lines(raw_lines(stream, facts.encoding, name, facts.cr_lines), name)
 
 
 def _decode_line(line: bytes, name: str, number: int) -> str:

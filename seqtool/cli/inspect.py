@@ -11,12 +11,25 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, Overrides, RunsDir, complete_config
+from seqtool.cli.options import (
+    AsJson,
+    Encoding,
+    Files,
+    Find,
+    Overrides,
+    RunsDir,
+    StatesFile,
+    Top,
+    Units,
+    complete_config,
+    known_encoding,
+)
 
 if TYPE_CHECKING:
     from rich.text import Text
 
     from seqtool.errors import SeqtoolError
+    from seqtool.evaluation.text_files import Reading
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
@@ -37,34 +50,6 @@ TextOption = Annotated[
     list[str] | None,
     typer.Option("--text", "-t", help="Trace the network on this text (repeatable).", show_default=False),
 ]
-Units = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--units",
-        metavar="UNITS",
-        help="Color the text by these: h3 (state), c1-8 (cells), 2.f5 (forget gate of layer 2), surprisal.",
-        show_default=False,
-    ),
-]
-Find = Annotated[
-    str | None,
-    typer.Option(
-        "--find",
-        metavar="PATTERN",
-        help="Rank units by correlation with quotes, line-position, capitals, spaces, brackets or "
-        "regex:EXPRESSION.",
-        show_default=False,
-    ),
-]
-Top = Annotated[
-    int, typer.Option("--top", min=1, help="With --find: number of units to list; the best three are shown.")
-]
-StatesFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--states", metavar="FILE", help="Write symbols and states to this .npz file.", show_default=False
-    ),
-]
 SHOWN_UNITS = 3
 EXCERPT = 400  # characters of a long text that are shown
 
@@ -79,6 +64,7 @@ class _Request(NamedTuple):
         top: number of ranked units.
         states: file for the states.
         root: directory of all runs.
+        reading: how to read the files.
     """
 
     texts: tuple[str, ...]
@@ -89,6 +75,7 @@ class _Request(NamedTuple):
     top: int
     states: Path | None
     root: Path
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -116,6 +103,7 @@ def inspect(
     network: Network,
     texts: TextOption = None,
     files: Files = None,
+    encoding: Encoding = None,
     units: Units = None,
     find: Find = None,
     top: Top = 10,
@@ -126,7 +114,8 @@ def inspect(
 ) -> None:
     """Show a network and its processing of a text, e.g. seqtool inspect configs/hello.yaml --text hello"""
     from seqtool.errors import SeqtoolError
-    from seqtool.reports.console import print_lines
+    from seqtool.evaluation.text_files import Reading
+    from seqtool.reports.console import print_lines, say
     from seqtool.storage.find_model import runs_root
 
     if json and (units or states):
@@ -142,6 +131,7 @@ def inspect(
         top=top,
         states=states,
         root=runs_root(runs_dir),
+        reading=Reading(known_encoding(encoding), say),
     )
     views: dict[str, type[_View]] = {"char": _CharacterView, "tagger": _TaggerView}
     view = views[inspected.stored.task](inspected, request)
@@ -201,10 +191,10 @@ class _CharacterView(_View):
         return cast("CharacterModel", self.inspected.model)
 
     def walk(self) -> Iterator[str | Text]:
-        from seqtool.evaluation.character import read_text
+        from seqtool.evaluation.text_files import read_text
         from seqtool.reports.character_inspection import character_walk
 
-        files = (read_text([path]) for path in self.request.files)
+        files = (read_text(self.model, [path], self.request.reading) for path in self.request.files)
         for text in [*self.request.texts, *files]:
             yield from character_walk(self.model, self.inspected.stored.weights, text)
 
@@ -233,7 +223,8 @@ class _CharacterView(_View):
     def _text(self) -> str:
         from seqtool.inspection.network import text_to_inspect
 
-        return text_to_inspect(self.inspected, self.request.texts, self.request.files, self.request.root)
+        request = self.request
+        return text_to_inspect(self.inspected, request.texts, request.files, request.root, request.reading)
 
     def _write_states(self, text: str, file: Path) -> str:
         from seqtool.inspection.trace import character_states, parse_units, write_npz
@@ -326,10 +317,10 @@ class _TaggerView(_View):
 
     def _sentences(self) -> Iterator[tuple[str, ...]]:
         from seqtool.data.tagging.unlabeled import TextReader
-        from seqtool.evaluation.character import read_text
+        from seqtool.evaluation.text_files import read_text
 
         reader = TextReader(self.model.tokenizer or "whitespace")
-        lines = (line for path in self.request.files for line in read_text([path]).splitlines())
+        lines = read_text(None, self.request.files, self.request.reading).splitlines()
         for text in [*self.request.texts, *lines]:
             tokens = tuple(reader.sentence(text, "--text").tokens)
             if tokens:

@@ -206,7 +206,61 @@ Plain = Annotated[
     bool, typer.Option("--plain", help="Print plain lines on a terminal too: no bar, no curve, no color.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Units = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--units",
+        metavar="UNITS",
+        help="Color the text by these: h3 (state), c1-8 (cells), 2.f5 (forget gate of layer 2), surprisal.",
+        show_default=False,
+    ),
+]
+Find = Annotated[
+    str | None,
+    typer.Option(
+        "--find",
+        metavar="PATTERN",
+        help="Rank units by correlation with quotes, line-position, capitals, spaces, brackets or "
+        "regex:EXPRESSION.",
+        show_default=False,
+    ),
+]
+Top = Annotated[
+    int, typer.Option("--top", min=1, help="With --find: number of units to list; the best three are shown.")
+]
+StatesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--states", metavar="FILE", help="Write symbols and states to this .npz file.", show_default=False
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        "--encoding",
+        help="Encoding of files (default: UTF-8, that of the training data, or the one that fits).",
+        show_default=False,
+    ),
+]
 Files = Annotated[
     list[Path] | None,
     typer.Option("--file", "-f", help="Read a file (repeatable; - is standard input).", show_default=False),
 ]
+
+
+def known_encoding(name: str | None) -> str:
+    """Return the value of --encoding, or `auto`.
+
+    Raises:
+        SeqtoolError: Python has no text encoding of this name.
+    """
+    if name is None:
+        return "auto"
+    from seqtool.settings import is_text_encoding
+
+    if not is_text_encoding(name):
+        from seqtool.errors import SeqtoolError
+
+        hint = "common encodings are utf-8, cp1252, latin-1 and utf-16"
+        raise SeqtoolError(f"expected a text encoding, found {name!r}", place="--encoding", hint=hint)
+    return name

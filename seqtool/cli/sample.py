@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
+from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
@@ -86,6 +86,7 @@ Texts = Annotated[
 def sample(
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    encoding: Encoding = None,
     no_echo: NoEcho = False,
     length: Length = 500,
     temperature: Temperature = 1.0,
@@ -112,7 +113,9 @@ def sample(
     Sampler(temperature, top_k, top_p)  # refuses wrong options before anything is read
     network = text_model(model, runs_dir).model
     stop = _stop_text(network, stop)
-    start = prompt or "" if prompt_file is None else _read_prompt(prompt_file, network.boundary)
+    start = prompt or ""
+    if prompt_file is not None:
+        start = _read_prompt(prompt_file, network, known_encoding(encoding))
     start = _known_symbols(network, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
     generate = partial(
         network.generate, start, length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
@@ -144,12 +147,12 @@ def _stop_text(model: CharacterModel, stop: str | None) -> str | None:
     return text
 
 
-def _read_prompt(file: Path, boundary: str) -> str:
+def _read_prompt(file: Path, model: CharacterModel, encoding: str) -> str:
     """Return the whole text of a file; the last line of a prompt for a model of lines stays open."""
     from seqtool.cli.inputs import read_whole
 
-    text = read_whole(file, "--prompt-file")
-    return text.removesuffix("\n").removesuffix("\r") if boundary else text
+    text = read_whole(file, "--prompt-file", model, encoding)
+    return text.removesuffix("\n").removesuffix("\r") if model.boundary else text
 
 
 def _known_symbols(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
+from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from seqtool.errors import DataError
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.text_scoring import TextScores
     from seqtool.reports.text_results import ScorePrinter
@@ -54,6 +55,7 @@ BATCH_CHARACTERS = 1 << 16
 def score(
     texts: Texts = None,
     files: Files = None,
+    encoding: Encoding = None,
     lines: Lines = False,
     symbols: Symbols = False,
     unknown: UnknownOption = Unknown.FAIL,
@@ -71,11 +73,12 @@ def score(
     several = len(texts or ()) > 1 or len(files or ()) > 1
     options = ScoreOptions(lines, symbols, as_json=json, named=several)
     printer = ScorePrinter(network.vocabulary, network.boundary, options)
+    read_as = known_encoding(encoding)
     reader = _UnknownSymbols(network, skip=unknown is Unknown.SKIP)
     if lines:
-        _score_lines(network, texts, files, printer, reader)
+        _score_lines(network, texts, files, printer, reader, read_as)
     else:
-        for name, whole in _whole_texts(texts, files):
+        for name, whole in _whole_texts(texts, files, network, read_as):
             text = reader.read(whole)
             printer(name, text, _score_text(network, name, text))
             sys.stdout.flush()
@@ -120,13 +123,29 @@ class _UnknownSymbols:
         say(f"note: {count} not in the vocabulary, {treatment}: {shown}")
 
 
-def _whole_texts(texts: list[str] | None, files: list[Path] | None) -> Iterator[tuple[str, str]]:
+def _whole_texts(
+    texts: list[str] | None, files: list[Path] | None, model: CharacterModel, encoding: str
+) -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of each argument and file.
+
+    Raises:
+        DataError: a file is empty, or not in its encoding.
+    """
     from seqtool.cli.inputs import decode_whole, open_inputs, text_arguments
 
     for number, text in enumerate(text_arguments(texts), start=1):
         yield f"argument {number}", text
     for name, stream in open_inputs(texts, files):
-        yield name, decode_whole(stream.read(), name)
+        text = decode_whole(stream.read(), name, model, encoding)
+        if not text:
+            raise _empty(name)
+        yield name, text
+
+
+def _empty(name: str) -> DataError:
+    from seqtool.errors import DataError
+
+    return DataError("expected text to score, found none", place=name, hint="give a text that is not empty")
 
 
 def _score_lines(
@@ -135,12 +154,14 @@ def _score_lines(
     files: list[Path] | None,
     printer: ScorePrinter,
     reader: _UnknownSymbols,
+    encoding: str,
 ) -> None:
     """Print one result per line; all results are flushed before a read that would block."""
-    from seqtool.cli.inputs import open_inputs, text_arguments
+    from seqtool.cli.inputs import open_inputs, open_lines, text_arguments
     from seqtool.data.formats.blocks import BOM, LineStream
 
     scorer = _LineScorer(model, printer)
+    as_bytes = model.vocabulary.unit == "byte"
 
     def flush() -> None:
         scorer.flush()
@@ -150,11 +171,19 @@ def _score_lines(
         for number, line in enumerate(text.removesuffix("\n").split("\n"), start=1):
             scorer.add(f"argument {argument}", number, reader.read(line))
     for name, binary in open_inputs(texts, files):
-        stream = LineStream(binary, name, flush)
+        stream = (
+            LineStream(binary, name, flush)  # yields lone surrogates for wrong bytes
+            if as_bytes
+            else open_lines(binary, name, flush, encoding, model.encoding)
+        )
+        number = 0
         for number, line in enumerate(stream, start=1):
-            stream.check(number)
+            if not as_bytes:
+                stream.check(number)
             content = (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
             scorer.add(name, number, reader.read(content))
+        if number == 0 and files:
+            raise _empty(name)
     flush()
 
 

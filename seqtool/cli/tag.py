@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Files, ModelOption, RunsDir
+from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -120,6 +120,7 @@ class _Request(NamedTuple):
 
     Attributes:
         terminal: stdout is a terminal.
+        encoding: encoding of files, or `auto`. The output is always UTF-8.
     """
 
     input_format: Input | None
@@ -130,6 +131,7 @@ class _Request(NamedTuple):
     keep_errors: bool
     tokenizer: TokenizerChoice | None
     terminal: bool
+    encoding: str
 
     @property
     def shows_table(self) -> bool:
@@ -171,6 +173,7 @@ def _check_format(output: Output | None, request: _Request) -> None:
 def tag(
     texts: Texts = None,
     files: Files = None,
+    encoding: Encoding = None,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
     input_format: InputOption = None,
@@ -197,6 +200,7 @@ def tag(
         keep_errors=errors is Errors.KEEP,
         tokenizer=tokenizer,
         terminal=is_terminal(sys.stdout),
+        encoding=known_encoding(encoding),
     )
     request.check()
     from seqtool.cli.inputs import open_inputs, tagger, text_arguments
@@ -263,7 +267,7 @@ def _tag_input(
     source: tuple[str, BinaryIO],
 ) -> None:
     """Tag a file or standard input. Its columns are known once its first sentence is read."""
-    from seqtool.data.formats.blocks import LineStream
+    from seqtool.cli.inputs import open_lines
     from seqtool.data.tagging.unlabeled import FormattedReader
     from seqtool.data.tagging.unlabeled import input_format as format_of
 
@@ -274,7 +278,15 @@ def _tag_input(
         tokens = loaded.config["words"].get("tokens", "words")
         reader = FormattedReader(input_format, _layout(loaded), text_reader, request.text_key, tokens)
     render = None
-    for item in reader.read(LineStream(binary, name, stream.flush), keep_errors=request.keep_errors):
+    lines = open_lines(
+        binary,
+        name,
+        stream.flush,
+        request.encoding,
+        _layout(loaded).encoding,
+        keep_errors=request.keep_errors,
+    )
+    for item in reader.read(lines, keep_errors=request.keep_errors):
         if render is None:
             request.check_input(input_format)
             render = _renderer(loaded, request, input_format, reader)

@@ -7,13 +7,12 @@ contradiction is one small function.
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from seqtool.config.schema import KeyPath, keys, section_class
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import CharData, Settings, TaggerData
+from seqtool.settings import CharData, Settings, TaggerData, is_text_encoding
 
 
 @dataclass(frozen=True)
@@ -133,11 +132,7 @@ def dropout_between_with_one_layer(settings: Settings) -> Contradictions:
 def unknown_encoding(settings: Settings) -> Contradictions:
     """Require a text encoding that Python knows."""
     name = settings.data.encoding
-    try:
-        known = codecs.lookup(name)._is_text_encoding
-    except (LookupError, ValueError):
-        known = False
-    if not known:
+    if name != "auto" and not is_text_encoding(name):
         yield Contradiction(
             ("data", "encoding"),
             f"expected a text encoding, found {quoted(name)}",

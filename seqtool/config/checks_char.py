@@ -135,7 +135,7 @@ def character_settings_of_bytes(settings: CharSettings) -> Contradictions:
             "applies to characters, but data.unit is byte",
             "set it to none, or data.unit to char",
         )
-    if data.unit == "byte" and data.encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+    if data.unit == "byte" and data.encoding.lower().replace("_", "-") not in ("auto", "utf-8", "utf8"):
         yield Contradiction(
             ("data", "encoding"),
             "has no meaning for bytes, which are not decoded",

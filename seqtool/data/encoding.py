@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
@@ -17,11 +18,14 @@ from seqtool.errors import DataError, pluralize
 
 AUTO = "auto"
 UTF8 = "utf-8"
-SETTING, OPTION = "data.encoding: {}", "--encoding {}"  # ways to name an encoding, in hints
+# Ways to name an encoding, in hints.
+SETTING, OVERRIDE, OPTION = "data.encoding: {}", "--set data.encoding={}", "--encoding {}"
 PIECE = 1 << 20  # bytes that are read at once
 FEWEST_BYTES = 64  # beyond ASCII; fewer are no evidence for an encoding
+NO_MARK = "no byte order mark"
+FEW_NULS = 8
 MOST_CONTROLS = 0.02  # share of control characters and NULs in a text
-MIXED_UTF8 = 0.5  # share of bytes beyond ASCII in valid UTF-8, from which on a file is damaged UTF-8
+MIXED_UTF8 = 0.75  # share of bytes beyond ASCII in valid UTF-8, from which on a file is damaged UTF-8
 MARKS = (  # byte order marks; UTF-32's come first, because they begin like UTF-16's
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -103,19 +107,27 @@ class FileEncoding:
         return "mixed" if len(found) > 1 else (found or ["none"])[0]
 
     def notes(self) -> list[str]:
-        """Return what a person should know about the bytes of the file, one line each."""
-        notes = []
+        """Return what a person may want to know about the bytes of the file, one line each."""
+        if self.encoding in ("utf-16", "utf-32") and self.bom:
+            return [f"{Path(self.name).name}: read as {self.encoding}, by its byte order mark"]
+        return []
+
+    def warnings(self, *, nuls: bool = True) -> list[str]:
+        """Return what is unusual or doubtful about the bytes of the file, one line each.
+
+        Args:
+            nuls: whether NULs are named as well.
+        """
+        found = []
         if self.guessed:
-            notes.append(f"not UTF-8; read as {self.encoding}, which fits its characters (data.encoding)")
-        elif self.encoding in ("utf-16", "utf-32") and self.bom:
-            notes.append(f"read as {self.encoding}, by its byte order mark")
+            found.append(f"not UTF-8; read as {self.encoding}, which fits its characters best")
         if self.cr_lines:
-            notes.append(f"the line ends are CR ({self.cr:,}); each ends a line")
+            found.append(f"the line ends are CR ({self.cr:,}); each ends a line")
         elif self.cr:
-            notes.append(f"{pluralize(self.cr, 'CR')} without LF, read as characters within lines")
-        if self.nuls:
-            notes.append(f"{pluralize(self.nuls, 'NUL character')}, read as characters of the text")
-        return [f"{Path(self.name).name}: {note}" for note in notes]
+            found.append(f"{pluralize(self.cr, 'CR')} without LF, read as characters within lines")
+        if self.nuls and nuls:
+            found.append(f"{pluralize(self.nuls, 'NUL character')}, read as characters of the text")
+        return [f"{Path(self.name).name}: {each}" for each in found]
 
 
 def examine(path: Path, encoding: str = AUTO, *, expected: str = "", way: str = SETTING) -> FileEncoding:
@@ -127,7 +139,7 @@ def examine(path: Path, encoding: str = AUTO, *, expected: str = "", way: str = 
         path: the file.
         encoding: a named encoding, which is only checked; `auto` decides.
         expected: encoding of the data of a model; it is used if the file is not UTF-8.
-        way: `SETTING` or `OPTION`: how the user may name an encoding.
+        way: `SETTING`, `OVERRIDE` or `OPTION`: how the user may name an encoding.
 
     Raises:
         DataError: the file cannot be read, is a container or no text, is not valid in the named encoding, or
@@ -159,14 +171,31 @@ def examine_stream(
         scan = _Scan(candidate)
         scan.decode(stream)
         if not scan.failure:
-            if candidate == UTF8 and scan.nuls > MOST_CONTROLS * scan.size:
+            if encoding == AUTO and scan.nuls > max(MOST_CONTROLS * scan.size, FEW_NULS) and not marked:
                 _refuse_binary(stream, name, way)
             return scan.facts(name, bom=bool(marked))
     if marked or encoding not in (AUTO, UTF8):
-        raise DataError(
-            f"expected {candidate} text, found {scan.failure}", place=f"{name}:{scan.line}", hint=""
-        )
+        raise _wrong_encoding(name, scan, way)
     return _not_utf8(stream, name, scan, encoding, expected, way)
+
+
+def _wrong_encoding(name: str, scan: _Scan, way: str) -> DataError:
+    """Return the error about a file that is not in its named or marked encoding."""
+    if scan.failure == NO_MARK:
+        message = f"expected {scan.encoding} text with a byte order mark, found none"
+        little, big = (way.format(f"{scan.encoding}-{order}") for order in ("le", "be"))
+        return DataError(message, place=name, hint=f"`{little}` or `{big}` reads a text without one")
+    message, place = f"expected {scan.encoding} text, found {scan.failure}", f"{name}:{scan.line}"
+    return DataError(message, place=place, hint=f"name another encoding, for example `{way.format(UTF8)}`")
+
+
+def decode(
+    content: bytes, name: str, encoding: str = AUTO, *, expected: str = "", way: str = OPTION
+) -> tuple[str, FileEncoding]:
+    """Return the text of a file without its mark, with LF for CR that end lines, and its facts."""
+    facts = examine_stream(BytesIO(content), name, encoding, expected=expected, way=way)
+    text = content.decode(facts.encoding).removeprefix("\ufeff")
+    return (text.replace("\r\n", "\n").replace("\r", "\n") if facts.cr_lines else text), facts
 
 
 class _Scan:
@@ -196,11 +225,11 @@ class _Scan:
                 found = error.object[error.start : error.start + 1]
                 offset = self.size - pending + error.start
                 self.line += error.object[: error.start].count(b"\n")
-                what = f"byte 0x{found.hex()}" if piece else "the end of the file within a character"
+                what = f"byte 0x{found.hex()}" if found else "the end of the file within a character"
                 self.failure = f"{what} at offset {offset:,}"
                 return
             except UnicodeError:
-                self.failure = "no byte order mark"
+                self.failure = NO_MARK
                 return
             self.size += len(piece)
             self._count(text, last)
@@ -247,7 +276,7 @@ def _not_utf8(
 
     evidence = Evidence().read(_pieces(stream))
     place = f"{name}:{scan.line}"
-    message = f"expected UTF-8 text, found {scan.failure}"
+    message = f"expected utf-8 text, found {scan.failure}"
     if evidence.controls > MOST_CONTROLS * evidence.size:
         _refuse_binary(stream, name, way)
     if evidence.utf8_share > MIXED_UTF8:
@@ -267,9 +296,11 @@ def _not_utf8(
         if not guess.failure:
             return guess.facts(name, guessed=True)
     first, second = (f"`{way.format(each)}`" for each in likely_names(guesses))
-    if evidence.beyond < FEWEST_BYTES:
-        message += f" ({pluralize(evidence.beyond, 'byte')} beyond ASCII, too few to guess an encoding)"
     hint = f"the most likely encodings are {first} and {second}"
+    if evidence.beyond < FEWEST_BYTES:
+        hint += f" ({pluralize(evidence.beyond, 'byte')} beyond ASCII, too few to guess)"
+    if way != OPTION:
+        hint += "; `data.unit: byte` reads bytes"
     raise DataError(message, place=place, hint=hint)
 
 

@@ -14,26 +14,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
-SAMPLE_BYTES = 1 << 17  # of lines with bytes beyond ASCII, from which an encoding is guessed
-PIECE_SAMPLE = 1 << 14  # of them from one piece, so that the sample is spread over a long file
+SAMPLE_BYTES = 1 << 15  # of lines with bytes beyond ASCII, from which an encoding is guessed
+PIECE_SAMPLE = 1 << 13  # of them from one piece, so that the sample is spread over a long file
 ASCII = bytes(range(128))
 WHITE = b"\b\t\n\v\f\r\x1a\x1b"  # controls of texts; 1A ended files of DOS
 CONTROLS = bytes(code for code in range(1, 32) if code not in WHITE)
 UTF8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Usual encodings. Of two that give the same text, the first is named.
 WESTERN = ("cp1252", "latin-1", "iso8859-15", "mac_roman", "cp850")
-CENTRAL = ("cp1250", "iso8859-2", "cp852", "mac_latin2", "cp1257", "cp1254", "iso8859-9")
+CENTRAL = ("cp1250", "iso8859-2", "cp852", "cp1257", "cp1254", "iso8859-9")
 CYRILLIC = ("cp1251", "koi8-r", "koi8-u", "cp866", "iso8859-5", "mac_cyrillic")
-OTHER = ("cp1253", "iso8859-7", "cp1255", "cp1256", "iso8859-6", "cp874")
+OTHER = ("cp1253", "iso8859-7", "cp1255", "cp1256", "cp874")
 EAST_ASIAN = ("cp949", "euc_jp", "cp932", "big5", "gb18030")
 USUAL = WESTERN + CENTRAL + CYRILLIC + OTHER + EAST_ASIAN
 
-GREEK, HEBREW, THAI = (
-    frozenset(map(chr, range(first, last)))
-    for first, last in ((0x386, 0x3CF), (0x5D0, 0x5EB), (0xE01, 0xE5C))
+GREEK, HEBREW, THAI, ARABIC = (
+    map(chr, range(first, last))
+    for first, last in ((0x386, 0x3CF), (0x5D0, 0x5EB), (0xE01, 0xE5C), (0x621, 0x653))
 )
-ARABIC = frozenset(map(chr, range(0x621, 0x653)))
-LETTERS = (  # beyond ASCII, of single languages
+LETTERS = (  # beyond ASCII, of single languages; after |: some of these occur in every longer text
     "àâæçéèêëîïôœùûüÿ",  # French
     "äöüß",  # German, Finnish
     "áéíóúüñ",  # Spanish
@@ -43,27 +42,31 @@ LETTERS = (  # beyond ASCII, of single languages
     "áéëïíóöúü",  # Dutch, Irish
     "åäöé",  # Swedish
     "åæøéòô",  # Danish, Norwegian
-    "áðéíóúýþæö",  # Icelandic
-    "ąćęłńóśźż",  # Polish
-    "áčďéěíňóřšťúůýž",  # Czech
-    "áäčďéíĺľňóôŕšťúýž",  # Slovak
-    "áéíóöőúüű",  # Hungarian
-    "ăâîșțşţ",  # Romanian
-    "čćđšž",  # Croatian, Slovene
-    "âçğıİîöşüû",  # Turkish
-    "ąčęėįšųūž",  # Lithuanian
-    "āčēģīķļņšūž",  # Latvian
-    "äõöüšž",  # Estonian
+    "áéíóúýæö|ðþ",  # Icelandic
+    "ćńóśźż|ąęł",  # Polish
+    "áčďéíňóťúůý|ěřšž",  # Czech
+    "áäčďéíĺľňóôŕťúý|šž",  # Slovak
+    "áéíóöúü|őű",  # Hungarian
+    "âî|ășțşţ",  # Romanian
+    "čćđ|šž",  # Croatian, Slovene
+    "âçİîöüû|ğış",  # Turkish
+    "ąčęėįųū|šž",  # Lithuanian
+    "čēģīķļņū|āšž",  # Latvian
+    "äöüšž|õ",  # Estonian
     "абвгдежзийклмнопрстуфхцчшщъыьэюяё",  # Russian
     "абвгґдеєжзиіїйклмнопрстуфхцчшщьюя",  # Ukrainian
     "абвгдежзийклмнопрстуфхцчшщъьюя",  # Bulgarian
     "абвгдђежзијклљмнњопрстћуфхцчџш",  # Serbian
 )
-ALPHABETS: tuple[frozenset[str], ...] = (*map(frozenset, LETTERS), GREEK, HEBREW, ARABIC, THAI)
+ALPHABETS = [(letters.replace("|", ""), letters.partition("|")[2]) for letters in LETTERS]
+ALPHABETS += [("".join(script), "") for script in (GREEK, HEBREW, ARABIC, THAI)]
+FEWEST_TYPICAL = 0.02  # share of the letters after |
+WESTERN_LETTERS = frozenset("àáâãäåæçèéêëìíîïñòóôõöøùúûüœß")  # of texts with words of several languages
+SEVERAL_LANGUAGES = 0.99  # factor of their share
 PUNCTUATION = frozenset("«»„“”‘’‚‹›–—…€£§°·¿¡•©®™№½¼¾²³\xa0×±µ،؛؟")
 SCRIPTS = "\u0370\u0400\u0530\u0590\u0600\u0700\u0e00\u0f00"  # first characters of Greek, Cyrillic, …
-GOOD, GOOD_EAST_ASIAN = 0.9, 0.6  # least score of an encoding that is used
-CLEAR = 0.5  # share of the differing characters that the best encoding explains better than the others
+GOOD, GOOD_EAST_ASIAN = 0.8, 0.6  # least score of an encoding that is used
+CLEAR = 0.1  # share of the differing characters that the best encoding explains better than the others
 WORST = 0.3  # disorder of a candidate that charset-normalizer does not list
 
 
@@ -203,8 +206,18 @@ def _explained(text: str, encoding: str) -> float:
                 letters[character] += count
     within = re.findall(r"(?<=[^\W\d_])[^\w\s\x00-\x7f’·–—](?=[^\W\d_])", text)
     marks = sum(count for character, count in beyond.items() if character in PUNCTUATION) - len(within)
-    best = max(sum(letters[character] for character in alphabet) for alphabet in ALPHABETS)
-    return (best + marks) / total
+    best = max(_of_language(letters, *alphabet) for alphabet in ALPHABETS)
+    return (max(best, SEVERAL_LANGUAGES * _covered(letters, WESTERN_LETTERS)) + marks) / total
+
+
+def _of_language(letters: Counter[str], alphabet: str, typical: str) -> int:
+    """Return the number of letters that are those of a language, or 0 if the typical ones are missing."""
+    covered = _covered(letters, alphabet)
+    return covered if not typical or _covered(letters, typical) >= FEWEST_TYPICAL * covered else 0
+
+
+def _covered(letters: Counter[str], alphabet: Iterable[str]) -> int:
+    return sum(letters[character] for character in alphabet)
 
 
 def _script(letter: str) -> int:

@@ -25,6 +25,29 @@ def show_symbol(symbol: str) -> str:
     return symbol if symbol.isprintable() else repr(symbol)[1:-1]
 
 
+def text_bytes(text: str) -> bytes:
+    """Return the UTF-8 of a text, in which a lone surrogate U+DC80 to U+DCFF stands for a byte (PEP 383)."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # other lone surrogates
+        return b"".join(
+            character.encode(
+                "utf-8", "surrogateescape" if "\udc80" <= character <= "\udcff" else "surrogatepass"
+            )
+            for character in text
+        )
+
+
+def bytes_text(content: bytes) -> str:
+    """Return the text of bytes; each byte that is not valid UTF-8 becomes a lone surrogate (PEP 383)."""
+    return content.decode("utf-8", "surrogateescape")
+
+
+def valid_text(text: str) -> str:
+    """Return a text in which U+FFFD replaces lone surrogates, for files and pages."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 class SymbolVocabulary:
     """Symbols in the order of their numbers.
 
@@ -86,18 +109,18 @@ class SymbolVocabulary:
         return numbers
 
     def codes(self, text: str) -> Array:
-        """Return code points (length,), uint32: of the text's characters, or the bytes of its UTF-8."""
+        """Return code points (length,), uint32: of the text's characters, or its bytes."""
         if self.unit == "byte":
-            return np.frombuffer(text.encode("utf-8", "surrogatepass"), np.uint8).astype(np.uint32)
+            return np.frombuffer(text_bytes(text), np.uint8).astype(np.uint32)
         return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
     def decode(self, numbers: Iterable[int]) -> str:
-        """Return the text of symbol numbers; bytes that are not valid UTF-8 become U+FFFD."""
+        """Return the text of symbol numbers; bytes that are not valid UTF-8 become lone surrogates."""
         if isinstance(numbers, np.ndarray):
             text = self._codes[numbers].tobytes().decode("utf-32-le", "surrogatepass")
         else:
             text = "".join([self.symbols[number] for number in numbers])
-        return text if self.unit == "char" else text.encode("latin-1", "replace").decode("utf-8", "replace")
+        return text if self.unit == "char" else bytes_text(text.encode("latin-1", "replace"))
 
     # --- messages -------------------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,9 +11,9 @@ import numpy as np
 
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.text.splits import Sequences
-from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.errors import DataError, ModelError, SeqtoolError
+from seqtool.errors import ModelError, SeqtoolError
 from seqtool.evaluation.novelty import ngram_losses, novelty
+from seqtool.evaluation.text_files import DEFAULT, Reading, TextPart, encode_bytes, read_files
 from seqtool.evaluation.text_scores import (
     BLOCKS,
     Temperature,
@@ -25,7 +25,7 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelPlace
-from seqtool.storage.plain_files import exists, expect_end
+from seqtool.storage.plain_files import exists
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -33,97 +33,6 @@ if TYPE_CHECKING:
 
 NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
 NAME_A_TEXT = "name a text: seqtool evaluate MODEL FILE"
-
-
-@dataclass(frozen=True)
-class TextPart:
-    """A text, or separate lines, as symbol numbers of a model.
-
-    Attributes:
-        name: `val`, `test`, `train`, or the names of the files.
-        ids: symbol numbers (length,) of running text; may be memory-mapped. Empty for lines.
-        lines: for a model of lines, each line with the boundary symbol before and after it.
-    """
-
-    name: str
-    ids: Array
-    lines: Sequence[Array] = ()
-
-    def decode(self, vocabulary: SymbolVocabulary) -> str:
-        """Return the text; every line ends with the boundary symbol."""
-        if len(self.lines):
-            return "".join(vocabulary.decode(np.asarray(line[1:], np.int64)) for line in self.lines)
-        return str(vocabulary.decode(np.asarray(self.ids, np.int64)))
-
-    def joined_ids(self) -> Array:
-        """Return all symbol numbers (length,); between two lines there is one boundary symbol."""
-        if len(self.lines):
-            return np.concatenate([self.lines[0][:1], *(line[1:] for line in self.lines)]).astype(np.int64)
-        return np.asarray(self.ids, np.int64)
-
-
-# --- files --------------------------------------------------------------------------------------------------
-
-
-def read_files(model: CharacterModel, files: Sequence[Path]) -> TextPart:
-    """Read files, joined in the given order, as symbol numbers of a model.
-
-    Raises:
-        DataError: a file is missing or is not UTF-8, or the model has neither a symbol of the text nor an
-            unknown symbol.
-    """
-    name = ", ".join(map(str, files))
-    if model.vocabulary.unit == "byte":
-        return TextPart(name, _encode_bytes(model.vocabulary, b"".join(map(_read_bytes, files)), name))
-    text = read_text(files)
-    if boundary := model.boundary:
-        lines = [line for line in text.replace("\r\n", boundary).split(boundary) if line]
-        encoded = [_encode(model, boundary + line + boundary, name) for line in lines]
-        return TextPart(name, np.zeros(0, np.int64), encoded)
-    return TextPart(name, _encode(model, text, name))
-
-
-def read_text(files: Sequence[Path]) -> str:
-    """Return the text of files, joined in the given order.
-
-    Raises:
-        DataError: a file is missing or is not UTF-8.
-    """
-    parts = []
-    for path in files:
-        try:
-            parts.append(_read_bytes(path).decode("utf-8-sig"))
-        except UnicodeDecodeError as error:
-            message = f"expected UTF-8, found byte 0x{error.object[error.start]:02x} at offset {error.start}"
-            hint = "convert it first, for example with iconv"
-            raise DataError(message, place=str(path), hint=hint) from None
-    return "".join(parts)
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            expect_end(file, str(path))
-            return file.read()
-    except OSError as error:
-        raise DataError(f"cannot read: {error.strerror}", place=str(path), hint="check the path") from None
-
-
-def _encode(model: CharacterModel, text: str, place: str) -> Array:
-    try:
-        return model.encode(text)
-    except DataError as error:
-        first = error.problems[0]
-        raise DataError(first.message, place=place, hint=first.hint) from None
-
-
-def _encode_bytes(vocabulary: SymbolVocabulary, data: bytes, place: str) -> Array:
-    codes = np.frombuffer(data, np.uint8).astype(np.int64)
-    numbers: Array = vocabulary.table[np.minimum(codes, len(vocabulary.table) - 1)]
-    if (numbers < 0).any():
-        offset = int((numbers < 0).argmax())
-        raise vocabulary.unknown_symbol_error(chr(codes[offset]), f" at offset {offset:,}", place=place)
-    return numbers
 
 
 # --- data of a run ------------------------------------------------------------------------------------------
@@ -222,7 +131,7 @@ def _translate(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
     if model.vocabulary.unit == "char":
         table = model.vocabulary.encode("".join(symbols))
     else:
-        table = _encode_bytes(model.vocabulary, bytes(map(ord, symbols)), "the run's data")
+        table = encode_bytes(model.vocabulary, bytes(map(ord, symbols)), "the run's data")
     numbers: Array = table[np.asarray(ids)]
     return numbers
 
@@ -239,12 +148,14 @@ class TextRequest:
         train_file: the text for n-grams and novelty; None for the training data of the run.
         blocks: block lengths of the `blocks` protocol, in symbols.
         temperature: fit the best temperature.
+        reading: how to read the files.
     """
 
     files: tuple[Path, ...] = ()
     train_file: Path | None = None
     blocks: tuple[int, ...] = BLOCKS
     temperature: bool = False
+    reading: Reading = DEFAULT
 
 
 def evaluate_character(
@@ -267,7 +178,7 @@ def evaluate_character(
         )
     corpus = _run_corpus(place, root, required=not request.files)
     if request.files:
-        part = read_files(model, request.files)
+        part = read_files(model, request.files, request.reading)
     else:
         assert corpus is not None
         part = held_out_part(model, corpus, place.run)
@@ -276,7 +187,7 @@ def evaluate_character(
         if model.boundary
         else evaluate_text(model, part.ids, request.blocks)
     )
-    train = _train_part(model, corpus, request.train_file)
+    train = _train_part(model, corpus, request)
     if train is not None:
         evaluation = compare_with_training_text(model, evaluation, part, train)
     if request.temperature:
@@ -297,9 +208,9 @@ def _run_corpus(place: ModelPlace, root: Path, *, required: bool) -> CharCorpus 
         return None
 
 
-def _train_part(model: CharacterModel, corpus: CharCorpus | None, file: Path | None) -> TextPart | None:
-    if file is not None:
-        return read_files(model, [file])
+def _train_part(model: CharacterModel, corpus: CharCorpus | None, request: TextRequest) -> TextPart | None:
+    if request.train_file is not None:
+        return read_files(model, [request.train_file], request.reading)
     return None if corpus is None else part_of(model, corpus, "train")
 
 

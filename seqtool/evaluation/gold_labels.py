@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, NamedTuple, cast
 
+from seqtool.data.encoding import AUTO, OPTION, examine
 from seqtool.data.formats.detect import layout_of_file
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import check_data_file, expand
@@ -60,6 +61,7 @@ def gold_sentences(
     split: SplitName | None,
     *,
     or_train: bool = False,
+    encoding: str = AUTO,
 ) -> GoldSentences:
     """Read the sentences to evaluate on.
 
@@ -70,21 +72,25 @@ def gold_sentences(
             of train.
         split: use this file of the run's config only.
         or_train: use the training data if the run has no held-out data.
+        encoding: encoding of the files; `auto` is that of the training files or the one that fits.
 
     Raises:
         SeqtoolError: there are no sentences, or a file cannot be read.
     """
-    return _sentences_of_files(model, files) if files else _sentences_of_run(run, split, or_train)
+    return _sentences_of_files(model, files, encoding) if files else _sentences_of_run(run, split, or_train)
 
 
-def _sentences_of_files(model: StoredModel, files: Sequence[Path]) -> GoldSentences:
+def _sentences_of_files(model: StoredModel, files: Sequence[Path], encoding: str) -> GoldSentences:
     file_settings, notes = [], []
+    layout = Layout.from_json(model.config.get("layout", {}))
+    labels = frozenset(model.vocab["labels"])
     for path in files:
         check_data_file(path)
-        data, note = layout_of_file(
-            path, Layout.from_json(model.config.get("layout", {})), frozenset(model.vocab["labels"])
-        )
-        file_settings.append((path, replace(data, tokens=model.config["words"].get("tokens", "words"))))
+        facts = examine(path, encoding, expected=layout.encoding, way=OPTION)
+        data, note = layout_of_file(path, layout, labels, facts.encoding)
+        tokens = model.config["words"].get("tokens", "words")
+        file_settings.append((path, replace(data, tokens=tokens, encoding=facts.encoding)))
+        notes += [*facts.notes(), *facts.warnings()]
         notes += [note] if note else []
     sentences, note = _convert_scheme(_read(file_settings), model.config["scheme"])
     notes += [note] if note else []

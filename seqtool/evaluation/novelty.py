@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
+from seqtool.data.vocabulary import valid_text
 from seqtool.inference.character import CharacterModel
 from seqtool.types import Array, Json
 
@@ -121,7 +122,13 @@ class Novelty:
         """Return all fields; sizes of n-grams become strings."""
         ngrams = self.seen_ngrams
         shares = None if ngrams is None else {str(size): share for size, share in ngrams.items()}
-        return asdict(self) | {"longest_copy_symbols": len(self.longest_copy), "seen_ngrams": shares}
+        return asdict(self) | {
+            "longest_copy": valid_text(self.longest_copy),
+            "new_lines": tuple(map(valid_text, self.new_lines)),
+            "seen_lines": tuple(map(valid_text, self.seen_lines)),
+            "longest_copy_symbols": len(self.longest_copy),
+            "seen_ngrams": shares,
+        }
 
 
 def novelty(model: CharacterModel, train_text: str) -> Novelty:

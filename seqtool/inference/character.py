@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, text_bytes
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.model_config import CharacterConfig
@@ -33,6 +33,7 @@ class CharacterModel(TextNetwork):
         kind: the training data: `pairs`, `text` or `lines`.
         vocabulary: symbols of the model.
         settings: settings of the network.
+        encoding: encoding of the training files.
     """
 
     boundary = ""
@@ -42,6 +43,7 @@ class CharacterModel(TextNetwork):
         super().__init__(config.network, weights)
         self.kind = config.kind
         self.vocabulary = vocabulary
+        self.encoding = config.encoding
         self._nfc = config.normalize == "nfc"
 
     def encode(self, text: str) -> Array:
@@ -295,6 +297,6 @@ def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, 
     at = int((model.vocabulary.numbers(text) < 0).argmax())
     symbol = chr(model.vocabulary.codes(text)[at])
     if model.vocabulary.unit == "byte":
-        at = len(text.encode("utf-8", "surrogatepass")[:at].decode("utf-8", "ignore"))
+        at = len(text_bytes(text)[:at].decode("utf-8", "surrogateescape"))
     line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
     return model.vocabulary.unknown_symbol_error(symbol, place=f"{name}:{first + line}:{column}", hint=hint)

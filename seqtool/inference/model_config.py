@@ -25,7 +25,7 @@ from typing import (
 from seqtool.data.vocabulary import SymbolVocabulary, Unit
 from seqtool.errors import ModelError
 from seqtool.safe_text import shorten
-from seqtool.settings import CharModel, Feature, Scheme, TaggerModel, feature_list
+from seqtool.settings import CharModel, Feature, Scheme, TaggerModel, feature_list, is_text_encoding
 from seqtool.types import Json
 
 Normalize = Literal["none", "nfc"]
@@ -44,12 +44,14 @@ class CharacterConfig(NamedTuple):
         kind: the training data: aligned `pairs`, running `text`, or single `lines`.
         unit: unit of a symbol: `char` or `byte`.
         normalize: Unicode normalization of text.
+        encoding: encoding of the training files.
     """
 
     network: CharModel
     kind: TextKind
     unit: Unit
     normalize: Normalize
+    encoding: str = "utf-8"
 
 
 class TaggerConfig(NamedTuple):
@@ -100,7 +102,7 @@ def read_character_config(config: Json) -> CharacterConfig:
     network = _settings(CharModel, _section(config, "model"), "model")
     if network.tied and network.input == "onehot":
         _fail(CONFIG, "model.tied: expected an embedding to share weights with, found one-hot input")
-    return CharacterConfig(network, kind, unit, normalize)
+    return CharacterConfig(network, kind, unit, normalize, _encoding(config, "encoding"))
 
 
 def read_tagger_config(config: Json) -> TaggerConfig:
@@ -136,6 +138,7 @@ def _check_layout(layout: object) -> None:
     """Check the description of the training files that `data.formats.layout` reads."""
     if not isinstance(layout, dict):
         _fail(CONFIG, "layout: expected a JSON object")
+    _encoding(layout, "layout.encoding")
     for name in ("label", "separator", "text_key", "label_key"):
         if type(layout.get(name, "")) is not str:
             _fail(CONFIG, f"layout.{name}: expected text")
@@ -143,6 +146,14 @@ def _check_layout(layout: object) -> None:
         _fail(CONFIG, "layout.columns: expected a list of strings")
     if not _fits(layout.get("width"), int | None):
         _fail(CONFIG, "layout.width: expected a number or null")
+
+
+def _encoding(section: Json, name: str) -> str:
+    """Return the encoding of the training files; models of UTF-8 files, and older ones, do not record it."""
+    encoding = section.get("encoding", "utf-8")
+    if not isinstance(encoding, str) or not is_text_encoding(encoding):
+        _fail(CONFIG, f"{name}: expected a text encoding, found {_shown(encoding)}")
+    return encoding
 
 
 def read_symbol_vocabulary(vocab: Json, unit: Unit) -> SymbolVocabulary:

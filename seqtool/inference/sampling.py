@@ -102,10 +102,10 @@ class TextStream:
         """Create an empty stream.
 
         Args:
-            unit: unit of a symbol; symbols of unit `byte` are decoded as UTF-8.
+            unit: unit of a symbol; bytes are decoded as UTF-8, wrong ones to lone surrogates.
             stop: text that ends the stream; empty or None: no such text.
         """
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace") if unit == "byte" else None
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape") if unit == "byte" else None
         self._stop = stop or ""
         self._held = ""
         self.stopped = False

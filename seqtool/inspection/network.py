@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
@@ -14,6 +14,9 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.plain_files import is_number, read_json_lines
+
+if TYPE_CHECKING:
+    from seqtool.evaluation.text_files import Reading
 
 LONGEST_TEXT = 100_000  # characters of a text that are inspected
 
@@ -115,23 +118,30 @@ def _source(texts: Sequence[str], files: Sequence[Path]) -> str:
 
 
 def text_to_inspect(
-    inspected: InspectedModel, texts: Sequence[str], files: Sequence[Path], root: Path
+    inspected: InspectedModel,
+    texts: Sequence[str],
+    files: Sequence[Path],
+    root: Path,
+    reading: Reading | None = None,
 ) -> str:
     """Return the text to inspect a text model with, at most `LONGEST_TEXT` characters.
 
     Args:
         texts, files: the user's texts; if there are none, the held-out text of the run is used.
         root: directory of all runs, with the cache of encoded texts.
+        reading: how to read the files.
 
     Raises:
         SeqtoolError: there is no text, or it is empty.
     """
     from seqtool.errors import SeqtoolError
-    from seqtool.evaluation.character import held_out_text, read_text
+    from seqtool.evaluation.character import held_out_text
+    from seqtool.evaluation.text_files import DEFAULT, read_text
 
     hint = "give one with --text or --file"
     if texts or files:
-        text = "".join([*texts, read_text(files)])[:LONGEST_TEXT]
+        model = cast(CharacterModel, inspected.model)
+        text = "".join([*texts, read_text(model, files, reading or DEFAULT)])[:LONGEST_TEXT]
         if not text:
             raise SeqtoolError("the text to inspect is empty", place=_source(texts, files), hint=hint)
         return text

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqtool.data.vocabulary import text_bytes
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inspection.trace import Unit, encode_for_trace, trace_parts
@@ -48,7 +49,7 @@ def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
     text = model.normalize(text.removesuffix(model.boundary) + model.boundary)
     values = pattern_values(name, text)
     if model.vocabulary.unit == "byte":
-        values = np.repeat(values, [len(character.encode("utf-8", "surrogatepass")) for character in text])
+        values = np.repeat(values, [len(text_bytes(character)) for character in text])
     if not len(values) or np.ptp(values) == 0:
         raise SeqtoolError(
             f"{name}: the pattern has the same value everywhere in the text, so no unit can follow it",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
-from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.vocabulary import SymbolVocabulary, valid_text
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
@@ -276,9 +276,9 @@ class CharacterPreview:
         model = load_character_model(self.prepared.stored(weights))
         if self.corpus.pairs:
             source, target = self.corpus.pairs[0]
-            return Prediction(tuple(model.predict(source)), tuple(target))
+            return Prediction(tuple(valid_text(model.predict(source))), tuple(target))
         sample = self._lines(model) if self.prepared.kind == "lines" else self._text(model)
-        return Prediction(tuple(sample))
+        return Prediction(tuple(valid_text(sample)))
 
     def _lines(self, model: CharacterModel) -> str:
         lines = (
@@ -300,16 +300,14 @@ class CharacterPreview:
         return ()
 
 
-def _prepared(
-    settings: CharSettings, corpus: CharCorpus, initial_model: StoredModel | None = None
-) -> Prepared:
+def _prepared(settings: CharSettings, corpus: CharCorpus, initial: StoredModel | None = None) -> Prepared:
     config = {
         "task": "char",
         "kind": corpus.kind,
         "model": asdict(settings.model),
         "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize},
     }
-    return Prepared(settings, config, corpus.vocabulary.to_json(), corpus, initial_model)
+    return Prepared(settings, config | corpus.recorded_encoding, corpus.vocabulary.to_json(), corpus, initial)
 
 
 def _symbols(model: StoredModel) -> list[str]:

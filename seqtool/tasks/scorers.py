@@ -56,11 +56,13 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
 
     For a model of pairs it is the accuracy on the pairs that it was trained on.
     """
-    from seqtool.evaluation.character import held_out_text, read_text
+    from seqtool.evaluation.character import held_out_text
+    from seqtool.evaluation.text_files import read_text
 
-    if load_character_model(model).aligned:
+    loaded = load_character_model(model)
+    if loaded.aligned:
         return _pair_scorer(place)
-    text = (read_text(files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
+    text = (read_text(loaded, files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
 
     def score(stored: StoredModel) -> dict[str, float]:
         return {"nats": float(load_character_model(stored).score(text).losses.mean())}

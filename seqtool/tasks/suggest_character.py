@@ -11,19 +11,14 @@ from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.overrides import override_count
+from seqtool.data.encoding import AUTO, OVERRIDE, UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import check_data_file, run_name
 from seqtool.errors import DataError
+from seqtool.settings import is_text_encoding
 from seqtool.tasks.interface import SuggestedConfig
 
 SAMPLE_BYTES = 4 << 20  # of the beginning of a text, which are examined
-UTF8 = "utf-8"
-MARKS = (  # byte order marks; UTF-32's come first, because they begin like UTF-16's
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 FEWEST_SYMBOLS = 3  # two to train on and one to validate
 LENGTH_KEYS = ("epochs", "max_steps", "batch_size", "window")  # settings that decide the number of steps
 MOST_EPOCHS = 60  # a small text is memorized long before
@@ -91,17 +86,21 @@ def suggest_character(text: Path, overrides: Sequence[str] = ()) -> SuggestedCon
     """Choose settings of a character model that take about a minute on two cores, less for small texts.
 
     Args:
-        overrides: `KEY=VALUE` settings of the user; the plan follows those of the length of the run.
+        overrides: `KEY=VALUE` settings of the user; the plan follows those of the length of the run, and the
+            text is read with the unit and the encoding in them.
 
     Raises:
-        DataError: the file is missing, empty, or too short.
+        DataError: the file is missing, empty, too short, or no text.
     """
-    sample = examine(text)
+    named = dict(override.partition("=")[::2] for override in overrides)
+    as_bytes = named.get("data.unit") == "byte"
+    sample = text_sample(text, as_bytes=as_bytes, encoding=named.get("data.encoding", AUTO))
     plan = plan_for(sample).with_length(overrides, sample)
     kind = "lines" if sample.is_list else "running text"
     duration = "" if plan.set_by_user else f", {plan.duration} on two cores"
     chosen = f"chosen: {kind}, LSTM of {plan.size.hidden}, {plan.length}{duration}"
-    return SuggestedConfig(character_yaml(text, sample, plan), (f"{text.name}: {sample}", chosen))
+    notes = (f"{text.name}: {sample}", chosen, *sample.notes)
+    return SuggestedConfig(character_yaml(text, sample, plan), notes)
 
 
 @dataclass(frozen=True)
@@ -115,6 +114,7 @@ class TextSample:
         symbols: distinct symbols.
         rare: distinct symbols with a count below `RARE`.
         is_list: whether each line is a separate entry.
+        notes: what a person should know about the bytes of the file.
     """
 
     unit: str
@@ -123,9 +123,10 @@ class TextSample:
     symbols: int
     rare: int
     is_list: bool
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        unit = "bytes (the file is no UTF-8 text)" if self.unit == "byte" else "characters"
+        unit = "bytes" if self.unit == "byte" else "characters"
         encoding = "" if self.encoding == UTF8 else f" in {self.encoding}"
         return f"about {self.characters:,} {unit}{encoding}, {self.symbols:,} different"
 
@@ -190,13 +191,15 @@ class Plan:
         return max(1, self.steps // 10)
 
 
-def examine(text: Path) -> TextSample:
-    """Read the beginning of a text.
+def text_sample(text: Path, *, as_bytes: bool = False, encoding: str = AUTO) -> TextSample:
+    """Read the beginning of a text, and examine the bytes of all of it.
 
     Raises:
-        DataError: the file is missing, empty, or too short.
+        DataError: the file is missing, empty, too short, or no text.
     """
     check_data_file(text)
+    encoding = encoding if is_text_encoding(encoding) else AUTO  # the settings are checked later
+    facts = FileEncoding(str(text), "latin-1") if as_bytes else examine(text, encoding, way=OVERRIDE)
     try:
         size = text.stat().st_size
         with text.open("rb") as stream:
@@ -204,7 +207,7 @@ def examine(text: Path) -> TextSample:
     except OSError as error:
         message, hint = f"cannot read: {error.strerror}", "give the path of a text file"
         raise DataError(message, place=str(text), hint=hint) from None
-    unit, encoding, sample = _decoded(data)
+    sample = codecs.getincrementaldecoder(facts.encoding)().decode(data).removeprefix(BOM)
     if not sample.strip():
         content = "nothing but white space" if data else "an empty file"
         message, hint = f"expected a text, found {content}", "give a file that contains text"
@@ -215,21 +218,11 @@ def examine(text: Path) -> TextSample:
     counts = Counter(sample)
     characters = max(1, round(size * len(sample) / len(data)))
     rare = sum(count < RARE for count in counts.values())
-    return TextSample(unit, encoding, characters, len(counts), rare, unit == "char" and _is_list(sample))
-
-
-def _decoded(data: bytes) -> tuple[str, str, str]:
-    """Return unit, encoding and text of a sample. UTF-16 and UTF-32 are recognized by byte order marks."""
-    encoding = next((name for mark, name in MARKS if data.startswith(mark)), UTF8)
-    for cut in range(4):  # the sample may end within a character
-        try:
-            text = data[: len(data) - cut].decode(encoding).removeprefix(BOM)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return "char", encoding, text
-        break
-    return "byte", UTF8, data.decode("latin-1")
+    unit, is_list = ("byte", False) if as_bytes else ("char", _is_list(sample))
+    encoding = UTF8 if as_bytes else facts.encoding
+    return TextSample(
+        unit, encoding, characters, len(counts), rare, is_list, (*facts.notes(), *facts.warnings())
+    )
 
 
 def _is_list(sample: str) -> bool:
@@ -277,9 +270,9 @@ def _data_lines(text: Path, sample: TextSample, plan: Plan) -> Iterator[str]:
     if sample.is_list:
         yield yaml_line("per_line: true", "a list: every line is a sequence of its own")
     if sample.unit == "byte":
-        yield yaml_line("unit: byte", "the file is no text: each byte is a symbol")
+        yield yaml_line("unit: byte", "each byte is a symbol")
     if sample.encoding != UTF8:
-        yield yaml_line(f"encoding: {sample.encoding}", "from the byte order mark")
+        yield yaml_line(f"encoding: {sample.encoding}", "found in the bytes of the file")
     if sample.rare > MANY_RARE:
         yield yaml_line(f"min_count: {RARE}", "rarer symbols become the unknown symbol")
     validation = "lines drawn by seed are" if sample.is_list else "the end of the text is"

@@ -12,6 +12,7 @@ from typing import Any
 
 from seqtool.config.load import read_run_settings
 from seqtool.config.schema import PATH_KEYS
+from seqtool.data.encoding import AUTO, UTF8
 from seqtool.data.input_files import expand
 from seqtool.errors import Problem, SeqtoolError
 from seqtool.settings import Settings
@@ -44,6 +45,8 @@ def _experiment(settings: Settings, hashes: Mapping[str, str], initial_model: st
     value = asdict(settings)
     del value["name"], value["data"]["source"]
     value["training"]["init_from"] = initial_model
+    if value["data"]["encoding"] == UTF8:
+        value["data"]["encoding"] = AUTO  # a file that is valid UTF-8 is read alike
     for name in PATH_KEYS & value["data"].keys():
         paths = value["data"].pop(name)
         value["data"][f"{name}: {_CONTENT}"] = [hashes.get(str(path)) for path in expand(paths)]

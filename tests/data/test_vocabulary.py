@@ -32,9 +32,15 @@ def test_decoding_returns_the_text_of_bytes(text: str) -> None:
     assert vocabulary.decode(vocabulary.encode(text)) == vocabulary.decode(list(text.encode())) == text
 
 
-def test_incomplete_character_is_decoded_as_u_fffd() -> None:
+def test_any_bytes_are_decoded_and_encoded_again() -> None:
     vocabulary = SymbolVocabulary([chr(byte) for byte in range(256)], "byte")
-    assert vocabulary.decode([0xC3]) == vocabulary.decode(np.array([0xC3])) == "\ufffd"
+    for content in (bytes(range(256)), "é".encode()[:1] + "é".encode(), b"\xed\xa0\x80", b"\xf0\x9f"):
+        assert vocabulary.encode(vocabulary.decode(content)).tolist() == list(content)
+
+
+def test_incomplete_character_is_decoded_as_a_surrogate() -> None:
+    vocabulary = SymbolVocabulary([chr(byte) for byte in range(256)], "byte")
+    assert vocabulary.decode([0xC3]) == vocabulary.decode(np.array([0xC3])) == "\udcc3"
 
 
 @given(TEXTS, st.text(alphabet="abcé😀", max_size=20))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.evaluation import character as character_evaluation
 from seqtool.evaluation import text_scores
-from seqtool.evaluation.character import TextRequest, evaluate_character, read_files
+from seqtool.evaluation.character import TextRequest, evaluate_character
 from seqtool.evaluation.novelty import (
     NgramModel,
     longest_copy,
@@ -26,6 +26,7 @@ from seqtool.evaluation.novelty import (
     novelty_of_text,
     seen_share,
 )
+from seqtool.evaluation.text_files import read_files
 from seqtool.evaluation.text_scores import (
     SymbolTally,
     evaluate_lines,
@@ -324,7 +325,7 @@ def test_byte_models_read_files_as_bytes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"ab\xff", "expected UTF-8, found byte 0xff at offset 2"),
+        (b"ab\xff", "expected utf-8 text, found byte 0xff at offset 2"),
         ("abc\u4e00".encode(), "is not in the alphabet"),
         (None, "cannot read: No such"),
     ],
@@ -338,7 +339,7 @@ def test_error_names_a_file_that_cannot_be_scored(
         path.write_bytes(content)
     with pytest.raises(SeqtoolError, match=message) as caught:
         evaluate_character(model(), place_without_run(tmp_path), tmp_path, TextRequest((path,)))
-    assert caught.value.problems[0].place == str(path) and caught.value.problems[0].hint
+    assert caught.value.problems[0].place.removesuffix(":1") == str(path) and caught.value.problems[0].hint
 
 
 def test_model_without_a_run_needs_a_text(tmp_path: Path) -> None:

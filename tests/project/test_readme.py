@@ -21,7 +21,8 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import COMMANDS, app
-from seqtool.evaluation.character import TextPart, compare_with_training_text
+from seqtool.evaluation.character import compare_with_training_text
+from seqtool.evaluation.text_files import TextPart
 from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.config.load import parse_settings
+from seqtool.errors import DataError
 from seqtool.settings import CharSettings
 from seqtool.tasks.suggest_character import SIZES, TextSample, character_yaml, plan_for, suggest_character
 
@@ -49,26 +50,22 @@ def test_smaller_texts_get_more_dropout() -> None:
 @pytest.mark.parametrize(
     ("content", "unit", "lines", "min_count", "encoding"),
     [
-        ("To be, or not to be.\n" * 300, "char", False, 1, "utf-8"),
-        ("\n".join(f"name{number}" for number in range(300)), "char", True, 1, "utf-8"),
-        ("Überall ist's. " * 100 + "".join(map(chr, range(0x4E00, 0x4E40))), "char", False, 3, "utf-8"),
-        (b"\x00\xff\xfe" * 500, "byte", False, 1, "utf-8"),
-        ("To bé.\n".encode("utf-8-sig"), "char", False, 1, "utf-8"),
+        ("To be, or not to be.\n" * 300, "char", False, 1, "auto"),
+        ("\n".join(f"name{number}" for number in range(300)), "char", True, 1, "auto"),
+        ("Überall ist's. " * 100 + "".join(map(chr, range(0x4E00, 0x4E40))), "char", False, 3, "auto"),
+        ("To bé.\n".encode("utf-8-sig"), "char", False, 1, "auto"),
         ("Überall ist's. \U0001f600".encode("utf-16"), "char", False, 1, "utf-16"),
         (codecs.BOM_UTF16_BE + "Überall ist's.".encode("utf-16-be"), "char", False, 1, "utf-16"),
         ("Überall ist's. ".encode("utf-32"), "char", False, 1, "utf-32"),
-        (b"\xff\xfe\x00\xd8" * 50 + b"x", "byte", False, 1, "utf-8"),
     ],
     ids=[
         "prose",
         "list",
         "rare symbols",
-        "binary",
         "mark",
         "utf-16",
         "big endian",
         "utf-32",
-        "binary after a mark",
     ],
 )
 def test_unit_lines_and_encoding_are_detected(
@@ -86,6 +83,20 @@ def test_unit_lines_and_encoding_are_detected(
         "chosen: "
     )
     assert suggested.notes[1].endswith("less than a minute on two cores")
+
+
+@pytest.mark.parametrize(
+    "content", [b"\x00\xff\xfe" * 500, b"\xff\xfe\x00\xd8" * 9 + b"x", b"PK\x03\x04 \xff"]
+)
+def test_bytes_are_symbols_only_on_request(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "data.bin"
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        suggest_character(path)
+    settings = parse_settings(
+        suggest_character(path, ["data.unit=byte"]).yaml, name="a", folder=tmp_path
+    ).settings
+    assert isinstance(settings, CharSettings) and settings.data.unit == "byte"
 
 
 def test_duration_depends_on_the_size() -> None:

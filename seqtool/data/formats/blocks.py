@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
@@ -105,13 +106,13 @@ def raw_lines(
 ) -> Iterator[str]:
     """Yield the lines of a binary stream as they arrive, each with its line end.
 
-    Only a line feed ends a line, or only `\\r` with `ends_with_cr`.
+    Only a line feed ends a line; with `ends_with_cr`, so does `\\r`.
 
     Raises:
         DataError: a line is not valid in `encoding`; the location is its line.
     """
     if ends_with_cr or "\n".encode(encoding) != b"\n":  # bytes of UTF-16 cannot be split at a byte
-        yield from _wide_lines(stream, encoding, name, "\r" if ends_with_cr else "\n")
+        yield from _wide_lines(stream, encoding, name, "" if ends_with_cr else "\n")
         return
     for number, line in enumerate(stream, 1):
         try:
@@ -190,6 +191,7 @@ def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
 class LineStream:
     """Iterator of the UTF-8 lines of a byte stream, each with its line end. Only a line feed ends a line.
 
+    A line that is not UTF-8 is read in the second encoding, if there is one.
     It calls `before_blocking` before each read that would wait. The caller can thus process a full pipe in
     large batches and still answer at once when the pipe is empty. A line that is not UTF-8 is yielded with
     lone surrogates in place of the wrong bytes; `check` turns it into an error.
@@ -200,12 +202,22 @@ class LineStream:
             UTF-8.
     """
 
-    def __init__(self, stream: BinaryIO, name: str, before_blocking: Callable[[], None]) -> None:
+    def __init__(
+        self, stream: BinaryIO, name: str, before_blocking: Callable[[], None], encoding: str = "utf-8"
+    ) -> None:
         self.name = name
+        self._encoding = encoding
         self.undecodable: dict[int, tuple[int, int]] = {}
         self._descriptor = stream.fileno()
         self._before_blocking = before_blocking
         self._lines = self._decoded_lines()
+
+    @classmethod
+    def of_lines(cls, lines: Iterator[str], name: str) -> LineStream:
+        """Return a stream of decoded lines of a file, for which no read waits."""
+        stream = cls.__new__(cls)
+        stream.name, stream.undecodable, stream._lines = name, {}, lines
+        return stream
 
     def __iter__(self) -> Iterator[str]:
         return self
@@ -235,6 +247,9 @@ class LineStream:
             try:
                 yield line.decode()
             except UnicodeDecodeError as error:
+                with suppress(UnicodeDecodeError):
+                    yield line.decode(self._encoding)
+                    continue
                 self.undecodable[number] = (line[error.start], error.start + 1)
                 yield line.decode(errors="surrogateescape")
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePath
 
+from seqtool.data.encoding import AUTO, UTF8, examine_stream
 from seqtool.data.formats.blocks import FormatName, SentenceFormat, is_blank
 from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, find_label, find_missing
 from seqtool.data.formats.detection import (
@@ -97,7 +98,12 @@ def detect_file(path: Path, data: TaggerData | None = None, request: Request = A
 def _detect_unchanged(path: Path, data: TaggerData, request: Request, _changed: int, _size: int) -> Detection:
     """Detect a file once, as long as it is not changed."""
     with path.open("rb") as stream:
-        return _detect(Text(stream, data.encoding, str(path)), str(path), data, request)
+        expected = request.trained.encoding if request.trained else ""
+        facts = examine_stream(stream, str(path), data.encoding, expected=expected)
+        stream.seek(0)
+        found = _detect(Text(stream, facts.encoding, str(path)), str(path), data, request)
+    doubt = f"not UTF-8; read as {facts.encoding}, which fits its characters best"
+    return replace(found, doubts=(*found.doubts, doubt)) if facts.guessed else found
 
 
 def detect_lines(
@@ -105,7 +111,8 @@ def detect_lines(
 ) -> Detection:
     """Detect the properties of a file from its first raw lines; errors as `detect_file`."""
     data = data or TaggerData(train=())
-    return _detect(Text.of_lines(list(lines), data.encoding), name, data, request)
+    encoding = UTF8 if data.encoding == AUTO else data.encoding
+    return _detect(Text.of_lines(list(lines), encoding), name, data, request)
 
 
 def find_format(
@@ -116,7 +123,9 @@ def find_format(
     return sentence_format(detection, data), detection.describe(data)
 
 
-def layout_of_file(path: Path, layout: Layout, known_labels: frozenset[str]) -> tuple[TaggerData, str]:
+def layout_of_file(
+    path: Path, layout: Layout, known_labels: frozenset[str], encoding: str = AUTO
+) -> tuple[TaggerData, str]:
     """Return settings that read a labeled file as the training file was read.
 
     If a file has another number of columns, they are detected, and the second value is a note.
@@ -124,11 +133,12 @@ def layout_of_file(path: Path, layout: Layout, known_labels: frozenset[str]) -> 
     Args:
         layout: layout of the training file.
         known_labels: labels of the model.
+        encoding: encoding of the file.
 
     Raises:
         DataError: the file cannot be read.
     """
-    data = layout.settings()
+    data = replace(layout.settings(), encoding=encoding)
     free = replace(data, label="auto", columns=())
     found = detect_file(path, free, Request(labeled=True, trained=layout, known_labels=known_labels))
     if found.kind == "jsonl":

@@ -31,6 +31,7 @@ class Layout:
         label_names: names of labels that are integers in JSON lines.
         span_keys: form of character spans in JSON lines, see `json_spans.span_keys`; None without them.
         missing_label: label of a word without the key in MISC of CoNLL-U; `auto` to detect it.
+        encoding: encoding of the training file; other files may be UTF-8 as well.
     """
 
     label: str = "auto"
@@ -43,6 +44,7 @@ class Layout:
     label_names: tuple[str, ...] = ()
     span_keys: tuple[str, ...] | None = None
     missing_label: str = "auto"
+    encoding: str = "utf-8"
 
     @classmethod
     def of_file(cls, data: TaggerData, file_format: SentenceFormat | None) -> Layout:
@@ -84,7 +86,8 @@ class Layout:
             del values["token"]  # as in the models of earlier versions
         values["label_names"] = list(self.label_names)
         values["span_keys"] = None if self.span_keys is None else list(self.span_keys)
-        for key, default in (("label_names", []), ("span_keys", None), ("missing_label", "auto")):
+        defaults: Json = {"label_names": [], "span_keys": None, "missing_label": "auto", "encoding": "utf-8"}
+        for key, default in defaults.items():
             if values[key] == default:
                 del values[key]
         return values
@@ -103,6 +106,7 @@ class Layout:
             label_names=tuple(map(str, values.get("label_names", ()))),
             span_keys=None if values.get("span_keys") is None else tuple(map(str, values["span_keys"])),
             missing_label=str(values.get("missing_label", "auto")),
+            encoding=str(values.get("encoding", "utf-8")),
         )
 
     def settings(self) -> TaggerData:

@@ -127,7 +127,7 @@ def load_tagged_corpus(
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
-        layout=Layout.of_file(data, splits["train"].format),
+        layout=replace(Layout.of_file(data, splits["train"].format), encoding=splits["train"].encoding),
         files=file_hashes([*chain(*files.values()), *(path for path, _ in vector_files.values())]),
         notes=(*notes, *(note for table in vectors.values() for note in table.notes)),
         warnings=(

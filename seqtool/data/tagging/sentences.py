@@ -50,12 +50,14 @@ class Split:
         format: format of the first file; None if the split has no file.
         notes: what was detected and what was skipped, one line each.
         warnings: likely mistakes in the files, one line each.
+        encoding: encoding of the first file.
     """
 
     sentences: tuple[Sentence, ...] = ()
     format: SentenceFormat | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    encoding: str = "utf-8"
 
 
 def read_split(
@@ -82,16 +84,20 @@ def read_split(
     sentences: list[Sentence] = []
     notes: list[str] = []
     warnings: list[str] = []
+    encoding = ""
     for done, path in enumerate(paths):
         if progress is not None:
             progress(f"reading {path.name}", done, len(paths))
         trained = Layout.of_file(data, expected) if expected is not None else trained
+        if trained is not None and encoding:
+            trained = replace(trained, encoding=encoding)
         part = _read_file(name, path, data, expected, trained)
+        encoding = encoding or part.encoding
         expected = expected or part.format
         sentences.extend(part.sentences)
         notes.extend(note for note in part.notes if note not in notes)
         warnings.extend(part.warnings)
-    return Split(tuple(sentences), expected, tuple(notes), tuple(warnings))
+    return Split(tuple(sentences), expected, tuple(notes), tuple(warnings), encoding or "utf-8")
 
 
 def _read_file(
@@ -116,7 +122,8 @@ def _read_file(
     ]
     doubts = [f"{path.name}: {doubt}" for doubt in detection.doubts]
     warnings = (*doubts, *([warning] if warning else []), *_flaws(blocks))
-    return Split(sentences, file_format, tuple(f"{prefix} {note}" for note in notes), warnings)
+    notes = [f"{prefix} {note}" for note in notes]
+    return Split(sentences, file_format, tuple(notes), warnings, detection.encoding)
 
 
 def labeled_blocks(path: Path, data: TaggerData, trained: Layout | None = None) -> Iterator[Block]:

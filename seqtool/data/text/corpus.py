@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from seqtool.data.encoding import UTF8
 from seqtool.data.input_files import ProgressCallback, expand
 from seqtool.data.text.encode import (
     EncodedFiles,
@@ -55,6 +56,7 @@ class CharCorpus:
         files: SHA-256 of every file, by path.
         notes: facts about the data, one line each.
         warnings: probable mistakes, one line each.
+        encoding: encoding of the first file.
     """
 
     kind: Kind
@@ -66,6 +68,12 @@ class CharCorpus:
     files: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    encoding: str = UTF8
+
+    @property
+    def recorded_encoding(self) -> dict[str, str]:
+        """Entry of `config.json` by which other files are read alike; empty for UTF-8."""
+        return {} if self.encoding == UTF8 else {"encoding": self.encoding}
 
 
 def load_char_corpus(
@@ -116,6 +124,7 @@ def _load_text(
     named = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {name: expand(files, data.source) for name, files in named if files}
     form = TextForm(data.unit, data.encoding, data.normalize, data.per_line)
+    form = form.for_files(path for group in paths.values() for path in group)
     files = encode_files(paths, form, data.alphabet, cache, progress)
     text = files.text
     parts, skipped = _split(text, form, data, seed)
@@ -123,11 +132,11 @@ def _load_text(
     counts = {name: part.counts(text.arrays, len(text.symbols)) for name, part in parts.items() if len(part)}
     text, vocabulary, rare = _replace_rare(files, counts["train"], data, form.boundary, cache)
     usable = {name: part for name, part in parts.items() if part.is_usable}
-    notes = [f"{name}: {part.size}" for name, part in usable.items()]
+    notes = [*form.notes(), *(f"{name}: {part.size}" for name, part in usable.items())]
     if data.per_line and not data.val and len(usable) > 1:
         notes.append(f"lines are divided at random with seed {seed} (data.split)")
     notes += [*skipped, *_symbol_notes(vocabulary, rare, int(counts["train"].sum()))]
-    warnings = text_warnings(paths, parts, vocabulary, counts, rare)
+    warnings = form.warnings() + text_warnings(paths, parts, vocabulary, counts, rare)
     if base is not None:
         vocabulary = vocabulary.appended_to(base)
         text = renumber(text, "".join(vocabulary.symbols), files.key, cache)
@@ -141,6 +150,7 @@ def _load_text(
         files=files.hashes,
         notes=tuple(notes),
         warnings=tuple(warnings),
+        encoding=form.files[next(iter(form.files))].encoding if data.unit == "char" else UTF8,
     )
 
 

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ def encode_files(
     hashes = {name: file_hashes(group) for name, group in paths.items()}
     key = {
         "version": ENCODING_VERSION,
-        "form": asdict(form),
+        "form": form.key(),
         "alphabet": None if alphabet is None else list(alphabet),
         "files": {name: list(group.values()) for name, group in hashes.items()},
     }

@@ -9,25 +9,22 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
+from seqtool.data.encoding import UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, Unit
 from seqtool.errors import DataError
-from seqtool.types import Array
+from seqtool.types import Array, Json
 
 CODE_POINTS = 0x110000
 ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 PIECE = 1 << 20  # bytes that are read at once
-ENCODING_HINT = (
-    "give the encoding of the file (`data.encoding: latin-1`, for example), or read the bytes of any file: "
-    "`data.unit: byte`"
-)
 
 
 @dataclass(frozen=True)
@@ -36,20 +33,47 @@ class TextForm:
 
     Attributes:
         unit: characters or bytes.
-        encoding: of the file; not used for bytes.
+        encoding: of the file; not used for bytes. `auto` decides for each file.
         normalize: Unicode normal form, `nfc` or `none`.
         lines: each line is a sequence. CR LF then becomes LF, and the last line gets an LF if it has none.
+        files: what is already known about files, by path.
     """
 
     unit: Unit = "char"
-    encoding: str = "utf-8"
+    encoding: str = UTF8
     normalize: Literal["nfc", "none"] = "none"
     lines: bool = False
+    files: Mapping[Path, FileEncoding] = field(default_factory=dict, compare=False)
 
     @property
     def boundary(self) -> str:
         """Symbol between lines, or empty for running text."""
         return BOUNDARY if self.lines else ""
+
+    def for_files(self, paths: Iterable[Path]) -> TextForm:
+        """Return the form with the encoding and line ends of each file.
+
+        A file that is not UTF-8 is read in the encoding of the files before it, if it is valid in that.
+
+        Raises:
+            DataError: as `examine`.
+        """
+        files: dict[Path, FileEncoding] = {}
+        expected = ""
+        for path in paths:
+            files[path] = self._examine(path, expected)
+            expected = files[path].encoding
+        return replace(self, files=files)
+
+    def key(self) -> Json:
+        """Return everything about the form that determines the symbols of its files."""
+        values = asdict(replace(self, files={}))
+        del values["files"]
+        encodings = [facts.encoding for facts in self.files.values()]
+        if self.unit == "char":
+            values["encoding"] = encodings if set(encodings) - {UTF8} else UTF8
+        cr_lines = [facts.cr_lines for facts in self.files.values()]
+        return values | ({"cr": cr_lines} if any(cr_lines) else {})
 
     def pieces(
         self, path: Path, progress: ProgressCallback | None = None, label: str = "reading"
@@ -64,11 +88,12 @@ class TextForm:
         Raises:
             DataError: the file cannot be read, is empty, or is not in its encoding.
         """
-        text = self._decoded(path, progress, label)
+        facts = self.files.get(path) or self._examine(path)
+        text = self._decoded(path, facts, progress, label)
         if self.unit == "char":
             text = _without_byte_order_mark(text)
-        if self.lines:
-            text = _unix_line_ends(text)
+        if self.lines or (facts.cr_lines and self.unit == "char"):
+            text = _unix_line_ends(text, cr=facts.cr_lines)
         if self.normalize == "nfc":
             text = composed(text)
         last = ""
@@ -81,43 +106,39 @@ class TextForm:
         if self.lines and last != BOUNDARY:
             yield BOUNDARY
 
-    def _decoded(self, path: Path, progress: ProgressCallback | None, label: str) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("latin-1" if self.unit == "byte" else self.encoding)()
+    def notes(self) -> list[str]:
+        """Return what a person may want to know about the bytes of the files, one line each."""
+        return [note for facts in self.files.values() if self.unit == "char" for note in facts.notes()]
+
+    def warnings(self) -> list[str]:
+        """Return what is unusual about the bytes of the files; a warning about the text names its NULs."""
+        facts = [each for each in self.files.values() if self.unit == "char" or each.cr_lines]
+        return [warning for each in facts for warning in each.warnings(nuls=False)]
+
+    def _examine(self, path: Path, expected: str = "") -> FileEncoding:
+        if self.unit == "char":
+            return examine(path, self.encoding, expected=expected)
+        return examine(path, "latin-1") if self.lines else FileEncoding(str(path), "latin-1")
+
+    def _decoded(
+        self, path: Path, facts: FileEncoding, progress: ProgressCallback | None, label: str
+    ) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder(facts.encoding)()
         try:
             size, done = path.stat().st_size, 0
             with path.open("rb") as stream:
                 while piece := stream.read(PIECE):
                     if progress is not None:
                         progress(f"{label} {path.name}", done, size)
-                    yield self._decode(decoder, piece, path, done)
+                    yield decoder.decode(piece)
                     done += len(piece)
-            yield self._decode(decoder, b"", path, done)
+            yield decoder.decode(b"", final=True)
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror or error}", place=str(path)) from None
-
-    def _decode(self, decoder: codecs.IncrementalDecoder, piece: bytes, path: Path, done: int) -> str:
-        """Return the text of the next piece; an empty piece ends the file."""
-        pending = decoder.getstate()[0]  # first bytes of a character that the previous piece cut
-        try:
-            return decoder.decode(piece, final=not piece)
-        except UnicodeDecodeError as error:
-            offset = done - len(pending) + error.start
-            raise self._decoding_error(path, offset, error.object[error.start : error.start + 1]) from None
-        except UnicodeError:  # UTF-16 or UTF-32 without the mark that gives the order of bytes
-            hint = f"`data.encoding: {self.encoding}-le`, or `-be`, reads a text without one"
-            message = f"expected {self.encoding} text with a byte order mark, found none"
-            raise DataError(message, place=str(path), hint=hint) from None
-
-    def _decoding_error(self, path: Path, offset: int, byte: bytes) -> DataError:
-        with path.open("rb") as stream:
-            before = stream.read(offset).decode(self.encoding, "replace")
-        found = f"byte 0x{byte.hex()}" if byte else "the end of the file within a character"
-        place = f"{path}:{before.count(chr(10)) + 1}"
-        return DataError(
-            f"expected {self.encoding} text, found {found} at offset {offset:,}",
-            place=place,
-            hint=ENCODING_HINT,
-        )
+        except UnicodeError:  # `examine` decoded all of it
+            raise DataError(
+                "the file changed while it was read", place=str(path), hint="start again"
+            ) from None
 
 
 def _without_byte_order_mark(text: Iterable[str]) -> Iterator[str]:
@@ -127,13 +148,15 @@ def _without_byte_order_mark(text: Iterable[str]) -> Iterator[str]:
         first = first and not piece
 
 
-def _unix_line_ends(text: Iterable[str]) -> Iterator[str]:
+def _unix_line_ends(text: Iterable[str], *, cr: bool) -> Iterator[str]:
+    """Replace CR LF by LF, and with `cr` also a CR alone."""
     held = ""  # a CR, if the next piece may start with its LF
     for piece in text:
         piece = held + piece
         held = "\r" if piece.endswith("\r") else ""
-        yield piece[: len(piece) - len(held)].replace("\r\n", "\n")
-    yield held
+        piece = piece[: len(piece) - len(held)].replace("\r\n", "\n")
+        yield piece.replace("\r", "\n") if cr else piece
+    yield "\n" if held and cr else held
 
 
 def composed(text: Iterable[str]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 import numpy as np
 
+from seqtool.data.vocabulary import valid_text
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
@@ -226,7 +227,7 @@ def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str,
             f"There is no held-out text ({error.summary}). "
             "Hidden units are shown over a text that the model generated."
         )
-        return "a text that the model generated", "".join(model.sample("", EXCERPT, seed=0))
+        return "a text that the model generated", valid_text("".join(model.sample("", EXCERPT, seed=0)))
     return "held-out text", text[:RANKED_SYMBOLS]
 
 

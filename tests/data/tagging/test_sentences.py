@@ -55,7 +55,7 @@ def test_read_split_decodes_other_encodings(tmp_path: Path) -> None:
         ("x.tsv", "", {}, "", "expected labeled sentences, found an empty file"),
         ("x.tsv", "\n\t\n", {}, "", "expected labeled sentences, found blank lines"),
         ("x.conllu", "# text = a\n\n", {}, "", "expected labeled sentences, found no token in the file"),
-        ("x.tsv", b"a\tA\nb\xff\tB\n", {}, ":2", "expected utf-8 text, found byte 0xff"),
+        ("x.tsv", b"a\tA\nb\xff\tB\n", {}, ":2", "expected utf-8 text, found byte 0xff at offset 5"),
         ("x.tsv", "a\tA\nb\tB\n\nc\n", {}, ":4", "expected 2 columns separated by a tab, found 1"),
         ("x.tsv", "a\tA\n", {"label": "pos"}, "", "expected the label in a column (1 to 2), found 'pos'"),
         ("x.jsonl", '{"tokens": ["a"]}\n', {}, ":1", "expected labels, found a sentence without them"),

@@ -51,10 +51,17 @@ def read(content: bytes, form: TextForm, size: int = 1 << 20) -> str:
         return "".join(form.pieces(Path(file.name)))
 
 
+def with_line_feeds(text: str) -> str:
+    """Return a text with LF for CR, if CRs alone outnumber other line ends."""
+    pairs, feeds = text.count("\r\n"), text.count("\n")
+    is_cr = text.count("\r") - pairs > feeds
+    return text.replace("\r\n", "\n").replace("\r", "\n") if is_cr else text
+
+
 @given(st.text(min_size=1), SIZES, st.sampled_from(["utf-8", "utf-16", "utf-32-be", "gb18030"]))
 def test_characters_across_pieces_are_decoded(text: str, size: int, encoding: str) -> None:
     content = text.encode(encoding)
-    expected = content.decode(encoding).removeprefix("\ufeff")
+    expected = with_line_feeds(content.decode(encoding).removeprefix("\ufeff"))
     if expected:
         assert read(content, TextForm(encoding=encoding), size) == expected
 
@@ -91,7 +98,7 @@ def test_only_the_last_character_of_ordinary_text_is_held() -> None:
     [
         (b"a\r\nb\r\n", TextForm(lines=True), "a\nb\n"),
         (b"a\r\nb", TextForm(lines=True), "a\nb\n"),
-        (b"a\rb\r", TextForm(lines=True), "a\rb\r\n"),
+        (b"a\rb\r", TextForm(lines=True), "a\nb\n"),
         (b"a\r\nb", TextForm(), "a\r\nb"),
         (b"\xef\xbb\xbfa\xef\xbb\xbf", TextForm(), "a\ufeff"),
         (b"\xef\xbb\xbfa", TextForm(unit="byte"), "\xef\xbb\xbfa"),
@@ -164,7 +171,7 @@ def test_text_in_another_encoding_is_refused(
 @given(st.binary(max_size=40), st.sampled_from(ENCODINGS), SIZES)
 def test_any_bytes_are_decoded_or_refused(content: bytes, encoding: str, size: int) -> None:
     try:
-        whole: Any = content.decode(encoding).removeprefix("\ufeff")
+        whole: Any = with_line_feeds(content.decode(encoding).removeprefix("\ufeff"))
     except UnicodeError:
         whole = None
     try:
