@@ -83,7 +83,8 @@ def write_suggested(task: str, files: DataFiles, *, overwrite: bool = False) -> 
     name = run_name(files.train)
     check_output(Path(f"{name}.yaml"), [files.train, *files.dev, *files.test], option="another directory")
     suggested = definition(task).suggest(files)
-    return _write_config(task, name, suggested.yaml, suggested.notes, overwrite)
+    notes = (*suggested.notes, *(f"warning: {doubt}" for doubt in suggested.doubts))
+    return _write_config(task, name, suggested.yaml, notes, overwrite)
 
 
 def _write_config(task: str, name: str, yaml: str, notes: tuple[str, ...], overwrite: bool) -> InitResult:
@@ -227,11 +228,15 @@ def task_of_content(files: DataFiles) -> str | None:
     from seqtool.config.load import looks_like_config
     from seqtool.data.formats.detect import detect_file
     from seqtool.data.input_files import check_data_file
+    from seqtool.errors import DataError
 
     if looks_like_config(files.train):
         return None
     check_data_file(files.train)
-    labeled = files.dev or files.test or detect_file(files.train).is_labeled
+    try:
+        labeled = bool(files.dev or files.test) or detect_file(files.train).is_labeled
+    except DataError:  # the task reports it
+        labeled = False
     return "tagger" if labeled else task_of_ending(files.train)
 
 

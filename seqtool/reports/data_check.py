@@ -35,6 +35,7 @@ def check_json(check: DataCheck) -> dict[str, object]:
             name: {"sentences": part.sentences, "repeated": part.repeated}
             for name, part in labels.held_out.items()
         },
+        "files": [detection.to_json() for detection in check.files],
         "scheme": labels.scheme,
         "spans": labels.spans,
         "malformed": {name: asdict(part) for name, part in labels.malformed.items()},

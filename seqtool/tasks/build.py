@@ -32,7 +32,11 @@ class BuiltTask:
 
 
 def prepare(
-    settings: Settings, cache: Path | None = None, progress: ProgressCallback | None = None
+    settings: Settings,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    skip_wrong: bool = False,
 ) -> Prepared:
     """Read the data of a run and describe its model.
 
@@ -45,7 +49,7 @@ def prepare(
     """
     task = definition(settings.task)
     initial_model = read_initial_model(settings)
-    prepared = task.prepare(settings, initial_model, cache, progress)
+    prepared = task.prepare(settings, initial_model, cache, progress, skip_wrong)
     if initial_model is not None:
         check_same_network(initial_model, prepared.config, settings.training.init_from)
     return _with_size_warnings(prepared)
@@ -70,7 +74,7 @@ def check_data(read: ReadConfig, cache: Path) -> DataCheck:
         SeqtoolError: an error that training would raise before its first step.
     """
     read.check_trainable()
-    prepared = prepare(read.settings, cache)
+    prepared = prepare(read.settings, cache, skip_wrong=True)
     return definition(read.settings.task).check_data(prepared, read.notes)
 
 

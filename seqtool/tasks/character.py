@@ -46,8 +46,7 @@ if TYPE_CHECKING:
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
-SAMPLE_LENGTH = 120  # symbols
-SAMPLED_LINES = 6
+SAMPLE_LENGTH, SAMPLED_LINES = 120, 6  # symbols, lines
 SAMPLED_LINE_LENGTH = 40  # symbols
 PREVIEW_TEMPERATURE = 0.8
 VOCABULARY_LINE = 80  # longest list of symbols in the description of a vocabulary, in characters
@@ -90,6 +89,7 @@ class CharacterDefinition:
         initial_model: StoredModel | None = None,
         cache: Path | None = None,
         progress: ProgressCallback | None = None,
+        skip_wrong: bool = False,  # noqa: ARG002
     ) -> Prepared:
         """Read and encode the text or the pairs."""
         assert isinstance(settings, CharSettings)

@@ -16,6 +16,7 @@ from seqtool.settings import Scheme, TaggerSettings, Training
 from seqtool.spans import malformed, spans_of
 
 if TYPE_CHECKING:
+    from seqtool.data.formats.detection import Detection
     from seqtool.data.tagging.corpus import TaggedCorpus
     from seqtool.data.tagging.sentences import Sentence
 
@@ -86,6 +87,7 @@ class DataCheck:
         warnings: probable mistakes, one line each.
         counts: frequency of each label or symbol, by the name of the part; `train` is always present.
         labels: properties of labeled data; None for plain text.
+        files: what was detected in each file of labeled data.
     """
 
     task: str
@@ -94,6 +96,7 @@ class DataCheck:
     warnings: tuple[str, ...]
     counts: dict[str, Counter[str]]
     labels: LabelCheck | None = None
+    files: tuple[Detection, ...] = ()
 
 
 # --- check of labeled sentences -----------------------------------------------------------------------------
@@ -122,6 +125,7 @@ def check_tagged(settings: TaggerSettings, corpus: TaggedCorpus, notes: Sequence
             {name: _span_types(sentences) for name, sentences in with_spans.items()},
             {name: _malformed(sentences, corpus.scheme) for name, sentences in with_spans.items()},
         ),
+        files=corpus.detections,
     )
 
 

@@ -43,8 +43,7 @@ class DataFiles:
 
     Attributes:
         train: the training file.
-        dev: development files; only for tasks that have them.
-        test: test files; only for tasks that have them.
+        dev, test: development and test files; only for tasks that have them.
     """
 
     train: Path
@@ -59,10 +58,12 @@ class SuggestedConfig:
     Attributes:
         yaml: text of the config; paths are relative to the current directory.
         notes: detected properties of the file and chosen settings, one line each.
+        doubts: probable mistakes in the file, one line each; `init` reports them.
     """
 
     yaml: str
     notes: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ class Corpus(Protocol):
 
     Attributes:
         files: SHA-256 of every file that was read, by path.
-        notes: detected properties of the data, one line each.
-        warnings: probable mistakes in the data, one line each.
+        notes, warnings: detected properties of the data and probable mistakes, one line each.
     """
 
     @property
@@ -251,8 +251,9 @@ class TaskDefinition(Protocol):
         initial_model: StoredModel | None = None,
         cache: Path | None = None,
         progress: ProgressCallback | None = None,
+        skip_wrong: bool = False,
     ) -> Prepared:
-        """Read the data and describe the model; `cache` is a directory of encoded texts.
+        """Read the data and describe the model; `skip_wrong` leaves out lines with a wrong number of cells.
 
         Raises:
             ConfigError: the settings name no training data.

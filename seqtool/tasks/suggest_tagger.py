@@ -187,7 +187,7 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     known = _data_overrides(files.train, overrides)
     detection = detect_file(files.train, known, LABELED)
     data = settings_of(detection, known)
-    sentences = read_split("train", [files.train], data).sentences
+    sentences = read_split("train", [files.train], data, skip_wrong=True).sentences
     scheme = data.scheme
     if scheme == "auto":
         scheme = detect_scheme(sentence.labels for sentence in sentences)
@@ -196,7 +196,9 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     plan = plan.with_length(overrides, sample.words)
     holds_out = not files.dev and not data.dev and len(sentences) >= FEWEST_TO_SPLIT
     notes = _notes(files, detection, sample, plan, holds_out)
-    return SuggestedConfig("\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes))
+    return SuggestedConfig(
+        "\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes), detection.doubts
+    )
 
 
 def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:

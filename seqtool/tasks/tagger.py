@@ -82,13 +82,16 @@ class TaggerDefinition:
         initial_model: StoredModel | None = None,
         cache: Path | None = None,  # noqa: ARG002
         progress: ProgressCallback | None = None,
+        skip_wrong: bool = False,
     ) -> Prepared:
         """Read the sentences and build vocabularies from those of the training split."""
         assert isinstance(settings, TaggerSettings)
         known = None
         if initial_model is not None:
             known = KnownWords(tuple(initial_model.vocab["labels"]), form_counts(initial_model.vocab))
-        corpus = load_tagged_corpus(settings.data, settings.model, settings.seed, progress, known)
+        corpus = load_tagged_corpus(
+            settings.data, settings.model, settings.seed, progress, known, skip_wrong=skip_wrong
+        )
         model = _resolved(settings.model, corpus.inner_scheme)
         config = {
             "task": "tagger",

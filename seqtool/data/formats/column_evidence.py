@@ -55,6 +55,8 @@ def choose_columns(
     """
     evidence: list[str] = []
     doubts: list[str] = []
+    given = (("tokens", token), ("labels", label))
+    evidence += [f"column {index + 1}: {name}, as named" for name, index in given if index is not None]
     if token is None:
         token, reason, doubt = _token_column(columns, rows, label)
         evidence.append(f"column {token + 1}: {reason}")

@@ -31,7 +31,7 @@ from seqtool.data.formats.json_layout import find_fields
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.tables import TableRequest, detect_table
 from seqtool.data.formats.text_pieces import Text
-from seqtool.errors import DataError, pluralize
+from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.spans import detect_scheme
 
@@ -100,10 +100,7 @@ def _detect_unchanged(path: Path, data: TaggerData, request: Request, _changed: 
     with path.open("rb") as stream:
         expected = request.trained.encoding if request.trained else ""
         facts = examine_stream(stream, str(path), data.encoding, expected=expected)
-        stream.seek(0)
-        found = _detect(Text(stream, facts.encoding, str(path)), str(path), data, request)
-    doubt = f"not UTF-8; read as {facts.encoding}, which fits its characters best"
-    return replace(found, doubts=(*found.doubts, doubt)) if facts.guessed else found
+        return _detect(Text.of_stream(stream, facts), str(path), data, request)
 
 
 def detect_lines(
@@ -112,7 +109,7 @@ def detect_lines(
     """Detect the properties of a file from its first raw lines; errors as `detect_file`."""
     data = data or TaggerData(train=())
     encoding = UTF8 if data.encoding == AUTO else data.encoding
-    return _detect(Text.of_lines(list(lines), encoding), name, data, request)
+    return _detect(Text.of_lines(lines, name, encoding), name, data, request)
 
 
 def find_format(
@@ -141,11 +138,12 @@ def layout_of_file(
     data = replace(layout.settings(), encoding=encoding)
     free = replace(data, label="auto", columns=())
     found = detect_file(path, free, Request(labeled=True, trained=layout, known_labels=known_labels))
+    note = f"{path.name} does not have the layout of the training file: {summary(found)}"
     if found.kind == "jsonl":
-        return settings_of(found, data), ""
+        fields = (found.text_key, found.label_key)
+        return settings_of(found, data), note if fields != (data.text_key, data.label_key) else ""
     if found.kind not in ("columns", "csv") or found.width == layout.width:
         return data, ""
-    note = f"{path.name} does not have the layout of the training file: {summary(found)}"
     return settings_of(found, free), note
 
 
@@ -155,7 +153,7 @@ def layout_of_file(
 def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detection:
     head = text.first.split("\n", HEAD_LINES)[:HEAD_LINES]
     kind, reason = _kind(head, name, data)
-    base = Detection(name, kind or RUNNING_TEXT, reason, text.encoding)
+    base = Detection(name, kind or RUNNING_TEXT, reason, text.facts.encoding)
     if kind == "conllu":
         label = _conllu_label(head, name, data)
         missing = data.missing_label
@@ -182,8 +180,6 @@ def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detect
             known_labels=request.known_labels,
         )
         found = detect_table(base, head, text.pieces(), data, table)
-    for _ in text.pieces():
-        pass  # line ends and NULs are counted
     return _with_sentences(_with_line_ends(found, text), head, data)
 
 
@@ -246,12 +242,15 @@ def _tag_separator(head: Sequence[str]) -> str:
 
 
 def _with_line_ends(found: Detection, text: Text) -> Detection:
-    doubts = list(found.doubts)
-    if text.line_end == "\r":
-        doubts.append("the line ends are CR, as on old Macs; each ends a line")
-    if text.nuls:
-        doubts.append(f"{pluralize(text.nuls, 'NUL character')} in the text")
-    return replace(found, line_end=text.line_end, doubts=tuple(doubts))
+    facts = text.facts
+    notes = [note.partition(": ")[2] for note in facts.notes()]
+    is_marked = facts.bom and facts.encoding != UTF8
+    return replace(
+        found,
+        line_end=text.line_end,
+        evidence=(*found.evidence, *(notes[:1] if is_marked else [])),
+        doubts=(*found.doubts, *notes[is_marked:]),
+    )
 
 
 def _with_sentences(found: Detection, head: Sequence[str], data: TaggerData) -> Detection:

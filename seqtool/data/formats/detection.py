@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
+from unicodedata import combining, east_asian_width
 
 from seqtool.data.formats.blocks import EmptyTokens, SentenceFormat
 from seqtool.data.formats.conll import TOKEN_COLUMN, ConllFormat, describe_separator
@@ -16,6 +17,7 @@ from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.word_tag import WordTagFormat
+from seqtool.safe_text import shorten, visible
 from seqtool.settings import Scheme, TaggerData
 from seqtool.types import Json
 
@@ -29,6 +31,7 @@ FORMATS: dict[Kind, Literal["auto", "conll", "conllu", "jsonl", "csv", "word_tag
     "word_tag": "word_tag",
     "text": "auto",
 }
+SHOWN_CELL, SHOWN_CELLS = 30, 100  # widths of a token and of a line of the sentences that are shown
 RUNNING_TEXT: Kind = "text"
 TITLES: dict[Kind, str] = {
     "columns": "CoNLL columns",
@@ -80,6 +83,7 @@ class Detection:
         header_line: number of the line of the header row, from 1; 0 without one.
         comments: number of comment lines and document marks.
         first_comment: number of the line of the first one; 0 without any.
+        rows: number of lines with a token; 0 for kinds without columns.
         width: number of columns; 0 for kinds without columns.
         varying: the number of columns differs between sentences; `width` is the smallest one then.
         token: index of the token column, from 0.
@@ -114,6 +118,7 @@ class Detection:
     header_line: int = 0
     comments: int = 0
     first_comment: int = 0
+    rows: int = 0
     width: int = 0
     varying: bool = False
     token: int = 0
@@ -241,3 +246,28 @@ def summary(detection: Detection) -> str:
     separated = f"{title} separated by {describe_separator(detection.separator)}"
     labels = f", labels in column {detection.label + 1}" if detection.label is not None else ", no labels"
     return f"{separated}, tokens in column {detection.token + 1}{labels}"
+
+
+def sample_lines(detection: Detection) -> list[str]:
+    """Return the first two sentences as read, each token above its label, in lines of 100 cells."""
+    lines: list[str] = []
+    for sentence in detection.sentences:
+        tokens, labels = ["  as read "], ["          "]
+        width = len(tokens[0])
+        for pair in zip(sentence.tokens, sentence.labels or [""] * len(sentence.tokens), strict=True):
+            token, label = (visible(shorten(cell, SHOWN_CELL)) for cell in pair)
+            cell = max(_cells(token), _cells(label)) + 1
+            if width + cell > SHOWN_CELLS:
+                tokens.append("…")
+                break
+            tokens.append(token + " " * (cell - _cells(token)))
+            labels.append(label + " " * (cell - _cells(label)))
+            width += cell
+        lines += ["".join(tokens).rstrip(), "".join(labels).rstrip()]
+    return lines
+
+
+def _cells(text: str) -> int:
+    """Return the number of cells of a terminal that a text fills."""
+    wide = sum(east_asian_width(character) in "WF" for character in text)
+    return len(text) + wide - sum(map(bool, map(combining, text)))

@@ -121,6 +121,7 @@ def detect_table(
         header_line=scan.first_row_line if header else 0,
         comments=scan.comments,
         first_comment=scan.first_comment,
+        rows=scan.rows,
         width=shape.width,
         varying=shape.varying,
         token=choice.token,

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seqtool.data.formats.detection import Detection
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import Sentence, Split, read_split
@@ -44,6 +45,7 @@ class TaggedCorpus:
         files: SHA-256 of every file read, by path.
         notes: what was detected, one line each.
         warnings: likely mistakes in the data, one line each.
+        detections: what was detected in each file.
     """
 
     train: tuple[Sentence, ...]
@@ -59,6 +61,7 @@ class TaggedCorpus:
     files: dict[str, str]
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
+    detections: tuple[Detection, ...] = ()
 
     def inner_labels(self, sentence: Sentence) -> list[str]:
         """Return the labels of a sentence in the inner scheme.
@@ -87,6 +90,8 @@ def load_tagged_corpus(
     seed: int,
     progress: ProgressCallback | None = None,
     base: KnownWords | None = None,
+    *,
+    skip_wrong: bool = False,
 ) -> TaggedCorpus:
     """Read all splits, and derive labels, scheme, vocabularies and tokenizer from train.
 
@@ -95,6 +100,7 @@ def load_tagged_corpus(
         model: settings of the model; its features determine the vocabularies.
         seed: seed that chooses the held-out sentences if `data.split` asks for them.
         progress: called with the work that starts, the amount done and the total.
+        skip_wrong: leave out lines of a table with another number of cells, which are an error otherwise.
         base: labels and words of the model that training starts from; those of train are added to them.
 
     Raises:
@@ -102,7 +108,7 @@ def load_tagged_corpus(
     """
     base = base or KnownWords()
     files = _expand_splits(data)
-    splits, notes = _read_splits(files, data, seed, progress)
+    splits, notes = _read_splits(files, data, seed, progress, skip_wrong)
     train = splits["train"].sentences
     scheme: Scheme = data.scheme if data.scheme != "auto" else detect_scheme(item.labels for item in train)
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
@@ -130,6 +136,7 @@ def load_tagged_corpus(
         layout=replace(Layout.of_file(data, splits["train"].format), encoding=splits["train"].encoding),
         files=file_hashes([*chain(*files.values()), *(path for path, _ in vector_files.values())]),
         notes=(*notes, *(note for table in vectors.values() for note in table.notes)),
+        detections=tuple(found for split in splits.values() for found in split.detections),
         warnings=(
             *corpus_warnings(files, splits, labels, scheme, inner_scheme),
             *(warning for table in vectors.values() for warning in table.warnings),
@@ -146,12 +153,18 @@ def _expand_splits(data: TaggerData) -> dict[str, list[Path]]:
 
 
 def _read_splits(
-    files: Mapping[str, Sequence[Path]], data: TaggerData, seed: int, progress: ProgressCallback | None
+    files: Mapping[str, Sequence[Path]],
+    data: TaggerData,
+    seed: int,
+    progress: ProgressCallback | None,
+    skip_wrong: bool,
 ) -> tuple[dict[str, Split], list[str]]:
     """Return the three splits and the notes on them. Dev is held out of train if the settings ask for it."""
-    splits = {"train": read_split("train", files["train"], data, None, progress)}
+    splits = {"train": read_split("train", files["train"], data, None, progress, skip_wrong=skip_wrong)}
     for name in ("dev", "test"):
-        splits[name] = read_split(name, files[name], data, splits["train"].format, progress)
+        splits[name] = read_split(
+            name, files[name], data, splits["train"].format, progress, skip_wrong=skip_wrong
+        )
     notes = [note for split in splits.values() for note in split.notes]
     if data.split > 0 and files["dev"]:
         notes.append("dev has its own files; data.split is not used")

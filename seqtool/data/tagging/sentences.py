@@ -13,7 +13,7 @@ from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
 from seqtool.data.formats.conll import ConllFormat, count_columns
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import LABELED, detect_file
-from seqtool.data.formats.detection import Detection, sentence_format
+from seqtool.data.formats.detection import Detection, sample_lines, sentence_format
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback
@@ -51,6 +51,7 @@ class Split:
         notes: what was detected and what was skipped, one line each.
         warnings: likely mistakes in the files, one line each.
         encoding: encoding of the first file.
+        detections: what was detected in each file.
     """
 
     sentences: tuple[Sentence, ...] = ()
@@ -58,6 +59,7 @@ class Split:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     encoding: str = "utf-8"
+    detections: tuple[Detection, ...] = ()
 
 
 def read_split(
@@ -67,6 +69,8 @@ def read_split(
     expected: SentenceFormat | None = None,
     progress: ProgressCallback | None = None,
     trained: Layout | None = None,
+    *,
+    skip_wrong: bool = False,
 ) -> Split:
     """Read the files of a split, each in its own format.
 
@@ -77,6 +81,7 @@ def read_split(
         expected: format of the training files; a column counted from the end must be the same one.
         progress: called before each file with the number of files done and their total.
         trained: layout of the training files of a model; a file with as many columns is read alike.
+        skip_wrong: leave out lines of a table with another number of cells, which are an error otherwise.
 
     Raises:
         DataError: a file is empty, has no labels, or cannot be read in its format.
@@ -85,27 +90,37 @@ def read_split(
     notes: list[str] = []
     warnings: list[str] = []
     encoding = ""
+    detections: list[Detection] = []
     for done, path in enumerate(paths):
         if progress is not None:
             progress(f"reading {path.name}", done, len(paths))
         trained = Layout.of_file(data, expected) if expected is not None else trained
         if trained is not None and encoding:
             trained = replace(trained, encoding=encoding)
-        part = _read_file(name, path, data, expected, trained)
+        part = _read_file(name, path, data, expected, trained, skip_wrong)
         encoding = encoding or part.encoding
         expected = expected or part.format
         sentences.extend(part.sentences)
         notes.extend(note for note in part.notes if note not in notes)
         warnings.extend(part.warnings)
-    return Split(tuple(sentences), expected, tuple(notes), tuple(warnings), encoding or "utf-8")
+        detections.extend(part.detections)
+    return Split(
+        tuple(sentences), expected, tuple(notes), tuple(warnings), encoding or "utf-8", tuple(detections)
+    )
 
 
 def _read_file(
-    split: str, path: Path, data: TaggerData, expected: SentenceFormat | None, trained: Layout | None
+    split: str,
+    path: Path,
+    data: TaggerData,
+    expected: SentenceFormat | None,
+    trained: Layout | None,
+    skip_wrong: bool,
 ) -> Split:
     try:
         detection, lines = _open(path, data, trained)
-        file_format = sentence_format(detection, data)
+        mostly_right = 2 * detection.wrong.count <= detection.rows
+        file_format = sentence_format(detection, data, skip_wrong=skip_wrong and mostly_right)
         warning = _compare(expected, file_format, path, data)
         blocks = list(file_format.read(lines, str(path)))
     except OSError as error:
@@ -115,15 +130,13 @@ def _read_file(
     if not sentences:
         raise DataError("expected labeled sentences, found no token in the file", place=str(path))
     prefix = f"{split}: {path.name}:"
-    notes = [
-        detection.describe(data),
-        *_skipped_lines(file_format, blocks),
-        *_repaired_tokens(file_format, blocks),
-    ]
+    skipped = (*_skipped_lines(file_format, blocks), *_repaired_tokens(file_format, blocks))
+    notes = [f"{prefix} {note}" for note in (detection.describe(data), *skipped)]
+    if expected is None and split == "train":
+        notes[1:1] = [*sample_lines(detection), *(f"  {line}" for line in detection.evidence)]
     doubts = [f"{path.name}: {doubt}" for doubt in detection.doubts]
     warnings = (*doubts, *([warning] if warning else []), *_flaws(blocks))
-    notes = [f"{prefix} {note}" for note in notes]
-    return Split(sentences, file_format, tuple(notes), warnings, detection.encoding)
+    return Split(sentences, file_format, tuple(notes), warnings, detection.encoding, (detection,))
 
 
 def labeled_blocks(path: Path, data: TaggerData, trained: Layout | None = None) -> Iterator[Block]:
