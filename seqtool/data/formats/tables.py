@@ -236,9 +236,9 @@ def _choose(
     """Return the columns of tokens and labels; the settings fix what they name."""
     width, trained = scan.width, request.trained
     token = names.index(TOKEN_COLUMN) if TOKEN_COLUMN in names[:width] else None
-    named = [index for index, name in enumerate(names[:width]) if name.lower() in TOKEN_NAMES]
-    if token is None and len(named) == 1:
-        token = named[0]
+    words = [index for index, name in enumerate(names[:width]) if name.lower() in TOKEN_NAMES]
+    if token is None and len(words) == 1:
+        token = words[0]
     if data.token != "auto":
         token = _named_column("token", data.token, names, width, place)
     full_width = len(data.columns) or (
@@ -252,7 +252,9 @@ def _choose(
     )
     if trained is not None and is_trained:
         token = trained.token if token is None and trained.token < width else token
-        label = full_width - 1 if label is None else label
+        if label is None:
+            named = trained.label != "auto"
+            label = _column_index(trained.label, trained.columns, full_width) if named else full_width - 1
     if label is not None and request.optional_label and (width == 1 or width <= label < full_width):
         return Choice(token if token is not None and token < width else 0, None, (), (), is_strong=True)
     if width == 1:
