@@ -73,7 +73,8 @@ def test_doubtful_settings_give_a_warning(tmp_path: Path, given: tuple[str, ...]
 
 def test_check_without_warnings_states_that_nothing_looks_wrong(tmp_path: Path) -> None:
     clean = "".join(f"w{n}\tX\nv{n}\tY\n\n" for n in range(30))
-    found = seqtool_in_process("check", config(tmp_path, train=clean, dev="w1\tX\nv2\tY\n\n"), cwd=tmp_path)
+    dev = "".join(f"w{n}\tX\nv{n + 1}\tY\n\n" for n in range(12))
+    found = seqtool_in_process("check", config(tmp_path, train=clean, dev=dev), cwd=tmp_path)
     assert found.lines[-1] == "nothing looks wrong" and "well-formed" not in found.stdout
 
 

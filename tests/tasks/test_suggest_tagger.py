@@ -120,7 +120,7 @@ def test_rare_spans_get_class_weights(tmp_path: Path, names: int, weights: str |
 def test_settings_of_the_user_replace_detection(tmp_path: Path) -> None:
     path = tmp_path / "f.conll"
     path.write_bytes("caf\xe9\tX\tP\n\tY\tQ\n\n".encode("latin-1") * 3)
-    with pytest.raises(DataError, match="expected UTF-8 text"):
+    with pytest.raises(DataError, match="expected utf-8 text"):
         suggest_tagger(DataFiles(path))
     with pytest.raises(DataError, match="expected a token, found an empty one"):
         suggest_tagger(DataFiles(path), ["data.encoding=latin-1"])
