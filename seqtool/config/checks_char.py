@@ -221,6 +221,10 @@ def tagger_keys(settings: CharSettings) -> Contradictions:
         yield Contradiction(
             ("training", "class_weights"), "is for taggers; symbols have no weights", "delete it"
         )
+    if settings.training.label_weights != "auto":
+        yield Contradiction(
+            ("training", "label_weights"), "is for taggers; a text model has no labels", "delete it"
+        )
 
 
 CHAR: tuple[Callable[[CharSettings], Contradictions], ...] = (

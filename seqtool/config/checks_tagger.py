@@ -10,6 +10,8 @@ from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
 from seqtool.settings import Feature, TaggerSettings
 
+LEMMA = "lemma"  # name of the column whose labels are changes of a form
+
 
 def split_and_dev(settings: TaggerSettings) -> Contradictions:
     """Refuse held-out sentences in addition to development files."""
@@ -84,6 +86,71 @@ def label_outside_columns(settings: TaggerSettings) -> Contradictions:
             f"expected one of data.columns ({', '.join(data.columns)}), found {quoted(data.label)}",
             "use a name from data.columns",
         )
+
+
+def several_labels(settings: TaggerSettings) -> Contradictions:
+    """Check the names of several labels, and refuse keys that are for a single label."""
+    data, names = settings.data, settings.data.labels
+    if data.label == LEMMA:
+        hint = "write data.labels: [upos, lemma]"
+        yield Contradiction(("data", "label"), "lemmas are learned together with another label", hint)
+    if not names:
+        return
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if data.label != "auto":
+        yield Contradiction(
+            ("data", "label"), "is for a single label; data.labels names several", "delete one of the two"
+        )
+    if repeated:
+        yield Contradiction(
+            ("data", "labels"), f"contain {quoted(repeated[0])} more than once", "name each column once"
+        )
+    if names[0] == LEMMA:
+        yield Contradiction(
+            ("data", "labels"),
+            "the first label is lemma; it must be another one",
+            "write the most important label first",
+        )
+    outside = [name for name in names if data.columns and name not in data.columns and not name.isdecimal()]
+    if outside or "form" in names or "auto" in names:
+        name = (outside or [name for name in names if name in ("form", "auto")])[0]
+        yield Contradiction(
+            ("data", "labels"),
+            f"{quoted(name)} is not a column of labels",
+            "name columns of the file, such as upos and lemma",
+        )
+    if settings.model.decoder == "crf":
+        yield Contradiction(
+            ("model", "decoder"), "crf is for a single label", "delete it, or train one label"
+        )
+    if settings.training.class_weights != "none":
+        yield Contradiction(
+            ("training", "class_weights"),
+            "are for a single label",
+            "training.label_weights sets the weight of each label",
+        )
+
+
+def bad_label_weights(settings: TaggerSettings) -> Contradictions:
+    """Require weights of labels that are trained, and a weight above 0 for the first."""
+    weights, names = settings.training.label_weights, settings.data.labels
+    if isinstance(weights, str):
+        return
+    for name, weight in weights.items():
+        if name not in names:
+            known = f"one of {', '.join(names)}" if names else "no weights without data.labels"
+            yield Contradiction(
+                ("training", "label_weights", name),
+                f"expected {known}, found {quoted(name)}",
+                "name a label of data.labels",
+            )
+        elif weight < 0 or (weight == 0 and name == names[0]):
+            least = "above 0 for the first label" if name == names[0] else "of at least 0"
+            yield Contradiction(
+                ("training", "label_weights", name),
+                f"expected a number {least}, found {weight:g}",
+                "1 is the weight of a label that is trained alone",
+            )
 
 
 def surface_without_conllu(settings: TaggerSettings) -> Contradictions:
@@ -206,6 +273,8 @@ TAGGER: tuple[Callable[[TaggerSettings], Contradictions], ...] = (
     bad_separator,
     bad_columns,
     label_outside_columns,
+    several_labels,
+    bad_label_weights,
     surface_without_conllu,
     bad_features,
     crf_loss,

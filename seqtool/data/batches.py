@@ -207,7 +207,8 @@ class SentenceBatch:
 
     Attributes:
         words: indices into the table of distinct words (time, batch), padded with 0.
-        labels: label numbers (time, batch); -1 is padding, or a label that does not occur in training.
+        labels: label numbers (time, batch), or (time, batch, columns) of several labels; -1 is padding, or a
+            label that does not occur in training.
         lengths: number of words of each sentence (batch,), descending.
         order: indices of the sentences in the data (batch,).
         columns: positions of these sentences in the batch of all ranks.
@@ -249,7 +250,7 @@ class SentenceBatches:
 
         Args:
             words: indices into the table of distinct words, per sentence (length,).
-            labels: label numbers, per sentence (length,).
+            labels: label numbers, per sentence (length,), or (length, columns) of several labels.
             batch_size: sentences of all ranks in one step; not used with `batch_words`.
             batch_words: largest number of words of all ranks in one step, or None. A longer sentence is a
                 batch by itself.
@@ -261,7 +262,8 @@ class SentenceBatches:
         self._lengths = _lengths(words)
         self._starts = np.concatenate([[0], np.cumsum(self._lengths)])[:-1]
         self._words = np.concatenate([*words, np.zeros(0, np.int64)]).astype(np.int64)
-        self._labels = np.concatenate([*labels, np.zeros(0, np.int64)]).astype(np.int64)
+        empty = np.zeros((0, *labels[0].shape[1:]) if len(labels) else 0, np.int64)
+        self._labels = np.concatenate([*labels, empty]).astype(np.int64)
         self._order = _EpochOrder(self._lengths, batch_size, batch_words, seed, shuffle)
 
     def steps(self, epoch: int) -> int:
@@ -279,7 +281,9 @@ class SentenceBatches:
         inside = time < lengths
         positions = np.where(inside, self._starts[order] + time, 0)
         words = np.where(inside, self._words[positions], 0)
-        labels = np.where(inside, self._labels[positions], -1)
+        labels = np.where(
+            inside if self._labels.ndim == 1 else inside[..., None], self._labels[positions], -1
+        )
         longest, items = int(self._lengths[whole[0]]), int(self._lengths[whole].sum())
         return SentenceBatch(words, labels, lengths, order, columns, longest, items)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from seqtool.data.tagging.sentences import Sentence
+from seqtool.evaluation.label_columns import ColumnScores
 from seqtool.inference.tagger import TaggerModel
 from seqtool.metrics import SpanCounts, TaggingCounts
 from seqtool.types import Array, Json
@@ -42,6 +43,7 @@ class TaggerEvaluation:
             were requested.
         worst: the sentences with the most wrong labels.
         unknown_labels: frequencies of gold labels that the model does not have.
+        columns: scores of all labels of a tagger that predicts several; the other scores are of the first.
     """
 
     counts: TaggingCounts
@@ -50,6 +52,7 @@ class TaggerEvaluation:
     span_hits: Array
     worst: tuple[WorstSentence, ...]
     unknown_labels: dict[str, int]
+    columns: ColumnScores | None = None
 
     @property
     def marks_spans(self) -> bool:
@@ -57,9 +60,10 @@ class TaggerEvaluation:
         return self.counts.scheme != "none"
 
     def main_scores(self) -> dict[str, float]:
-        """Return the token accuracy, and the span F1 if the labels mark spans."""
+        """Return the token accuracy, span F1 if the labels mark spans, and accuracies of further labels."""
         scores = {"accuracy": self.counts.tokens.accuracy or 0.0}
-        return scores | ({"f1": self.counts.spans.overall.f1} if self.marks_spans else {})
+        scores |= {"f1": self.counts.spans.overall.f1} if self.marks_spans else {}
+        return scores | (self.columns.accuracies() if self.columns else {})
 
     def test_scores(self) -> dict[str, float]:
         """Return the main scores under the names that a manifest gives them for test data."""
@@ -80,6 +84,8 @@ class TaggerEvaluation:
         if self.marks_spans:
             value["f1_interval_95"] = list(self.f1_interval())
         value["unknown_labels"] = self.unknown_labels
+        if self.columns is not None:
+            value["columns"] = {name: tally.to_json() for name, tally in self.columns.tallies.items()}
         value["worst"] = [
             {
                 "place": one.place,
@@ -107,8 +113,12 @@ def evaluate_tagger(
     worst: list[WorstSentence] = []
     unknown_labels: Counter[str] = Counter()
     model_labels = set(model.output_labels())
-    for sentence, predicted in tag_sentences(model, sentences):
-        counts.add(sentence.labels, predicted, [model.known(token) for token in sentence.tokens])
+    columns = ColumnScores(model.columns) if model.columns else None
+    for sentence, (predicted, *further) in tag_sentences(model, sentences):
+        known = [model.known(token) for token in sentence.tokens]
+        counts.add(sentence.labels, predicted, known)
+        if columns is not None:
+            columns.add(sentence, [predicted, *further], known)
         hits = sum(gold == label for gold, label in zip(sentence.labels, predicted, strict=True))
         correct.append(hits)
         if model.scheme != "none":
@@ -129,6 +139,7 @@ def evaluate_tagger(
         np.array(spans, np.int64).reshape(-1, 3),
         tuple(_most_wrong(worst)),
         dict(unknown_labels),
+        columns,
     )
 
 
@@ -136,11 +147,13 @@ def _most_wrong(sentences: list[WorstSentence]) -> list[WorstSentence]:
     return sorted(sentences, key=lambda one: (-one.wrong, len(one.tokens)))[:WORST]
 
 
-def tag_sentences(model: TaggerModel, sentences: Sequence[Sentence]) -> Iterator[tuple[Sentence, list[str]]]:
-    """Yield each sentence with the labels of the model."""
+def tag_sentences(
+    model: TaggerModel, sentences: Sequence[Sentence]
+) -> Iterator[tuple[Sentence, list[list[str]]]]:
+    """Yield each sentence with the labels of the model, for each column one per token."""
     for start in range(0, len(sentences), BATCH):
         batch = sentences[start : start + BATCH]
-        yield from zip(batch, model.tag([sentence.tokens for sentence in batch]), strict=True)
+        yield from zip(batch, model.tag_columns([sentence.tokens for sentence in batch]), strict=True)
 
 
 @dataclass(frozen=True)

@@ -147,6 +147,9 @@ def tagger_network(stored: StoredModel, model: TaggerModel) -> OnnxNetwork:
     from seqtool.export.onnx import verify_tagger
     from seqtool.export.onnx_models import tagger_graph
 
+    if model.columns:
+        hint = "train a tagger with `data.label`, or use the model with seqtool"
+        raise SeqtoolError("a tagger of several labels cannot be exported to ONNX", hint=hint)
     metadata = {
         "task": "tagger",
         "labels": list(model.labels),

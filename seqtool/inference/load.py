@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.errors import ModelError
+from seqtool.inference.checked_values import COPY_HINT
+from seqtool.inference.heads_config import HeadsConfig
 from seqtool.inference.model_config import (
-    COPY_HINT,
     WordVocabulary,
     read_character_config,
     read_symbol_vocabulary,
@@ -64,11 +65,16 @@ def load_tagger(stored: StoredModel) -> tagger.TaggerModel:
     """
     from seqtool.inference.tagger import TaggerModel
 
+    stored = stored.parts.get("tagger", stored)
     config = read_tagger_config(stored.config)
-    vocabulary = read_word_vocabulary(stored.vocab, config.network)
+    vocabulary = read_word_vocabulary(stored.vocab, config.network, config.heads)
     check_layers(stored.weights, config.network)
-    check_weights(stored.weights, tagger_shapes(config.network, vocabulary))
-    return TaggerModel(config, vocabulary, stored.weights)
+    check_weights(stored.weights, tagger_shapes(config.network, vocabulary, config.heads))
+    if config.heads is None:
+        return TaggerModel(config, vocabulary, stored.weights)
+    from seqtool.inference.multilabel_tagger import MultiLabelTagger  # taggers of one label do without
+
+    return MultiLabelTagger(config, vocabulary, stored.weights)
 
 
 def load_tokenizer(stored: StoredModel) -> tokenizer.TokenizerModel:
@@ -142,8 +148,8 @@ def character_shapes(model: CharModel, symbols: int) -> Shapes:
     return shapes
 
 
-def tagger_shapes(model: TaggerModel, vocabulary: WordVocabulary) -> Shapes:
-    """Return the shapes of a tagger's weights by name."""
+def tagger_shapes(model: TaggerModel, vocabulary: WordVocabulary, heads: HeadsConfig | None = None) -> Shapes:
+    """Return the shapes of a tagger's weights by name; `heads` are the labels if there are several."""
     shapes: Shapes = {}
     width = 0
     for index, feature in enumerate(feature_list(model)):
@@ -161,6 +167,19 @@ def tagger_shapes(model: TaggerModel, vocabulary: WordVocabulary) -> Shapes:
     shapes |= {"output.weight": (labels, len(directions) * model.hidden_size), "output.bias": (labels,)}
     if model.decoder == "crf":
         shapes |= {"crf.transitions": (labels, labels), "crf.start": (labels,), "crf.end": (labels,)}
+    if heads is not None:
+        shapes |= _heads_shapes(heads, vocabulary, len(directions) * model.hidden_size, width)
+    return shapes
+
+
+def _heads_shapes(heads: HeadsConfig, vocabulary: WordVocabulary, width: int, word_width: int) -> Shapes:
+    """Return the shapes of the output layers of further labels, and of the biases of combinations."""
+    shapes: Shapes = {}
+    for column, labels in enumerate(vocabulary.further, 1):
+        inputs = width + word_width * (heads.columns[column].kind == "lemma")
+        shapes |= {f"heads.{column}.weight": (len(labels), inputs), f"heads.{column}.bias": (len(labels),)}
+    if heads.combined:
+        shapes["heads.combinations"] = (len(vocabulary.combinations),)
     return shapes
 
 

@@ -27,12 +27,13 @@ from seqtool.spans import convert
 from seqtool.types import Array, Arrays
 
 Sentence = Sequence[str]
+Constraints = tuple[Array, Array, Array]  # scores of the first label, of label pairs, and of the last label
 
 BATCH_SENTENCES = 256
 BATCH_WORDS = 16384  # padding included; a longer sentence is a batch by itself
 
 
-class _Batch(NamedTuple):
+class PackedScores(NamedTuple):
     """Scores of some sentences, packed.
 
     Attributes:
@@ -40,12 +41,14 @@ class _Batch(NamedTuple):
         packing: packing of the sentences.
         positions: index of each place (total,) in the concatenated sentences.
         scores: network's scores (total, labels) by place.
+        columns: numbers of all labels (total, columns) by place, if the tagger predicts several.
     """
 
     numbers: Array
     packing: Packing
     positions: Array
     scores: Array
+    columns: Array | None = None
 
     @property
     def starts(self) -> list[int]:
@@ -72,7 +75,10 @@ class TaggerModel:
         encoder: encoder of word features; it contains the words of the training data.
         start, end: scores of the first and the last label (labels,); zeros for the softmax decoder.
         transitions: scores of label pairs (previous label, label); zeros for the softmax decoder.
+        columns: names of the labels of a tagger that predicts several; empty for a single label.
     """
+
+    columns: tuple[str, ...] = ()
 
     def __init__(self, config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> None:
         self.settings = config.network
@@ -135,16 +141,16 @@ class TaggerModel:
                 labels[number] = self.to_file_scheme(names[starts[index] : starts[index + 1]])
         return labels
 
-    def _best(self, batch: _Batch) -> Array:
+    def tag_columns(self, sentences: Sequence[Sentence]) -> list[list[list[str]]]:
+        """Return the labels of each column of each sentence; this tagger has one column."""
+        return [[labels] for labels in self.tag(sentences)]
+
+    def _best(self, batch: PackedScores) -> Array:
         """Return the number of the best label at each place: (total,)."""
-        if self.settings.decoder == "softmax":
-            return argmax(batch.scores)
-        packing = batch.packing
-        padded = np.zeros((len(packing.offsets) - 1, packing.batch, len(self.labels)))
-        padded[packing.steps, packing.columns] = batch.scores
-        paths = viterbi(padded, packing.lengths, self.start, self.transitions, self.end)
-        best: Array = paths[packing.steps, packing.columns]
-        return best
+        constraints = (self.start, self.transitions, self.end)
+        return best_labels(
+            batch.scores, batch.packing, None if self.settings.decoder == "softmax" else constraints
+        )
 
     def to_file_scheme(self, labels: list[str]) -> list[str]:
         """Convert labels of the network to the scheme of the training files."""
@@ -224,7 +230,7 @@ class TaggerModel:
 
     def _batches(
         self, sentences: Sequence[Sentence], recorder: StateRecorder | None = None
-    ) -> Iterator[_Batch]:
+    ) -> Iterator[PackedScores]:
         """Yield the scores of all sentences that have tokens, in batches of similar length."""
         lengths = np.array([len(sentence) for sentence in sentences], np.int64)
         order = np.argsort(-lengths, kind="stable")[: int((lengths > 0).sum())]
@@ -237,7 +243,7 @@ class TaggerModel:
             positions = packing.positions(np.cumsum(packing.lengths) - packing.lengths)
             scores = self._run(tokens, positions, packing, recorder)
             scores += self._bias
-            yield _Batch(numbers, packing, positions, scores)
+            yield PackedScores(numbers, packing, positions, scores)
 
     def _fit_to_cache(self, sentences: Sequence[Sentence], numbers: Array) -> tuple[Array, list[str]]:
         """Halve a batch until the cache can hold its words; return the remaining numbers and tokens."""
@@ -259,3 +265,17 @@ class TaggerModel:
                 return self._recurrent.run(gates, packing, None, recorder, self._output)[0]
         word_gates = WordGates(self._cache, tokens, positions, backward)
         return self._recurrent.run(word_gates, packing, None, recorder, self._output)[0]
+
+
+def best_labels(scores: Array, packing: Packing, constraints: Constraints | None) -> Array:
+    """Return the best label at each place (total,), of the best label sequences if there are constraints.
+
+    Args:
+        scores: scores by place (total, labels).
+    """
+    if constraints is None:
+        return argmax(scores)
+    padded = np.zeros((len(packing.offsets) - 1, packing.batch, scores.shape[1]))
+    padded[packing.steps, packing.columns] = scores
+    best: Array = viterbi(padded, packing.lengths, *constraints)[packing.steps, packing.columns]
+    return best

@@ -33,29 +33,45 @@ class WordGateCache:
     dropped later. Rows never move and are used again, so memory does not grow with the number of words.
     Threads may share a cache; a lock serializes them.
 
+    A tagger can have output layers that also read the word. Their scores of a word are kept beside its gates.
+
     Attributes:
         capacity: number of words that the cache can hold.
     """
 
     def __init__(
-        self, encoder: WordEncoder, embedder: WordEmbedder, cell: Cell, size: int = CACHE_BYTES
+        self,
+        encoder: WordEncoder,
+        embedder: WordEmbedder,
+        cell: Cell,
+        size: int = CACHE_BYTES,
+        word_weights: Array | None = None,
     ) -> None:
-        """Create an empty cache of a size in bytes."""
+        """Create an empty cache of a size in bytes.
+
+        Args:
+            word_weights: weights (width, labels) of output layers that read the input vector of a word.
+        """
+        labels = 0 if word_weights is None else word_weights.shape[1]
         self.encoder = encoder
         self.embedder = embedder
         self.cell = cell
         self.size = size
-        self.capacity = min(max(LEAST_WORDS, size // (4 * cell.directions * cell.gates)), MOST_WORDS)
+        self.capacity = min(
+            max(LEAST_WORDS, size // (4 * (cell.directions * cell.gates + labels))), MOST_WORDS
+        )
         self._lock = Lock()
         self._rows: dict[str, int] = {}
         self._free = list(range(self.capacity - 1, -1, -1))  # the last one is used next
         self._uses = np.zeros(self.capacity, np.int64)
         # The operating system provides memory only for rows that are written.
         self._table = np.empty((self.capacity, cell.directions, cell.gates), np.float32)
+        self._word_weights = word_weights
+        self._word_scores = np.empty((self.capacity, labels), np.float32)
 
-    def __reduce__(self) -> tuple[type[WordGateCache], tuple[WordEncoder, WordEmbedder, Cell, int]]:
+    def __reduce__(self) -> tuple[type[WordGateCache], tuple[object, ...]]:
         """Pickle the cache without its contents."""
-        return type(self), (self.encoder, self.embedder, self.cell, self.size)
+        return type(self), (self.encoder, self.embedder, self.cell, self.size, self._word_weights)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -76,6 +92,15 @@ class WordGateCache:
             rows = self._find_rows(words)
             yield None if rows is None else (self._table, rows)
 
+    def word_scores(self, words: Sequence[str]) -> Array:
+        """Return the scores of words in the output layers that read them (words, labels)."""
+        assert self._word_weights is not None
+        with self._lock:
+            rows = self._find_rows(words)
+            if rows is not None:
+                return self._word_scores[rows]
+        return self.input_vectors(words) @ self._word_weights
+
     def _find_rows(self, words: Sequence[str]) -> Array | None:
         try:
             rows = np.fromiter(map(self._rows.__getitem__, words), np.int64, len(words))
@@ -93,11 +118,12 @@ class WordGateCache:
             self._drop(words, max(len(missing) - len(self._free), self.capacity // 4))
         for start in range(0, len(missing), _WORDS_AT_ONCE):
             portion = missing[start : start + _WORDS_AT_ONCE]
-            gates = self.cell.gate_table(
-                self.input_vectors(portion)
-            )  # an error here leaves the cache unchanged
+            vectors = self.input_vectors(portion)
+            gates = self.cell.gate_table(vectors)  # an error here leaves the cache unchanged
             rows = [self._free.pop() for _ in portion]
             self._table[rows] = gates
+            if self._word_weights is not None:
+                self._word_scores[rows] = vectors @ self._word_weights
             self._uses[rows] = 0
             self._rows.update(zip(portion, rows, strict=True))
         return True

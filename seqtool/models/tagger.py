@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from seqtool.models.crf import AllowedLabels, Crf
+from seqtool.models.label_heads import HeadSizes, LabelHeads
 from seqtool.models.recurrent import (
     Direction,
     Masks,
@@ -186,6 +187,7 @@ class TaggerNetwork(nn.Module):
     Attributes:
         projection: the dense layer between features and recurrent layers, or None.
         norm: layer norm after the dense layer, or None.
+        heads: output layers of further labels, or None.
     """
 
     def __init__(
@@ -196,6 +198,7 @@ class TaggerNetwork(nn.Module):
         labels: int,
         allowed: AllowedLabels,
         vectors: Mapping[int, Tensor] | None = None,
+        heads: HeadSizes | None = None,
     ) -> None:
         """Draw the weights from torch's global generator, from the features upwards.
 
@@ -206,6 +209,7 @@ class TaggerNetwork(nn.Module):
             labels: number of labels.
             allowed: label sequences that are well-formed, see `Crf`.
             vectors: pretrained rows (rows, dim) by index of the feature.
+            heads: sizes of the output layers of several labels; None for a single label.
         """
         super().__init__()
         self.model = model
@@ -218,6 +222,7 @@ class TaggerNetwork(nn.Module):
         self.encoder = RecurrentStack(model, width, bidirectional=model.bidirectional)
         self.output = nn.Linear(self.encoder.width, labels)
         self.crf = Crf(allowed) if model.decoder == "crf" else None
+        self.heads = None if heads is None else LabelHeads(heads, self.encoder.width, width)
 
     def forward(
         self,
@@ -227,7 +232,7 @@ class TaggerNetwork(nn.Module):
         masks: Masks | None = None,
         visible: Tensor | None = None,
     ) -> Tensor:
-        """Return label scores (time, batch, labels) of padded sentences.
+        """Return label scores (time, batch, labels) of padded sentences; of several labels, the first one.
 
         The input mask applies to the features, before the dense layer, so that the network learns to do
         without a feature.
@@ -239,6 +244,26 @@ class TaggerNetwork(nn.Module):
             masks: dropout of this step; its input mask is (batch, features' width).
             visible: 0 for a hidden word, else 1: (time, batch, 1); None hides no word.
         """
+        y, _ = self._encode(words, lengths, state, masks, visible)
+        return self.output(y)  # type: ignore[no-any-return]
+
+    def column_scores(
+        self,
+        words: WordInput,
+        lengths: Tensor,
+        state: State,
+        masks: Masks | None = None,
+        visible: Tensor | None = None,
+    ) -> list[Tensor]:
+        """Return the scores of each of several labels; the arguments are those of `forward`."""
+        assert self.heads is not None
+        y, x = self._encode(words, lengths, state, masks, visible)
+        return self.heads(self.output(y), y, x)  # type: ignore[no-any-return]
+
+    def _encode(
+        self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None, visible: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Return output and input of the recurrent layers, both (time, batch, width)."""
         x = self.features(words)
         if visible is not None:
             x = x * visible
@@ -246,8 +271,9 @@ class TaggerNetwork(nn.Module):
             x = x * masks.input
             masks = replace(masks, input=None)
         back_index = reversal(lengths, x.shape[0]) if self.model.bidirectional else None
-        y, _ = self.encoder(self._project(x), state, masks, back_index)
-        return self.output(y)  # type: ignore[no-any-return]
+        x = self._project(x)
+        y, _ = self.encoder(x, state, masks, back_index)
+        return y, x
 
     def _project(self, x: Tensor) -> Tensor:
         """Apply dense layer, layer norm and tanh-form GELU: (…, features' width) to (…, projection)."""
@@ -264,6 +290,7 @@ def build_tagger_network(
     labels: int,
     allowed: AllowedLabels,
     vectors: Mapping[int, Array] | None = None,
+    heads: HeadSizes | None = None,
 ) -> TaggerNetwork:
     """Return a tagger with new weights, drawn as `seed` and `seed_skip` determine.
 
@@ -273,4 +300,4 @@ def build_tagger_network(
     tables = {
         index: torch.from_numpy(np.asarray(table, np.float32)) for index, table in (vectors or {}).items()
     }
-    return TaggerNetwork(settings.model, rows, characters, labels, allowed, tables)
+    return TaggerNetwork(settings.model, rows, characters, labels, allowed, tables, heads)

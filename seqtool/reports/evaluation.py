@@ -11,6 +11,7 @@ from seqtool.reports.formatting import cell_width, pad
 from seqtool.safe_text import cell, shorten, visible
 
 if TYPE_CHECKING:
+    from seqtool.evaluation.label_columns import ColumnScores
     from seqtool.evaluation.novelty import Novelty
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
     from seqtool.evaluation.text_scores import Temperature, TextEvaluation
@@ -65,6 +66,17 @@ def tagger_summary(evaluation: TaggerEvaluation, *, strict: bool = False) -> Ite
         protocol = "strict" if strict else "conlleval's reading"
         scores = f"precision {overall.precision:.2%}, recall {overall.recall:.2%}"
         yield f"  span F1    {100 * overall.f1:.2f}  ({protocol}; {scores}; {interval})"
+    if evaluation.columns is not None:
+        yield from _column_table(evaluation.columns)
+
+
+def _column_table(columns: ColumnScores) -> Iterator[str]:
+    """Yield the accuracies of each of several labels."""
+    width = max(len("label"), *(len(visible(name)) for name in columns.tallies))
+    yield f"  {'label':<{width}}  accuracy  known    unknown"
+    for name, tally in columns.tallies.items():
+        accuracies = [_percent(part.accuracy) for part in (tally.words, tally.known, tally.unknown)]
+        yield f"  {visible(name):<{width}}  {accuracies[0]:<8}  {accuracies[1]:<7}  {accuracies[2]}"
 
 
 def comparison_line(comparison: Comparison, name: str) -> str:

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.input_files import ProgressCallback
-from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
+from seqtool.data.tagging.corpus import TaggedCorpus, load_tagged_corpus
 from seqtool.data.tagging.sentences import Sentence
-from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.inference.load import load_tagger
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import Settings, TaggerSettings, feature_list
@@ -31,6 +30,15 @@ from seqtool.tasks.interface import (
     Shapes,
     SuggestedConfig,
     count_parameters,
+)
+from seqtool.tasks.label_heads import (
+    head_sizes,
+    heads_axes,
+    heads_config,
+    heads_output,
+    heads_vocabulary,
+    known_words,
+    with_trained_labels,
 )
 from seqtool.training.engine.events import Prediction, RowEvent
 from seqtool.types import Arrays, Json
@@ -88,10 +96,11 @@ class TaggerDefinition:
         assert isinstance(settings, TaggerSettings)
         known = None
         if initial_model is not None:
-            known = KnownWords(tuple(initial_model.vocab["labels"]), form_counts(initial_model.vocab))
+            known = known_words(initial_model)
         corpus = load_tagged_corpus(
             settings.data, settings.model, settings.seed, progress, known, skip_wrong=skip_wrong
         )
+        settings = with_trained_labels(settings, corpus)
         model = _resolved(settings.model, corpus.inner_scheme)
         config = {
             "task": "tagger",
@@ -103,8 +112,9 @@ class TaggerDefinition:
             "tokenizer": corpus.tokenizer,
             "tokenizer_f1": corpus.tokenizer_f1,
             "layout": corpus.layout.to_json(),
+            **heads_config(corpus),
         }
-        vocab = {"labels": list(corpus.labels), **corpus.encoder.to_json()}
+        vocab = {"labels": list(corpus.labels), **corpus.encoder.to_json(), **heads_vocabulary(corpus)}
         return Prepared(replace(settings, model=model), config, vocab, corpus, initial_model)
 
     def prepare_without_data(self, read: ReadConfig) -> None:
@@ -119,17 +129,21 @@ class TaggerDefinition:
         rows = [encoder.rows(index) for index in range(len(feature_list(settings.model)))]
         allowed = allowed_transitions(corpus.labels, corpus.inner_scheme)
         characters = len(encoder.characters or ()) + SPECIAL_CHARACTERS
-        return build_tagger_network(settings, rows, characters, len(corpus.labels), allowed, encoder.vectors)
+        labels, heads = len(corpus.labels), head_sizes(corpus.columns)
+        return build_tagger_network(settings, rows, characters, labels, allowed, encoder.vectors, heads)
 
     def training_task(
         self, prepared: Prepared, network: nn.Module, device: torch.device, ranks: Ranks
     ) -> TrainingTask:
         """Create batches of sentences."""
         from seqtool.models.tagger import TaggerNetwork
+        from seqtool.tasks.multilabel_training import MultiLabelTask
         from seqtool.tasks.tagger_training import TaggingTask
 
         assert isinstance(network, TaggerNetwork)
-        return TaggingTask(network, _corpus(prepared), _settings(prepared), device, ranks)
+        corpus = _corpus(prepared)
+        task = TaggingTask if corpus.columns is None else MultiLabelTask
+        return task(network, corpus, _settings(prepared), device, ranks)
 
     def check_data(self, prepared: Prepared, notes: Sequence[str] = ()) -> DataCheck:
         """Count labels, unknown words, repeated sentences and malformed spans."""
@@ -152,7 +166,7 @@ class TaggerDefinition:
         axes: dict[str, Mapping[int, Sequence[Any]]] = {
             name: {0: labels} for name in ("output.weight", "output.bias", "crf.start", "crf.end")
         }
-        axes["crf.transitions"] = {0: labels, 1: labels}
+        axes |= {"crf.transitions": {0: labels, 1: labels}, **heads_axes(model)}
         for index, feature in enumerate(model.config["model"]["features"]):
             if feature["name"].startswith("char_"):
                 characters = [None, 1, 2, *model.vocab["characters"]]  # unknown, beginning, end
@@ -174,14 +188,21 @@ class TaggerDefinition:
         return TaggerPreview(prepared)
 
     def columns(self, row: RowEvent, settings: Settings, remaining: float | None) -> tuple[Column, ...]:  # noqa: ARG002
-        """Return losses, accuracy, span F1 for labels that mark spans, then speed and time."""
+        """Return losses, accuracy, span F1 or the accuracy of further labels, then speed and time."""
         f1 = (Column("F1", 100 * row.scores["val_f1"], ".2f"),) if "val_f1" in row.scores else ()
+        prefix = "val_accuracy_"  # of each further label, and of all together
+        further = [
+            Column(name.removeprefix(prefix), value, ".2%")
+            for name, value in row.scores.items()
+            if name.startswith(prefix)
+        ]
         return (
             Column("epoch", row.epoch, "d"),
             Column("train", row.train_loss, ".3f"),
             Column("dev loss", row.scores["val_loss"], ".3f"),
             Column("accuracy", row.scores["val_accuracy"], ".2%"),
             *f1,
+            *further,
             Column("lr", row.lr, ".1e"),
             Column("words/s", row.rate, ",.0f"),
             Column("time", row.seconds, "duration"),
@@ -222,6 +243,7 @@ class TaggerDefinition:
         width, entering = shapes["output.weight"]
         sizes = f"linear {entering} -> {width} labels: {labels}"
         parts = [NetworkPart("output", sizes, count_parameters(shapes, "output."))]
+        parts += heads_output(model)
         decoder = model.config["model"]["decoder"]
         if decoder in DECODERS:
             parts.append(NetworkPart("decoder", DECODERS[decoder], count_parameters(shapes, "crf.")))

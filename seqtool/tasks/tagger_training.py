@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from seqtool.data.batches import SentenceBatch, SentenceBatches
 from seqtool.decoding import argmax, constraint_scores, viterbi
 from seqtool.errors import ConfigError
 from seqtool.metrics import LossCount, SpanCounts, Tally, token_accuracy
-from seqtool.models.recurrent import flatten_parameters
-from seqtool.models.tagger import TaggerNetwork
+from seqtool.models.recurrent import Masks, State, flatten_parameters
+from seqtool.models.tagger import TaggerNetwork, WordInput
 from seqtool.models.weights import copy_to_device
 from seqtool.settings import TaggerSettings
 from seqtool.spans import convert
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from seqtool.data.tagging.sentences import Sentence
 
 EVALUATION_WORDS = 4000  # words of an evaluation batch
+
+# The arguments of a `TaggerNetwork`.
+NetworkInput: TypeAlias = tuple[WordInput, Tensor, State, Masks | None, Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,17 @@ class TaggingTask:
             train.words, train.labels, *sizes, settings.seed, training.shuffle, ranks.shard
         )
         self._replacement = WordReplacement(settings.model, settings.seed)
-        labels = np.concatenate([*train.labels, np.zeros(0, np.int64)])
-        counts = np.bincount(labels, minlength=len(corpus.labels))
-        weights = class_weights(training.class_weights, corpus.labels, counts, corpus.inner_scheme != "none")
-        self._weights = None if weights is None else torch.tensor(weights, dtype=torch.float32, device=device)
+        self._weights = self._label_weights(train.labels)
         self._dev: EncodedSentences | None = None
+
+    def _label_weights(self, labels: Sequence[Array]) -> Tensor | None:
+        """Return the weight of each label in the loss (labels,); None if all labels count the same."""
+        setting, corpus = self.settings.training.class_weights, self.corpus
+        if setting == "none":
+            return None
+        counts = np.bincount(np.concatenate([*labels, np.zeros(0, np.int64)]), minlength=len(corpus.labels))
+        weights = class_weights(setting, corpus.labels, counts, corpus.inner_scheme != "none")
+        return torch.tensor(weights, dtype=torch.float32, device=self.device)
 
     def _encode(self, sentences: Sequence[Sentence]) -> EncodedSentences:
         table, words = WordTable.of(sentences, self.corpus.encoder, self.settings.model.word_replacement)
@@ -132,6 +141,13 @@ class TaggingTask:
             index: not used: a tagger carries no state within an epoch.
             draw: number of earlier batches in the whole run; it keys the random draws.
         """
+        network_input = self._network_input(batch, draw)
+        scores = self.network(*network_input)
+        loss = self._summed_loss(scores, self._tensor(batch.labels), network_input[1], batch)
+        return loss * 0 if batch.columns.idle else loss
+
+    def _network_input(self, batch: SentenceBatch, draw: int) -> NetworkInput:
+        """Return the arguments of the network, with rare words replaced and with all dropout masks."""
         seed, columns, encoder = self.settings.seed, batch.columns, self.network.encoder
         words = self._table.read(batch.words, self.device)
         if self._replacement.is_active:
@@ -140,11 +156,8 @@ class TaggingTask:
             ids = words.ids.masked_fill_(copy_to_device(replaced, self.device), 0)
             words = replace(words, ids=ids)
         masks = stack_masks(encoder, columns.width, self.network.features.width, seed, draw, columns)
-        lengths, labels = self._tensor(batch.lengths), self._tensor(batch.labels)
         state = initial_state(encoder, columns.width, seed, draw, columns)
-        scores = self.network(words, lengths, state, masks, self._word_mask(batch, draw))
-        loss = self._summed_loss(scores, labels, lengths, batch)
-        return loss * 0 if columns.idle else loss
+        return words, self._tensor(batch.lengths), state, masks, self._word_mask(batch, draw)
 
     def _word_mask(self, batch: SentenceBatch, draw: int) -> Tensor | None:
         """Draw which words are visible (time, batch, 1); None without word dropout."""

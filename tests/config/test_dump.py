@@ -130,7 +130,13 @@ CHAR = values(
         split=st.tuples(st.floats(0.1, 0.5), SHARE),
     ),
     model=values(CharModel),
-    training=values(Training, class_weights=st.just("none"), batch_words=st.none(), **TRAINING),
+    training=values(
+        Training,
+        class_weights=st.just("none"),
+        label_weights=st.just("auto"),
+        batch_words=st.none(),
+        **TRAINING,
+    ),
 )
 FEATURE = values(Feature, path=PATHS.map(os.path.normpath))
 TAGGER = values(
@@ -144,12 +150,16 @@ TAGGER = values(
         encoding=st.just("latin-1"),
         columns=st.just(()) | st.lists(TEXT, unique=True, max_size=3).map(lambda names: (*names, "form")),
         label_names=st.just(()) | st.lists(TEXT, max_size=3).map(tuple),
+        labels=st.just(()) | st.lists(TEXT, max_size=3).map(tuple),
     ),
     model=values(
         TaggerModel, features=st.sampled_from(["standard", "rich"]) | st.lists(FEATURE, max_size=2).map(tuple)
     ),
     training=values(
-        Training, class_weights=st.just("balanced") | st.dictionaries(LABELS, SHARE, max_size=3), **TRAINING
+        Training,
+        class_weights=st.just("balanced") | st.dictionaries(LABELS, SHARE, max_size=3),
+        label_weights=st.just("auto") | st.dictionaries(LABELS, SHARE, max_size=3),
+        **TRAINING,
     ),
 )
 

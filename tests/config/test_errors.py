@@ -104,6 +104,7 @@ hint: write 0.5, with a decimal point
 CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
 PAIRS = "task: char\ndata: {pairs: [[ab, ba]]}\ntraining: {epochs: 1}\n"
 TAGGER = "task: tagger\ndata: {train: t.conll}\ntraining: {epochs: 1}\n"
+SEVERAL = "task: tagger\ndata: {train: t.conll, labels: [upos, xpos]}\ntraining: {epochs: 1}\n"
 
 # (id, config, option, the only expected message, part of its hint)
 SCHEMA = [
@@ -286,6 +287,32 @@ SENSE = [
      "from 1"),
     ("label column 3 of 2", TAGGER, "data={columns: [form, pos], label: 3}",
      "data.label: expected a column from 1 to 2, found 3", "from 1"),
+    ("labels and label", TAGGER, "data={labels: [upos, xpos], label: upos}",
+     "data.label: is for a single label; data.labels names several", "delete"),
+    ("label twice", TAGGER, "data.labels=[upos, lemma, upos]",
+     'data.labels: contain "upos" more than once', "once"),
+    ("first label lemma", TAGGER, "data.labels=[lemma, upos]",
+     "data.labels: the first label is lemma; it must be another one", "most important"),
+    ("single label lemma", TAGGER, "data.label=lemma",
+     "data.label: lemmas are learned together with another label", "[upos, lemma]"),
+    ("labels outside columns", TAGGER, "data={columns: [form, pos], labels: [pos, ner]}",
+     'data.labels: "ner" is not a column of labels', "columns"),
+    ("token as label", TAGGER, "data.labels=[upos, form]",
+     'data.labels: "form" is not a column of labels', "upos"),
+    ("several labels and CRF", SEVERAL, "model.decoder=crf",
+     "model.decoder: crf is for a single label", "one label"),
+    ("several labels and class weights", SEVERAL, "training.class_weights=balanced",
+     "training.class_weights: are for a single label", "label_weights"),
+    ("weight of another label", SEVERAL, "training.label_weights={feats: 1}",
+     'training.label_weights.feats: expected one of upos, xpos, found "feats"', "data.labels"),
+    ("label weights of one label", TAGGER, "training.label_weights={upos: 1}",
+     'training.label_weights.upos: expected no weights without data.labels, found "upos"', ""),
+    ("negative label weight", SEVERAL, "training.label_weights={xpos: -1}",
+     "training.label_weights.xpos: expected a number of at least 0, found -1", ""),
+    ("first label without weight", SEVERAL, "training.label_weights={upos: 0}",
+     "training.label_weights.upos: expected a number above 0 for the first label, found 0", ""),
+    ("label weights of a character model", CHAR, "training.label_weights={upos: 1}",
+     "training.label_weights: is for taggers; a text model has no labels", "delete"),
     ("surface of CoNLL", TAGGER, "data={tokens: surface, format: conll}",
      "data.tokens: surface is for CoNLL-U, found format: conll", "words"),
     ("no features", TAGGER, "model.features=[]", "model.features: expected at least one feature, found none",

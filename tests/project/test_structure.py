@@ -34,11 +34,12 @@ FLOOR = {package: number for number, packages in enumerate(FLOORS) for package i
 TORCH = ("models", "training.engine")
 TORCH_MODULES = (
     "seqtool.tasks.character_training",
+    "seqtool.tasks.multilabel_training",
     "seqtool.tasks.tagger_training",
     "seqtool.tasks.word_table",
 )
 
-MOST_MODULES = 183
+MOST_MODULES = 191
 COUNTED_LINES = 5  # a module with fewer lines is not counted
 LONGEST_MODULE = 350
 AVERAGE_LINES = 120

@@ -19,7 +19,7 @@ from seqtool.errors import DataError
 from seqtool.spans import OUTSIDE, spans_of
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
-LABELS = ("upos", "xpos", "feats", "deprel")
+LABELS = ("lemma", "upos", "xpos", "feats", "deprel")
 MISC = COLUMNS.index("misc")
 JOIN = "+"
 RANGE = re.compile(r"([0-9]+)-([0-9]+)")
@@ -41,7 +41,7 @@ class ConlluFormat:
     """Format of a CoNLL-U file.
 
     Attributes:
-        label: `upos`, `xpos`, `feats`, `deprel`, or `misc:Key`.
+        label: `lemma`, `upos`, `xpos`, `feats`, `deprel`, or `misc:Key`.
         tokens: syntactic words, or surface tokens.
         empty_tokens: refuse an empty form, or read it as `_`.
         missing: label of a word whose MISC column lacks the key; writing it removes the key.

@@ -19,6 +19,7 @@ from seqtool.data.formats.blocks import FormatName, SentenceFormat, is_blank
 from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, find_label, find_missing
 from seqtool.data.formats.detection import (
     RUNNING_TEXT,
+    TITLES,
     Detection,
     Kind,
     SentenceSample,
@@ -29,7 +30,7 @@ from seqtool.data.formats.detection import (
 from seqtool.data.formats.json_array import first_records, looks_like_json
 from seqtool.data.formats.json_layout import find_fields
 from seqtool.data.formats.layout import Layout
-from seqtool.data.formats.tables import TableRequest, detect_table
+from seqtool.data.formats.tables import TableRequest, detect_table, named_column
 from seqtool.data.formats.text_pieces import Text
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
@@ -273,3 +274,19 @@ def _with_sentences(found: Detection, head: Sequence[str], data: TaggerData) -> 
     if scheme == "none" or found.scheme == "bioes":
         scheme = found.scheme  # from all labels of the file
     return replace(found, sentences=first, scheme=scheme)
+
+
+def with_label(found: Detection, name: str) -> Detection:
+    """Return the detection of a file for another label, given as in `data.labels`.
+
+    Raises:
+        DataError: the file does not have the label.
+    """
+    if found.kind == "conllu":
+        return replace(found, label_name=find_label(name, found.name), missing_label="_")
+    if found.kind == "jsonl":
+        return replace(found, label_key=name, label_names=(), span_keys=None)
+    if found.kind == "word_tag":
+        hint = "train one label, or use a file with a column for each label"
+        raise DataError(f"expected several labels, found {TITLES[found.kind]}", place=found.name, hint=hint)
+    return replace(found, label=named_column("labels", name, found.names, found.width, found.name))

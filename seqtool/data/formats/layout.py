@@ -32,6 +32,7 @@ class Layout:
         span_keys: form of character spans in JSON lines, see `json_spans.span_keys`; None without them.
         missing_label: label of a word without the key in MISC of CoNLL-U; `auto` to detect it.
         encoding: encoding of the training file; other files may be UTF-8 as well.
+        labels: names of all labels of a tagger that predicts several, as in `data.labels`.
     """
 
     label: str = "auto"
@@ -45,6 +46,7 @@ class Layout:
     span_keys: tuple[str, ...] | None = None
     missing_label: str = "auto"
     encoding: str = "utf-8"
+    labels: tuple[str, ...] = ()
 
     @classmethod
     def of_file(cls, data: TaggerData, file_format: SentenceFormat | None) -> Layout:
@@ -85,8 +87,15 @@ class Layout:
         if not self.token:
             del values["token"]  # as in the models of earlier versions
         values["label_names"] = list(self.label_names)
+        values["labels"] = list(self.labels)
         values["span_keys"] = None if self.span_keys is None else list(self.span_keys)
-        defaults: Json = {"label_names": [], "span_keys": None, "missing_label": "auto", "encoding": "utf-8"}
+        defaults: Json = {
+            "label_names": [],
+            "span_keys": None,
+            "missing_label": "auto",
+            "encoding": "utf-8",
+            "labels": [],
+        }
         for key, default in defaults.items():
             if values[key] == default:
                 del values[key]
@@ -107,6 +116,7 @@ class Layout:
             span_keys=None if values.get("span_keys") is None else tuple(map(str, values["span_keys"])),
             missing_label=str(values.get("missing_label", "auto")),
             encoding=str(values.get("encoding", "utf-8")),
+            labels=tuple(values.get("labels", ())),
         )
 
     def settings(self) -> TaggerData:
@@ -120,6 +130,7 @@ class Layout:
             label_key=self.label_key,
             label_names=self.label_names,
             missing_label=self.missing_label,
+            labels=self.labels,
         )
 
     def with_spans(self, file_format: SentenceFormat) -> SentenceFormat:

@@ -240,7 +240,7 @@ def _choose(
     if token is None and len(words) == 1:
         token = words[0]
     if data.token != "auto":
-        token = _named_column("token", data.token, names, width, place)
+        token = named_column("token", data.token, names, width, place)
     full_width = len(data.columns) or (
         trained.width if trained and trained.width and request.optional_label else width
     )
@@ -282,10 +282,10 @@ def _sentence_column(
     """Return the column of sentence ids: that of the settings, else by the content."""
     if data.sentence in ("auto", "none"):
         return sentence_column(scan, choice) if data.sentence == "auto" else None
-    return _named_column("sentence", data.sentence, names, scan.width, place)
+    return named_column("sentence", data.sentence, names, scan.width, place)
 
 
-def _named_column(key: str, column: str, names: Sequence[str], width: int, place: str) -> int:
+def named_column(key: str, column: str, names: Sequence[str], width: int, place: str) -> int:
     """Return the index of the column that a setting names.
 
     Raises:

@@ -17,7 +17,8 @@ import numpy as np
 from seqtool.data.formats.detection import Detection
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
-from seqtool.data.tagging.sentences import Sentence, Split, read_split
+from seqtool.data.tagging.label_columns import LabelColumn, LabelColumns
+from seqtool.data.tagging.sentences import Sentence, Split, for_first_label, read_split
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
 from seqtool.data.tokenization.rules import TokenizerName, choose_tokenizer
@@ -38,6 +39,7 @@ class TaggedCorpus:
         labels: labels that the network predicts, in `inner_scheme`, in order of first appearance in train.
         scheme: span scheme of the labels in the files.
         inner_scheme: `bioes` for any span scheme, else `none`.
+        columns: all labels, if the tagger predicts several; the first is that of `labels`.
         encoder: features of words, from the words of train.
         tokenizer: tokenizer for raw text; None for a script that needs tokens as input.
         tokenizer_f1: F1 of the tokenizer over tokens of train; None if the sentences have no raw text.
@@ -62,6 +64,7 @@ class TaggedCorpus:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     detections: tuple[Detection, ...] = ()
+    columns: LabelColumns | None = None
 
     def inner_labels(self, sentence: Sentence) -> list[str]:
         """Return the labels of a sentence in the inner scheme.
@@ -78,10 +81,19 @@ def inner_labels(sentence: Sentence, scheme: Scheme, inner_scheme: Scheme) -> li
 
 @dataclass(frozen=True)
 class KnownWords:
-    """Labels and training words, with their frequencies, of the tagger that training starts from."""
+    """Labels and training words of the tagger that training starts from.
+
+    Attributes:
+        labels: labels of the network.
+        counts: frequency of each training word.
+        further: labels of its further columns.
+        combinations: its label combinations, as numbers.
+    """
 
     labels: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
+    further: tuple[tuple[str, ...], ...] = ()
+    combinations: tuple[tuple[int, ...], ...] = ()
 
 
 def load_tagged_corpus(
@@ -107,13 +119,18 @@ def load_tagged_corpus(
         DataError: a file is missing or cannot be read, or train has nothing to learn from.
     """
     base = base or KnownWords()
+    data = for_first_label(data)
     files = _expand_splits(data)
     splits, notes = _read_splits(files, data, seed, progress, skip_wrong)
+    data, splits, left_out = _without_constant_columns(data, splits)
     train = splits["train"].sentences
     scheme: Scheme = data.scheme if data.scheme != "auto" else detect_scheme(item.labels for item in train)
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
     labels = _distinct(label for sentence in train for label in inner_labels(sentence, scheme, inner_scheme))
     _check_labels(labels, data)
+    known_labels = _distinct((*base.labels, *labels))
+    first = LabelColumn(data.label, 0, known_labels, "label", scheme, inner_scheme)
+    columns, column_notes = _columns(data.labels, train, first, base)
     if progress is not None:
         progress("building vocabularies", 0, 1)
     forms = count_forms(train, data.normalize)
@@ -122,18 +139,23 @@ def load_tagged_corpus(
     vectors = {index: table for index, (_, table) in vector_files.items()}
     tokenizer, f1 = choose_tokenizer((sentence.text, sentence.tokens) for sentence in train)
     notes += _corpus_notes(splits, labels, scheme, len(forms))
+    notes += [*column_notes, *left_out]
     notes.append(_tokenizer_note(tokenizer, f1))
     return TaggedCorpus(
         train=train,
         dev=splits["dev"].sentences,
         test=splits["test"].sentences,
-        labels=_distinct((*base.labels, *labels)),
+        labels=known_labels,
         scheme=scheme,
         inner_scheme=inner_scheme,
         encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
         tokenizer=tokenizer,
         tokenizer_f1=f1,
-        layout=replace(Layout.of_file(data, splits["train"].format), encoding=splits["train"].encoding),
+        layout=replace(
+            Layout.of_file(data, splits["train"].format),
+            encoding=splits["train"].encoding,
+            labels=data.labels,
+        ),
         files=file_hashes([*chain(*files.values()), *(path for path, _ in vector_files.values())]),
         notes=(*notes, *(note for table in vectors.values() for note in table.notes)),
         detections=tuple(found for split in splits.values() for found in split.detections),
@@ -141,6 +163,7 @@ def load_tagged_corpus(
             *corpus_warnings(files, splits, labels, scheme, inner_scheme),
             *(warning for table in vectors.values() for warning in table.warnings),
         ),
+        columns=columns,
     )
 
 
@@ -214,6 +237,58 @@ def count_forms(sentences: Iterable[Sentence], normalize: str) -> dict[str, int]
 
 def _distinct(items: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(items))
+
+
+def _without_constant_columns(
+    data: TaggerData, splits: dict[str, Split]
+) -> tuple[TaggerData, dict[str, Split], list[str]]:
+    """Leave out further columns in which all training words have the same label; return notes on them."""
+    values = [
+        {label for sentence in splits["train"].sentences for label in sentence.column(index)}
+        for index in range(len(data.labels))
+    ]
+    kept = [index for index, labels in enumerate(values) if index == 0 or len(labels) > 1]
+    notes = [
+        f"{data.labels[index]}: left out, since all words have the label {labels.pop()!r}"
+        for index, labels in enumerate(values)
+        if index not in kept
+    ]
+    if len(kept) == len(data.labels):
+        return data, splits, notes
+    reduced = {
+        name: replace(split, sentences=tuple(_with_columns(sentence, kept) for sentence in split.sentences))
+        for name, split in splits.items()
+    }
+    labels = tuple(data.labels[index] for index in kept) if len(kept) > 1 else ()
+    return replace(data, labels=labels), reduced, notes
+
+
+def _with_columns(sentence: Sentence, kept: Sequence[int]) -> Sentence:
+    return replace(sentence, further=tuple(sentence.column(index) for index in kept if index))
+
+
+def _columns(
+    names: Sequence[str], train: Sequence[Sentence], first: LabelColumn, base: KnownWords
+) -> tuple[LabelColumns | None, list[str]]:
+    """Return all columns if there are several labels, and notes on them."""
+    if not names:
+        return None, []
+    known = (*base.further, *((),) * len(names))
+    further = [
+        LabelColumn.of(name, index, train, known[index - 1]) for index, name in enumerate(names) if index
+    ]
+    columns = LabelColumns.of([first, *further], train, base.combinations)
+    notes = [f"{column.name}: {_label_count(column)}" for column in further]
+    if columns.combined:
+        together = " + ".join(columns.columns[index].name for index in columns.combined)
+        notes.append(f"{together}: {len(columns.combinations):,} combinations, scored together")
+    return columns, notes
+
+
+def _label_count(column: LabelColumn) -> str:
+    if column.kind == "lemma":
+        return f"{len(column.labels):,} changes of a form into its lemma"
+    return f"{len(column.labels):,} labels ({column.scheme if column.scheme != 'none' else 'no spans'})"
 
 
 def _check_labels(labels: Sequence[str], data: TaggerData) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
 from seqtool.data.formats.conll import ConllFormat, count_columns
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.formats.detect import LABELED, detect_file
+from seqtool.data.formats.detect import LABELED, detect_file, with_label
 from seqtool.data.formats.detection import Detection, sample_lines, sentence_format
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.layout import Layout
@@ -33,12 +33,18 @@ class Sentence:
         labels: one label for each token, as written in the file.
         place: location `file:line` of the first token.
         text: raw text, if the file gives it.
+        further: labels of the further columns of `data.labels`, for each column one per token.
     """
 
     tokens: tuple[str, ...]
     labels: tuple[str, ...]
     place: str
     text: str | None = None
+    further: tuple[tuple[str, ...], ...] = ()
+
+    def column(self, index: int) -> tuple[str, ...]:
+        """Return the labels of a column of `data.labels`."""
+        return self.further[index - 1] if index else self.labels
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ def read_split(
     Raises:
         DataError: a file is empty, has no labels, or cannot be read in its format.
     """
+    data = for_first_label(data)
     sentences: list[Sentence] = []
     notes: list[str] = []
     warnings: list[str] = []
@@ -123,10 +130,11 @@ def _read_file(
         file_format = sentence_format(detection, data, skip_wrong=skip_wrong and mostly_right)
         warning = _compare(expected, file_format, path, data)
         blocks = list(file_format.read(lines, str(path)))
+        further = [sentence_format(with_label(detection, name), data) for name in data.labels[1:]]
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         raise DataError(message, place=str(path), hint=data.source) from None
-    sentences = tuple(_sentence(block, data) for block in blocks if block.tokens)
+    sentences = tuple(_sentence(block, data, further) for block in blocks if block.tokens)
     if not sentences:
         raise DataError("expected labeled sentences, found no token in the file", place=str(path))
     prefix = f"{split}: {path.name}:"
@@ -141,6 +149,7 @@ def _read_file(
 
 def labeled_blocks(path: Path, data: TaggerData, trained: Layout | None = None) -> Iterator[Block]:
     """Yield the blocks of a file that hold tokens, as `read_split` reads them; raises its errors."""
+    data = for_first_label(data)
     detection, lines = _open(path, data, trained)
     yield from (block for block in sentence_format(detection, data).read(lines, str(path)) if block.tokens)
 
@@ -162,11 +171,31 @@ def _lines(path: Path, detection: Detection) -> Iterator[str]:
         yield from raw_lines(stream, detection.encoding, str(path), detection.line_end == "\r")
 
 
-def _sentence(block: Block, data: TaggerData) -> Sentence:
+def _sentence(block: Block, data: TaggerData, further: Sequence[SentenceFormat]) -> Sentence:
+    """Return the sentence of a block; `further` are the formats that read the further labels."""
+    labels = _labels(block, data.label_key)
+    columns = tuple(
+        _labels(file_format.block(block.lines, block.name, block.first_line), name)
+        for file_format, name in zip(further, data.labels[1:], strict=True)
+    )
+    return Sentence(tuple(block.tokens), labels, block.place, block.text, columns)
+
+
+def _labels(block: Block, label_key: str) -> tuple[str, ...]:
     if block.labels is None:
-        hint = f"`data.label_key` names the field of the labels; it is {data.label_key!r} now"
+        hint = f"`data.label_key` names the field of the labels; it is {label_key!r} now"
         raise DataError("expected labels, found a sentence without them", place=block.place, hint=hint)
-    return Sentence(tuple(block.tokens), tuple(block.labels), block.place, block.text)
+    return tuple(block.labels)
+
+
+def for_first_label(data: TaggerData) -> TaggerData:
+    """Return settings whose `label` is the first of several labels."""
+    return for_label(data, data.labels[0]) if data.labels else data
+
+
+def for_label(data: TaggerData, name: str) -> TaggerData:
+    """Return settings that read one of several labels: a column, or a field of JSON lines."""
+    return replace(data, label=name, label_key=name)
 
 
 def _compare(expected: SentenceFormat | None, actual: SentenceFormat, path: Path, data: TaggerData) -> str:

@@ -1,0 +1,126 @@
+"""Inference with a tagger that predicts several labels, such as part of speech, morphology and lemma."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from seqtool.data.tagging.lemma_scripts import apply_script
+from seqtool.decoding import constraint_scores
+from seqtool.inference.encoder import Packing, StateRecorder
+from seqtool.inference.heads_config import HeadColumn
+from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations
+from seqtool.inference.model_config import TaggerConfig, WordVocabulary
+from seqtool.inference.tagger import PackedScores, Sentence, TaggerModel
+from seqtool.inference.word_gate_cache import WordGateCache
+from seqtool.spans import convert
+from seqtool.types import Array, Arrays
+
+PLACES = 2048  # whose scores get their word part at once; limits memory
+
+
+class MultiLabelTagger(TaggerModel):
+    """A trained tagger of several labels. Its inherited methods return the first label.
+
+    Attributes:
+        columns: names of the labels, the first one is that of `labels`.
+    """
+
+    def __init__(self, config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> None:
+        assert config.heads is not None
+        super().__init__(config, vocabulary, weights)
+        self._heads = config.heads.columns
+        self.columns = tuple(head.name for head in self._heads)
+        labels = [vocabulary.labels, *vocabulary.further]
+        self._column_names = [np.array(names, object) for names in labels]
+        self._borders = np.cumsum([0, *map(len, labels)]).tolist()
+        layers = [_layer(weights, f"heads.{column}.") for column in range(1, len(labels))]
+        width = self._recurrent.width
+        self._output = np.concatenate([self._output, *(weight[:width] for weight, _ in layers)], axis=1)
+        self._bias = np.concatenate([self._bias, *(bias for _, bias in layers)])
+        word_parts = [
+            (index, weight[width:]) for index, (weight, _) in enumerate(layers, 1) if len(weight) > width
+        ]
+        self._word_columns = np.concatenate(
+            [
+                np.zeros(0, np.int64),
+                *(np.arange(*self._borders[index : index + 2]) for index, _ in word_parts),
+            ]
+        )
+        if word_parts:
+            cache, word_weights = self._cache, np.concatenate([weight for _, weight in word_parts], axis=1)
+            self._cache = WordGateCache(cache.encoder, cache.embedder, cache.cell, cache.size, word_weights)
+        self._decoder = _decoder(config, vocabulary, weights)
+
+    def tag_columns(self, sentences: Sequence[Sentence]) -> list[list[list[str]]]:
+        """Return for each sentence the labels of each column, one per token, as the training files have them.
+
+        Pass many sentences in one call, as for `tag`.
+        """
+        results: list[list[list[str]]] = [[[] for _ in self.columns] for _ in sentences]
+        for batch in self._batches(sentences):
+            assert batch.columns is not None
+            numbers, starts = batch.unpack(batch.columns), batch.starts
+            names = [labels[numbers[:, column]].tolist() for column, labels in enumerate(self._column_names)]
+            for index, number in enumerate(batch.numbers.tolist()):
+                part = slice(starts[index], starts[index + 1])
+                results[number] = [
+                    _file_labels(head, labels[part], sentences[number])
+                    for head, labels in zip(self._heads, names, strict=True)
+                ]
+        return results
+
+    def _best(self, batch: PackedScores) -> Array:
+        assert batch.columns is not None
+        best: Array = batch.columns[:, 0]
+        return best
+
+    def _batches(
+        self, sentences: Sequence[Sentence], recorder: StateRecorder | None = None
+    ) -> Iterator[PackedScores]:
+        """Yield the scores of the first label, and the numbers of all labels."""
+        for batch in super()._batches(sentences, recorder):
+            parts = zip(self._borders[:-1], self._borders[1:], strict=True)
+            scores = [np.ascontiguousarray(batch.scores[:, start:end]) for start, end in parts]
+            first, numbers = self._decoder.decode(scores, batch.packing)
+            yield batch._replace(scores=first, columns=numbers)
+
+    def _run(
+        self, tokens: Sequence[str], positions: Array, packing: Packing, recorder: StateRecorder | None
+    ) -> Array:
+        """Return the scores of all columns without the bias (total, labels of all columns)."""
+        scores = super()._run(tokens, positions, packing, recorder)
+        if len(self._word_columns):
+            for start in range(0, len(positions), PLACES):
+                places = slice(start, start + PLACES)
+                words = [tokens[position] for position in positions[places].tolist()]
+                scores[places, self._word_columns] += self._cache.word_scores(words)
+        return scores
+
+
+def _layer(weights: Arrays, prefix: str) -> tuple[Array, Array]:
+    """Return weight (inputs, labels) and bias (labels,) of an output layer."""
+    weight = np.ascontiguousarray(weights[f"{prefix}weight"].T, np.float32)
+    return weight, weights[f"{prefix}bias"].astype(np.float32)
+
+
+def _decoder(config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> ColumnDecoder:
+    assert config.heads is not None
+    labels = (vocabulary.labels, *vocabulary.further)
+    constraints = tuple(
+        None if head.inner_scheme == "none" else constraint_scores(names, head.inner_scheme)
+        for head, names in zip(config.heads.columns, labels, strict=True)
+    )
+    if not config.heads.combined:
+        return ColumnDecoder(constraints)
+    bias = weights["heads.combinations"].astype(np.float32)
+    combinations = LabelCombinations(np.array(vocabulary.combinations, np.int64), bias)
+    return ColumnDecoder(constraints, config.heads.combined, combinations)
+
+
+def _file_labels(head: HeadColumn, labels: list[str], tokens: Sentence) -> list[str]:
+    """Return labels as the training files have them: in their span scheme, and lemmas instead of scripts."""
+    if head.kind == "lemma":
+        return [apply_script(script, token) for script, token in zip(labels, tokens, strict=True)]
+    return labels if head.inner_scheme == "none" else convert(labels, head.inner_scheme, head.scheme)
