@@ -271,25 +271,25 @@ def open_lines(
         before_blocking: called before each read that would wait.
         encoding: value of --encoding, or `auto`.
         expected: encoding of the training files, for lines that are not UTF-8.
-        keep_errors: leave wrong bytes to the caller, who reports each line.
+        keep_errors: the caller reports each line that is not UTF-8.
 
     Raises:
-        DataError: a file is not in its encoding, or its encoding is doubtful.
+        DataError: a file is not in its encoding. A doubtful encoding is an error of the first line in it.
     """
     from seqtool.data.formats.blocks import LineStream, raw_lines
 
     second = expected if encoding == "auto" else encoding
     if stream is sys.stdin.buffer or not S_ISREG(os.fstat(stream.fileno()).st_mode):
         return LineStream(stream, name, before_blocking, second)
-    from seqtool.data.encoding import OPTION, UTF8, examine_stream
+    from seqtool.data.encoding import OPTION, UTF8, DoubtfulEncodingError, examine_stream
 
     try:
         facts = examine_stream(stream, name, encoding, expected=expected, way=OPTION)
-    except DataError:
-        if not keep_errors:
-            raise
+    except DoubtfulEncodingError as error:
         stream.seek(0)
-        return LineStream(stream, name, before_blocking, second)
+        lines = LineStream(stream, name, before_blocking, second)
+        lines.refusal = None if keep_errors else error  # at its line; the lines before it are read
+        return lines
     for note in [*facts.notes(), *facts.warnings()]:
         say(f"note: {note}")
     stream.seek(0)

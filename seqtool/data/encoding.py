@@ -68,6 +68,10 @@ CONTAINERS = (  # offset, first bytes, name, what to do
 )
 
 
+class DoubtfulEncodingError(DataError):
+    """A text is not UTF-8, and no other encoding fits clearly; the lines before the place are UTF-8."""
+
+
 @dataclass(frozen=True)
 class FileEncoding:
     """Facts about the bytes of a file.
@@ -283,7 +287,7 @@ def _not_utf8(
         hint = (
             "most of it is UTF-8: repair the line, or drop wrong bytes with: iconv -c -f utf-8 -t utf-8 FILE"
         )
-        raise DataError(message, place=place, hint=hint)
+        raise DoubtfulEncodingError(message, place=place, hint=hint)
     if encoding == AUTO and expected not in ("", UTF8, AUTO):
         known = _Scan(expected)
         known.decode(stream)
@@ -301,7 +305,7 @@ def _not_utf8(
         hint += f" ({pluralize(evidence.beyond, 'byte')} beyond ASCII, too few to guess)"
     if way != OPTION:
         hint += "; `data.unit: byte` reads bytes"
-    raise DataError(message, place=place, hint=hint)
+    raise DoubtfulEncodingError(message, place=place, hint=hint)
 
 
 def _refuse_container(start: bytes, name: str) -> None:

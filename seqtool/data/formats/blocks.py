@@ -200,7 +200,10 @@ class LineStream:
         name: name of the stream in messages.
         undecodable: first wrong byte and its column, by the number (from 1) of each line so far that is not
             UTF-8.
+        refusal: error to raise for the first such line, instead of one that names its first wrong byte.
     """
+
+    refusal: DataError | None = None
 
     def __init__(
         self, stream: BinaryIO, name: str, before_blocking: Callable[[], None], encoding: str = "utf-8"
@@ -234,6 +237,8 @@ class LineStream:
         if not self.undecodable:
             return
         for number in range(first, first + count):
+            if number in self.undecodable and self.refusal is not None:
+                raise self.refusal
             if number in self.undecodable:
                 byte, column = self.undecodable[number]
                 raise DataError(
