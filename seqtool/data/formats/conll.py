@@ -88,15 +88,14 @@ class ConllFormat:
         tokens: list[str] = []
         labels: list[str] | None = None if self.label is None else []
         token_lines: list[int] = []
-        comments = marks = 0  # number of comments; index after the comments with which the block begins
+        comments = 0
         for index, line in enumerate(raw):
             content = (line.removeprefix(BOM) if first + index == 1 else line).rstrip("\r\n")
             if is_blank(content):
                 continue
             cells = split_cells(content, self.separator, self.width)
-            if content[0] in "#-" and self._is_mark(content, cells, opens=index == marks):
+            if content[0] in "#-" and self._is_mark(content, cells, opens=not tokens):
                 comments += 1
-                marks = index + 1
                 continue
             if len(cells) != self.width and not (self.varying and len(cells) > self.width):
                 if self.skip_wrong:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path, PurePath
 
 from seqtool.data.encoding import AUTO, UTF8, examine_stream
@@ -34,7 +34,7 @@ from seqtool.data.formats.tables import TableRequest, detect_table, named_column
 from seqtool.data.formats.text_pieces import Text
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
-from seqtool.spans import detect_scheme
+from seqtool.spans import detect_scheme, span_type
 
 HEAD_LINES = 2000  # first lines, by which the kind of a file is decided
 SHOWN_TOKENS = 40  # tokens of a sentence that is shown
@@ -197,11 +197,25 @@ def _kind(head: Sequence[str], name: str, data: TaggerData) -> tuple[Kind | None
     if looks_like_json(lines):
         return "jsonl", "by the content"
     rows = [line.split("\t") for line in lines[:100]]
-    if rows and all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
+    if rows and _is_conllu(rows):
         return "conllu", "by the content"
     if _tag_separator(head):
         return "word_tag", "by the content"
     return None, "by the content"
+
+
+def _is_conllu(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether rows have ten columns with ids, forms that are not all numbers or labels, and heads."""
+    if not all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
+        return False
+    if len(rows) > 2 and len({row[1] for row in rows}) == 1:
+        return False
+    forms, tags = {row[1] for row in rows}, {row[3] for row in rows}
+    heads = all(row[6].isdecimal() or row[6] == "_" for row in rows)
+    marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[7])}))
+    ids = [int(row[0]) for row in rows if row[0].isdecimal()]
+    counts = all(after == before + 1 or after == 1 for before, after in pairwise(ids))
+    return heads and counts and not marked and not all(map(str.isdecimal, forms)) and len(forms) >= len(tags)
 
 
 def _is_conllu_id(cell: str) -> bool:
@@ -243,15 +257,12 @@ def _tag_separator(head: Sequence[str]) -> str:
 
 
 def _with_line_ends(found: Detection, text: Text) -> Detection:
-    facts = text.facts
-    notes = [note.partition(": ")[2] for note in facts.notes()]
-    is_marked = facts.bom and facts.encoding != UTF8
-    return replace(
-        found,
-        line_end=text.line_end,
-        evidence=(*found.evidence, *(notes[:1] if is_marked else [])),
-        doubts=(*found.doubts, *notes[is_marked:]),
+    notes, warnings = (
+        tuple(line.partition(": ")[2] for line in lines)
+        for lines in (text.facts.notes(), text.facts.warnings())
     )
+    evidence, doubts = (*found.evidence, *notes), (*found.doubts, *warnings)
+    return replace(found, line_end=text.line_end, evidence=evidence, doubts=doubts)
 
 
 def _with_sentences(found: Detection, head: Sequence[str], data: TaggerData) -> Detection:

@@ -146,7 +146,8 @@ class TableScan:
                 others.add(index)
                 opening = index
             elif line.startswith("#") and not self._hash_rows:
-                opens = opening == index - 1
+                after_first_row = self.rows == 0 and index - len(others) <= 1  # that may be a header
+                opens = opening == index - 1 or after_first_row
                 if self._is_hash_row(split(line), line, self.lines + index + 1, opens):
                     if not opens:
                         continue
