@@ -215,7 +215,13 @@ def _is_conllu(rows: Sequence[Sequence[str]]) -> bool:
     marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[7])}))
     ids = [int(row[0]) for row in rows if row[0].isdecimal()]
     counts = all(after == before + 1 or after == 1 for before, after in pairwise(ids))
-    return heads and counts and not marked and not all(map(str.isdecimal, forms)) and len(forms) >= len(tags)
+    return (
+        heads
+        and counts
+        and not marked
+        and not any(all(map(str.isdecimal, cells)) for cells in (forms, tags))
+        and len(forms) >= len(tags)
+    )
 
 
 def _is_conllu_id(cell: str) -> bool:
