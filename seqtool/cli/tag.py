@@ -115,6 +115,15 @@ TokenizerOption = Annotated[
 ]
 
 
+ReplaceFields = Annotated[
+    bool,
+    typer.Option(
+        "--replace-fields",
+        help="JSON lines: replace fields that have the name of a label, such as lemma.",
+    ),
+]
+
+
 class _Request(NamedTuple):
     """Options of the input and the output.
 
@@ -132,6 +141,7 @@ class _Request(NamedTuple):
     tokenizer: TokenizerChoice | None
     terminal: bool
     encoding: str
+    replace_fields: bool
 
     @property
     def shows_table(self) -> bool:
@@ -184,6 +194,7 @@ def tag(
     jobs: Jobs = 1,
     errors: ErrorsOption = Errors.STOP,
     tokenizer: TokenizerOption = None,
+    replace_fields: ReplaceFields = False,
     json: AsJson = False,
 ) -> None:
     """Tag the words of sentences, e.g. seqtool tag "The dog ate the apple" """
@@ -201,6 +212,7 @@ def tag(
         tokenizer=tokenizer,
         terminal=is_terminal(sys.stdout),
         encoding=known_encoding(encoding),
+        replace_fields=replace_fields,
     )
     request.check()
     from seqtool.cli.inputs import open_inputs, tagger, text_arguments
@@ -305,7 +317,15 @@ def _renderer(
     output: OutputFormat = request.output.value if request.output else default
     color = request.terminal and not os.environ.get("NO_COLOR")
     label = _layout(loaded).label_in("conllu") if output == "conllu" else "upos"
-    return renderer(output, reader.format, loaded.model.scheme, conllu_label=label, color=color)
+    return renderer(
+        output,
+        reader.format,
+        loaded.model.scheme,
+        conllu_label=label,
+        names=loaded.model.columns,
+        replace_fields=request.replace_fields,
+        color=color,
+    )
 
 
 def _layout(loaded: LoadedTagger) -> Layout:

@@ -55,6 +55,7 @@ class Tags(NamedTuple):
     labels: list[str]
     probabilities: list[float] | None = None
     nbest: list[tuple[list[str], float]] | None = None
+    columns: list[list[str]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Tagged:
         probabilities: probability of each label, if requested.
         nbest: the best label sequences with their log probabilities, if requested.
         unseen: for each token, whether its form is missing from the training data.
+        columns: labels of each column, if the tagger predicts several; the first is `labels`.
     """
 
     item: Item
@@ -73,6 +75,7 @@ class Tagged:
     probabilities: list[float] | None = None
     nbest: list[tuple[list[str], float]] | None = None
     unseen: list[bool] | None = None
+    columns: list[list[str]] | None = None
 
 
 Renderer = Callable[[Tagged], str]
@@ -170,12 +173,12 @@ class TaggingStream:
 
     def _write_batch(self, batch: Batch, tags: list[Tags]) -> None:
         texts = []
-        for (item, render), (labels, probabilities, nbest) in zip(batch, tags, strict=True):
+        for (item, render), (labels, probabilities, nbest, columns) in zip(batch, tags, strict=True):
             unseen = None
             if self._options.unseen or self._names_unseen:
                 unseen = [not self._model.known(token) for token in item.tokens]
                 self._name_unseen(item, unseen)
-            texts.append(render(Tagged(item, labels, probabilities, nbest, unseen)))
+            texts.append(render(Tagged(item, labels, probabilities, nbest, unseen, columns)))
         self._write("".join(texts))
 
     def _name_unseen(self, item: Item, unseen: Sequence[bool]) -> None:
@@ -207,9 +210,17 @@ def tag_sentences(model: TaggerModel, sentences: Sequence[Sequence[str]], option
     if options.nbest:
         lists = [model.nbest(sentence, options.nbest) for sentence in sentences]
         return [Tags(paths[0][0], None, paths) for paths in lists]
+    columns = model.tag_columns(sentences) if model.columns else None
     if options.probabilities:
         tagged = model.tag_with_probabilities(sentences)
-        return [Tags(labels, probabilities.tolist()) for labels, probabilities in tagged]
+        tags = [Tags(labels, probabilities.tolist()) for labels, probabilities in tagged]
+        return (
+            tags
+            if columns is None
+            else [tag._replace(columns=own) for tag, own in zip(tags, columns, strict=True)]
+        )
+    if columns is not None:
+        return [Tags(own[0], columns=own) for own in columns]
     return [Tags(labels) for labels in model.tag(sentences)]
 
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal
 
-from seqtool.data.formats.blocks import SentenceFormat
+from seqtool.data.formats.blocks import Block, SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
+from seqtool.errors import DataError
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import cell, visible
@@ -33,6 +34,8 @@ def renderer(
     scheme: Scheme,
     *,
     conllu_label: str = "upos",
+    names: Sequence[str] = (),
+    replace_fields: bool = False,
     color: bool,
 ) -> Renderer:
     """Return the function that formats a tagged sentence.
@@ -43,17 +46,19 @@ def renderer(
             the labels.
         scheme: span scheme of the labels.
         conllu_label: place of the labels in CoNLL-U: a column, or `misc:Key`.
+        names: names of the labels of a tagger that predicts several; empty for a single label.
+        replace_fields: replace fields of JSON lines that have the name of a label.
         color: whether a table has colors.
     """
     same = form is not None and form.format_name == output
     if output == "jsonl":
-        return lambda tagged: _json(tagged, scheme, same)
+        return lambda tagged: _json(tagged, scheme, names, same, replace_fields)
     if same and form is not None:
-        return lambda tagged: _filled(form, tagged)
+        return lambda tagged: _filled(form, tagged, names)
     if output == "conllu":
-        return lambda tagged: _conllu(tagged, conllu_label)
+        return lambda tagged: _conllu(tagged, (conllu_label, *names[1:]))
     plain: dict[str, Renderer] = {
-        "table": lambda tagged: _table(tagged, color),
+        "table": lambda tagged: _table(tagged, names, color),
         "tsv": _tsv,
         "conll": _tsv,
         "inline": lambda tagged: _inline(tagged, scheme),
@@ -70,10 +75,14 @@ def _error(tagged: Tagged) -> str:
     return visible(f"{problem.place}  {problem.message}")
 
 
-def _filled(form: SentenceFormat, tagged: Tagged) -> str:
+def _filled(form: SentenceFormat, tagged: Tagged, names: Sequence[str]) -> str:
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     assert tagged.item.block is not None
+    if tagged.columns is not None:
+        from seqtool.data.formats.several_labels import fill_columns
+
+        return "".join(fill_columns(form, tagged.item.block, names, tagged.columns))
     return "".join(form.fill(tagged.item.block, tagged.labels))
 
 
@@ -83,6 +92,7 @@ def _tsv(tagged: Tagged) -> str:
     if tagged.item.block is not None and not tagged.item.tokens and len(tagged.item.block.lines[0].strip()):
         return ""  # a comment or a document mark of another format
     columns: list[Sequence[str]] = [[_cell(token) for token in tagged.item.tokens], tagged.labels]
+    columns += (tagged.columns or [])[1:]
     if tagged.nbest is not None:
         columns[1:] = [labels for labels, _ in tagged.nbest]
     if tagged.probabilities is not None:
@@ -98,37 +108,50 @@ def _cell(token: str) -> str:
     return token
 
 
-def _conllu(tagged: Tagged, column: str) -> str:
+def _conllu(tagged: Tagged, names: Sequence[str]) -> str:
     """Return ten columns.
 
     Args:
-        column: name of the column of the label, or `misc:KEY`.
+        names: for each label, the name of its column or `misc:KEY`; a label of another name goes to MISC.
     """
-    from seqtool.data.formats.conllu import COLUMNS
+    from seqtool.data.formats.conllu import COLUMNS, LABELS, MISC
 
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     if not tagged.item.tokens:
         return ""
     lines = [] if tagged.item.text is None else [f"# text = {tagged.item.text}\n"]
-    key = column.removeprefix("misc:") if column.startswith("misc:") else ""
-    place = len(COLUMNS) - 1 if key else COLUMNS.index(column)
-    for number, (token, label) in enumerate(zip(tagged.item.tokens, tagged.labels, strict=True), 1):
+    columns = tagged.columns or [tagged.labels]
+    for number, (token, *labels) in enumerate(zip(tagged.item.tokens, *columns, strict=True), 1):
         cells = [str(number), _cell(token), *["_"] * 8]
-        cells[place] = f"{key}={label}" if key else label
+        misc = []
+        for name, label in zip(names, labels, strict=True):
+            if name.lower() in LABELS:
+                cells[COLUMNS.index(name.lower())] = label
+            else:
+                misc.append(f"{name.removeprefix('misc:')}={label}")
+        cells[MISC] = "|".join(misc) or "_"
         lines.append("\t".join(cells) + "\n")
     return "".join(lines) + "\n"
 
 
-def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
+def _json(tagged: Tagged, scheme: Scheme, names: Sequence[str], same: bool, replace_fields: bool) -> str:
     """Return one line of JSON.
 
     Args:
+        names: names of the labels of a tagger that predicts several.
         same: whether the input was JSON lines; its own fields then come first and stay unchanged.
+        replace_fields: replace fields that have the name of a label.
+
+    Raises:
+        DataError: the line has a field with the name of a label, and it is not to be replaced.
     """
     from seqtool.data.formats.jsonl import set_fields
 
-    fields = {"error": _error(tagged)} if tagged.item.problem is not None else _json_fields(tagged, scheme)
+    is_error = tagged.item.problem is not None
+    fields = {"error": _error(tagged)} if is_error else _json_fields(tagged, scheme, names)
+    if same and names and not is_error and not replace_fields and tagged.item.block is not None:
+        _check_fields(tagged.item.block, names)
     if same and tagged.item.block is not None and tagged.item.tokens:
         line = set_fields(tagged.item.block.lines[0], fields)
         return line if line.endswith("\n") else line + "\n"
@@ -137,9 +160,18 @@ def _json(tagged: Tagged, scheme: Scheme, same: bool) -> str:
     return json.dumps(fields, ensure_ascii=False) + "\n"
 
 
-def _json_fields(tagged: Tagged, scheme: Scheme) -> dict[str, object]:
+def _check_fields(block: Block, names: Sequence[str]) -> None:
+    line = block.lines[0].strip()
+    taken = [name for name in names if name in (json.loads(line) if line else {})]
+    if taken:
+        message = f"the field {taken[0]!r} has the name of a label, and would be replaced"
+        raise DataError(message, place=block.place, hint="--replace-fields replaces it; or rename the field")
+
+
+def _json_fields(tagged: Tagged, scheme: Scheme, names: Sequence[str]) -> dict[str, object]:
     item = tagged.item
     fields: dict[str, object] = {"tokens": item.tokens, "labels": tagged.labels}
+    fields |= dict(zip(names, tagged.columns or [], strict=False))
     if item.offsets is not None:
         fields["offsets"] = item.offsets
     if scheme != "none":
@@ -198,7 +230,7 @@ class _Column:
         return max(len(self.heading), *(len(cell(text)) for text in self.cells))
 
 
-def _table(tagged: Tagged, color: bool) -> str:
+def _table(tagged: Tagged, names: Sequence[str], color: bool) -> str:
     """Return tokens and labels in aligned columns; an asterisk marks a form without training data."""
 
     def paint(text: str, code: str) -> str:
@@ -210,7 +242,7 @@ def _table(tagged: Tagged, color: bool) -> str:
     if not tokens:
         return ""
     unseen = tagged.unseen or [False] * len(tokens)
-    columns = _columns(tagged)
+    columns = _columns(tagged, names)
     widths = [column.width for column in columns]
     token_width = max(5, *(cell_width(token) + new for token, new in zip(tokens, unseen, strict=True)))
     headings = _aligned([column.heading for column in columns], widths)
@@ -224,10 +256,12 @@ def _table(tagged: Tagged, color: bool) -> str:
     return "\n".join(lines) + "\n\n"
 
 
-def _columns(tagged: Tagged) -> list[_Column]:
-    """Return one column for each label sequence, and one for the probabilities."""
+def _columns(tagged: Tagged, names: Sequence[str]) -> list[_Column]:
+    """Return one column for each label or label sequence, and one for the probabilities."""
     if tagged.nbest is not None:
         columns = [_Column(f"p={math.exp(score):.3f}", labels) for labels, score in tagged.nbest]
+    elif tagged.columns is not None:
+        columns = [_Column(name, labels) for name, labels in zip(names, tagged.columns, strict=True)]
     else:
         columns = [_Column("label", tagged.labels)]
     if tagged.probabilities is not None:

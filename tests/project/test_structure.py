@@ -39,7 +39,7 @@ TORCH_MODULES = (
     "seqtool.tasks.word_table",
 )
 
-MOST_MODULES = 191
+MOST_MODULES = 192
 COUNTED_LINES = 5  # a module with fewer lines is not counted
 LONGEST_MODULE = 350
 AVERAGE_LINES = 120

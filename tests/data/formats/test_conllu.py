@@ -156,7 +156,9 @@ def test_find_label_accepts_names_and_numbers(name: str, label: str) -> None:
 
 @pytest.mark.parametrize("label", ["misc:", "ner", "2", "11", "-1", "head"])
 def test_find_label_refuses_other_columns(label: str) -> None:
-    with pytest.raises(DataError, match="expected a label among upos, xpos, feats, deprel and misc:Key"):
+    with pytest.raises(
+        DataError, match="expected a label among lemma, upos, xpos, feats, deprel and misc:Key"
+    ):
         find_label(label, "f")
 
 
