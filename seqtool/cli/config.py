@@ -69,10 +69,9 @@ def diff(
 ) -> None:
     """Print the settings that differ, e.g. seqtool config diff configs/ewt.yaml configs/wnut17.yaml"""
     from seqtool.config.dump import differences
-    from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.console import print_lines, say, write_json
     from seqtool.reports.formatting import aligned_lines
     from seqtool.reports.runs import difference_rows
-    from seqtool.safe_text import visible
 
     changes = differences(*(_read(path, overrides or [], runs_dir) for path in (config, other)))
     if json:
@@ -84,9 +83,8 @@ def diff(
     if not changes:
         say("no setting differs")
         return
-    heading = ("", visible(str(config)), visible(str(other)))
-    for line in aligned_lines([heading, *difference_rows(changes, str(Path.cwd()))]):
-        write_line(line)
+    heading = ("", str(config), str(other))
+    print_lines(aligned_lines([heading, *difference_rows(changes, str(Path.cwd()))]))
 
 
 @command
@@ -97,7 +95,8 @@ def schema() -> None:
     from seqtool.config.reference import json_schema
     from seqtool.reports.console import write_line
 
-    write_line(dumps(json_schema(), indent=2))
+    for line in dumps(json_schema(), indent=2).splitlines():
+        write_line(line)
 
 
 def _json_setting(setting: Setting | None) -> dict[str, object] | None:

@@ -133,7 +133,7 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Evaluate a model, e.g. seqtool evaluate runs/ewt test.conllu"""
-    from seqtool.reports.console import json_text, write_line
+    from seqtool.reports.console import json_text, print_lines, write_line
     from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
 
@@ -152,9 +152,7 @@ def evaluate(
     if json:
         write_line(json_text({"model": place.name, **result.to_json()}))
         return
-    write_line(f"{place.name} on {result.title}")
-    for line in result.lines():
-        write_line(line)
+    print_lines([f"{place.name} on {result.title}", *result.lines()])
 
 
 class _Result(Protocol):

@@ -187,9 +187,9 @@ def _report_outside_command(error: Exception) -> int:
     if name == "NoArgsIsHelpError":  # a group without a command: the message is its help
         print(error.format_message(), file=sys.stderr)
     else:
-        from seqtool.cli.suggestions import usage_hint
+        from seqtool.cli.suggestions import usage_hint, usage_message
 
-        print_problems([Problem(error.format_message().rstrip("."), hint=usage_hint(error))])
+        print_problems([Problem(usage_message(error.format_message()), hint=usage_hint(error))])
     return ExitCode.USER
 
 

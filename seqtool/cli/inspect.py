@@ -138,7 +138,7 @@ def inspect(
     if json:
         _print_json(inspected, view, find)
     elif units or find or states:
-        print_lines(list(view.units()))
+        print_lines(view.units())
     else:
         print_lines([*_overview(inspected), *view.walk()])
 
@@ -147,9 +147,11 @@ def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path |
     from seqtool.errors import SeqtoolError
     from seqtool.inspection.network import trained_model, untrained_model
     from seqtool.reports.console import say
+    from seqtool.storage.plain_files import is_pipe
 
-    if Path(network).suffix.lower() in (".yaml", ".yml"):
-        return untrained_model(Path(network), overrides or ())
+    path = Path(network)
+    if path.suffix.lower() in (".yaml", ".yml") or is_pipe(path):
+        return untrained_model(path, overrides or ())
     if overrides:
         raise SeqtoolError("--set changes a config, not a trained model", hint="omit --set")
     return trained_model(network, runs_dir, say)
@@ -173,11 +175,12 @@ def _print_json(inspected: InspectedModel, view: _View, find: str | None) -> Non
 
 
 def _overview(inspected: InspectedModel) -> Iterator[str]:
+    from seqtool.reports.console import color_and_width
     from seqtool.reports.network import details, overview, training_curve
 
     yield from overview(inspected)
     yield from details(inspected)
-    yield from training_curve(inspected.rows)
+    yield from training_curve(inspected.rows, color_and_width()[1])
 
 
 # --- character models ---------------------------------------------------------------------------------------

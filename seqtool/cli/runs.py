@@ -58,7 +58,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
         return
     import time
 
-    from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.console import print_lines, say, write_json
     from seqtool.reports.runs import run_lines
     from seqtool.storage.find_model import runs_root
     from seqtool.storage.run_list import list_runs
@@ -71,8 +71,7 @@ def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False)
     if not entries:
         say(f"no runs under {root}; train one: seqtool init --example hihell")
         return
-    for line in run_lines(entries, time.time()):
-        write_line(line)
+    print_lines(run_lines(entries, time.time()))
 
 
 @command
@@ -136,7 +135,7 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
     """Show two runs side by side, e.g. seqtool runs compare hihell hihell~1"""
     from seqtool.config.dump import CONFIG, differences
     from seqtool.config.load import read_run_settings
-    from seqtool.reports.console import write_json, write_line
+    from seqtool.reports.console import print_lines, write_json
     from seqtool.reports.runs import comparison_lines, difference_rows
     from seqtool.storage.find_model import runs_root
     from seqtool.storage.plain_files import exists
@@ -159,8 +158,7 @@ def compare(run: First, other: Second, runs_dir: RunsDir = None, json: AsJson = 
             }
         )
         return
-    for line in comparison_lines((run, other), entries, difference_rows(changes, str(Path.cwd()))):
-        write_line(line)
+    print_lines(comparison_lines((run, other), entries, difference_rows(changes, str(Path.cwd()))))
 
 
 for function, name in ((remove, "rm"), (compare, "compare")):

@@ -6,6 +6,7 @@ This module is imported only after such an error.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -85,6 +86,16 @@ _OPTIONS = {
 TEXT_NAMES = ("text", "prompt", "sentence", "string")  # options of other commands; an argument here
 
 
+def usage_message(message: str) -> str:
+    """Return a message of the parser as other messages are written.
+
+    >>> usage_message("Got unexpected extra argument(s) (b.txt).")
+    'unexpected argument: b.txt'
+    """
+    extra = re.fullmatch(r"Got unexpected extra argument(?:\(s\)|s)? \((.*)\)\.?", message, re.DOTALL)
+    return f"unexpected argument: {extra[1]}" if extra else message.rstrip(".")
+
+
 def usage_hint(error: Any) -> str:
     """Return what to write instead of a command line that the parser refuses, else the command's help.
 
@@ -140,11 +151,8 @@ def _for_option(name: str, context: Any, arguments: Sequence[str]) -> str:
     if near:
         return f"did you mean {near[0]}?"
     others = [command for command, options in _options_of_all(context) if same in options]
-    return (
-        f"{same} is an option of {' and '.join(others[:3])}; see {context.command_path} --help"
-        if others
-        else ""
-    )
+    listed = " and ".join([", ".join(others[:3][:-1]), others[:3][-1]] if len(others) > 1 else others)
+    return f"{same} is an option of {listed}; see {context.command_path} --help" if others else ""
 
 
 def _setting(word: str, command: str) -> str:

@@ -190,7 +190,7 @@ def check(
 ) -> None:
     """Print statistics of the training data and probable mistakes, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.init.config import settings_for, task_of_content
-    from seqtool.reports.console import say, write_json, write_line
+    from seqtool.reports.console import print_lines, say, write_json
     from seqtool.reports.data_check import check_json, check_lines
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.build import check_data
@@ -202,5 +202,4 @@ def check(
     if json:
         write_json({"config": str(config), **check_json(result)})
         return
-    for line in check_lines(result):
-        write_line(line)
+    print_lines(check_lines(result))

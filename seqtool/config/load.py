@@ -33,7 +33,7 @@ from seqtool.config.yaml_tree import (
 from seqtool.errors import ConfigError, Problem
 from seqtool.settings import Settings
 from seqtool.storage.find_model import CONFIG, MODEL
-from seqtool.storage.plain_files import is_directory, read_plain
+from seqtool.storage.plain_files import is_directory, is_pipe, read_plain
 
 MAX_PROBLEMS = 50
 SUFFIXES = (".yaml", ".yml", ".json")
@@ -81,7 +81,8 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     """Read a config file with `--set` options, which override its values.
 
     Args:
-        path: a YAML file; relative paths in it are relative to its folder.
+        path: a YAML file; relative paths in it are relative to its folder. Those in the config of a pipe,
+            which has no folder, are relative to the current folder.
         overrides: `key=value` texts; relative paths in them are relative to the current folder.
 
     Raises:
@@ -90,7 +91,8 @@ def read_settings(path: str | os.PathLike[str], overrides: Sequence[str] = ()) -
     name = os.fspath(path)
     in_run = Path(name).name == CONFIG and is_directory(Path(name).with_name(MODEL))
     text = read_run_text(Path(name).parent) if in_run else read_text(Path(name))
-    return parse_settings(text, name=name, folder=Path(name).parent, overrides=overrides, path=Path(name))
+    folder = Path() if is_pipe(Path(name)) else Path(name).parent
+    return parse_settings(text, name=name, folder=folder, overrides=overrides, path=Path(name))
 
 
 def read_run_text(run: Path) -> str:

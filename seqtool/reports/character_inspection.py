@@ -26,7 +26,7 @@ from seqtool.reports.formatting import (
     surprisal_color,
     terminal_style,
 )
-from seqtool.safe_text import visible
+from seqtool.safe_text import limited, visible
 from seqtool.types import Array, Arrays
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterato
     width, input_name = weights["encoder.0.forward.weight_ih"].shape[1], _input_name(model)
     yield ""
     numbers = " ".join(map(str, ids.tolist()[:SHOWN_SYMBOLS])) + (" …" if len(ids) > SHOWN_SYMBOLS else "")
-    yield f"the text {visible(text)!r}, as numbers: {numbers}"
+    yield f"the text {limited(visible(text))!r}, as numbers: {numbers}"
     yield f"  input        1x{len(ids)}x{width}   (batch, time, {input_name})"
     yield f"  output       1x{len(ids)}x{hidden.shape[1]}   (batch, time, hidden)"
     yield f"  final state  {model.settings.num_layers}x1x{hidden.shape[1]}   (layers, batch, hidden)"

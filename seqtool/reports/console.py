@@ -12,7 +12,7 @@ import errno
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 JSON_VERSION = 1  # version of the objects that `--json` prints; docs/json.md describes their fields
 WIDEST = 200  # columns of colored text
+NARROWEST = 40  # columns; lines of a report are not broken further on a narrower terminal
 MAX_SOURCE_WIDTH = 160  # columns of a source line in an error
 _RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
@@ -94,16 +95,21 @@ def write_line(text: str) -> None:
     print(visible(text) if is_terminal(sys.stdout) else text, flush=True)
 
 
-def print_lines(lines: Sequence[str | Text]) -> None:
-    """Print lines on stdout, colored ones on a terminal without line breaks."""
-    screen = console(sys.stdout) if any(not isinstance(line, str) for line in lines) else None
+def print_lines(lines: Iterable[str | Text]) -> None:
+    """Print a report on stdout. On a terminal, no line is wider than it, or than `NARROWEST` columns."""
+    if not is_terminal(sys.stdout):
+        for line in lines:
+            write_line(line if isinstance(line, str) else line.plain.rstrip())
+        return
+    from seqtool.reports.formatting import wrapped
+
+    screen = console(sys.stdout)
     for line in lines:
-        if isinstance(line, str) or screen is None:
-            write_line(str(line))
-        elif screen.is_terminal:
-            screen.print(line, no_wrap=True, overflow="crop", crop=True)
+        if isinstance(line, str):
+            for part in wrapped(visible(line), max(NARROWEST, screen.width)):
+                write_line(part)
         else:
-            write_line(line.plain.rstrip())
+            screen.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
 def color_and_width() -> tuple[bool, int]:

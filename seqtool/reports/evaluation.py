@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.metrics import HitCounts, SpanCounts
 from seqtool.reports.formatting import cell_width, pad
-from seqtool.safe_text import cell, shorten, visible
+from seqtool.safe_text import cell, limited, shorten, visible
 
 if TYPE_CHECKING:
     from seqtool.evaluation.label_columns import ColumnScores
@@ -47,7 +47,7 @@ def tagger_report(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iter
     yield from _confusions(counts.confusions(SHOWN_CONFUSIONS))
     for one in evaluation.worst[:SHOWN_SENTENCES]:
         yield ""
-        yield f"{visible(one.place)}: {one.wrong} of {len(one.tokens)} wrong"
+        yield f"{limited(visible(one.place))}: {one.wrong} of {len(one.tokens)} wrong"
         yield from _aligned_labels(*(side[:SHOWN_TOKENS] for side in (one.tokens, one.gold, one.predicted)))
         if len(one.tokens) > SHOWN_TOKENS:
             yield f"  … and {len(one.tokens) - SHOWN_TOKENS:,} more words"

@@ -10,7 +10,10 @@ process. Our chart takes 20 lines of code, contains no escape codes, and is draw
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
+
+from seqtool.safe_text import cell
 
 Color = tuple[int, int, int]  # red, green, blue: 0 to 255
 Curve = Sequence[tuple[float, float]]  # points (x, y)
@@ -22,6 +25,7 @@ ORANGE: Color = (230, 97, 1)
 VIOLET: Color = (84, 39, 136)
 MAX_SURPRISAL = 8.0  # bits at which the scale of surprisal ends
 NARROWEST_CHART = 8  # columns
+INDENT = 4  # columns of the parts of a line that is broken
 MARKS = "·●+x"  # one for each curve of a chart
 UNITS = ("B", "kB", "MB", "GB", "TB")
 
@@ -115,9 +119,14 @@ def cell_width(text: str) -> int:
     return cell_len(text)
 
 
-def pad(text: str, width: int) -> str:
-    """Return a text with spaces added up to a number of terminal columns."""
-    return text + " " * (width - cell_width(text))
+def pad(text: str, width: int, align: str = "<") -> str:
+    """Return a text with spaces added up to a number of terminal columns.
+
+    Args:
+        align: side of the text, `<` left or `>` right.
+    """
+    spaces = " " * (width - cell_width(text))
+    return text + spaces if align == "<" else spaces + text
 
 
 def fit(text: str, width: int) -> str:
@@ -130,10 +139,36 @@ def fit(text: str, width: int) -> str:
 
 
 def aligned_lines(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """Yield one line per row, with the cells in aligned columns."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        yield "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+    """Yield one line per row, with the cells in aligned columns; long cells are shortened."""
+    shown = [[cell(text) for text in row] for row in rows]
+    widths = [max(map(cell_width, column)) for column in zip(*shown, strict=True)]
+    for row in shown:
+        yield "  ".join(map(pad, row, widths)).rstrip()
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    """Yield a line in parts of at most `width` columns: broken between words, or inside a word that is long.
+
+    The parts after the first are indented further than the line.
+
+    Args:
+        width: at least 16.
+    """
+    if cell_width(text) <= width:
+        yield text
+        return
+    indent = " " * min(len(text) - len(text.lstrip()) + INDENT, width // 2)
+    line = ""
+    for word in re.findall(r"\s*\S+", text):
+        if line.strip() and cell_width(line + word) > width:
+            yield line
+            line, word = indent, word.lstrip()
+        for character in word:
+            if line.strip() and cell_width(line) + cell_width(character) > width:
+                yield line
+                line = indent
+            line += character
+    yield line
 
 
 # --- line chart -------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from seqtool.reports.console import NARROWEST
 from seqtool.reports.formatting import format_duration, format_score, format_size, line_chart
-from seqtool.safe_text import visible
+from seqtool.safe_text import limited, visible
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters, definition
 from seqtool.types import Json
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
+WIDEST_CHART = 60  # columns
+CHART_MARGIN = 14  # columns around a chart: the indentation and the labels of the axis
 CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
 
 
@@ -78,7 +81,7 @@ def details(inspected: InspectedModel) -> Iterator[str]:
     on_disk = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
     yield f"  size       {on_disk} on disk, {count_parameters(inspected.stored.shapes):,} parameters"
     for file, sha256 in manifest.data.items():
-        yield f"  data       {visible(str(file))}  SHA-256 {sha256[:12]}…"
+        yield f"  data       {limited(visible(str(file)))}  SHA-256 {sha256[:12]}…"
     scores = ", ".join(
         f"{name} {value:.4f}" for name, value in manifest.all_scores.items() if value is not None
     )
@@ -92,17 +95,21 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         )
         versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
         yield f"  versions   {versions}"
-        yield "  command    seqtool " + visible(" ".join(manifest.command))
+        yield limited("  command    seqtool " + visible(" ".join(manifest.command)))
 
 
-def training_curve(rows: Sequence[MetricsRow]) -> Iterator[str]:
-    """Yield a chart of the losses over the epochs, and a chart of the scores if there are any."""
+def training_curve(rows: Sequence[MetricsRow], width: int) -> Iterator[str]:
+    """Yield a chart of the losses over the epochs, and a chart of the scores if there are any.
+
+    Args:
+        width: columns of the terminal.
+    """
     for names in CURVES:
         curves = {
             name: [(row.epoch, row.values[name]) for row in rows if name in row.values] for name in names
         }
         present = {name: points for name, points in curves.items() if points}
-        lines = line_chart(present)
+        lines = line_chart(present, min(WIDEST_CHART, max(NARROWEST, width) - CHART_MARGIN))
         if lines:
             yield ""
             yield f"{' and '.join(present)} over epochs"

@@ -7,8 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seqtool.config.dump import flow, relative
-from seqtool.reports.formatting import aligned_lines, format_age, format_duration, format_score, format_size
-from seqtool.safe_text import shorten, visible
+from seqtool.reports.formatting import (
+    aligned_lines,
+    cell_width,
+    format_age,
+    format_duration,
+    format_score,
+    format_size,
+    pad,
+)
+from seqtool.safe_text import cell, shorten, visible
 from seqtool.settings import Feature
 from seqtool.storage.run_list import RunEntry
 
@@ -32,16 +40,16 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
         now: present time in seconds since 1970, from which the ages are counted.
     """
     rows = [("run", "task", "score", "size", "checkpoint", "age"), *(_cells(entry, now) for entry in entries)]
-    widths = [max(len(row[column]) for row in rows) for column in range(6)]
+    widths = [max(cell_width(row[column]) for row in rows) for column in range(6)]
     for row in rows:
         columns = zip(row, "<<<>>>", widths, strict=True)
-        yield "  ".join(f"{cell:{align}{width}}" for cell, align, width in columns)
+        yield "  ".join(pad(text, width, align) for text, align, width in columns)
 
 
 def _cells(entry: RunEntry, now: float) -> tuple[str, str, str, str, str, str]:
     return (
         shorten(visible(entry.name), MAX_NAME),
-        entry.manifest.task or "-",
+        cell(entry.manifest.task) or "-",
         _score(entry),
         format_size(entry.size),
         format_size(entry.checkpoint_size) if entry.checkpoint_size else "-",
@@ -67,7 +75,7 @@ def comparison_lines(
         names: names of the runs as the user wrote them.
         settings: key and both values of each setting that differs.
     """
-    rows: list[tuple[str, ...]] = [("", visible(names[0]), visible(names[1]), "difference")]
+    rows: list[tuple[str, ...]] = [("", *names, "difference")]
     scores = [entry.manifest.all_scores for entry in entries]
     for name in dict.fromkeys([*scores[0], *scores[1]]):
         values = [side.get(name) for side in scores]
@@ -97,7 +105,7 @@ def _compared_value(name: str, value: object) -> str:
         return format_duration(float(value))
     if name == "model_bytes" and isinstance(value, int):
         return format_size(value)
-    return f"{value:,}" if isinstance(value, int) else visible(str(value))
+    return f"{value:,}" if isinstance(value, int) else cell(str(value))
 
 
 # --- configs ----------------------------------------------------------------------------------------------

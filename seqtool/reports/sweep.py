@@ -17,6 +17,7 @@ from seqtool.reports.console import (
     write_line,
 )
 from seqtool.reports.formatting import format_duration
+from seqtool.safe_text import cell, shorten
 from seqtool.sweep.run import ENDED, Summary, TrialRow
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def short(text: str) -> str:
     try:
         return text if text.lstrip("-").isdecimal() else f"{float(text):.4g}"
     except ValueError:
-        return text if len(text) <= WIDEST_VALUE else text[: WIDEST_VALUE - 1] + "…"
+        return shorten(cell(text), WIDEST_VALUE)
 
 
 def trial_cells(row: TrialRow, keys: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqtool.errors import pluralize
 from seqtool.reports.formatting import fit, probability_color, terminal_style
 from seqtool.safe_text import cell, shorten, visible
 from seqtool.settings import feature_list
@@ -85,7 +86,7 @@ def marginal_rows(ablation: WordAblation, *, width: int, color: bool) -> Iterato
         yield row
     hidden = len(ablation.names) - len(columns)
     if hidden:
-        yield Text(f"({hidden} labels that are less likely are not shown)")
+        yield Text(f"({pluralize(hidden, 'less likely label')} not shown)")
 
 
 def _probability_cell(value: float, color: bool) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from seqtool.storage.verified_directory import MANIFEST
 MODEL = "model"  # directory of a run that contains its model
 CONFIG = "config.yaml"  # file of a run that contains its resolved settings
 NAME_A_MODEL = "give the name of a run, a run directory or a model directory"
+CONFIG_FILE = "a config"  # kind of a file in a message
 LONGEST_REFERENCE = 200  # characters of a name in a message
 PARTIAL = ".partial"  # ending of the directory of an unfinished run
 
@@ -112,9 +113,14 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
                 return ModelPlace(base, base.parent if in_run else None)
             if (present(base / MODEL) / MANIFEST).is_file():
                 return ModelPlace(base / MODEL, base)
+        found = _kind_of_file(Path(reference))
     except OSError as error:  # such as a directory of another user, or a name that is too long
         place = shorten(reference, LONGEST_REFERENCE)
         raise ModelError(f"cannot read: {error.strerror}", place=place, hint=NAME_A_MODEL) from error
+    if found:
+        hint = "train it first, then name its run" if found == CONFIG_FILE else NAME_A_MODEL
+        message = f"expected a model, found {found}"
+        raise ModelError(message, place=shorten(reference, LONGEST_REFERENCE), hint=hint)
     names = sorted(place.run.name for place, _ in finished_runs(root) if place.run)
     unfinished = (root / (reference + PARTIAL)).is_dir()
     hint = (
@@ -124,6 +130,15 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
     )
     message = "no model directory, run directory or run of this name"
     raise ModelError(message, place=shorten(reference, LONGEST_REFERENCE), hint=hint)
+
+
+def _kind_of_file(path: Path) -> str:
+    """Return the kind of a file that is no directory, which cannot be a model; empty if there is none."""
+    if path.suffix.lower() in (".yaml", ".yml") and path.is_file():
+        return CONFIG_FILE
+    if path.is_fifo():
+        return "a pipe"
+    return "" if path.is_dir() or not path.exists() else "a file"
 
 
 def input_files(place: ModelPlace, manifest: Manifest) -> list[Path]:

@@ -132,6 +132,13 @@ def is_directory(path: Path) -> bool:
     return False
 
 
+def is_pipe(path: Path) -> bool:
+    """Return whether there is a named pipe or `<(command)`; False if it cannot be determined."""
+    with suppress(OSError, ValueError):
+        return stat.S_ISFIFO(path.stat().st_mode)
+    return False
+
+
 def entries(folder: Path) -> list[Path]:
     """Return the entries of a directory in the order of their names; none if there is no directory.
 

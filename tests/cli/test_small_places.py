@@ -1,4 +1,4 @@
-"""Commands in a directory that is read-only, on a narrow terminal, and on empty text."""
+"""Commands in a directory that is read-only, and on empty text."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.reports.formatting import line_chart
-from seqtool.reports.progress import ProgressLine
-from tests.support.shell import in_terminal, seqtool_in_process
+from tests.support.shell import seqtool_in_process
 from tests.support.small_runs import char_run, run, sentences_file, tagger_run, text_file
 from tests.support.unreadable import read_only
 
@@ -77,51 +75,6 @@ def test_commands_that_write_say_so_in_a_read_only_directory(command: str, folde
     assert ("--runs-dir" in done.stderr) == command.startswith("train-")
 
 
-# --- narrow terminals ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("width", range(-12, 13))
-def test_chart_of_any_size_is_drawn_or_left_out(width: int) -> None:
-    curves = {"loss": [(0.0, 1.0), (1.0, 0.5), (2.0, 3.0)]}
-    for height in range(-1, 4):
-        lines = line_chart(curves, width, height)
-        assert len(lines) in (0, height + 3)
-
-
-@pytest.mark.parametrize("columns", [1, 11])
-@pytest.mark.parametrize(
-    "command",
-    [
-        "tag --model small dog",
-        "inspect text --units h1,surprisal",
-        "inspect small --text dog",
-        "evaluate small dev.conll",
-    ],
-)
-def test_commands_draw_on_a_narrow_terminal(command: str, columns: int, folder: Path) -> None:
-    done = in_terminal(*command.split(), cwd=folder, columns=columns)
-    assert done.code == 0 and "Traceback" not in done.stdout
-
-
-@pytest.mark.parametrize("columns", range(1, 14))
-def test_progress_is_drawn_on_a_terminal_of_any_width(columns: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-    import sys
-
-    from seqtool.reports import progress
-
-    monkeypatch.setattr(progress, "is_terminal", lambda _: True)
-    monkeypatch.setattr(progress, "FIRST_AFTER", -1)
-    monkeypatch.setattr(progress, "FRAME_EVERY", -1)
-    monkeypatch.setattr(progress.LiveArea, "size", lambda _: os.terminal_size((columns, 40)))
-    line = ProgressLine()
-    for step in range(4):
-        line.point("loss", step, 1 / (step + 1))
-        line.update(step, 4, {"loss": "1.000"})
-    line.clear()
-    assert sys.stderr.isatty() is False
-
-
 # --- empty text ---------------------------------------------------------------------------------------------
 
 
@@ -134,7 +87,9 @@ def test_inspect_of_empty_text_is_refused(
 ) -> None:
     done = seqtool_in_process("inspect", "text", *wanted, *source, cwd=folder)
     assert (done.code, done.stdout) == (2, "")
-    assert f"error: {source[1] or '--text'}  the text to inspect is empty" in done.stderr
+    where, message = source[1] or "--text", "expected text, found an empty file"
+    expected = f"{where}  {message if source[1] else 'the text to inspect is empty'}"
+    assert f"error: {expected}" in done.stderr and "\n hint: give " in done.stderr
     assert not (folder / "s.npz").exists()
 
 

@@ -85,6 +85,11 @@ def test_hint_names_what_to_write(command: str, hint: str, tmp_path: Path) -> No
     assert hint in refused(command, tmp_path).stderr.partition(" hint: ")[2]
 
 
+def test_unexpected_arguments_are_named(tmp_path: Path) -> None:
+    assert refused("sample some text", tmp_path).stderr.startswith("error: unexpected argument: some text\n")
+    assert "error: unexpected argument: b.txt\n" in refused("train-char a.txt b.txt", tmp_path).stderr
+
+
 @pytest.mark.parametrize("command", WITH_SETTINGS)
 def test_every_setting_that_is_tried_as_an_option_leads_to_set(command: str, tmp_path: Path) -> None:
     from seqtool.cli.options import config_keys

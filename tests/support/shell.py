@@ -1,6 +1,6 @@
 """The command line in a subprocess with pipes, in a pseudo terminal, or in this process.
 
-Each result with pipes is checked: the options that its messages name exist.
+Each result is checked: the options that its messages name exist.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import fcntl
 import io
 import os
 import pty
+import re
 import select
 import shutil
 import signal
@@ -20,10 +21,12 @@ import termios
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.support.hints import check_options
 
 PROJECT = Path(__file__).parent.parent.parent
+ESCAPE_CODE = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 SEQTOOL = (sys.executable, "-m", "seqtool")
 
 
@@ -129,21 +132,58 @@ def in_terminal(
         written += chunk
     os.close(master)
     _, status = os.waitpid(pid, 0)
-    return Result(os.waitstatus_to_exitcode(status), written.decode("utf-8", "replace"), "")
+    output = written.decode("utf-8", "replace")
+    check_options(shown_text(output), [*map(str, arguments)])
+    return Result(os.waitstatus_to_exitcode(status), output, "")
 
 
-def seqtool_in_process(*arguments: str | Path, cwd: Path, merged: bool = False, **extra: str) -> Result:
+def shown_text(output: str) -> str:
+    """Return output to a terminal without escape codes; a return to the first column ends a line."""
+    return ESCAPE_CODE.sub("", output).replace("\r\n", "\n").replace("\r", "\n")
+
+
+class TerminalStream(io.TextIOWrapper):
+    """A stream in memory that says it is a terminal."""
+
+    def __init__(self) -> None:
+        super().__init__(io.BytesIO(), encoding="utf-8", write_through=True)
+
+    def isatty(self) -> bool:
+        return True
+
+
+def on_terminal_in_process(*arguments: str | Path, cwd: Path, columns: int, **extra: str) -> Result:
+    """Run seqtool in this process with terminals of this width in memory as stdout and stderr."""
+    from unittest import mock
+
+    from seqtool.reports.progress import LiveArea
+
+    size = os.terminal_size((columns, 40))
+    with (
+        mock.patch.object(LiveArea, "size", lambda _: size),
+        mock.patch.object(shutil, "get_terminal_size", lambda *_: size),
+    ):
+        more: Any = {"TERM": "xterm-256color", "COLUMNS": str(columns), **extra}
+        return seqtool_in_process(*arguments, cwd=cwd, terminal=True, **more)
+
+
+def seqtool_in_process(
+    *arguments: str | Path, cwd: Path, merged: bool = False, terminal: bool = False, **extra: str
+) -> Result:
     """Run seqtool in this process, which takes milliseconds; standard input is empty.
 
     Args:
         merged: write stderr to `stdout`.
+        terminal: stdout and stderr are terminals; the result has no escape codes.
     """
     from unittest import mock
 
     from seqtool.cli.exit_codes import run
     from seqtool.cli.main import app
 
-    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(3)]
+    streams: list[Any] = [io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(3)]
+    if terminal:
+        streams[1:] = [TerminalStream(), TerminalStream()]
     stdin, stdout, stderr = streams[0], streams[1], streams[1] if merged else streams[2]
     with (
         contextlib.chdir(cwd),
@@ -154,5 +194,7 @@ def seqtool_in_process(*arguments: str | Path, cwd: Path, merged: bool = False, 
     ):
         code = run(app)
     texts = [stream.buffer.getvalue().decode("utf-8", "replace") for stream in streams[1:]]
+    if terminal:
+        texts = list(map(shown_text, texts))
     check_options(texts[1], [*map(str, arguments)])
     return Result(code, *texts)
