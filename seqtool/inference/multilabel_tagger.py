@@ -42,12 +42,13 @@ class MultiLabelTagger(TaggerModel):
         word_parts = [
             (index, weight[width:]) for index, (weight, _) in enumerate(layers, 1) if len(weight) > width
         ]
-        self._word_columns = np.concatenate(
-            [
-                np.zeros(0, np.int64),
-                *(np.arange(*self._borders[index : index + 2]) for index, _ in word_parts),
-            ]
-        )
+        # Columns that read the word, with their place in the scores of words.
+        sizes = [weight.shape[1] for _, weight in word_parts]
+        starts = np.cumsum([0, *sizes]).tolist()
+        self._word_columns = [
+            (slice(self._borders[index], self._borders[index + 1]), slice(start, start + size))
+            for (index, _), start, size in zip(word_parts, starts, sizes, strict=False)
+        ]
         if word_parts:
             cache, word_weights = self._cache, np.concatenate([weight for _, weight in word_parts], axis=1)
             self._cache = WordGateCache(cache.encoder, cache.embedder, cache.cell, cache.size, word_weights)
@@ -91,11 +92,13 @@ class MultiLabelTagger(TaggerModel):
     ) -> Array:
         """Return the scores of all columns without the bias (total, labels of all columns)."""
         scores = super()._run(tokens, positions, packing, recorder)
-        if len(self._word_columns):
+        if self._word_columns:
             for start in range(0, len(positions), PLACES):
                 places = slice(start, start + PLACES)
                 words = [tokens[position] for position in positions[places].tolist()]
-                scores[places, self._word_columns] += self._cache.word_scores(words)
+                word_scores = self._cache.word_scores(words)
+                for column, part in self._word_columns:
+                    scores[places, column] += word_scores[:, part]
         return scores
 
 
