@@ -8,16 +8,37 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqtool.config.overrides import override_text
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus
-from seqtool.data.tagging.label_columns import LabelColumns
+from seqtool.data.tagging.label_columns import LEMMA, LabelColumns
+from seqtool.data.tagging.sentences import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
-from seqtool.settings import TaggerSettings
+from seqtool.settings import TaggerData, TaggerSettings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, count_parameters
 from seqtool.types import Json
 
+TREEBANK_LABELS = ("upos", "xpos", "feats", LEMMA)  # of a CoNLL-U file, as far as it has them
+
 if TYPE_CHECKING:
     from seqtool.models.label_heads import HeadSizes
+
+
+def is_for_one_label(data: TaggerData, overrides: Sequence[str]) -> bool:
+    """Return whether the user chose a label, or settings that are for a single label."""
+    keys = (("model", "decoder"), ("training", "class_weights"))
+    chosen = any(override_text(overrides, key) for key in keys)
+    return chosen or data.label != "auto" or data.tokens == "surface"
+
+
+def labels_with_content(data: TaggerData, sentences: Sequence[Sentence]) -> tuple[str, ...]:
+    """Return those of several labels that are not the same for all words; none if only lemmas are left."""
+    kept = tuple(
+        name
+        for index, name in enumerate(data.labels)
+        if len({label for sentence in sentences for label in sentence.column(index)}) > 1
+    )
+    return kept if len(kept) > 1 and kept[0] != LEMMA else ()
 
 
 def with_trained_labels(settings: TaggerSettings, corpus: TaggedCorpus) -> TaggerSettings:

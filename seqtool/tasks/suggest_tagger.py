@@ -19,6 +19,7 @@ from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
+from seqtool.tasks.label_heads import TREEBANK_LABELS, is_for_one_label, labels_with_content
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 LISTED_LABELS = 8
@@ -187,7 +188,12 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     known = _data_overrides(files.train, overrides)
     detection = detect_file(files.train, known, LABELED)
     data = settings_of(detection, known)
+    if not known.labels and detection.kind == "conllu" and not is_for_one_label(known, overrides):
+        data = replace(data, labels=TREEBANK_LABELS)
     sentences = read_split("train", [files.train], data, skip_wrong=True).sentences
+    asked, data = data.labels, replace(data, labels=labels_with_content(data, sentences))
+    if data.labels[:1] != asked[:1]:  # the main label is another one
+        sentences = read_split("train", [files.train], data, skip_wrong=True).sentences
     scheme = data.scheme
     if scheme == "auto":
         scheme = detect_scheme(sentence.labels for sentence in sentences)
@@ -217,6 +223,8 @@ def _notes(
     labels, more = sample.labels, len(sample.labels) - LISTED_LABELS
     yield f"{files.train.name}: {sample}"
     yield f"  layout     {summary(detection)}"
+    if sample.data.labels:
+        yield f"  columns    {', '.join(sample.data.labels)}"
     yield f"  labels     {', '.join(labels[:LISTED_LABELS])}{f' and {more:,} more' if more > 0 else ''}"
     spans = "the labels mark no spans" if sample.scheme == "none" else f"{sample.scheme}, learned as bioes"
     yield f"  scheme     {spans}"
@@ -279,6 +287,10 @@ def _layout_lines(data: TaggerData) -> Iterator[str]:
         yield yaml_line(f"token: {scalar(data.token)}", "the column of the tokens")
     if data.sentence != "auto":
         yield yaml_line(f"sentence: {scalar(data.sentence)}", "the column with the id of the sentence")
+    if data.labels:
+        comment = "predicted together, the most important first; label: upos trains one of them"
+        yield yaml_line(f"labels: [{', '.join(map(scalar, data.labels))}]", comment)
+        return
     numbered = data.format == "conll" and not data.columns
     yield yaml_line(
         f"label: {scalar(data.label)}", "the column, counted from 1" if numbered else "the column"

@@ -15,6 +15,7 @@ from seqtool.settings import TaggerSettings
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_tagger import suggest_tagger
 from tests.support.shell import seqtool_in_process
+from tests.support.small_treebank import treebank
 
 PEOPLE, PLACES, VERBS = ("Anna", "Bob", "Eva Meier"), ("Rome", "New York"), ("saw", "left")
 
@@ -170,3 +171,38 @@ def test_file_without_config_is_trained_tagged_and_evaluated(tmp_path: Path) -> 
     filled = seqtool_in_process("tag", "--file", "names.tsv", "--input-format", "conll", cwd=tmp_path)
     assert filled.stdout.splitlines()[0].split("\t")[:2] == text.splitlines()[0].split("\t")[:2]
     assert len(filled.lines) == len(text.splitlines())
+
+
+def labels_of(suggested: str, folder: Path, *overrides: str) -> tuple[tuple[str, ...], str]:
+    """Return `data.labels` and `data.label` of a suggested config with the overrides."""
+    read = parse_settings(suggested, name="f", folder=folder, overrides=overrides).settings
+    assert isinstance(read, TaggerSettings)
+    return read.data.labels, read.data.label
+
+
+@pytest.mark.parametrize(
+    ("empty", "override", "expected"),
+    [
+        pytest.param((), "", ("upos", "xpos", "feats", "lemma"), id="all columns"),
+        pytest.param((4,), "", ("upos", "feats", "lemma"), id="no xpos"),
+        pytest.param((3, 5), "", ("xpos", "lemma"), id="no upos"),
+        pytest.param((3, 4, 5), "", (), id="lemmas alone"),
+        pytest.param((4, 5, 2), "", (), id="upos alone"),
+        pytest.param((), "data.label=xpos", (), id="a label of the user"),
+        pytest.param((), "data.labels=[feats, upos]", ("feats", "upos"), id="labels of the user"),
+        pytest.param((), "model.decoder=crf", (), id="a decoder of one label"),
+    ],
+)
+def test_all_columns_of_a_treebank_are_suggested(
+    tmp_path: Path, empty: tuple[int, ...], override: str, expected: tuple[str, ...]
+) -> None:
+    lines = [line.split("\t") for line in treebank(20).splitlines()]
+    for cells in lines:
+        for column in empty if len(cells) > 1 else ():
+            cells[column] = "_"
+    path = tmp_path / "my.conllu"
+    path.write_text("".join("\t".join(cells) + "\n" for cells in lines))
+    overrides = [override] if override else []
+    suggested = suggest_tagger(DataFiles(path), overrides)
+    assert labels_of(suggested.yaml, tmp_path, *overrides)[0] == expected
+    assert any(note.split()[0] == "columns" for note in suggested.notes) == bool(expected)
