@@ -28,6 +28,7 @@ from seqtool.storage.ownership import (
     TEMPORARY,
     Contents,
     check_plain,
+    create_temporary,
     delete_own,
     foreign_entry,
 )
@@ -103,22 +104,20 @@ def replaced_file(path: Path) -> Iterator[IO[bytes]]:
     Raises:
         SeqtoolError: as `write_file`.
     """
-    import tempfile  # not needed by commands that only read, which must start fast
-
     with writing(path):
         check_plain(path)
-        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
+        descriptor, temporary = create_temporary(path)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                Path(name).chmod(0o666 & ~_umask())
+                temporary.chmod(0o666 & ~_umask())
                 os.fsync(file.fileno())
-            Path(name).replace(path)
+                temporary.replace(path)  # before the end of its lock
             sync(path.parent)
         except BaseException:
             with suppress(OSError):
-                Path(name).unlink()
+                temporary.unlink()
             raise
 
 

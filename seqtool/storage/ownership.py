@@ -6,6 +6,7 @@ and is kept, links, pipes and devices included. Links are never followed.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import stat
@@ -66,6 +67,40 @@ def check_plain(path: Path | str, folder: int | None = None) -> None:
 def _not_plain(path: Path | str) -> SeqtoolError:
     message = "expected a plain file or a free path, found a link, a directory, a pipe or a device"
     return SeqtoolError(message, place=str(path), hint="remove it, or choose another path")
+
+
+def create_temporary(path: Path) -> tuple[int, Path]:
+    """Create the file that will replace `path`; return its descriptor and its path.
+
+    It is locked until the descriptor is closed. Files that a killed process left for this path are not
+    locked, and they are deleted.
+
+    Raises:
+        OSError: if it cannot be created.
+    """
+    import tempfile  # not needed by commands that only read, which must start fast
+
+    with suppress(OSError):  # a directory that cannot be listed
+        _delete_left_files(path)
+    while True:
+        descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=TEMPORARY, dir=path.parent)
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.path.lexists(name):
+            return descriptor, Path(name)
+        os.close(descriptor)  # another process took it for a file that was left, before it was locked
+
+
+def _delete_left_files(path: Path) -> None:
+    left = re.compile(rf"\.{re.escape(path.name)}\.\w{{8}}{re.escape(TEMPORARY)}", re.ASCII)
+    for file in [entry for entry in path.parent.iterdir() if left.fullmatch(entry.name)]:
+        with suppress(OSError, SeqtoolError):
+            descriptor = open_own(file, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.unlink()
+            finally:
+                os.close(descriptor)
 
 
 # --- directories --------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,6 +21,7 @@ from seqtool.storage.atomic import (
     directories,
     old_name,
     remove_directory,
+    replaced_file,
     write_file,
 )
 from seqtool.storage.lock import LOCK, acquire_lock, is_locked
@@ -397,3 +399,76 @@ def test_only_a_file_with_the_mark_is_replaced(content: bytes, refused: bool, tm
     else:
         check_output(path, mark=b"MARK")
     assert path.read_bytes() == content
+
+
+# --- temporary files --------------------------------------------------------------------------------------
+
+
+def test_write_deletes_what_a_killed_process_left_for_the_same_file(tmp_path: Path) -> None:
+    page = tmp_path / "a+b.html"
+    left = tmp_path / ".a+b.html.x1_y2z3w.seqtool-tmp"
+    others = [
+        ".a+b.html.mine.seqtool-tmp",
+        ".other.html.x1_y2z3w.seqtool-tmp",
+        ".aab.html.x1_y2z3w.seqtool-tmp",
+        ".a+b.html.x1_y2z3w.seqtool-tmp.mine",
+        "a+b.html.x1_y2z3w.seqtool-tmp",
+    ]
+    for name in (left.name, *others):
+        (tmp_path / name).write_bytes(b"a part of a page")
+    (tmp_path / ".a+b.html.abcdefgh.seqtool-tmp").symlink_to("nowhere")
+    (tmp_path / ".a+b.html.hgfedcba.seqtool-tmp").mkdir()
+    write_file(page, b"a page")
+    kept = {*others, ".a+b.html.abcdefgh.seqtool-tmp", ".a+b.html.hgfedcba.seqtool-tmp", page.name}
+    assert {entry.name for entry in tmp_path.iterdir()} == kept
+    assert page.read_bytes() == b"a page"
+
+
+def test_write_keeps_the_temporary_file_of_a_running_process(tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    with replaced_file(page) as first:
+        first.write(b"first")
+        write_file(page, b"second")
+        assert len(list(tmp_path.iterdir())) == 2
+    assert page.read_bytes() == b"first"
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_write_repeats_if_its_new_file_is_deleted_before_it_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, lock, made = tmp_path / "page.html", fcntl.flock, []
+
+    def delete_first(descriptor: int, kind: int) -> None:
+        made.append(kind)
+        if len(made) == 1:
+            (path,) = tmp_path.iterdir()
+            path.unlink()
+        lock(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", delete_first)
+    write_file(page, b"a page")
+    assert page.read_bytes() == b"a page"
+    assert (list(tmp_path.iterdir()), len(made)) == ([page], 2)
+
+
+def test_write_succeeds_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    left = tmp_path / ".page.html.abcdefgh.seqtool-tmp"
+    left.touch()
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    write_file(tmp_path / "page.html", b"a page")
+    assert {entry.name for entry in tmp_path.iterdir()} == {left.name, "page.html"}
+
+
+def test_write_succeeds_in_a_directory_that_cannot_be_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    write_file(tmp_path / "page.html", b"a page")
+    assert (tmp_path / "page.html").read_bytes() == b"a page"
