@@ -226,7 +226,7 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=str(path), hint="train the model again")
-        if max(array.max(initial=0), -array.min(initial=0)) > form.largest:
+        if max(float(array.max(initial=0)), -float(array.min(initial=0))) > form.largest:
             message = f"{name}: a weight is larger than {form.largest:,.0f}"
             raise ModelError(message, place=str(path), hint="train the model again, with a lower training.lr")
     return arrays

@@ -354,3 +354,9 @@ def test_parts_that_do_not_fit_are_refused(
     forge(tmp_path / "model", name, content.replace(old, new))
     with pytest.raises(ModelError, match=reason):
         read_model(tmp_path / "model")
+
+
+def test_float16_weights_are_compared_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
+    content = bytearray(pack_arrays({"w": np.array([-65504, 1], np.float16)}))
+    assert unpack_arrays(Path("x"), content, MODEL_FORMAT)["w"].dtype == np.float16
+    assert not recwarn.list
