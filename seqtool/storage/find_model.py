@@ -109,7 +109,7 @@ def _named_model(reference: str, root: Path) -> ModelPlace:
     try:
         for base in (Path(reference), root / reference):
             if (present(base) / MANIFEST).is_file():
-                in_run = base.name == MODEL and (base.parent / CONFIG).is_file()
+                in_run = base.name == MODEL and (present(base.parent) / CONFIG).is_file()
                 return ModelPlace(base, base.parent if in_run else None)
             if (present(base / MODEL) / MANIFEST).is_file():
                 return ModelPlace(base / MODEL, base)

@@ -37,7 +37,8 @@ TESTS = {
     "run_directory": ("storage/test_run_directory.py", "storage/test_ownership.py",
                       "storage/test_lost_writes.py"),
     "run_list": ("storage/test_run_list.py", "cli/test_runs.py", "cli/test_output_paths.py"),
-    "verified_directory": ("storage/test_model_directory.py", "storage/test_lost_writes.py"),
+    "verified_directory": ("storage/test_verified_directory.py", "storage/test_model_directory.py",
+                            "storage/test_lost_writes.py"),
 }  # fmt: skip
 # Mutants that no test can detect, by module, line and change, with the reason.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
