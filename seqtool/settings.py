@@ -111,7 +111,7 @@ class TokenizerData:
     dev: Paths = key("development files; their score selects the best epoch", ())
     test: Paths = key("test files; scored once, at the end", ())
     split: float = key("fraction of the training sentences held out for validation if there is no dev file; 0: no validation", 0.0, ge=0, lt=1)
-    encoding: str = key("encoding of the files", "utf-8")
+    encoding: str = key("encoding of the files; auto as for texts", "auto")
     source: str = key("where to get the files; printed if one is missing", "")
 
     @property
@@ -317,7 +317,7 @@ class TokenizerSettings:
     training: Training = section(Training, "training")
 
 
-Settings = CharSettings | TaggerSettings
+Settings = CharSettings | TaggerSettings | TokenizerSettings
 
 STANDARD_FEATURES: tuple[Feature, ...] = (
     Feature(name="lower", dim=96, min_count=2),

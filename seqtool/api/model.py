@@ -15,11 +15,12 @@ from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
-from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, ModelFilter, find_model, runs_root
+from seqtool.inference.tokenizer import RawSentence, TokenizerModel
+from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, TOKENIZER, ModelFilter, find_model, runs_root
 from seqtool.storage.model_directory import read_model
 from seqtool.types import Json
 
-M = TypeVar("M", CharacterModel, TaggerModel)
+M = TypeVar("M", CharacterModel, TaggerModel, TokenizerModel)
 
 
 def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[str] | None = None) -> Model:
@@ -49,7 +50,7 @@ class Model:
 
     Attributes:
         name: its name in messages.
-        task: `tagger` or `char`.
+        task: `tagger`, `tokenizer` or `char`.
         facts: content of its manifest: sizes, scores, versions, hashes.
         runtime: the numpy model, with further methods: probabilities, n-best lists, states and gates.
     """
@@ -57,7 +58,7 @@ class Model:
     name: str
     task: str
     facts: Json
-    runtime: CharacterModel | TaggerModel
+    runtime: CharacterModel | TaggerModel | TokenizerModel
 
     # --- taggers --------------------------------------------------------------------------------------------
 
@@ -82,11 +83,13 @@ class Model:
     def tokenize(self, text: str) -> list[Token]:
         """Return the tokens of a raw text with their positions, `text[start:end] == form`.
 
-        Training chose the tokenizer that fits the training data best.
+        A tokenizer finds them. For a tagger, training chose the rule that fits the training data best.
 
         Raises:
             ModelError: a character model, or a tagger for a script without spaces between words.
         """
+        if isinstance(self.runtime, TokenizerModel):
+            return [Token(*token[:3]) for sentence in self.sentences(text) for token in sentence]
         name = self._tagger().tokenizer
         if name is None:
             message = (
@@ -95,6 +98,14 @@ class Model:
             )
             raise ModelError(message, place=self.name, hint="give each sentence as a list of tokens")
         return list(TOKENIZERS[name](text))
+
+    def sentences(self, text: str) -> list[RawSentence]:
+        """Return the sentences of a paragraph: tokens with positions, and words of multiword tokens.
+
+        Raises:
+            ModelError: another model than a tokenizer.
+        """
+        return self._runtime_of(TokenizerModel, TOKENIZER).tokenize([text])[0]
 
     # --- character models -----------------------------------------------------------------------------------
 

@@ -176,6 +176,7 @@ def _evaluate(request: _Request) -> _Result:
     evaluations: dict[str, Callable[[_Request], _Result]] = {
         "char": _evaluate_text_model,
         "tagger": _evaluate_tagger,
+        "tokenizer": _evaluate_tokenizer,
     }
     return evaluations[request.stored.task](request)
 
@@ -269,6 +270,19 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     if options.suspects is not None:
         suspects = _Suspects(options.suspects, write_suspects(options.suspects, model, gold))
     return _TaggerResult(gold, evaluation, options.strict, compared, suspects)
+
+
+# --- tokenizers ---------------------------------------------------------------------------------------------
+
+
+def _evaluate_tokenizer(request: _Request) -> _Result:
+    from seqtool.cli.evaluate_raw import evaluate_on_treebanks
+
+    if request.tagger.given():
+        raise _wrong_options("--strict, --against, --suspects and --split", "taggers", request)
+    if request.text.given():
+        raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
+    return evaluate_on_treebanks(request.stored, request.place.run, request.files)
 
 
 # --- character models ---------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from seqtool.storage.find_model import (
     CHARACTER_MODEL,
     TAGGER,
     TEXT_MODEL,
+    TOKENIZER,
     ModelFilter,
     find_model,
     finished_runs,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from seqtool.data.formats.blocks import LineStream
     from seqtool.inference.character import CharacterModel
     from seqtool.inference.tagger import TaggerModel
+    from seqtool.inference.tokenizer import TokenizerModel
     from seqtool.types import Json
 
 
@@ -104,6 +106,18 @@ def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
     return LoadedTagger(load_tagger(stored), name, stored.config)
 
 
+def tokenizer(reference: str | None, runs_dir: Path | None) -> TokenizerModel:
+    """Load the tokenizer that a command names, or the newest one, whose name is printed on stderr.
+
+    Raises:
+        ModelError: there is no model, it is damaged, or it is of another task.
+    """
+    _, stored = _find(reference, runs_dir, TOKENIZER, "seqtool.inference.tokenizer")
+    from seqtool.inference.load import load_tokenizer
+
+    return load_tokenizer(stored)
+
+
 def _find(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
 ) -> tuple[str, StoredModel]:
@@ -122,7 +136,7 @@ def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
     Raises:
         ModelError: the task of the model is not the wanted one.
     """
-    if wanted.task in (None, stored.task):
+    if wanted.task in (None, *stored.parts):
         return
     from seqtool.tasks.interface import definition
 

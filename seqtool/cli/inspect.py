@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from seqtool.cli.exit_codes import command
+from seqtool.cli.inspect_views import Request, TaggerView, TokenizerView, View
 from seqtool.cli.options import (
     AsJson,
     Encoding,
@@ -28,10 +27,7 @@ from seqtool.cli.options import (
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from seqtool.errors import SeqtoolError
-    from seqtool.evaluation.text_files import Reading
     from seqtool.inference.character import CharacterModel
-    from seqtool.inference.tagger import TaggerModel
     from seqtool.inspection.network import InspectedModel
     from seqtool.inspection.trace import Unit
     from seqtool.inspection.unit_ranking import RankedUnit
@@ -52,50 +48,6 @@ TextOption = Annotated[
 ]
 SHOWN_UNITS = 3
 EXCERPT = 400  # characters of a long text that are shown
-
-
-class _Request(NamedTuple):
-    """Texts to trace, and units to show.
-
-    Attributes:
-        units: names of units.
-        surprisal: show the surprisal of each symbol.
-        find: pattern of which the units are ranked.
-        top: number of ranked units.
-        states: file for the states.
-        root: directory of all runs.
-        reading: how to read the files.
-    """
-
-    texts: tuple[str, ...]
-    files: tuple[Path, ...]
-    units: tuple[str, ...]
-    surprisal: bool
-    find: str | None
-    top: int
-    states: Path | None
-    root: Path
-    reading: Reading
-
-
-@dataclass(frozen=True)
-class _View(ABC):
-    """Contents of the screen for the models of one task."""
-
-    inspected: InspectedModel
-    request: _Request
-
-    @abstractmethod
-    def walk(self) -> Iterator[str | Text]:
-        """Yield the processing of each text, step by step."""
-
-    @abstractmethod
-    def units(self) -> Iterator[str | Text]:
-        """Yield the values of the requested units, and write the states to a file if one is requested."""
-
-    @abstractmethod
-    def ranking(self, pattern: str) -> list[RankedUnit]:
-        """Return the units with the highest correlation with a pattern."""
 
 
 @command
@@ -122,7 +74,7 @@ def inspect(
         raise SeqtoolError("--json goes with --find, or alone", hint="--states writes what --units shows")
     inspected = _inspected_model(network, overrides, runs_dir)
     names = [name.strip() for text in units or () for name in text.split(",")]
-    request = _Request(
+    request = Request(
         texts=tuple(texts or ()),
         files=tuple(files or ()),
         units=tuple(name for name in names if name != "surprisal"),
@@ -133,7 +85,7 @@ def inspect(
         root=runs_root(runs_dir),
         reading=Reading(known_encoding(encoding), say),
     )
-    views: dict[str, type[_View]] = {"char": _CharacterView, "tagger": _TaggerView}
+    views: dict[str, type[View]] = {"char": _CharacterView, "tagger": TaggerView, "tokenizer": TokenizerView}
     view = views[inspected.stored.task](inspected, request)
     if json:
         _print_json(inspected, view, find)
@@ -157,7 +109,7 @@ def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path |
     return trained_model(network, runs_dir, say)
 
 
-def _print_json(inspected: InspectedModel, view: _View, find: str | None) -> None:
+def _print_json(inspected: InspectedModel, view: View, find: str | None) -> None:
     from seqtool.reports.console import write_json
 
     shapes = {name: list(array.shape) for name, array in inspected.stored.weights.items()}
@@ -186,7 +138,7 @@ def _overview(inspected: InspectedModel) -> Iterator[str]:
 # --- character models ---------------------------------------------------------------------------------------
 
 
-class _CharacterView(_View):
+class _CharacterView(View):
     """Contents of the screen for a character model."""
 
     @property
@@ -275,69 +227,3 @@ class _CharacterView(_View):
         yield from unit_rows(trace, self.model.vocabulary, display)
         if surprisal:
             yield surprisal_summary(trace)
-
-
-# --- taggers ------------------------------------------------------------------------------------------------
-
-
-class _TaggerView(_View):
-    """Contents of the screen for a tagger."""
-
-    @property
-    def model(self) -> TaggerModel:
-        return cast("TaggerModel", self.inspected.model)
-
-    def walk(self) -> Iterator[str | Text]:
-        for tokens in self._sentences():
-            yield from self._sentence(tokens)
-
-    def units(self) -> Iterator[str | Text]:
-        from seqtool.errors import SeqtoolError
-        from seqtool.inspection.trace import tagger_states, write_npz
-
-        file = self.request.states
-        if self.request.units or self.request.surprisal or self.request.find or file is None:
-            raise self._only_for_text("--units and --find are")
-        sentences = list(self._sentences())
-        if len(sentences) != 1:
-            message = f"--states needs one sentence, found {len(sentences)}"
-            raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
-        arrays = tagger_states(self.model, sentences[0])
-        write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
-        yield f"{file}: {len(sentences[0])} tokens, {', '.join(arrays)}"
-
-    def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
-        raise self._only_for_text("--find is")
-
-    def _only_for_text(self, options: str) -> SeqtoolError:
-        from seqtool.errors import SeqtoolError
-
-        return SeqtoolError(
-            f"{options} for character models; this is a tagger",
-            place=self.inspected.name,
-            hint="show its processing of a sentence with --text, and write its states with --states",
-        )
-
-    def _sentences(self) -> Iterator[tuple[str, ...]]:
-        from seqtool.data.tagging.unlabeled import TextReader
-        from seqtool.evaluation.text_files import read_text
-
-        reader = TextReader(self.model.tokenizer or "whitespace")
-        lines = read_text(None, self.request.files, self.request.reading).splitlines()
-        for text in [*self.request.texts, *lines]:
-            tokens = tuple(reader.sentence(text, "--text").tokens)
-            if tokens:
-                yield tokens
-
-    def _sentence(self, tokens: tuple[str, ...]) -> Iterator[str | Text]:
-        from seqtool.inspection.trace import ablate_words
-        from seqtool.reports.console import color_and_width
-        from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
-
-        color, width = color_and_width()
-        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens)
-        ablation = ablate_words(self.model, tokens)
-        yield ""
-        yield from marginal_rows(ablation, width=width, color=color)
-        yield ""
-        yield from effect_lines(ablation)

@@ -23,6 +23,7 @@ COMMANDS = {  # name: module, and the function or the group in it
     "train-char": ("train", "train_char"),
     "train-tagger": ("train", "train_tagger"),
     "tag": ("tag", "tag"),
+    "tokenize": ("tokenize", "tokenize"),
     "sample": ("sample", "sample"),
     "score": ("score", "score"),
     "predict": ("sample", "predict"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from seqtool.config.schema import KeyPath, keys, section_class
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import CharData, Settings, TaggerData, is_text_encoding
+from seqtool.settings import CharData, Settings, TaggerData, TokenizerData, is_text_encoding
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def notes_on_settings(settings: Settings) -> tuple[str, ...]:
     return (*lines, *_repeated_files(settings.data))
 
 
-def _repeated_files(data: CharData | TaggerData) -> Iterator[str]:
+def _repeated_files(data: CharData | TaggerData | TokenizerData) -> Iterator[str]:
     names = ("train", "text", "dev", "val", "test")
     groups = [(name, set(getattr(data, name, ()))) for name in names]
     for index, (first, paths) in enumerate(groups):

@@ -159,7 +159,8 @@ def resolve(settings: Settings) -> Settings:
     if isinstance(settings, TaggerSettings):
         features = feature_list(settings.model)
         return replace(settings, model=replace(settings.model, **dropouts, features=features))
-    return replace(settings, model=replace(settings.model, **dropouts))
+    resolved: Settings = replace(settings, model=replace(model, **dropouts))  # type: ignore[arg-type]
+    return resolved
 
 
 def _dropouts(settings: Settings) -> tuple[str, ...]:

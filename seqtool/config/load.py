@@ -15,7 +15,7 @@ from pathlib import Path
 
 from seqtool.config.checks import notes_on_settings
 from seqtool.config.overrides import apply_override
-from seqtool.config.schema import SECTIONS, TASKS, KeyPath, keys, section_class
+from seqtool.config.schema import SECTIONS, TASKS, KeyPath, keys, listing, section_class
 from seqtool.config.validate import absolute, build_settings, nearest
 from seqtool.config.yaml_parser import MAX_BYTES, decode, read_tree
 from seqtool.config.yaml_tree import (
@@ -261,10 +261,14 @@ def _task(root: MappingNode) -> tuple[str | None, list[Mistake]]:
         )
     else:
         near = nearest(getattr(entry.value, "text", ""), tuple(TASKS)) or guess
-        hint = f"did you mean {near}?" if near else "char models symbols, tagger labels tokens"
+        hint = (
+            f"did you mean {near}?"
+            if near
+            else "char models symbols, tagger labels tokens, tokenizer finds tokens"
+        )
         mark = entry.value.mark if not isinstance(entry.value, MappingNode) else entry.key
         mistake = Mistake(
-            mark, f"task: expected {' or '.join(TASKS)}, found {describe_node(entry.value)}", hint
+            mark, f"task: expected {listing([*TASKS])}, found {describe_node(entry.value)}", hint
         )
         root.entries.pop("task")
         guess = near

@@ -49,6 +49,9 @@ Without `dev` and `split` there is no validation; then the best epoch has the lo
 ```yaml
 {features}
 ```""",
+    ("tokenizer", "data"): """\
+A file without paragraph marks is one paragraph. Without `dev` and `split` there is no validation; then the
+best epoch has the lowest training loss.""",
     ("", "training"): """\
 `seed_skip` reproduces programs that draw random numbers before they build the network. After seeding with
 777, the notebook of the lecture first builds an `nn.RNN(4, 2)` that it never trains: 8 + 4 + 2 + 2 = 16
@@ -61,7 +64,7 @@ At least one of `epochs`, `max_steps` and `max_minutes` is required. The `cosine
 
 
 def json_schema() -> Json:
-    """Return one JSON Schema (draft 2020-12) for both tasks; the value of `task` selects the definitions."""
+    """Return one JSON Schema (draft 2020-12) for all tasks; the value of `task` selects the definitions."""
     definitions: Json = {}
     for task, cls in TASKS.items():
         schema = adapter(task).json_schema(ref_template="#/$defs/{model}")
@@ -71,7 +74,8 @@ def json_schema() -> Json:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "seqtool config",
-        "description": "One experiment: a character model (task: char) or a tagger (task: tagger).",
+        "description": "One experiment: a character model (task: char), a tagger (task: tagger) "
+        "or a tokenizer (task: tokenizer).",
         "type": "object",
         "required": ["task"],
         "properties": {"task": {"enum": list(TASKS), "description": "type of model"}},
@@ -97,7 +101,7 @@ def _without_titles(node: Any) -> Any:
 def reference_markdown(folder: Path) -> str:
     """Return the text of the `README.md` of a folder of configs."""
     top_level = [key for name, key in keys(TASKS["char"]).items() if name not in SECTIONS]
-    top_note = "`task` is required: `char` or `tagger`. The default of `name` is the task."
+    top_note = "`task` is required: `char`, `tagger` or `tokenizer`. The default of `name` is the task."
     parts = [
         INTRODUCTION.replace("{configs}", "".join(_config_rows(folder))),
         f"## Top level\n\n{_table(top_level)}\n{top_note}\n",

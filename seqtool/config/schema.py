@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seqtool import settings
-from seqtool.settings import CharSettings, Feature, OneOrMany, TaggerSettings
+from seqtool.settings import CharSettings, Feature, OneOrMany, TaggerSettings, TokenizerSettings
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -21,14 +21,27 @@ if TYPE_CHECKING:
 KeyPath = tuple[str | int, ...]  # keys and list positions from the top, such as ("data", "pairs", 0)
 Number = int | float
 
-TASKS: Mapping[str, type[Any]] = {"char": CharSettings, "tagger": TaggerSettings}
+TASKS: Mapping[str, type[Any]] = {
+    "char": CharSettings,
+    "tagger": TaggerSettings,
+    "tokenizer": TokenizerSettings,
+}
 SECTIONS = ("data", "model", "training")
 # Keys of `data` that hold paths. Other paths are `path` of a feature and INIT_FROM of `training`.
 PATH_KEYS = frozenset(("text", "val", "train", "dev", "test"))
 INIT_FROM = "init_from"
 
-_DATA, _MODELS = (settings.CharData, settings.TaggerData), (settings.CharModel, settings.TaggerModel)
-_CLASSES: tuple[Any, ...] = (*_DATA, *_MODELS, Feature, settings.Training, CharSettings, TaggerSettings)
+_CLASSES: tuple[Any, ...] = (
+    settings.CharData,
+    settings.TaggerData,
+    settings.TokenizerData,
+    settings.CharModel,
+    settings.TaggerModel,
+    settings.TokenizerModel,
+    Feature,
+    settings.Training,
+    *TASKS.values(),
+)
 for _cls in _CLASSES:
     _cls.__pydantic_config__ = {"extra": "forbid", "allow_inf_nan": False}
 
@@ -137,7 +150,7 @@ def type_at(task: str, path: KeyPath) -> tuple[Any, Limits]:
     """Return the type and the limits at a path of the settings; the type is `Any` if the path does not exist.
 
     Args:
-        task: "char" or "tagger".
+        task: name of the task.
         path: keys and list positions from the top, such as ("data", "pairs", 0).
     """
     kind: Any = TASKS[task]

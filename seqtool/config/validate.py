@@ -16,6 +16,7 @@ from typing import Any
 from seqtool.config.checks import COMMON, Contradiction, Contradictions
 from seqtool.config.checks_char import CHAR
 from seqtool.config.checks_tagger import TAGGER
+from seqtool.config.checks_tokenizer import TOKENIZER
 from seqtool.config.other_names import other_key, other_value
 from seqtool.config.schema import (
     INIT_FROM,
@@ -45,7 +46,7 @@ from seqtool.config.yaml_tree import (
     find,
     locate,
 )
-from seqtool.settings import CharSettings, Feature, Settings
+from seqtool.settings import Feature, Settings
 
 # Errors of pydantic that a branch of a union reports.
 TYPE_ERRORS = frozenset(
@@ -59,6 +60,10 @@ COMMON_WORDS = frozenset(
 )
 
 
+Checks = tuple[Callable[[Any], Contradictions], ...]
+CHECKS: dict[str, Checks] = {"char": CHAR, "tagger": TAGGER, "tokenizer": TOKENIZER}
+
+
 def absolute(path: str, folder: str) -> str:
     """Return the absolute path of a path relative to `folder`; an empty path stays empty."""
     return os.path.abspath(os.path.join(folder, os.path.expanduser(path))) if path else ""
@@ -66,9 +71,7 @@ def absolute(path: str, folder: str) -> str:
 
 def contradictions(settings: Settings) -> list[Contradiction]:
     """Return all contradictions between the settings."""
-    checks: tuple[Callable[[Any], Contradictions], ...] = COMMON + (
-        CHAR if isinstance(settings, CharSettings) else TAGGER
-    )
+    checks: Checks = COMMON + CHECKS[settings.task]
     return [contradiction for check in checks for contradiction in check(settings)]
 
 

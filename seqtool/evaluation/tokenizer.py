@@ -64,7 +64,7 @@ def treebanks_of_run(run: Path | None, files: Sequence[Path]) -> Treebanks:
         SeqtoolError: there are neither files nor a run.
     """
     if files:
-        return Treebanks(files, "utf-8", ", ".join(map(str, files)))
+        return Treebanks(files, "auto", ", ".join(map(str, files)))
     settings = cast(TokenizerSettings, run_settings(run, "no file is named"))
     paths = expand(settings.data.test or settings.data.dev or settings.data.train, settings.data.source)
     return Treebanks(paths, settings.data.encoding, ", ".join(map(str, paths)))

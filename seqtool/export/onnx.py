@@ -17,6 +17,7 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.encoder import State
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.find_model import ModelPlace, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
@@ -112,6 +113,8 @@ def onnx_network(stored: StoredModel) -> OnnxNetwork:
     model = load_model(stored)
     if isinstance(model, CharacterModel):
         return character_network(stored, model)
+    if isinstance(model, TokenizerModel):
+        return tokenizer_network(stored, model)
     return tagger_network(stored, model)
 
 
@@ -165,6 +168,22 @@ def tagger_network(stored: StoredModel, model: TaggerModel) -> OnnxNetwork:
     }
     graph = tagger_graph(model.settings, len(model.labels), stored.weights)
     return OnnxNetwork(graph, _texts(metadata), lambda session: verify_tagger(model, session))
+
+
+def tokenizer_network(stored: StoredModel, model: TokenizerModel) -> OnnxNetwork:
+    """Return the network of a tokenizer; its metadata are characters, classes and expansions."""
+    from seqtool.data.tokenization.characters import CATEGORIES
+    from seqtool.export.onnx_models import tokenizer_graph
+
+    metadata = {
+        "task": "tokenizer",
+        "categories": list(CATEGORIES),
+        "characters": list(model.characters.counts),
+        "inner_spaces": model.inner_spaces,
+        **model.expansions.to_json(),
+    }
+    graph = tokenizer_graph(model.settings, model.characters.classes, stored.weights)
+    return OnnxNetwork(graph, _texts(metadata), lambda session: verify_tokenizer(model, session))
 
 
 def _texts(metadata: Mapping[str, object]) -> dict[str, str]:
@@ -253,6 +272,27 @@ def verify_tagger(model: TaggerModel, session: OnnxSession) -> float:
             scores = outputs[: len(expected), column]
             largest = max(largest, _difference(scores, expected, (batch, length)))
             _check_labels(scores, expected)
+    return largest
+
+
+def verify_tokenizer(model: TokenizerModel, session: OnnxSession) -> float:
+    """Compare scores on random texts; returns and raises as `verify_character`."""
+    from seqtool.data.tokenization.characters import plain_text
+
+    largest = 0.0
+    characters = [*model.characters.counts, "é", "\u4e00", "A", "1", "."]
+    for batch, length in SHAPES:
+        rng = np.random.default_rng(batch * 1000 + length)
+        numbers = rng.integers(0, len(characters), (batch, length))
+        plain = [plain_text("x" + "".join(characters[number] for number in row)) for row in numbers]
+        lengths = np.array([len(text.codes) for text in plain], np.int64)
+        symbols = np.zeros((int(lengths.max()), batch), np.int64)
+        for column, text in enumerate(plain):
+            symbols[: lengths[column], column] = model.characters.encode(text.codes)
+        outputs = session({"symbols": symbols, "lengths": lengths})["scores"]
+        for column, expected in enumerate(model.scores(plain)):
+            scores = outputs[: len(expected), column]
+            largest = max(largest, _difference(scores, expected, (batch, length)))
     return largest
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from seqtool.data.tagging.word_encoder import END
 from seqtool.export.onnx_graph import Graph
 from seqtool.inference.encoder import RANDOM_MEAN
-from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, feature_list
+from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, TokenizerModel, feature_list
 from seqtool.types import Array, Arrays
 
 # Positions in torch's order of gates, in ONNX's order: LSTM i o f c, GRU z r h.
@@ -70,8 +70,45 @@ def tagger_graph(model: TaggerModel, labels: int, weights: Arrays) -> Graph:
     """
     graph = Graph()
     lengths = graph.add("Cast", graph.input("lengths", INTEGER, ["batch"]), to=INT32)
-    x = _words(graph, model, weights)
     directions = ("forward", "backward") if model.bidirectional else ("forward",)
+    x = _sequence_layers(graph, model, weights, directions, _words(graph, model, weights), lengths)
+    graph.output(_linear(graph, weights, "output", x), "scores", FLOAT, ["time", "batch", labels])
+    return graph
+
+
+def tokenizer_graph(model: TokenizerModel, classes: Array, weights: Arrays) -> Graph:
+    """Return the graph of a tokenizer.
+
+    Inputs are symbol numbers, padded with 0, and lengths of texts. The output is the score of each class of
+    boundary, and of a sentence end, at each character.
+
+    Args:
+        classes: class of each symbol (symbols,).
+    """
+    graph = Graph()
+    lengths = graph.add("Cast", graph.input("lengths", INTEGER, ["batch"]), to=INT32)
+    symbols = graph.input("symbols", INTEGER, ["time", "batch"])
+    around = model.width // 2
+    padded = graph.add("Pad", symbols, graph.constant([around, 0, around, 0]))
+    by_class = _float(weights["classes.weight"])[classes]
+    table = np.concatenate([_float(weights["embedding.weight"]), by_class], axis=1)
+    x = graph.add("Gather", graph.constant(table), padded)
+    x = graph.add("Transpose", x, perm=[1, 2, 0])
+    filters, bias = (graph.constant(_float(weights[f"conv.{name}"])) for name in ("weight", "bias"))
+    x = graph.add("Transpose", graph.add("Relu", graph.add("Conv", x, filters, bias)), perm=[2, 0, 1])
+    x = _sequence_layers(graph, model, weights, ("forward", "backward"), x, lengths)
+    outputs = len(weights["output.bias"])
+    graph.output(_linear(graph, weights, "output", x), "scores", FLOAT, ["time", "batch", outputs])
+    return graph
+
+
+# --- recurrent layers ---------------------------------------------------------------------------------------
+
+
+def _sequence_layers(
+    graph: Graph, model: RecurrentModel, weights: Arrays, directions: Sequence[str], x: str, lengths: str
+) -> str:
+    """Add all layers over padded sequences that start from the initial state: (time, batch, width)."""
     batch = graph.add("Shape", lengths)
     for layer, names in enumerate(state_names(model)):
         states = []
@@ -88,12 +125,7 @@ def tagger_graph(model: TaggerModel, labels: int, weights: Arrays) -> Graph:
         prefixes = tuple(f"encoder.{layer}.{direction}" for direction in directions)
         y, _ = _layer(graph, _Layer(model, weights, prefixes), x, states, lengths)
         x = graph.add("Add", y, x) if model.residual and layer else y
-    scores = _linear(graph, weights, "output", x)
-    graph.output(scores, "scores", FLOAT, ["time", "batch", labels])
-    return graph
-
-
-# --- recurrent layers ---------------------------------------------------------------------------------------
+    return x
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ The manifest is read in one place only, here: no other module chooses the class 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -19,12 +20,14 @@ from seqtool.inference.model_config import (
     read_tagger_config,
     read_word_vocabulary,
 )
-from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, feature_list
+from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, TokenizerModel, feature_list
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays
 
 if TYPE_CHECKING:
     from seqtool.inference import character, tagger, tokenizer
+
+    Model = character.CharacterModel | tagger.TaggerModel | tokenizer.TokenizerModel
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -32,13 +35,18 @@ _GATES = {"rnn": 1, "gru": 3, "lstm": 4}
 MARKS = 3  # rows of a character embedding before the first character: unknown, begin, end
 
 
-def load_model(stored: StoredModel) -> character.CharacterModel | tagger.TaggerModel:
+def load_model(stored: StoredModel) -> Model:
     """Build a model from a stored one.
 
     Raises:
         ModelError: configuration, vocabulary and weights do not fit each other.
     """
-    return load_character_model(stored) if stored.task == "char" else load_tagger(stored)
+    load: Mapping[str, Callable[[StoredModel], Model]] = {
+        "char": load_character_model,
+        "tagger": load_tagger,
+        "tokenizer": load_tokenizer,
+    }
+    return load[stored.task](stored)
 
 
 def load_character_model(stored: StoredModel) -> character.CharacterModel:
@@ -84,18 +92,12 @@ def load_tokenizer(stored: StoredModel) -> tokenizer.TokenizerModel:
         ModelError: configuration, vocabulary and weights do not fit each other.
     """
     from seqtool.inference.tokenizer import TokenizerModel
-    from seqtool.inference.tokenizer_config import (
-        read_tokenizer_config,
-        read_tokenizer_vocabulary,
-        tokenizer_shapes,
-    )
+    from seqtool.inference.tokenizer_config import read_tokenizer_config, read_tokenizer_vocabulary
 
+    stored = stored.parts.get("tokenizer", stored)
     config, vocabulary = read_tokenizer_config(stored.config), read_tokenizer_vocabulary(stored.vocab)
-    network = config.network
-    check_layers(stored.weights, network)
-    shapes = tokenizer_shapes(network, len(vocabulary.characters))
-    shapes |= _encoder_shapes(network, network.filters, ["forward", "backward"])
-    check_weights(stored.weights, shapes)
+    check_layers(stored.weights, config.network)
+    check_weights(stored.weights, tokenizer_shapes(config.network, len(vocabulary.characters)))
     return TokenizerModel(config, vocabulary, stored.weights)
 
 
@@ -181,6 +183,22 @@ def _heads_shapes(heads: HeadsConfig, vocabulary: WordVocabulary, width: int, wo
     if heads.combined:
         shapes["heads.combinations"] = (len(vocabulary.combinations),)
     return shapes
+
+
+def tokenizer_shapes(model: TokenizerModel, symbols: int) -> Shapes:
+    """Return the shapes of a tokenizer's weights by name."""
+    from seqtool.data.tokenization.boundaries import OUTPUTS
+    from seqtool.data.tokenization.characters import CLASS_COUNT
+
+    return {
+        "embedding.weight": (symbols, model.embedding_dim),
+        "classes.weight": (CLASS_COUNT, model.class_dim),
+        "conv.weight": (model.filters, model.embedding_dim + model.class_dim, model.width),
+        "conv.bias": (model.filters,),
+        **_encoder_shapes(model, model.filters, ["forward", "backward"]),
+        "output.weight": (OUTPUTS, 2 * model.hidden_size),
+        "output.bias": (OUTPUTS,),
+    }
 
 
 def _feature_shapes(feature: Feature, vocabulary: WordVocabulary, index: int) -> tuple[Shapes, int]:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from seqtool.data.tokenization.boundaries import OUTPUTS
-from seqtool.data.tokenization.characters import CLASS_COUNT, CharacterEncoder
+from seqtool.data.tokenization.characters import CharacterEncoder
 from seqtool.data.tokenization.expansions import Expansions
 from seqtool.inference.checked_values import (
     CONFIG,
@@ -89,15 +88,3 @@ def _rules(vocab: Json, name: str) -> Mapping[str, str]:
     if not isinstance(rules, dict) or "" in rules or not are_strings(list(rules.values())):
         fail(VOCAB, f"{name}: expected texts by the parts of forms that they replace")
     return rules
-
-
-def tokenizer_shapes(model: TokenizerModel, symbols: int) -> dict[str, tuple[int, ...]]:
-    """Return the shapes of a tokenizer's weights by name, without those of the recurrent layers."""
-    return {
-        "embedding.weight": (symbols, model.embedding_dim),
-        "classes.weight": (CLASS_COUNT, model.class_dim),
-        "conv.weight": (model.filters, model.embedding_dim + model.class_dim, model.width),
-        "conv.bias": (model.filters,),
-        "output.weight": (OUTPUTS, 2 * model.hidden_size),
-        "output.bias": (OUTPUTS,),
-    }

@@ -250,8 +250,9 @@ def _read_config(files: DataFiles, task: str | None, overrides: Sequence[str]) -
             hint="to change those of a config, use --set data.dev=FILE",
         )
     read = read_settings(files.train, list(overrides))
-    if task and read.settings.task != task:
-        hint = f"run: seqtool {definition(read.settings.task).command} {files.train}"
+    command = definition(read.settings.task).command
+    if task and command != definition(task).command:
+        hint = f"run: seqtool {command} {files.train}"
         message = f"expected {task}, found {read.settings.task}"
         raise ConfigError([read.problem("task", message, hint)])
     return read

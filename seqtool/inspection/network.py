@@ -11,6 +11,7 @@ from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.plain_files import is_number, read_json_lines
@@ -44,7 +45,7 @@ class InspectedModel:
 
     name: str
     stored: StoredModel
-    model: CharacterModel | TaggerModel
+    model: CharacterModel | TaggerModel | TokenizerModel
     run: Path | None = None
     rows: Sequence[MetricsRow] = ()
     config: Path | None = None

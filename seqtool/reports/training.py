@@ -14,11 +14,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
 from seqtool.evaluation.tagger import TaggerEvaluation
+from seqtool.evaluation.tokenizer import TokenizerEvaluation
 from seqtool.reports.console import console, is_terminal, notice, write_final_json
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
 from seqtool.reports.progress import ProgressLine
+from seqtool.reports.raw_text import tokenizer_summary
 from seqtool.safe_text import cell, limited, shorten, visible
 from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
@@ -224,12 +226,15 @@ def _scores(row: RowEvent) -> str:
 
 
 def evaluation_lines(evaluation: FinalEvaluation) -> Iterator[str]:
-    """Yield the scores of a tagger on held-out data, or the novelty of a sample."""
+    """Yield the scores of a tagger or tokenizer on held-out data, or the novelty of a sample."""
     for split, report in evaluation.reports.items():
         if isinstance(report, TaggerEvaluation):
             if split in ("dev", "test"):
                 yield f"{split}:"
                 yield from tagger_summary(report)
+        elif isinstance(report, TokenizerEvaluation):
+            yield f"{split}:"
+            yield from tokenizer_summary(report)
         elif report.novelty is not None:
             yield from novelty_lines(report.novelty)
 

@@ -44,7 +44,7 @@ class ModelFilter:
     """Condition that the newest model must fulfill to be used without being named.
 
     Attributes:
-        task: `char` or `tagger`; None accepts both.
+        task: `char`, `tagger` or `tokenizer`; None accepts all.
         kinds: accepted kinds of character model (`text`, `lines`, `pairs`); empty accepts all.
         description: name of such a model in messages.
         training_command: command that trains such a model, for the hint of a message.
@@ -62,6 +62,7 @@ class ModelFilter:
 
 ANY_MODEL = ModelFilter()
 TAGGER = ModelFilter("tagger", (), "tagger", "train-tagger configs/toy_tagger.yaml")
+TOKENIZER = ModelFilter("tokenizer", (), "tokenizer", "train-tagger my.conllu")
 CHARACTER_MODEL = ModelFilter("char", (), "character model")
 ALIGNED_MODEL = ModelFilter("char", ("pairs",), "aligned character model (trained on pairs)")
 TEXT_MODEL = ModelFilter(

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from seqtool.data.input_files import ProgressCallback
 from seqtool.evaluation.tagger import TaggerEvaluation
 from seqtool.evaluation.text_scores import TextEvaluation
+from seqtool.evaluation.tokenizer import TokenizerEvaluation
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.tasks.data_check import DataCheck
@@ -178,7 +179,7 @@ class Preview(Protocol):
         """Return expected and predicted labels of some tokens; empty if the task has no labels."""
 
 
-HeldOutReport = TaggerEvaluation | TextEvaluation
+HeldOutReport = TaggerEvaluation | TextEvaluation | TokenizerEvaluation
 
 
 @dataclass(frozen=True)
@@ -340,11 +341,10 @@ class TaskDefinition(Protocol):
         """Return a command that uses the trained model."""
 
 
-_MODULES = {"char": "seqtool.tasks.character", "tagger": "seqtool.tasks.tagger"}
+_MODULES = {"char": "character", "tagger": "tagger", "tokenizer": "tokenizer"}
 TASK_NAMES = tuple(_MODULES)
 
 
 def definition(task: str) -> TaskDefinition:
     """Return the definition of a task by its name in YAML files; only its own modules are imported."""
-    found: TaskDefinition = import_module(_MODULES[task]).DEFINITION
-    return found
+    return import_module(f"seqtool.tasks.{_MODULES[task]}").DEFINITION  # type: ignore[no-any-return]

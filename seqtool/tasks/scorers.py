@@ -9,7 +9,7 @@ from typing import cast
 
 import numpy as np
 
-from seqtool.inference.load import load_character_model, load_tagger
+from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelPlace
 from seqtool.storage.model_directory import StoredModel
@@ -49,6 +49,29 @@ def tagger_scorer(
         return evaluate_tagger(load_tagger(stored), gold.sentences).main_scores()
 
     return Scorer(score, gold.title)
+
+
+def tokenizer_scorer(
+    model: StoredModel,  # noqa: ARG001 - any tokenizer can read any treebank
+    place: ModelPlace,
+    files: Sequence[Path],
+    root: Path,  # noqa: ARG001 - only texts have a cache
+) -> Scorer:
+    """Return F1 of tokens, sentences and words on the raw text of treebanks.
+
+    The treebanks are the files, or else the held-out or the training data of the run.
+    """
+    from seqtool.data.tokenization.corpus import read_raw_text
+    from seqtool.evaluation.tokenizer import evaluate_tokenizer, treebanks_of_run
+
+    paths, encoding, title = treebanks_of_run(place.run, files)
+    paragraphs = [paragraph for path in paths for paragraph in read_raw_text(path, encoding)]
+
+    def score(stored: StoredModel) -> dict[str, float]:
+        counts = evaluate_tokenizer(load_tokenizer(stored), paragraphs).counts
+        return {f"{name.lower()}_f1": count.f1 for name, count in counts.items()}
+
+    return Scorer(score, title)
 
 
 def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:

@@ -14,7 +14,9 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
+from tests.support.random_tokenizers import write_treebank
 from tests.support.shell import PROJECT, copy_examples, seqtool_in_process
+from tests.support.stored_models import store_tokenizer
 
 TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
@@ -38,6 +40,7 @@ COMMANDS = {
         "evaluate toy_tagger data/toy.conll --against toy_tagger --suspects suspects.tsv --json",
         "evaluate spans spans.conll --json",
     ],
+    "`evaluate` of a tokenizer": ["evaluate tokenizer gold.conllu --json"],
     "`evaluate` of a text": ["evaluate text --json"],
     "`inspect`": ["inspect hihell --json", "inspect text --find spaces --json"],
     "`report`": ["report hihell --json"],
@@ -71,6 +74,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = seqtool_in_process(command, file, *BRIEF.split(), cwd=folder)
         assert done.code == 0, done.stderr
+    store_tokenizer(folder / "runs/tokenizer")
+    write_treebank(folder / "gold.conllu")
     shutil.copytree(folder / "runs/hihell", folder / "runs/removed")
     return folder
 

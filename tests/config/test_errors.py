@@ -377,14 +377,15 @@ STRUCTURE = [
         id="no task, no data"),
     pytest.param(
         "task: tagr\ndata: {train: x}\ntraining: {epochs: 1}",
-        "c.yaml:1:7  task: expected char or tagger, found tagr\n| task: tagr\n|       ^^^^\n"
+        "c.yaml:1:7  task: expected char, tagger or tokenizer, found tagr\n| task: tagr\n|       ^^^^\n"
         "hint: did you mean tagger?", id="unknown task"),
     pytest.param(
         "task: music",
-        "c.yaml:1:7  task: expected char or tagger, found music\n| task: music\n|       ^^^^^\n"
-        "hint: char models symbols, tagger labels tokens", id="different task"),
+        "c.yaml:1:7  task: expected char, tagger or tokenizer, found music\n| task: music\n|       ^^^^^\n"
+        "hint: char models symbols, tagger labels tokens, tokenizer finds tokens", id="different task"),
     pytest.param(
-        "task: [char]", "c.yaml:1:7  task: expected char or tagger, found a list of 1", id="list of tasks"),
+        "task: [char]", "c.yaml:1:7  task: expected char, tagger or tokenizer, found a list of 1",
+        id="list of tasks"),
     pytest.param(
         "task: tagger\ntraining: {epochs: 1}",
         "c.yaml  data: is missing\nhint: a tagger needs a section data:", id="tagger without data"),

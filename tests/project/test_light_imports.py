@@ -11,12 +11,13 @@ import pytest
 from seqtool.cli.inputs import character_model, tagger
 from seqtool.errors import ModelError
 from tests.support.shell import environment
-from tests.support.stored_models import store_character_model, store_tagger
+from tests.support.stored_models import store_character_model, store_tagger, store_tokenizer
 
 HEAVY = ("torch", "pydantic", "yaml", "matplotlib", "jinja2", "onnx", "optuna")
 LIGHT = {
     "tag": (("tag", "--model", "tagger", "The dog"), HEAVY),
     "tag several": (("tag", "--model", "tagger", "--format", "jsonl", "--probs", "The dog"), HEAVY),
+    "tokenize": (("tokenize", "--model", "tokenizer", "The dog."), HEAVY),
     "sample": (("sample", "--model", "text", "--length", "3"), HEAVY),
     "score": (("score", "--model", "text", "abc"), HEAVY),
     "predict": (("predict", "--model", "pairs", "abc"), HEAVY),
@@ -42,6 +43,7 @@ sys.exit(code)
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models")
     store_tagger(folder / "runs/tagger")
+    store_tokenizer(folder / "runs/tokenizer")
     store_character_model(folder / "runs/text")
     store_character_model(folder / "runs/pairs", kind="pairs")
     (folder / "gold.conll").write_text("The\tDET\ndog\tNN\n\n")

@@ -36,10 +36,11 @@ TORCH_MODULES = (
     "seqtool.tasks.character_training",
     "seqtool.tasks.multilabel_training",
     "seqtool.tasks.tagger_training",
+    "seqtool.tasks.tokenizer_training",
     "seqtool.tasks.word_table",
 )
 
-MOST_MODULES = 192
+MOST_MODULES = 201
 COUNTED_LINES = 5  # a module with fewer lines is not counted
 LONGEST_MODULE = 350
 AVERAGE_LINES = 120

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from seqtool.data.tagging.word_encoder import WordEncoder
+from seqtool.data.tokenization.characters import CharacterEncoder
+from seqtool.data.tokenization.expansions import Expansions
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import (
@@ -17,11 +19,13 @@ from seqtool.inference.load import (
     load_character_model,
     load_tagger,
     tagger_shapes,
+    tokenizer_shapes,
 )
 from seqtool.inference.model_config import read_word_vocabulary
 from seqtool.inference.tagger import TaggerModel
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings import TokenizerModel as TokenizerSettings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.types import Array
 
@@ -117,6 +121,15 @@ def tagger_parts(
         "layout": {"label": "auto", "columns": [], "width": 2, "text_key": "tokens", "label_key": "labels"},
     }
     return config, vocab, random_weights(tagger_shapes(model, read_word_vocabulary(vocab, model)), seed)
+
+
+def tokenizer_parts(model: TokenizerSettings, *, inner_spaces: bool = False, seed: int = 0) -> Parts:
+    """Return the parts of a tokenizer that knows some ASCII characters and one multiword token."""
+    encoder = CharacterEncoder.build(["abcdefgABC 012.,!?'"], 1)
+    expansions = Expansions.learn([("ab", ("a", "the", "b"))])
+    config = {"task": "tokenizer", "kind": "tokenizer", "model": asdict(model), "inner_spaces": inner_spaces}
+    vocab = {**encoder.to_json(), **expansions.to_json()}
+    return config, vocab, random_weights(tokenizer_shapes(model, len(encoder)), seed)
 
 
 def tagger(model: TaggerSettings, labels: Sequence[str] = SPAN_LABELS, **options: Any) -> TaggerModel:

@@ -20,12 +20,16 @@ from seqtool.settings import (
     TaggerData,
     TaggerModel,
     TaggerSettings,
+    TokenizerData,
+    TokenizerModel,
+    TokenizerSettings,
     Training,
 )
 from seqtool.training import run as training_job
 from seqtool.training.listeners import RunResult
 from seqtool.training.run import TrainOptions, train
 from seqtool.training.session import StopFlag
+from tests.support.random_tokenizers import write_treebank
 from tests.support.small_tasks import STATEFUL
 
 WORDS = [
@@ -84,6 +88,19 @@ def char_run(folder: Path, **training: Any) -> CharSettings:
     """Return a character run with every kind of state: dropout, averages, a schedule, carried states."""
     data = CharData(text=(str(text_file(folder)),), split=(0.8, 0.1, 0.1))
     return CharSettings(name="small", data=data, model=STATEFUL, training=replace(TRAINING, **training))
+
+
+def tokenizer_run(folder: Path, **training: Any) -> TokenizerSettings:
+    """Return the settings of a small tokenizer with held-out sentences."""
+    return TokenizerSettings(
+        name="small",
+        seed=3,
+        data=TokenizerData(train=(str(write_treebank(folder / "train.conllu")),), split=0.2),
+        model=TokenizerModel(
+            hidden_size=5, embedding_dim=4, class_dim=3, filters=6, num_layers=2, unknown=0.1
+        ),
+        training=replace(TRAINING, window=30, **training),
+    )
 
 
 def tagger_run(folder: Path, **training: Any) -> TaggerSettings:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.settings import CharModel, Feature, TaggerModel, TokenizerModel
 from seqtool.storage.model_directory import write_model
-from tests.support.random_models import Parts, character_parts, tagger_parts
+from tests.support.random_models import Parts, character_parts, tagger_parts, tokenizer_parts
 
 LETTERS = "\n abcdefgh"
 FEATURES = (Feature(name="form", dim=6, unknown=False),)
@@ -46,3 +46,9 @@ def store_tagger(
     labels = ("O", "B-x", "I-x", "E-x", "S-x", "S-y") if spans else ("DET", "NN", "V")
     config, vocab, weights = tagger_parts(model, labels, scheme="iob2" if spans else "none")
     return store(folder, ({**config, "tokenizer": tokenizer, **more}, vocab, weights))
+
+
+def store_tokenizer(folder: Path, **options: Any) -> Path:
+    """Write a tokenizer; options as for `tokenizer_parts`."""
+    model = TokenizerModel(hidden_size=4, embedding_dim=3, class_dim=2, filters=5)
+    return store(folder, tokenizer_parts(model, **options))

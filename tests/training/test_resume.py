@@ -33,6 +33,7 @@ from tests.support.small_runs import (
     samples,
     stopping,
     tagger_run,
+    tokenizer_run,
     weights,
 )
 
@@ -51,6 +52,7 @@ RUNS: dict[str, Callable[[Path], Settings]] = {
     "char": lambda folder: char_run(folder, eval_every=7, max_steps=20),
     "tagger": lambda folder: tagger_run(folder, max_steps=14, ema=0.0, schedule="plateau"),
     "no validation": no_validation,
+    "tokenizer": lambda folder: tokenizer_run(folder, max_steps=14),
 }
 
 

@@ -107,7 +107,7 @@ def load_tokenizer_corpus(
     )
 
 
-def read_raw_text(path: Path, encoding: str = "utf-8") -> list[Paragraph]:
+def read_raw_text(path: Path, encoding: str = "auto") -> list[Paragraph]:
     """Return the paragraphs of a CoNLL-U file.
 
     Raises:

@@ -1,0 +1,165 @@
+"""Views of `inspect`: what it shows of taggers and tokenizers. The view of text models is in `inspect`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from seqtool.errors import SeqtoolError
+    from seqtool.evaluation.text_files import Reading
+    from seqtool.inference.tagger import TaggerModel
+    from seqtool.inference.tokenizer import TokenizerModel
+    from seqtool.inspection.network import InspectedModel
+    from seqtool.inspection.unit_ranking import RankedUnit
+
+
+class Request(NamedTuple):
+    """Texts to trace, and units to show.
+
+    Attributes:
+        units: names of units.
+        surprisal: show the surprisal of each symbol.
+        find: pattern of which the units are ranked.
+        top: number of ranked units.
+        states: file for the states.
+        root: directory of all runs.
+        reading: how to read the files.
+    """
+
+    texts: tuple[str, ...]
+    files: tuple[Path, ...]
+    units: tuple[str, ...]
+    surprisal: bool
+    find: str | None
+    top: int
+    states: Path | None
+    root: Path
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class View(ABC):
+    """Contents of the screen for the models of one task.
+
+    Attributes:
+        hint: what the user can do instead of what only text models have.
+    """
+
+    hint: ClassVar[str] = ""
+
+    inspected: InspectedModel
+    request: Request
+
+    @abstractmethod
+    def walk(self) -> Iterator[str | Text]:
+        """Yield the processing of each text, step by step."""
+
+    @abstractmethod
+    def units(self) -> Iterator[str | Text]:
+        """Yield the values of the requested units, and write the states to a file if one is requested."""
+
+    @abstractmethod
+    def ranking(self, pattern: str) -> list[RankedUnit]:
+        """Return the units with the highest correlation with a pattern."""
+
+    def only_for_text(self, options: str) -> SeqtoolError:
+        """Return the error about options that only text models have."""
+        from seqtool.errors import SeqtoolError
+        from seqtool.tasks.interface import definition
+
+        noun = definition(self.inspected.stored.task).noun
+        return SeqtoolError(
+            f"{options} for character models; this is a {noun}",
+            place=self.inspected.name,
+            hint=self.hint,
+        )
+
+
+# --- taggers ------------------------------------------------------------------------------------------------
+
+
+class TaggerView(View):
+    """Contents of the screen for a tagger."""
+
+    hint = "show its processing of a sentence with --text, and write its states with --states"
+
+    @property
+    def model(self) -> TaggerModel:
+        return cast("TaggerModel", self.inspected.model)
+
+    def walk(self) -> Iterator[str | Text]:
+        for tokens in self._sentences():
+            yield from self._sentence(tokens)
+
+    def units(self) -> Iterator[str | Text]:
+        from seqtool.errors import SeqtoolError
+        from seqtool.inspection.trace import tagger_states, write_npz
+
+        file = self.request.states
+        if self.request.units or self.request.surprisal or self.request.find or file is None:
+            raise self.only_for_text("--units and --find are")
+        sentences = list(self._sentences())
+        if len(sentences) != 1:
+            message = f"--states needs one sentence, found {len(sentences)}"
+            raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
+        arrays = tagger_states(self.model, sentences[0])
+        write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
+        yield f"{file}: {len(sentences[0])} tokens, {', '.join(arrays)}"
+
+    def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
+        raise self.only_for_text("--find is")
+
+    def _sentences(self) -> Iterator[tuple[str, ...]]:
+        from seqtool.data.tagging.unlabeled import TextReader
+        from seqtool.evaluation.text_files import read_text
+
+        reader = TextReader(self.model.tokenizer or "whitespace")
+        lines = read_text(None, self.request.files, self.request.reading).splitlines()
+        for text in [*self.request.texts, *lines]:
+            tokens = tuple(reader.sentence(text, "--text").tokens)
+            if tokens:
+                yield tokens
+
+    def _sentence(self, tokens: tuple[str, ...]) -> Iterator[str | Text]:
+        from seqtool.inspection.trace import ablate_words
+        from seqtool.reports.console import color_and_width
+        from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
+
+        color, width = color_and_width()
+        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens)
+        ablation = ablate_words(self.model, tokens)
+        yield ""
+        yield from marginal_rows(ablation, width=width, color=color)
+        yield ""
+        yield from effect_lines(ablation)
+
+
+# --- tokenizers ---------------------------------------------------------------------------------------------
+
+
+class TokenizerView(View):
+    """Contents of the screen for a tokenizer."""
+
+    hint = "show its processing of a text with --text"
+
+    def walk(self) -> Iterator[str | Text]:
+        from seqtool.evaluation.text_files import read_text
+        from seqtool.reports.raw_text import boundary_lines
+
+        model, request = cast("TokenizerModel", self.inspected.model), self.request
+        files = (read_text(None, [path], request.reading) for path in request.files)
+        for text in [*request.texts, *files]:
+            yield ""
+            yield from boundary_lines(model, text)
+
+    def units(self) -> Iterator[str | Text]:
+        raise self.only_for_text("--units, --find and --states are")
+
+    def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
+        raise self.only_for_text("--find is")

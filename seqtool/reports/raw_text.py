@@ -1,0 +1,131 @@
+"""Output of tokenizers: scores, errors in context, tokens as tab-separated lines, JSON lines or CoNLL-U."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from seqtool.safe_text import visible
+
+if TYPE_CHECKING:
+    from seqtool.evaluation.tokenizer import TokenizerEvaluation
+    from seqtool.inference.tokenizer import RawSentence, RawToken, TokenizerModel
+
+TokenFormat = Literal["tsv", "jsonl", "conllu"]
+LISTED_ERRORS = 10
+
+
+# --- scores -------------------------------------------------------------------------------------------------
+
+
+def tokenizer_report(evaluation: TokenizerEvaluation) -> Iterator[str]:
+    """Yield the scores and the most frequent errors."""
+    yield from tokenizer_summary(evaluation)
+    errors = evaluation.errors[:LISTED_ERRORS]
+    if errors:
+        yield ""
+        yield "  most frequent errors: gold tokens -> predicted tokens, with the first context"
+    for error, count in errors:
+        change = f"{visible(error.gold)} -> {visible(error.system)}"
+        context = f"{visible(error.before)} [{visible(error.gold)}] {visible(error.after)}"
+        yield f"  {count:>5}  {change}   in: {context}"
+
+
+def tokenizer_summary(evaluation: TokenizerEvaluation) -> Iterator[str]:
+    """Yield F1, precision and recall of tokens, sentences and words."""
+    for name, counts in evaluation.counts.items():
+        scores = f"precision {counts.precision:.2%}, recall {counts.recall:.2%}"
+        yield f"  {name:<10} F1 {100 * counts.f1:.2f}  ({scores}; {counts.gold:,} gold)"
+
+
+def boundary_lines(model: TokenizerModel, text: str) -> Iterator[str]:
+    """Yield a table of the ends of tokens and sentences that the network finds, with probabilities."""
+    from seqtool.data.tokenization.boundaries import CLASSES, LOOKUP_END, TOKEN_END
+    from seqtool.data.tokenization.characters import plain_text
+    from seqtool.decoding import log_softmax
+
+    plain = plain_text(text)
+    (scores,) = model.scores([plain])
+    probabilities = np.exp(log_softmax(scores[:, :CLASSES]))
+    sentence_ends = 1 / (1 + np.exp(-scores[:, CLASSES].astype(np.float64)))
+    places = plain.original(np.arange(len(scores)))
+    at = {int(place): row for row, place in enumerate(places.tolist())}
+    yield f"{'token':<20} {'words':<24} {'end':>6} {'looked up':>9} {'sentence end':>12}"
+    for sentence in model.tokenize([text])[0]:
+        for token in sentence:
+            row = at[token.end - 1]
+            end, lookup = probabilities[row, TOKEN_END], probabilities[row, LOOKUP_END]
+            words, sentence_end = visible(" ".join(token.words)), sentence_ends[row]
+            numbers = f"{end + lookup:>6.3f} {lookup:>9.3f} {sentence_end:>12.3f}"
+            yield f"{visible(token.form):<20} {words:<24} {numbers}"
+        yield ""
+
+
+# --- tokens -------------------------------------------------------------------------------------------------
+
+
+def render_paragraph(
+    output: TokenFormat, text: str, sentences: Sequence[RawSentence], first_sentence: int
+) -> str:
+    """Return a paragraph in a format for programs.
+
+    Args:
+        output: `tsv`: token, start, end, and the words of a multiword token; a blank line ends a sentence and
+            two end a paragraph. `jsonl`: one object. `conllu`: ten columns.
+        text: raw text of the paragraph.
+        sentences: its sentences.
+        first_sentence: number of the first sentence in the output, for `# sent_id`.
+    """
+    if output == "jsonl":
+        return _json(text, sentences)
+    if output == "conllu":
+        return "".join(
+            conllu_sentence(text, sentence, first_sentence + number, new_paragraph=not number)
+            for number, sentence in enumerate(sentences)
+        )
+    return "".join(_tsv(sentence) for sentence in sentences) + "\n"
+
+
+def _tsv(sentence: RawSentence) -> str:
+    rows = (
+        f"{token.form}\t{token.start}\t{token.end}\t{' '.join(token.words)}".rstrip("\t") + "\n"
+        for token in sentence
+    )
+    return "".join(rows) + "\n"
+
+
+def _json(text: str, sentences: Sequence[RawSentence]) -> str:
+    value = {
+        "text": text,
+        "sentences": [[_token_json(token) for token in sentence] for sentence in sentences],
+    }
+    return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _token_json(token: RawToken) -> dict[str, object]:
+    value: dict[str, object] = {"token": token.form, "start": token.start, "end": token.end}
+    return {**value, "words": list(token.words)} if token.words else value
+
+
+def conllu_sentence(text: str, sentence: RawSentence, number: int, *, new_paragraph: bool) -> str:
+    """Return a sentence in CoNLL-U with `n-m` lines, `SpaceAfter=No`, and comments; labels are `_`."""
+    content = " ".join(text[sentence[0].start : sentence[-1].end].split())
+    lines = ["# newpar\n"] if new_paragraph else []
+    lines += [f"# sent_id = {number}\n", f"# text = {content}\n"]
+    word = 0
+    for token in sentence:
+        misc = "_" if text[token.end : token.end + 1].isspace() or token.end == len(text) else "SpaceAfter=No"
+        if token.words:
+            lines.append(_conllu_line(f"{word + 1}-{word + len(token.words)}", token.form, misc))
+            misc = "_"
+        for form in token.words or (token.form,):
+            word += 1
+            lines.append(_conllu_line(str(word), form, misc))
+    return "".join(lines) + "\n"
+
+
+def _conllu_line(number: str, form: str, misc: str) -> str:
+    return "\t".join([number, form, *"_" * 7, misc]) + "\n"

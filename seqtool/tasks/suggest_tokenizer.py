@@ -1,0 +1,132 @@
+"""Suggested config of a tokenizer: settings that suit a treebank with raw text, as commented YAML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
+from seqtool.config.load import parse_settings
+from seqtool.data.input_files import check_data_file, run_name
+from seqtool.data.tokenization.corpus import read_raw_text
+from seqtool.errors import pluralize
+from seqtool.settings import TokenizerSettings
+from seqtool.tasks.interface import DataFiles, SuggestedConfig
+
+FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
+BUDGET = 5_000_000  # characters of all epochs; two cores train on them in less than a minute
+EPOCHS = range(2, 21)
+FEWEST_UPDATES = 500  # of a run, unless that needs more than 200 epochs
+WINDOW, BATCH = 100, 16
+
+TEMPLATE = """\
+# A tokenizer, learned from a treebank with raw text.
+task: tokenizer           # kind of model
+name: tokenizer           # name of the run directory
+seed: 1                   # random seed of weights, data order and dropout masks
+
+data:
+  train: train.conllu     # your CoNLL-U file, with SpaceAfter=No or `# text`
+  # dev: dev.conllu       # chooses the best epoch; with it, delete split
+  # test: test.conllu     # scored once, at the end
+  split: 0.1              # no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch
+
+training:
+  epochs: 10              # passes over the text
+  window: 100             # characters of a window; many small steps matter
+  batch_size: 16          # windows in a batch
+  lr: 0.005               # peak of the learning rate
+  betas: [0.9, 0.98]      # a short memory of squared gradients suits a short run
+  schedule: cosine        # the rate falls to 0 at the last step
+  warmup_steps: 100       # the rate rises over the first steps
+  clip_norm: 1.0          # largest norm of the gradient
+"""
+
+
+@dataclass(frozen=True)
+class TokenizerPlan:
+    """Settings that suit the size of a text.
+
+    Attributes:
+        epochs: passes over the text.
+        batch_size: windows in a batch.
+        warmup_steps: steps of linear warm-up.
+    """
+
+    epochs: int
+    batch_size: int
+    warmup_steps: int
+
+    @classmethod
+    def for_text(cls, characters: int) -> TokenizerPlan:
+        """Choose the settings for a number of characters."""
+        batch_size = BATCH if characters > 2 * BATCH * WINDOW else 2
+        updates = max(1.0, characters / (batch_size * WINDOW))  # in an epoch
+        epochs = min(max(EPOCHS.start, round(BUDGET / max(1, characters))), EPOCHS.stop - 1)
+        epochs = max(epochs, min(200, round(FEWEST_UPDATES / updates)))
+        return cls(epochs, batch_size, min(100, max(1, round(epochs * updates / 10))))
+
+
+def suggest_tokenizer(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
+    """Choose settings of a tokenizer. Training with them takes less than a minute on two cores.
+
+    Args:
+        files: the training file, and development and test files if there are any.
+        overrides: `KEY=VALUE` settings of the user; those of the data apply to the reading of the file.
+
+    Raises:
+        ConfigError: `overrides` contain a mistake.
+        DataError: a file cannot be read, or contains no raw text.
+    """
+    for path in (files.train, *files.dev, *files.test):
+        check_data_file(path)
+    text = f"task: tokenizer\ndata:\n  train: {scalar(str(files.train))}\ntraining:\n  epochs: 1\n"
+    own = [item for item in overrides if item.startswith("data.")]
+    settings = parse_settings(text, name="--set", folder=Path.cwd(), overrides=own).settings
+    assert isinstance(settings, TokenizerSettings)
+    paragraphs = read_raw_text(files.train, settings.data.encoding)
+    characters = sum(len(paragraph.text) for paragraph in paragraphs)
+    sentences = sum(len(paragraph.sentences) for paragraph in paragraphs)
+    plan = TokenizerPlan.for_text(characters)
+    holds_out = not files.dev and not settings.data.dev and sentences >= FEWEST_TO_SPLIT
+    size = f"{pluralize(sentences, 'sentence')}, {pluralize(characters, 'character')} of raw text"
+    notes = (
+        f"{files.train.name}: {size}",
+        *(["  dev        a tenth of the sentences, drawn by seed"] if holds_out else []),
+        f"  chosen     {plan.epochs} epochs of batches of {plan.batch_size} windows of {WINDOW} characters",
+    )
+    return SuggestedConfig("\n".join(_yaml(files, size, plan, holds_out)) + "\n", notes)
+
+
+def _yaml(files: DataFiles, size: str, plan: TokenizerPlan, holds_out: bool) -> Iterator[str]:
+    yield SCHEMA
+    yield f"# A tokenizer for {files.train.name}: {size}."
+    yield from header_lines("tokenizer", run_name(files.train))
+    yield from ("", "data:")
+    yield yaml_line(f"train: {scalar(str(files.train))}", "a path, a list of paths or a pattern")
+    for key, paths, meaning in (
+        ("dev", files.dev, "chooses the best epoch"),
+        ("test", files.test, "scored once, at the end"),
+    ):
+        if paths:
+            yield yaml_line(f"{key}: [{', '.join(scalar(str(path)) for path in paths)}]", meaning)
+    if holds_out:
+        comment = "no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
+        yield yaml_line("split: 0.1", comment)
+    yield from ("", "training:")
+    yield from training_lines(plan)
+
+
+def training_lines(plan: TokenizerPlan) -> Iterator[str]:
+    """Yield the commented lines of the section `training`."""
+    yield yaml_line(f"epochs: {plan.epochs}", "passes over the text, less than a minute on two cores")
+    yield yaml_line(f"window: {WINDOW}", "characters of a window")
+    yield yaml_line(f"batch_size: {plan.batch_size}", "windows in a batch")
+    yield yaml_line("optimizer: adamw", "the update rule")
+    yield yaml_line("lr: 0.005", "peak of the learning rate")
+    yield yaml_line("betas: [0.9, 0.98]", "a short memory of squared gradients suits a short run")
+    yield yaml_line("weight_decay: 0.01", "decay of the weights, relative to the learning rate")
+    yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
+    yield yaml_line(f"warmup_steps: {plan.warmup_steps}", "the rate rises over the first steps")
+    yield yaml_line("clip_norm: 1.0", "largest norm of the gradient")

@@ -1,0 +1,58 @@
+"""Suggested configs of tokenizers: valid, with epochs by the size of the text, trained by `train-tagger`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from seqtool.config.load import parse_settings
+from seqtool.errors import DataError
+from seqtool.settings import TokenizerSettings
+from seqtool.tasks.interface import DataFiles, definition
+from seqtool.tasks.suggest_tokenizer import TEMPLATE, TokenizerPlan
+from tests.support.random_tokenizers import write_treebank
+from tests.support.shell import seqtool_in_process
+
+
+@pytest.mark.parametrize(
+    ("characters", "epochs", "batch_size"),
+    [(300, 200, 2), (120_000, 20, 16), (1_000_000, 5, 16), (10**8, 2, 16)],
+)
+def test_epochs_follow_the_number_of_characters(characters: int, epochs: int, batch_size: int) -> None:
+    plan = TokenizerPlan.for_text(characters)
+    assert (plan.epochs, plan.batch_size) == (epochs, batch_size)
+    assert 0 < plan.warmup_steps <= 100
+
+
+def test_a_suggested_config_is_valid(tmp_path: Path) -> None:
+    path = write_treebank(tmp_path / "a.conllu")
+    suggested = definition("tokenizer").suggest(DataFiles(path))
+    settings = parse_settings(suggested.yaml, name="x", folder=tmp_path).settings
+    assert isinstance(settings, TokenizerSettings)
+    assert settings.data.split == 0.1 and settings.name == "a"
+    with_dev = definition("tokenizer").suggest(DataFiles(path, dev=(path,), test=(path,)))
+    settings = parse_settings(with_dev.yaml, name="x", folder=tmp_path).settings
+    assert isinstance(settings, TokenizerSettings)
+    assert settings.data.dev == settings.data.test == (str(path),) and settings.data.split == 0
+
+
+def test_a_file_without_raw_text_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    path.write_text("\t".join(["1", "a", *"_" * 8]) + "\n\n")
+    with pytest.raises(DataError, match="neither `SpaceAfter=No` nor `# text`"):
+        definition("tokenizer").suggest(DataFiles(path))
+
+
+def test_the_template_is_valid() -> None:
+    assert isinstance(parse_settings(TEMPLATE, name="x", folder=Path()).settings, TokenizerSettings)
+
+
+def test_a_written_config_is_trained_by_the_command_that_is_named(tmp_path: Path) -> None:
+    write_treebank(tmp_path / "a.conllu")
+    done = seqtool_in_process("init", "tokenizer", "a.conllu", cwd=tmp_path)
+    assert done.code == 0 and "next: seqtool train-tagger a.yaml" in done.stderr, done.stderr
+    done = seqtool_in_process("train-tagger", "a.yaml", "--set", "training.epochs=1", cwd=tmp_path)
+    assert done.code == 0 and "next: seqtool tokenize" in done.stderr, done.stderr
+    wrong = seqtool_in_process("train-char", "a.yaml", cwd=tmp_path)
+    assert wrong.code == 2 and "run: seqtool train-tagger a.yaml" in wrong.stderr
