@@ -111,16 +111,19 @@ class Model:
 
     def sample(
         self,
-        prompt: str = "",
+        prompt: str | bytes = "",
         length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-        stop: str | None = None,
+        stop: str | bytes | None = None,
     ) -> str:
         """Return generated text that continues a prompt, without the prompt. Equal seeds give equal texts.
+
+        A model of bytes accepts `bytes` here, in `score` and in `predict`. In its texts, a byte that is not
+        part of valid UTF-8 is a lone surrogate: `text.encode("utf-8", "surrogateescape")` gives the bytes.
 
         Args:
             length: maximum number of symbols; a model of lines ends at the end of the line.
@@ -143,21 +146,21 @@ class Model:
 
     def stream(
         self,
-        prompt: str = "",
+        prompt: str | bytes = "",
         length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-        stop: str | None = None,
+        stop: str | bytes | None = None,
     ) -> Iterator[str]:
         """Yield the text of `sample` in pieces while it is generated."""
         return self._character_model().sample(
             prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
         )
 
-    def score(self, text: str, context: str = "") -> TextScores:
+    def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:
         """Return the loss of a text: `.mean` nats, `.bits` per symbol, `.perplexity`, `.losses` of symbols.
 
         A context is read first and not scored. Without a context, the first symbol of a running text is read
@@ -169,7 +172,7 @@ class Model:
         """
         return self._character_model().score(text, context)
 
-    def predict(self, text: str) -> str:
+    def predict(self, text: str | bytes) -> str:
         """Return the best symbol at each step. For an aligned model, this is its output for the text.
 
         Raises:

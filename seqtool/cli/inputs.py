@@ -226,16 +226,22 @@ def text_arguments(texts: Sequence[str] | None) -> list[str]:
     return list(texts)
 
 
-def input_lines(texts: Sequence[str] | None, files: Sequence[Path] | None) -> Iterator[str]:
-    """Yield every line of the input without its line break.
+def input_lines(
+    texts: Sequence[str] | None, files: Sequence[Path] | None, model: CharacterModel
+) -> Iterator[str]:
+    """Yield every line of the input without its line break. A model of bytes reads any bytes.
 
     Raises:
         DataError: a line is not UTF-8.
     """
+    from seqtool.data.vocabulary import bytes_text
+
     yield from text_arguments(texts)
+    as_bytes = model.vocabulary.unit == "byte"
     for name, stream in open_inputs(texts, files):
         for number, line in enumerate(iter(stream.readline, b""), start=1):
-            yield _decode_line(line, name, number).rstrip("\r\n")
+            text = bytes_text(line) if as_bytes else _decode_line(line, name, number)
+            yield text.rstrip("\r\n")
 
 
 def read_whole(path: Path, option: str, model: CharacterModel, encoding: str = "auto") -> str:
@@ -258,7 +264,9 @@ def decode_whole(content: bytes, name: str, model: CharacterModel, encoding: str
         DataError: the content is not in its encoding; the message names the line.
     """
     if model.vocabulary.unit == "byte":
-        return content.decode("utf-8", "surrogateescape")
+        from seqtool.data.vocabulary import bytes_text
+
+        return bytes_text(content, lines=bool(model.boundary))
     if encoding == "auto" and b"\r" not in content and b"\0" not in content:
         with suppress(UnicodeDecodeError):
             return content.decode("utf-8-sig")

@@ -195,6 +195,6 @@ def predict(
             place=loaded.name,
             hint="generate text: seqtool sample",
         )
-    for text in input_lines(texts, files):
+    for text in input_lines(texts, files, loaded.model):
         predicted = loaded.model.predict(text)
         write_line(json_text({"text": text, "prediction": predicted}) if json else predicted)

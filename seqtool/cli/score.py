@@ -102,13 +102,10 @@ class _UnknownSymbols:
         if vocabulary.unknown is None and not self._skip:
             return text  # scoring fails at the first unknown symbol
         text = self._model.normalize(text)
-        lacking = {symbol for symbol in set(text) if not self._is_known(symbol)}
-        self._counts.update(symbol for symbol in text if symbol in lacking) if lacking else None
-        return text.translate(dict.fromkeys(map(ord, lacking))) if self._skip else text
-
-    def _is_known(self, symbol: str) -> bool:
-        numbers = self._model.vocabulary.numbers(symbol)
-        return bool((numbers >= 0).all() and (numbers != self._model.vocabulary.unknown).all())
+        symbols = vocabulary.split(text)
+        lacking = vocabulary.lacking(symbols)
+        self._counts.update(symbol for symbol in symbols if symbol in lacking) if lacking else None
+        return vocabulary.join(symbols.translate(dict.fromkeys(map(ord, lacking)))) if self._skip else text
 
     def report(self) -> None:
         """Print the number of these symbols, and the most frequent ones."""
@@ -180,7 +177,7 @@ def _score_lines(
         for number, line in enumerate(stream, start=1):
             if not as_bytes:
                 stream.check(number)
-            content = (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
+            content = (line.removeprefix(BOM) if number == 1 and not as_bytes else line).rstrip("\r\n")
             scorer.add(name, number, reader.read(content))
         if number == 0 and files:
             raise _empty(name)

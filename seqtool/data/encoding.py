@@ -304,7 +304,7 @@ def _not_utf8(
     if evidence.beyond < FEWEST_BYTES:
         hint += f" ({pluralize(evidence.beyond, 'byte')} beyond ASCII, too few to guess)"
     if way != OPTION:
-        hint += "; `data.unit: byte` reads bytes"
+        hint += "; a text model of bytes reads any file: `data.unit: byte`"
     raise DoubtfulEncodingError(message, place=place, hint=hint)
 
 

@@ -38,8 +38,14 @@ def text_bytes(text: str) -> bytes:
         )
 
 
-def bytes_text(content: bytes) -> str:
-    """Return the text of bytes; each byte that is not valid UTF-8 becomes a lone surrogate (PEP 383)."""
+def bytes_text(content: bytes, *, lines: bool = False) -> str:
+    """Return the text of bytes; each byte that is not valid UTF-8 becomes a lone surrogate (PEP 383).
+
+    Args:
+        lines: CRs become LFs if they outnumber the other line ends, as in the training of a model of lines.
+    """
+    if lines and content.count(b"\r") - content.count(b"\r\n") > content.count(b"\n"):
+        content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     return content.decode("utf-8", "surrogateescape")
 
 
@@ -121,6 +127,22 @@ class SymbolVocabulary:
         else:
             text = "".join([self.symbols[number] for number in numbers])
         return text if self.unit == "char" else bytes_text(text.encode("latin-1", "replace"))
+
+    def split(self, text: str) -> str:
+        """Return one character for each symbol of a text; for bytes these are U+0000 to U+00FF."""
+        return text if self.unit == "char" else text_bytes(text).decode("latin-1")
+
+    def join(self, symbols: str) -> str:
+        """Return the text that `split` split."""
+        return symbols if self.unit == "char" else bytes_text(symbols.encode("latin-1"))
+
+    def lacking(self, symbols: str) -> set[str]:
+        """Return those of the symbols, as `split` returns them, that are not listed or the unknown symbol."""
+        different = sorted(set(symbols))
+        codes = np.array([min(ord(symbol), len(self.table) - 1) for symbol in different], np.int64)
+        numbers = self.table[codes]
+        listed = (numbers >= 0) & (numbers != (-1 if self.unknown is None else self.unknown))
+        return {symbol for symbol, is_listed in zip(different, listed.tolist(), strict=True) if not is_listed}
 
     # --- messages -------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ def read_text(model: CharacterModel | None, files: Sequence[Path], reading: Read
 def _text(model: CharacterModel | None, path: Path, reading: Reading) -> str:
     content = _read_bytes(path)
     if model is not None and model.vocabulary.unit == "byte":
-        text = bytes_text(content)
+        text = bytes_text(content, lines=bool(model.boundary))
     else:
         expected = model.encoding if model is not None else ""
         text, facts = decode(content, str(path), reading.encoding, expected=expected)

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, text_bytes
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, bytes_text, text_bytes
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.model_config import CharacterConfig
@@ -46,28 +46,40 @@ class CharacterModel(TextNetwork):
         self.encoding = config.encoding
         self._nfc = config.normalize == "nfc"
 
-    def encode(self, text: str) -> Array:
+    def encode(self, text: str | bytes) -> Array:
         """Return the symbol numbers of a text, normalized as in training.
 
         Raises:
             DataError: a symbol is unknown, and the model has no unknown symbol.
+            TypeError: bytes for a model of characters.
         """
-        return self.vocabulary.encode(self.normalize(text))
+        return self.vocabulary.encode(self.normalize(self.text(text)))
+
+    def text(self, content: str | bytes) -> str:
+        """Return a text; bytes, which a model of bytes reads, are those of `vocabulary.bytes_text`.
+
+        Raises:
+            TypeError: bytes for a model of characters.
+        """
+        if isinstance(content, str):
+            return content
+        if self.vocabulary.unit != "byte":
+            raise TypeError("expected text, found bytes; a model of characters needs decoded text")
+        return bytes_text(content)
 
     def normalize(self, text: str) -> str:
         """Return a text in the Unicode normalization of the training data."""
         return unicodedata.normalize("NFC", text) if self._nfc else text
 
     def remove_unknown(self, text: str) -> tuple[str, list[str]]:
-        """Return a normalized text without its unknown characters, and each of these characters once.
+        """Return a normalized text without its unknown symbols, and each of these symbols once.
 
-        A model with an unknown symbol has no unknown characters.
+        A model with an unknown symbol has no unknown symbols.
         """
-        text = self.normalize(text)
-        unknown = [
-            character for character in dict.fromkeys(text) if (self.vocabulary.numbers(character) < 0).any()
-        ]
-        return text.translate(dict.fromkeys(map(ord, unknown))), unknown
+        symbols = self.vocabulary.split(self.normalize(text))
+        lacking = set() if self.vocabulary.unknown is not None else self.vocabulary.lacking(symbols)
+        unknown = [symbol for symbol in dict.fromkeys(symbols) if symbol in lacking]
+        return self.vocabulary.join(symbols.translate(dict.fromkeys(map(ord, unknown)))), unknown
 
     def require_output(self) -> None:
         """Check that the model has scores for symbols.
@@ -91,7 +103,7 @@ class CharacterModel(TextNetwork):
 
     # --- prediction and sampling ----------------------------------------------------------------------------
 
-    def predict(self, text: str) -> str:
+    def predict(self, text: str | bytes) -> str:
         """Return the best symbol at each step. For an aligned model, this is its output for the text.
 
         Raises:
@@ -109,14 +121,14 @@ class CharacterModel(TextNetwork):
 
     def sample(
         self,
-        prompt: str = "",
+        prompt: str | bytes = "",
         length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-        stop: str | None = None,
+        stop: str | bytes | None = None,
     ) -> Iterator[str]:
         """Yield the continuation of a prompt in pieces; arguments and errors as for `generate`."""
         pieces = self.generate(
@@ -126,14 +138,14 @@ class CharacterModel(TextNetwork):
 
     def generate(
         self,
-        prompt: str = "",
+        prompt: str | bytes = "",
         length: int = LENGTH,
         *,
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
         seed: int = 0,
-        stop: str | None = None,
+        stop: str | bytes | None = None,
     ) -> Iterator[Piece]:
         """Yield the continuation of a prompt in pieces with their log probabilities.
 
@@ -158,11 +170,12 @@ class CharacterModel(TextNetwork):
         sampler = Sampler(temperature, top_k, top_p)
         if length < 0:
             raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")
-        if stop and self.remove_unknown(stop)[1]:
-            raise unknown_symbol(self, stop, "stop", hint="the model never generates this symbol")
-        stream = TextStream(self.vocabulary.unit, stop or self.boundary)
+        ending = self.text(stop) if stop else self.boundary
+        if stop and self.remove_unknown(ending)[1]:
+            raise unknown_symbol(self, ending, "stop", hint="the model never generates this symbol")
+        stream = TextStream(self.vocabulary.unit, self.vocabulary.split(ending))
         return self._generate(
-            self._encode_prompt(prompt), length, sampler, np.random.default_rng(seed), stream
+            self._encode_prompt(self.text(prompt)), length, sampler, np.random.default_rng(seed), stream
         )
 
     def _encode_prompt(self, prompt: str) -> Array:
@@ -191,7 +204,7 @@ class CharacterModel(TextNetwork):
 
     # --- scores ---------------------------------------------------------------------------------------------
 
-    def score(self, text: str, context: str = "") -> TextScores:
+    def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:
         """Return the loss of each symbol of a text.
 
         The first symbol of running text is not predicted, unless there is a context. A model of lines scores
@@ -209,7 +222,7 @@ class CharacterModel(TextNetwork):
         before, ids = self.encode(context), self.encode(text)
         whole = np.concatenate([before, ids])
         losses = carried_losses(self, whole, streams=1 if len(whole) <= SINGLE_PASS else None)
-        return self._scores(text, ids, losses[max(0, len(before) - 1) :])
+        return self._scores(self.text(text), ids, losses[max(0, len(before) - 1) :])
 
     def score_lines(self, lines: Sequence[str]) -> list[TextScores]:
         """Return the loss of each symbol of lines that are read separately; errors as for `score`.
@@ -238,7 +251,7 @@ class CharacterModel(TextNetwork):
 
     # --- states ---------------------------------------------------------------------------------------------
 
-    def states(self, text: str, names: Collection[str] | None = None) -> dict[str, Array]:
+    def states(self, text: str | bytes, names: Collection[str] | None = None) -> dict[str, Array]:
         """Return states, gates and scores after each symbol of a text.
 
         Texts of more than 10,000 symbols use the `carried` protocol.
@@ -258,10 +271,10 @@ class LineModel(CharacterModel):
 
     boundary = BOUNDARY
 
-    def score(self, text: str, context: str = "") -> TextScores:  # noqa: ARG002
+    def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:  # noqa: ARG002
         """Return the loss of each symbol of a text, each line read separately and scored with its end."""
         self.require_likelihood()
-        lines = self.score_lines(text.removesuffix(BOUNDARY).split(BOUNDARY))
+        lines = self.score_lines(self.text(text).removesuffix(BOUNDARY).split(BOUNDARY))
         symbols = tuple(symbol for line in lines for symbol in line.symbols)
         return TextScores(
             symbols, np.concatenate([line.losses for line in lines]), sum(line.bytes for line in lines)

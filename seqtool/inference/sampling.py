@@ -98,29 +98,31 @@ class TextStream:
         stopped: the stop text has occurred. It is not returned.
     """
 
-    def __init__(self, unit: str, stop: str | None) -> None:
+    def __init__(self, unit: str, stop: str) -> None:
         """Create an empty stream.
 
         Args:
             unit: unit of a symbol; bytes are decoded as UTF-8, wrong ones to lone surrogates.
-            stop: text that ends the stream; empty or None: no such text.
+            stop: symbols that end the stream; empty: none do.
         """
         self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape") if unit == "byte" else None
-        self._stop = stop or ""
+        self._stop = stop
         self._held = ""
         self.stopped = False
 
     def add(self, symbol: str) -> str:
         """Add a symbol and return the text that can be released, often the symbol itself."""
-        self._held += symbol if self._decoder is None else self._decoder.decode(symbol.encode("latin-1"))
-        return self._release()
+        self._held += symbol
+        return self._decoded(self._release(), final=self.stopped)
 
     def end(self) -> str:
         """Return the text that is still held back after the last symbol."""
-        if self._decoder is not None and not self.stopped:
-            self._held += self._decoder.decode(b"", final=True)
-        text, self._held = self._held, ""
-        return text
+        symbols, self._held = self._held, ""
+        return self._decoded(symbols, final=True)
+
+    def _decoded(self, symbols: str, *, final: bool) -> str:
+        """Return the text of symbols; the bytes of an incomplete character are held back, unless `final`."""
+        return symbols if self._decoder is None else self._decoder.decode(symbols.encode("latin-1"), final)
 
     def _release(self) -> str:
         stop_at = self._held.find(self._stop) if self._stop else -1

@@ -145,14 +145,15 @@ class Trace:
         )
 
 
-def encode_for_trace(model: CharacterModel, text: str) -> Array:
+def encode_for_trace(model: CharacterModel, text: str | bytes) -> Array:
     """Return the symbol numbers of a text; for a model of lines, every line is terminated.
 
     Raises:
         DataError: a symbol is unknown.
     """
     if boundary := model.boundary:
-        text = "".join(line + boundary for line in text.removesuffix(boundary).split(boundary))
+        lines = model.text(text).removesuffix(boundary).split(boundary)
+        text = "".join(line + boundary for line in lines)
     return model.encode(text)
 
 
@@ -181,7 +182,7 @@ def trace_parts(
         yield positions[inside], {name: values[inside] for name, values in arrays.items()}
 
 
-def trace_text(model: CharacterModel, text: str, names: Collection[str] = ()) -> Trace:
+def trace_text(model: CharacterModel, text: str | bytes, names: Collection[str] = ()) -> Trace:
     """Return the trace of a text.
 
     Args:

@@ -83,6 +83,12 @@ def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterato
         yield from _first_step(model, weights, int(ids[0]), text)
 
 
+def _shown(model: CharacterModel, symbol: str) -> str:
+    """Return a symbol for a person; a byte beyond ASCII as its number."""
+    beyond = model.vocabulary.unit == "byte" and symbol > "\x7f"
+    return model.vocabulary.show(symbol) if beyond else visible(symbol)
+
+
 def _input_name(model: CharacterModel) -> str:
     return "one-hot symbols" if model.settings.input == "onehot" else "embedding"
 
@@ -98,7 +104,7 @@ def _state_table(
     head += " ".join(f"{f'h{unit + 1}':>8}" for unit in range(units))
     yield head + (f"  {prediction_kind(model)} (probability)" if scores is not None else "")
     for place, symbol in enumerate(symbols):
-        row = f"  {visible(symbol):<6}"
+        row = f"  {_shown(model, symbol):<6}"
         if onehot:
             row += "  " + _onehot(model.vocabulary.symbols.index(symbol), columns)
         row += "  " + " ".join(f"{value:8.4f}" for value in hidden[place, :units])
@@ -106,7 +112,7 @@ def _state_table(
             probabilities = np.exp(scores[place] - scores[place].max())
             best = int(scores[place].argmax())
             probability = probabilities[best] / probabilities.sum()
-            row += f"  {visible(model.vocabulary.symbols[best])} ({probability:.3f})"
+            row += f"  {_shown(model, model.vocabulary.symbols[best])} ({probability:.3f})"
         yield row.rstrip()
     if hidden.shape[1] > units:
         yield f"  (units 1 to {units} of {hidden.shape[1]})"

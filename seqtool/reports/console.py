@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,7 @@ JSON_VERSION = 1  # version of the objects that `--json` prints; docs/json.md de
 WIDEST = 200  # columns of colored text
 NARROWEST = 40  # columns; lines of a report are not broken further on a narrower terminal
 MAX_SOURCE_WIDTH = 160  # columns of a source line in an error
+SURROGATE = re.compile("[\ud800-\udfff]")
 _RED, _BOLD, _DIM, _RESET = "\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m"
 
 
@@ -123,7 +125,15 @@ def json_text(value: Mapping[str, object]) -> str:
     """Return one line of JSON with the version of the format as its first field."""
     from json import dumps
 
-    return dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False)
+    text = dumps({"version": JSON_VERSION, **value}, ensure_ascii=False, allow_nan=False)
+    return escape_surrogates(text)
+
+
+def escape_surrogates(text: str) -> str:
+    """Return JSON in which escapes replace lone surrogates, as UTF-8 cannot contain them."""
+    if text.isascii():
+        return text
+    return SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def write_json(value: Mapping[str, object]) -> None:

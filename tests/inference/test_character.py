@@ -161,14 +161,14 @@ def test_text_stream_releases_text_as_soon_as_it_is_certain(text: str, stop: str
 
 @given(st.text(max_size=20))
 def test_text_stream_decodes_bytes_to_whole_characters(text: str) -> None:
-    stream = TextStream("byte", None)
+    stream = TextStream("byte", "")
     encoded = text.encode("utf-8", "replace")
     pieces = [stream.add(chr(byte)) for byte in encoded]
     assert "".join(pieces) + stream.end() == encoded.decode("utf-8")
 
 
 def test_text_stream_keeps_the_bytes_of_an_incomplete_character() -> None:
-    stream = TextStream("byte", None)
+    stream = TextStream("byte", "")
     assert stream.add("\xe2") + stream.add("\x82") == ""
     assert stream.end().encode("utf-8", "surrogateescape") == b"\xe2\x82"
 
