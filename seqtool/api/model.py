@@ -40,7 +40,7 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     place = find_model(None if model is None else str(model), root, warn=warnings.warn)
-    stored = read_model(place.model)
+    stored = read_model(place.model).main
     return Model(place.name, stored.task, stored.manifest.to_json(), load_model(stored))
 
 

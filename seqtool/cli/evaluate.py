@@ -141,7 +141,7 @@ def evaluate(
     result = _evaluate(
         _Request(
             place=place,
-            stored=read_model(place.model),
+            stored=read_model(place.model).main,
             files=tuple(data or ()),
             tagger=_TaggerOptions(split, strict, against, suspects),
             text=_TextOptions(train_text, tuple(blocks or ()), fit_temperature),

@@ -146,7 +146,7 @@ def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
 
 
 def _read_during_import(folder: Path, module: str) -> StoredModel:
-    """Read and verify a model directory in another thread while this thread imports a module.
+    """Read a model directory in another thread while this thread imports a module; return its main part.
 
     Raises:
         ModelError: as `read_model`.
@@ -165,7 +165,7 @@ def _read_during_import(folder: Path, module: str) -> StoredModel:
     thread.join()
     if isinstance(outcome[0], Exception):
         raise outcome[0]
-    return outcome[0]
+    return outcome[0].main
 
 
 def _is_named(reference: str | None) -> bool:

@@ -90,8 +90,8 @@ def _scores_before_and_after(
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """Score both models on the same data. Unreadable data are an error only if the user named them."""
     try:
-        scorer = definition(original.task).scorer(original, place, files, root)
-        before, after = scorer.score(original), scorer.score(copy)
+        scorer = definition(original.task).scorer(original.main, place, files, root)
+        before, after = scorer.score(original.main), scorer.score(copy.main)
     except SeqtoolError as error:
         if files:
             raise

@@ -83,7 +83,7 @@ def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
         )
     from seqtool.export.onnx import SHAPES, OnnxSession
 
-    stored = read_model(place.model)
+    stored = read_model(place.model).main
     path = out or (place.run or place.model.parent) / "model.onnx"
     check_output(path, [place.model, *input_files(place, stored.manifest)], mark=ONNX_MARK)
     network = onnx_network(stored)

@@ -73,7 +73,6 @@ def load_tagger(stored: StoredModel) -> tagger.TaggerModel:
     """
     from seqtool.inference.tagger import TaggerModel
 
-    stored = stored.parts.get("tagger", stored)
     config = read_tagger_config(stored.config)
     vocabulary = read_word_vocabulary(stored.vocab, config.network, config.heads)
     check_layers(stored.weights, config.network)

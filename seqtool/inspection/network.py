@@ -73,7 +73,7 @@ def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], N
         ModelError: there is no such model, or it is damaged.
     """
     place = find_model(reference, runs_root(runs_dir))
-    stored = read_model(place.model)
+    stored = read_model(place.model).main
     rows: list[MetricsRow] = []
     try:
         rows += read_metrics(place.run) if place.run else ()

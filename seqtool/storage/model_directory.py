@@ -181,6 +181,11 @@ class StoredModel:
             if task in configs
         }
 
+    @property
+    def main(self) -> StoredModel:
+        """The part that does the task of the model, such as the tagger; a single part is the model itself."""
+        return self.parts[self.task]
+
     @classmethod
     def joined(cls, parts: Sequence[StoredModel]) -> StoredModel:
         """Return a model of several parts of different tasks; a single part is returned as it is.

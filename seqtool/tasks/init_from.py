@@ -51,7 +51,7 @@ def read_initial_model(settings: Settings) -> StoredModel | None:
     reference = settings.training.init_from
     if not reference:
         return None
-    model = read_model(Path(reference))
+    model = read_model(Path(reference)).main
     if model.task != settings.task:
         noun = definition(model.task).noun
         raise ModelError(

@@ -118,7 +118,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         SeqtoolError: a text or a pattern does not fit the model.
     """
     place = find_model(reference, runs_root(options.runs_dir))
-    stored = read_model(place.model)
+    stored = read_model(place.model).main
     model = load_model(stored)
     notes: list[str] = []
     config_text, settings = _config(place.run, notes)
