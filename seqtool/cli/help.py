@@ -48,7 +48,12 @@ class _Help:
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Keep the arguments for the hint of an error."""
         ctx.meta["arguments"] = tuple(args)
-        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        try:
+            rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        except Exception as error:
+            if getattr(error, "ctx", ctx) is None:  # an option without its value
+                error.ctx = ctx  # type: ignore[attr-defined]
+            raise
         return rest
 
     def format_help(self, ctx: Any, formatter: Any) -> None:

@@ -107,7 +107,7 @@ def usage_hint(error: Any) -> str:
         return "see seqtool --help"
     path, arguments = context.command_path, list(context.meta.get("arguments", ()))
     hint = ""
-    if hasattr(error, "option_name"):
+    if hasattr(error, "option_name") and error.option_name not in option_names(context.command):
         hint = _for_option(error.option_name, context, arguments)
     elif getattr(context.command, "commands", None) and arguments:
         hint = _for_command(path, arguments[0])

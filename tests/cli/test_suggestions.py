@@ -77,6 +77,7 @@ def test_suggested_options_exist_in_a_command() -> None:
         ("xyzzy", "see seqtool --help"),
         ("tag --xyzzy", "see seqtool tag --help"),
         ("train-char", "see seqtool train-char --help"),
+        ("sample --prompt-file", "see seqtool sample --help"),
     ],
 )
 def test_hint_names_what_to_write(command: str, hint: str, tmp_path: Path) -> None:
