@@ -121,13 +121,13 @@ def tokenizer(reference: str | None, runs_dir: Path | None) -> TokenizerModel:
 def _find(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
 ) -> tuple[str, StoredModel]:
-    """Return the name and the contents of a model directory, and import the module that uses it."""
+    """Return the name of a model and its part for a task, and import the module that uses it."""
     place = find_model(reference, runs_root(runs_dir), wanted, say)
     stored = _read_during_import(place.model, module)
     _expect_task(stored, wanted, place.name)
     if not _is_named(reference):
         say(f"model: {place.name} (the newest)")
-    return place.name, stored
+    return place.name, stored.parts.get(wanted.task or "", stored.main)
 
 
 def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
@@ -146,7 +146,7 @@ def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
 
 
 def _read_during_import(folder: Path, module: str) -> StoredModel:
-    """Read a model directory in another thread while this thread imports a module; return its main part.
+    """Read a model directory in another thread while this thread imports a module.
 
     Raises:
         ModelError: as `read_model`.
@@ -165,7 +165,7 @@ def _read_during_import(folder: Path, module: str) -> StoredModel:
     thread.join()
     if isinstance(outcome[0], Exception):
         raise outcome[0]
-    return outcome[0].main
+    return outcome[0]
 
 
 def _is_named(reference: str | None) -> bool:

@@ -57,7 +57,9 @@ class ModelFilter:
 
     def accepts(self, manifest: Manifest) -> bool:
         """Return whether a model fulfills the condition."""
-        return self.task in (None, manifest.task) and (not self.kinds or manifest.kind in self.kinds)
+        return self.task in (None, manifest.task, *manifest.parts) and (
+            not self.kinds or manifest.kind in self.kinds
+        )
 
 
 ANY_MODEL = ModelFilter()

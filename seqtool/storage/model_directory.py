@@ -65,6 +65,7 @@ class Manifest:
         device, threads, precision: of the training process.
         versions: versions of the libraries by name.
         init_from: SHA-256 of the model that the weights were initialized from.
+        parts: tasks of the parts of a model with several parts.
         source: object that `manifest.json` contains.
     """
 
@@ -87,6 +88,7 @@ class Manifest:
     precision: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     init_from: str | None = None
+    parts: tuple[str, ...] = ()
     source: Json = field(default_factory=dict)
 
     @classmethod
@@ -114,6 +116,7 @@ class Manifest:
             precision=_typed(source.get("precision"), str, None),
             versions=_texts(source.get("versions")),
             init_from=_typed(init_from.get("sha256"), str, None),
+            parts=tuple(part for part in _typed(source.get("parts"), list, []) if isinstance(part, str)),
             source=source,
         )
 
@@ -230,6 +233,9 @@ def write_model(
     }
     parameters = int(sum(array.size for array in weights.values()))
     description = {**description, "task": config["task"], "parameters": parameters}
+    parts = config.get("parts")
+    if isinstance(parts, Mapping):
+        description["parts"] = [task for task in TASKS[::-1] if task in parts]
     write_verified(folder, PARTS_FORMAT if "parts" in config else MODEL_FORMAT, contents, description)
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import seqtool as package
 from seqtool.errors import ModelError
-from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.storage.find_model import TAGGER, TOKENIZER
+from seqtool.storage.model_directory import StoredModel, read_manifest, read_model, write_model
 from tests.support.random_tokenizers import write_treebank
 from tests.support.shell import Result, seqtool, seqtool_in_process
 from tests.support.stored_models import store_tagger, store_tokenizer
@@ -105,6 +106,8 @@ def test_a_model_of_several_parts_is_used_by_its_tokenizer(here: Path) -> None:
     joined = StoredModel.joined(parts)
     write_model(here / "both", joined.config, joined.vocab, joined.weights, {"name": "both"})
     assert tokenize(here, "--model", "both", TEXT).stdout == tokenize(here, "--model", "tok", TEXT).stdout
+    assert TOKENIZER.accepts(read_manifest(here / "both"))
+    assert TAGGER.accepts(read_manifest(here / "both"))
 
 
 def test_wrong_bytes_are_one_error(here: Path) -> None:

@@ -304,6 +304,7 @@ def test_a_model_of_several_parts_is_read_as_it_was_written(tmp_path: Path) -> N
     write_parts(tmp_path / "model")
     whole = read_model(tmp_path / "model")
     assert (whole.task, whole.manifest.parameters) == ("tagger", 8)
+    assert whole.manifest.parts == ("tokenizer", "tagger")
     assert sorted(whole.weights) == ["tagger.output.weight", "tokenizer.output.weight"]
     assert list(whole.parts) == ["tokenizer", "tagger"]
     for value, (task, read) in enumerate(whole.parts.items(), 1):
