@@ -86,6 +86,10 @@ def _report(error: BaseException) -> int | None:
         case OSError() if error.errno in ENVIRONMENT_HINTS or _is_directory_gone():
             print_problems([_environment_problem(error)])
             return ExitCode.USER
+        case PermissionError() if error.filename is not None:  # a directory of another user
+            hint = "change its permissions, or use another file or directory"
+            print_problems([Problem(str(error.strerror), str(error.filename), hint)])
+            return ExitCode.USER
         case MemoryError():
             hint = "use smaller input, or raise the limit (ulimit -v)"
             print_problems([Problem("there is not enough memory", hint=hint)])

@@ -156,6 +156,7 @@ def entries(folder: Path) -> list[Path]:
 # --- JSON ---------------------------------------------------------------------------------------------------
 
 _NOT_BRACKETS = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_COUNTED_TOGETHER = 1 << 16  # brackets
 _STEPS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 # The text from a bracket outside strings to the next string. Possessive: needs no memory for other matches.
 _AFTER_STRINGS = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([^"]*+)', re.DOTALL)
@@ -202,9 +203,11 @@ def _is_too_deep(content: bytes | bytearray) -> bool:
     level, end = 0, 0  # brackets inside strings do not count
     while (match := _AFTER_STRINGS.match(content, end)) and match[1]:
         brackets = match[1].translate(None, _NOT_BRACKETS)
-        if level + max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST:
-            return True
-        level += 2 * (brackets.count(b"[") + brackets.count(b"{")) - len(brackets)
+        for start in range(0, len(brackets), _COUNTED_TOGETHER):
+            part = brackets[start : start + _COUNTED_TOGETHER]
+            if level + max(accumulate(map(_STEPS.__getitem__, part))) > DEEPEST:
+                return True
+            level += 2 * (part.count(b"[") + part.count(b"{")) - len(part)
         end = match.end()
     return False
 

@@ -55,6 +55,13 @@ def ended(app: Any, monkeypatch: pytest.MonkeyPatch, stdout: Any = None) -> tupl
             " hint: free some space, or write to another disk\n",
             id="full disk",
         ),
+        pytest.param(
+            PermissionError(errno.EACCES, "Permission denied", "runs/other"),
+            2,
+            "error: runs/other  Permission denied\n"
+            " hint: change its permissions, or use another file or directory\n",
+            id="directory of another user",
+        ),
     ],
 )
 def test_expected_exception_ends_with_its_exit_code(
@@ -66,7 +73,7 @@ def test_expected_exception_ends_with_its_exit_code(
 @pytest.mark.parametrize(
     "raised",
     [RuntimeError("a bug"), PermissionError(errno.EACCES, "Permission denied")],
-    ids=["bug", "not the disk"],
+    ids=["bug", "no file"],
 )
 def test_bug_keeps_its_traceback(raised: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(type(raised)):

@@ -105,6 +105,18 @@ def test_list_skips_and_names_directories_that_cannot_be_read(root: Path) -> Non
     assert "runs  cannot read: Permission denied" in done.stderr
 
 
+@pytest.mark.parametrize("private", ["", "old", "old/model", "started.partial", "names"])
+@pytest.mark.parametrize(
+    "line", ["rm --yes old", "rm --yes --checkpoints old", "rm --yes names", "rm --yes started.partial"]
+)
+def test_rm_of_a_directory_of_another_user_is_one_error(line: str, private: str, root: Path) -> None:
+    with unreadable(root / private):
+        done = call(root, *line.split())
+    if done.code != 0:  # the run itself can be read
+        assert (done.code, done.stdout) == (2, "")
+        assert done.stderr.startswith("error: ") and "Permission denied\n" in done.stderr
+
+
 def test_compare_refuses_a_config_that_is_a_link(root: Path) -> None:
     (root / "old/config.yaml").unlink()
     (root / "old/config.yaml").symlink_to("/etc/passwd")

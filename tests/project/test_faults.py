@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch  # noqa: F401 - imported before any fork, so that no child has to import it
+import typer
 
-from tests.benchmarks.faults.commands import Command
+from seqtool.cli.main import app
+from tests.benchmarks.faults.__main__ import FAULTS
+from tests.benchmarks.faults.commands import HEAVY, LIGHT, TRAINING, Command
 from tests.benchmarks.faults.damages import damage_runs
 from tests.benchmarks.faults.failures import fail_writes, fill_disk
 from tests.benchmarks.faults.flips import flip_bytes
@@ -19,8 +25,34 @@ from tests.benchmarks.faults.stops import stop_runs
 from tests.benchmarks.faults.streams import fail_streams
 from tests.benchmarks.faults.trials import kill_sweeps
 from tests.benchmarks.faults.workers import Faults, disturb_workers
+from tests.support.shell import PROJECT
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+def test_every_walk_has_a_row_in_the_documentation() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)(?: (\d+))?`: ", (PROJECT / "docs/reliability.md").read_text(), re.MULTILINE
+    )
+    assert sorted(name for name, _ in rows) == sorted(FAULTS)
+
+
+def leaf_commands(command: Any, name: str = "") -> Iterator[str]:
+    """Yield the name of each command that has no subcommands."""
+    if not (inner := getattr(command, "commands", {})):
+        yield name
+    for word, one in inner.items():
+        yield from leaf_commands(one, f"{name} {word}".strip())
+
+
+def test_walks_contain_every_command() -> None:
+    lines = [f"{command} " for command in (*LIGHT, *HEAVY, *TRAINING) if "--help" not in command.arguments]
+    missing = [
+        name
+        for name in leaf_commands(typer.main.get_command(app))
+        if not any(line.startswith(f"{name} ") for line in lines)
+    ]
+    assert missing == []
 
 
 def test_killed_runs_resume_without_loss(tmp_path: Path) -> None:
@@ -34,7 +66,7 @@ def test_stopped_runs_end_in_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_failing_writes_lose_nothing(tmp_path: Path) -> None:
-    report = fail_writes(tmp_path, every=29, first=3)
+    report = fail_writes(tmp_path, every=37, first=3)
     assert report.passed and report.faults >= 3, report
 
 

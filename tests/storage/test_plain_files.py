@@ -344,6 +344,32 @@ def test_object_is_read_from_a_file(tmp_path: Path) -> None:
         read_object(tmp_path / "file", 7)
 
 
+@pytest.mark.parametrize("levels", [DEEPEST, DEEPEST + 1])
+@pytest.mark.parametrize("lists", [0, 1, 32_717, 32_718, 32_719, 65_536])  # around the parts that are counted
+def test_levels_are_counted_after_any_number_of_brackets(lists: int, levels: int) -> None:
+    content = b"[" + b"[]," * lists + b"[" * (levels - 1) + b"]" * levels
+    if levels <= DEEPEST:
+        assert len(strict_json(content)) == lists + 1
+    else:
+        with pytest.raises(ValueError, match="nested too deep"):
+            strict_json(content)
+
+
+def test_brackets_behind_the_deepest_level_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[int] = []
+    steps = dict(plain_files._STEPS)
+
+    class Counted(dict[int, int]):
+        def __getitem__(self, byte: int) -> int:
+            counted.append(byte)
+            return steps[byte]
+
+    monkeypatch.setattr(plain_files, "_STEPS", Counted())
+    with pytest.raises(ValueError, match="nested too deep"):
+        strict_json(b"[" * 1_000_000)
+    assert len(counted) < 100_000
+
+
 # --- JSON lines -----------------------------------------------------
 
 

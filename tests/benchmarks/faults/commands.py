@@ -99,6 +99,7 @@ HEAVY = tuple(
             "init char text.txt --json",
             "init tagger train.conll --dev dev.conll",
             "config show tagger.yaml",
+            "runs rm --yes other",
         ),
     )
 )

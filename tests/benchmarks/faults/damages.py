@@ -19,7 +19,7 @@ import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,11 @@ from seqtool.storage.verified_directory import MANIFEST, canonical_json
 from tests.benchmarks.faults.common import counter
 from tests.support.shell import seqtool, seqtool_in_process
 from tests.support.small_runs import TRAINING, StopAt, char_run, run, stopping, tagger_run
+from tests.support.unreadable import unreadable
 
 MEMORY = 6 << 30  # bytes of address space that a command may add
 SECONDS = 60  # longest time of a command
+PRIVATE = 0.1  # share of damages that make a directory unreadable instead
 ALLOWED = (0, 2)  # exit codes
 
 CHAR_COMMANDS = (
@@ -75,6 +77,11 @@ ALL_COMMANDS = (
     ("tag", "the dog ate"),
     ("sample", "--length", "5"),
     ("predict", "ab"),
+)
+LAST_COMMANDS = (  # these change or delete the run
+    ("{train}", "{config}", "--resume", "--set", "training.max_steps=13"),
+    ("runs", "rm", "--yes", "--checkpoints", "{run}"),
+    ("runs", "rm", "--yes", "{run}"),
 )
 SWEEP = ("sweep", "text.yaml", "--space", "space.yaml", "--sampler", "grid", "--name", "search")
 SWEEP_COMMANDS = (
@@ -119,11 +126,13 @@ def damage_runs(count: int, folder: Path, seed: int = 1, commands: int | None = 
             here = folder / f"damage-{number}"
             shutil.copytree(pristine, here)
             path = draw.choice(readable_files(here / "runs"))
-            kind = damage(path, draw)
             name = path.relative_to(here / "runs").parts[0]
+            is_private = draw.random() < PRIVATE
+            private = draw.choice(_folders(path, here)) if is_private else None
+            kind = f"private: {private.relative_to(here)}" if private else damage(path, draw)
             readers = commands_for(name)
             for command in readers if commands is None else draw.sample(readers, min(commands, len(readers))):
-                failure = call(command, name, here, report)
+                failure = call(command, name, here, report, private)
                 if failure:
                     place = path.relative_to(here)
                     report.failures.append(f"{number}: {place}: {kind}: {' '.join(command)}: {failure}")
@@ -133,6 +142,11 @@ def damage_runs(count: int, folder: Path, seed: int = 1, commands: int | None = 
             shutil.rmtree(here, ignore_errors=True)
             advance()
     return report
+
+
+def _folders(path: Path, here: Path) -> list[Path]:
+    """Return the directories from that of a file to the root of the runs."""
+    return [folder for folder in path.parents if here in folder.parents]
 
 
 def make_runs(folder: Path, *, with_sweep: bool = False) -> None:
@@ -166,8 +180,7 @@ def readable_files(root: Path) -> list[Path]:
 def commands_for(name: str) -> list[tuple[str, ...]]:
     """Return the commands that read a file of a run, or of the cache of encoded texts."""
     if name.endswith("-cut.partial"):
-        task = "char" if name.startswith("text") else "tagger"
-        return [(f"train-{task}", "{config}", "--resume", "--json"), ("runs",), ("runs", "--json")]
+        return [("{train}", "{config}", "--resume", "--json"), ("runs",), ("runs", "--json")]
     if name == "search":
         return list(SWEEP_COMMANDS)
     if name == ".cache":
@@ -176,20 +189,27 @@ def commands_for(name: str) -> list[tuple[str, ...]]:
             ("report", "text", "--out", "{out}/page.html"),
             ("train-char", "text.yaml"),
         ]
-    return [*OF_RUN[name], *ALL_COMMANDS]
+    return [*OF_RUN[name], *ALL_COMMANDS, *LAST_COMMANDS]
 
 
-def call(command: tuple[str, ...], name: str, here: Path, report: DamageReport) -> str:
-    """Run a command; return a description of what must not happen, or nothing."""
+def call(
+    command: tuple[str, ...], name: str, here: Path, report: DamageReport, private: Path | None = None
+) -> str:
+    """Run a command; return a description of what must not happen, or nothing.
+
+    Args:
+        private: directory that the command may not read.
+    """
     out = here / "out"
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
     other = "pairs" if name == "text" else "text"
     config = f"{name.removesuffix('.partial')}.yaml"
-    words = [word.format(run=name, other=other, out=out, config=config) for word in command]
+    train = "train-tagger" if name.startswith("tagger") else "train-char"
+    words = [word.format(run=name, other=other, out=out, config=config, train=train) for word in command]
     report.commands += 1
     try:
-        with alarm(SECONDS):
+        with alarm(SECONDS), unreadable(private) if private else nullcontext():
             # Workers of a sweep write to the stderr of their process, so that it is another one.
             done = (seqtool if command[0] == "sweep" else seqtool_in_process)(*words, cwd=here)
     except BaseException as error:
