@@ -21,7 +21,7 @@ FAULTS = {
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
     "lifetime": (200, "signals to the process of each command alone"),
-    "streams": (170, "commands with a full or closed stdout or stderr"),
+    "streams": (175, "commands with a full or closed stdout or stderr"),
     "workers": (300, "SIGKILLs of workers of tag and sweep, and of training; a third as many pauses"),
     "trials": (
         1,
