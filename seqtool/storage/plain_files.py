@@ -162,7 +162,8 @@ _STEPS = {byte: 1 if byte in b"[{" else -1 for byte in b"[]{}"}
 _AFTER_STRINGS = re.compile(rb'[^"\[\]{}]*+(?:"(?:[^"\\]++|\\.)*+"[^"\[\]{}]*+)*+([^"]*+)', re.DOTALL)
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _LONG_NUMBER = b"0" * 19  # digits; a number with fewer has at most 64 bits
-_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
+# After an even number of backslashes; after an odd one, the text is a backslash and letters.
+_HALF_CHARACTER = re.compile(rb"(?<!\\)(?:\\\\)*+\\u[dD][89a-fA-F]")
 
 
 def strict_json(content: bytes | bytearray, *, surrogates: bool = True) -> Any:

@@ -276,15 +276,24 @@ def test_many_brackets_are_refused_in_little_memory(content: bytes) -> None:
     tracemalloc.stop()
 
 
-@pytest.mark.parametrize("text", [r'"\\ud800"', r'"\\uDFFF"', r'{"\\udbff": 1}'])
+@pytest.mark.parametrize("text", [r'"\ud800"', r'"\uDFFF"', r'{"\udbff": 1}', r'"\\\ud800"'])
+    "text", [r'"\ud800"', r'"\uDFFF"', r'{"\udbff": 1}', r'"\\\ud800"', r'"\n\\\\\udc00"']
+)
 def test_half_characters_are_refused_where_they_have_no_meaning(text: str) -> None:
     with pytest.raises(ValueError, match="half of a character"):
         strict_json(text.encode(), surrogates=False)
     assert strict_json(text.encode()) == json.loads(text)
     with pytest.raises(ValueError, match="decode"):
         strict_json('"\ud800"'.encode("utf-8", "surrogatepass"), surrogates=False)
-    for whole in (r'"\\u00e4"', r'"\\ud7ff"', '"ä"'):
+    for whole in (r'"\u00e4"', r'"\ud7ff"', '"ä"'):
         assert strict_json(whole.encode(), surrogates=False) == json.loads(whole)
+
+
+@pytest.mark.parametrize("backslashes", range(1, 7))
+def test_text_that_looks_like_half_a_character_is_accepted(backslashes: int) -> None:
+    text = "\\" * backslashes + "ud83d"
+    for written in (json.dumps(text), json.dumps({text: text}), json.dumps("n" + text + text)):
+        assert strict_json(written.encode(), surrogates=False) == json.loads(written)
 
 
 @pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 10**18, -(10**18)])
