@@ -197,7 +197,7 @@ def check(
     from seqtool.tasks.interface import DataFiles
 
     files = DataFiles(config, tuple(dev or ()), tuple(test or ()))
-    read = settings_for(files, task_of_content(files), overrides or [], say)
+    read = settings_for(files, task_of_content(files, overrides or []), overrides or [], say)
     result = check_data(read, runs_root(runs_dir) / ".cache")
     if json:
         write_json({"config": str(config), **check_json(result)})

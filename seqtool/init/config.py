@@ -223,18 +223,27 @@ def task_of_ending(path: Path) -> str:
     return "tagger" if path.suffix.lower() in ENDINGS else "char"
 
 
-def task_of_content(files: DataFiles) -> str | None:
-    """Return the task of a data file by its content and the files that go with it; None for a config."""
+def task_of_content(files: DataFiles, overrides: Sequence[str] = ()) -> str | None:
+    """Return the task of a data file by its content and the files that go with it; None for a config.
+
+    Args:
+        overrides: `KEY=VALUE` settings of the user; the file is read in the encoding in them.
+    """
     from seqtool.config.load import looks_like_config
+    from seqtool.config.overrides import override_text
+    from seqtool.data.encoding import AUTO
     from seqtool.data.formats.detect import detect_file
     from seqtool.data.input_files import check_data_file
     from seqtool.errors import DataError
+    from seqtool.settings import TaggerData, is_text_encoding
 
     if looks_like_config(files.train):
         return None
     check_data_file(files.train)
     try:
-        labeled = bool(files.dev or files.test) or detect_file(files.train).is_labeled
+        encoding = override_text(overrides, ("data", "encoding")) or AUTO
+        data = TaggerData(train=(), encoding=encoding if is_text_encoding(encoding) else AUTO)
+        labeled = bool(files.dev or files.test) or detect_file(files.train, data).is_labeled
     except DataError:  # the task reports it
         labeled = False
     return "tagger" if labeled else task_of_ending(files.train)
