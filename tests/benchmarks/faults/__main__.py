@@ -20,7 +20,7 @@ FAULTS = {
     "disk": (40, "file size limits"),
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
-    "lifetime": (200, "signals to the process of each command alone"),
+    "lifetime": (210, "signals to the process of each command alone"),
     "streams": (175, "commands with a full or closed stdout or stderr"),
     "workers": (300, "SIGKILLs of workers of tag and sweep, and of training; a third as many pauses"),
     "trials": (
@@ -34,10 +34,14 @@ FAULTS = {
 
 def main() -> int:
     """Inflict one kind of fault and print the outcome."""
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.faults", description=__doc__)
-    kinds = "; ".join(f"{name}: {counted}" for name, (_, counted) in FAULTS.items())
-    parser.add_argument("fault", choices=FAULTS, help=kinds)
-    parser.add_argument("count", type=int, nargs="?", help="number of faults (default: the promised number)")
+    faults = "\n".join(f"  {name:10}{count:6}  {counted}" for name, (count, counted) in FAULTS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.faults",
+        description=f"{__doc__}\nfaults, their default counts, and what is counted:\n{faults}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("fault", choices=FAULTS, metavar="FAULT", help="a name of the list above")
+    parser.add_argument("count", type=int, nargs="?", metavar="COUNT", help="default: that of the list above")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     count = options.count or FAULTS[options.fault][0]
