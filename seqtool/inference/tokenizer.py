@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -143,55 +143,78 @@ class TokenizerModel:
         """Yield the sentences of each paragraph; memory does not grow with their number."""
         for texts in _groups(paragraphs):
             plain = [plain_text(text) for text in texts]
-            for text, codes, scores in zip(texts, plain, self.scores(plain), strict=True):
-                yield self._sentences(text, codes, scores)
+            yield from self._decode(texts, plain, self.scores(plain))
 
     def decode(self, paragraphs: Sequence[str], scores: Sequence[Array]) -> list[list[RawSentence]]:
         """Return the sentences of paragraphs from the result of `scores`."""
-        return [
-            self._sentences(text, plain_text(text), values)
-            for text, values in zip(paragraphs, scores, strict=True)
-        ]
+        return self._decode(paragraphs, [plain_text(text) for text in paragraphs], scores)
 
     def scores(self, texts: Sequence[PlainText]) -> list[Array]:
         """Return the scores (characters, outputs) of each text; see `data.tokenization.boundaries`."""
-        results = [np.empty((len(text.codes), OUTPUTS), np.float32) for text in texts]
-        symbols = [self.characters.encode(text.codes) for text in texts]
-        pieces = cut_into_pieces(len(text) for text in symbols)
+        bounds = _bounds(texts)
+        results = np.empty((bounds[-1], OUTPUTS), np.float32)
+        symbols = self.characters.encode(_joined([text.codes for text in texts]))
+        pieces = cut_into_pieces(len(text.codes) for text in texts)
         pieces.sort(key=lambda piece: piece.start - piece.end)
         first = 0
         while first < len(pieces):
             longest = pieces[first].end - pieces[first].start
             size = max(1, min(BATCH_PIECES, BATCH_CHARACTERS // longest))
-            self._score(pieces[first : first + size], symbols, results)
+            self._score(pieces[first : first + size], bounds, symbols, results)
             first += size
-        return results
+        return [results[start:end] for start, end in pairwise(bounds)]
 
-    def _score(self, pieces: Sequence[Piece], symbols: Sequence[Array], results: Sequence[Array]) -> None:
-        """Compute the scores of pieces, the longest first, and write them to the results."""
+    def _score(self, pieces: Sequence[Piece], bounds: Sequence[int], symbols: Array, results: Array) -> None:
+        """Compute the scores of pieces, the longest first, and write them to the results.
+
+        Args:
+            bounds: start of each paragraph in `symbols`.
+            symbols: symbol numbers of all paragraphs (characters,).
+            results: scores (characters, outputs).
+        """
         packing = Packing.of(np.array([piece.end - piece.start for piece in pieces]))
-        joined = np.concatenate([symbols[piece.paragraph][piece.start : piece.end] for piece in pieces])
-        starts = np.cumsum(packing.lengths) - packing.lengths
-        by_place = self.network.scores(joined, starts, packing)
-        scores = np.empty_like(by_place)
-        scores[packing.positions(starts)] = by_place
-        for piece, start in zip(pieces, (starts - [piece.start for piece in pieces]).tolist(), strict=True):
-            scored = scores[start + piece.first : start + piece.last]
-            results[piece.paragraph][piece.first : piece.last] = scored
+        origins = [bounds[piece.paragraph] for piece in pieces]
+        starts = np.array([origin + piece.start for origin, piece in zip(origins, pieces, strict=True)])
+        scores = self.network.scores(symbols, starts, packing)
+        positions = packing.positions(starts)
+        first, last = (
+            np.array([origin + end for origin, end in zip(origins, ends, strict=True)])[packing.columns]
+            for ends in ([piece.first for piece in pieces], [piece.last for piece in pieces])
+        )
+        is_scored = (positions >= first) & (positions < last)
+        results[positions[is_scored]] = scores[is_scored]
 
-    def _sentences(self, text: str, plain: PlainText, scores: Array) -> list[RawSentence]:
-        """Return the sentences of a paragraph from its scores."""
-        if not len(plain.codes):
-            return []
-        found = decode_boundaries(plain.codes, scores, self.inner_spaces)
-        tokens = self._tokens(text, plain, found)
-        first = [0, *found.sentences.tolist()]
-        return [tokens[start:end] for start, end in pairwise(first)]
+    def _decode(
+        self, texts: Sequence[str], plain: Sequence[PlainText], scores: Sequence[Array]
+    ) -> list[list[RawSentence]]:
+        """Return the sentences of paragraphs; all are decoded together, which is faster for short ones."""
+        bounds = _bounds(plain)
+        ends = np.array([end - 1 for start, end in pairwise(bounds) if end > start], np.int64)
+        if not len(ends):
+            return [[] for _ in texts]
+        codes = _joined([text.codes for text in plain])
+        found = decode_boundaries(codes, np.concatenate(scores), self.inner_spaces, ends)
+        tokens = self._tokens(texts, plain, bounds, found)
+        stops = found.sentences.tolist()
+        sentences = [tokens[start:stop] for start, stop in pairwise([0, *stops])]
+        # Number of sentences up to the end of each paragraph: its last token ends a sentence.
+        counts = np.searchsorted(found.ends[found.sentences - 1], bounds, side="right").tolist()
+        return [sentences[start:stop] for start, stop in pairwise(counts)]
 
-    def _tokens(self, text: str, plain: PlainText, found: Boundaries) -> list[RawToken]:
-        starts = plain.original(found.starts).tolist()
-        ends = (plain.original(found.ends - 1) + 1).tolist()
-        tokens = [RawToken(text[start:end], start, end) for start, end in zip(starts, ends, strict=True)]
+    def _tokens(
+        self, texts: Sequence[str], plain: Sequence[PlainText], bounds: Sequence[int], found: Boundaries
+    ) -> list[RawToken]:
+        """Return the tokens of all paragraphs."""
+        paragraphs = np.searchsorted(bounds, found.starts, side="right") - 1
+        original = _joined(
+            [np.arange(len(text.codes)) if text.offsets is None else text.offsets for text in plain]
+        )
+        numbers = paragraphs.tolist()
+        starts, ends = original[found.starts].tolist(), (original[found.ends - 1] + 1).tolist()
+        tokens = [
+            RawToken(texts[number][start:end], start, end)
+            for number, start, end in zip(numbers, starts, ends, strict=True)
+        ]
         if self.inner_spaces:
             tokens = [token._replace(form=" ".join(token.form.split())) for token in tokens]
         for number in np.flatnonzero(found.lookup).tolist():
@@ -200,9 +223,19 @@ class TokenizerModel:
                 tokens[number] = tokens[number]._replace(words=words)
         for number, cuts in cuts_of_tokens(found).items():
             if not tokens[number].words:
-                words = _cut(text, starts[number], ends[number], plain.original(np.array(cuts) - 1) + 1)
+                places = original[np.array(cuts) - 1] + 1
+                words = _cut(texts[numbers[number]], starts[number], ends[number], places)
                 tokens[number] = tokens[number]._replace(words=words)
         return tokens
+
+
+def _bounds(texts: Sequence[PlainText]) -> list[int]:
+    """Return the start of each text if all are joined, then the number of characters."""
+    return [0, *accumulate(len(text.codes) for text in texts)]
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    return np.concatenate([*parts, np.zeros(0, np.int64)]).astype(np.int64, copy=False)
 
 
 def _cut(text: str, start: int, end: int, cuts: Array) -> tuple[str, ...]:

@@ -88,29 +88,31 @@ def word_cuts(text: str, token: SurfaceToken) -> list[int] | None:
     return cuts[:-1] if at == token.end else None
 
 
-def decode_boundaries(text: Array, scores: Array, inner_spaces: bool) -> Boundaries:
-    """Return the boundaries that the scores of a paragraph mean.
+def decode_boundaries(
+    text: Array, scores: Array, inner_spaces: bool, paragraph_ends: Array | None = None
+) -> Boundaries:
+    """Return the boundaries that the scores of paragraphs mean.
 
-    The last character ends a token and a sentence. A token ends before a space, except for scripts whose
-    tokens contain spaces.
+    The last character of a paragraph ends a token and a sentence. A token ends before a space, except for
+    scripts whose tokens contain spaces.
 
     Args:
-        text: code points (characters,), without spaces at the ends.
-        scores: (characters, 5), or only for the characters that are not spaces.
+        text: code points of the paragraphs, one after the other, without spaces at their ends (characters,).
+        scores: (characters, 5).
         inner_spaces: whether tokens may contain spaces.
+        paragraph_ends: positions of the last characters of the paragraphs; None: it is one paragraph.
     """
+    forced = np.zeros(len(text), bool)
+    forced[[-1] if paragraph_ends is None else paragraph_ends] = True
     positions = np.flatnonzero(text != ord(" "))
-    if len(scores) == len(text):
-        scores = scores[positions]
+    scores, forced = scores[positions], forced[positions]
     classes = scores[:, :CLASSES].argmax(1)
-    is_end = (classes == TOKEN_END) | (classes == LOOKUP_END)
+    is_end = (classes == TOKEN_END) | (classes == LOOKUP_END) | forced
     if not inner_spaces:
         is_end[:-1] |= np.diff(positions) > 1
-    is_end[-1:] = True
     last = np.flatnonzero(is_end)
     first = np.concatenate([[0], last + 1])[: len(last)]
-    is_sentence = scores[last, CLASSES] > 0
-    is_sentence[-1:] = True
+    is_sentence = (scores[last, CLASSES] > 0) | forced[last]
     return Boundaries(
         starts=positions[first],
         ends=positions[last] + 1,

@@ -116,10 +116,10 @@ class CharacterEncoder:
 
 def plain_text(text: str) -> PlainText:
     """Replace every run of white space by one space, and remove white space at the ends."""
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32).astype(np.int32)
-    is_space = _is_space(codes)
-    if not is_space.any():
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.int32)
+    if " ".join(text.split()) == text:
         return PlainText(codes, None)
+    is_space = _is_space(codes)
     codes = np.where(is_space, np.int32(ord(" ")), codes)
     kept = ~is_space
     kept[1:] |= ~is_space[:-1]  # the first space of a run
