@@ -14,7 +14,7 @@ from seqtool.data.vocabulary import valid_text
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
-from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
 from seqtool.inspection.trace import Unit, WordAblation, ablate_words, trace_excerpt
 from seqtool.inspection.unit_ranking import (
@@ -127,7 +127,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
         texts = _texts(model, source)
-    elif isinstance(model, TaggerModel):
+    elif not isinstance(model, TokenizerModel):
         sentences = [(title, ablate_words(model, tokens)) for title, tokens in _sentences(source)]
     return RunData(
         name=place.run.name if place.run else place.name,
