@@ -9,13 +9,14 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
+from seqtool.api.analysis import SINGLE_LABEL, AnalyzedSentence, analyzed_sentence
 from seqtool.data.tokenization.rules import TOKENIZERS, Token
 from seqtool.errors import ModelError
 from seqtool.inference.character import LENGTH, CharacterModel
-from seqtool.inference.load import load_model
+from seqtool.inference.load import load_model, load_tokenizer
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
-from seqtool.inference.tokenizer import RawSentence, TokenizerModel
+from seqtool.inference.tokenizer import RawSentence, RawToken, TokenizerModel
 from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, TOKENIZER, ModelFilter, find_model, runs_root
 from seqtool.storage.model_directory import read_model
 from seqtool.types import Json
@@ -40,8 +41,16 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
     place = find_model(None if model is None else str(model), root, warn=warnings.warn)
-    stored = read_model(place.model).main
-    return Model(place.name, stored.task, stored.manifest.to_json(), load_model(stored))
+    stored = read_model(place.model)
+    parts = stored.parts
+    tokenizer = parts.get("tokenizer") if len(parts) > 1 else None
+    return Model(
+        place.name,
+        stored.task,
+        stored.manifest.to_json(),
+        load_model(stored.main),
+        None if tokenizer is None else load_tokenizer(tokenizer),
+    )
 
 
 @dataclass(frozen=True)
@@ -53,12 +62,14 @@ class Model:
         task: `tagger`, `tokenizer` or `char`.
         facts: content of its manifest: sizes, scores, versions, hashes.
         runtime: the numpy model, with further methods: probabilities, n-best lists, states and gates.
+        tokenizer: the tokenizer of a tagger that was trained with one.
     """
 
     name: str
     task: str
     facts: Json
     runtime: CharacterModel | TaggerModel | TokenizerModel
+    tokenizer: TokenizerModel | None = None
 
     # --- taggers --------------------------------------------------------------------------------------------
 
@@ -75,10 +86,43 @@ class Model:
         if isinstance(sentences, str):
             raise TypeError("expected a list of sentences, found one string; write tag([text])")
         tokens = [
-            [token.form for token in self.tokenize(sentence)] if isinstance(sentence, str) else list(sentence)
-            for sentence in sentences
+            self._words(sentence) if isinstance(sentence, str) else list(sentence) for sentence in sentences
         ]
         return self._tagger().tag(tokens)
+
+    def _words(self, text: str) -> list[str]:
+        """Return the words of a raw text, as one sentence."""
+        if self.tokenizer is None:
+            return [token.form for token in self.tokenize(text)]
+        return [
+            word
+            for sentence in self.sentences(text)
+            for token in sentence
+            for word in token.words or (token.form,)
+        ]
+
+    def analyze(self, text: str) -> list[AnalyzedSentence]:
+        """Return the sentences of a paragraph: tokens with positions, and words with all labels by name.
+
+        A tagger without a trained tokenizer takes the paragraph for one sentence.
+
+        Raises:
+            ModelError: as `tokenize`.
+        """
+        tagger = self._tagger()
+        if self.tokenizer is None:
+            sentences = [[RawToken(*token) for token in self.tokenize(text)]]
+        else:
+            sentences = self.sentences(text)
+        forms = [
+            [word for token in sentence for word in token.words or (token.form,)] for sentence in sentences
+        ]
+        names = tagger.columns or (SINGLE_LABEL,)
+        return [
+            analyzed_sentence(sentence, names, columns)
+            for sentence, columns in zip(sentences, tagger.tag_columns(forms), strict=True)
+            if sentence
+        ]
 
     def tokenize(self, text: str) -> list[Token]:
         """Return the tokens of a raw text with their positions, `text[start:end] == form`.
@@ -88,7 +132,7 @@ class Model:
         Raises:
             ModelError: a character model, or a tagger for a script without spaces between words.
         """
-        if isinstance(self.runtime, TokenizerModel):
+        if self.tokenizer is not None or isinstance(self.runtime, TokenizerModel):
             return [Token(*token[:3]) for sentence in self.sentences(text) for token in sentence]
         name = self._tagger().tokenizer
         if name is None:
@@ -103,8 +147,10 @@ class Model:
         """Return the sentences of a paragraph: tokens with positions, and words of multiword tokens.
 
         Raises:
-            ModelError: another model than a tokenizer.
+            ModelError: the model has no trained tokenizer.
         """
+        if self.tokenizer is not None:
+            return self.tokenizer.tokenize([text])[0]
         return self._runtime_of(TokenizerModel, TOKENIZER).tokenize([text])[0]
 
     # --- character models -----------------------------------------------------------------------------------

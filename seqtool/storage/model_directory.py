@@ -169,20 +169,15 @@ class StoredModel:
         configs = self.config.get("parts")
         if configs is None:
             return {self.task: self}
-        return {
-            task: StoredModel(
-                configs[task],
-                self.vocab["parts"][task],
-                {
-                    name.removeprefix(f"{task}."): array
-                    for name, array in self.weights.items()
-                    if name.startswith(f"{task}.")
-                },
-                replace(self.manifest, task=task),
-            )
-            for task in TASKS[::-1]
-            if task in configs
+        return {name: self._part(name, configs[name]) for name in sorted(configs, key=TASKS[::-1].index)}
+
+    def _part(self, name: str, config: Json) -> StoredModel:
+        """Return the part with the name of its task."""
+        prefix = f"{name}."
+        weights = {
+            key.removeprefix(prefix): array for key, array in self.weights.items() if key.startswith(prefix)
         }
+        return StoredModel(config, self.vocab["parts"][name], weights, replace(self.manifest, task=name))
 
     @property
     def main(self) -> StoredModel:
@@ -235,7 +230,7 @@ def write_model(
     description = {**description, "task": config["task"], "parameters": parameters}
     parts = config.get("parts")
     if isinstance(parts, Mapping):
-        description["parts"] = [task for task in TASKS[::-1] if task in parts]
+        description["parts"] = sorted(parts, key=TASKS[::-1].index)
     write_verified(folder, PARTS_FORMAT if "parts" in config else MODEL_FORMAT, contents, description)
 
 

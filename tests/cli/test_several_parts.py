@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 
 import seqtool
-from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
+from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from tests.support.shell import seqtool_in_process
 from tests.support.small_runs import run
 from tests.support.small_treebank import LABELS, treebank_run
+from tests.support.stored_models import store_tokenizer
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Write `alone`, a tagger, and `both`, the same tagger with another part before it."""
+    """Write `alone`, a tagger, and `both`, the same tagger with a tokenizer."""
     folder = tmp_path_factory.mktemp("parts")
     run(treebank_run(folder), folder / "runs")
     tagger = read_model(folder / "runs/small/model")
-    weights = {"output.weight": np.ones((2, 3), np.float32)}
-    first = StoredModel({"task": "tokenizer"}, {}, weights, Manifest(task="tokenizer"))
+    first = read_model(store_tokenizer(folder / "tokenizer") / "model")
     for name, model in (("alone", tagger), ("both", StoredModel.joined([first, tagger]))):
         facts = {"kind": "tagger", "scores": dict(tagger.manifest.scores)}
         write_model(folder / name, model.config, model.vocab, model.weights, facts)
