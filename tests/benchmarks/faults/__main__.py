@@ -20,8 +20,8 @@ FAULTS = {
     "disk": (40, "file size limits"),
     "tags": (1000, "calls of tag while the model is being saved"),
     "flips": (10_000, "damaged files of models and checkpoints"),
-    "lifetime": (210, "signals to the process of each command alone"),
-    "streams": (175, "commands with a full or closed stdout or stderr"),
+    "lifetime": (215, "signals to the process of each command alone"),
+    "streams": (180, "commands with a full or closed stdout or stderr"),
     "workers": (300, "SIGKILLs of workers of tag and sweep, and of training; a third as many pauses"),
     "trials": (
         1,

@@ -11,7 +11,7 @@ from pathlib import Path
 from seqtool.config.dump import dump_settings
 from tests.support.shell import SEQTOOL, environment
 from tests.support.small_runs import WORDS, char_run, run, tagger_run
-from tests.support.stored_models import store_character_model
+from tests.support.stored_models import store_character_model, store_tokenizer
 
 COMPLETION = {"_SEQTOOL_COMPLETE": "complete_bash", "COMP_WORDS": "seqtool t", "COMP_CWORD": "1"}
 STEPS = 20
@@ -74,6 +74,7 @@ LIGHT = (
             "sample --model text --length 50 --num 3 --json",
             "score --model text --lines --file text.txt",
             "predict --model pairs abc",
+            "tokenize --model splitter --file text.txt",
             "runs",
             "runs compare text words",
             "config diff char.yaml runs/text",
@@ -128,6 +129,7 @@ def prepare(folder: Path, long_lines: int = 50_000) -> Path:
         run(replace(settings, name=name), folder / "runs")
     store_character_model(folder / "runs/pairs", kind="pairs")
     store_character_model(folder / "runs/other")
+    store_tokenizer(folder / "runs/splitter")
     (folder / "space.yaml").write_text("training.lr: [0.01, 0.02]\n")
     draw = random.Random(1)
     lines = (" ".join(draw.choice(WORDS) for _ in range(9)) + "\n" for _ in range(long_lines))
