@@ -30,7 +30,7 @@ from seqtool.settings import CharData, CharModel, CharSettings, Settings
 from seqtool.storage.verified_directory import MANIFEST, canonical_json
 from tests.benchmarks.faults.common import counter
 from tests.support.shell import seqtool, seqtool_in_process
-from tests.support.small_runs import TRAINING, StopAt, char_run, run, stopping, tagger_run
+from tests.support.small_runs import TRAINING, StopAt, char_run, run, stopping, tagger_run, tokenizer_run
 from tests.support.unreadable import unreadable
 
 MEMORY = 6 << 30  # bytes of address space that a command may add
@@ -66,6 +66,12 @@ TAGGER_COMMANDS = (
     ("export", "{run}", "--dtype", "float16", "--out", "{out}/half"),
     ("train-tagger", "{config}", "--init-from", "{run}", "--name", "next", "--set", "training.max_steps=1"),
 )
+TOKENIZER_COMMANDS = (
+    ("tokenize", "--model", "{run}", "the dog ate."),
+    ("evaluate", "{run}", "train.conllu"),
+    ("inspect", "{run}", "--text", "the dog"),
+    ("report", "{run}", "--out", "{out}/page.html"),
+)
 ALL_COMMANDS = (
     ("runs",),
     ("runs", "--json"),
@@ -92,7 +98,12 @@ SWEEP_COMMANDS = (
     ("runs",),
     ("runs", "rm", "search", "--yes"),
 )
-OF_RUN = {"text": CHAR_COMMANDS, "pairs": PAIR_COMMANDS, "tagger": TAGGER_COMMANDS}
+OF_RUN = {
+    "text": CHAR_COMMANDS,
+    "pairs": PAIR_COMMANDS,
+    "tagger": TAGGER_COMMANDS,
+    "splitter": TOKENIZER_COMMANDS,
+}
 
 
 @dataclass
@@ -150,13 +161,14 @@ def _folders(path: Path, here: Path) -> list[Path]:
 
 
 def make_runs(folder: Path, *, with_sweep: bool = False) -> None:
-    """Train a text model, a model of pairs and a tagger, and interrupt a run of each task."""
+    """Train a text model, a model of pairs, a tagger and a tokenizer, and interrupt a run of each task."""
     folder.mkdir(parents=True)
     pairs = CharData(pairs=(("ab", "ba"), ("ba", "ab")))
     settings: dict[str, Settings] = {
         "text": char_run(folder, max_steps=12, eval_every=4),
         "pairs": CharSettings(name="x", data=pairs, model=CharModel(hidden_size=3), training=TRAINING),
         "tagger": tagger_run(folder, max_steps=12, eval_every=4),
+        "splitter": tokenizer_run(folder, max_steps=12, eval_every=4),
     }
     for name, one in settings.items():
         run(replace(one, name=name), folder / "runs")
@@ -205,7 +217,7 @@ def call(
     out.mkdir()
     other = "pairs" if name == "text" else "text"
     config = f"{name.removesuffix('.partial')}.yaml"
-    train = "train-tagger" if name.startswith("tagger") else "train-char"
+    train = "train-char" if name.startswith(("text", "pairs")) else "train-tagger"
     words = [word.format(run=name, other=other, out=out, config=config, train=train) for word in command]
     report.commands += 1
     try:

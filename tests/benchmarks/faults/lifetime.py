@@ -160,7 +160,7 @@ def end_of(marked: Marked, number: signal.Signals, limit: float) -> tuple[str, f
         return f"left: {marked.workers()}, exit code {marked.process.poll()}", time.monotonic() - sent
     seconds = time.monotonic() - sent
     code = marked.process.returncode
-    if number is signal.SIGINT and "init_import_site" in marked.stderr:
+    if number is signal.SIGINT and "Fatal Python error: init_" in marked.stderr:
         return "", seconds  # Python itself was interrupted, before it called seqtool
     if code not in (0, -number, 128 + number):
         return f"exit code {code}: {marked.stderr}", seconds
