@@ -1,0 +1,65 @@
+"""Corpus of a tokenizer: splits, characters and expansions from train alone, encoded targets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqtool.data.tokenization.boundaries import boundary_targets
+from seqtool.data.tokenization.characters import CLASS_COUNT
+from seqtool.data.tokenization.corpus import load_tokenizer_corpus, read_raw_text
+from seqtool.errors import DataError
+from seqtool.settings import TokenizerData, TokenizerModel
+from tests.support.random_tokenizers import write_treebank
+
+MODEL = TokenizerModel(min_count=2)
+
+
+def conllu(*rows: str) -> str:
+    """Return one sentence; `~` is a space inside a form."""
+    lines = [
+        "\t".join([str(number), row.replace("~", " "), *"_" * 7, "SpaceAfter=No"])
+        for number, row in enumerate(rows, 1)
+    ]
+    return "\n".join(lines) + "\n\n"
+
+
+def test_splits_and_vocabularies(tmp_path: Path) -> None:
+    train, dev = write_treebank(tmp_path / "a.conllu"), write_treebank(tmp_path / "b.conllu", repeats=1)
+    corpus = load_tokenizer_corpus(TokenizerData(train=(str(train),), dev=(str(dev),)), MODEL, 1)
+    assert corpus.expansions.forms == {"des": ("de", "les"), "du": ("de", "le")}
+    assert not corpus.inner_spaces and not corpus.test
+    assert set(corpus.files) == {str(train), str(dev)}
+    assert "multiword tokens: 24 in train; the words of 2 forms are looked up" in corpus.notes
+    assert sum(len(item.sentences) for item in corpus.train) == 36
+
+
+def test_encoded_text_has_the_targets_of_its_paragraphs(tmp_path: Path) -> None:
+    path = write_treebank(tmp_path / "a.conllu")
+    corpus = load_tokenizer_corpus(TokenizerData(train=(str(path),)), MODEL, 1)
+    text = corpus.encode(corpus.train)
+    assert text.lengths.tolist() == [len(item.text) for item in corpus.train]
+    first = boundary_targets(corpus.train[0])
+    assert (text.classes[: len(first.classes)] == first.classes).all()
+    assert (text.sentences[: len(first.sentences)] == first.sentences).all()
+    known = list(corpus.characters.counts)
+    assert known[text.symbols[0] - CLASS_COUNT] == corpus.train[0].text[0]
+    assert np.isin(text.symbols, np.arange(len(corpus.characters))).all()
+
+
+def test_spaces_inside_tokens_are_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    path.write_text(conllu("20~000", "x"))
+    corpus = load_tokenizer_corpus(TokenizerData(train=(str(path),)), MODEL, 1)
+    assert corpus.inner_spaces
+    assert corpus.train[0].text == "20 000x"
+
+
+@pytest.mark.parametrize("content", ["", "a\tb\n\n", "1\ta\n\n"])
+def test_other_files_are_refused(content: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    path.write_text(content)
+    with pytest.raises(DataError):
+        read_raw_text(path)
