@@ -49,6 +49,22 @@ EQUIVALENT: dict[tuple[str, str, str], str] = {
         "comparison GtE",
     ): "a clock has no equal values",
     (
+        "plain_files",
+        "if _LONG_NUMBER not in content.translate(_DIGITS):",
+        "condition False",
+    ): "slower, same result",
+    (
+        "plain_files",
+        'if content.count(b"[") + content.count(b"{") <= DEEPEST:',
+        "condition False",
+    ): "as above",
+    (
+        "plain_files",
+        "if len(text) <= 20 and -(2**63) <= (value := int(text)) < 2**63:",
+        "constant 21",
+    ): "no number of 64 bits has more than 20 characters",
+    ("verified_directory", "READ_ATTEMPTS = 50", "constant 51"): "the number is arbitrary",
+    (
         "ownership",
         "MARK_PLACE = 4096  # bytes at the start and at the end of a file in which its mark is",
         "constant 4097",

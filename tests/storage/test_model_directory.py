@@ -237,6 +237,20 @@ def test_size_is_compared_with_the_manifest_before_a_file_is_read(model: Path) -
     tracemalloc.stop()
 
 
+@pytest.mark.parametrize(
+    ("name", "limit"),
+    [("config.json", 4 << 20), ("vocab.json", 1 << 30), ("weights.safetensors", 32 << 30)],
+)
+def test_file_larger_than_any_model_is_refused(name: str, limit: int, model: Path) -> None:
+    os.truncate(model / name, limit + 1)  # a hole, no bytes on the disk
+    with pytest.raises(ModelError, match=f"more than the {limit:,} allowed"):
+        read_model(model)
+
+
+def test_shapes_are_those_of_the_weights(model: Path) -> None:
+    assert read_model(model).shapes == {"output.weight": (3, 2), "output.bias": (3,)}
+
+
 def test_manifest_without_sizes_is_refused(model: Path) -> None:
     forge(model, "config.json", (model / "config.json").read_bytes(), size="4")
     with pytest.raises(ModelError, match=r"does not state the size of config\.json"):

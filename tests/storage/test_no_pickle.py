@@ -6,33 +6,37 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from seqtool.cli.main import COMMANDS as EVERY_COMMAND
 from tests.support.shell import PROJECT, environment
 
 # Commands with arguments; {out} is a directory for output. Commands that are missing here run with --help.
 OFTEN = " --set training.checkpoint_minutes=0.0000001"  # a checkpoint after every step
-COMMANDS = """
+CHARACTER_COMMANDS = """
 init --example hihell
-train-char {project}/configs/hihell.yaml
-train-char {project}/configs/hihell.yaml --resume
+train-char {project}/configs/hihell.yaml --set training.max_steps=9
+train-char {project}/configs/hihell.yaml --set training.max_steps=9 --resume
 train-char {out}/lines.txt --name lines --set training.epochs=1 --set model.hidden_size=4{often}
-train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=3
-train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=2 --name second --init-from toy_tagger
-tag --model toy_tagger The dog ate
-tag --model toy_tagger --file {project}/data/toy.conll
 sample --model lines --length 5
 score --model lines dog
 predict --model hihell hihell
-check {project}/configs/toy_tagger.yaml
-evaluate toy_tagger {project}/data/toy.conll
 evaluate lines {out}/lines.txt
 inspect hihell --text hihell
 report hihell
 export hihell --to onnx
 export hihell --dtype float16
+runs compare hihell lines
+"""
+TAGGER_COMMANDS = """
+train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=3
+train-tagger {project}/configs/toy_tagger.yaml --set training.epochs=2 --name second --init-from toy_tagger
+tag --model toy_tagger The dog ate
+tag --model toy_tagger --file {project}/data/toy.conll
+check {project}/configs/toy_tagger.yaml
+evaluate toy_tagger {project}/data/toy.conll
 schema
 runs
-runs compare hihell lines
 config show {project}/configs/hihell.yaml
 """
 
@@ -64,10 +68,21 @@ print(f"{len(found)} events", found[:3], file=sys.stderr)
 """
 
 
-def test_no_command_unpickles_a_file(tmp_path: Path) -> None:
-    (tmp_path / "lines.txt").write_text("the dog ate the apple\n" * 40, encoding="utf-8")
-    named = COMMANDS.format(out=tmp_path, project=PROJECT, often=OFTEN)
-    commands = named + "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
+def commands_that_are_missing() -> str:
+    named = CHARACTER_COMMANDS + TAGGER_COMMANDS
+    return "".join(f"{name} --help\n" for name in EVERY_COMMAND if f"\n{name}" not in named)
+
+
+@pytest.mark.parametrize(
+    "commands",
+    [
+        pytest.param(CHARACTER_COMMANDS, id="character models"),
+        pytest.param(TAGGER_COMMANDS + commands_that_are_missing(), id="taggers"),
+    ],
+)
+def test_no_command_unpickles_a_file(commands: str, tmp_path: Path) -> None:
+    (tmp_path / "lines.txt").write_text("the dog ate the apple\n" * 10, encoding="utf-8")
+    commands = commands.format(out=tmp_path, project=PROJECT, often=OFTEN)
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, commands],
         cwd=tmp_path,

@@ -316,6 +316,23 @@ def test_number_that_can_be_drawn(value: object, expected: bool) -> None:
     assert is_number(value) is expected
 
 
+def test_message_shows_the_start_of_a_long_number() -> None:
+    digits = "1" * 400
+    with pytest.raises(ValueError, match=r"^1{40} is not a JSON number$"):
+        strict_json(f"[{digits}.5]".encode())
+    with pytest.raises(ValueError, match=r"^1{40} has more than 64 bits$"):
+        strict_json(f"[{digits}]".encode())
+
+
+def test_json_that_is_too_deep_for_the_stack_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    def overflow(*_: object, **__: object) -> None:
+        raise RecursionError
+
+    monkeypatch.setattr(json, "loads", overflow)
+    with pytest.raises(ValueError, match="nested too deep"):
+        strict_json(b"[[]]")
+
+
 @pytest.mark.parametrize("depth", [99, 100, 101, 102])
 @pytest.mark.parametrize("siblings", [0, 60])
 def test_levels_are_counted_over_strings_and_neighbors(depth: int, siblings: int) -> None:

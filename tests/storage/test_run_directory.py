@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from seqtool.storage.atomic import old_name, recover
 from seqtool.storage.model_directory import read_manifest, write_model
 from seqtool.storage.ownership import RUN_CONTENTS
 from seqtool.storage.run_directory import RunDirectory, move_inner_entries
+from tests.benchmarks.faults.recorder import final_states, recorded
 
 
 def finish_run(
@@ -156,6 +158,26 @@ def test_input_in_the_run_is_refused_unless_it_is_of_an_inner_run(tmp_path: Path
     run.check_inputs(
         [run.final / "seed-1/metrics.jsonl", run.final / "notes.txt", tmp_path / "metrics.jsonl"]
     )
+
+
+def test_run_without_a_checkpoint_can_be_resumed(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, "x")
+    run.path.mkdir()
+    (run.path / "metrics.jsonl").write_text("{}\n")
+    run.start(resume=True)
+    assert entries(run.path) == ["lock", "metrics.jsonl"]
+    run.release()
+
+
+def test_finished_run_keeps_new_files_in_a_crash(tmp_path: Path) -> None:
+    run = RunDirectory(tmp_path, "x")
+    run.start()
+    make_checkpoint(run, 1)
+    with recorded(tmp_path) as recording:
+        (run.path / "report.html").write_bytes(b"a page")
+        run.finish()
+    for tree in final_states(recording, random.Random(1), 1000):
+        assert tree["x"]["report.html"] == b"a page"
 
 
 @pytest.mark.parametrize(("continues", "renamed"), [(True, False), (False, True)])

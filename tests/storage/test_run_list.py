@@ -74,6 +74,7 @@ def test_runs_are_listed_by_age_and_then_by_name(tmp_path: Path) -> None:
     make_run(tmp_path / "a/seed-1/deeper")  # only runs directly inside a run are listed
     make_model(tmp_path / "plain-model", 3.0)
     (tmp_path / "notes.txt").touch()
+    (tmp_path / "notes.partial").touch()
     assert names(tmp_path) == ["c", "a", "b", "a/seed-1", "plain-model"]
     entries = {entry.name: entry for entry in list_runs(tmp_path)}
     assert entries["a/seed-1"].path == tmp_path / "a/seed-1"

@@ -238,6 +238,12 @@ def test_forged_arrays_are_refused(content: bytearray, reason: str) -> None:
     assert (caught.value.problems[0].place, caught.value.problems[0].hint) == ("x", "repair it")
 
 
+def test_message_about_an_array_of_a_long_name_is_short() -> None:
+    with pytest.raises(ModelError, match=r"file: a{200}(?!a)") as caught:
+        unpack_arrays(Path("x"), with_header({"a" * 300: entry(dtype="I64")}, bytes(4)), FORM)
+    assert caught.value.problems[0].hint == "repair it"
+
+
 def test_arrays_of_no_elements_and_a_file_without_arrays_are_read() -> None:
     arrays = unpack_arrays(
         Path("x"), with_header({"a": entry((0, 3), (0, 0)), "b": entry(())}, bytes(4)), FORM
