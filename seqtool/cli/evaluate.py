@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
 import typer
 
 from seqtool.cli.exit_codes import command
-from seqtool.cli.options import AsJson, Encoding, ModelArgument, RunsDir, known_encoding
+from seqtool.cli.options import (
+    AsJson,
+    Encoding,
+    LabelColumn,
+    ModelArgument,
+    RunsDir,
+    TokenColumn,
+    known_encoding,
+    options_in_hints,
+)
 
 if TYPE_CHECKING:
     from seqtool.errors import SeqtoolError
@@ -80,6 +89,9 @@ FitTemperature = Annotated[
 ]
 
 
+TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label"
+
+
 class _TaggerOptions(NamedTuple):
     """Options that apply only to taggers."""
 
@@ -87,10 +99,12 @@ class _TaggerOptions(NamedTuple):
     strict: bool
     against: str | None
     suspects: Path | None
+    label: str | None
+    token: str | None
 
     def given(self) -> bool:
         """Return whether any option is given."""
-        return bool(self.split or self.strict or self.against or self.suspects)
+        return any(self)
 
 
 class _TextOptions(NamedTuple):
@@ -126,6 +140,8 @@ def evaluate(
     strict: Strict = False,
     against: Against = None,
     suspects: SuspectsFile = None,
+    label: LabelColumn = None,
+    token: TokenColumn = None,
     train_text: TrainText = None,
     blocks: Blocks = None,
     fit_temperature: FitTemperature = False,
@@ -143,7 +159,7 @@ def evaluate(
             place=place,
             stored=read_model(place.model).main,
             files=tuple(data or ()),
-            tagger=_TaggerOptions(split, strict, against, suspects),
+            tagger=_TaggerOptions(split, strict, against, suspects, label, token),
             text=_TextOptions(train_text, tuple(blocks or ()), fit_temperature),
             runs_dir=runs_dir,
             encoding=known_encoding(encoding),
@@ -242,13 +258,16 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
         raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
     options = request.tagger
     model = load_tagger(request.stored)
-    gold = gold_sentences(
-        request.stored,
-        request.place.run,
-        request.files,
-        options.split.value if options.split else None,
-        encoding=request.encoding,
-    )
+    with options_in_hints("--label", "--token"):
+        gold = gold_sentences(
+            request.stored,
+            request.place.run,
+            request.files,
+            options.split.value if options.split else None,
+            encoding=request.encoding,
+            label=options.label,
+            token=options.token,
+        )
     if options.suspects is not None:
         from seqtool.evaluation.gold_labels import SUSPECTS_MARK
         from seqtool.storage.find_model import input_files
@@ -318,7 +337,9 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
     from seqtool.storage.find_model import runs_root
 
     if request.tagger.given():
-        raise _wrong_options("--strict, --against, --suspects and --split", "taggers", request)
+        raise _wrong_options(
+            "--strict, --against, --suspects, --split, --label and --token", "taggers", request
+        )
     options = request.text
     model = load_character_model(request.stored)
     text_request = TextRequest(

@@ -278,6 +278,11 @@ def decode_whole(content: bytes, name: str, model: CharacterModel, encoding: str
     return text
 
 
+def is_file(stream: BinaryIO) -> bool:
+    """Return whether a stream is a regular file, which can be read twice."""
+    return S_ISREG(os.fstat(stream.fileno()).st_mode)
+
+
 def open_lines(
     stream: BinaryIO,
     name: str,
@@ -301,7 +306,7 @@ def open_lines(
     from seqtool.data.formats.blocks import LineStream, raw_lines
 
     second = expected if encoding == "auto" else encoding
-    if stream is sys.stdin.buffer or not S_ISREG(os.fstat(stream.fileno()).st_mode):
+    if stream is sys.stdin.buffer or not is_file(stream):
         return LineStream(stream, name, before_blocking, second)
     from seqtool.data.encoding import OPTION, UTF8, DoubtfulEncodingError, examine_stream
 

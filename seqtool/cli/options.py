@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -246,6 +247,56 @@ Files = Annotated[
     list[Path] | None,
     typer.Option("--file", "-f", help="Read a file (repeatable; - is standard input).", show_default=False),
 ]
+
+
+LabelColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--label",
+        metavar="COLUMN",
+        help="Column or field of the labels: name, number from 1, or misc:KEY "
+        "(default: the one with labels of the model).",
+        show_default=False,
+    ),
+]
+TokenColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="COLUMN",
+        help="Column of the tokens: name, or number from 1 (default: as in training, or detected).",
+        show_default=False,
+    ),
+]
+_SETTING = re.compile(r"`data\.(label_key|label|text_key|token|format)(?:: ([^`]*))?`")
+_OPTION_OF_SETTING = {
+    "label": "--label",
+    "label_key": "--label",
+    "token": "--token",
+    "text_key": "--column",
+    "format": "--input-format",
+}
+
+
+@contextmanager
+def options_in_hints(*options: str) -> Iterator[None]:
+    """Name options in place of settings in the hints of errors, for a command without a config.
+
+    Args:
+        options: options of the command.
+    """
+    from seqtool.errors import DataError
+
+    def named(match: re.Match[str]) -> str:
+        option = _OPTION_OF_SETTING[match[1]]
+        return " ".join(filter(None, (option, match[2]))) if option in options else match[0]
+
+    try:
+        yield
+    except DataError as error:
+        raise type(error)(
+            [replace(problem, hint=_SETTING.sub(named, problem.hint)) for problem in error.problems]
+        ) from None
 
 
 def known_encoding(name: str | None) -> str:

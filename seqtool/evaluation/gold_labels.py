@@ -12,6 +12,7 @@ from typing import Literal, NamedTuple, cast
 
 from seqtool.data.encoding import AUTO, OPTION, examine
 from seqtool.data.formats.detect import layout_of_file
+from seqtool.data.formats.label_column import with_all_prefixes
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import check_data_file, expand
 from seqtool.data.tagging.corpus import hold_out
@@ -54,6 +55,14 @@ class GoldSentences:
                     yield [block.place_of(token) for token in range(len(block.tokens))]
 
 
+class Places(NamedTuple):
+    """Options that say how files are read: their encoding, and the columns of labels and tokens."""
+
+    encoding: str = AUTO
+    label: str | None = None
+    token: str | None = None
+
+
 def gold_sentences(
     model: StoredModel,
     run: Path | None,
@@ -62,6 +71,8 @@ def gold_sentences(
     *,
     or_train: bool = False,
     encoding: str = AUTO,
+    label: str | None = None,
+    token: str | None = None,
 ) -> GoldSentences:
     """Read the sentences to evaluate on.
 
@@ -73,21 +84,25 @@ def gold_sentences(
         split: use this file of the run's config only.
         or_train: use the training data if the run has no held-out data.
         encoding: encoding of the files; `auto` is that of the training files or the one that fits.
+        label: column or field of the labels in the files; None to detect it.
+        token: column of the tokens in the files; None to detect it.
 
     Raises:
         SeqtoolError: there are no sentences, or a file cannot be read.
     """
-    return _sentences_of_files(model, files, encoding) if files else _sentences_of_run(run, split, or_train)
+    if files:
+        return _sentences_of_files(model, files, Places(encoding, label, token))
+    return _sentences_of_run(run, split, or_train)
 
 
-def _sentences_of_files(model: StoredModel, files: Sequence[Path], encoding: str) -> GoldSentences:
+def _sentences_of_files(model: StoredModel, files: Sequence[Path], places: Places) -> GoldSentences:
     file_settings, notes = [], []
     layout = Layout.from_json(model.config.get("layout", {}))
-    labels = frozenset(model.vocab["labels"])
+    labels = with_all_prefixes(model.vocab["labels"])
     for path in files:
         check_data_file(path)
-        facts = examine(path, encoding, expected=layout.encoding, way=OPTION)
-        data, note = layout_of_file(path, layout, labels, facts.encoding)
+        facts = examine(path, places.encoding, expected=layout.encoding, way=OPTION)
+        data, note = layout_of_file(path, layout, labels, facts.encoding, places.label, places.token)
         tokens = model.config["words"].get("tokens", "words")
         file_settings.append((path, replace(data, tokens=tokens, encoding=facts.encoding)))
         notes += [*facts.notes(), *facts.warnings()]

@@ -173,13 +173,15 @@ class TaggingStream:
 
     def _write_batch(self, batch: Batch, tags: list[Tags]) -> None:
         texts = []
-        for (item, render), (labels, probabilities, nbest, columns) in zip(batch, tags, strict=True):
-            unseen = None
-            if self._options.unseen or self._names_unseen:
-                unseen = [not self._model.known(token) for token in item.tokens]
-                self._name_unseen(item, unseen)
-            texts.append(render(Tagged(item, labels, probabilities, nbest, unseen, columns)))
-        self._write("".join(texts))
+        try:
+            for (item, render), (labels, probabilities, nbest, columns) in zip(batch, tags, strict=True):
+                unseen = None
+                if self._options.unseen or self._names_unseen:
+                    unseen = [not self._model.known(token) for token in item.tokens]
+                    self._name_unseen(item, unseen)
+                texts.append(render(Tagged(item, labels, probabilities, nbest, unseen, columns)))
+        finally:  # the sentences before one that cannot be written
+            self._write("".join(texts))
 
     def _name_unseen(self, item: Item, unseen: Sequence[bool]) -> None:
         """Name each unseen word once, for a model that represents these words by a mean only."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 import json
 import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
-from seqtool.data.formats.blocks import Block, SentenceFormat
+from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.errors import DataError
 from seqtool.inference.tag_stream import Renderer, Tagged
@@ -22,7 +22,11 @@ from seqtool.safe_text import cell, visible
 from seqtool.settings import Scheme
 from seqtool.spans import spans_of
 
-OutputFormat = Literal["table", "tsv", "conll", "conllu", "jsonl", "inline"]
+if TYPE_CHECKING:  # raw text needs no format
+    from seqtool.data.formats.csv_rows import CsvFormat
+    from seqtool.data.formats.jsonl import JsonlFormat
+
+OutputFormat = Literal["table", "tsv", "conll", "conllu", "jsonl", "csv", "word_tag", "inline"]
 BOLD, DIM, YELLOW, RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 LEFT_TO_RIGHT_MARK = "\u200e"
 ROWS_AT_ONCE = 1024  # rows of a long sentence that are joined at a time, which bounds the memory
@@ -35,7 +39,6 @@ def renderer(
     *,
     conllu_label: str = "upos",
     names: Sequence[str] = (),
-    replace_fields: bool = False,
     color: bool,
 ) -> Renderer:
     """Return the function that formats a tagged sentence.
@@ -47,12 +50,15 @@ def renderer(
         scheme: span scheme of the labels.
         conllu_label: place of the labels in CoNLL-U: a column, or `misc:Key`.
         names: names of the labels of a tagger that predicts several; empty for a single label.
-        replace_fields: replace fields of JSON lines that have the name of a label.
         color: whether a table has colors.
     """
     same = form is not None and form.format_name == output
     if output == "jsonl":
-        return lambda tagged: _json(tagged, scheme, names, same, replace_fields)
+        own = cast("JsonlFormat", form) if same else None
+        return lambda tagged: _json(tagged, scheme, names, own)
+    if same and output == "csv" and cast("CsvFormat", form).rows_are_texts:
+        table = cast("CsvFormat", form)
+        return lambda tagged: _row(table, tagged, scheme)
     if same and form is not None:
         return lambda tagged: _filled(form, tagged, names)
     if output == "conllu":
@@ -61,6 +67,8 @@ def renderer(
         "table": lambda tagged: _table(tagged, names, color),
         "tsv": _tsv,
         "conll": _tsv,
+        "csv": _csv,
+        "word_tag": _word_tag,
         "inline": lambda tagged: _inline(tagged, scheme),
     }
     return plain[output]
@@ -86,19 +94,64 @@ def _filled(form: SentenceFormat, tagged: Tagged, names: Sequence[str]) -> str:
     return "".join(form.fill(tagged.item.block, tagged.labels))
 
 
+def _row(form: CsvFormat, tagged: Tagged, scheme: Scheme) -> str:
+    """Return the row of a text with an appended cell, which has the text with its labels."""
+    block = tagged.item.block
+    if tagged.item.problem is not None or block is None:
+        return f"# error: {_error(tagged)}\n"
+    cells = [_inline(tagged, scheme).rstrip("\n")] if block.tokens else []
+    return "".join(form.fill(block, cells))
+
+
 def _tsv(tagged: Tagged) -> str:
+    rows = _rows(tagged)
+    if isinstance(rows, str):
+        return rows
+    lines = ("\t".join(map(_cell, row)) + "\n" for row in rows)
+    return "".join(iter(lambda: "".join(islice(lines, ROWS_AT_ONCE)), "")) + "\n"
+
+
+def _csv(tagged: Tagged) -> str:
+    rows = _rows(tagged)
+    if isinstance(rows, str):
+        return rows
+    import csv
+    from io import StringIO
+
+    text = StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue() + "\n"
+
+
+def _rows(tagged: Tagged) -> Iterator[tuple[str, ...]] | str:
+    """Return token, labels and probability of each token, or the text of an item without a sentence."""
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     if tagged.item.block is not None and not tagged.item.tokens and len(tagged.item.block.lines[0].strip()):
         return ""  # a comment or a document mark of another format
-    columns: list[Sequence[str]] = [[_cell(token) for token in tagged.item.tokens], tagged.labels]
+    columns: list[Sequence[str]] = [tagged.item.tokens, tagged.labels]
     columns += (tagged.columns or [])[1:]
     if tagged.nbest is not None:
         columns[1:] = [labels for labels, _ in tagged.nbest]
     if tagged.probabilities is not None:
         columns.append([f"{probability:.4f}" for probability in tagged.probabilities])
-    rows = ("\t".join(cells) + "\n" for cells in zip(*columns, strict=True))
-    return "".join(iter(lambda: "".join(islice(rows, ROWS_AT_ONCE)), "")) + "\n"
+    return zip(*columns, strict=True)
+
+
+def _word_tag(tagged: Tagged) -> str:
+    """Return one line, as `The/DET dog/NOUN`.
+
+    Raises:
+        DataError: a token contains white space.
+    """
+    if tagged.item.problem is not None:
+        return f"# error: {_error(tagged)}\n"
+    token = next((token for token in tagged.item.tokens if token.split() != [token]), None)
+    if token is not None:
+        message = f"expected tokens without spaces, found {token!r}"
+        raise DataError(message, hint="--format tsv or --format jsonl has a place for them")
+    pairs = zip(tagged.item.tokens, tagged.labels, strict=True)
+    return " ".join(f"{token}/{label}" for token, label in pairs) + "\n"
 
 
 def _cell(token: str) -> str:
@@ -135,37 +188,31 @@ def _conllu(tagged: Tagged, names: Sequence[str]) -> str:
     return "".join(lines) + "\n"
 
 
-def _json(tagged: Tagged, scheme: Scheme, names: Sequence[str], same: bool, replace_fields: bool) -> str:
+def _json(tagged: Tagged, scheme: Scheme, names: Sequence[str], form: JsonlFormat | None) -> str:
     """Return one line of JSON.
 
     Args:
         names: names of the labels of a tagger that predicts several.
-        same: whether the input was JSON lines; its own fields then come first and stay unchanged.
-        replace_fields: replace fields that have the name of a label.
-
-    Raises:
-        DataError: the line has a field with the name of a label, and it is not to be replaced.
+        form: format of the input if it was JSON. Only its label field is written then; if an object has none,
+            fields are added after its own.
     """
-    from seqtool.data.formats.jsonl import set_fields
-
-    is_error = tagged.item.problem is not None
-    fields = {"error": _error(tagged)} if is_error else _json_fields(tagged, scheme, names)
-    if same and names and not is_error and not replace_fields and tagged.item.block is not None:
-        _check_fields(tagged.item.block, names)
-    if same and tagged.item.block is not None and tagged.item.tokens:
-        line = set_fields(tagged.item.block.lines[0], fields)
-        return line if line.endswith("\n") else line + "\n"
-    if same and tagged.item.block is not None and tagged.item.block.lines[0].strip(" \t\r\n"):
-        return set_fields(tagged.item.block.lines[0].rstrip("\r\n"), fields) + "\n"
-    return json.dumps(fields, ensure_ascii=False) + "\n"
-
-
-def _check_fields(block: Block, names: Sequence[str]) -> None:
-    line = block.lines[0].strip()
-    taken = [name for name in names if name in (json.loads(line) if line else {})]
-    if taken:
-        message = f"the field {taken[0]!r} has the name of a label, and would be replaced"
-        raise DataError(message, place=block.place, hint="--replace-fields replaces it; or rename the field")
+    if tagged.item.problem is not None:
+        return json.dumps({"error": _error(tagged)}, ensure_ascii=False) + "\n"
+    block = tagged.item.block
+    fields = _json_fields(tagged, scheme, names)
+    if form is None or block is None:
+        if block is not None and not tagged.item.tokens and block.lines[0].strip():
+            return ""  # a comment, a document mark or a header of another format
+        return json.dumps(fields, ensure_ascii=False) + "\n"
+    requested = {
+        key: value
+        for key, value in fields.items()
+        if key in ("probabilities", "nbest", *names) and key != form.label_key
+    }
+    if block.labels is not None or form.span_keys is not None:
+        return "".join(form.fill_fields(block, tagged.labels, {}, requested))
+    others = {key: value for key, value in fields.items() if key not in ("tokens", "labels")}
+    return "".join(form.fill_fields(block, tagged.labels, {"tokens": fields["tokens"]}, others))
 
 
 def _json_fields(tagged: Tagged, scheme: Scheme, names: Sequence[str]) -> dict[str, object]:
@@ -173,7 +220,7 @@ def _json_fields(tagged: Tagged, scheme: Scheme, names: Sequence[str]) -> dict[s
     fields: dict[str, object] = {"tokens": item.tokens, "labels": tagged.labels}
     fields |= dict(zip(names, tagged.columns or [], strict=False))
     if item.offsets is not None:
-        fields["offsets"] = item.offsets
+        fields["offsets"] = list(map(list, item.offsets))
     if scheme != "none":
         fields["spans"] = [
             {

@@ -58,7 +58,7 @@ def choose_columns(
     given = (("tokens", token), ("labels", label))
     evidence += [f"column {index + 1}: {name}, as named" for name, index in given if index is not None]
     if token is None:
-        token, reason, doubt = _token_column(columns, rows, label)
+        token, reason, doubt = token_column(columns, rows, label)
         evidence.append(f"column {token + 1}: {reason}")
         doubts += doubt
     fixed = label is not None
@@ -93,7 +93,7 @@ def _other_columns(columns: Iterable[Column], *chosen: int | None) -> Iterable[s
 # --- tokens -------------------------------------------------------------------------------------------------
 
 
-def _token_column(
+def token_column(
     columns: Sequence[Column], rows: Sequence[Sequence[str]], label: int | None
 ) -> tuple[int, str, list[str]]:
     """Return the index of the token column, the reason, and doubts."""

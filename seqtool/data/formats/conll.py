@@ -40,7 +40,7 @@ class ConllFormat:
         varying: whether lines may have more than `width` columns.
         token_prefix: start of every token that is not part of it, such as `en:`.
         hash_labels: labels of lines that start with `#`, open a block and are tokens; None if a line with as
-            many columns as the others is always a token.
+            many columns as the others is always a token. Without a label column such lines are comments.
         skip_wrong: leave out lines with another number of columns instead of raising an error.
     """
 
@@ -118,9 +118,9 @@ class ConllFormat:
             return content.startswith("# ")
         if len(cells) != self.width and not (self.varying and len(cells) > self.width):
             return True
-        if self.hash_labels is None or self.label is None or not opens:
+        if self.hash_labels is None or not opens:
             return False
-        return cells[self.label].strip(" ") not in self.hash_labels
+        return self.label is None or cells[self.label].strip(" ") not in self.hash_labels
 
     def _wrong_width(self, cells: list[str], place: str) -> DataError:
         return DataError(

@@ -50,6 +50,7 @@ class CsvFormat:
         header_line: number of the line of the header, from 1; 0 without one.
         quoted: whether cells may be in double quotes.
         empty_tokens: refuse an empty token, or read it as `_`.
+        rows_are_texts: each row is a sentence of raw text, which is its only token.
     """
 
     format_name: ClassVar[FormatName] = "csv"
@@ -63,6 +64,7 @@ class CsvFormat:
     header_line: int = 0
     quoted: bool = True
     empty_tokens: EmptyTokens = "refuse"
+    rows_are_texts: bool = False
 
     def describe(self) -> str:
         """Return the columns of tokens, labels and sentence ids in one line."""
@@ -89,6 +91,9 @@ class CsvFormat:
 
     def split(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
         """Yield the raw lines of each sentence with the number of the first."""
+        if self.rows_are_texts:
+            yield from self._raw_records(lines)
+            return
         block: list[str] = []
         first, sentence, has_rows = 1, "", False
         for number, raw in self._raw_records(lines):
@@ -185,6 +190,8 @@ class CsvFormat:
         return DataError(f"expected {self._columns()}, found {cells}", place=place, hint=hint)
 
     def _empty_token(self, place: str) -> str:
+        if self.rows_are_texts:
+            return ""
         if self.empty_tokens == "repair":
             return "_"
         found = f"expected a token in {self._column(self.token)}, found an empty cell"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice, pairwise
@@ -29,9 +30,11 @@ from seqtool.data.formats.detection import (
 )
 from seqtool.data.formats.json_array import first_records, looks_like_json
 from seqtool.data.formats.json_layout import find_fields
+from seqtool.data.formats.label_column import conllu_label
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.tables import TableRequest, detect_table, named_column
 from seqtool.data.formats.text_pieces import Text
+from seqtool.data.formats.word_tag import find_word_separator
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.spans import detect_scheme, span_type
@@ -122,7 +125,12 @@ def find_format(
 
 
 def layout_of_file(
-    path: Path, layout: Layout, known_labels: frozenset[str], encoding: str = AUTO
+    path: Path,
+    layout: Layout,
+    known_labels: frozenset[str],
+    encoding: str = AUTO,
+    label: str | None = None,
+    token: str | None = None,
 ) -> tuple[TaggerData, str]:
     """Return settings that read a labeled file as the training file was read.
 
@@ -132,18 +140,26 @@ def layout_of_file(
         layout: layout of the training file.
         known_labels: labels of the model.
         encoding: encoding of the file.
+        label: column or field of the labels, if an option names it.
+        token: column of the tokens, if an option names it.
 
     Raises:
         DataError: the file cannot be read.
     """
-    data = replace(layout.settings(), encoding=encoding)
-    free = replace(data, label="auto", columns=())
+    data = replace(layout.settings(), encoding=encoding, token=token or "auto")
+    free = replace(data, label=label or "auto", label_key=label or data.label_key, columns=())
+    if label is not None or token is not None:
+        return free, ""
     found = detect_file(path, free, Request(labeled=True, trained=layout, known_labels=known_labels))
     note = f"{path.name} does not have the layout of the training file: {summary(found)}"
     if found.kind == "jsonl":
         fields = (found.text_key, found.label_key)
         return settings_of(found, data), note if fields != (data.text_key, data.label_key) else ""
-    if found.kind not in ("columns", "csv") or found.width == layout.width:
+    if found.kind == "conllu":
+        by_name = layout.width is None and layout.label != "auto"
+        return (data if by_name else replace(data, label=found.label_name)), ""
+    same = (found.width, found.token, found.label) == (layout.width, layout.token, layout.label_index)
+    if found.kind not in ("columns", "csv") or (found.width == layout.width and (same or not known_labels)):
         return data, ""
     return settings_of(found, free), note
 
@@ -156,12 +172,19 @@ def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detect
     kind, reason = _kind(head, name, data)
     base = Detection(name, kind or RUNNING_TEXT, reason, text.facts.encoding)
     if kind == "conllu":
-        label = _conllu_label(head, name, data)
+        label = _conllu_label(head, name, data, request)
         missing = data.missing_label
         missing = find_missing(text.pieces(), label) if missing == "auto" else missing
         found = replace(base, label_name=label, missing_label=missing)
     elif kind == "jsonl":
-        fields = find_fields(first_records(text.first), data, name, request.known_labels)
+        fields = find_fields(
+            first_records(text.first),
+            data,
+            name,
+            request.known_labels,
+            request.trained,
+            optional=request.optional_label and bool(request.known_labels),
+        )
         found = replace(
             base,
             text_key=fields.text_key,
@@ -171,7 +194,7 @@ def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detect
             doubts=fields.doubts,
         )
     elif kind == "word_tag":
-        found = replace(base, separator=_tag_separator(head))
+        found = replace(base, separator=_tag_separator(head) or find_word_separator(head) or "/")
     else:
         table = TableRequest(
             named=kind is not None,
@@ -179,6 +202,7 @@ def _detect(text: Text, name: str, data: TaggerData, request: Request) -> Detect
             optional_label=request.optional_label,
             trained=request.trained,
             known_labels=request.known_labels,
+            is_csv=kind == "csv" or name.lower().endswith(".csv"),
         )
         found = detect_table(base, head, text.pieces(), data, table)
     return _with_sentences(_with_line_ends(found, text), head, data)
@@ -228,13 +252,21 @@ def _is_conllu_id(cell: str) -> bool:
     return cell.isdecimal() or RANGE.fullmatch(cell) is not None or EMPTY_NODE.fullmatch(cell) is not None
 
 
-def _conllu_label(head: Sequence[str], name: str, data: TaggerData) -> str:
-    """Return the label of the settings, else the part of speech or the first other column with content."""
+def _conllu_label(head: Sequence[str], name: str, data: TaggerData, request: Request) -> str:
+    """Return the label of the settings, else the part of speech or the first other column with content.
+
+    Raises:
+        DataError: a file is to be tagged, and no column or several columns have labels of the model.
+    """
     if data.label != "auto":
         return find_label(data.label, name)
     rows = [line.split("\t") for line in head if line[:1].isdigit()]
+    rows = [row for row in rows if len(row) == len(COLUMNS) and row[0].isdecimal()]
+    if request.known_labels:
+        with nullcontext() if request.optional_label else suppress(DataError):
+            return conllu_label(rows, request.known_labels, name)
     for label in ("upos", "xpos", "deprel", "feats"):
-        if any(len(row) == len(COLUMNS) and row[COLUMNS.index(label)] != "_" for row in rows):
+        if any(row[COLUMNS.index(label)] != "_" for row in rows):
             return label
     return "upos"
 

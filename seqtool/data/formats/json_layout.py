@@ -13,9 +13,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from seqtool.data.formats.json_spans import Record, SpanKeys, span_keys
+from seqtool.data.formats.label_column import NEW_COLUMN, best_places, is_usable, share_of_labels
+from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError, SeqtoolError
 from seqtool.settings import TaggerData
 from seqtool.spans import spans_of
@@ -71,6 +73,9 @@ def find_fields(
     data: TaggerData,
     path: str = "",
     known: Collection[str] = (),
+    trained: Layout | None = None,
+    *,
+    optional: bool = False,
 ) -> JsonFields:
     """Return the fields of tokens and labels.
 
@@ -79,12 +84,21 @@ def find_fields(
         data: settings: `text_key`, `label_key` and `label_names`.
         path: path of the file, beside which names of integers are looked up; empty for a pipe.
         known: labels of the model, if there is one.
+        trained: fields of the training file of the model.
+        optional: the labels may be missing, as in a file that is to be tagged; only a field with labels of
+            the model is a label field then.
+
+    Raises:
+        DataError: several fields fit equally, if the labels may be missing.
     """
     sample = list(islice(records, MOST_RECORDS))
     first: Record = next((record for record in sample if record), {})
-    if known and not any(data.label_key in record for record in sample):
+    of_training = trained.text_key if optional and trained is not None else DEFAULT_TEXT
+    if data.text_key == DEFAULT_TEXT and any(of_training in record for record in sample):
+        data = replace(data, text_key=of_training)
+    if known and not optional and not any(data.label_key in record for record in sample):
         data = replace(data, label_key=DEFAULT_LABEL)  # the model was trained on a file with other fields
-    if known and not any(data.text_key in record for record in sample):
+    if known and not optional and not any(data.text_key in record for record in sample):
         data = replace(data, text_key=DEFAULT_TEXT)
     candidates = _candidates(sample)
     names = {key: _names(key, item.numbers, first, data, path) for key, item in candidates.items()}
@@ -93,6 +107,9 @@ def find_fields(
         for key, item in candidates.items()
         if item.fits and item.values and (not item.numbers or names[key])
     }
+    if optional:
+        fits = _Fields(usable, names, known)
+        return _fields_to_tag(first, fits, data, trained or Layout(), path)
     label = _choose_label(usable, names, data, known)
     if label is None:
         numbered = [key for key, item in candidates.items() if item.numbers]
@@ -105,6 +122,72 @@ def find_fields(
     others = sorted(key for key in usable if key not in (label, text, *TOKEN_FIELDS))
     doubts = _other_fields(label, others) if label != data.label_key and not known else ()
     return JsonFields(text, label, names[label] if usable[label].numbers else (), keys, doubts)
+
+
+class _Fields(NamedTuple):
+    """Fields that may hold labels, names of their numbers, and the labels of the model."""
+
+    usable: Mapping[str, _Candidate]
+    names: Mapping[str, tuple[str, ...]]
+    known: Collection[str]
+
+    def labels(self, key: str) -> set[str]:
+        """Return the labels of a field."""
+        item = self.usable[key]
+        return {self.names[key][number] for number in item.numbers} if item.numbers else item.labels
+
+
+def _fields_to_tag(
+    first: Record, fields: _Fields, data: TaggerData, trained: Layout, path: str
+) -> JsonFields:
+    """Return the fields of a file to be tagged; the label field is empty if the file has none."""
+    usable = fields.usable
+    label, keys = _label_to_tag(first, fields, data, trained, path)
+    if label in usable:
+        keys = usable[label].keys
+    tokens = None
+    if keys is None and data.text_key == DEFAULT_TEXT:
+        others = {key: item for key, item in usable.items() if key != label}
+        tokens = next((key for key in TOKEN_FIELDS if key in others and others[key].labels), None)
+    text = tokens or _text_key(first, data, keys is not None)
+    numbered = label in usable and usable[label].numbers
+    return JsonFields(text, label, fields.names[label] if numbered else (), keys)
+
+
+def _label_to_tag(
+    first: Record, fields: _Fields, data: TaggerData, trained: Layout, path: str
+) -> tuple[str, SpanKeys | None]:
+    """Return the label field, or an empty string without any, and the form of its spans.
+
+    Raises:
+        DataError: several fields fit equally.
+    """
+    if data.label_key == NEW_COLUMN:
+        return "", None
+    if data.label_key != DEFAULT_LABEL:  # an option names it
+        return data.label_key, trained.span_keys if data.label_key == trained.label_key else None
+    tokens = data.text_key if data.text_key != DEFAULT_TEXT else _first_key(first, fields.usable)
+    shares = {
+        key: share_of_labels(dict.fromkeys(fields.labels(key), 1), fields.known)
+        for key in fields.usable
+        if key != tokens
+    }
+    of_training = trained.label_key
+    has_no_span = not first.get(of_training) and isinstance(first.get(trained.text_key), str)
+    if trained.span_keys is not None and has_no_span and not best_places(shares):
+        return of_training, trained.span_keys
+    if is_usable(of_training, shares):
+        return of_training, None
+    places = best_places(shares)
+    if len(places) > 1:
+        shown = " and ".join(map(repr, places))
+        message = f"expected one field with the labels of the model, found {len(places)}: {shown}"
+        raise DataError(message, place=path, hint="`data.label_key` names the field")
+    return (places[0] if places else ""), None
+
+
+def _first_key(first: Record, keys: Collection[str]) -> str:
+    return next((key for key in TOKEN_FIELDS if key in first and key in keys), "")
 
 
 def _other_fields(label: str, others: Sequence[str]) -> tuple[str, ...]:

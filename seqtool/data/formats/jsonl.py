@@ -38,6 +38,10 @@ class JsonlFormat:
         names: names of labels that are integers, by their number.
         span_keys: form of the spans if the label field has spans of characters of the text, see
             `json_spans.span_keys`; None if it has a list of labels.
+        has_labels: False if the file has no label field; a field of the name `label_key` is one of the user's
+            then.
+        replace_fields: replace fields of the user that have the name of a field to add, instead of raising an
+            error.
     """
 
     format_name: ClassVar[FormatName] = "jsonl"
@@ -47,6 +51,8 @@ class JsonlFormat:
     empty_tokens: EmptyTokens = "refuse"
     names: tuple[str, ...] = ()
     span_keys: tuple[str, ...] | None = None
+    has_labels: bool = True
+    replace_fields: bool = False
 
     def describe(self) -> str:
         """Return the fields of tokens and labels in one line."""
@@ -89,7 +95,7 @@ class JsonlFormat:
             raise DataError(message, place=place, hint="`data.text_key` names the field")
         value = record[self.text_key]
         tokens, labels = _read_tokens(value, self.text_key, place)
-        if self.label_key in record and self.label_key != self.text_key:
+        if self._has_label_field(record) and self.label_key != self.text_key:
             labels = self._read_labels(record[self.label_key], len(tokens), place)
         if "" in tokens:
             tokens = self._repair(tokens, place)
@@ -101,12 +107,15 @@ class JsonlFormat:
 
     def _span_block(self, record: Record, empty: Block, skipped: int, place: str) -> Block:
         text = self._text(record, place)
-        spans = record.get(self.label_key)
+        spans = record.get(self.label_key) if self.has_labels else None
         read = read_record(text, record, spans, place)
         tokens = [token.form for token in read.tokens]
-        labels = None if self.label_key not in record else read.labels
+        labels = read.labels if self._has_label_field(record) else None
         lines = [skipped] * len(tokens)
         return replace(empty, tokens=tokens, labels=labels, token_lines=lines, text=text, flaws=read.flaws)
+
+    def _has_label_field(self, record: Record) -> bool:
+        return self.has_labels and self.label_key in record
 
     def _text(self, record: Record, place: str) -> str:
         value = record.get(self.text_key)
@@ -148,13 +157,41 @@ class JsonlFormat:
         """
         if list(labels) == (block.labels or []):
             return list(block.lines)
+        return self.fill_fields(block, labels, {}, {})
+
+    def fill_fields(
+        self,
+        block: Block,
+        labels: Sequence[str],
+        before: Mapping[str, object],
+        after: Mapping[str, object],
+    ) -> list[str]:
+        """Return the line of a block with new labels and with further fields.
+
+        Args:
+            block: a block with an object, or with nothing but blanks.
+            labels: one label for each token.
+            before: fields to add before the labels, if they are added, too. The field of the tokens stays.
+            after: fields to add.
+
+        Raises:
+            DataError: the user has another field with the name of a field to add, unless fields are replaced.
+        """
         text = "".join(block.lines)
         start, stop = _object_range(text)
         if start == stop:
             return list(block.lines)
         place = f"{block.name}:{block.first_line + text.count(chr(10), 0, start)}"
         record = parse(text[start:stop], block.name, block.first_line)
-        fields = self._new_fields(record, block, labels, place)
+        of_labels: Mapping[str, object] = {}
+        if block.labels is None or list(labels) != block.labels:
+            of_labels = self._new_fields(record, block, labels, place)
+        added = {**before, **({} if block.labels is not None else of_labels), **after}
+        added.pop(self.text_key if isinstance(record.get(self.text_key), list) else "", None)
+        added = {key: value for key, value in added.items() if record.get(key, record) != value}
+        if not self.replace_fields:
+            _check_added(record, added, place)
+        fields = {**added, **of_labels} if block.labels is not None else added
         return [text[:start] + set_fields(text[start:stop], fields) + text[stop:]]
 
     def _new_fields(
@@ -162,14 +199,15 @@ class JsonlFormat:
     ) -> Mapping[str, object]:
         """Return the label field with its new value, or the field of the [token, label] pairs."""
         if self.span_keys is not None:
-            old = read_record(block.text or "", record, record.get(self.label_key), place)
+            spans = record.get(self.label_key) if self.has_labels else None
+            old = read_record(block.text or "", record, spans, place)
             return {self.label_key: written_spans(old, labels, self.span_keys, record)}
-        if block.labels is not None and self.label_key not in record:
+        if block.labels is not None and not self._has_label_field(record):
             old_pairs = record[self.text_key]
             assert isinstance(old_pairs, list)
             pairs = [[token, label] for (token, _), label in zip(old_pairs, labels, strict=True)]
             return {self.text_key: pairs}
-        value = record.get(self.label_key)
+        value = record.get(self.label_key) if self.has_labels else None
         if not self.names or (isinstance(value, list) and any(isinstance(item, str) for item in value)):
             return {self.label_key: list(labels)}
         unknown = next((label for label in labels if label not in self.names), None)
@@ -254,6 +292,19 @@ def _type_name(value: object) -> str:
 
 
 # --- writing ------------------------------------------------------------------------------------------------
+
+
+def _check_added(record: Record, added: Mapping[str, object], place: str) -> None:
+    """Check that no field to add is a field of the user.
+
+    Raises:
+        DataError: a field of this name exists.
+    """
+    name = next((key for key in added if record.get(key) is not None), None)
+    if name is not None:
+        message = f"expected no field {name!r}, which is to be added, found one that is not the label field"
+        hint = f"--label {name} says that it has the labels; --replace-fields replaces it"
+        raise DataError(message, place=place, hint=hint)
 
 
 def set_fields(line: str, fields: Mapping[str, object]) -> str:

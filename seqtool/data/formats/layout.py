@@ -48,12 +48,28 @@ class Layout:
     encoding: str = "utf-8"
     labels: tuple[str, ...] = ()
 
+    @property
+    def label_index(self) -> int | None:
+        """Index of the label column of the training file; None if it is not known."""
+        if self.width is None:
+            return None
+        if self.label in self.columns:
+            return self.columns.index(self.label)
+        if self.label == "auto":
+            return self.width - 1
+        if not self.label.removeprefix("-").isdecimal():
+            return None
+        number = int(self.label)
+        return number - 1 if number > 0 else self.width + number
+
     @classmethod
     def of_file(cls, data: TaggerData, file_format: SentenceFormat | None) -> Layout:
         """Return the layout of a file that was read with these settings in this format."""
         if isinstance(file_format, ConlluFormat):
             missing = file_format.missing if file_format.key and file_format.missing != "_" else "auto"
-            return cls(data.label, data.columns, missing_label=missing)
+            of_file = data.label == "auto" and file_format.label != "upos"
+            label = file_format.label if of_file else data.label
+            return cls(label, data.columns, missing_label=missing)
         if isinstance(file_format, JsonlFormat):
             return cls(
                 label=data.label,

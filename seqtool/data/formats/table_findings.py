@@ -106,8 +106,10 @@ def sentence_column(scan: TableScan, choice: Choice) -> int | None:
 def with_hash_rows(found: Detection, scan: TableScan, columns: Sequence[Column]) -> Detection:
     """Divide lines that start with `#` and open a block into comments and tokens, by their labels."""
     hashes = scan.hashes
-    if not hashes.count or found.label is None:
-        return replace(found, comments=found.comments + hashes.count) if hashes.count else found
+    if not hashes.count:
+        return found
+    if found.label is None:
+        return replace(found, comments=found.comments + hashes.count, hash_labels=frozenset())
     labels, label = hashes.opening[found.label], columns[found.label]
     tokens = {
         value for value in labels if value in label.counts or (label.marks_spans and is_span_label(value))

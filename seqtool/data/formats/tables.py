@@ -17,6 +17,13 @@ from seqtool.data.formats.conll import (
     describe_separator,
 )
 from seqtool.data.formats.detection import RUNNING_TEXT, Detection
+from seqtool.data.formats.label_column import (
+    NEW_COLUMN,
+    Trained,
+    append_labels,
+    check_words,
+    choose_for_model,
+)
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_findings import (
     TOKEN_NAMES,
@@ -49,6 +56,7 @@ class TableRequest:
         optional_label: the labels may be missing, as in a file that is to be tagged.
         trained: layout of the training file; a file with as many columns is read alike.
         known_labels: labels of the model, which mark the label column.
+        is_csv: the file is CSV, whose cells may contain spaces.
     """
 
     named: bool = False
@@ -56,6 +64,7 @@ class TableRequest:
     optional_label: bool = False
     trained: Layout | None = None
     known_labels: frozenset[str] = frozenset()
+    is_csv: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +142,11 @@ def detect_table(
         scheme=_scheme(columns, choice.label),
     )
     found = with_hash_rows(found, scan, columns)
-    is_csv = found.sentence is not None or shape.quoted or (header and shape.separator in (",", ";"))
+    is_csv = (
+        found.sentence is not None
+        or shape.quoted
+        or (header and shape.separator in (",", ";") and not found.comments)
+    )
     return replace(
         found,
         kind="csv" if base.kind == "csv" or (is_csv and not request.named) else "columns",
@@ -157,9 +170,11 @@ def _scan(shape: Shape, pieces: Iterable[str]) -> TableScan:
 def _choose_shape(head: Sequence[str], data: TaggerData, request: TableRequest) -> Shape:
     """Return the separator that gives the most consistent columns with the best evidence of labels."""
     lines = data_lines(head)
-    separators = (
-        SEPARATORS if data.separator == "auto" else ("tab" if data.separator == "\t" else data.separator,)
-    )
+    separators: Sequence[str] = SEPARATORS
+    if data.separator != "auto":
+        separators = ("tab" if data.separator == "\t" else data.separator,)
+    if request.is_csv and len(separators) > 1:
+        separators = [separator for separator in separators if separator != "space"]
     ranked = []
     for order, separator in enumerate(separators):
         shape = _shape(separator, lines, head, data, request)
@@ -235,12 +250,30 @@ def _choose(
 ) -> Choice:
     """Return the columns of tokens and labels; the settings fix what they name."""
     width, trained = scan.width, request.trained
+    if trained is not None and not names and len(trained.columns) == width:
+        names = trained.columns
     token = names.index(TOKEN_COLUMN) if TOKEN_COLUMN in names[:width] else None
     words = [index for index, name in enumerate(names[:width]) if name.lower() in TOKEN_NAMES]
     if token is None and len(words) == 1:
         token = words[0]
     if data.token != "auto":
         token = named_column("token", data.token, names, width, place)
+    if width > 1 and request.known_labels and data.label in ("auto", NEW_COLUMN) and not data.columns:
+        columns_of_model = Trained.of(trained, width, names, request.known_labels)
+        choice = (
+            choose_for_model(
+                columns,
+                scan.sample,
+                columns_of_model,
+                token=token,
+                needs_labels=not request.optional_label,
+                place=place,
+            )
+            if data.label == "auto"
+            else append_labels(columns, scan.sample, columns_of_model, token)
+        )
+        check_words(columns[choice.token], place)
+        return choice
     full_width = len(data.columns) or (
         trained.width if trained and trained.width and request.optional_label else width
     )
