@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-import typer
-
+from seqtool.cli.evaluate_options import (
+    TAGGER_OPTIONS,
+    Against,
+    Blocks,
+    Data,
+    FitTemperature,
+    SplitOption,
+    Strict,
+    SuspectsFile,
+    TaggerOptions,
+    TextOptions,
+    TrainText,
+)
 from seqtool.cli.exit_codes import command
 from seqtool.cli.options import (
     AsJson,
@@ -30,103 +40,14 @@ if TYPE_CHECKING:
     from seqtool.storage.model_directory import StoredModel
 
 
-class Split(StrEnum):
-    """Held-out data of the run."""
-
-    TEST = "test"
-    DEV = "dev"
-
-
-Data = Annotated[
-    list[Path] | None,
-    typer.Argument(
-        metavar="[DATA]...",
-        help="Labeled files, or texts; without any, the held-out data of the run.",
-        show_default=False,
-    ),
-]
-SplitOption = Annotated[
-    Split | None,
-    typer.Option(
-        "--split",
-        help="Taggers without DATA: held-out data to use (default: test, else dev).",
-        show_default=False,
-    ),
-]
-Strict = Annotated[
-    bool,
-    typer.Option(
-        "--strict", help="Count only well-formed spans, instead of reading spans as conlleval does."
-    ),
-]
-Against = Annotated[
-    str | None,
-    typer.Option("--against", metavar="MODEL", help="Another tagger, for a paired test.", show_default=False),
-]
-SuspectsFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--suspects",
-        metavar="FILE",
-        help="Write gold labels that the model contradicts, the most certain first.",
-        show_default=False,
-    ),
-]
-TrainText = Annotated[
-    Path | None,
-    typer.Option(
-        "--train-text",
-        help="Text for n-grams and novelty (default: training data of the run).",
-        show_default=False,
-    ),
-]
-Blocks = Annotated[
-    list[int] | None,
-    typer.Option("--block", min=1, help="Block length to score (default: 64, 256).", show_default=False),
-]
-FitTemperature = Annotated[
-    bool, typer.Option("--fit-temperature", help="Fit the temperature with the lowest loss on the text.")
-]
-
-
-TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label"
-
-
-class _TaggerOptions(NamedTuple):
-    """Options that apply only to taggers."""
-
-    split: Split | None
-    strict: bool
-    against: str | None
-    suspects: Path | None
-    label: str | None
-    token: str | None
-
-    def given(self) -> bool:
-        """Return whether any option is given."""
-        return any(self)
-
-
-class _TextOptions(NamedTuple):
-    """Options that apply only to character models."""
-
-    train_text: Path | None
-    blocks: tuple[int, ...]
-    fit_temperature: bool
-
-    def given(self) -> bool:
-        """Return whether any option is given."""
-        return bool(self.train_text or self.blocks or self.fit_temperature)
-
-
 class _Request(NamedTuple):
     """A model, the data to evaluate it on, and the options."""
 
     place: ModelPlace
     stored: StoredModel
     files: tuple[Path, ...]
-    tagger: _TaggerOptions
-    text: _TextOptions
+    tagger: TaggerOptions
+    text: TextOptions
     runs_dir: Path | None
     encoding: str
 
@@ -159,8 +80,8 @@ def evaluate(
             place=place,
             stored=read_model(place.model).main,
             files=tuple(data or ()),
-            tagger=_TaggerOptions(split, strict, against, suspects, label, token),
-            text=_TextOptions(train_text, tuple(blocks or ()), fit_temperature),
+            tagger=TaggerOptions(split, strict, against, suspects, label, token),
+            text=TextOptions(train_text, tuple(blocks or ()), fit_temperature),
             runs_dir=runs_dir,
             encoding=known_encoding(encoding),
         )
