@@ -219,7 +219,7 @@ def _evaluate_tokenizer(request: _Request) -> _Result:
     from seqtool.cli.evaluate_raw import evaluate_on_treebanks
 
     if request.tagger.given():
-        raise _wrong_options("--strict, --against, --suspects and --split", "taggers", request)
+        raise _wrong_options(TAGGER_OPTIONS, "taggers", request)
     if request.text.given():
         raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
     return evaluate_on_treebanks(request.stored, request.place.run, request.files)
@@ -258,9 +258,7 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
     from seqtool.storage.find_model import runs_root
 
     if request.tagger.given():
-        raise _wrong_options(
-            "--strict, --against, --suspects, --split, --label and --token", "taggers", request
-        )
+        raise _wrong_options(TAGGER_OPTIONS, "taggers", request)
     options = request.text
     model = load_character_model(request.stored)
     text_request = TextRequest(

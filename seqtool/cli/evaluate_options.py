@@ -68,7 +68,7 @@ FitTemperature = Annotated[
 ]
 
 
-TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label"
+TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label and --token"
 
 
 class TaggerOptions(NamedTuple):
