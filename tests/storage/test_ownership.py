@@ -418,7 +418,9 @@ def test_write_deletes_what_a_killed_process_left_for_the_same_file(tmp_path: Pa
         (tmp_path / name).write_bytes(b"a part of a page")
     (tmp_path / ".a+b.html.abcdefgh.seqtool-tmp").symlink_to("nowhere")
     (tmp_path / ".a+b.html.hgfedcba.seqtool-tmp").mkdir()
+    before = len(list(Path("/proc/self/fd").iterdir()))
     write_file(page, b"a page")
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     kept = {*others, ".a+b.html.abcdefgh.seqtool-tmp", ".a+b.html.hgfedcba.seqtool-tmp", page.name}
     assert {entry.name for entry in tmp_path.iterdir()} == kept
     assert page.read_bytes() == b"a page"

@@ -243,6 +243,7 @@ def test_json_with_no_meaning_or_several_is_refused(content: bytes, reason: str)
         b"[9223372036854775807, -9223372036854775808]",
         b'["12345678901234567890123", 1]',
         b"[" * DEEPEST + b"]" * DEEPEST,
+        b"[[]," + b"[" * (DEEPEST - 1) + b"]" * DEEPEST,
         b'["' + b"[" * 1000 + b'\\"{{{", "]]]"]',
         '["\ud800"]'.encode("utf-8", "surrogatepass"),
     ],

@@ -150,6 +150,15 @@ def test_start_deletes_the_lock_that_a_killed_process_left_in_the_finished_run(t
     run.release()
 
 
+def test_start_keeps_a_lock_in_a_directory_that_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x/lock").touch()
+    run = RunDirectory(tmp_path, "x")
+    run.start()
+    assert (tmp_path / "x/lock").exists()
+    run.release()
+
+
 def test_input_in_the_run_is_refused_unless_it_is_of_an_inner_run(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path, "x")
     for place in (run.final, run.path):
