@@ -22,6 +22,7 @@ from seqtool.cli.options import (
 )
 from seqtool.cli.tag_options import (
     Column,
+    Columns,
     Errors,
     ErrorsOption,
     InputOption,
@@ -62,6 +63,7 @@ def tag(
     token: TokenColumn = None,
     column: Column = None,
     replace_fields: ReplaceFields = False,
+    columns: Columns = None,
     probs: Probs = False,
     nbest: Nbest = 0,
     jobs: Jobs = 1,
@@ -84,6 +86,7 @@ def tag(
         tokenizer=tokenizer,
         terminal=is_terminal(sys.stdout),
         encoding=known_encoding(encoding),
+        columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
     )
     request.check()
     from seqtool.cli.inputs import open_inputs, tagger, text_arguments
@@ -227,20 +230,24 @@ def _report(reader: TextReader | FormattedReader) -> None:
 
 
 def _renderer(loaded: LoadedTagger, request: TagRequest, reader: TextReader | FormattedReader) -> Renderer:
-    from seqtool.reports.tagged import renderer
+    from seqtool.reports.tagged import renderer, with_columns
 
     default = "table" if request.terminal else "tsv" if reader.format is None else reader.format.format_name
     output: OutputFormat = request.output.value if request.output else default
     color = request.terminal and not os.environ.get("NO_COLOR")
     label = _layout(loaded).label_in("conllu") if output == "conllu" else "upos"
-    return renderer(
+    names = loaded.model.columns
+    chosen = request.columns_of(names)
+    render = renderer(
         output,
         reader.format,
         loaded.model.scheme,
         conllu_label=label,
-        names=loaded.model.columns,
+        names=chosen,
+        main=names[0] if names else "",
         color=color,
     )
+    return render if chosen == names else with_columns(render, [names.index(name) for name in chosen])
 
 
 def _layout(loaded: LoadedTagger) -> Layout:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from seqtool.data.formats.blocks import SentenceFormat
 
 
@@ -89,6 +91,12 @@ ReplaceFields = Annotated[
         "--replace-fields", help="JSON lines: replace your fields that have the name of a field to add."
     ),
 ]
+Columns = Annotated[
+    str | None,
+    typer.Option(
+        "--columns", help="Labels to print of a tagger of several, e.g. upos,lemma.", show_default=False
+    ),
+]
 Probs = Annotated[
     bool, typer.Option("--probs", help="Print the probability of each label (table, tsv, jsonl).")
 ]
@@ -145,6 +153,7 @@ class TagRequest(NamedTuple):
     tokenizer: TokenizerChoice | None
     terminal: bool
     encoding: str
+    columns: tuple[str, ...]
 
     @property
     def shows_table(self) -> bool:
@@ -165,6 +174,20 @@ class TagRequest(NamedTuple):
                 hint="--nbest prints the probability of each sequence (table, jsonl)",
             )
         _check_format(self.output, self)
+
+    def columns_of(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the labels to print of a tagger that predicts several.
+
+        Raises:
+            SeqtoolError: the tagger does not have a label that is named.
+        """
+        from seqtool.errors import SeqtoolError
+
+        unknown = [name for name in self.columns if name not in names]
+        if unknown:
+            known = f"its labels are {', '.join(names)}" if names else "it predicts a single label"
+            raise SeqtoolError(f"--columns: the tagger has no label {unknown[0]!r}", hint=known)
+        return self.columns or tuple(names)
 
     def check_input(self, input_format: SentenceFormat | None) -> None:
         """Check the format of an input if it is also the format of the output."""

@@ -9,7 +9,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -39,6 +39,7 @@ def renderer(
     *,
     conllu_label: str = "upos",
     names: Sequence[str] = (),
+    main: str = "",
     color: bool,
 ) -> Renderer:
     """Return the function that formats a tagged sentence.
@@ -49,7 +50,8 @@ def renderer(
             the labels.
         scheme: span scheme of the labels.
         conllu_label: place of the labels in CoNLL-U: a column, or `misc:Key`.
-        names: names of the labels of a tagger that predicts several; empty for a single label.
+        names: names of the printed labels of a tagger that predicts several; empty for a single label.
+        main: name of the main label of such a tagger.
         color: whether a table has colors.
     """
     same = form is not None and form.format_name == output
@@ -60,9 +62,9 @@ def renderer(
         table = cast("CsvFormat", form)
         return lambda tagged: _row(table, tagged, scheme)
     if same and form is not None:
-        return lambda tagged: _filled(form, tagged, names)
+        return lambda tagged: _filled(form, tagged, main, names)
     if output == "conllu":
-        return lambda tagged: _conllu(tagged, (conllu_label, *names[1:]))
+        return lambda tagged: _conllu(tagged, names or (conllu_label,))
     plain: dict[str, Renderer] = {
         "table": lambda tagged: _table(tagged, names, color),
         "tsv": _tsv,
@@ -74,6 +76,16 @@ def renderer(
     return plain[output]
 
 
+def with_columns(render: Renderer, places: Sequence[int]) -> Renderer:
+    """Return a renderer that gets some of the columns of labels only."""
+
+    def chosen(tagged: Tagged) -> str:
+        columns = tagged.columns
+        return render(tagged if columns is None else replace(tagged, columns=[columns[at] for at in places]))
+
+    return chosen
+
+
 # --- formats for programs ---------------------------------------------------------------------------------
 
 
@@ -83,14 +95,14 @@ def _error(tagged: Tagged) -> str:
     return visible(f"{problem.place}  {problem.message}")
 
 
-def _filled(form: SentenceFormat, tagged: Tagged, names: Sequence[str]) -> str:
+def _filled(form: SentenceFormat, tagged: Tagged, main: str, names: Sequence[str]) -> str:
     if tagged.item.problem is not None:
         return f"# error: {_error(tagged)}\n\n"
     assert tagged.item.block is not None
     if tagged.columns is not None:
         from seqtool.data.formats.several_labels import fill_columns
 
-        return "".join(fill_columns(form, tagged.item.block, names, tagged.columns))
+        return "".join(fill_columns(form, tagged.item.block, main, names, tagged.columns))
     return "".join(form.fill(tagged.item.block, tagged.labels))
 
 
@@ -129,8 +141,7 @@ def _rows(tagged: Tagged) -> Iterator[tuple[str, ...]] | str:
         return f"# error: {_error(tagged)}\n\n"
     if tagged.item.block is not None and not tagged.item.tokens and len(tagged.item.block.lines[0].strip()):
         return ""  # a comment or a document mark of another format
-    columns: list[Sequence[str]] = [tagged.item.tokens, tagged.labels]
-    columns += (tagged.columns or [])[1:]
+    columns: list[Sequence[str]] = [tagged.item.tokens, *(tagged.columns or [tagged.labels])]
     if tagged.nbest is not None:
         columns[1:] = [labels for labels, _ in tagged.nbest]
     if tagged.probabilities is not None:

@@ -94,6 +94,23 @@ def test_columns_are_appended_to_a_file_of_tokens(here: Path, columns: list[list
     assert [line.split()[1:] for line in lines if line] == [list(row) for row in zip(*columns, strict=True)]
 
 
+def test_columns_select_labels(here: Path, columns: list[list[str]]) -> None:
+    rows = [list(row) for row in zip(TEXT.split(), columns[3], columns[0], strict=True)]
+    printed = tag(here, TEXT, "--format", "tsv", "--columns", "lemma,upos").stdout
+    assert [line.split("\t") for line in printed.splitlines() if line] == rows
+    fields = json.loads(tag(here, TEXT, "--json", "--columns", "lemma").stdout)
+    assert list(fields) == ["tokens", "labels", "lemma", "offsets"]
+    (here / "gold.conllu").write_text(treebank(3, 5))
+    filled = tag(here, "--file", "gold.conllu", "--columns", "xpos").stdout
+    cells = [line.split("\t") for line in filled.splitlines() if line]
+    gold = [line.split("\t") for line in treebank(3, 5).splitlines() if line]
+    assert [[*row[:4], *row[5:]] for row in cells] == [[*row[:4], *row[5:]] for row in gold]
+    refused = tag(here, TEXT, "--columns", "upos,ner")
+    assert refused.code == 2
+    assert "no label 'ner'" in refused.stderr
+    assert "upos, xpos, feats, lemma" in refused.stderr
+
+
 def test_several_jobs_give_the_same_output(here: Path) -> None:
     (here / "many.conllu").write_text(treebank(50, 9))
     alone, together = (tag(here, "--file", "many.conllu", "--jobs", jobs).stdout for jobs in "12")

@@ -13,20 +13,21 @@ from seqtool.errors import DataError
 
 
 def fill_columns(
-    form: SentenceFormat, block: Block, names: Sequence[str], columns: Sequence[Sequence[str]]
+    form: SentenceFormat, block: Block, main: str, names: Sequence[str], columns: Sequence[Sequence[str]]
 ) -> list[str]:
     """Return the lines of a block with new labels in all columns that the format has.
 
-    Columns are appended if the file has no label columns. A format with a single label gets the first one.
+    Columns are appended if the file has no label columns. A format with a single label gets the main one.
 
     Args:
-        form: format of the block; its label is the first one.
+        form: format of the block; its label is the main one.
+        main: name of the main label.
         names: names of the labels, as in `data.labels`.
         columns: labels of the tokens, for each name.
     """
-    lines = form.fill(block, columns[0])
-    for name, labels in zip(names[1:], columns[1:], strict=True):
-        other = _for_label(form, name)
+    lines = list(block.lines)
+    for name, labels in zip(names, columns, strict=True):
+        other = form if name == main else _for_label(form, name)
         if isinstance(other, ConllFormat | CsvFormat) and other.label is None:
             lines = other.fill(replace(block, lines=lines), labels)
         elif other is not None:
