@@ -449,6 +449,7 @@ OPENERS = {
         "cli/inputs.py",
         "config/load.py",
         "data/formats/detect.py",
+        "data/tagging/formatted.py",
         "data/tagging/sentences.py",
         "data/tagging/word_vectors.py",
         "data/text/reader.py",
