@@ -23,7 +23,7 @@ from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.word_features import WordEmbedder
 from seqtool.inference.word_gate_cache import WordGateCache, WordGates
 from seqtool.settings import feature_list
-from seqtool.spans import convert
+from seqtool.spans import OUTSIDE, convert, spans_of
 from seqtool.types import Array, Arrays
 
 Sentence = Sequence[str]
@@ -117,9 +117,12 @@ class TaggerModel:
         """Return all labels that the tagger can return, in the scheme of the training files."""
         if self.inner_scheme == "none":
             return list(self.labels)
-        types = sorted({label[2:] for label in self.labels if label != "O"})
+        spans = {label: spans_of([label]) for label in self.labels}
+        types = sorted({span.type for found in spans.values() for span in found})
+        others = [label for label, found in spans.items() if not found and label != OUTSIDE]
         prefixes = {"io": "I", "iob1": "IB", "iob2": "BI", "bioes": "BIES"}[self.scheme]
-        return ["O", *(f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes)]
+        marks = [f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes]
+        return [OUTSIDE, *marks, *others]
 
     def known(self, token: str) -> bool:
         """Return whether the training data contain the form of a token."""

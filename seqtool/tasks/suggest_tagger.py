@@ -14,7 +14,7 @@ from seqtool.config.overrides import override_count, override_text
 from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.formats.detection import Detection, settings_of, summary
 from seqtool.data.input_files import check_data_file, run_name
-from seqtool.data.tagging.sentences import Sentence, read_split
+from seqtool.data.tagging.sentences import Sentence, keep_reading, read_split
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE, detect_scheme
@@ -190,10 +190,12 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     data = settings_of(detection, known)
     if not known.labels and detection.kind == "conllu" and not is_for_one_label(known, overrides):
         data = replace(data, labels=TREEBANK_LABELS)
-    sentences = read_split("train", [files.train], data, skip_wrong=True).sentences
-    asked, data = data.labels, replace(data, labels=labels_with_content(data, sentences))
-    if data.labels[:1] != asked[:1]:  # the main label is another one
-        sentences = read_split("train", [files.train], data, skip_wrong=True).sentences
+    split = read_split("train", [files.train], data if data.labels else known, skip_wrong=True)
+    asked, data = data.labels, replace(data, labels=labels_with_content(data, split.sentences))
+    if data.labels != asked:
+        split = read_split("train", [files.train], data, skip_wrong=True)
+    keep_reading(files.train, data, split)
+    sentences = split.sentences
     scheme = data.scheme
     if scheme == "auto":
         scheme = detect_scheme(sentence.labels for sentence in sentences)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from seqtool.data.tagging import sentences
 from tests.support.shell import PROJECT, seqtool_in_process
 
 TRAIN = "Anna\tB-PER\nMeier\tI-PER\nsaw\tO\nRome\tB-LOC\n\nBob\tI-PER\nleft\tO\n\n"
@@ -115,6 +117,68 @@ def test_lines_with_a_wrong_number_of_cells_are_counted_and_refused_in_training(
     found = seqtool_in_process("train-tagger", path, cwd=tmp_path)
     assert found.code == 2 and "t.conll:2" in found.stderr
     assert "expected 2 columns separated by a tab, found 1" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        ("s1,Anna,O\n,saw,O\ns2,Rome\ns2,left,O\n", 4),
+        ("s1,Anna,O\n,saw\n,left,O\ns2,Rome,O\n,now,O\n", 3),
+        ('s1,"a,b",O\n,saw,O\n\ns2,Rome,O,x\n,left,O\n', 5),
+    ],
+    ids=["first row of a sentence", "row inside", "too many cells"],
+)
+def test_rows_of_a_table_with_a_wrong_number_of_cells_are_counted_and_refused_in_training(
+    rows: str, line: int, tmp_path: Path
+) -> None:
+    (tmp_path / "t.csv").write_text("sentence,word,tag\n" + rows + "s3,Bob,X\n,ran,O\n")
+    found = seqtool_in_process("check", "t.csv", cwd=tmp_path)
+    assert found.code == 0 and f"1 line does not have 3 cells, first line {line}" in found.stdout
+    found = seqtool_in_process("train-tagger", "t.csv", cwd=tmp_path)
+    assert found.code == 2 and f"t.csv:{line}" in found.stderr and "expected 3 columns" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "doubt"),
+    [
+        ("t.txt", "{token} NN B-{type} B-MISC\n", "could also hold the labels"),
+        (
+            "t.jsonl",
+            '{{"tokens": ["{token}"], "pos": ["N"], "ner": ["B-{type}"]}}\n',
+            "would fit, too",
+        ),
+    ],
+    ids=["layers", "fields"],
+)
+def test_doubts_about_a_data_file_are_printed_by_check_init_and_training(
+    name: str, row: str, doubt: str, tmp_path: Path
+) -> None:
+    rows = [row.format(token=f"{'abc'[n % 3]}w{n}", type="XY"[n % 2]) for n in range(30)]
+    (tmp_path / name).write_text("\n".join(rows) if name == "t.txt" else "".join(rows))
+    options = ("--set", "training.max_steps=1", "--set", "model.hidden_size=4")
+    for command in (("check", name), ("init", "tagger", name), ("train-tagger", name, *options)):
+        done = seqtool_in_process(*command, cwd=tmp_path)
+        assert done.code == 0 and doubt in done.stdout + done.stderr
+        assert "nothing looks wrong" not in done.stdout
+
+
+def test_data_file_is_read_once_for_its_settings_and_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "t.txt").write_text(TRAIN * 9)
+    opened = []
+    read = sentences._read_file
+
+    def counted(*given: Any) -> sentences.Split:
+        opened.append(given[1])
+        return read(*given)
+
+    monkeypatch.setattr(sentences, "_read_file", counted)
+    assert seqtool_in_process("check", "t.txt", cwd=tmp_path).code == 0
+    assert len(opened) == 1 and not sentences._KEPT
+    (tmp_path / "t.txt").write_text(TRAIN * 8)
+    assert seqtool_in_process("check", "t.txt", cwd=tmp_path).code == 0
+    assert len(opened) == 2
 
 
 def test_empty_tokens_are_repaired_on_request_with_their_lines(tmp_path: Path) -> None:

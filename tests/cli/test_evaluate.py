@@ -200,6 +200,34 @@ def test_file_of_another_layout_or_scheme_is_read_with_a_note(
     assert "accuracy   100.00%" in result.stdout
 
 
+@pytest.mark.parametrize("odd", ["0", "LOC"])
+def test_odd_label_of_the_training_data_is_known_to_the_model(odd: str, tmp_path: Path) -> None:
+    rows = "s,Ann,B-PER\n,is,O\n,in,O\n" * 9
+    (tmp_path / "t.csv").write_text(f"id,word,tag\n{rows}t,it,{odd}\n")
+    options = ("--set", "training.max_steps=1", "--set", "model.hidden_size=4", "--name", "m")
+    assert seqtool_in_process("train-tagger", "t.csv", *options, "-q", cwd=tmp_path).code == 0
+    result = seqtool_in_process("evaluate", "m", "t.csv", cwd=tmp_path)
+    assert result.code == 0 and "does not have the label" not in result.stdout + result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "line"),
+    [
+        (TRAIN.replace("Bob\tB-PER", "Bob", 1), "wrong.conll", 82),
+        (TRAIN.replace("\t", " ").replace("saw O", "saw O O", 1), "wrong.txt", 2),
+        ("id,word,tag\ns1,Anna,B-PER\n,saw,O\ns2,Bob\n,left,O\n,Rome,B-LOC\n", "wrong.csv", 4),
+    ],
+    ids=["too few", "too many", "table"],
+)
+def test_lines_with_a_wrong_number_of_cells_are_refused(
+    folder: Path, text: str, name: str, line: int
+) -> None:
+    (folder / name).write_text(text)
+    result = seqtool_in_process("evaluate", "good", name, cwd=folder)
+    assert result.code == 2 and result.stdout == ""
+    assert f"{name}:{line}" in result.stderr and "columns" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

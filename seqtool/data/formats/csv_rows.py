@@ -51,6 +51,7 @@ class CsvFormat:
         quoted: whether cells may be in double quotes.
         empty_tokens: refuse an empty token, or read it as `_`.
         rows_are_texts: each row is a sentence of raw text, which is its only token.
+        skip_wrong: leave out rows with another number of cells instead of raising an error.
     """
 
     format_name: ClassVar[FormatName] = "csv"
@@ -65,6 +66,7 @@ class CsvFormat:
     quoted: bool = True
     empty_tokens: EmptyTokens = "refuse"
     rows_are_texts: bool = False
+    skip_wrong: bool = False
 
     def describe(self) -> str:
         """Return the columns of tokens, labels and sentence ids in one line."""
@@ -150,6 +152,8 @@ class CsvFormat:
             if first + record.line == self.header_line or record.is_empty:
                 continue
             if len(record.cells) != self.width:
+                if self.skip_wrong:
+                    continue
                 raise self._wrong_width(len(record.cells), place)
             tokens.append(record.cells[self.token].strip(" ") or self._empty_token(place))
             token_lines.append(record.line)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import islice, pairwise
 from pathlib import Path, PurePath
 
@@ -40,6 +39,8 @@ from seqtool.settings import TaggerData
 from seqtool.spans import detect_scheme, span_type
 
 HEAD_LINES = 2000  # first lines, by which the kind of a file is decided
+CONLLU_ROWS = 100  # first rows, by which CoNLL-U is recognized
+MOST_DETECTIONS = 32  # files whose detection is kept
 SHOWN_TOKENS = 40  # tokens of a sentence that is shown
 KINDS: dict[FormatName, Kind] = {
     "conll": "columns",
@@ -92,19 +93,34 @@ def detect_file(path: Path, data: TaggerData | None = None, request: Request = A
     data = replace(data or TaggerData(train=()), train=(), dev=(), test=(), split=0.0, source="")
     try:
         status = path.stat()
-        return _detect_unchanged(path, data, request, status.st_mtime_ns, status.st_size)
+        key = (path, status.st_mtime_ns, status.st_size, data, request)
+        known = _known(key)
+        if known is None:
+            with path.open("rb") as stream:
+                expected = request.trained.encoding if request.trained else ""
+                facts = examine_stream(stream, str(path), data.encoding, expected=expected)
+                known = _detect(Text.of_stream(stream, facts), str(path), data, request)
+            if len(_DETECTIONS) >= MOST_DETECTIONS:
+                del _DETECTIONS[next(iter(_DETECTIONS))]
+            _DETECTIONS[key] = known
+        return known
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         raise DataError(message, place=str(path), hint="give the path of a data file") from None
 
 
-@lru_cache(maxsize=32)
-def _detect_unchanged(path: Path, data: TaggerData, request: Request, _changed: int, _size: int) -> Detection:
-    """Detect a file once, as long as it is not changed."""
-    with path.open("rb") as stream:
-        expected = request.trained.encoding if request.trained else ""
-        facts = examine_stream(stream, str(path), data.encoding, expected=expected)
-        return _detect(Text.of_stream(stream, facts), str(path), data, request)
+_Key = tuple[Path, int, int, TaggerData, Request]  # with the time of the last change and the size
+_DETECTIONS: dict[_Key, Detection] = {}
+
+
+def _known(key: _Key) -> Detection | None:
+    """Return the detection of a file that was detected before and did not change since.
+
+    A file that is labeled by strong evidence is the same for a command that accepts weak evidence.
+    """
+    strict = (*key[:4], replace(key[4], labeled=False))
+    evident = _DETECTIONS.get(strict)
+    return evident if evident is not None and evident.is_labeled else _DETECTIONS.get(key)
 
 
 def detect_lines(
@@ -220,7 +236,7 @@ def _kind(head: Sequence[str], name: str, data: TaggerData) -> tuple[Kind | None
     lines = [line for line in head if not is_blank(line) and not line.startswith("#")]
     if looks_like_json(lines):
         return "jsonl", "by the content"
-    rows = [line.split("\t") for line in lines[:100]]
+    rows = [line.split("\t") for line in lines[:CONLLU_ROWS]]
     if rows and _is_conllu(rows):
         return "conllu", "by the content"
     if _tag_separator(head):
@@ -232,20 +248,40 @@ def _is_conllu(rows: Sequence[Sequence[str]]) -> bool:
     """Return whether rows have ten columns with ids, forms that are not all numbers or labels, and heads."""
     if not all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
         return False
-    if len(rows) > 2 and len({row[1] for row in rows}) == 1:
-        return False
     forms, tags = {row[1] for row in rows}, {row[3] for row in rows}
+    if len(rows) > 2 and (len(forms) == 1 or (len(tags) == 1 and tags != {"_"})):
+        return False
     heads = all(row[6].isdecimal() or row[6] == "_" for row in rows)
-    marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[7])}))
+    marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[5], row[7])}))
     ids = [int(row[0]) for row in rows if row[0].isdecimal()]
     counts = all(after == before + 1 or after == 1 for before, after in pairwise(ids))
     return (
         heads
         and counts
+        and _heads_are_ids(rows)
         and not marked
         and not any(all(map(str.isdecimal, cells)) for cells in (forms, tags))
         and len(forms) >= len(tags)
     )
+
+
+def _heads_are_ids(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether heads can be those of trees; the last sentence may go on.
+
+    A head is 0 or the id of another word of the sentence, and not all words of a file are roots.
+    """
+    last = 0
+    if any(row[6] == row[0] for row in rows) or (len(rows) > 2 and {row[6] for row in rows} == {"0"}):
+        return False
+    heads: list[int] = []
+    for row in rows:
+        if row[0] == "1":
+            if max(heads, default=0) > last:
+                return False
+            heads = []
+        last = int(row[0]) if row[0].isdecimal() else last
+        heads += [int(row[6])] if row[6].isdecimal() else []
+    return len(rows) == CONLLU_ROWS or max(heads, default=0) <= last
 
 
 def _is_conllu_id(cell: str) -> bool:

@@ -184,6 +184,7 @@ def sentence_format(detection: Detection, data: TaggerData, *, skip_wrong: bool 
             detection.header_line,
             detection.quoted,
             empty,
+            skip_wrong=skip_wrong,
         )
     return ConllFormat(
         detection.separator,

@@ -84,6 +84,8 @@ class Layout:
         label = data.label
         if label == "auto" and file_format.label not in (None, file_format.width - 1):
             label = str(file_format.label + 1)
+        elif label in file_format.names and label not in data.columns and file_format.label is not None:
+            label = str(file_format.label + 1)  # another file may have no header
         # A file to be tagged may have tabs although this one has spaces. Any other separator cannot be
         # detected.
         separator = file_format.separator if file_format.separator not in ("tab", "space") else "auto"

@@ -21,6 +21,7 @@ UNBROKEN = 100  # tokens of a file without blank lines that are no reason for a 
 LISTED = 5  # odd labels that are named
 NAME_PARTS = re.compile(r"[\s_#.\-]+")
 TOKEN_NAMES = frozenset(["token", "tokens", "word", "words", "form", "text"])
+LABEL_NAMES = frozenset(["tag", "tags", "label", "labels", "ner", "ner_tag", "ner_tags", "iob", "bio"])
 _HEADER_WORDS = (
     "id idx index nr no number sentence sent sentences doc document file line tag tags label labels pos upos "
     "xpos ner ne entity entities iob bio chunk chunks lemma lemmas feats head deprel misc class type gold "

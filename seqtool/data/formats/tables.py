@@ -26,6 +26,7 @@ from seqtool.data.formats.label_column import (
 )
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_findings import (
+    LABEL_NAMES,
     TOKEN_NAMES,
     doubt_lines,
     evidence_lines,
@@ -178,8 +179,8 @@ def _choose_shape(head: Sequence[str], data: TaggerData, request: TableRequest) 
     ranked = []
     for order, separator in enumerate(separators):
         shape = _shape(separator, lines, head, data, request)
-        if order > 1 and shape.consistent < CONSISTENT:
-            continue
+        if order > 1 and shape.consistent < CONSISTENT and not _is_marked(shape, head, data):
+            continue  # running text contains commas, too
         strong = shape.width > 1 and _is_strong(shape, head)
         consistent = shape.consistent >= CONSISTENT or shape.varying
         ranked.append(((shape.width > 1, consistent, strong, shape.consistent >= FLAWED, -order), shape))
@@ -221,6 +222,15 @@ def _is_strong(shape: Shape, head: Sequence[str]) -> bool:
     scan = _scan(shape, ["\n".join(head) + "\n"])
     columns = scan.evidence()
     return bool(scan.rows > 1) and choose_columns(columns, scan.sample).is_strong
+
+
+def _is_marked(shape: Shape, head: Sequence[str], data: TaggerData) -> bool:
+    """Return whether a table with flaws has a header row with known words, or span labels."""
+    if shape.width < 2 or shape.consistent < FLAWED:
+        return False
+    scan = _scan(shape, ["\n".join(head) + "\n"])
+    columns = scan.evidence()
+    return is_header(scan, columns, data) or any(column.marks_spans for column in columns)
 
 
 def _is_labeled(shape: Shape, scan: TableScan, columns: Sequence[Column], choice: Choice) -> bool:
@@ -278,6 +288,9 @@ def _choose(
         trained.width if trained and trained.width and request.optional_label else width
     )
     label = None if data.label == "auto" else _column_index(data.label, names, full_width)
+    tags = [index for index, name in enumerate(names[:width]) if name.lower() in LABEL_NAMES]
+    if label is None and len(tags) == 1 and not data.columns and tags[0] != token:
+        label = tags[0]
     is_trained = (
         trained is not None
         and trained.width is not None
@@ -286,8 +299,7 @@ def _choose(
     if trained is not None and is_trained:
         token = trained.token if token is None and trained.token < width else token
         if label is None:
-            named = trained.label != "auto"
-            label = _column_index(trained.label, trained.columns, full_width) if named else full_width - 1
+            label = _trained_label(trained, names, full_width)
     if label is not None and request.optional_label and (width == 1 or width <= label < full_width):
         return Choice(token if token is not None and token < width else 0, None, (), (), is_strong=True)
     if width == 1:
@@ -307,6 +319,14 @@ def _choose(
         known_labels=request.known_labels,
         has_header=bool(names),
     )
+
+
+def _trained_label(trained: Layout, names: Sequence[str], width: int) -> int | None:
+    """Return the label column of the training file; None if neither file has a column of this name."""
+    if trained.label == "auto":
+        return width - 1
+    index = _column_index(trained.label, trained.columns or names, width)
+    return index if index >= 0 else None
 
 
 def _sentence_column(

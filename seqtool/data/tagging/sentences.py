@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
-from seqtool.data.formats.conll import ConllFormat, count_columns
+from seqtool.data.formats.conll import LABEL_HINT, ConllFormat, count_columns
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import LABELED, detect_file, with_label
 from seqtool.data.formats.detection import Detection, sample_lines, sentence_format
@@ -93,6 +93,9 @@ def read_split(
         DataError: a file is empty, has no labels, or cannot be read in its format.
     """
     data = for_first_label(data)
+    kept = _kept(paths[0], data) if len(paths) == 1 and expected is None and trained is None else None
+    if kept is not None and (skip_wrong or not any(found.wrong.count for found in kept.detections)):
+        return kept
     sentences: list[Sentence] = []
     notes: list[str] = []
     warnings: list[str] = []
@@ -116,6 +119,42 @@ def read_split(
     )
 
 
+# --- a reading that two users share -------------------------------------------------------------------------
+
+# settings on which the sentences of a file depend
+_COLUMNS = ("format", "columns", "separator", "token", "sentence", "label", "label_names", "missing_label")
+_READS = (*_COLUMNS, "labels", "tokens", "encoding", "empty_tokens", "text_key", "label_key")
+_ReadingKey = tuple[Path, int, int, tuple[object, ...]]
+_KEPT: dict[_ReadingKey, Split] = {}
+
+
+def keep_reading(path: Path, data: TaggerData, split: Split) -> None:
+    """Keep the sentences of a training file. The next `read_split` with these settings returns them.
+
+    The settings of a data file are chosen from its sentences, and then the run reads the file with these
+    settings. Only one reading is kept, and only until it is used.
+    """
+    _KEPT.clear()
+    _KEPT[_reading_key(path, for_first_label(data))] = split
+
+
+def _kept(path: Path, data: TaggerData) -> Split | None:
+    """Return the kept reading of a file, and keep it no longer."""
+    return _KEPT.pop(_reading_key(path, data), None) if _KEPT else None
+
+
+def _reading_key(path: Path, data: TaggerData) -> _ReadingKey:
+    try:
+        status = path.stat()
+    except OSError:  # reported when the file is read
+        return path, 0, 0, ()
+    values = tuple(getattr(data, name) for name in _READS)
+    return path.resolve(), status.st_mtime_ns, status.st_size, values
+
+
+# --- one file -----------------------------------------------------------------------------------------------
+
+
 def _read_file(
     split: str,
     path: Path,
@@ -126,8 +165,8 @@ def _read_file(
 ) -> Split:
     try:
         detection, lines = _open(path, data, trained)
-        mostly_right = 2 * detection.wrong.count <= detection.rows
-        file_format = sentence_format(detection, data, skip_wrong=skip_wrong and mostly_right)
+        some_wrong = 0 < 2 * detection.wrong.count <= detection.rows
+        file_format = sentence_format(detection, data, skip_wrong=skip_wrong and some_wrong)
         warning = _compare(expected, file_format, path, data)
         blocks = list(file_format.read(lines, str(path)))
         further = [sentence_format(with_label(detection, name), data) for name in data.labels[1:]]
@@ -163,6 +202,9 @@ def _open(path: Path, data: TaggerData, trained: Layout | None) -> tuple[Detecti
     if not path.stat().st_size:
         raise DataError("expected labeled sentences, found an empty file", place=str(path))
     detection = detect_file(path, data, replace(LABELED, trained=trained))
+    if detection.kind in ("columns", "csv") and detection.label is None:
+        found = f"found none: {'; '.join(detection.evidence)}"
+        raise DataError(f"expected a column with labels, {found}", place=str(path), hint=LABEL_HINT)
     return detection, _lines(path, detection)
 
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtool.data.formats.detect import LABELED, detect_file
-from seqtool.data.formats.detection import Detection
+from seqtool.data.formats.detection import Detection, settings_of
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
@@ -123,8 +123,13 @@ FLAWED = {
 }
 
 
+@pytest.mark.parametrize("variant", ["as it is", "CRLF", "byte order mark"])
 @pytest.mark.parametrize(("text", "doubt"), FLAWED.values(), ids=FLAWED)
-def test_flaws_are_named_and_the_sentences_are_read(tmp_path: Path, text: str, doubt: str | None) -> None:
+def test_flaws_are_named_and_the_sentences_are_read(
+    tmp_path: Path, text: str, doubt: str | None, variant: str
+) -> None:
+    text = text.replace("\n", "\r\n") if variant == "CRLF" else text
+    text = "\ufeff" + text if variant == "byte order mark" else text
     detection, sentences = read(tmp_path, text)
     assert [tokens for tokens, _ in sentences][:8] == [ANN[0], BOB[0]] * 4
     assert sentences[0] == ANN and detection.scheme == "iob2"
@@ -150,6 +155,24 @@ def test_naming_the_label_leaves_the_detection_of_the_token_alone(tmp_path: Path
     assert [(sentence.tokens, sentence.labels) for sentence in split.sentences] == [ANN, BOB] * 4
 
 
+CONSTANTS = ["_", "-", "0", "x"]
+
+
+@pytest.mark.parametrize("heads", ["counter", "document", "zero"])
+@pytest.mark.parametrize("label", [3, 4, 5, 8])
+def test_ten_columns_without_trees_are_not_conllu(tmp_path: Path, label: int, heads: str) -> None:
+    lines = []
+    for number, (tokens, labels) in enumerate([ANN, BOB] * 4):
+        for index, pair in enumerate(zip(tokens, labels, strict=True), 1):
+            cells = [str(index), pair[0], *[CONSTANTS[label % 4]] * 8]
+            cells[6] = {"counter": str(index), "document": str(100 + number), "zero": "0"}[heads]
+            cells[label] = pair[1]
+            lines.append("\t".join(cells))
+        lines.append("")
+    detection, sentences = read(tmp_path, "\n".join(lines) + "\n")
+    assert sentences == [ANN, BOB] * 4 and detection.kind == "columns"
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 1 << 30))
 def test_random_tables_are_read_correctly_or_with_a_doubt(
@@ -165,3 +188,5 @@ def test_random_tables_are_read_correctly_or_with_a_doubt(
         return  # refused with its location
     found = tuple((sentence.tokens, sentence.labels) for sentence in split.sentences)
     assert found == table.sentences or detection.doubts
+    again = read_split("train", [path], settings_of(detection, data))  # as a config of `init` reads it
+    assert again.sentences == split.sentences
