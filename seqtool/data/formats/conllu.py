@@ -12,11 +12,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar, Literal, NamedTuple
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_blocks, split_end
 from seqtool.errors import DataError
-from seqtool.spans import OUTSIDE, spans_of
+from seqtool.spans import OUTSIDE, span_type, spans_of
+
+CONLLU_ROWS = 100  # first rows, by which CoNLL-U is recognized
 
 COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc")
 LABELS = ("lemma", "upos", "xpos", "feats", "deprel")
@@ -271,3 +274,50 @@ def _set_key(misc: str, key: str, value: str) -> str:
     at = next((index for index, item in enumerate(old) if item.partition("=")[0] == key), len(old))
     new = [*old[:at], *([] if value == "_" else [f"{key}={value}"]), *old[at + 1 :]]
     return "|".join(new) or "_"
+
+
+# --- recognition ------------------------------------------------------------------------------------------
+
+
+def looks_like_conllu(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether rows have ten columns with ids, forms that are not all numbers or labels, and heads."""
+    if not all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
+        return False
+    forms, tags = {row[1] for row in rows}, {row[3] for row in rows}
+    if len(rows) > 2 and (len(forms) == 1 or (len(tags) == 1 and tags != {"_"})):
+        return False
+    heads = all(row[6].isdecimal() or row[6] == "_" for row in rows)
+    marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[5], row[7])}))
+    ids = [int(row[0]) for row in rows if row[0].isdecimal()]
+    counts = all(after == before + 1 or after == 1 for before, after in pairwise(ids))
+    return (
+        heads
+        and counts
+        and _heads_are_ids(rows)
+        and not marked
+        and not any(all(map(str.isdecimal, cells)) for cells in (forms, tags))
+        and len(forms) >= len(tags)
+    )
+
+
+def _heads_are_ids(rows: Sequence[Sequence[str]]) -> bool:
+    """Return whether heads can be those of trees; the last sentence may go on.
+
+    A head is 0 or the id of another word of the sentence, and not all words of a file are roots.
+    """
+    last = 0
+    if any(row[6] == row[0] for row in rows) or (len(rows) > 2 and {row[6] for row in rows} == {"0"}):
+        return False
+    heads: list[int] = []
+    for row in rows:
+        if row[0] == "1":
+            if max(heads, default=0) > last:
+                return False
+            heads = []
+        last = int(row[0]) if row[0].isdecimal() else last
+        heads += [int(row[6])] if row[6].isdecimal() else []
+    return len(rows) == CONLLU_ROWS or max(heads, default=0) <= last
+
+
+def _is_conllu_id(cell: str) -> bool:
+    return cell.isdecimal() or RANGE.fullmatch(cell) is not None or EMPTY_NODE.fullmatch(cell) is not None

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from itertools import islice, pairwise
+from itertools import islice
 from pathlib import Path, PurePath
 
 from seqtool.data.encoding import AUTO, UTF8, examine_stream
 from seqtool.data.formats.blocks import FormatName, SentenceFormat, is_blank
-from seqtool.data.formats.conllu import COLUMNS, EMPTY_NODE, RANGE, find_label, find_missing
+from seqtool.data.formats.conllu import COLUMNS, CONLLU_ROWS, find_label, find_missing, looks_like_conllu
 from seqtool.data.formats.detection import (
     RUNNING_TEXT,
     TITLES,
@@ -31,15 +31,15 @@ from seqtool.data.formats.json_array import first_records, looks_like_json
 from seqtool.data.formats.json_layout import find_fields
 from seqtool.data.formats.label_column import conllu_label
 from seqtool.data.formats.layout import Layout
-from seqtool.data.formats.tables import TableRequest, detect_table, named_column
+from seqtool.data.formats.table_findings import named_column
+from seqtool.data.formats.tables import TableRequest, detect_table
 from seqtool.data.formats.text_pieces import Text
 from seqtool.data.formats.word_tag import find_word_separator
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
-from seqtool.spans import detect_scheme, span_type
+from seqtool.spans import detect_scheme
 
 HEAD_LINES = 2000  # first lines, by which the kind of a file is decided
-CONLLU_ROWS = 100  # first rows, by which CoNLL-U is recognized
 MOST_DETECTIONS = 32  # files whose detection is kept
 SHOWN_TOKENS = 40  # tokens of a sentence that is shown
 KINDS: dict[FormatName, Kind] = {
@@ -237,55 +237,11 @@ def _kind(head: Sequence[str], name: str, data: TaggerData) -> tuple[Kind | None
     if looks_like_json(lines):
         return "jsonl", "by the content"
     rows = [line.split("\t") for line in lines[:CONLLU_ROWS]]
-    if rows and _is_conllu(rows):
+    if rows and looks_like_conllu(rows):
         return "conllu", "by the content"
     if _tag_separator(head):
         return "word_tag", "by the content"
     return None, "by the content"
-
-
-def _is_conllu(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether rows have ten columns with ids, forms that are not all numbers or labels, and heads."""
-    if not all(len(row) == len(COLUMNS) and _is_conllu_id(row[0]) for row in rows):
-        return False
-    forms, tags = {row[1] for row in rows}, {row[3] for row in rows}
-    if len(rows) > 2 and (len(forms) == 1 or (len(tags) == 1 and tags != {"_"})):
-        return False
-    heads = all(row[6].isdecimal() or row[6] == "_" for row in rows)
-    marked = any(map(span_type, {cell for row in rows for cell in (row[1], row[3], row[5], row[7])}))
-    ids = [int(row[0]) for row in rows if row[0].isdecimal()]
-    counts = all(after == before + 1 or after == 1 for before, after in pairwise(ids))
-    return (
-        heads
-        and counts
-        and _heads_are_ids(rows)
-        and not marked
-        and not any(all(map(str.isdecimal, cells)) for cells in (forms, tags))
-        and len(forms) >= len(tags)
-    )
-
-
-def _heads_are_ids(rows: Sequence[Sequence[str]]) -> bool:
-    """Return whether heads can be those of trees; the last sentence may go on.
-
-    A head is 0 or the id of another word of the sentence, and not all words of a file are roots.
-    """
-    last = 0
-    if any(row[6] == row[0] for row in rows) or (len(rows) > 2 and {row[6] for row in rows} == {"0"}):
-        return False
-    heads: list[int] = []
-    for row in rows:
-        if row[0] == "1":
-            if max(heads, default=0) > last:
-                return False
-            heads = []
-        last = int(row[0]) if row[0].isdecimal() else last
-        heads += [int(row[6])] if row[6].isdecimal() else []
-    return len(rows) == CONLLU_ROWS or max(heads, default=0) <= last
-
-
-def _is_conllu_id(cell: str) -> bool:
-    return cell.isdecimal() or RANGE.fullmatch(cell) is not None or EMPTY_NODE.fullmatch(cell) is not None
 
 
 def _conllu_label(head: Sequence[str], name: str, data: TaggerData, request: Request) -> str:

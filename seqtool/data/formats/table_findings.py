@@ -11,8 +11,9 @@ from seqtool.data.formats.column_counts import EMPTY, TAGS, Column
 from seqtool.data.formats.column_evidence import Choice
 from seqtool.data.formats.conll import count_columns, data_lines, describe_separator
 from seqtool.data.formats.detection import Detection
+from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_scan import TableScan
-from seqtool.errors import pluralize
+from seqtool.errors import DataError, pluralize
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import TaggerData
 from seqtool.spans import is_span_label, stray_labels
@@ -186,3 +187,39 @@ def _mixes_separators(head: Sequence[str]) -> bool:
     lines = data_lines(head)
     tabs = sum("\t" in line.strip() for line in lines)
     return 0 < tabs < len(lines)
+
+
+# --- columns that are named -------------------------------------------------------------------------------
+
+
+def trained_label(trained: Layout, names: Sequence[str], width: int) -> int | None:
+    """Return the label column of the training file; None if neither file has a column of this name."""
+    if trained.label == "auto":
+        return width - 1
+    index = column_index(trained.label, trained.columns or names, width)
+    return index if index >= 0 else None
+
+
+def named_column(key: str, column: str, names: Sequence[str], width: int, place: str) -> int:
+    """Return the index of the column that a setting names.
+
+    Raises:
+        DataError: the file does not have the column.
+    """
+    index = column_index(column, names, width)
+    if not 0 <= index < width:
+        known = f"one of the columns {', '.join(names)}" if names else "a column"
+        message = f"expected {known} (1 to {width}), found {column!r}"
+        hint = f"`data.{key}` takes a name of the header or of `data.columns`, or a number from 1"
+        raise DataError(message, place=place, hint=hint)
+    return index
+
+
+def column_index(label: str, names: Sequence[str], width: int) -> int:
+    """Return the index of a column that is given by name or number; negative if there is none."""
+    if label in names:
+        return names.index(label)
+    if not label.removeprefix("-").isdecimal():
+        return -1
+    number = int(label)
+    return number - 1 if number > 0 else width + number if number < 0 else -1

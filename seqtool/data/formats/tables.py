@@ -28,12 +28,15 @@ from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_findings import (
     LABEL_NAMES,
     TOKEN_NAMES,
+    column_index,
     doubt_lines,
     evidence_lines,
     header_by_label,
     is_header,
+    named_column,
     sentence_column,
     token_prefix,
+    trained_label,
     with_hash_rows,
 )
 from seqtool.data.formats.table_scan import TableScan, splitter
@@ -287,7 +290,7 @@ def _choose(
     full_width = len(data.columns) or (
         trained.width if trained and trained.width and request.optional_label else width
     )
-    label = None if data.label == "auto" else _column_index(data.label, names, full_width)
+    label = None if data.label == "auto" else column_index(data.label, names, full_width)
     tags = [index for index, name in enumerate(names[:width]) if name.lower() in LABEL_NAMES]
     if label is None and len(tags) == 1 and not data.columns and tags[0] != token:
         label = tags[0]
@@ -299,7 +302,7 @@ def _choose(
     if trained is not None and is_trained:
         token = trained.token if token is None and trained.token < width else token
         if label is None:
-            label = _trained_label(trained, names, full_width)
+            label = trained_label(trained, names, full_width)
     if label is not None and request.optional_label and (width == 1 or width <= label < full_width):
         return Choice(token if token is not None and token < width else 0, None, (), (), is_strong=True)
     if width == 1:
@@ -321,14 +324,6 @@ def _choose(
     )
 
 
-def _trained_label(trained: Layout, names: Sequence[str], width: int) -> int | None:
-    """Return the label column of the training file; None if neither file has a column of this name."""
-    if trained.label == "auto":
-        return width - 1
-    index = _column_index(trained.label, trained.columns or names, width)
-    return index if index >= 0 else None
-
-
 def _sentence_column(
     scan: TableScan, choice: Choice, names: Sequence[str], data: TaggerData, place: str
 ) -> int | None:
@@ -336,31 +331,6 @@ def _sentence_column(
     if data.sentence in ("auto", "none"):
         return sentence_column(scan, choice) if data.sentence == "auto" else None
     return named_column("sentence", data.sentence, names, scan.width, place)
-
-
-def named_column(key: str, column: str, names: Sequence[str], width: int, place: str) -> int:
-    """Return the index of the column that a setting names.
-
-    Raises:
-        DataError: the file does not have the column.
-    """
-    index = _column_index(column, names, width)
-    if not 0 <= index < width:
-        known = f"one of the columns {', '.join(names)}" if names else "a column"
-        message = f"expected {known} (1 to {width}), found {column!r}"
-        hint = f"`data.{key}` takes a name of the header or of `data.columns`, or a number from 1"
-        raise DataError(message, place=place, hint=hint)
-    return index
-
-
-def _column_index(label: str, names: Sequence[str], width: int) -> int:
-    """Return the index of a column that is given by name or number; negative if there is none."""
-    if label in names:
-        return names.index(label)
-    if not label.removeprefix("-").isdecimal():
-        return -1
-    number = int(label)
-    return number - 1 if number > 0 else width + number if number < 0 else -1
 
 
 def _scheme(columns: Sequence[Column], label: int | None) -> Scheme:
