@@ -305,16 +305,19 @@ def open_lines(
     """
     from seqtool.data.formats.blocks import LineStream, raw_lines
 
-    second = expected if encoding == "auto" else encoding
     if stream is sys.stdin.buffer or not is_file(stream):
-        return LineStream(stream, name, before_blocking, second)
-    from seqtool.data.encoding import OPTION, UTF8, DoubtfulEncodingError, examine_stream
+        if encoding == "auto":
+            return LineStream(stream, name, before_blocking, expected)
+        if "\n".encode(encoding) == b"\n":
+            return LineStream(stream, name, before_blocking, encoding, encoding)
+        return LineStream.of_lines(raw_lines(stream, encoding, name), name)
+    from seqtool.data.encoding import OPTION, UTF8, DoubtfulEncodingError, examine_stream, ordered
 
     try:
         facts = examine_stream(stream, name, encoding, expected=expected, way=OPTION)
     except DoubtfulEncodingError as error:
         stream.seek(0)
-        lines = LineStream(stream, name, before_blocking, second)
+        lines = LineStream(stream, name, before_blocking, expected)
         lines.refusal = None if keep_errors else error  # at its line; the lines before it are read
         return lines
     for note in [*facts.notes(), *facts.warnings()]:
@@ -322,7 +325,8 @@ def open_lines(
     stream.seek(0)
     if facts.encoding == UTF8 and not facts.cr_lines:
         return LineStream(stream, name, before_blocking)
-    return LineStream.of_lines(raw_lines(stream, facts.encoding, name, facts.cr_lines), name)
+    found = ordered(stream, facts)  # keeps the byte order mark in the first line
+    return LineStream.of_lines(raw_lines(stream, found, name, facts.cr_lines), name, found)
 
 
 def _decode_line(line: bytes, name: str, number: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import sys
 from functools import partial
@@ -167,6 +168,7 @@ def _tag_input(
     The columns of a pipe are known once its first sentence is read.
     """
     from seqtool.cli.inputs import open_lines
+    from seqtool.reports.console import say
 
     name, binary = source
     reader = _reader(loaded, request, text_reader, name, binary)
@@ -184,11 +186,55 @@ def _tag_input(
             _report(reader)
             request.check_input(reader.format)
             render = _renderer(loaded, request, reader)
+            if lines.encoding != "utf-8" and request.repeats(reader.format):
+                is_json = reader.format is not None and reader.format.format_name == "jsonl"
+                render = _in_encoding(render, lines.encoding, name, as_json=is_json)
+                say(f"note: {Path(name).name}: the output is {lines.encoding}, as the input")
         stream.add(item, render)
         last = item.block.lines[-1] if item.block is not None else ""
     if not last or last.endswith(("\n", "\r")):
         return ""
     return "\n" if reader.format is None or reader.format.format_name in ("jsonl", "word_tag") else "\n\n"
+
+
+def _in_encoding(render: Renderer, encoding: str, name: str, *, as_json: bool) -> Renderer:
+    """Return a function that formats sentences for a file in another encoding than UTF-8.
+
+    The text has lone surrogates for the bytes that are not UTF-8; the output stream writes these bytes.
+
+    Args:
+        encoding: encoding of the output.
+        name: name of the input in messages.
+        as_json: the output is JSON lines, in which an escape replaces a character that the encoding lacks.
+
+    Raises:
+        DataError: by the returned function; the encoding lacks a character of a label.
+    """
+
+    from seqtool.errors import DataError
+
+    def encoded(tagged: Tagged) -> str:
+        text = render(tagged)
+        errors = "json-escape" if as_json else "strict" if tagged.item.problem is None else "backslashreplace"
+        try:
+            return text.encode(encoding, errors).decode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            message = f"the label has the character {text[error.start]!r}, which {encoding} lacks"
+            hint = "write UTF-8 in another format: --format tsv"
+            raise DataError(message, place=name, hint=hint) from None
+
+    return encoded
+
+
+def _json_escape(error: UnicodeError) -> tuple[str, int]:
+    """Return JSON escapes of the characters that an encoding lacks."""
+    import json
+
+    assert isinstance(error, UnicodeEncodeError)
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+codecs.register_error("json-escape", _json_escape)
 
 
 def _reader(

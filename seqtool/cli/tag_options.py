@@ -141,7 +141,7 @@ class TagRequest(NamedTuple):
 
     Attributes:
         terminal: stdout is a terminal.
-        encoding: encoding of files, or `auto`. The output is always UTF-8.
+        encoding: encoding of the inputs, or `auto`.
     """
 
     input_format: Input | None
@@ -188,6 +188,10 @@ class TagRequest(NamedTuple):
             known = f"its labels are {', '.join(names)}" if names else "it predicts a single label"
             raise SeqtoolError(f"--columns: the tagger has no label {unknown[0]!r}", hint=known)
         return self.columns or tuple(names)
+
+    def repeats(self, form: SentenceFormat | None) -> bool:
+        """Return whether the output is the input with new labels, in its format."""
+        return form is not None and not self.terminal and self.output in (None, form.format_name)
 
     def check_input(self, input_format: SentenceFormat | None) -> None:
         """Check the format of an input if it is also the format of the output."""

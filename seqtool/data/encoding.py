@@ -202,6 +202,15 @@ def decode(
     return (text.replace("\r\n", "\n").replace("\r", "\n") if facts.cr_lines else text), facts
 
 
+def ordered(stream: BinaryIO, facts: FileEncoding) -> str:
+    """Return the encoding of an open file; for UTF-16 and UTF-32 by a mark, the one that keeps the mark."""
+    start = stream.read(4)
+    stream.seek(0)
+    big = start.startswith((codecs.BOM_UTF32_BE, codecs.BOM_UTF16_BE))
+    wide = facts.bom and facts.encoding in ("utf-16", "utf-32")
+    return f"{facts.encoding}-{'be' if big else 'le'}" if wide else facts.encoding
+
+
 class _Scan:
     """One reading of a file in an encoding.
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
-from seqtool.errors import DataError
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import cell, visible

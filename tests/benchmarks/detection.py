@@ -13,6 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from seqtool.data.encoding import examine
 from seqtool.data.formats.blocks import raw_lines
 from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.tagging.sentences import read_split
@@ -98,8 +99,28 @@ def run_costs() -> None:
     )
 
 
+def run_encodings() -> None:
+    """Print the time of deciding the encoding of a text as a multiple of the time of decoding it."""
+    line = "Où étiez-vous ? Все счастливые семьи похожи друг на друга; all the others are not.\n"
+    for encoding in ("utf-8", "utf-16"):
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "large.txt"
+            lines = BYTES // len(line.encode(encoding))
+            path.write_text(line * lines, encoding=encoding)
+            start = time.process_time()
+            with path.open(encoding=encoding, newline="") as stream:
+                while stream.read(1 << 20):
+                    pass
+            decoded = time.process_time() - start
+            start = time.process_time()
+            examine(path)
+            examined = time.process_time() - start
+        print(f"{encoding}: decode {decoded:.2f} s, decide {examined:.2f} s ({examined / decoded:.2f} ×)")
+
+
 if __name__ == "__main__":
     arguments = [int(argument) for argument in sys.argv[1:]]
     run_tables(*arguments, *(TABLES, 0)[len(arguments) :])
     run_costs()
     run_check()
+    run_encodings()

@@ -191,23 +191,19 @@ def test_text_file_is_trained_with_suggested_settings(folder: Path) -> None:
     assert done.code == 0, done.stderr
     size = len((folder / "verse.txt").read_text())
     assert f"verse.txt: about {size:,} characters" in done.stderr
-    assert re.search(r"chosen: running text, LSTM of \d+, \d+ epochs", done.stderr)
+    assert re.search(r"chosen: running text, LSTM of \d+, 3 steps", done.stderr)
 
 
-def test_binary_file_is_read_as_bytes_with_a_note(folder: Path) -> None:
+def test_binary_file_is_read_as_bytes_on_request_only(folder: Path) -> None:
     (folder / "noise.bin").write_bytes(random.Random(3).randbytes(5000))
+    steps = ("--set", "training.max_steps=2", "--set", "training.warmup_steps=0")
+    refused = seqtool_in_process("train-char", "noise.bin", *SMALL, *steps, cwd=folder)
+    assert refused.code == 2 and "data.unit: byte" in refused.stderr
     done = seqtool_in_process(
-        "train-char",
-        "noise.bin",
-        *SMALL,
-        "--set",
-        "training.max_steps=2",
-        "--set",
-        "training.warmup_steps=0",
-        cwd=folder,
+        "train-char", "noise.bin", *SMALL, *steps, "--set", "data.unit=byte", cwd=folder
     )
     assert done.code == 0, done.stderr
-    assert "bytes (the file is no UTF-8 text)" in done.stderr
+    assert "about 5,000 bytes" in done.stderr
     assert seqtool_in_process("evaluate", "noise", cwd=folder).stdout.count("bits per byte") == 1
 
 

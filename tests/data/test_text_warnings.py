@@ -25,7 +25,11 @@ from tests.support.text_corpus import load_corpus
             {"val": "abé", "test": "ü "},
             "test has symbols that train lacks and no model can predict: ü (1), space (1)",
         ),
-        ("ab\0" * 20, {}, "train has 18 NUL characters: is it a binary file, or encoded in utf-16?"),
+        (
+            "ab" * 99 + "\0abc",
+            {"split": (1.0, 0.0)},
+            "train has 1 NUL characters: is it a binary file, or encoded in utf-16?",
+        ),
         ("ab\ufffd" * 20, {}, "train has 18 U+FFFD, left by a wrong decoding"),
         ("abcdefghij", {}, "val: too short to be used (1 of its symbols)"),
         (
@@ -43,7 +47,7 @@ from tests.support.text_corpus import load_corpus
     ids=[
         "only in val",
         "only in test",
-        "binary",
+        "NUL",
         "wrong decoding",
         "no val",
         "rare symbols",

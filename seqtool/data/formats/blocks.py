@@ -189,36 +189,44 @@ def peek(lines: Iterable[str], limit: int) -> tuple[list[str], Iterator[str]]:
 
 
 class LineStream:
-    """Iterator of the UTF-8 lines of a byte stream, each with its line end. Only a line feed ends a line.
+    """Iterator of the lines of a byte stream, each with its line end. Only a line feed ends a line.
 
-    A line that is not UTF-8 is read in the second encoding, if there is one.
+    A line that is not in the encoding of the stream is read in the second one, if there is one.
     It calls `before_blocking` before each read that would wait. The caller can thus process a full pipe in
-    large batches and still answer at once when the pipe is empty. A line that is not UTF-8 is yielded with
-    lone surrogates in place of the wrong bytes; `check` turns it into an error.
+    large batches and still answer at once when the pipe is empty. A line that cannot be decoded is yielded
+    as UTF-8 with lone surrogates in place of the wrong bytes; `check` turns it into an error.
 
     Attributes:
         name: name of the stream in messages.
-        undecodable: first wrong byte and its column, by the number (from 1) of each line so far that is not
-            UTF-8.
+        encoding: encoding of the stream.
+        undecodable: first wrong byte and its column, by the number (from 1) of each line so far that cannot
+            be decoded.
         refusal: error to raise for the first such line, instead of one that names its first wrong byte.
     """
 
     refusal: DataError | None = None
 
     def __init__(
-        self, stream: BinaryIO, name: str, before_blocking: Callable[[], None], encoding: str = "utf-8"
+        self,
+        stream: BinaryIO,
+        name: str,
+        before_blocking: Callable[[], None],
+        second: str = "utf-8",
+        encoding: str = "utf-8",
     ) -> None:
         self.name = name
-        self._encoding = encoding
+        self.encoding = encoding
+        self._second = second
         self.undecodable: dict[int, tuple[int, int]] = {}
         self._descriptor = stream.fileno()
         self._before_blocking = before_blocking
         self._lines = self._decoded_lines()
 
     @classmethod
-    def of_lines(cls, lines: Iterator[str], name: str) -> LineStream:
+    def of_lines(cls, lines: Iterator[str], name: str, encoding: str = "utf-8") -> LineStream:
         """Return a stream of decoded lines of a file, for which no read waits."""
         stream = cls.__new__(cls)
+        stream.encoding = encoding
         stream.name, stream.undecodable, stream._lines = name, {}, lines
         return stream
 
@@ -229,7 +237,7 @@ class LineStream:
         return next(self._lines)
 
     def check(self, first: int, count: int = 1) -> None:
-        """Check that `count` lines from number `first` on are UTF-8.
+        """Check that `count` lines from number `first` on could be decoded.
 
         Raises:
             DataError: at the first wrong byte.
@@ -241,8 +249,9 @@ class LineStream:
                 raise self.refusal
             if number in self.undecodable:
                 byte, column = self.undecodable[number]
+                encoding = "UTF-8" if self.encoding == "utf-8" else self.encoding
                 raise DataError(
-                    f"expected UTF-8, found byte 0x{byte:02x} at column {column}",
+                    f"expected {encoding}, found byte 0x{byte:02x} at column {column}",
                     place=f"{self.name}:{number}",
                     hint="convert the file first, for example with iconv",
                 )
@@ -250,10 +259,10 @@ class LineStream:
     def _decoded_lines(self) -> Iterator[str]:
         for number, line in enumerate(self._raw_lines(), 1):
             try:
-                yield line.decode()
+                yield line.decode(self.encoding)
             except UnicodeDecodeError as error:
                 with suppress(UnicodeDecodeError):
-                    yield line.decode(self._encoding)
+                    yield line.decode(self._second)
                     continue
                 self.undecodable[number] = (line[error.start], error.start + 1)
                 yield line.decode(errors="surrogateescape")
