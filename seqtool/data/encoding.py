@@ -249,17 +249,16 @@ class _Scan:
             last = text[-1:] or last
 
     def _count(self, text: str, last: str) -> None:
-        crlf = text.count("\r\n")
         lf = text.count("\n")
+        cr = text.count("\r") if "\r" in text else 0  # `in` is faster
+        crlf = text.count("\r\n") if cr else 0
         if last == "\r" and text.startswith("\n"):  # the end of a piece cut a CR LF
-            crlf, self.cr = crlf + 1, self.cr - 1
-            self.cr += text.count("\r") - (crlf - 1)
-        else:
-            self.cr += text.count("\r") - crlf
+            crlf += 1  # its CR was counted with the last piece
+        self.cr += cr - crlf
         self.crlf += crlf
         self.lf += lf - crlf
         self.line += lf
-        self.nuls += text.count("\0")
+        self.nuls += text.count("\0") if "\0" in text else 0
 
     def facts(self, name: str, *, bom: bool = False, guessed: bool = False) -> FileEncoding:
         """Return the counts as facts about a file."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from seqtool.data.encoding import PIECE, examine
 from seqtool.errors import DataError
+from tests.support.shell import environment
 
 
 def _file(folder: Path, content: bytes, name: str = "file.txt") -> Path:
@@ -68,3 +71,14 @@ def test_container_is_refused_by_name(tmp_path: Path, start: bytes, name: str) -
 @pytest.mark.parametrize("content", [bytes(range(256)) * 20, b"\0" * 1000 + b"text"])
 def test_binary_data_is_refused_with_the_setting_for_bytes(tmp_path: Path, content: bytes) -> None:
     assert "data.unit: byte" in _refusal(_file(tmp_path, content))
+
+
+def test_library_of_encodings_is_imported_only_for_text_that_is_not_utf8(tmp_path: Path) -> None:
+    path = _file(tmp_path, "Où ?\n".encode())
+    code = (
+        "import sys; from pathlib import Path; from seqtool.data.encoding import examine;"
+        "from seqtool.data.formats.detect import detect_file; path = Path(sys.argv[1]);"
+        "examine(path); detect_file(path);"
+        "sys.exit('charset_normalizer' in sys.modules or 'seqtool.data.encoding_guess' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, path], check=True, env=environment())
