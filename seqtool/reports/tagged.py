@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.tagging.unlabeled import Item
+from seqtool.errors import DataError
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.reports.formatting import cell_width
 from seqtool.safe_text import cell, visible
