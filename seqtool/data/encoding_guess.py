@@ -19,6 +19,7 @@ PIECE_SAMPLE = 1 << 13  # of them from one piece, so that the sample is spread o
 ASCII = bytes(range(128))
 WHITE = b"\b\t\n\v\f\r\x1a\x1b"  # controls of texts; 1A ended files of DOS
 CONTROLS = bytes(code for code in range(1, 32) if code not in WHITE)
+C1 = re.compile("[\x80-\x9f]")  # controls of ISO 8859, which texts do not have: another encoding fits
 UTF8_CHARACTER = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 # Usual encodings. Of two that give the same text, the first is named.
 WESTERN = ("cp1252", "latin-1", "iso8859-15", "mac_roman", "cp850")
@@ -136,7 +137,7 @@ class Guess:
 
 
 def rank(sample: bytes) -> list[Guess]:
-    """Return the encodings in which a sample is valid, the most likely first, each text once.
+    """Return the encodings in which a sample is valid text, the most likely first, each text once.
 
     Args:
         sample: bytes, some of which are beyond ASCII.
@@ -148,7 +149,7 @@ def rank(sample: bytes) -> list[Guess]:
     guesses: dict[str, Guess] = {}
     for encoding in USUAL:
         text = _decoded(sample, encoding)
-        if text is not None and text not in guesses:
+        if text is not None and text not in guesses and not C1.search(text):
             score = _explained(text, encoding) - disorder.get(text, WORST)
             guesses[text] = Guess(encoding, text, score)
     return sorted(guesses.values(), key=lambda guess: -guess.score)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqtool.data.encoding import OPTION, decode, examine
+from seqtool.data.encoding_guess import rank
 from seqtool.errors import DataError
 
 FRENCH = (
@@ -143,3 +144,10 @@ def test_any_bytes_are_read_or_refused(content: bytes, end: str) -> None:
         return
     assert facts.size == len(content) + 1
     assert isinstance(decoded, str)
+
+
+@pytest.mark.parametrize("text", ["„Það er gott“ sagði hún … ", "Þetta er „ágætt“ — já. "])
+def test_controls_of_iso_8859_are_not_read_as_text(text: str) -> None:
+    content = (text + "Íslenska er töluð á Íslandi; ýmsir þætti eru óbreyttir.\n").encode("cp1252") * 8
+    for guess in rank(content):
+        assert not any("\x80" <= character <= "\x9f" for character in guess.text)
