@@ -189,8 +189,8 @@ def read_text(path: Path) -> str:
     try:
         # A named pipe waits for a writer that may never come. The pipe of `<(command)` has a path in /dev.
         if stat.S_ISFIFO(path.lstat().st_mode) and path.parts[:2] != ("/", "dev"):
-            hint = "write it to a file first, or use <(command)"
-            raise ConfigError("expected a config file, found a named pipe", place=str(path), hint=hint)
+            hint = "write its content to a file first, or give a config as <(command)"
+            raise ConfigError("expected a file, found a named pipe", place=str(path), hint=hint)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)
     except IsADirectoryError:

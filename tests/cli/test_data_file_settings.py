@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import threading
 from pathlib import Path
 
 import hypothesis
@@ -108,19 +106,15 @@ def test_value_of_an_option_is_read_as_in_a_config() -> None:
 
 
 def with_pipe(content: str, folder: Path, *command: str) -> Result:
-    """Run a command whose argument `PIPE` is a named pipe with this content."""
-    pipe = folder / "pipe"
-    os.mkfifo(pipe)
-
-    def write() -> None:
-        with contextlib.suppress(BrokenPipeError):
-            pipe.write_text(content)
-
-    threading.Thread(target=write, daemon=True).start()
-    done = seqtool_in_process(*(str(pipe) if part == "PIPE" else part for part in command), cwd=folder)
-    if done.code == 2:  # the command may not have opened the pipe
-        os.close(os.open(pipe, os.O_RDONLY | os.O_NONBLOCK))
-    return done
+    """Run a command whose argument `PIPE` is a pipe with this content, as `<(command)` gives it."""
+    reading, writing = os.pipe()
+    os.write(writing, content.encode())
+    os.close(writing)
+    try:
+        path = f"/dev/fd/{reading}"
+        return seqtool_in_process(*(path if part == "PIPE" else part for part in command), cwd=folder)
+    finally:
+        os.close(reading)
 
 
 @pytest.mark.parametrize("content", ["some text\n" * 9, "the\tDET\ndog\tNN\n\n" * 9, ""])
