@@ -135,7 +135,7 @@ RunsDir = Annotated[
     Path | None,
     typer.Option(
         "--runs-dir",
-        help="Directory of all runs (default: $SEQTOOL_RUNS, else runs).",
+        help="Directory of runs (default: $SEQTOOL_RUNS, runs).",
         show_default=False,
     ),
 ]
@@ -239,7 +239,7 @@ Encoding = Annotated[
     str | None,
     typer.Option(
         "--encoding",
-        help="Encoding of files (default: UTF-8, that of the training data, or the one that fits).",
+        help="Encoding of files (default: detected).",
         show_default=False,
     ),
 ]
@@ -254,8 +254,7 @@ LabelColumn = Annotated[
     typer.Option(
         "--label",
         metavar="COLUMN",
-        help="Column or field of the labels: name, number from 1, or misc:KEY "
-        "(default: the one with labels of the model).",
+        help="Label column: name, number from 1, or misc:KEY (default: the one with labels of the model).",
         show_default=False,
     ),
 ]
@@ -264,7 +263,7 @@ TokenColumn = Annotated[
     typer.Option(
         "--token",
         metavar="COLUMN",
-        help="Column of the tokens: name, or number from 1 (default: as in training, or detected).",
+        help="Token column: name or number (default: detected).",
         show_default=False,
     ),
 ]

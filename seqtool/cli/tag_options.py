@@ -64,7 +64,7 @@ InputOption = Annotated[
     Input | None,
     typer.Option(
         "--input-format",
-        help="Format of the input (default: by the name of a file, else by its content; text on a pipe).",
+        help="Format of the input (files: detected; else text).",
         show_default=False,
     ),
 ]
@@ -72,7 +72,7 @@ OutputOption = Annotated[
     Output | None,
     typer.Option(
         "--format",
-        help="Format of the output (default: a table on a terminal, else as the input, tsv for text).",
+        help="Format of the output (on a pipe: as the input).",
         show_default=False,
     ),
 ]
@@ -81,49 +81,37 @@ Column = Annotated[
     typer.Option(
         "--column",
         "--text-key",
-        help="Raw text: column of a table (name, or number from 1). JSON lines: field of text or tokens.",
+        help="Column (name, number) or JSON field of the text.",
         show_default=False,
     ),
 ]
 ReplaceFields = Annotated[
     bool,
-    typer.Option(
-        "--replace-fields", help="JSON lines: replace your fields that have the name of a field to add."
-    ),
+    typer.Option("--replace-fields", help="JSON lines: replace fields of the same names."),
 ]
 Columns = Annotated[
     str | None,
-    typer.Option(
-        "--columns", help="Labels to print of a tagger of several, e.g. upos,lemma.", show_default=False
-    ),
+    typer.Option("--columns", help="Labels to print, e.g. upos,lemma.", show_default=False),
 ]
-Probs = Annotated[
-    bool, typer.Option("--probs", help="Print the probability of each label (table, tsv, jsonl).")
-]
+Probs = Annotated[bool, typer.Option("--probs", help="Print the probability of each label.")]
 Nbest = Annotated[
     int,
     typer.Option(
         "--nbest",
         min=0,
         max=1000,
-        help="Print the N best label sequences (formats as --probs).",
+        help="Print the N best label sequences.",
         show_default=False,
     ),
 ]
-Jobs = Annotated[
-    int, typer.Option("--jobs", "-j", min=1, max=256, help="Tag with this many processes, one thread each.")
-]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=256, help="Processes that tag.")]
 ErrorsOption = Annotated[
     Errors,
-    typer.Option(
-        "--errors", help="keep: write an error instead of a sentence that cannot be read, and continue."
-    ),
+    typer.Option("--errors", help="keep: write errors in place of sentences."),
 ]
 TokenizerOption = Annotated[
     TokenizerChoice | None,
-    typer.Option(
-        "--tokenizer", help="Method that splits raw text (default: that of the model).", show_default=False
-    ),
+    typer.Option("--tokenizer", help="Method that splits text (default: of the model).", show_default=False),
 ]
 
 
