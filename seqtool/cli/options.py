@@ -101,10 +101,10 @@ def complete_key(incomplete: str) -> list[str]:
 
 def config_keys() -> dict[str, tuple[str, ...]]:
     """Return every dotted key of all tasks with its list of values; an empty list allows any value."""
-    from seqtool.settings import CharSettings, TaggerSettings
+    from seqtool.settings import Settings
 
     result: dict[str, tuple[str, ...]] = {}
-    for settings in (CharSettings, TaggerSettings):
+    for settings in get_args(Settings):
         for name, value_type in _typed_keys(settings):
             result.setdefault(name, _choices(value_type))
     return result
