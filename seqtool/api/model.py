@@ -40,12 +40,12 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
         ModelError: there is no such model, or it is damaged.
     """
     root = runs_root(None if runs_dir is None else Path(runs_dir))
-    place = find_model(None if model is None else str(model), root, warn=warnings.warn)
-    stored = read_model(place.model)
+    location = find_model(None if model is None else str(model), root, warn=warnings.warn)
+    stored = read_model(location.model)
     parts = stored.parts
     tokenizer = parts.get("tokenizer") if len(parts) > 1 else None
     return Model(
-        place.name,
+        location.name,
         stored.task,
         stored.manifest.to_json(),
         load_model(stored.main),

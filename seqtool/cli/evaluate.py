@@ -36,14 +36,14 @@ if TYPE_CHECKING:
     from seqtool.evaluation.gold_labels import GoldSentences
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
     from seqtool.evaluation.text_scores import TextEvaluation
-    from seqtool.storage.find_model import ModelPlace
+    from seqtool.storage.find_model import ModelFolders
     from seqtool.storage.model_directory import StoredModel
 
 
 class _Request(NamedTuple):
     """A model, the data to evaluate it on, and the options."""
 
-    place: ModelPlace
+    location: ModelFolders
     stored: StoredModel
     files: tuple[Path, ...]
     tagger: TaggerOptions
@@ -74,11 +74,11 @@ def evaluate(
     from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
 
-    place = find_model(model, runs_root(runs_dir))
+    location = find_model(model, runs_root(runs_dir))
     result = _evaluate(
         _Request(
-            place=place,
-            stored=read_model(place.model).main,
+            location=location,
+            stored=read_model(location.model).main,
             files=tuple(data or ()),
             tagger=TaggerOptions(split, strict, against, suspects, label, token),
             text=TextOptions(train_text, tuple(blocks or ()), fit_temperature),
@@ -87,9 +87,9 @@ def evaluate(
         )
     )
     if json:
-        write_line(json_text({"model": place.name, **result.to_json()}))
+        write_line(json_text({"model": location.name, **result.to_json()}))
         return
-    print_lines([f"{place.name} on {result.title}", *result.lines()])
+    print_lines([f"{location.name} on {result.title}", *result.lines()])
 
 
 class _Result(Protocol):
@@ -182,7 +182,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     with options_in_hints("--label", "--token"):
         gold = gold_sentences(
             request.stored,
-            request.place.run,
+            request.location.run,
             request.files,
             options.split.value if options.split else None,
             encoding=request.encoding,
@@ -195,7 +195,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
         from seqtool.storage.ownership import check_output
 
         gold_files = [path for path, _ in gold.files]
-        inputs = [*gold_files, *input_files(request.place, request.stored.manifest)]
+        inputs = [*gold_files, *input_files(request.location, request.stored.manifest)]
         check_output(options.suspects, inputs, mark=SUSPECTS_MARK, option="--suspects")
     for note in gold.notes:
         say(f"note: {note}")
@@ -222,7 +222,7 @@ def _evaluate_tokenizer(request: _Request) -> _Result:
         raise _wrong_options(TAGGER_OPTIONS, "taggers", request)
     if request.text.given():
         raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
-    return evaluate_on_treebanks(request.stored, request.place.run, request.files)
+    return evaluate_on_treebanks(request.stored, request.location.run, request.files)
 
 
 # --- character models ---------------------------------------------------------------------------------------
@@ -269,7 +269,7 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
         Reading(request.encoding, say),
     )
     root = runs_root(request.runs_dir)
-    name, evaluation = evaluate_character(model, request.place, root, text_request)
+    name, evaluation = evaluate_character(model, request.location, root, text_request)
     return _TextResult(name, request.files, evaluation, model.vocabulary.unit)
 
 
@@ -278,4 +278,4 @@ def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError
     from seqtool.tasks.interface import definition
 
     message = f"{options} are for {models}; this is a {definition(request.stored.task).noun}"
-    return SeqtoolError(message, place=request.place.name)
+    return SeqtoolError(message, place=request.location.name)

@@ -72,18 +72,18 @@ def export(
         )
     if data and dtype is None:
         raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on random inputs")
-    place = find_model(model, runs_root(runs_dir))
+    location = find_model(model, runs_root(runs_dir))
     if to is not None:
         from seqtool.export.onnx import export_onnx
         from seqtool.reports.network import onnx_json, onnx_lines
 
-        exported = export_onnx(place, out)
+        exported = export_onnx(location, out)
         _print(onnx_lines(exported), onnx_json(exported), json)
         return
     from seqtool.export.float16 import write_float16_copy
     from seqtool.reports.network import float16_json, float16_lines
 
-    copy = write_float16_copy(place, out, data or [], runs_root(runs_dir))
+    copy = write_float16_copy(location, out, data or [], runs_root(runs_dir))
     _print(float16_lines(copy), float16_json(copy), json)
 
 

@@ -122,12 +122,12 @@ def _find(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
 ) -> tuple[str, StoredModel]:
     """Return the name of a model and its part for a task, and import the module that uses it."""
-    place = find_model(reference, runs_root(runs_dir), wanted, say)
-    stored = _read_during_import(place.model, module)
-    _expect_task(stored, wanted, place.name)
+    location = find_model(reference, runs_root(runs_dir), wanted, say)
+    stored = _read_during_import(location.model, module)
+    _expect_task(stored, wanted, location.name)
     if not _is_named(reference):
-        say(f"model: {place.name} (the newest)")
-    return place.name, stored.parts.get(wanted.task or "", stored.main)
+        say(f"model: {location.name} (the newest)")
+    return location.name, stored.parts.get(wanted.task or "", stored.main)
 
 
 def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:

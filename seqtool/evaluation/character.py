@@ -24,7 +24,7 @@ from seqtool.evaluation.text_scores import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.settings import CharSettings
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.plain_files import exists
 from seqtool.types import Array
 
@@ -159,7 +159,7 @@ class TextRequest:
 
 
 def evaluate_character(
-    model: CharacterModel, place: ModelPlace, root: Path, request: TextRequest
+    model: CharacterModel, location: ModelFolders, root: Path, request: TextRequest
 ) -> tuple[str, TextEvaluation]:
     """Return the name of the text and the report on it.
 
@@ -173,15 +173,15 @@ def evaluate_character(
     if model.aligned:
         raise ModelError(
             "a model of aligned pairs cannot be scored on a text",
-            place=place.name,
+            place=location.name,
             hint="show its predictions for a text: seqtool predict",
         )
-    corpus = _run_corpus(place, root, required=not request.files)
+    corpus = _run_corpus(location, root, required=not request.files)
     if request.files:
         part = read_files(model, request.files, request.reading)
     else:
         assert corpus is not None
-        part = held_out_part(model, corpus, place.run)
+        part = held_out_part(model, corpus, location.run)
     evaluation = (
         evaluate_lines(model, part.lines)
         if model.boundary
@@ -195,13 +195,13 @@ def evaluate_character(
     return part.name, evaluation
 
 
-def _run_corpus(place: ModelPlace, root: Path, *, required: bool) -> CharCorpus | None:
+def _run_corpus(location: ModelFolders, root: Path, *, required: bool) -> CharCorpus | None:
     """Read the data of the run.
 
     Missing data are an error only if they are required. Otherwise the report states what is missing.
     """
     try:
-        return run_corpus(place.run, root, "no text is named")
+        return run_corpus(location.run, root, "no text is named")
     except SeqtoolError:
         if required:
             raise

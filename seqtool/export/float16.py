@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from seqtool.errors import ModelError, SeqtoolError
-from seqtool.storage.find_model import ModelPlace, input_files
+from seqtool.storage.find_model import ModelFolders, input_files
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from seqtool.storage.ownership import check_output
 from seqtool.tasks.interface import definition
@@ -35,7 +35,9 @@ class Float16Copy:
     data: str
 
 
-def write_float16_copy(place: ModelPlace, out: Path | None, files: Sequence[Path], root: Path) -> Float16Copy:
+def write_float16_copy(
+    location: ModelFolders, out: Path | None, files: Sequence[Path], root: Path
+) -> Float16Copy:
     """Write a model directory with float16 weights: `out`, or `NAME-float16` next to the run.
 
     Args:
@@ -46,10 +48,10 @@ def write_float16_copy(place: ModelPlace, out: Path | None, files: Sequence[Path
         ModelError: the weights are float16 already, or a weight is too large for float16.
         SeqtoolError: the directory belongs to something else, or one of the files cannot be read.
     """
-    original = read_model(place.model)
-    copy = replace(original, weights=_float16_weights(original, place.name))
-    path = _free_path(place, out, [place.model, *input_files(place, original.manifest), *files])
-    scores, data = _scores_before_and_after(place, original, copy, files, root)
+    original = read_model(location.model)
+    copy = replace(original, weights=_float16_weights(original, location.name))
+    path = _free_path(location, out, [location.model, *input_files(location, original.manifest), *files])
+    scores, data = _scores_before_and_after(location, original, copy, files, root)
     facts = {name: value for name, value in original.manifest.to_json().items() if name not in REPLACED_FACTS}
     facts |= {"dtype": "float16", "made_from": original.manifest.sha256}
     write_model(path, copy.config, copy.vocab, copy.weights, facts)
@@ -68,9 +70,9 @@ def _float16_weights(model: StoredModel, name: str) -> dict[str, Array]:
     return weights
 
 
-def _free_path(place: ModelPlace, out: Path | None, inputs: Sequence[Path]) -> Path:
+def _free_path(location: ModelFolders, out: Path | None, inputs: Sequence[Path]) -> Path:
     """Return the directory to write; only a model directory of which every byte is verified is replaced."""
-    base = place.run or place.model
+    base = location.run or location.model
     path = out or base.with_name(f"{base.name}-float16")
     check_output(path, inputs, directory=True)
     if path.exists():
@@ -86,11 +88,11 @@ def _free_path(place: ModelPlace, out: Path | None, inputs: Sequence[Path]) -> P
 
 
 def _scores_before_and_after(
-    place: ModelPlace, original: StoredModel, copy: StoredModel, files: Sequence[Path], root: Path
+    location: ModelFolders, original: StoredModel, copy: StoredModel, files: Sequence[Path], root: Path
 ) -> tuple[dict[str, tuple[float, float]], str]:
     """Score both models on the same data. Unreadable data are an error only if the user named them."""
     try:
-        scorer = definition(original.task).scorer(original.main, place, files, root)
+        scorer = definition(original.task).scorer(original.main, location, files, root)
         before, after = scorer.score(original.main), scorer.score(copy.main)
     except SeqtoolError as error:
         if files:

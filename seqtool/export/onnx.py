@@ -19,7 +19,7 @@ from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.storage.atomic import make_directory, write_file, writing
-from seqtool.storage.find_model import ModelPlace, input_files
+from seqtool.storage.find_model import ModelFolders, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.ownership import check_output
 from seqtool.types import Array
@@ -70,7 +70,7 @@ class OnnxNetwork:
 ONNX_MARK = b"\x12\x07seqtool"  # the field `producer_name`, at the start of each file
 
 
-def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
+def export_onnx(location: ModelFolders, out: Path | None) -> OnnxFile:
     """Write `out`, or `model.onnx` into the run; for a model without a run, next to the model directory.
 
     Raises:
@@ -83,9 +83,9 @@ def export_onnx(place: ModelPlace, out: Path | None) -> OnnxFile:
         )
     from seqtool.export.onnx import SHAPES, OnnxSession
 
-    stored = read_model(place.model).main
-    path = out or (place.run or place.model.parent) / "model.onnx"
-    check_output(path, [place.model, *input_files(place, stored.manifest)], mark=ONNX_MARK)
+    stored = read_model(location.model).main
+    path = out or (location.run or location.model.parent) / "model.onnx"
+    check_output(path, [location.model, *input_files(location, stored.manifest)], mark=ONNX_MARK)
     network = onnx_network(stored)
     proto = onnx_model(stored, network)
     content = proto.SerializeToString()

@@ -12,7 +12,7 @@ from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.tokenizer import TokenizerModel
-from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
+from seqtool.storage.find_model import ModelFolders, find_model, input_files, runs_root
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model
 from seqtool.storage.plain_files import is_number, read_json_lines
 
@@ -59,7 +59,7 @@ class InspectedModel:
         """Return the config or the run directory, and the data files of a trained model."""
         return [
             self.config or Path(self.name),
-            *input_files(ModelPlace(Path(self.name), self.run), self.stored.manifest),
+            *input_files(ModelFolders(Path(self.name), self.run), self.stored.manifest),
         ]
 
 
@@ -72,14 +72,14 @@ def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], N
     Raises:
         ModelError: there is no such model, or it is damaged.
     """
-    place = find_model(reference, runs_root(runs_dir))
-    stored = read_model(place.model).main
+    location = find_model(reference, runs_root(runs_dir))
+    stored = read_model(location.model).main
     rows: list[MetricsRow] = []
     try:
-        rows += read_metrics(place.run) if place.run else ()
+        rows += read_metrics(location.run) if location.run else ()
     except ModelError as error:
         warn(f"warning: the training curve is not shown: {error.summary}")
-    return InspectedModel(place.name, stored, load_model(stored), place.run, rows)
+    return InspectedModel(location.name, stored, load_model(stored), location.run, rows)
 
 
 def read_metrics(run: Path) -> Iterator[MetricsRow]:

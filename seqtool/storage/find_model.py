@@ -27,7 +27,7 @@ PARTIAL = ".partial"  # ending of the directory of an unfinished run
 
 
 @dataclass(frozen=True)
-class ModelPlace:
+class ModelFolders:
     """A model directory, and the run directory that contains it, if any."""
 
     model: Path
@@ -82,7 +82,7 @@ def find_model(
     root: Path,
     wanted: ModelFilter = ANY_MODEL,
     warn: Callable[[str], None] | None = None,
-) -> ModelPlace:
+) -> ModelFolders:
     """Find the model that a reference names, or the newest one that fits.
 
     Args:
@@ -108,14 +108,14 @@ def find_model(
     )
 
 
-def _named_model(reference: str, root: Path) -> ModelPlace:
+def _named_model(reference: str, root: Path) -> ModelFolders:
     try:
         for base in (Path(reference), root / reference):
             if (present(base) / MANIFEST).is_file():
                 in_run = base.name == MODEL and (present(base.parent) / CONFIG).is_file()
-                return ModelPlace(base, base.parent if in_run else None)
+                return ModelFolders(base, base.parent if in_run else None)
             if (present(base / MODEL) / MANIFEST).is_file():
-                return ModelPlace(base / MODEL, base)
+                return ModelFolders(base / MODEL, base)
         found = _kind_of_file(Path(reference))
     except OSError as error:  # such as a directory of another user, or a name that is too long
         place = shorten(reference, LONGEST_REFERENCE)
@@ -144,13 +144,15 @@ def _kind_of_file(path: Path) -> str:
     return "" if path.is_dir() or not path.exists() else "a file"
 
 
-def input_files(place: ModelPlace, manifest: Manifest) -> list[Path]:
+def input_files(location: ModelFolders, manifest: Manifest) -> list[Path]:
     """Return the data files of a model, from the current directory and from the one that contains `runs`."""
-    folders = [Path(), *([place.run.parent.parent] if place.run is not None else [])]
+    folders = [Path(), *([location.run.parent.parent] if location.run is not None else [])]
     return [folder / name for folder in folders for name in manifest.data if isinstance(name, str)]
 
 
-def finished_runs(root: Path, warn: Callable[[str], None] | None = None) -> list[tuple[ModelPlace, Manifest]]:
+def finished_runs(
+    root: Path, warn: Callable[[str], None] | None = None
+) -> list[tuple[ModelFolders, Manifest]]:
     """Return the finished runs directly under `root`, the newest first.
 
     Args:
@@ -165,7 +167,7 @@ def finished_runs(root: Path, warn: Callable[[str], None] | None = None) -> list
     return [(place, manifest) for _, place, manifest in runs]
 
 
-def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[int, ModelPlace, Manifest]]:
+def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[int, ModelFolders, Manifest]]:
     """Yield modification time in nanoseconds, place and manifest of each finished run."""
     for name, folder in directories(root):
         if name.endswith(PARTIAL):
@@ -174,7 +176,7 @@ def _readable_runs(root: Path, warn: Callable[[str], None]) -> Iterator[tuple[in
             manifest_file = present(folder / MODEL) / MANIFEST
             if manifest_file.is_file():
                 modified, run = manifest_file.stat().st_mtime_ns, root / name
-                yield modified, ModelPlace(run / MODEL, run), read_manifest(manifest_file.parent)
+                yield modified, ModelFolders(run / MODEL, run), read_manifest(manifest_file.parent)
         except ModelError as error:
             warn(f"warning: skipped a run that cannot be used: {error.summary}")
         except OSError as error:

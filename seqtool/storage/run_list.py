@@ -180,8 +180,8 @@ def find_run(reference: str, root: Path) -> RunEntry:
     Raises:
         ModelError: if there is none.
     """
-    place = find_model(reference, root)
-    folder, model = place.run or place.model, present(place.model)
+    location = find_model(reference, root)
+    folder, model = location.run or location.model, present(location.model)
     modified = (model / MANIFEST).stat().st_mtime
     return RunEntry(reference, folder, "finished", read_manifest(model), folder_size(folder), modified)
 

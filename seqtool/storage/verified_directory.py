@@ -69,13 +69,16 @@ def canonical_json(value: object) -> bytes:
 
 
 def write_verified(
-    folder: Path, form: DirectoryFormat, contents: Mapping[str, bytes], description: Mapping[str, object]
+    folder: Path,
+    directory_format: DirectoryFormat,
+    contents: Mapping[str, bytes],
+    description: Mapping[str, object],
 ) -> None:
     """Write a directory. Readers find either the complete new directory or the earlier one.
 
     Args:
         folder: path of the directory; an earlier directory there is replaced.
-        form: format of the directory.
+        directory_format: format of the directory.
         contents: bytes of the files by name.
         description: content of the manifest except format version and hashes.
 
@@ -83,20 +86,20 @@ def write_verified(
         SeqtoolError: the directory cannot be written; an earlier directory is then unchanged.
     """
     files = {name: {"sha256": _sha256(content), "bytes": len(content)} for name, content in contents.items()}
-    manifest = {**description, "format_version": form.versions[0], "files": files}
+    manifest = {**description, "format_version": directory_format.versions[0], "files": files}
     hashed_manifest = canonical_json({**manifest, "sha256": _sha256(canonical_json(manifest))})
 
     def fill(fresh: Path) -> None:
         for name, content in {**contents, MANIFEST: hashed_manifest}.items():
             (fresh / name).write_bytes(content)
 
-    commit_directory(folder, fill, form.contents)
+    commit_directory(folder, fill, directory_format.contents)
 
 
 # --- reading ------------------------------------------------------------------------------------------------
 
 
-def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
+def read_verified(folder: Path, directory_format: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     """Read and verify a directory; return its manifest and the bytes of every other file by name.
 
     If another process replaces the directory while it is read, a failed attempt is repeated.
@@ -108,12 +111,12 @@ def read_verified(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, 
     for _ in range(READ_ATTEMPTS):
         before = _identity(folder)
         try:
-            return _read(present(folder), form)
+            return _read(present(folder), directory_format)
         except ModelError:
             if _identity(folder) == before:
                 raise
         time.sleep(READ_DELAY)
-    return _read(present(folder), form)
+    return _read(present(folder), directory_format)
 
 
 def _identity(folder: Path) -> tuple[int, ...]:
@@ -125,53 +128,64 @@ def _identity(folder: Path) -> tuple[int, ...]:
     return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read(folder: Path, form: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
+def _read(folder: Path, directory_format: DirectoryFormat) -> tuple[Json, dict[str, bytearray]]:
     try:
         names = {entry.name for entry in folder.iterdir()}
     except OSError as error:
-        hint = "train a model first, or name another with --model" if form.noun == "model" else form.repair
-        raise ModelError(f"no {form.noun} directory here", place=str(folder), hint=hint) from error
-    unexpected = sorted(names - {MANIFEST, *form.limits})
+        hint = (
+            "train a model first, or name another with --model"
+            if directory_format.noun == "model"
+            else directory_format.repair
+        )
+        raise ModelError(
+            f"no {directory_format.noun} directory here", place=str(folder), hint=hint
+        ) from error
+    unexpected = sorted(names - {MANIFEST, *directory_format.limits})
     if unexpected:
-        message = f"a file that does not belong to a {form.noun}: {unexpected[0]!r}"
-        raise ModelError(message, place=str(folder), hint=f"remove it, or {form.repair}")
-    manifest = read_verified_manifest(folder, form)
-    return manifest, {name: _verified(folder / name, manifest["files"][name], form) for name in form.limits}
+        message = f"a file that does not belong to a {directory_format.noun}: {unexpected[0]!r}"
+        raise ModelError(message, place=str(folder), hint=f"remove it, or {directory_format.repair}")
+    manifest = read_verified_manifest(folder, directory_format)
+    return manifest, {
+        name: _verified(folder / name, manifest["files"][name], directory_format)
+        for name in directory_format.limits
+    }
 
 
-def read_verified_manifest(folder: Path, form: DirectoryFormat) -> Json:
+def read_verified_manifest(folder: Path, directory_format: DirectoryFormat) -> Json:
     """Read and verify the manifest of a directory without the other files.
 
     Raises:
         ModelError: the manifest is missing, damaged or of another version.
     """
     path = folder / MANIFEST
-    content = read_plain(path, MANIFEST_LIMIT, hint=form.repair)
-    manifest = parse_object(path, content, form.repair)
+    content = read_plain(path, MANIFEST_LIMIT, hint=directory_format.repair)
+    manifest = parse_object(path, content, directory_format.repair)
     version = manifest.get("format_version")
-    if type(version) is not int or version not in form.versions:
-        expected = " or ".join(map(str, form.versions))
+    if type(version) is not int or version not in directory_format.versions:
+        expected = " or ".join(map(str, directory_format.versions))
         message = f"expected format version {expected}, found {version!r:.40}"
-        raise ModelError(message, place=str(path), hint=form.other_version)
+        raise ModelError(message, place=str(path), hint=directory_format.other_version)
     hashed = _sha256(canonical_json({key: value for key, value in manifest.items() if key != "sha256"}))
     # The hash of the values does not detect a number that was replaced by an equal one, such as 1.0 by 1e0.
     # The comparison of bytes does.
     if manifest.get("sha256") != hashed or content != canonical_json(manifest):
-        raise _damaged(path, form)
-    if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(form.limits):
-        message = f"the manifest does not list the files of a {form.noun}"
-        raise ModelError(message, place=str(path), hint=form.repair)
+        raise _damaged(path, directory_format)
+    if not isinstance(manifest.get("files"), dict) or set(manifest["files"]) != set(directory_format.limits):
+        message = f"the manifest does not list the files of a {directory_format.noun}"
+        raise ModelError(message, place=str(path), hint=directory_format.repair)
     return manifest
 
 
-def _verified(path: Path, expected: object, form: DirectoryFormat) -> bytearray:
+def _verified(path: Path, expected: object, directory_format: DirectoryFormat) -> bytearray:
     """Read a file whose size and hash are those that the manifest states."""
     if not isinstance(expected, dict) or type(expected.get("bytes")) is not int:
         message = f"the manifest does not state the size of {path.name}"
-        raise ModelError(message, place=str(path.parent / MANIFEST), hint=form.repair)
-    content = read_plain(path, form.limits[path.name], hint=form.repair, size=expected["bytes"])
+        raise ModelError(message, place=str(path.parent / MANIFEST), hint=directory_format.repair)
+    content = read_plain(
+        path, directory_format.limits[path.name], hint=directory_format.repair, size=expected["bytes"]
+    )
     if expected.get("sha256") != _sha256(content):
-        raise _damaged(path, form)
+        raise _damaged(path, directory_format)
     return content
 
 
@@ -179,9 +193,11 @@ def _sha256(content: bytes | bytearray) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _damaged(path: Path, form: DirectoryFormat) -> ModelError:
+def _damaged(path: Path, directory_format: DirectoryFormat) -> ModelError:
     return ModelError(
-        "damaged: its SHA-256 differs from the one in the manifest", place=str(path), hint=form.repair
+        "damaged: its SHA-256 differs from the one in the manifest",
+        place=str(path),
+        hint=directory_format.repair,
     )
 
 
@@ -201,7 +217,7 @@ _ENTRY = {"dtype", "shape", "data_offsets"}  # keys of the header for one array
 HEADER_LIMIT = 64 << 20  # bytes
 
 
-def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arrays:
+def unpack_arrays(path: Path, content: bytearray, directory_format: DirectoryFormat) -> Arrays:
     """Read the arrays of a safetensors file. All must be finite and of type float32 or float16.
 
     Each byte of the file belongs to the header or to one array. The arrays are views of `content`. The
@@ -222,12 +238,12 @@ def unpack_arrays(path: Path, content: bytearray, form: DirectoryFormat) -> Arra
         _check_offsets(header, len(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a safetensors file: {str(error)[:200]}"
-        raise ModelError(message, place=str(path), hint=form.repair) from error
+        raise ModelError(message, place=str(path), hint=directory_format.repair) from error
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise ModelError(f"{name}: a weight is not finite", place=str(path), hint="train the model again")
-        if max(float(array.max(initial=0)), -float(array.min(initial=0))) > form.largest:
-            message = f"{name}: a weight is larger than {form.largest:,.0f}"
+        if max(float(array.max(initial=0)), -float(array.min(initial=0))) > directory_format.largest:
+            message = f"{name}: a weight is larger than {directory_format.largest:,.0f}"
             raise ModelError(message, place=str(path), hint="train the model again, with a lower training.lr")
     return arrays
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config.load import ReadConfig
-    from seqtool.storage.find_model import ModelPlace
+    from seqtool.storage.find_model import ModelFolders
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
@@ -252,11 +252,11 @@ class CharacterDefinition:
         reports = {split: _report(model, prepared, split, scores) for split in ("val", "test")}
         return FinalEvaluation({split: report for split, report in reports.items() if report is not None})
 
-    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+    def scorer(self, model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
         """Score texts or pairs."""
         from seqtool.tasks.scorers import character_scorer
 
-        return character_scorer(model, place, files, root)
+        return character_scorer(model, location, files, root)
 
     def next_command(self, prepared: Prepared) -> str:
         """Return `predict` with the first pair, or `sample`."""

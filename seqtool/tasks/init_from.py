@@ -23,7 +23,7 @@ from seqtool.types import Arrays, Json
 
 # Settings that may differ from those of the initial model. None of them changes the shape of an array. Some
 # of them determine its random initial values.
-FREE = frozenset(
+MAY_DIFFER_FROM_INITIAL = frozenset(
     (
         "dropout",
         "dropout_input",
@@ -91,14 +91,14 @@ def _network_settings(config: Json) -> Iterator[tuple[str, Any]]:
         if name == "features":
             yield "model.features", [feature["name"] for feature in value]
             yield from _feature_settings(value)
-        elif name not in FREE:
+        elif name not in MAY_DIFFER_FROM_INITIAL:
             yield f"model.{name}", value
 
 
 def _feature_settings(features: Sequence[Json]) -> Iterator[tuple[str, Any]]:
     for index, feature in enumerate(features):
         for key, value in feature.items():
-            if f"features.{key}" not in FREE:
+            if f"features.{key}" not in MAY_DIFFER_FROM_INITIAL:
                 yield f"model.features.{index}.{key}", value
 
 

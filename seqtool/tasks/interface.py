@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config.load import ReadConfig
-    from seqtool.storage.find_model import ModelPlace
+    from seqtool.storage.find_model import ModelFolders
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
@@ -330,7 +330,7 @@ class TaskDefinition(Protocol):
             scores: validation scores of the best row; they are not computed again.
         """
 
-    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+    def scorer(self, model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
         """Return a function that scores a model on the user's files, or else on the data of its run.
 
         Raises:

@@ -11,7 +11,7 @@ import numpy as np
 
 from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
 from seqtool.settings import CharSettings
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import StoredModel
 
 SCORED_SYMBOLS = 200_000  # symbols of a text that are scored, to limit the waiting time
@@ -32,7 +32,7 @@ class Scorer:
 
 def tagger_scorer(
     model: StoredModel,
-    place: ModelPlace,
+    location: ModelFolders,
     files: Sequence[Path],
     root: Path,  # noqa: ARG001 - only texts have a cache
 ) -> Scorer:
@@ -43,7 +43,7 @@ def tagger_scorer(
     from seqtool.evaluation.gold_labels import gold_sentences
     from seqtool.evaluation.tagger import evaluate_tagger
 
-    gold = gold_sentences(model, place.run, files, None, or_train=True)
+    gold = gold_sentences(model, location.run, files, None, or_train=True)
 
     def score(stored: StoredModel) -> dict[str, float]:
         return evaluate_tagger(load_tagger(stored), gold.sentences).main_scores()
@@ -53,7 +53,7 @@ def tagger_scorer(
 
 def tokenizer_scorer(
     model: StoredModel,  # noqa: ARG001 - any tokenizer can read any treebank
-    place: ModelPlace,
+    location: ModelFolders,
     files: Sequence[Path],
     root: Path,  # noqa: ARG001 - only texts have a cache
 ) -> Scorer:
@@ -64,7 +64,7 @@ def tokenizer_scorer(
     from seqtool.data.tokenization.corpus import read_raw_text
     from seqtool.evaluation.tokenizer import evaluate_tokenizer, treebanks_of_run
 
-    paths, encoding, title = treebanks_of_run(place.run, files)
+    paths, encoding, title = treebanks_of_run(location.run, files)
     paragraphs = [paragraph for path in paths for paragraph in read_raw_text(path, encoding)]
 
     def score(stored: StoredModel) -> dict[str, float]:
@@ -74,7 +74,7 @@ def tokenizer_scorer(
     return Scorer(score, title)
 
 
-def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+def character_scorer(model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
     """Return the loss in nats per symbol on the files or the held-out text of the run.
 
     For a model of pairs it is the accuracy on the pairs that it was trained on.
@@ -84,8 +84,8 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
 
     loaded = load_character_model(model)
     if loaded.aligned:
-        return _pair_scorer(place)
-    text = (read_text(loaded, files) if files else held_out_text(place.run, root))[:SCORED_SYMBOLS]
+        return _pair_scorer(location)
+    text = (read_text(loaded, files) if files else held_out_text(location.run, root))[:SCORED_SYMBOLS]
 
     def score(stored: StoredModel) -> dict[str, float]:
         return {"nats": float(load_character_model(stored).score(text).losses.mean())}
@@ -93,11 +93,11 @@ def character_scorer(model: StoredModel, place: ModelPlace, files: Sequence[Path
     return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
 
 
-def _pair_scorer(place: ModelPlace) -> Scorer:
+def _pair_scorer(location: ModelFolders) -> Scorer:
     """Return the share of symbols that a model of aligned pairs predicts correctly."""
     from seqtool.evaluation.character import run_settings
 
-    settings = cast(CharSettings, run_settings(place.run, "it is trained on pairs"))
+    settings = cast(CharSettings, run_settings(location.run, "it is trained on pairs"))
     pairs = settings.data.pairs
 
     def score(stored: StoredModel) -> dict[str, float]:

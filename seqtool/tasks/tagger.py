@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config.load import ReadConfig
-    from seqtool.storage.find_model import ModelPlace
+    from seqtool.storage.find_model import ModelFolders
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
@@ -266,11 +266,11 @@ class TaggerDefinition:
         splits = splits or {"train": corpus.train}
         return FinalEvaluation({split: evaluate_tagger(model, part) for split, part in splits.items()})
 
-    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+    def scorer(self, model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
         """Score labeled sentences."""
         from seqtool.tasks.scorers import tagger_scorer
 
-        return tagger_scorer(model, place, files, root)
+        return tagger_scorer(model, location, files, root)
 
     def next_command(self, prepared: Prepared) -> str:
         """Return `tag` with the sentence of the preview."""

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from seqtool.config.load import ReadConfig
-    from seqtool.storage.find_model import ModelPlace
+    from seqtool.storage.find_model import ModelFolders
     from seqtool.tasks.scorers import Scorer
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
@@ -221,11 +221,11 @@ class TokenizerDefinition:
         splits = splits or {"train": corpus.train}
         return FinalEvaluation({split: evaluate_tokenizer(model, part) for split, part in splits.items()})
 
-    def scorer(self, model: StoredModel, place: ModelPlace, files: Sequence[Path], root: Path) -> Scorer:
+    def scorer(self, model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
         """Score the raw text of treebanks."""
         from seqtool.tasks.scorers import tokenizer_scorer
 
-        return tokenizer_scorer(model, place, files, root)
+        return tokenizer_scorer(model, location, files, root)
 
     def next_command(self, prepared: Prepared) -> str:
         """Return `tokenize` with the text of the preview."""

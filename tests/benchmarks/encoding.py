@@ -26,7 +26,7 @@ import numpy as np
 from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.text.encode import TextCache, encode_files
-from seqtool.data.text.reader import TextForm
+from seqtool.data.text.reader import TextRules
 from seqtool.settings import RICH_FEATURES, TaggerData, TaggerModel
 
 MEGABYTE = 10**6
@@ -66,7 +66,7 @@ def encode(text: Path) -> None:
     """Encode a text into an empty cache, and print the rate."""
     with tempfile.TemporaryDirectory(dir=text.parent) as folder:
         wall, busy = time.perf_counter(), time.process_time()
-        encoded = encode_files({"text": [text]}, TextForm(), None, TextCache(Path(folder))).text
+        encoded = encode_files({"text": [text]}, TextRules(), None, TextCache(Path(folder))).text
         wall, busy = time.perf_counter() - wall, time.process_time() - busy
     size = text.stat().st_size / MEGABYTE
     content = f"{len(encoded.arrays['text']):,} characters, {len(encoded.symbols)} different"

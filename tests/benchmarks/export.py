@@ -34,7 +34,7 @@ from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
 from seqtool.inference.text_scoring import carried_losses  # noqa: E402
 from seqtool.reports.formatting import format_size  # noqa: E402
-from seqtool.storage.find_model import ModelPlace, runs_root  # noqa: E402
+from seqtool.storage.find_model import ModelFolders, runs_root  # noqa: E402
 from seqtool.storage.model_directory import read_model  # noqa: E402
 from seqtool.tasks.scorers import SCORED_SYMBOLS  # noqa: E402
 from seqtool.types import Array  # noqa: E402
@@ -106,7 +106,7 @@ def character_rows(run: Path, models: list[CharacterModel], exported: OnnxSessio
 def main() -> None:
     """Export each run, and print one line per form."""
     for run in map(Path, sys.argv[1:]):
-        place = ModelPlace(run / "model", run)
+        place = ModelFolders(run / "model", run)
         with tempfile.TemporaryDirectory() as folder:
             half = write_float16_copy(place, Path(folder) / "half", [], runs_root(None))
             onnx = export_onnx(place, Path(folder) / "model.onnx")

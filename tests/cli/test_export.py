@@ -28,7 +28,7 @@ from seqtool.export.onnx import (
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
 from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
 from tests.support.shell import seqtool_in_process
@@ -206,7 +206,7 @@ def test_export_command_writes_onnx(runs: Path) -> None:
 def test_network_that_does_not_agree_is_not_written(runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(onnx_models.GATES, "lstm", (0, 1, 2, 3))
     for name in ("char", "tagger"):
-        place = ModelPlace(runs / "runs" / name / "model", runs / "runs" / name)
+        place = ModelFolders(runs / "runs" / name / "model", runs / "runs" / name)
         with pytest.raises(SeqtoolError, match="onnxruntime gives other results than the model"):
             export_onnx(place, None)
         assert not (place.run / "model.onnx").exists()  # type: ignore[operator]
@@ -318,5 +318,5 @@ def test_weight_too_large_for_float16_is_refused(runs: Path) -> None:
     weights["output.bias"][0] = 1e6
     write_model(runs / "large", config, vocab, weights, {})
     with pytest.raises(SeqtoolError, match="too large for float16"):
-        write_float16_copy(ModelPlace(runs / "large", None), None, [], runs / "runs")
+        write_float16_copy(ModelFolders(runs / "large", None), None, [], runs / "runs")
     assert not (runs / "large-float16").exists()

@@ -37,7 +37,7 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.reports.evaluation import text_report
 from seqtool.settings import CharModel
-from seqtool.storage.find_model import ModelPlace
+from seqtool.storage.find_model import ModelFolders
 from tests.support.random_models import character_model
 
 SYMBOLS = "\n abcé1.?"
@@ -261,8 +261,8 @@ def test_fitted_temperature_recovers_the_sampling_temperature() -> None:
     assert result.nats == result.fitted
 
 
-def place_without_run(tmp_path: Path) -> ModelPlace:
-    return ModelPlace(tmp_path / "m", None)
+def place_without_run(tmp_path: Path) -> ModelFolders:
+    return ModelFolders(tmp_path / "m", None)
 
 
 def test_report_without_a_run_states_what_is_not_available(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from seqtool.storage.find_model import (
     LONGEST_REFERENCE,
     TAGGER,
     TEXT_MODEL,
-    ModelPlace,
+    ModelFolders,
     find_model,
     finished_runs,
     input_files,
@@ -44,9 +44,9 @@ def test_find_model_returns_the_newest_run_that_fits(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("reference", ["second", "{root}/second", "{root}/second/model"])
 def test_name_run_and_model_directory_find_the_same_model(tmp_path: Path, reference: str) -> None:
     finish_run(tmp_path, "second")
-    place = find_model(reference.format(root=tmp_path), tmp_path)
-    assert place.model == tmp_path / "second/model"
-    assert place.run == tmp_path / "second"
+    location = find_model(reference.format(root=tmp_path), tmp_path)
+    assert location.model == tmp_path / "second/model"
+    assert location.run == tmp_path / "second"
 
 
 def test_unknown_reference_is_refused_with_the_known_runs(tmp_path: Path) -> None:
@@ -120,22 +120,22 @@ def test_model_directory_without_a_run_is_no_run(tmp_path: Path) -> None:
     finish_run(tmp_path, "x")
     for name in ("plain", "model"):  # also with the name that a model has in its run
         (tmp_path / "x/model").rename(tmp_path / name)
-        assert find_model(name, tmp_path) == ModelPlace(tmp_path / name, None)
+        assert find_model(name, tmp_path) == ModelFolders(tmp_path / name, None)
         assert find_model(name, tmp_path).name == str(tmp_path / name)
         (tmp_path / name).rename(tmp_path / "x/model")
     (tmp_path / "x/model").rename(tmp_path / "x/other")  # a run contains its model under one name only
-    assert find_model("x/other", tmp_path) == ModelPlace(tmp_path / "x/other", None)
+    assert find_model("x/other", tmp_path) == ModelFolders(tmp_path / "x/other", None)
 
 
 def test_model_and_run_are_found_during_an_exchange(tmp_path: Path) -> None:
     finish_run(tmp_path, "x")
     (tmp_path / "x/model").rename(old_name(tmp_path / "x/model"))
     for name in ("x", "x/model"):
-        assert find_model(name, tmp_path) == ModelPlace(tmp_path / "x/model", tmp_path / "x")
+        assert find_model(name, tmp_path) == ModelFolders(tmp_path / "x/model", tmp_path / "x")
     old_name(tmp_path / "x/model").rename(tmp_path / "x/model")
     (tmp_path / "x").rename(kept_name(tmp_path / "x"))
     for name in ("x", "x/model"):
-        assert find_model(name, tmp_path) == ModelPlace(tmp_path / "x/model", tmp_path / "x")
+        assert find_model(name, tmp_path) == ModelFolders(tmp_path / "x/model", tmp_path / "x")
 
 
 def test_path_of_the_current_directory_has_precedence(
@@ -144,7 +144,7 @@ def test_path_of_the_current_directory_has_precedence(
     finish_run(tmp_path / "runs", "x")
     finish_run(tmp_path, "x")
     monkeypatch.chdir(tmp_path)
-    assert find_model("x", Path("runs")) == ModelPlace(Path("x/model"), Path("x"))
+    assert find_model("x", Path("runs")) == ModelFolders(Path("x/model"), Path("x"))
 
 
 def test_hint_lists_all_runs_or_none(tmp_path: Path) -> None:
@@ -187,9 +187,9 @@ def test_input_files_are_those_here_and_those_next_to_the_runs(tmp_path: Path) -
     manifest = Manifest.from_json({"data": {"a.txt": "1", "b/c.txt": "2"}})
     run = tmp_path / "runs/x"
     here = [Path("a.txt"), Path("b/c.txt")]
-    assert input_files(ModelPlace(run / "model", run), manifest) == [
+    assert input_files(ModelFolders(run / "model", run), manifest) == [
         *here,
         tmp_path / "a.txt",
         tmp_path / "b/c.txt",
     ]
-    assert input_files(ModelPlace(tmp_path / "model", None), manifest) == here
+    assert input_files(ModelFolders(tmp_path / "model", None), manifest) == here

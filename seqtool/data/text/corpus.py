@@ -23,7 +23,7 @@ from seqtool.data.text.encode import (
     merge_rare,
     renumber,
 )
-from seqtool.data.text.reader import ALPHABET_HINT, TextForm
+from seqtool.data.text.reader import ALPHABET_HINT, TextRules
 from seqtool.data.text.splits import (
     LineSet,
     Parts,
@@ -123,20 +123,20 @@ def _load_text(
 ) -> CharCorpus:
     named = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {name: expand(files, data.source) for name, files in named if files}
-    form = TextForm(data.unit, data.encoding, data.normalize, data.per_line)
-    form = form.for_files(path for group in paths.values() for path in group)
-    files = encode_files(paths, form, data.alphabet, cache, progress)
+    rules = TextRules(data.unit, data.encoding, data.normalize, data.per_line)
+    rules = rules.for_files(path for group in paths.values() for path in group)
+    files = encode_files(paths, rules, data.alphabet, cache, progress)
     text = files.text
-    parts, skipped = _split(text, form, data, seed)
+    parts, skipped = _split(text, rules, data, seed)
     _check_parts(parts, text, paths)
     counts = {name: part.counts(text.arrays, len(text.symbols)) for name, part in parts.items() if len(part)}
-    text, vocabulary, rare = _replace_rare(files, counts["train"], data, form.boundary, cache)
+    text, vocabulary, rare = _replace_rare(files, counts["train"], data, rules.boundary, cache)
     usable = {name: part for name, part in parts.items() if part.is_usable}
-    notes = [*form.notes(), *(f"{name}: {part.size}" for name, part in usable.items())]
+    notes = [*rules.notes(), *(f"{name}: {part.size}" for name, part in usable.items())]
     if data.per_line and not data.val and len(usable) > 1:
         notes.append(f"lines are divided at random with seed {seed} (data.split)")
     notes += [*skipped, *_symbol_notes(vocabulary, rare, int(counts["train"].sum()))]
-    warnings = form.warnings() + text_warnings(paths, parts, vocabulary, counts, rare)
+    warnings = rules.warnings() + text_warnings(paths, parts, vocabulary, counts, rare)
     if base is not None:
         vocabulary = vocabulary.appended_to(base)
         text = renumber(text, "".join(vocabulary.symbols), files.key, cache)
@@ -150,18 +150,18 @@ def _load_text(
         files=files.hashes,
         notes=tuple(notes),
         warnings=tuple(warnings),
-        encoding=form.files[next(iter(form.files))].encoding if data.unit == "char" else UTF8,
+        encoding=rules.files[next(iter(rules.files))].encoding if data.unit == "char" else UTF8,
     )
 
 
-def _split(text: EncodedText, form: TextForm, data: CharData, seed: int) -> tuple[Parts, list[str]]:
+def _split(text: EncodedText, rules: TextRules, data: CharData, seed: int) -> tuple[Parts, list[str]]:
     """Return train, val and test, and a note for each text with empty lines, which are skipped."""
-    if not form.boundary:
+    if not rules.boundary:
         return split_text(text.arrays, data.split), []
     lines: dict[str, LineSet] = {}
     notes = []
     for name, array in text.arrays.items():
-        lines[name], empty = find_lines(name, array, text.symbols.index(form.boundary))
+        lines[name], empty = find_lines(name, array, text.symbols.index(rules.boundary))
         notes += [f"{name}: {pluralize(empty, 'empty line')} skipped"] if empty else []
     whole = lines.pop("text")
     if "val" in lines:

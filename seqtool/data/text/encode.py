@@ -23,7 +23,7 @@ import numpy as np
 
 from seqtool.data.batches import release_pages
 from seqtool.data.input_files import ProgressCallback, file_hashes
-from seqtool.data.text.reader import TextForm, find_symbols, symbol_numbers
+from seqtool.data.text.reader import TextRules, find_symbols, symbol_numbers
 from seqtool.errors import DataError, ModelError, SeqtoolError
 from seqtool.storage.atomic import make_directory, sync, write_file, writing
 from seqtool.storage.plain_files import open_plain, read_object
@@ -75,7 +75,7 @@ class EncodedFiles:
 
 def encode_files(
     paths: Mapping[str, Sequence[Path]],
-    form: TextForm,
+    rules: TextRules,
     alphabet: Sequence[str] | None,
     cache: TextCache,
     progress: ProgressCallback | None = None,
@@ -84,7 +84,7 @@ def encode_files(
 
     Args:
         paths: existing files by name of the text: `text`, `val`, `test`.
-        form: rules for reading the files.
+        rules: rules for reading the files.
         alphabet: symbols in the order of their numbers; None for the sorted symbols of all files.
         cache: cache that is searched first; it stores a new result.
         progress: called with the current action, the number of bytes done and the total number of bytes.
@@ -98,14 +98,14 @@ def encode_files(
     hashes = {name: file_hashes(group) for name, group in paths.items()}
     key = {
         "version": ENCODING_VERSION,
-        "form": form.key(),
+        "form": rules.key(),
         "alphabet": None if alphabet is None else list(alphabet),
         "files": {name: list(group.values()) for name, group in hashes.items()},
     }
     text = cache.find(key)
     if text is None:
-        symbols = find_symbols(paths, form, alphabet, progress)
-        numbers = {name: symbol_numbers(group, form, symbols, progress) for name, group in paths.items()}
+        symbols = find_symbols(paths, rules, alphabet, progress)
+        numbers = {name: symbol_numbers(group, rules, symbols, progress) for name, group in paths.items()}
         text = cache.store(key, symbols, numbers)
     if _stamps(paths) != before:
         place = str(next(iter(paths.values()))[0])

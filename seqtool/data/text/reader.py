@@ -28,7 +28,7 @@ PIECE = 1 << 20  # bytes that are read at once
 
 
 @dataclass(frozen=True)
-class TextForm:
+class TextRules:
     """Rules for reading a file as symbols.
 
     Attributes:
@@ -50,8 +50,8 @@ class TextForm:
         """Symbol between lines, or empty for running text."""
         return BOUNDARY if self.lines else ""
 
-    def for_files(self, paths: Iterable[Path]) -> TextForm:
-        """Return the form with the encoding and line ends of each file.
+    def for_files(self, paths: Iterable[Path]) -> TextRules:
+        """Return the rules with the encoding and line ends of each file.
 
         A file that is not UTF-8 is read in the encoding of the files before it, if it is valid in that.
 
@@ -66,7 +66,7 @@ class TextForm:
         return replace(self, files=files)
 
     def key(self) -> Json:
-        """Return everything about the form that determines the symbols of its files."""
+        """Return every rule that determines the symbols of its files."""
         values = asdict(replace(self, files={}))
         del values["files"]
         encodings = [facts.encoding for facts in self.files.values()]
@@ -189,7 +189,9 @@ def never_combines_backward(character: str) -> bool:
     )
 
 
-def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -> tuple[str, Path, int, int]:
+def find_symbol(
+    paths: Sequence[Path], rules: TextRules, known: Collection[str]
+) -> tuple[str, Path, int, int]:
     """Return the first symbol in the files that is not known, with its file, line and column.
 
     Raises:
@@ -198,7 +200,7 @@ def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -
     unknown = re.compile(f"[^{''.join(map(re.escape, known))}]") if known else re.compile("(?s:.)")
     for path in paths:
         line, column = 1, 1
-        for piece in form.pieces(path):
+        for piece in rules.pieces(path):
             match = unknown.search(piece)
             before = piece[: match.start()] if match else piece
             line += before.count("\n")
@@ -213,7 +215,7 @@ def find_symbol(paths: Sequence[Path], form: TextForm, known: Collection[str]) -
 
 def find_symbols(
     paths: Mapping[str, Sequence[Path]],
-    form: TextForm,
+    rules: TextRules,
     alphabet: Sequence[str] | None,
     progress: ProgressCallback | None,
 ) -> str:
@@ -224,17 +226,17 @@ def find_symbols(
     """
     files = [path for group in paths.values() for path in group]
     occurs = np.zeros(CODE_POINTS, bool)
-    occurs[_codes(form.boundary)] = True
+    occurs[_codes(rules.boundary)] = True
     for path in files:
-        for piece in form.pieces(path, progress):
+        for piece in rules.pieces(path, progress):
             occurs[_codes(piece)] = True
     found = "".join(map(chr, np.flatnonzero(occurs).tolist()))
     if alphabet is None:
         return found
-    symbols = "".join(alphabet) + ("" if form.boundary in alphabet else form.boundary)
+    symbols = "".join(alphabet) + ("" if rules.boundary in alphabet else rules.boundary)
     if set(found) - set(symbols):
-        symbol, path, line, column = find_symbol(files, form, symbols)
-        raise SymbolVocabulary(symbols, form.unit).unknown_symbol_error(
+        symbol, path, line, column = find_symbol(files, rules, symbols)
+        raise SymbolVocabulary(symbols, rules.unit).unknown_symbol_error(
             symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
         )
     return symbols
@@ -245,13 +247,13 @@ def _codes(piece: str) -> Array:
 
 
 def symbol_numbers(
-    group: Sequence[Path], form: TextForm, symbols: str, progress: ProgressCallback | None
+    group: Sequence[Path], rules: TextRules, symbols: str, progress: ProgressCallback | None
 ) -> Iterator[Array]:
     """Yield the symbol numbers of files in pieces. A text of lines starts with the boundary symbol."""
     table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
     table[_codes(symbols)] = np.arange(len(symbols))
-    if form.boundary:
-        yield table[_codes(form.boundary)]
+    if rules.boundary:
+        yield table[_codes(rules.boundary)]
     for path in group:
-        for piece in form.pieces(path, progress, "encoding"):
+        for piece in rules.pieces(path, progress, "encoding"):
             yield table[_codes(piece)]

@@ -36,7 +36,7 @@ from seqtool.reports.html.run_data import (
 )
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
-from seqtool.storage.find_model import ModelPlace, find_model, input_files, runs_root
+from seqtool.storage.find_model import ModelFolders, find_model, input_files, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.plain_files import exists
 
@@ -79,7 +79,7 @@ class _Source:
         notes: what cannot be shown; functions append to it.
     """
 
-    place: ModelPlace
+    location: ModelFolders
     stored: StoredModel
     settings: Settings | None
     evaluation: Mapping[str, EvaluationReport]
@@ -98,16 +98,16 @@ def report_path(references: Sequence[str], out: Path | None, runs_dir: Path | No
     """
     if out is not None:
         return out / "report.html" if out.is_dir() else out
-    place = find_model(references[0], runs_root(runs_dir))
-    return (place.run if place.run is not None and len(references) == 1 else Path()) / "report.html"
+    location = find_model(references[0], runs_root(runs_dir))
+    return (location.run if location.run is not None and len(references) == 1 else Path()) / "report.html"
 
 
 def collect_inputs(references: Sequence[str], runs_dir: Path | None) -> Iterator[Path]:
     """Yield what the report reads: the model directories, and the data files that their runs may show."""
     for reference in references:
-        place = find_model(reference, runs_root(runs_dir))
-        yield place.model
-        yield from input_files(place, read_model(place.model).manifest)
+        location = find_model(reference, runs_root(runs_dir))
+        yield location.model
+        yield from input_files(location, read_model(location.model).manifest)
 
 
 def collect_run(reference: str, options: ReportOptions) -> RunData:
@@ -117,12 +117,12 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         ModelError: the model does not exist or is damaged.
         SeqtoolError: a text or a pattern does not fit the model.
     """
-    place = find_model(reference, runs_root(options.runs_dir))
-    stored = read_model(place.model).main
+    location = find_model(reference, runs_root(options.runs_dir))
+    stored = read_model(location.model).main
     model = load_model(stored)
     notes: list[str] = []
-    config_text, settings = _config(place.run, notes)
-    source = _Source(place, stored, settings, _evaluation(place, notes), options, notes)
+    config_text, settings = _config(location.run, notes)
+    source = _Source(location, stored, settings, _evaluation(location, notes), options, notes)
     texts: list[TracedText] = []
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
@@ -130,16 +130,16 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     elif not isinstance(model, TokenizerModel):
         sentences = [(title, ablate_words(model, tokens)) for title, tokens in _sentences(source)]
     return RunData(
-        name=place.run.name if place.run else place.name,
+        name=location.run.name if location.run else location.name,
         task=stored.task,
         title=network_title(stored),
         parts=network_parts(stored),
         config_text=config_text,
-        config_path=str(place.run / "config.yaml") if place.run and config_text else "",
+        config_path=str(location.run / "config.yaml") if location.run and config_text else "",
         settings=_flat_settings(source),
         manifest=stored.manifest,
-        rows=_rows(read_metrics, place.run, notes),
-        samples=_rows(read_samples, place.run, notes),
+        rows=_rows(read_metrics, location.run, notes),
+        samples=_rows(read_samples, location.run, notes),
         evaluation=source.evaluation,
         texts=texts,
         sentences=sentences,
@@ -189,12 +189,12 @@ def _flat_settings(source: _Source) -> dict[str, object]:
     return flat
 
 
-def _evaluation(place: ModelPlace, notes: list[str]) -> Mapping[str, EvaluationReport]:
-    if place.run is None or not exists(place.run / EVALUATION):
+def _evaluation(location: ModelFolders, notes: list[str]) -> Mapping[str, EvaluationReport]:
+    if location.run is None or not exists(location.run / EVALUATION):
         notes.append(f"There is no {EVALUATION} for this model. Scores on held-out data are not shown.")
         return {}
     try:
-        return read_evaluation(place.run)
+        return read_evaluation(location.run)
     except ModelError as error:
         notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown. {error.summary}.")
         return {}
@@ -222,7 +222,7 @@ def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str,
     from seqtool.evaluation.character import held_out_text
 
     try:
-        text = held_out_text(source.place.run, runs_root(source.options.runs_dir))
+        text = held_out_text(source.location.run, runs_root(source.options.runs_dir))
     except SeqtoolError as error:
         source.notes.append(
             f"There is no held-out text ({error.summary}). "

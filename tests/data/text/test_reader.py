@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.text import reader
-from seqtool.data.text.reader import TextForm, composed, find_symbol, never_combines_backward
+from seqtool.data.text.reader import TextRules, composed, find_symbol, never_combines_backward
 from seqtool.errors import DataError
 
 COMBINING = st.text(
@@ -43,7 +43,7 @@ def restore_piece_size() -> Iterator[None]:
     reader.PIECE = before
 
 
-def read(content: bytes, form: TextForm, size: int = 1 << 20) -> str:
+def read(content: bytes, form: TextRules, size: int = 1 << 20) -> str:
     """Return the text of a file with this content, read in pieces of `size` bytes."""
     reader.PIECE = size
     with tempfile.NamedTemporaryFile() as file:
@@ -63,7 +63,7 @@ def test_characters_across_pieces_are_decoded(text: str, size: int, encoding: st
     content = text.encode(encoding)
     expected = with_line_feeds(content.decode(encoding).removeprefix("\ufeff"))
     if expected:
-        assert read(content, TextForm(encoding=encoding), size) == expected
+        assert read(content, TextRules(encoding=encoding), size) == expected
 
 
 @given(COMBINING, SIZES)
@@ -71,7 +71,7 @@ def test_characters_across_pieces_are_normalized(text: str, size: int) -> None:
     pieces = [text[start : start + size] for start in range(0, len(text), size)]
     assert "".join(composed(pieces)) == unicodedata.normalize("NFC", text)
     if text:
-        assert read(text.encode(), TextForm(normalize="nfc"), size) == unicodedata.normalize("NFC", text)
+        assert read(text.encode(), TextRules(normalize="nfc"), size) == unicodedata.normalize("NFC", text)
 
 
 def test_characters_at_which_text_is_cut_never_combine_backward() -> None:
@@ -96,15 +96,15 @@ def test_only_the_last_character_of_ordinary_text_is_held() -> None:
 @pytest.mark.parametrize(
     ("content", "form", "expected"),
     [
-        (b"a\r\nb\r\n", TextForm(lines=True), "a\nb\n"),
-        (b"a\r\nb", TextForm(lines=True), "a\nb\n"),
-        (b"a\rb\r", TextForm(lines=True), "a\nb\n"),
-        (b"a\r\nb", TextForm(), "a\r\nb"),
-        (b"\xef\xbb\xbfa\xef\xbb\xbf", TextForm(), "a\ufeff"),
-        (b"\xef\xbb\xbfa", TextForm(unit="byte"), "\xef\xbb\xbfa"),
-        (b"\x00\xff\r\n", TextForm(unit="byte", lines=True), "\x00\xff\n"),
-        ("é".encode("utf-16"), TextForm(encoding="utf-16"), "é"),
-        (b"\xe9", TextForm(encoding="latin-1"), "é"),
+        (b"a\r\nb\r\n", TextRules(lines=True), "a\nb\n"),
+        (b"a\r\nb", TextRules(lines=True), "a\nb\n"),
+        (b"a\rb\r", TextRules(lines=True), "a\nb\n"),
+        (b"a\r\nb", TextRules(), "a\r\nb"),
+        (b"\xef\xbb\xbfa\xef\xbb\xbf", TextRules(), "a\ufeff"),
+        (b"\xef\xbb\xbfa", TextRules(unit="byte"), "\xef\xbb\xbfa"),
+        (b"\x00\xff\r\n", TextRules(unit="byte", lines=True), "\x00\xff\n"),
+        ("é".encode("utf-16"), TextRules(encoding="utf-16"), "é"),
+        (b"\xe9", TextRules(encoding="latin-1"), "é"),
     ],
     ids=[
         "CR LF",
@@ -119,7 +119,7 @@ def test_only_the_last_character_of_ordinary_text_is_held() -> None:
     ],
 )
 def test_line_ends_and_byte_order_marks_are_normalized(
-    content: bytes, form: TextForm, expected: str, size: int
+    content: bytes, form: TextRules, expected: str, size: int
 ) -> None:
     assert read(content, form, size) == expected
 
@@ -163,7 +163,7 @@ def test_text_in_another_encoding_is_refused(
     reader.PIECE = size
     (tmp_path / "x").write_bytes(content)
     with pytest.raises(DataError) as caught:
-        list(TextForm(encoding=encoding).pieces(tmp_path / "x"))
+        list(TextRules(encoding=encoding).pieces(tmp_path / "x"))
     (problem,) = caught.value.problems
     assert (problem.message, problem.place) == (message, f"{tmp_path / 'x'}{line}")
 
@@ -175,7 +175,7 @@ def test_any_bytes_are_decoded_or_refused(content: bytes, encoding: str, size: i
     except UnicodeError:
         whole = None
     try:
-        assert read(content, TextForm(encoding=encoding), size) == whole
+        assert read(content, TextRules(encoding=encoding), size) == whole
     except DataError as error:
         assert not whole or "with a byte order mark, found none" in str(error)
 
@@ -184,7 +184,7 @@ def test_progress_receives_the_bytes_read(tmp_path: Path) -> None:
     reader.PIECE = 4
     (tmp_path / "x.txt").write_bytes(b"0123456789")
     reports: list[tuple[str, int, int]] = []
-    list(TextForm().pieces(tmp_path / "x.txt", lambda *report: reports.append(report)))
+    list(TextRules().pieces(tmp_path / "x.txt", lambda *report: reports.append(report)))
     assert reports == [("reading x.txt", done, 10) for done in (0, 4, 8)]
 
 
@@ -194,8 +194,8 @@ def test_find_symbol_returns_file_line_and_column(tmp_path: Path, size: int) -> 
     (tmp_path / "a").write_text("ab\na]\n", encoding="utf-8")
     (tmp_path / "b").write_text("ab\n\nba-^x", encoding="utf-8")
     paths = [tmp_path / "a", tmp_path / "b"]
-    assert find_symbol(paths, TextForm(), "ab]\n-^") == ("x", paths[1], 3, 5)
-    assert find_symbol(paths, TextForm(), "ab\n") == ("]", paths[0], 2, 2)
-    assert find_symbol(paths, TextForm(), "") == ("a", paths[0], 1, 1)
+    assert find_symbol(paths, TextRules(), "ab]\n-^") == ("x", paths[1], 3, 5)
+    assert find_symbol(paths, TextRules(), "ab\n") == ("]", paths[0], 2, 2)
+    assert find_symbol(paths, TextRules(), "") == ("a", paths[0], 1, 1)
     with pytest.raises(ValueError, match="every symbol is known"):
-        find_symbol(paths, TextForm(), "abx]\n-^")
+        find_symbol(paths, TextRules(), "abx]\n-^")
