@@ -131,6 +131,7 @@ def test_check_shows_a_wrong_label_column(home: Path) -> None:
 
 
 STEPS = ("--set", "training.max_steps=2", "--set", "training.warmup_steps=0", "--set", "training.threads=1")
+GERMAN = "Der Fluß ist schön, und über die Brücke gehen täglich viele Menschen.\n" * 30
 PROSE = "The cät sat on the mat.\nThen it went away, to see the river.\n" * 40
 
 
@@ -140,12 +141,11 @@ PROSE = "The cät sat on the mat.\nThen it went away, to see the river.\n" * 40
         (b"hello world, one line without an end", "characters"),
         (PROSE.replace("\n", "\r\n").encode(), "\\r"),
         (PROSE.encode("utf-16"), "characters in utf-16"),
-        (PROSE.encode("latin-1"), "bytes (the file is no UTF-8 text)"),
-        (bytes(range(256)) * 20, "bytes (the file is no UTF-8 text)"),
+        (GERMAN.encode("latin-1"), "not UTF-8; read as cp1252"),
         (b"aba", "too short to be used"),
         (b"a b " * 5000, "3 different"),
     ],
-    ids=["a line without end", "CR LF", "UTF-16", "latin-1", "binary", "three symbols", "one long line"],
+    ids=["a line without end", "CR LF", "UTF-16", "latin-1", "three symbols", "one long line"],
 )
 def test_any_text_can_be_trained_on(content: bytes, said: str, tmp_path: Path) -> None:
     (tmp_path / "my.txt").write_bytes(content)
@@ -153,6 +153,14 @@ def test_any_text_can_be_trained_on(content: bytes, said: str, tmp_path: Path) -
     assert done.code == 0, done.stderr
     assert said in done.stderr
     assert seqtool_in_process("sample", "-m", "my", "--length", "5", "--seed", "1", cwd=tmp_path).code == 0
+
+
+def test_binary_data_are_trained_on_when_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "my.bin").write_bytes(bytes(range(256)) * 20)
+    refused = seqtool_in_process("train-char", "my.bin", *STEPS, cwd=tmp_path)
+    assert refused.code == 2 and "data.unit: byte" in refused.stderr
+    trained = seqtool_in_process("train-char", "my.bin", "--set", "data.unit=byte", *STEPS, cwd=tmp_path)
+    assert trained.code == 0 and "bytes" in trained.stderr
 
 
 def test_many_small_files_are_one_text(tmp_path: Path) -> None:

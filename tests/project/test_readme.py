@@ -221,7 +221,7 @@ def unknown_names(line: str) -> list[str]:
             command = command.commands[word]
         elif word.startswith("--"):
             options.add(re.split(r"[=.,`]", word)[0])
-    context = command.context_class(command, info_name="seqtool")
+    context = command.context_class(command, info_name="seqtool", help_option_names=["-h", "--help"])
     known = {name for param in command.get_params(context) for name in param.opts}
     named = bool(words) and not words[0].startswith("-")
     return [*sorted(options - known), *([line] if named and command.name == "seqtool" else [])]
