@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -164,7 +164,7 @@ def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
     reported as IO. IOE (Tjong Kim Sang 1999) is not supported and gives `none`.
     """
     sequences = [list(labels) for labels in label_sequences]
-    counts = Counter(label for labels in sequences for label in labels)
+    counts = Counter(chain.from_iterable(sequences))
     if not marks_spans(counts):
         return "none"
     distinct = counts.keys() - stray_labels(counts) - {OUTSIDE}

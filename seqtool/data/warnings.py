@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -172,7 +173,7 @@ def corpus_warnings(
 
 def _label_count(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
     words = sum(len(sentence.tokens) for sentence in train)
-    forms = len({token for sentence in train for token in sentence.tokens})
+    forms = len(set(chain.from_iterable(sentence.tokens for sentence in train)))
     if len(labels) == 1:
         finding = f"every token of train has the label {labels[0]!r}"
     elif len(labels) > 50 and len(labels) > 0.2 * words:
@@ -220,7 +221,7 @@ def _sentence_length(name: str, sentences: Sequence[Sentence]) -> list[str]:
 
 
 def _odd_characters(name: str, sentences: Sequence[Sentence]) -> Iterator[str]:
-    forms = Counter(token for sentence in sentences for token in sentence.tokens)
+    forms = Counter(chain.from_iterable(sentence.tokens for sentence in sentences))
     suspects = {form: count for form, count in forms.items() if not form.isascii()}
     invisible = sum(count for form, count in suspects.items() if INVISIBLE.search(form))
     if invisible:
@@ -251,7 +252,7 @@ def _malformed_spans(name: str, sentences: Sequence[Sentence], scheme: Scheme) -
 
 def _new_labels(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence]) -> list[str]:
     """Warn of labels, in the scheme of the files, that train lacks."""
-    known = {label for sentence in train for label in sentence.labels}
+    known = set(chain.from_iterable(sentence.labels for sentence in train))
     new = _count_new((label for sentence in sentences for label in sentence.labels), known)
     if not new:
         return []

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import pluralize
@@ -142,7 +143,7 @@ def _overlap(
 
 
 def _labels(sentences: Sequence[Sentence]) -> Counter[str]:
-    return Counter(label for sentence in sentences for label in sentence.labels)
+    return Counter(chain.from_iterable(sentence.labels for sentence in sentences))
 
 
 def _span_types(sentences: Sequence[Sentence]) -> Counter[str]:

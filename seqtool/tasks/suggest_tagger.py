@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
@@ -83,7 +84,7 @@ class TaggedSample:
     @cached_property
     def forms(self) -> int:
         """Number of distinct tokens."""
-        return len({token for sentence in self.sentences for token in sentence.tokens})
+        return len(set(chain.from_iterable(sentence.tokens for sentence in self.sentences)))
 
     @cached_property
     def outside(self) -> float:
@@ -93,7 +94,7 @@ class TaggedSample:
     @cached_property
     def labels(self) -> list[str]:
         """Distinct labels, the most frequent first."""
-        counts = Counter(label for sentence in self.sentences for label in sentence.labels)
+        counts = Counter(chain.from_iterable(sentence.labels for sentence in self.sentences))
         return [label for label, _ in counts.most_common()]
 
     def __str__(self) -> str:

@@ -126,7 +126,7 @@ def load_tagged_corpus(
     train = splits["train"].sentences
     scheme: Scheme = data.scheme if data.scheme != "auto" else detect_scheme(item.labels for item in train)
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
-    labels = _distinct(label for sentence in train for label in inner_labels(sentence, scheme, inner_scheme))
+    labels = _distinct(chain.from_iterable(inner_labels(item, scheme, inner_scheme) for item in train))
     _check_labels(labels, data)
     known_labels = _distinct((*base.labels, *labels))
     first = LabelColumn(data.label, 0, known_labels, "label", scheme, inner_scheme)
@@ -226,7 +226,7 @@ def hold_out(
 
 def count_forms(sentences: Iterable[Sentence], normalize: str) -> dict[str, int]:
     """Return frequencies of words in their normalized form, in order of first appearance."""
-    counts = Counter(token for sentence in sentences for token in sentence.tokens)
+    counts = Counter(chain.from_iterable(sentence.tokens for sentence in sentences))
     if normalize == "none":
         return dict(counts)
     merged: Counter[str] = Counter()
