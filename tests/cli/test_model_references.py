@@ -50,7 +50,7 @@ def refuse(command: str, reference: str, found: str, folder: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_named_pipe_is_no_model_and_is_not_waited_for(command: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    found = "config file, found a named pipe" if "inspect" in command else "model, found a pipe"
+    found = "file, found a named pipe" if "inspect" in command else "model, found a pipe"
     refuse(command, "pipe", found, tmp_path)
 
 
