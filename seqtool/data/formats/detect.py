@@ -266,7 +266,8 @@ def _conllu_label(head: Sequence[str], name: str, data: TaggerData, request: Req
 def _tag_separator(head: Sequence[str]) -> str:
     """Return the character between a word and its tag if nearly all words have a tag, else an empty string.
 
-    The tags are few: a text with paths or dates has as many different endings as words.
+    The tags are few: a text with paths or dates has as many different endings as words. A table of paths has
+    one ending in lower case, or the separator of its columns in the endings.
     """
     words = [word for line in head for word in line.split()]
     for separator in ("/", "_", "|"):
@@ -278,6 +279,8 @@ def _tag_separator(head: Sequence[str]) -> str:
             len(tagged) >= TAGGED_WORDS * len(words) > 1
             and len(tags) <= max(1, 0.75 * len(forms))
             and len(tags) < len(tagged)
+            and (len(tags) > 1 or next(iter(tags)).isupper())
+            and not any(len(tag) > 1 and re.search("[,;|]", tag) for tag in tags)
         ):
             return separator
     return ""

@@ -45,7 +45,8 @@ def is_header(scan: TableScan, columns: Sequence[Column], data: TaggerData) -> b
     if [cell.lower() for cell in scan.first_row] == [name.lower() for name in data.columns]:
         return True
     words = [set(NAME_PARTS.split(cell.lower().strip("#_ "))) - {""} for cell in cells]
-    known = [word and {part.rstrip("0123456789") for part in word} <= HEADER_WORDS | {""} for word in words]
+    names = [{part.rstrip("0123456789") for part in word} - {""} for word in words]  # `column2` is a name
+    known = [bool(name) and name <= HEADER_WORDS for name in names]
     seen = [cell in column.counts for cell, column in zip(scan.first_row, columns, strict=True)]
     return all(known) and sum(seen) < len(seen)
 
@@ -59,9 +60,7 @@ def header_by_label(scan: TableScan, columns: Sequence[Column], choice: Choice) 
     if label.counts[cell] != 1 or is_span_label(cell) or cell in TAGS:
         return False, []
     others = [value for value in label.counts if value != cell and value not in EMPTY]
-    unlike = (
-        bool(others) and cell.lower() == cell.lower() and not cell.isupper() and all(map(str.isupper, others))
-    )
+    unlike = bool(others) and not cell.isupper() and all(map(str.isupper, others))
     broken = [
         column
         for column in columns

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from seqtool.data.formats.blocks import is_blank
 from seqtool.data.formats.column_counts import Column
-from seqtool.data.formats.column_evidence import Choice, choose_columns
+from seqtool.data.formats.column_evidence import FEW, Choice, choose_columns
 from seqtool.data.formats.conll import (
     LABEL_HINT,
     TOKEN_COLUMN,
@@ -238,8 +238,10 @@ def _is_marked(shape: Shape, head: Sequence[str], data: TaggerData) -> bool:
 
 def _is_labeled(shape: Shape, scan: TableScan, columns: Sequence[Column], choice: Choice) -> bool:
     """Return whether the content shows that a table holds labeled tokens rather than running text."""
-    if choice.label is None or not choice.is_strong:
+    if choice.label is None or columns[choice.token].spaces > FEW:
         return False
+    if _is_regular(scan, columns) or not choice.is_strong:
+        return _is_regular(scan, columns)
     label = columns[choice.label]
     share = scan.rows / max(1, scan.rows + scan.wrong.count)
     if label.marks_spans or (label.is_tags and shape.separator != "space"):
@@ -248,6 +250,15 @@ def _is_labeled(shape: Shape, scan: TableScan, columns: Sequence[Column], choice
     if shape.separator == "space":
         return share >= (FLAWED if label.is_tags else MOSTLY) and has_sentences
     return share >= FLAWED and (has_sentences or scan.rows > 1)
+
+
+def _is_regular(scan: TableScan, columns: Sequence[Column]) -> bool:
+    """Return whether rows of equal length have a column of tags or of `_`, or a counter beside two others."""
+    if scan.rows < 2 or scan.wrong.count:
+        return False
+    if any(column.is_tags or column.counts.keys() == {"_"} for column in columns):
+        return True
+    return len(columns) > 2 and any(column.counts_up for column in columns)
 
 
 # --- columns ------------------------------------------------------------------------------------------------

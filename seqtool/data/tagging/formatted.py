@@ -7,16 +7,14 @@ sentence, so that a program at the other end gets its answer before it sends the
 from __future__ import annotations
 
 import csv
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from seqtool.data.formats.blocks import BOM, LineStream, SentenceFormat, is_blank, peek
-from seqtool.data.formats.conll import ConllFormat, data_lines
+from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.detect import HEAD_LINES, Request, detect_file, detect_lines
 from seqtool.data.formats.detection import RUNNING_TEXT, Detection, Kind, sentence_format, summary
@@ -109,8 +107,6 @@ class FormattedReader:
             kind = detect_file(path, data, same_encoding).kind
             if self._places.column is not None and kind != "jsonl":
                 kind = "csv"
-            if kind == RUNNING_TEXT and _has_empty_labels(path):
-                kind = "columns"
             if kind == RUNNING_TEXT:
                 return False
             self._kind = _INPUT_FORMATS[kind]
@@ -300,13 +296,6 @@ class FormattedReader:
         if block.text is None or block.labels is not None or sentence_format.span_keys is not None:
             return Item(block.tokens, block)
         return replace(self._text_reader.sentence(block.text, block.place), block=block)
-
-
-def _has_empty_labels(path: Path) -> bool:
-    """Return whether the first lines are rows whose last cell is `_`: tokens without labels so far."""
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        rows = [re.split(r"[ \t,;|]+", line.rstrip()) for line in data_lines(islice(lines, HEAD_LINES))]
-    return len(rows) > 1 and all(len(row) > 1 and row[-1] == "_" for row in rows)
 
 
 _OPTIONAL = Request(labeled=True, optional_label=True)
