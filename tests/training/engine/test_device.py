@@ -36,7 +36,7 @@ def test_setup_sets_threads_and_determinism() -> None:
 def test_freed_memory_is_kept_for_the_next_step() -> None:
     """Run in new processes, since the memory of this one is fragmented by other tests.
 
-    The address layout of a process is random. It can leave the heap no room to grow, so one of twelve must do.
+    The address layout of a process is random and can leave the heap no room to grow: one of twelve must do.
     """
     program = """if True:
         import resource, torch
