@@ -72,7 +72,10 @@ def test_longer_owner_is_replaced_as_a_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"process 12", b"process 123 on", b"\0" * 30, b"\0\0\0 on host\n"])
 def test_lock_that_a_crash_cut_is_taken(content: bytes, tmp_path: Path) -> None:
     (tmp_path / LOCK).write_bytes(content)
-    acquire_lock(tmp_path).release(tmp_path)
+    lock = acquire_lock(tmp_path)
+    assert (tmp_path / LOCK).read_text() == f"process {os.getpid()} on {os.uname().nodename}\n"
+    lock.release(tmp_path)
+    assert not is_locked(tmp_path)
 
 
 @pytest.mark.parametrize("content", [b"process 1 on host\nand more\n", b"my process", b"\0\n\0", b"x" * 600])

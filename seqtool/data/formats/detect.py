@@ -61,7 +61,7 @@ TAGGED_WORDS = 0.95  # share of words with a tag in a file of `word/TAG`
 
 @dataclass(frozen=True)
 class Request:
-    """What a command knows about a file before it is read.
+    """Knowledge of a command about a file before it is read.
 
     Attributes:
         labeled: the command needs labeled sentences, so weak evidence suffices.

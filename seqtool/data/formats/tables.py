@@ -52,7 +52,7 @@ FEWEST_COMMON = 6  # columns that all sentences share, if their numbers of colum
 
 @dataclass(frozen=True)
 class TableRequest:
-    """What is known about a file before its table is read.
+    """Knowledge about a file before its table is read.
 
     Attributes:
         named: the settings say that the file is a table.
@@ -240,8 +240,9 @@ def _is_labeled(shape: Shape, scan: TableScan, columns: Sequence[Column], choice
     """Return whether the content shows that a table holds labeled tokens rather than running text."""
     if choice.label is None or columns[choice.token].spaces > FEW:
         return False
-    if _is_regular(scan, columns) or not choice.is_strong:
-        return _is_regular(scan, columns)
+    is_regular = _is_regular(scan, columns)
+    if is_regular or not choice.is_strong:
+        return is_regular
     label = columns[choice.label]
     share = scan.rows / max(1, scan.rows + scan.wrong.count)
     if label.marks_spans or (label.is_tags and shape.separator != "space"):

@@ -79,12 +79,12 @@ class Marked:
 
     @property
     def stdout(self) -> bytes:
-        """What the command has written to stdout so far."""
+        """Output of the command on stdout so far."""
         return b"".join(self._texts[0])
 
     @property
     def stderr(self) -> str:
-        """What the command has written to stderr so far."""
+        """Output of the command on stderr so far."""
         return b"".join(self._texts[1]).decode()
 
     def processes(self) -> list[int]:
