@@ -12,6 +12,7 @@ from seqtool.cli.evaluate_options import (
     Blocks,
     Data,
     FitTemperature,
+    Raw,
     SplitOption,
     Strict,
     SuspectsFile,
@@ -41,10 +42,18 @@ if TYPE_CHECKING:
 
 
 class _Request(NamedTuple):
-    """A model, the data to evaluate it on, and the options."""
+    """A model, the data to evaluate it on, and the options.
+
+    Attributes:
+        stored: the model; of a model of several parts, the part of its task.
+        whole: the model with all its parts.
+        raw: evaluate on the raw text of treebanks.
+    """
 
     location: ModelFolders
     stored: StoredModel
+    whole: StoredModel
+    raw: bool
     files: tuple[Path, ...]
     tagger: TaggerOptions
     text: TextOptions
@@ -57,6 +66,7 @@ def evaluate(
     model: ModelArgument,
     data: Data = None,
     encoding: Encoding = None,
+    raw: Raw = False,
     split: SplitOption = None,
     strict: Strict = False,
     against: Against = None,
@@ -75,10 +85,13 @@ def evaluate(
     from seqtool.storage.model_directory import read_model
 
     location = find_model(model, runs_root(runs_dir))
+    whole = read_model(location.model)
     result = _evaluate(
         _Request(
             location=location,
-            stored=read_model(location.model).main,
+            stored=whole.main,
+            whole=whole,
+            raw=raw,
             files=tuple(data or ()),
             tagger=TaggerOptions(split, strict, against, suspects, label, token),
             text=TextOptions(train_text, tuple(blocks or ()), fit_temperature),
@@ -113,9 +126,10 @@ def _evaluate(request: _Request) -> _Result:
     evaluations: dict[str, Callable[[_Request], _Result]] = {
         "char": _evaluate_text_model,
         "tagger": _evaluate_tagger,
-        "tokenizer": _evaluate_tokenizer,
+        "tokenizer": _evaluate_raw_text,
     }
-    return evaluations[request.stored.task](request)
+    evaluation = _evaluate_raw_text if request.raw else evaluations[request.stored.task]
+    return evaluation(request)
 
 
 # --- taggers ------------------------------------------------------------------------------------------------
@@ -212,17 +226,21 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     return _TaggerResult(gold, evaluation, options.strict, compared, suspects)
 
 
-# --- tokenizers ---------------------------------------------------------------------------------------------
+# --- raw text -----------------------------------------------------------------------------------------------
 
 
-def _evaluate_tokenizer(request: _Request) -> _Result:
+def _evaluate_raw_text(request: _Request) -> _Result:
     from seqtool.cli.evaluate_raw import evaluate_on_treebanks
 
+    if request.tagger.given() and request.raw:
+        from seqtool.errors import SeqtoolError
+
+        raise SeqtoolError(f"{TAGGER_OPTIONS} are for gold tokens", hint="omit them, or omit --raw")
     if request.tagger.given():
         raise _wrong_options(TAGGER_OPTIONS, "taggers", request)
     if request.text.given():
         raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
-    return evaluate_on_treebanks(request.stored, request.location.run, request.files)
+    return evaluate_on_treebanks(request.whole, request.location.run, request.files, request.encoding)
 
 
 # --- character models ---------------------------------------------------------------------------------------
@@ -278,4 +296,4 @@ def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError
     from seqtool.tasks.interface import definition
 
     message = f"{options} are for {models}; this is a {definition(request.stored.task).noun}"
-    return SeqtoolError(message, place=request.location.name)
+    return SeqtoolError(message, place=request.location.name, hint="omit them")

@@ -32,6 +32,12 @@ SplitOption = Annotated[
         show_default=False,
     ),
 ]
+Raw = Annotated[
+    bool,
+    typer.Option(
+        "--raw", help="Tokenize the raw text of CoNLL-U files first, and compare tokens and labels."
+    ),
+]
 Strict = Annotated[
     bool,
     typer.Option(

@@ -1,4 +1,4 @@
-"""`evaluate` of a tokenizer: F1 of tokens, sentences and words on the raw text of treebanks."""
+"""`evaluate` on raw text: F1 of tokens, sentences and words of treebanks, and of the labels of a tagger."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from seqtool.evaluation.tokenizer import TokenizerEvaluation
+    from seqtool.evaluation.tokenizer import TokenizerEvaluation, WordLabeler
     from seqtool.storage.model_directory import StoredModel
 
 
-class TokenizerResult(NamedTuple):
-    """Scores of a tokenizer, as `evaluate` prints them.
+class RawTextResult(NamedTuple):
+    """Scores on raw text, as `evaluate` prints them.
 
     Attributes:
         title: name of the data in messages.
@@ -35,21 +35,43 @@ class TokenizerResult(NamedTuple):
         return {"data": [str(path) for path in self.paths], **self.evaluation.to_json()}
 
 
-def evaluate_on_treebanks(stored: StoredModel, run: Path | None, files: Sequence[Path]) -> TokenizerResult:
-    """Tokenize the raw text of treebanks and compare the result with their tokens.
+def evaluate_on_treebanks(
+    stored: StoredModel, run: Path | None, files: Sequence[Path], encoding: str
+) -> RawTextResult:
+    """Tokenize and tag the raw text of treebanks, and compare the result with their tokens and labels.
 
     Args:
-        stored: the tokenizer.
-        run: run of the tokenizer; its test, dev or training files are used if there are no `files`.
+        stored: a model with a tokenizer; its words are tagged if it has a tagger.
+        run: run of the model; its test, dev or training files are used if there are no `files`.
         files: CoNLL-U files.
+        encoding: encoding of the files, or `auto`.
 
     Raises:
-        SeqtoolError: there are neither files nor a run, or a file cannot be read or has no raw text.
+        SeqtoolError: there is no tokenizer, there are neither files nor a run, or a file cannot be read or
+            has no raw text.
     """
-    from seqtool.data.tokenization.corpus import read_raw_text
-    from seqtool.evaluation.tokenizer import evaluate_tokenizer, treebanks_of_run
+    from seqtool.errors import SeqtoolError
+    from seqtool.evaluation.tokenizer import evaluate_raw_text, treebanks_of_run
     from seqtool.inference.load import load_tokenizer
+    from seqtool.tasks.interface import definition
 
-    paths, encoding, title = treebanks_of_run(run, files)
-    paragraphs = [paragraph for path in paths for paragraph in read_raw_text(path, encoding)]
-    return TokenizerResult(title, paths, evaluate_tokenizer(load_tokenizer(stored), paragraphs))
+    if "tokenizer" not in stored.parts:
+        message = f"--raw needs a model with a tokenizer; this is a {definition(stored.task).noun} alone"
+        raise SeqtoolError(message, hint="without --raw, `evaluate` reads the tokens of the file")
+    treebanks = treebanks_of_run(run, files, encoding)
+    treebank = treebanks.read()
+    evaluation = evaluate_raw_text(load_tokenizer(stored), word_labeler(stored), treebank)
+    return RawTextResult(treebanks.title, treebanks.paths, evaluation)
+
+
+def word_labeler(stored: StoredModel) -> WordLabeler | None:
+    """Return the tagger of a model with the places of its labels; None if it has none."""
+    from seqtool.data.formats.layout import Layout
+    from seqtool.evaluation.tokenizer import WordLabeler
+    from seqtool.inference.load import load_tagger
+
+    if "tagger" not in stored.parts:
+        return None
+    part = stored.parts["tagger"]
+    layout = Layout.from_json(part.config.get("layout", {}))
+    return WordLabeler.of(load_tagger(part), layout.label_in("conllu"))

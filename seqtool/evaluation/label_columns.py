@@ -10,7 +10,7 @@ from seqtool.data.tagging.sentences import Sentence
 from seqtool.metrics import Tally
 from seqtool.types import Json
 
-ALL_TAGS = "AllTags"  # all labels of a word except its lemma, as CoNLL 2018 evaluates them
+ALL_TAGS = "AllTags"  # all labels of a word except its lemma; of features all, not only the universal ones
 
 
 @dataclass

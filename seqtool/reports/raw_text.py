@@ -35,10 +35,12 @@ def tokenizer_report(evaluation: TokenizerEvaluation) -> Iterator[str]:
 
 
 def tokenizer_summary(evaluation: TokenizerEvaluation) -> Iterator[str]:
-    """Yield F1, precision and recall of tokens, sentences and words."""
+    """Yield F1, precision and recall of tokens, sentences and words, and of labels if there are any."""
     for name, counts in evaluation.counts.items():
         scores = f"precision {counts.precision:.2%}, recall {counts.recall:.2%}"
         yield f"  {name:<10} F1 {100 * counts.f1:.2f}  ({scores}; {counts.gold:,} gold)"
+    if evaluation.missing:
+        yield f"  the model does not predict {', '.join(evaluation.missing)}: compared as `_`"
 
 
 def boundary_lines(model: TokenizerModel, text: str) -> Iterator[str]:

@@ -61,17 +61,16 @@ def tokenizer_scorer(
 
     The treebanks are the files, or else the held-out or the training data of the run.
     """
-    from seqtool.data.tokenization.corpus import read_raw_text
     from seqtool.evaluation.tokenizer import evaluate_tokenizer, treebanks_of_run
 
-    paths, encoding, title = treebanks_of_run(location.run, files)
-    paragraphs = [paragraph for path in paths for paragraph in read_raw_text(path, encoding)]
+    treebanks = treebanks_of_run(location.run, files)
+    paragraphs = treebanks.read().paragraphs
 
     def score(stored: StoredModel) -> dict[str, float]:
         counts = evaluate_tokenizer(load_tokenizer(stored), paragraphs).counts
         return {f"{name.lower()}_f1": count.f1 for name, count in counts.items()}
 
-    return Scorer(score, title)
+    return Scorer(score, treebanks.title)
 
 
 def character_scorer(model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import random
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import pytest
 
 from seqtool.errors import DataError
 from seqtool.evaluation.raw_text import Document, Token, raw_text_scores, tokenization_errors
+from tests.support.udtools import to_conllu, udtools_scores
 
 LEMMAS, TAGS = ("_", "x", "y"), ("A", "B")
 FEATURES = ("_", "Case=Nom", "Case=Nom|Extra=Yes", "Extra=Yes", "Number[psor]=Sing|Case=Acc")
 Sentences = list[list[Token]]
-
-
-def to_conllu(sentences: Sequence[Sequence[Token]]) -> str:
-    lines = []
-    for sentence in sentences:
-        number = 0
-        for token in sentence:
-            if token.multiword:
-                lines.append("\t".join([f"{number + 1}-{number + len(token.words)}", token.form, *"_" * 8]))
-            for form, (lemma, upos, xpos, feats) in token.words:
-                number += 1
-                head = "0" if number == 1 else "1"
-                lines.append("\t".join([str(number), form, lemma, upos, xpos, feats, head, "dep", "_", "_"]))
-        lines.append("")
-    return "\n".join(lines) + "\n"
-
-
-def udtools_scores(gold: Sentences, system: Sentences) -> dict[str, tuple[int, int, int]]:
-    """Return hits, system total and gold total of each measure of udtools."""
-    udeval = pytest.importorskip("udtools.udeval", reason="udtools is not installed")
-    options = {"multiple_roots_okay": True}
-    one, other = (udeval.load_conllu(io.StringIO(to_conllu(part)), "", options) for part in (gold, system))
-    return {
-        name: (score.correct, score.system_total, score.gold_total)
-        for name, score in udeval.evaluate(one, other).items()
-    }
 
 
 def random_division(text: str, draw: random.Random) -> Sentences:
@@ -71,7 +44,7 @@ def test_scores_are_those_of_udtools(seed: int) -> None:
     text = "".join(draw.choices("abcAB", k=draw.randint(1, 60)))
     gold = random_division(text, draw)
     system = random_division(text, draw)
-    expected = udtools_scores(gold, system)
+    expected = udtools_scores(to_conllu(gold), to_conllu(system))
     counts = raw_text_scores(Document.of(gold), Document.of(system))
     found = {name: (count.hits, count.predicted, count.gold) for name, count in counts.items()}
     assert found == {name: expected[name] for name in found}

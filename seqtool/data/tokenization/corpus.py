@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from seqtool.data.formats.blocks import Block
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import labeled_blocks
 from seqtool.data.tokenization.boundaries import boundary_targets, word_cuts
@@ -108,7 +109,12 @@ def load_tokenizer_corpus(
 
 
 def read_raw_text(path: Path, encoding: str = "auto") -> list[Paragraph]:
-    """Return the paragraphs of a CoNLL-U file.
+    """Return the paragraphs of a CoNLL-U file; raises the errors of `read_raw_blocks`."""
+    return list(read_paragraphs(read_raw_blocks(path, encoding)))
+
+
+def read_raw_blocks(path: Path, encoding: str = "auto") -> list[Block]:
+    """Return the sentences of a CoNLL-U file that has raw text.
 
     Raises:
         DataError: the file cannot be read, is not a CoNLL-U file, or says nothing about spaces.
@@ -121,7 +127,7 @@ def read_raw_text(path: Path, encoding: str = "auto") -> list[Paragraph]:
             place=str(path),
             hint="a tokenizer is trained on CoNLL-U files that say which tokens have no space between them",
         )
-    return list(read_paragraphs(blocks))
+    return blocks
 
 
 def looked_up(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:

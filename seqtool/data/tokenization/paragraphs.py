@@ -16,6 +16,7 @@ from seqtool.data.formats.blocks import Block, split_end
 
 PARAGRAPH_MARK = re.compile(r"#\s*new(?:par|doc)\b")
 FORM, MISC, COLUMNS = 1, 9, 10
+LABELS = slice(2, 6)  # lemma, UPOS, XPOS and features
 
 
 class SurfaceToken(NamedTuple):
@@ -137,6 +138,12 @@ def surface_lines(block: Block) -> list[_Line]:
         else:
             found.append(_Line(form, (), _space_after(cells[MISC])))
     return found
+
+
+def word_labels(block: Block) -> Iterator[tuple[str, ...]]:
+    """Yield lemma, UPOS, XPOS and features of each word of a sentence."""
+    for index in block.token_lines:
+        yield tuple(split_end(block.lines[index])[0].split("\t")[LABELS])
 
 
 def _space_after(misc: str) -> bool | None:

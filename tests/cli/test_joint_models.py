@@ -1,0 +1,112 @@
+"""A trained model with a tokenizer and a tagger: evaluation of raw text and of gold tokens."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from seqtool.data.tokenization.corpus import read_raw_text
+from seqtool.evaluation.raw_text import COLUMNS, Token
+from seqtool.inference.load import load_tagger, load_tokenizer
+from seqtool.storage.model_directory import read_model
+from tests.support.joint_models import write_joint_model
+from tests.support.shell import Result, seqtool_in_process
+from tests.support.small_treebank import LABELS
+from tests.support.udtools import to_conllu, udtools_scores
+
+NAMES = ("Tokens", "Sentences", "Words", "UPOS", "XPOS", "UFeats", "AllTags", "Lemmas")
+TOKENIZER_NAMES = NAMES[:3]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write `tokenizer`, `tagger` and `both`, models of a small treebank."""
+    folder = tmp_path_factory.mktemp("joint")
+    write_joint_model(folder)
+    return folder
+
+
+def evaluate(here: Path, *arguments: str) -> Result:
+    return seqtool_in_process("evaluate", *arguments, cwd=here)
+
+
+def system_text(here: Path) -> str:
+    """Return the tokens and labels of the model for the raw text of `test.conllu` in CoNLL-U."""
+    stored = read_model(here / "both")
+    tokenizer, tagger = load_tokenizer(stored), load_tagger(stored.parts["tagger"])
+    texts = [paragraph.text for paragraph in read_raw_text(here / "test.conllu")]
+    sentences = []
+    for sentence in (one for paragraph in tokenizer.tokenize(texts) for one in paragraph):
+        forms = [word for token in sentence for word in token.words or (token.form,)]
+        by_name = dict(zip(tagger.columns, tagger.tag_columns([forms])[0], strict=True))
+        labels = zip(*(by_name[name] for name in COLUMNS), strict=True)
+        sentences.append(
+            [
+                Token(
+                    token.form,
+                    [(word, next(labels)) for word in token.words or (token.form,)],
+                    bool(token.words),
+                )
+                for token in sentence
+            ]
+        )
+    return to_conllu(sentences)
+
+
+def test_raw_text_has_the_scores_of_udtools(here: Path) -> None:
+    expected = udtools_scores((here / "test.conllu").read_text(), system_text(here))
+    found = json.loads(evaluate(here, "both", "test.conllu", "--raw", "--json").stdout)
+    assert {
+        name: [found[name.lower()][key] for key in ("hits", "predicted", "support")] for name in NAMES
+    } == {name: list(expected[name]) for name in NAMES}
+    assert found["tokens"]["hits"] < found["tokens"]["support"]
+    shown = evaluate(here, "both", "test.conllu", "--raw").stdout
+    for name in NAMES:
+        hits, predicted, gold = expected[name]
+        assert f"  {name:<10} F1 {100 * 2 * hits / (predicted + gold):.2f} " in shown
+    worst = found["errors"][0]
+    assert f"{worst['gold']} -> {worst['system']}" in shown
+    assert f"{worst['before']} [{worst['gold']}] {worst['after']}" in shown
+
+
+def test_gold_tokens_have_a_score_for_each_label(here: Path) -> None:
+    columns = json.loads(evaluate(here, "both", "test.conllu", "--json").stdout)["columns"]
+    assert list(columns) == [*LABELS, "AllTags"]
+    assert all({"known", "unknown"} < values.keys() for values in columns.values())
+    alone, both = (evaluate(here, name, "test.conllu").lines[1:] for name in ("tagger", "both"))
+    assert alone == both
+
+
+def test_a_tokenizer_alone_is_scored_without_labels(here: Path) -> None:
+    found, without = (
+        json.loads(evaluate(here, "tokenizer", "test.conllu", "--json", *option).stdout)
+        for option in (["--raw"], [])
+    )
+    assert found == without
+    assert [name for name in found if name not in ("model", "version", "data", "errors")] == [
+        name.lower() for name in TOKENIZER_NAMES
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        pytest.param(["tagger", "test.conllu", "--raw"], "needs a model with a tokenizer", id="tagger alone"),
+        pytest.param(["both", "test.conllu", "--raw", "--strict"], "are for gold tokens", id="strict"),
+        pytest.param(["both", "test.conllu", "--raw", "--block", "3"], "for character models", id="block"),
+        pytest.param(["both", "gone.conllu", "--raw"], "there is no such file", id="no file"),
+        pytest.param(["tokenizer", "gone.conllu"], "there is no such file", id="no file of a tokenizer"),
+        pytest.param(["both", "--raw"], "not part of a run", id="no data"),
+        pytest.param(["both", "plain.conllu", "--raw"], "expected the raw text", id="no raw text"),
+        pytest.param(["both", "test.conllu", "--raw", "--encoding", "utf-16"], "utf-16", id="encoding"),
+    ],
+)
+def test_mistakes_are_errors_with_a_hint(here: Path, arguments: list[str], message: str) -> None:
+    text = (here / "test.conllu").read_text().replace("SpaceAfter=No", "_")
+    (here / "plain.conllu").write_text(text)
+    refused = evaluate(here, *arguments)
+    assert (refused.code, refused.stdout) == (2, "")
+    assert message in refused.stderr
+    assert "hint: " in refused.stderr
