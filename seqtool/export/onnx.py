@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from seqtool.errors import SeqtoolError
-from seqtool.export.onnx_models import state_names
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.encoder import State
 from seqtool.inference.load import load_model
+from seqtool.inference.multilabel_tagger import MultiLabelTagger
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.find_model import ModelFolders, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.ownership import check_output
-from seqtool.types import Array
+from seqtool.types import Json
 
 if TYPE_CHECKING:
     from seqtool.export.onnx_graph import Graph
+    from seqtool.export.onnx_verify import OnnxSession
+    from seqtool.inference.tagger import Constraints
 
 LARGEST = 1_900_000_000  # bytes of weights; an ONNX file is limited to two gigabytes
 
@@ -70,33 +69,53 @@ class OnnxNetwork:
 ONNX_MARK = b"\x12\x07seqtool"  # the field `producer_name`, at the start of each file
 
 
-def export_onnx(location: ModelFolders, out: Path | None) -> OnnxFile:
+def export_onnx(location: ModelFolders, out: Path | None) -> list[OnnxFile]:
     """Write `out`, or `model.onnx` into the run; for a model without a run, next to the model directory.
 
+    The other parts of a model of several parts are written next to it, such as `model.tokenizer.onnx`.
+
+    Returns:
+        The file of the part that does the task of the model, then those of the other parts.
+
     Raises:
-        SeqtoolError: onnx is not installed, the model cannot be read, or the exported network gives other
-            results.
+        SeqtoolError: onnx is not installed, the model cannot be read, or an exported network gives other
+            results. Then nothing is written.
     """
     if find_spec("onnx") is None or find_spec("onnxruntime") is None:
         raise SeqtoolError(
             "exporting needs onnx and onnxruntime", hint="install them: pip install 'seqtool[onnx]'"
         )
-    from seqtool.export.onnx import SHAPES, OnnxSession
-
-    stored = read_model(location.model).main
+    stored = read_model(location.model)
     path = out or (location.run or location.model.parent) / "model.onnx"
-    check_output(path, [location.model, *input_files(location, stored.manifest)], mark=ONNX_MARK)
+    paths = {stored.task: path}
+    paths |= {task: path.with_suffix(f".{task}{path.suffix}") for task in stored.parts if task != stored.task}
+    inputs = [location.model, *input_files(location, stored.manifest)]
+    for place in paths.values():
+        check_output(place, inputs, mark=ONNX_MARK)
+    exported = [_exported(stored.parts[task], place) for task, place in paths.items()]
+    with writing(path):
+        make_directory(path.parent)
+    for file, content in exported:
+        write_file(file.path, content)
+    return [file for file, _ in exported]
+
+
+def _exported(stored: StoredModel, path: Path) -> tuple[OnnxFile, bytes]:
+    """Return the verified file of one part of a model and its content.
+
+    Raises:
+        SeqtoolError: the exported network gives other results.
+    """
+    from seqtool.export.onnx_verify import SHAPES, OnnxSession
+
     network = onnx_network(stored)
     proto = onnx_model(stored, network)
     content = proto.SerializeToString()
     difference = network.verify(OnnxSession(content))
-    with writing(path):
-        make_directory(path.parent)
-    write_file(path, content)
     inputs, outputs = (
         {value.name: _shape(value) for value in values} for values in (proto.graph.input, proto.graph.output)
     )
-    return OnnxFile(path, len(content), inputs, outputs, SHAPES, difference)
+    return OnnxFile(path, len(content), inputs, outputs, SHAPES, difference), content
 
 
 def onnx_network(stored: StoredModel) -> OnnxNetwork:
@@ -125,8 +144,8 @@ def onnx_model(stored: StoredModel, network: OnnxNetwork) -> Any:
 
 def character_network(stored: StoredModel, model: CharacterModel) -> OnnxNetwork:
     """Return the network of a text model; its metadata are the symbols and the initial state."""
-    from seqtool.export.onnx import verify_character
     from seqtool.export.onnx_models import character_graph, initial_values, state_names
+    from seqtool.export.onnx_verify import verify_character
 
     initial_state = {
         name: initial_values(model.settings, stored.weights, layer, ["forward"], name[0])[0].tolist()
@@ -147,33 +166,62 @@ def character_network(stored: StoredModel, model: CharacterModel) -> OnnxNetwork
 
 def tagger_network(stored: StoredModel, model: TaggerModel) -> OnnxNetwork:
     """Return the network of a tagger; its metadata are labels, scores of label sequences and features."""
-    from seqtool.export.onnx import verify_tagger
     from seqtool.export.onnx_models import tagger_graph
+    from seqtool.export.onnx_verify import verify_tagger
 
-    if model.columns:
-        hint = "train a tagger with `data.label`, or use the model with seqtool"
-        raise SeqtoolError("a tagger of several labels cannot be exported to ONNX", hint=hint)
     metadata = {
         "task": "tagger",
         "labels": list(model.labels),
         "scheme": model.scheme,
         "inner_scheme": model.inner_scheme,
         "decoder": model.settings.decoder,
-        "sequence_scores": {
-            "start": model.start.tolist(),
-            "transitions": model.transitions.tolist(),
-            "end": model.end.tolist(),
-        },
+        "sequence_scores": _sequence_scores((model.start, model.transitions, model.end)),
         "features": stored.config["model"]["features"],
     }
-    graph = tagger_graph(model.settings, len(model.labels), stored.weights)
+    kinds: tuple[str, ...] = ()
+    if isinstance(model, MultiLabelTagger):
+        metadata |= _columns_metadata(model)
+        kinds = tuple(head.kind for head in model.heads)
+    graph = tagger_graph(model.settings, stored.weights, model.columns, kinds)
     return OnnxNetwork(graph, _texts(metadata), lambda session: verify_tagger(model, session))
+
+
+def _columns_metadata(model: MultiLabelTagger) -> Json:
+    """Return the columns of a tagger of several labels, and the combinations that are scored together."""
+    from seqtool.export.onnx_models import score_names
+
+    decoder = model.decoder
+    columns = [
+        {
+            **head._asdict(),
+            "output": output,
+            "labels": list(labels),
+            "sequence_scores": constraints and _sequence_scores(constraints),
+        }
+        for head, output, labels, constraints in zip(
+            model.heads, score_names(model.columns), model.column_labels, decoder.constraints, strict=True
+        )
+    ]
+    together = decoder.combinations
+    return {
+        "columns": columns,
+        "combined": list(decoder.combined),
+        "combinations": [] if together is None else together.labels.tolist(),
+        "combination_scores": [] if together is None else together.bias.tolist(),
+    }
+
+
+def _sequence_scores(scores: Constraints) -> Json:
+    """Return the scores of the first label, of pairs of labels, and of the last label."""
+    start, transitions, end = scores
+    return {"start": start.tolist(), "transitions": transitions.tolist(), "end": end.tolist()}
 
 
 def tokenizer_network(stored: StoredModel, model: TokenizerModel) -> OnnxNetwork:
     """Return the network of a tokenizer; its metadata are characters, classes and expansions."""
     from seqtool.data.tokenization.characters import CATEGORIES
     from seqtool.export.onnx_models import tokenizer_graph
+    from seqtool.export.onnx_verify import verify_tokenizer
 
     metadata = {
         "task": "tokenizer",
@@ -193,157 +241,3 @@ def _texts(metadata: Mapping[str, object]) -> dict[str, str]:
 
 def _shape(value: Any) -> list[str | int]:
     return [dim.dim_param or dim.dim_value for dim in value.type.tensor_type.shape.dim]
-
-
-SHAPES = ((1, 1), (2, 7), (5, 3), (3, 40))  # (batch, length)
-TOLERANCE = 1e-5  # times max(1, |value|): the allowed difference of two forward passes, see DESIGN.md
-
-
-class OnnxSession:
-    """An exported network in onnxruntime, on one thread."""
-
-    def __init__(self, content: bytes) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        self.outputs = [output.name for output in self._session.get_outputs()]
-
-    def __call__(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the outputs by name."""
-        return dict(zip(self.outputs, self._session.run(None, dict(inputs)), strict=True))
-
-
-def verify_character(model: CharacterModel, session: OnnxSession) -> float:
-    """Compare scores and states on text that the model itself generates.
-
-    A second call continues from the states of the first one. Random symbols are no valid test: on input
-    unlike its training text, a trained network can amplify rounding errors a thousand times.
-
-    Returns:
-        The largest difference, as a share of the tolerance.
-
-    Raises:
-        SeqtoolError: a difference is larger than the tolerance.
-    """
-    rng = np.random.default_rng(0)
-    names = [name for layer in state_names(model.settings) for name in layer]
-    largest = 0.0
-    for batch, length in SHAPES:
-        state = model.initial_state(batch)
-        inputs = dict(zip(names, map(np.ascontiguousarray, _flat(state)), strict=True))
-        for _ in range(2):
-            first = rng.integers(0, len(model.vocabulary), (1, batch))
-            ids = _generate(model, state, first, length, rng)
-            outputs = session({"ids": ids, **inputs})
-            logits, state = model.forward(ids, state)
-            largest = max(largest, _difference(outputs["logits"], logits, (batch, length)))
-            for name, expected in zip(names, _flat(state), strict=True):
-                inputs[name] = outputs[f"{name}.next"]
-                largest = max(largest, _difference(inputs[name], expected, (batch, length)))
-    return largest
-
-
-def _flat(state: State) -> list[Array]:
-    """Return the states of all layers in one list."""
-    return [part for parts in state for part in parts]
-
-
-def _generate(
-    model: CharacterModel, state: State, first: Array, length: int, rng: np.random.Generator
-) -> Array:
-    """Return symbols (length, batch) that the model draws after the first ones."""
-    rows = [first]
-    while len(rows) < length:
-        logits, state = model.forward(rows[-1], state)
-        rows.append((logits + rng.gumbel(size=logits.shape)).argmax(2))
-    return np.concatenate(rows)
-
-
-def verify_tagger(model: TaggerModel, session: OnnxSession) -> float:
-    """Compare scores and labels on random sentences; returns and raises as `verify_character`."""
-    largest = 0.0
-    for batch, length in SHAPES:
-        sentences = list(_random_sentences(model, batch, length))
-        outputs = session(tagger_inputs(model, sentences))["scores"]
-        for column, expected in enumerate(model.scores(sentences)):
-            scores = outputs[: len(expected), column]
-            largest = max(largest, _difference(scores, expected, (batch, length)))
-            _check_labels(scores, expected)
-    return largest
-
-
-def verify_tokenizer(model: TokenizerModel, session: OnnxSession) -> float:
-    """Compare scores on random texts; returns and raises as `verify_character`."""
-    from seqtool.data.tokenization.characters import plain_text
-
-    largest = 0.0
-    characters = [*model.characters.counts, "é", "\u4e00", "A", "1", "."]
-    for batch, length in SHAPES:
-        rng = np.random.default_rng(batch * 1000 + length)
-        numbers = rng.integers(0, len(characters), (batch, length))
-        plain = [plain_text("x" + "".join(characters[number] for number in row)) for row in numbers]
-        lengths = np.array([len(text.codes) for text in plain], np.int64)
-        symbols = np.zeros((int(lengths.max()), batch), np.int64)
-        for column, text in enumerate(plain):
-            symbols[: lengths[column], column] = model.characters.encode(text.codes)
-        outputs = session({"symbols": symbols, "lengths": lengths})["scores"]
-        for column, expected in enumerate(model.scores(plain)):
-            scores = outputs[: len(expected), column]
-            largest = max(largest, _difference(scores, expected, (batch, length)))
-    return largest
-
-
-def _random_sentences(model: TaggerModel, batch: int, length: int) -> Iterator[list[str]]:
-    """Yield sentences of known and unknown words, the first of this length, the others not longer."""
-    rng = np.random.default_rng(batch * 1000 + length)
-    forms = model.encoder.to_json()["forms"][:1000] or ["word"]
-    words = [*forms, "Unseen", "zzz-999", "é", "x" * 70]
-    for sentence in range(batch):
-        count = length if not sentence else int(rng.integers(1, length + 1))
-        yield [words[number] for number in rng.integers(0, len(words), count)]
-
-
-def tagger_inputs(model: TaggerModel, sentences: list[list[str]]) -> dict[str, Array]:
-    """Return the inputs of an exported tagger for some sentences, padded to the longest."""
-    lengths = np.array([len(sentence) for sentence in sentences], np.int64)
-    time, batch = int(lengths.max()), len(sentences)
-    encoded = model.encoder.encode([token for sentence in sentences for token in sentence])
-    cells = np.concatenate([np.arange(length) for length in lengths]), np.repeat(np.arange(batch), lengths)
-    inputs = {"lengths": lengths}
-    if encoded.ids.shape[1]:
-        inputs["features"] = np.zeros((time, batch, encoded.ids.shape[1]), np.int64)
-        inputs["features"][cells] = encoded.ids
-    if encoded.characters is not None and encoded.lengths is not None:
-        inputs["characters"] = np.full((time, batch, encoded.characters.shape[1]), -1, np.int64)
-        inputs["characters"][cells] = encoded.characters
-        inputs["character_lengths"] = np.zeros((time, batch), np.int64)
-        inputs["character_lengths"][cells] = encoded.lengths
-    return inputs
-
-
-def _difference(values: Array, expected: Array, shape: tuple[int, int]) -> float:
-    """Return the largest difference as a share of the tolerance.
-
-    Raises:
-        SeqtoolError: it is larger than the tolerance.
-    """
-    share = float((np.abs(values - expected) / (TOLERANCE * np.maximum(1, np.abs(expected)))).max(initial=0))
-    if values.shape != expected.shape or not share <= 1:
-        raise SeqtoolError(
-            f"onnxruntime gives other results than the model: {share:.1f} times the tolerance",
-            place=f"batch {shape[0]}, length {shape[1]}",
-            hint="nothing was written; please report this with the config.json of the model",
-        )
-    return share
-
-
-def _check_labels(scores: Array, expected: Array) -> None:
-    """Compare the best labels of words whose best two scores differ by more than twice the tolerance."""
-    if expected.shape[1] < 2:
-        return
-    second, best = np.sort(expected, axis=1)[:, -2:].T
-    clear = best - second > 2 * TOLERANCE * np.maximum(1, np.abs(best))
-    assert (scores.argmax(1) == expected.argmax(1))[clear].all()

@@ -62,17 +62,33 @@ def _character_output(graph: Graph, model: CharModel, weights: Arrays, x: str) -
     return graph.add("Add", x, graph.constant(_float(weights["output.bias"])))
 
 
-def tagger_graph(model: TaggerModel, labels: int, weights: Arrays) -> Graph:
+def score_names(columns: Sequence[str]) -> list[str]:
+    """Return the names of a tagger's outputs: `scores`, or one for each of several columns."""
+    return [f"scores.{name}" for name in columns] or ["scores"]
+
+
+def tagger_graph(
+    model: TaggerModel, weights: Arrays, columns: Sequence[str] = (), kinds: Sequence[str] = ()
+) -> Graph:
     """Return the graph of a tagger.
 
     Inputs are numbers of the words' features and lengths of sentences. The output is the score of each label
-    at each word, before decoding.
+    at each word, before decoding; a tagger of several labels has an output for each column.
+
+    Args:
+        columns: names of several columns.
+        kinds: kind of each column; the layer of a `lemma` also reads the input of the first layer.
     """
     graph = Graph()
     lengths = graph.add("Cast", graph.input("lengths", INTEGER, ["batch"]), to=INT32)
     directions = ("forward", "backward") if model.bidirectional else ("forward",)
-    x = _sequence_layers(graph, model, weights, directions, _words(graph, model, weights), lengths)
-    graph.output(_linear(graph, weights, "output", x), "scores", FLOAT, ["time", "batch", labels])
+    words = _words(graph, model, weights)
+    y = _sequence_layers(graph, model, weights, directions, words, lengths)
+    for column, name in enumerate(score_names(columns)):
+        layer = f"heads.{column}" if column else "output"
+        x = graph.add("Concat", y, words, axis=2) if kinds[column : column + 1] == ("lemma",) else y
+        labels = len(weights[f"{layer}.bias"])
+        graph.output(_linear(graph, weights, layer, x), name, FLOAT, ["time", "batch", labels])
     return graph
 
 

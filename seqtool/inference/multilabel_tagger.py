@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -25,14 +26,17 @@ class MultiLabelTagger(TaggerModel):
 
     Attributes:
         columns: names of the labels, the first one is that of `labels`.
+        heads: description of each column.
+        column_labels: labels of the network of each column.
+        decoder: choice of the labels of all columns.
     """
 
     def __init__(self, config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> None:
         assert config.heads is not None
         super().__init__(config, vocabulary, weights)
-        self._heads = config.heads.columns
-        self.columns = tuple(head.name for head in self._heads)
-        labels = [vocabulary.labels, *vocabulary.further]
+        self.heads = config.heads.columns
+        self.columns = tuple(head.name for head in self.heads)
+        self.column_labels = labels = (vocabulary.labels, *vocabulary.further)
         self._column_names = [np.array(names, object) for names in labels]
         self._borders = np.cumsum([0, *map(len, labels)]).tolist()
         layers = [_layer(weights, f"heads.{column}.") for column in range(1, len(labels))]
@@ -52,7 +56,7 @@ class MultiLabelTagger(TaggerModel):
         if word_parts:
             cache, word_weights = self._cache, np.concatenate([weight for _, weight in word_parts], axis=1)
             self._cache = WordGateCache(cache.encoder, cache.embedder, cache.cell, cache.size, word_weights)
-        self._decoder = _decoder(config, vocabulary, weights)
+        self.decoder = _decoder(config, vocabulary, weights)
 
     def tag_columns(self, sentences: Sequence[Sentence]) -> list[list[list[str]]]:
         """Return for each sentence the labels of each column, one per token, as the training files have them.
@@ -68,7 +72,7 @@ class MultiLabelTagger(TaggerModel):
                 part = slice(starts[index], starts[index + 1])
                 results[number] = [
                     _file_labels(head, labels[part], sentences[number])
-                    for head, labels in zip(self._heads, names, strict=True)
+                    for head, labels in zip(self.heads, names, strict=True)
                 ]
         return results
 
@@ -82,10 +86,24 @@ class MultiLabelTagger(TaggerModel):
     ) -> Iterator[PackedScores]:
         """Yield the scores of the first label, and the numbers of all labels."""
         for batch in super()._batches(sentences, recorder):
-            parts = zip(self._borders[:-1], self._borders[1:], strict=True)
-            scores = [np.ascontiguousarray(batch.scores[:, start:end]) for start, end in parts]
-            first, numbers = self._decoder.decode(scores, batch.packing)
+            first, numbers = self.decoder.decode(self._by_column(batch.scores), batch.packing)
             yield batch._replace(scores=first, columns=numbers)
+
+    def column_scores(self, sentences: Sequence[Sentence]) -> list[list[Array]]:
+        """Return for each sentence the scores of the labels of each column (tokens, labels).
+
+        They are the scores of the output layers, before labels are scored together.
+        """
+        results: list[list[Array]] = [self._by_column(np.zeros((0, self._borders[-1]))) for _ in sentences]
+        for batch in super()._batches(sentences):
+            scores, starts = batch.unpack(batch.scores), batch.starts
+            for index, number in enumerate(batch.numbers.tolist()):
+                results[number] = self._by_column(scores[starts[index] : starts[index + 1]])
+        return results
+
+    def _by_column(self, scores: Array) -> list[Array]:
+        """Cut scores of all columns (total, labels of all columns) into those of each column."""
+        return [np.ascontiguousarray(scores[:, start:end]) for start, end in pairwise(self._borders)]
 
     def _run(
         self, tokens: Sequence[str], positions: Array, packing: Packing, recorder: StateRecorder | None

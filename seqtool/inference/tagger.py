@@ -231,6 +231,10 @@ class TaggerModel:
             pass
         return recorder.arrays
 
+    def column_scores(self, sentences: Sequence[Sentence]) -> list[list[Array]]:
+        """Return for each sentence the scores of the labels of each column (tokens, labels)."""
+        return [[scores] for scores in self.scores(sentences)]
+
     def _batches(
         self, sentences: Sequence[Sentence], recorder: StateRecorder | None = None
     ) -> Iterator[PackedScores]:

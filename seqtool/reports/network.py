@@ -116,8 +116,12 @@ def training_curve(rows: Sequence[MetricsRow], width: int) -> Iterator[str]:
             yield from ("  " + line for line in lines)
 
 
-def onnx_lines(exported: OnnxFile) -> list[str]:
-    """Return the file, its inputs and outputs, and the result of its verification."""
+def onnx_lines(files: Sequence[OnnxFile]) -> list[str]:
+    """Return each file, its inputs and outputs, and the result of its verification."""
+    return [line for exported in files for line in _onnx_lines(exported)]
+
+
+def _onnx_lines(exported: OnnxFile) -> list[str]:
     shapes = ", ".join(f"{batch} x {length}" for batch, length in exported.shapes)
     return [
         f"{exported.path}  {format_size(exported.size)}",
@@ -132,8 +136,13 @@ def _array_lines(heading: str, arrays: Mapping[str, Sequence[str | int]]) -> lis
     return [f"  {heading:<6}  {name:<17}  ({', '.join(map(str, shape))})" for name, shape in arrays.items()]
 
 
-def onnx_json(exported: OnnxFile) -> dict[str, object]:
-    """Return the object that `--json` prints."""
+def onnx_json(files: Sequence[OnnxFile]) -> dict[str, object]:
+    """Return the object that `--json` prints: the first file, and the others under `parts`."""
+    first, *others = map(_onnx_json, files)
+    return {**first, "parts": others} if others else first
+
+
+def _onnx_json(exported: OnnxFile) -> dict[str, object]:
     return {
         "file": str(exported.path),
         "bytes": exported.size,

@@ -15,12 +15,10 @@ from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.export import onnx_models
 from seqtool.export.float16 import write_float16_copy
-from seqtool.export.onnx import (
+from seqtool.export.onnx import export_onnx, onnx_model, onnx_network
+from seqtool.export.onnx_verify import (
     SHAPES,
     OnnxSession,
-    export_onnx,
-    onnx_model,
-    onnx_network,
     tagger_inputs,
     verify_character,
     verify_tagger,
@@ -30,7 +28,14 @@ from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
-from tests.support.random_models import FEATURES, Parts, character_parts, random_sentences, tagger_parts
+from tests.support.random_models import (
+    FEATURES,
+    Parts,
+    character_parts,
+    multilabel_parts,
+    random_sentences,
+    tagger_parts,
+)
 from tests.support.shell import seqtool_in_process
 
 pytest.importorskip("onnxruntime")
@@ -97,6 +102,15 @@ def test_exported_taggers_agree_with_inference(name: str) -> None:
     bundle = bundle_of(tagger_parts(TAGGERS[name]))
     model = load_model(bundle)
     assert verify_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+def test_agreement_of_a_tagger_of_several_labels_includes_every_label() -> None:
+    bundle = bundle_of(multilabel_parts(TAGGERS["lstm"]))
+    model = load_model(bundle)
+    assert verify_tagger(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+    bundle.weights["heads.3.weight"][0] += 1
+    with pytest.raises(SeqtoolError, match="onnxruntime gives other results"):
+        verify_tagger(model, exported(bundle)[0])  # type: ignore[arg-type]
 
 
 def test_text_models_are_compared_on_text_that_they_generate(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from seqtool.data.tokenization.characters import CharacterEncoder
 from seqtool.data.tokenization.expansions import Expansions
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.heads_config import read_heads
 from seqtool.inference.load import (
     Shapes,
     character_shapes,
@@ -121,6 +122,27 @@ def tagger_parts(
         "layout": {"label": "auto", "columns": [], "width": 2, "text_key": "tokens", "label_key": "labels"},
     }
     return config, vocab, random_weights(tagger_shapes(model, read_word_vocabulary(vocab, model)), seed)
+
+
+def multilabel_parts(model: TaggerSettings, *, seed: int = 0) -> Parts:
+    """Return the parts of a tagger of parts of speech, spans, further labels and lemmas.
+
+    The first and the third column are scored together.
+    """
+    labels = (("DET", "NN", "V"), SPAN_LABELS, ("a", "b", "c", "d"), ("l |", "t |", "l |-", "l =be"))
+    columns = [
+        {"name": "upos", "kind": "label", "scheme": "none", "inner_scheme": "none"},
+        {"name": "misc:NE", "kind": "label", "scheme": "iob2", "inner_scheme": "bioes"},
+        {"name": "xpos", "kind": "label", "scheme": "none", "inner_scheme": "none"},
+        {"name": "lemma", "kind": "lemma", "scheme": "none", "inner_scheme": "none"},
+    ]
+    config, vocab, _ = tagger_parts(model, labels[0], scheme="none")
+    config |= {"heads": {"columns": columns, "combined": [0, 2]}}
+    combinations = [[0, 0], [0, 1], [1, 1], [1, 2], [1, 3], [2, 0], [2, 3]]
+    vocab |= {"heads": {"columns": [list(names) for names in labels[1:]], "combinations": combinations}}
+    heads = read_heads(config["heads"])
+    shapes = tagger_shapes(model, read_word_vocabulary(vocab, model, heads), heads)
+    return config, vocab, random_weights(shapes, seed)
 
 
 def tokenizer_parts(model: TokenizerSettings, *, inner_spaces: bool = False, seed: int = 0) -> Parts:
