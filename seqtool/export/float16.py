@@ -90,14 +90,29 @@ def _free_path(location: ModelFolders, out: Path | None, inputs: Sequence[Path])
 def _scores_before_and_after(
     location: ModelFolders, original: StoredModel, copy: StoredModel, files: Sequence[Path], root: Path
 ) -> tuple[dict[str, tuple[float, float]], str]:
-    """Score both models on the same data. Unreadable data are an error only if the user named them."""
-    try:
-        scorer = definition(original.task).scorer(original.main, location, files, root)
-        before, after = scorer.score(original.main), scorer.score(copy.main)
-    except SeqtoolError as error:
-        if files:
-            raise
-        problem = error.problems[0]
-        reason = f"{problem.place}: {problem.message}" if problem.place else problem.message
-        return {}, f"not scored: {reason}; name data with --data"
-    return {name: (before[name], after[name]) for name in before}, scorer.data
+    """Score both models on the same data. Unreadable data are an error only if the user named them.
+
+    Of a model of several parts, each part is scored; data that do not suit another than the last one, such as
+    sentences without raw text for a tokenizer, leave out its scores.
+    """
+    scores: dict[str, tuple[float, float]] = {}
+    data = []
+    for task, part in original.parts.items():
+        try:
+            scorer = definition(task).scorer(part, location, files, root)
+            before, after = scorer.score(part), scorer.score(copy.parts[task])
+        except SeqtoolError as error:
+            if task != original.task:
+                data.append(f"{task} not scored: {_reason(error)}")
+                continue
+            if files:
+                raise
+            return {}, f"not scored: {_reason(error)}; name data with --data"
+        scores |= {name: (before[name], after[name]) for name in before}
+        data.append(scorer.data)
+    return scores, "; ".join(dict.fromkeys(reversed(data)))
+
+
+def _reason(error: SeqtoolError) -> str:
+    problem = error.problems[0]
+    return f"{problem.place}: {problem.message}" if problem.place else problem.message

@@ -90,6 +90,18 @@ def test_a_tokenizer_alone_is_scored_without_labels(here: Path) -> None:
     ]
 
 
+def test_float16_scores_both_parts(here: Path) -> None:
+    arguments = ("export", "both", "--dtype", "float16", "--data", "test.conllu", "--out", "half", "--json")
+    value = json.loads(seqtool_in_process(*arguments, cwd=here).stdout)
+    assert {"tokens_f1", "sentences_f1", "words_f1", "accuracy", "accuracy_lemma"} < value["scores"].keys()
+    assert value["data"] == "test.conllu"
+    (here / "plain.conllu").write_text((here / "test.conllu").read_text().replace("SpaceAfter=No", "_"))
+    shown = seqtool_in_process(*arguments[:5], "plain.conllu", *arguments[6:8], cwd=here).stdout
+    assert "accuracy_lemma" in shown
+    assert "tokens_f1" not in shown
+    assert "plain.conllu; tokenizer not scored: plain.conllu: expected the raw text" in shown
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
