@@ -256,6 +256,7 @@ class Training:
     init_from: str = key("directory of a trained model whose weights and vocabulary initialize the run", "")
     seed_skip: int = key("number of uniform random draws to skip after seeding, before the weights are drawn", 0, ge=0)
     threads: int | None = key("CPU threads; by default the number of cores, at most 4", None, ge=1, le=1024)
+    rank_timeout: float = key("several ranks: seconds that a rank waits for another one", 1800.0, gt=0, le=1_000_000)
     device: Literal["auto", "cpu", "cuda", "mps"] = key("device for training", "auto")
     precision: Literal["float32", "bfloat16"] = key("number type of the forward and backward pass", "float32")
     deterministic: bool = key("use only deterministic algorithms, which give identical results on every run", False)

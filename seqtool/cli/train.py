@@ -161,16 +161,19 @@ def _train(task: str, config: Path, dev: list[Path], test: list[Path], options: 
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.interface import DataFiles
     from seqtool.training.engine.ranks import Launch
+    from seqtool.training.rank_follower import errors_before_connection
     from seqtool.training.run import TrainOptions, train_all
 
     if options.resume and options.overwrite:
         hint = "--resume continues the run, --overwrite replaces it"
         raise SeqtoolError("--resume and --overwrite exclude each other", hint=hint)
-    quiet = options.quiet or not Launch.from_environment().shard.is_main_process
+    launch = Launch.from_environment()
+    quiet = options.quiet or not launch.shard.is_main_process
     screen = TrainingScreen(quiet=quiet, as_json=options.json, plain=options.plain)
     files = DataFiles(config, tuple(dev), tuple(test))
-    read = settings_for(files, task, options.all_overrides(), screen.message)
-    read.check_trainable()
+    with errors_before_connection(launch):
+        read = settings_for(files, task, options.all_overrides(), screen.message)
+        read.check_trainable()
     for note in read.notes:
         screen.warning(note)
     root, arguments = runs_root(options.runs_dir), tuple(sys.argv[1:])

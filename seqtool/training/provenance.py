@@ -8,7 +8,6 @@ import shlex
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from seqtool.config.load import read_run_settings
 from seqtool.config.schema import PATH_KEYS
@@ -27,9 +26,19 @@ from seqtool.version import VERSION
 # fast it is; other threads change the last bits of the weights, which is reported.
 MAY_DIFFER = frozenset(
     f"training.{name}"
-    for name in ("epochs", "max_steps", "max_minutes", "patience", "checkpoint_minutes", "threads")
+    for name in (
+        "epochs",
+        "max_steps",
+        "max_minutes",
+        "patience",
+        "checkpoint_minutes",
+        "threads",
+        "rank_timeout",
+    )
 )
-LIKE_FINISHED = frozenset({"training.checkpoint_minutes", "training.threads"})  # no effect on when a run ends
+LIKE_FINISHED = frozenset(  # no effect on when a run ends
+    f"training.{name}" for name in ("checkpoint_minutes", "threads", "rank_timeout")
+)
 _CONTENT = "content of the files"
 _LONGEST_VALUE = 40  # characters of a value in a message; longer values are cut
 
@@ -64,21 +73,22 @@ def environment(device: str, threads: int, precision: str, ranks: int = 1) -> Js
     They are device, threads, precision, number of ranks and versions.
     """
     import numpy
-    import torch
 
-    versions = {
-        "seqtool": VERSION,
-        "torch": torch.__version__,
-        "numpy": numpy.__version__,
-        "python": platform.python_version(),
-    }
+    more = {"numpy": numpy.__version__, "python": platform.python_version()}
     return {
         "device": device,
         "threads": threads,
         "precision": precision,
         "world_size": ranks,
-        "versions": versions,
+        "versions": {**versions(), **more},
     }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of seqtool and torch, which the ranks of a run must share."""
+    import torch
+
+    return {"seqtool": VERSION, "torch": torch.__version__}
 
 
 def differences(before: Json, now: Json, ignored: Collection[str] = ()) -> list[str]:
@@ -91,7 +101,7 @@ def differences(before: Json, now: Json, ignored: Collection[str] = ()) -> list[
         now: the current object.
         ignored: dotted keys that are not compared, such as `training.epochs`.
     """
-    old, new = dict(_flat(before)), dict(_flat(now))
+    old, new = flat(before), flat(now)
     lines = []
     for key in sorted(old.keys() | new.keys()):
         if key in ignored or old.get(key) == new.get(key):
@@ -103,15 +113,20 @@ def differences(before: Json, now: Json, ignored: Collection[str] = ()) -> list[
     return lines
 
 
-def _flat(value: Json, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def flat(value: Json) -> dict[str, object]:
+    """Return the values of nested JSON objects by dotted key."""
+    return dict(_flat(value))
+
+
+def _flat(value: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
     for name, item in value.items():
         if isinstance(item, Mapping):
-            yield from _flat(dict(item), f"{prefix}{name}.")
+            yield from _flat(item, f"{prefix}{name}.")
         else:
             yield prefix + name, item
 
 
-def _shown(values: Json, key: str) -> str:
+def _shown(values: Mapping[str, object], key: str) -> str:
     if key not in values:
         return "nothing"
     text = json.dumps(values[key], ensure_ascii=False)

@@ -8,31 +8,61 @@ because a stop can come as late as in the final evaluation.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from seqtool.errors import Stopped
+from seqtool.errors import SeqtoolError, Stopped
 from seqtool.settings import Settings
+from seqtool.storage.find_model import PARTIAL
+from seqtool.storage.run_directory import RunDirectory
+from seqtool.storage.verified_directory import canonical_json
 from seqtool.tasks.build import build_task, prepare, require_torch
+from seqtool.tasks.interface import Prepared
+from seqtool.training.engine.rank_meeting import Note, Terms, check_notes
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
+from seqtool.training.provenance import experiment, flat, versions
 from seqtool.training.session import stop_signals
 from seqtool.types import Arrays, Json
 
 if TYPE_CHECKING:
     from seqtool.training.engine.trainer import Trainer
 
-T = TypeVar("T")
+MAY_DIFFER_BETWEEN_RANKS = frozenset({"training.threads", "training.rank_timeout"})
+LAST_WORDS = 30.0  # seconds in which a rank with an error tries to send it to the others
 NO_RUN = b"-"  # rank 0 does not train this run
 
 
+def is_restart(launch: Launch, run: Path, *, overwrite: bool) -> bool:
+    """Return whether torchrun has started this run before, so that it resumes from its last checkpoint.
+
+    A machine that joins or leaves makes torchrun start the ranks again without counting that. Under torchrun,
+    a checkpoint of an unfinished run therefore counts as well.
+
+    Args:
+        launch: position of this process among the ranks.
+        run: final directory of the run, or of the runs of several seeds.
+        overwrite: whether the command replaces a run of this name.
+    """
+    if launch.restarts or overwrite or not launch.restartable:
+        return launch.restarts > 0
+    seeds = [RunDirectory(run, path.stem) for path in run.glob(f"seed-*{PARTIAL}")]
+    return any(one.has_checkpoint() for one in [RunDirectory(run.parent, run.name), *seeds])
+
+
 @contextmanager
-def process_ranks(settings: Settings, launch: Launch) -> Iterator[Ranks]:
+def process_ranks(settings: Settings, launch: Launch, terms: Terms) -> Iterator[Ranks]:
     """Connect the ranks that train together during the block; a single process does not load torch.
+
+    Args:
+        settings: settings of the run.
+        launch: position of this process among the ranks.
+        terms: what must be equal on all ranks, besides versions, settings and data.
 
     Raises:
         SeqtoolError: the ranks cannot connect.
@@ -44,15 +74,51 @@ def process_ranks(settings: Settings, launch: Launch) -> Iterator[Ranks]:
     from seqtool.training.engine.device import choose_device
     from seqtool.training.engine.distributed import process_group
 
-    with process_group(launch, choose_device(settings.training.device, launch.local)) as ranks:
+    timeout = settings.training.rank_timeout
+    with errors_before_connection(launch):
+        device = choose_device(settings.training.device, launch.local)
+    with process_group(launch, device, {**versions(), **terms}, timeout) as ranks:
         yield ranks
 
 
-def first_rank_first(ranks: Ranks, work: Callable[[], T]) -> T:
-    """Do work that fills a cache on one rank of each machine, then on the others, which use the cache."""
-    results = [work()] if ranks.local.rank == 0 else []
+@contextmanager
+def errors_before_connection(launch: Launch) -> Iterator[None]:
+    """Send the other ranks, which wait for this one, an error inside the block."""
+    try:
+        yield
+    except SeqtoolError as error:
+        if launch.shard.size > 1:
+            with suppress(ImportError):
+                from seqtool.training.engine.distributed import send_error
+
+                send_error(launch, error, LAST_WORDS)
+        raise
+
+
+def prepare_together(ranks: Ranks, work: Callable[[], Prepared]) -> Prepared:
+    """Prepare the data on one rank of each machine, then on the others, which use its cache.
+
+    Raises:
+        SeqtoolError: the settings or the data of the ranks differ; on all ranks.
+    """
+    first = work() if ranks.local.rank == 0 else None
     ranks.any(False)
-    return results[0] if results else work()
+    prepared = work() if first is None else first
+    _check_agreement(ranks, prepared)
+    return prepared
+
+
+def _check_agreement(ranks: Ranks, prepared: Prepared) -> None:
+    """Check that all ranks train the same run. They exchange a digest, and what it contains if it differs."""
+    terms = {
+        key: value for key, value in flat(experiment(prepared)).items() if key not in MAY_DIFFER_BETWEEN_RANKS
+    }
+    content = canonical_json(terms)
+    digests = ranks.gather_bytes(hashlib.sha256(content).digest())
+    if len(set(digests)) > 1:
+        notes = [Note.of_this_rank(terms)]
+        everyone = ranks.gather_bytes(json.dumps([notes[0].host, terms]).encode())
+        check_notes([Note(*json.loads(text)) for text in everyone])
 
 
 # --- the state to start from --------------------------------------------------------------------------------
@@ -108,7 +174,7 @@ def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
 
     with stop_signals() as stop:
         with stop.interrupting():
-            prepared = first_rank_first(ranks, lambda: prepare(settings, cache))
+            prepared = prepare_together(ranks, lambda: prepare(settings, cache))
             shared = receive_state(ranks)
             if shared is None:
                 return

@@ -33,7 +33,8 @@ from seqtool.training.provenance import (
 from seqtool.training.rank_follower import (
     broadcast_no_run,
     broadcast_state,
-    first_rank_first,
+    is_restart,
+    prepare_together,
     process_ranks,
     run_follower,
 )
@@ -80,9 +81,9 @@ def train_all(
         Stopped: a stop signal was received; the best model so far is saved.
     """
     launch = Launch.from_environment()
-    if launch.restarts:  # torchrun restarted all ranks, so they resume from the last checkpoint
+    if is_restart(launch, options.root / settings.name, overwrite=options.overwrite):
         options = replace(options, resume=True)
-    with process_ranks(settings, launch) as ranks:
+    with process_ranks(settings, launch, {"--seeds": options.seeds}) as ranks:
         if options.seeds > 1:
             return _train_seeds(settings, options, listeners, ranks)
         if not ranks.is_main_process:
@@ -145,7 +146,7 @@ def train(
     with stop_signals() as stop:
         try:
             with stop.interrupting():
-                prepared = first_rank_first(ranks, lambda: _prepare(settings, options, everyone))
+                prepared = prepare_together(ranks, lambda: _prepare(settings, options, everyone))
                 earlier = None
                 if options.resume and not run.has_checkpoint():
                     earlier = _continued(run, prepared, everyone.warning)
@@ -234,8 +235,7 @@ def _continued(
 
 def _stored_result(final: Path, manifest: Manifest) -> RunResult | None:
     """Return the result of a finished run from its manifest; None if the manifest lacks a part of it."""
-    step, epoch = manifest.step, manifest.epoch
-    seconds, parameters = manifest.seconds, manifest.parameters
+    step, epoch, seconds, parameters = manifest.step, manifest.epoch, manifest.seconds, manifest.parameters
     scores = dict(manifest.scores)
     if step is None or epoch is None or seconds is None or parameters is None or "train_loss" not in scores:
         return None

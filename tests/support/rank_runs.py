@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from seqtool.data.sharding import Shard
-from seqtool.errors import Diverged
+from seqtool.errors import Diverged, SeqtoolError
 from seqtool.models.weights import weight_arrays
 from seqtool.settings import (
     CharModel,
@@ -184,6 +184,18 @@ def write_rank_endings(rank: int, size: int, port: int, path: str) -> None:
     Path(path).with_suffix(f".{rank}").write_text(json.dumps(endings))
 
 
+def write_error_of_the_last_rank(rank: int, size: int, port: int, path: str) -> None:
+    """Let the last rank fail between two steps, and write the error that each rank ends with to a file."""
+    try:
+        with joined_group(rank, size, port) as ranks:
+            ranks.any(False)
+            if rank == size - 1:
+                raise ValueError("no room\nfor this")
+            ranks.any(False)
+    except (SeqtoolError, ValueError) as error:
+        Path(path).with_suffix(f".{rank}").write_text(json.dumps(str(error).splitlines()))
+
+
 def free_port() -> int:
     """Return the number of a free port."""
     with socket.socket() as probe:
@@ -205,7 +217,7 @@ def start_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> 
     return processes
 
 
-def run_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[dict[str, Any]]:
+def run_ranks(size: int, path: Path, work: Callable[..., None] = run_rank) -> list[Any]:
     """Run several ranks to their end, and return what each of them wrote."""
     processes = start_ranks(size, path, work)
     for process in processes:

@@ -41,12 +41,15 @@ class Launch:
     Attributes:
         shard: rank of this process, and number of ranks.
         local: rank of this process on its machine, and number of ranks there.
-        restarts: number of times that torchrun has restarted all ranks.
+        restarts: number of times that torchrun on this machine has restarted its ranks after one failed.
+        restartable: whether torchrun started this process. It may do so again when a machine comes or goes,
+            and does not count that as a restart.
     """
 
     shard: Shard = WHOLE
     local: Shard = WHOLE
     restarts: int = 0
+    restartable: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Launch:
@@ -71,7 +74,7 @@ class Launch:
                 f"torchrun's environment variables do not describe a rank: {values}",
                 hint="start with torchrun, or unset these variables",
             )
-        return cls(Shard(rank, size), local, restarts)
+        return cls(Shard(rank, size), local, restarts, bool(environment.get("TORCHELASTIC_RUN_ID")))
 
 
 # --- work of a rank -----------------------------------------------------------------------------------------
@@ -117,6 +120,10 @@ class Ranks:
     def broadcast(self, data: bytes | None) -> bytes | None:
         """Return the data of rank 0; the argument of other ranks is not used."""
         return data
+
+    def gather_bytes(self, data: bytes) -> list[bytes]:
+        """Return the data of each rank, on all ranks; the data are not empty."""
+        return [data]
 
 
 ALONE = Ranks()

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from seqtool.training.engine.ranks import ALONE
-from tests.support.rank_runs import ENDINGS, RUNS, ending, run_ranks, run_single_process, write_rank_endings
+from tests.support.rank_runs import (
+    ENDINGS,
+    RUNS,
+    ending,
+    run_ranks,
+    run_single_process,
+    write_error_of_the_last_rank,
+    write_rank_endings,
+)
 
 CLOSE = 1e-5
 
@@ -58,3 +66,11 @@ def test_one_rank_ends_the_run_of_all(tmp_path: Path) -> None:
     assert first["max_minutes"]["ended"] == "max_minutes"
     assert first["diverged"]["ended"].startswith("the loss is no longer finite at step 6 ")
     assert first == {name: ending(name, ALONE, has_fault=True) for name in ENDINGS}
+
+
+def test_error_of_a_rank_reaches_the_others_in_one_line(tmp_path: Path) -> None:
+    *others, failed = run_ranks(3, tmp_path / "error", write_error_of_the_last_rank)
+    assert failed == ["no room", "for this"]
+    for message, hint in others:
+        assert message.startswith("rank 2 on ") and message.endswith(" ended: ValueError: no room for this")
+        assert "--max-restarts" in hint
