@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 from concurrent.futures import ProcessPoolExecutor
@@ -12,9 +13,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from seqtool.batch import Tagger, _load_model
-from seqtool.errors import ModelError
+from seqtool.errors import DataError, ModelError
 from tests.support.shell import PROJECT, seqtool
 
 SENTENCES = ["The dog ate the apple", "", ["Everybody", "read", "that", "book"]]
@@ -75,7 +78,7 @@ def test_dictionary_of_columns_gives_a_dictionary_of_columns(model: Path) -> Non
     )
     assert list(result) == ["sentence", "id", "tokens", "tags"]
     assert result["tags"].shape == (2,) and result["tags"].tolist() == [LABELS[0]] * 2
-    empty = Tagger(model)({"text": []})
+    empty = Tagger(model)({"text": np.array([], object)})
     assert empty["labels"].shape == (0,)
 
 
@@ -84,3 +87,75 @@ def test_missing_column_and_missing_model_are_reported(model: Path, tmp_path: Pa
         Tagger(model)({"words": ["a"]})
     with pytest.raises(ModelError):
         Tagger(tmp_path)({"text": ["a"]})
+
+
+def test_relative_path_is_made_absolute_where_the_model_is(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = model.parent
+    monkeypatch.chdir(run.parent.parent)
+    relative, name = Tagger(Path("runs") / run.name), Tagger(run.name)
+    assert relative.model == name.model == str(run)
+    monkeypatch.chdir(tmp_path)
+    assert relative.tag(SENTENCES)[1] == name.tag(SENTENCES)[1] == LABELS
+    assert Tagger("elsewhere/model").model == "elsewhere/model"  # only the workers can read it
+
+
+# --- nulls and wrong types ----------------------------------------------------------------------------------
+
+NULLS = (None, math.nan, np.float32("nan"), np.float64("nan"))
+WORDS = st.lists(st.sampled_from(["The", "dog", "read", "xyz"]) | st.none(), max_size=5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(WORDS | st.sampled_from(NULLS), max_size=6))
+def test_null_in_is_null_out_and_changes_no_other_label(model: Path, table: list[Any]) -> None:
+    tokens, labels = Tagger(model).tag(table)
+    assert tokens == [words if isinstance(words, list) else None for words in table]
+    for words, own in zip(tokens, labels, strict=True):
+        if words is None:
+            assert own is None
+            continue
+        assert own is not None and len(own) == len(words)
+        known = [word for word in words if word is not None]
+        (expected,) = Tagger(model).tag([known])[1]
+        assert [label for word, label in zip(words, own, strict=True) if word is not None] == expected
+        assert all(label is None for word, label in zip(words, own, strict=True) if word is None)
+
+
+@pytest.mark.parametrize("wrong", [7, 1.5, b"text", {"a": 1}, ["a", 7], [["a"]], True])
+def test_wrong_type_is_an_error_with_the_name_of_the_column(model: Path, wrong: Any) -> None:
+    with pytest.raises(DataError) as error:
+        Tagger(model, "sentence")({"sentence": ["a dog", None, wrong]})
+    assert "column 'sentence', row 2" in str(error.value) and "expected" in str(error.value)
+    assert "column=" in str(error.value)
+
+
+def test_list_column_gives_lists_and_array_column_gives_arrays(model: Path) -> None:
+    lists = Tagger(model)({"text": [None, SENTENCES[0]]})
+    assert lists["labels"] == [None, LABELS[0]]
+    arrays = Tagger(model)({"text": np.array([None, SENTENCES[0]], object)})
+    assert isinstance(arrays["labels"], np.ndarray) and arrays["labels"].tolist() == [None, LABELS[0]]
+
+
+@pytest.mark.parametrize("kind", ["Table", "RecordBatch"])
+def test_batch_of_pyarrow_keeps_its_type_its_columns_and_its_nulls(model: Path, kind: str) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    schema = pyarrow.schema(
+        [pyarrow.field("text", pyarrow.string()), pyarrow.field("id", pyarrow.int64(), nullable=False)],
+        metadata={"origin": "test"},
+    )
+    batch = getattr(pyarrow, kind).from_pydict({"text": [SENTENCES[0], None, ""], "id": [1, 2, 3]}, schema)
+    (result,) = Tagger(model).frames(iter([batch]))
+    assert type(result) is type(batch) and result.schema.metadata == {b"origin": b"test"}
+    assert result.schema.field("id") == schema.field("id")
+    assert result.to_pydict() == {
+        "text": [SENTENCES[0], None, ""],
+        "id": [1, 2, 3],
+        "tokens": [["The", "dog", "ate", "the", "apple"], None, []],
+        "labels": [LABELS[0], None, []],
+    }
+    again = Tagger(model, "tokens")(result)  # replaces the columns; lists with nulls are read, too
+    assert again.to_pydict() == result.to_pydict()
+    with pytest.raises(KeyError, match="no column 'words', only text, id"):
+        Tagger(model, "words")(batch)
