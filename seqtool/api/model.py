@@ -33,7 +33,8 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
     'ihello'
 
     Args:
-        model: run directory, model directory or name of a run; None: `$SEQTOOL_MODEL`, else the newest run.
+        model: run directory, model directory, name of a run or of a pretrained model; None: `$SEQTOOL_MODEL`,
+            else the newest run, else a pretrained model.
         runs_dir: directory of all runs; None: `$SEQTOOL_RUNS`, else `runs` in the current directory.
 
     Raises:

@@ -80,11 +80,11 @@ def evaluate(
     json: AsJson = False,
 ) -> None:
     """Evaluate a model, e.g. seqtool evaluate runs/ewt test.conllu"""
-    from seqtool.reports.console import json_text, print_lines, write_line
+    from seqtool.reports.console import json_text, print_lines, say, write_line
     from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
 
-    location = find_model(model, runs_root(runs_dir))
+    location = find_model(model, runs_root(runs_dir), warn=say)
     whole = read_model(location.model)
     result = _evaluate(
         _Request(
@@ -150,13 +150,14 @@ class _Suspects(NamedTuple):
 
 
 class _TaggerResult(NamedTuple):
-    """Scores of a tagger."""
+    """Scores of a tagger; `forms_min_count` is how often training had a word that counts as known."""
 
     gold: GoldSentences
     evaluation: TaggerEvaluation
     strict: bool
     compared: _Compared | None
     suspects: _Suspects | None
+    forms_min_count: int
 
     @property
     def title(self) -> str:
@@ -165,7 +166,7 @@ class _TaggerResult(NamedTuple):
     def lines(self) -> Iterator[str]:
         from seqtool.reports.evaluation import comparison_line, tagger_report
 
-        yield from tagger_report(self.evaluation, strict=self.strict)
+        yield from tagger_report(self.evaluation, strict=self.strict, forms_min_count=self.forms_min_count)
         if self.compared is not None:
             yield ""
             yield comparison_line(self.compared.comparison, self.compared.name)
@@ -175,7 +176,8 @@ class _TaggerResult(NamedTuple):
             yield f"  suspects   {count:,} gold labels that the model contradicts: {file}"
 
     def to_json(self) -> Mapping[str, object]:
-        value = {"data": [str(path) for path, _ in self.gold.files], **self.evaluation.to_json()}
+        data = [str(path) for path, _ in self.gold.files]
+        value = {"data": data, "forms_min_count": self.forms_min_count, **self.evaluation.to_json()}
         if self.compared is not None:
             value["comparison"] = {"model": self.compared.name, **self.compared.comparison.to_json()}
         if self.suspects is not None:
@@ -223,7 +225,8 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
         compared = _Compared(other.name, compare(evaluation, other_evaluation))
     if options.suspects is not None:
         suspects = _Suspects(options.suspects, write_suspects(options.suspects, model, gold))
-    return _TaggerResult(gold, evaluation, options.strict, compared, suspects)
+    forms_min_count = request.stored.manifest.forms_min_count
+    return _TaggerResult(gold, evaluation, options.strict, compared, suspects, forms_min_count)
 
 
 # --- raw text -----------------------------------------------------------------------------------------------

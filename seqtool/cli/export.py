@@ -22,6 +22,7 @@ class Dtype(StrEnum):
     """Type of the weights in a smaller model directory."""
 
     FLOAT16 = "float16"
+    INT8 = "int8"
 
 
 To = Annotated[
@@ -38,7 +39,7 @@ Out = Annotated[
     Path | None,
     typer.Option(
         "--out",
-        help="Path to write to (default: model.onnx in the run; MODEL-float16 next to it).",
+        help="Path to write to (default: model.onnx in the run; MODEL-DTYPE next to it).",
         show_default=False,
     ),
 ]
@@ -64,6 +65,7 @@ def export(
     e.g. seqtool export hihell --to onnx, or export hihell --dtype float16
     """
     from seqtool.errors import SeqtoolError
+    from seqtool.reports.console import say
     from seqtool.storage.find_model import find_model, runs_root
 
     if (to is None) == (dtype is None):
@@ -72,19 +74,19 @@ def export(
         )
     if data and dtype is None:
         raise SeqtoolError("--data goes with --dtype", hint="an ONNX file is verified on random inputs")
-    location = find_model(model, runs_root(runs_dir))
-    if to is not None:
+    location = find_model(model, runs_root(runs_dir), warn=say)
+    if dtype is None:
         from seqtool.export.onnx import export_onnx
         from seqtool.reports.network import onnx_json, onnx_lines
 
         exported = export_onnx(location, out)
         _print(onnx_lines(exported), onnx_json(exported), json)
         return
-    from seqtool.export.float16 import write_float16_copy
-    from seqtool.reports.network import float16_json, float16_lines
+    from seqtool.export.smaller_copy import write_smaller_copy
+    from seqtool.reports.network import copy_json, copy_lines
 
-    copy = write_float16_copy(location, out, data or [], runs_root(runs_dir))
-    _print(float16_lines(copy), float16_json(copy), json)
+    copy = write_smaller_copy(location, dtype.value, out, data or [], runs_root(runs_dir))
+    _print(copy_lines(copy), copy_json(copy), json)
 
 
 def _print(lines: list[str], value: dict[str, object], json: bool) -> None:

@@ -20,14 +20,12 @@ from typing import TYPE_CHECKING, BinaryIO
 from seqtool.errors import DataError, ModelError, SeqtoolError
 from seqtool.reports.console import say
 from seqtool.storage.find_model import (
-    ALIGNED_MODEL,
     CHARACTER_MODEL,
     TAGGER,
     TEXT_MODEL,
     TOKENIZER,
     ModelFilter,
     find_model,
-    finished_runs,
     runs_root,
 )
 from seqtool.storage.model_directory import StoredModel, read_model
@@ -61,7 +59,7 @@ class LoadedTagger:
 def character_model(
     reference: str | None, runs_dir: Path | None, wanted: ModelFilter = CHARACTER_MODEL
 ) -> LoadedTextModel:
-    """Load the character model that a command names, or the newest one, whose name is printed on stderr.
+    """Load the character model that a command names, or the one that fits, whose name is printed on stderr.
 
     Raises:
         ModelError: there is no model, it is damaged, or it is of another task.
@@ -78,24 +76,16 @@ def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
     Raises:
         ModelError: as `character_model`; also for a model of aligned pairs, with a hint at `predict`.
     """
-    root = runs_root(runs_dir)
-    if not _is_named(reference):
-        manifests = [manifest for _, manifest in finished_runs(root) if CHARACTER_MODEL.accepts(manifest)]
-        if manifests and all(map(ALIGNED_MODEL.accepts, manifests)):
-            raise _aligned_model_error(str(root), "found only character models of aligned pairs")
     loaded = character_model(reference, runs_dir, TEXT_MODEL)
     if loaded.model.aligned:
-        raise _aligned_model_error(loaded.name, "found a model of aligned pairs")
+        message = "found a model of aligned pairs, which can neither continue a text nor give its probability"
+        hint = "show the output for a text: seqtool predict TEXT"
+        raise ModelError(message, place=loaded.name, hint=hint)
     return loaded
 
 
-def _aligned_model_error(place: str, found: str) -> ModelError:
-    message = f"{found}, which can neither continue a text nor give its probability"
-    return ModelError(message, place=place, hint="show the output for a text: seqtool predict TEXT")
-
-
 def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
-    """Load the tagger that a command names, or the newest one, whose name is printed on stderr.
+    """Load the tagger that a command names, or the one that fits, whose name is printed on stderr.
 
     Raises:
         ModelError: there is no model, it is damaged, or it is of another task.
@@ -107,7 +97,7 @@ def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
 
 
 def tokenizer(reference: str | None, runs_dir: Path | None) -> TokenizerModel:
-    """Load the tokenizer that a command names, or the newest one, whose name is printed on stderr.
+    """Load the tokenizer that a command names, or the one that fits, whose name is printed on stderr.
 
     Raises:
         ModelError: there is no model, it is damaged, or it is of another task.
@@ -126,7 +116,7 @@ def _find(
     stored = _read_during_import(location.model, module)
     _expect_task(stored, wanted, location.name)
     if not _is_named(reference):
-        say(f"model: {location.name} (the newest)")
+        say(f"model: {location.name} ({'pretrained' if location.pretrained else 'the newest'})")
     return location.name, stored.parts.get(wanted.task or "", stored.main)
 
 

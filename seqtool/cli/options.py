@@ -34,8 +34,11 @@ class Device(StrEnum):
 
 
 def complete_run(incomplete: str) -> list[str]:
-    """Return the names of finished runs that contain a model."""
-    return [name for name in _run_names() if name.startswith(incomplete) and not name.endswith(".partial")]
+    """Return the names of finished runs that contain a model, and of pretrained models."""
+    from seqtool.storage.find_model import pretrained_names
+
+    names = [name for name in _run_names() if not name.endswith(".partial")]
+    return [name for name in dict.fromkeys([*names, *pretrained_names()]) if name.startswith(incomplete)]
 
 
 def complete_any_run(incomplete: str) -> list[str]:
@@ -156,7 +159,7 @@ ModelOption = Annotated[
         metavar="MODEL",
         autocompletion=complete_run,
         help="Name of a run, run directory or model directory "
-        "(default: $SEQTOOL_MODEL, else the newest that fits).",
+        "(default: $SEQTOOL_MODEL, else the newest that fits, else a pretrained one).",
         show_default=False,
     ),
 ]

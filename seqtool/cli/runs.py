@@ -53,25 +53,27 @@ app = typer.Typer(
 @app.callback()
 @command
 def runs(context: typer.Context, runs_dir: RunsDir = None, json: AsJson = False) -> None:
-    """List the runs under the runs root, e.g. seqtool runs"""
+    """List the runs under the runs root, and the pretrained models, e.g. seqtool runs"""
     if context.invoked_subcommand is not None:
         return
     import time
 
     from seqtool.reports.console import print_lines, say, write_json
-    from seqtool.reports.runs import run_lines
+    from seqtool.reports.runs import pretrained_lines, run_lines
     from seqtool.storage.find_model import runs_root
-    from seqtool.storage.run_list import list_runs
+    from seqtool.storage.run_list import list_pretrained, list_runs
 
     root = runs_root(runs_dir)
-    entries = list_runs(root, say)
+    entries, pretrained = list_runs(root, say), list_pretrained()
     if json:
-        write_json({"root": str(root), "runs": [entry.to_json() for entry in entries]})
+        lists = {"runs": entries, "pretrained": pretrained}
+        write_json({"root": str(root), **{name: [one.to_json() for one in lists[name]] for name in lists}})
         return
-    if not entries:
+    if entries:
+        print_lines([*run_lines(entries, time.time()), ""])
+    else:
         say(f"no runs under {root}; train one: seqtool init --example hihell")
-        return
-    print_lines(run_lines(entries, time.time()))
+    print_lines(pretrained_lines(pretrained))
 
 
 @command

@@ -76,9 +76,11 @@ class _TrainOptions:
         if self.init_from is None:
             return None
         from seqtool.config.yaml_tree import quoted
+        from seqtool.reports.console import say
         from seqtool.storage.find_model import find_model, runs_root
 
-        return quoted(str(find_model(self.init_from, runs_root(self.runs_dir)).model.absolute()))
+        location = find_model(self.init_from, runs_root(self.runs_dir), warn=say)
+        return quoted(str(location.model.absolute()))
 
 
 @command

@@ -1,1 +1,1 @@
-"""Writes a trained model for other programs: ONNX, float16."""
+"""Writes a trained model for other programs: ONNX, float16, int8."""

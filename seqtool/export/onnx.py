@@ -70,7 +70,8 @@ ONNX_MARK = b"\x12\x07seqtool"  # the field `producer_name`, at the start of eac
 
 
 def export_onnx(location: ModelFolders, out: Path | None) -> list[OnnxFile]:
-    """Write `out`, or `model.onnx` into the run; for a model without a run, next to the model directory.
+    """Write `out`, or `model.onnx` into the run; for a model without a run, next to the model directory;
+    for a pretrained model, into the current directory.
 
     The other parts of a model of several parts are written next to it, such as `model.tokenizer.onnx`.
 
@@ -86,7 +87,7 @@ def export_onnx(location: ModelFolders, out: Path | None) -> list[OnnxFile]:
             "exporting needs onnx and onnxruntime", hint="install them: pip install 'seqtool[onnx]'"
         )
     stored = read_model(location.model)
-    path = out or (location.run or location.model.parent) / "model.onnx"
+    path = out or location.output_folder / "model.onnx"
     paths = {stored.task: path}
     paths |= {task: path.with_suffix(f".{task}{path.suffix}") for task in stored.parts if task != stored.task}
     inputs = [location.model, *input_files(location, stored.manifest)]

@@ -40,7 +40,7 @@ class InspectedModel:
         model: the network, ready for inference.
         run: the run directory; None if there is none.
         rows: rows of the run's `metrics.jsonl`.
-        config: the config of an untrained network.
+        place: the config of an untrained network, or the model directory.
     """
 
     name: str
@@ -48,7 +48,7 @@ class InspectedModel:
     model: CharacterModel | TaggerModel | TokenizerModel
     run: Path | None = None
     rows: Sequence[MetricsRow] = ()
-    config: Path | None = None
+    place: Path | None = None
 
     @property
     def manifest(self) -> Manifest | None:
@@ -57,29 +57,27 @@ class InspectedModel:
 
     def inputs(self) -> list[Path]:
         """Return the config or the run directory, and the data files of a trained model."""
-        return [
-            self.config or Path(self.name),
-            *input_files(ModelFolders(Path(self.name), self.run), self.stored.manifest),
-        ]
+        place = self.run or self.place or Path(self.name)
+        return [place, *input_files(ModelFolders(place, self.run), self.stored.manifest)]
 
 
 def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], None]) -> InspectedModel:
     """Return the model of a run or of a model directory.
 
     Args:
-        warn: receives a line if the log of the run is damaged.
+        warn: receives a line if the log is damaged, or if a run has the name of a pretrained model.
 
     Raises:
         ModelError: there is no such model, or it is damaged.
     """
-    location = find_model(reference, runs_root(runs_dir))
+    location = find_model(reference, runs_root(runs_dir), warn=warn)
     stored = read_model(location.model).main
     rows: list[MetricsRow] = []
     try:
         rows += read_metrics(location.run) if location.run else ()
     except ModelError as error:
         warn(f"warning: the training curve is not shown: {error.summary}")
-    return InspectedModel(location.name, stored, load_model(stored), location.run, rows)
+    return InspectedModel(location.name, stored, load_model(stored), location.run, rows, location.model)
 
 
 def read_metrics(run: Path) -> Iterator[MetricsRow]:
@@ -111,7 +109,7 @@ def untrained_model(path: Path, overrides: Sequence[str] = ()) -> InspectedModel
     prepared = prepare_untrained(read_settings(path, overrides), runs_root() / ".cache")
     manifest = Manifest(task=prepared.settings.task)
     stored = StoredModel(prepared.config, prepared.vocab, untrained_weights(prepared), manifest)
-    return InspectedModel(f"{path} (untrained)", stored, load_model(stored), config=path)
+    return InspectedModel(f"{path} (untrained)", stored, load_model(stored), place=path)
 
 
 def _source(texts: Sequence[str], files: Sequence[Path]) -> str:

@@ -29,14 +29,23 @@ SIGNIFICANT = 0.05  # p-value
 # --- taggers ----------------------------------------------------------------------------------------------
 
 
-def tagger_report(evaluation: TaggerEvaluation, *, strict: bool = False) -> Iterator[str]:
-    """Yield the whole report on a tagger."""
+def tagger_report(
+    evaluation: TaggerEvaluation, *, strict: bool = False, forms_min_count: int = 1
+) -> Iterator[str]:
+    """Yield the whole report on a tagger.
+
+    Args:
+        forms_min_count: number of times that training had a word that counts as known.
+    """
     counts = evaluation.counts
     yield from tagger_summary(evaluation, strict=strict)
     sentences, known, unknown = counts.sentences, counts.known, counts.unknown
     yield f"  sentences  {_percent(sentences.accuracy)} of {sentences.total:,} all right"
-    yield f"  known      {_percent(known.accuracy)} of {known.total:,} words that training had"
-    yield f"  unknown    {_percent(unknown.accuracy)} of {unknown.total:,} words that it had not"
+    often, rarely = "had", "had not"
+    if forms_min_count > 1:
+        often, rarely = f"had at least {forms_min_count} times", "had less often"
+    yield f"  known      {_percent(known.accuracy)} of {known.total:,} words that training {often}"
+    yield f"  unknown    {_percent(unknown.accuracy)} of {unknown.total:,} words that it {rarely}"
     for label, count in evaluation.unknown_labels.items():
         missing = f"the model does not have the label {cell(label)}"
         yield f"  warning: {missing}; its {count} tokens count as wrong"

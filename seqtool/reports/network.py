@@ -13,8 +13,8 @@ from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters, defin
 from seqtool.types import Json
 
 if TYPE_CHECKING:
-    from seqtool.export.float16 import Float16Copy
     from seqtool.export.onnx import OnnxFile
+    from seqtool.export.smaller_copy import SmallerCopy
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
@@ -152,8 +152,8 @@ def _onnx_json(exported: OnnxFile) -> dict[str, object]:
     }
 
 
-def float16_lines(copy: Float16Copy) -> list[str]:
-    """Return the path of a float16 copy, and sizes and scores before and after the conversion."""
+def copy_lines(copy: SmallerCopy) -> list[str]:
+    """Return the path of a smaller copy, and sizes and scores before and after the conversion."""
     before, after = copy.sizes
     scores = [
         f"  {name:<9}  {format_score(name, first)} -> {format_score(name, second)}"
@@ -167,6 +167,6 @@ def float16_lines(copy: Float16Copy) -> list[str]:
     ]
 
 
-def float16_json(copy: Float16Copy) -> dict[str, object]:
+def copy_json(copy: SmallerCopy) -> dict[str, object]:
     """Return the object that `--json` prints."""
     return {"model": str(copy.path), "bytes": copy.sizes, "scores": copy.scores, "data": copy.data}

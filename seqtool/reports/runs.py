@@ -40,9 +40,19 @@ def run_lines(entries: Sequence[RunEntry], now: float) -> Iterator[str]:
         now: present time in seconds since 1970, from which the ages are counted.
     """
     rows = [("run", "task", "score", "size", "checkpoint", "age"), *(_cells(entry, now) for entry in entries)]
-    widths = [max(cell_width(row[column]) for row in rows) for column in range(6)]
+    yield from _table(rows, "<<<>>>")
+
+
+def pretrained_lines(entries: Sequence[RunEntry]) -> Iterator[str]:
+    """Yield a line of headings, then a line for each pretrained model."""
+    cells = (_cells(entry, entry.modified)[:4] for entry in entries)
+    yield from _table([("pretrained", "task", "score", "size"), *cells], "<<<>")
+
+
+def _table(rows: Sequence[Sequence[str]], alignments: str) -> Iterator[str]:
+    widths = [max(map(cell_width, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        columns = zip(row, "<<<>>>", widths, strict=True)
+        columns = zip(row, alignments, widths, strict=True)
         yield "  ".join(pad(text, width, align) for text, align, width in columns)
 
 

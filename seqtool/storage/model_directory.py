@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from seqtool.errors import ModelError
+from seqtool.storage.int8_rows import int8_rows, restored_rows
 from seqtool.storage.plain_files import is_number, parse_object
 from seqtool.storage.verified_directory import (
     DirectoryFormat,
@@ -36,6 +37,7 @@ MODEL_FORMAT = DirectoryFormat(
     repair="copy the whole model directory again from where it was trained",
     other_version="the model was written by another version of seqtool: train it again, or use that version",
     largest=1e6,  # products of four weights, which a prediction contains, are far below the end of float32
+    dtypes=("F32", "F16", "I8"),
 )
 PARTS_FORMAT = replace(MODEL_FORMAT, versions=MODEL_FORMAT.versions[::-1])  # of a model of several parts
 TASKS = ("char", "tagger", "tokenizer")
@@ -65,6 +67,7 @@ class Manifest:
         device, threads, precision: of the training process.
         versions: versions of the libraries by name.
         init_from: SHA-256 of the model that the weights were initialized from.
+        forms_min_count: number of times that a word must occur in training to be listed in `vocab.json`.
         parts: tasks of the parts of a model with several parts.
         source: object that `manifest.json` contains.
     """
@@ -88,6 +91,7 @@ class Manifest:
     precision: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)
     init_from: str | None = None
+    forms_min_count: int = 1
     parts: tuple[str, ...] = ()
     source: Json = field(default_factory=dict)
 
@@ -116,6 +120,7 @@ class Manifest:
             precision=_typed(source.get("precision"), str, None),
             versions=_texts(source.get("versions")),
             init_from=_typed(init_from.get("sha256"), str, None),
+            forms_min_count=_typed(source.get("forms_min_count"), int, 1),
             parts=tuple(part for part in _typed(source.get("parts"), list, []) if isinstance(part, str)),
             source=source,
         )
@@ -149,7 +154,8 @@ class StoredModel:
     Attributes:
         config: type and sizes of the network, and treatment of its input.
         vocab: symbols, or words and labels.
-        weights: arrays by name, float32, or float16 in a copy of half the size.
+        weights: arrays by name, float32, or float16 in a copy of half the size. Rows that are stored as int8
+            are float32 here.
         manifest: description of the model.
     """
 
@@ -211,12 +217,15 @@ def write_model(
     vocab: Mapping[str, object],
     weights: Arrays,
     description: Mapping[str, object],
+    *,
+    int8: bool = False,
 ) -> None:
     """Write a model directory as a whole.
 
     Args:
         folder: path of the directory; an earlier model there is either replaced or left unchanged.
         description: content of the manifest except format, task, number of parameters and hashes.
+        int8: store rows of arrays as whole numbers, in a quarter of the size.
 
     Raises:
         SeqtoolError: if it cannot be written; the earlier model is then unchanged.
@@ -224,7 +233,7 @@ def write_model(
     contents = {
         "config.json": canonical_json(config),
         "vocab.json": canonical_json(vocab),
-        "weights.safetensors": pack_arrays(weights),
+        "weights.safetensors": pack_arrays(int8_rows(weights) if int8 else weights),
     }
     parameters = int(sum(array.size for array in weights.values()))
     description = {**description, "task": config["task"], "parameters": parameters}
@@ -249,7 +258,9 @@ def read_model(folder: Path) -> StoredModel:
     if config.get("task") != manifest.get("task") or config.get("task") not in TASKS:
         message = "config.json and manifest.json name different tasks"
         raise ModelError(message, place=str(folder), hint=MODEL_FORMAT.repair)
-    weights = unpack_arrays(folder / "weights.safetensors", contents["weights.safetensors"], MODEL_FORMAT)
+    file = folder / "weights.safetensors"
+    stored = unpack_arrays(file, contents[file.name], MODEL_FORMAT)
+    weights = restored_rows(stored, MODEL_FORMAT.largest, str(file), MODEL_FORMAT.repair)
     if manifest["format_version"] == PARTS_FORMAT.versions[0] or "parts" in config:
         _check_parts(folder, config, vocab, weights)
     return StoredModel(config, vocab, weights, Manifest.from_json(manifest))

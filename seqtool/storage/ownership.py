@@ -22,6 +22,8 @@ OLD = ".seqtool-old"  # ending of the previous directory during an exchange
 KEPT = ".seqtool-kept"  # ending of a previous directory that will be renamed to `NAME~1`
 REMOVED = ".seqtool-removed"  # ending of a directory that is being deleted
 TEMPORARY = ".seqtool-tmp"  # ending of a file that is being written
+# Shipped models: NAME/README.md, NAME/LICENSE and NAME/model/. No command writes here.
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
 MARK_PLACE = 4096  # bytes at the start and at the end of a file in which its mark is
 _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _DIRECTORY = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
@@ -218,6 +220,11 @@ def is_run_entry(name: str) -> bool:
 # --- output paths -------------------------------------------------------------------------------------------
 
 
+def is_pretrained(path: Path) -> bool:
+    """Return whether a path is that of the shipped models, or inside it."""
+    return path.resolve().is_relative_to(PRETRAINED.resolve())
+
+
 def check_output(
     path: Path,
     inputs: Iterable[Path | str] = (),
@@ -236,12 +243,12 @@ def check_output(
         directory: whether a directory is written, not a plain file.
 
     Raises:
-        SeqtoolError: if the path is an input, part of a model, or a file of a run, or if something other than
-            a plain file with the mark has this name. Nothing is changed.
+        SeqtoolError: if the path is an input, part of a model, a file of a run, or inside the shipped models,
+            or if something other than a plain file with the mark has this name. Nothing is changed.
     """
     hint = f"choose another path with {option}"
     check_not_input(path, inputs, hint)
-    owner = _owner(Path(os.path.realpath(path)))
+    owner = "the pretrained models" if is_pretrained(path) else _owner(Path(os.path.realpath(path)))
     if owner:
         raise SeqtoolError(f"this is a part of {owner}", place=str(path), hint=hint)
     if not directory:

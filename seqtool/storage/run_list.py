@@ -9,7 +9,14 @@ from typing import Literal
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.atomic import directories, present, removals, remove_directory, writing
-from seqtool.storage.find_model import CONFIG, MODEL, PARTIAL, find_model
+from seqtool.storage.find_model import (
+    CONFIG,
+    MODEL,
+    PARTIAL,
+    ModelFolders,
+    find_model,
+    pretrained_models,
+)
 from seqtool.storage.lock import LOCK, acquire_lock, is_locked
 from seqtool.storage.model_directory import Manifest, read_manifest
 from seqtool.storage.ownership import (
@@ -26,19 +33,9 @@ from seqtool.types import Json
 
 State = Literal["finished", "running", "unfinished", "damaged"]
 # The main score of a run is the first of these: validation before training, F1 before accuracy before loss.
-MAIN_SCORES = (
-    "val_f1",
-    "val_accuracy",
-    "val_loss",
-    "train_loss",
-)
-ENTRIES_OF_RUNS = (
-    CONFIG,
-    "metrics.jsonl",
-    MODEL,
-    LOCK,
-    MANIFEST,
-)  # any of these marks a directory as a run or a model
+MAIN_SCORES = ("val_f1", "val_accuracy", "val_loss", "train_loss")
+# Any of these marks a directory as a run or a model.
+ENTRIES_OF_RUNS = (CONFIG, "metrics.jsonl", MODEL, LOCK, MANIFEST)
 
 
 @dataclass(frozen=True)
@@ -174,16 +171,24 @@ def folder_size(folder: Path) -> int:
     return total
 
 
+def list_pretrained() -> list[RunEntry]:
+    """Return the models that the package ships, by name."""
+    return [_finished(place.name, place) for place, _ in pretrained_models()]
+
+
 def find_run(reference: str, root: Path) -> RunEntry:
     """Return the entry of the run or model directory that a reference names.
 
     Raises:
         ModelError: if there is none.
     """
-    location = find_model(reference, root)
+    return _finished(reference, find_model(reference, root))
+
+
+def _finished(name: str, location: ModelFolders) -> RunEntry:
     folder, model = location.run or location.model, present(location.model)
     modified = (model / MANIFEST).stat().st_mtime
-    return RunEntry(reference, folder, "finished", read_manifest(model), folder_size(folder), modified)
+    return RunEntry(name, folder, "finished", read_manifest(model), folder_size(folder), modified)
 
 
 # --- deletion -----------------------------------------------------------------------------------------------

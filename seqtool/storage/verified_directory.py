@@ -39,6 +39,7 @@ class DirectoryFormat:
         repair: hint for a damaged directory.
         other_version: hint for a directory of another version.
         largest: largest absolute value of a number in an array.
+        dtypes: accepted types of arrays, as safetensors names them.
     """
 
     noun: str
@@ -47,6 +48,7 @@ class DirectoryFormat:
     repair: str
     other_version: str
     largest: float = math.inf
+    dtypes: tuple[str, ...] = ("F32", "F16")
 
     @property
     def contents(self) -> Contents:
@@ -212,13 +214,13 @@ def pack_arrays(arrays: Mapping[str, Array]) -> bytes:
     return bytes(save({name: np.asarray(array, order="C") for name, array in arrays.items()}))
 
 
-_DTYPES = {"F32": "<f4", "F16": "<f2"}
+_DTYPES = {"F32": "<f4", "F16": "<f2", "I8": "i1"}
 _ENTRY = {"dtype", "shape", "data_offsets"}  # keys of the header for one array
 HEADER_LIMIT = 64 << 20  # bytes
 
 
 def unpack_arrays(path: Path, content: bytearray, directory_format: DirectoryFormat) -> Arrays:
-    """Read the arrays of a safetensors file. All must be finite and of type float32 or float16.
+    """Read the arrays of a safetensors file. All must be finite and of an accepted type.
 
     Each byte of the file belongs to the header or to one array. The arrays are views of `content`. The
     safetensors library would copy them, which takes 5 % of the cold start of `tag`.
@@ -234,7 +236,7 @@ def unpack_arrays(path: Path, content: bytearray, directory_format: DirectoryFor
             raise ValueError("its header is longer than allowed")
         data = memoryview(content)[8 + size :]
         header = strict_json(content[8 : 8 + size])
-        arrays = {name: _array(name, entry, data) for name, entry in header.items()}
+        arrays = {name: _array(name, entry, data, directory_format.dtypes) for name, entry in header.items()}
         _check_offsets(header, len(data))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         message = f"not a safetensors file: {str(error)[:200]}"
@@ -248,16 +250,16 @@ def unpack_arrays(path: Path, content: bytearray, directory_format: DirectoryFor
     return arrays
 
 
-def _array(name: str, entry: Json, data: memoryview) -> Array:
+def _array(name: str, entry: Json, data: memoryview, dtypes: tuple[str, ...]) -> Array:
     """Return the array that an entry of the header describes.
 
     Raises:
-        ValueError: the type is not F32 or F16, or the bytes do not fit the shape or `data`.
+        ValueError: the type is not one of `dtypes`, or the bytes do not fit the shape or `data`.
     """
     import numpy as np
 
-    if entry.keys() != _ENTRY or entry["dtype"] not in _DTYPES:
-        raise ValueError(f"{name}: expected F32 or F16, found {entry['dtype']}")
+    if entry.keys() != _ENTRY or entry["dtype"] not in dtypes:
+        raise ValueError(f"{name}: expected {' or '.join(dtypes)}, found {entry['dtype']}")
     dtype = np.dtype(_DTYPES[entry["dtype"]])
     shape, (first, last) = tuple(entry["shape"]), entry["data_offsets"]
     whole_numbers = {type(number) for number in (*shape, first, last)} == {int}

@@ -22,10 +22,10 @@ sys.path.insert(0, str(PROJECT))
 from seqtool.decoding import log_softmax, viterbi  # noqa: E402
 from seqtool.evaluation.character import held_out_text  # noqa: E402
 from seqtool.evaluation.gold_labels import gold_sentences  # noqa: E402
-from seqtool.export.float16 import write_float16_copy  # noqa: E402
 from seqtool.export.onnx import export_onnx  # noqa: E402
 from seqtool.export.onnx_models import state_names  # noqa: E402
 from seqtool.export.onnx_verify import OnnxSession, tagger_inputs  # noqa: E402
+from seqtool.export.smaller_copy import write_smaller_copy  # noqa: E402
 from seqtool.inference.character import CharacterModel  # noqa: E402
 from seqtool.inference.load import load_model  # noqa: E402
 from seqtool.inference.tagger import TaggerModel  # noqa: E402
@@ -105,7 +105,7 @@ def main() -> None:
     for run in map(Path, sys.argv[1:]):
         place = ModelFolders(run / "model", run)
         with tempfile.TemporaryDirectory() as folder:
-            half = write_float16_copy(place, Path(folder) / "half", [], runs_root(None))
+            half = write_smaller_copy(place, "float16", Path(folder) / "half", [], runs_root(None))
             onnx, *_ = export_onnx(place, Path(folder) / "model.onnx")
             models: list[Any] = [load_model(read_model(path)) for path in (place.model, half.path)]
             exported = OnnxSession(onnx.path.read_bytes())

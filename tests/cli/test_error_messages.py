@@ -92,12 +92,14 @@ CASES = {
         ("c.yaml:2:16", 'found "abc" of 3 and "ab" of 2'),
         {"c.yaml": "task: char\ndata: {pairs: [[abc, ab]]}\ntraining: {epochs: 1}\n"},
     ),
-    "no model yet": Case("tag hello", ("no trained tagger here", "train one first")),
+    "no model yet": Case(
+        "predict hello", ("no trained aligned character model (trained on pairs) here", "train one first")
+    ),
     "no such model": Case(
         "tag --model nonsuch hello",
-        ("nonsuch  no model directory, run directory or run of this name", "runs here: none"),
+        ("nonsuch  no model directory, run directory or run of this name", "runs here: none; pretrained: "),
     ),
-    "no such input": Case("tag --file nonsuch.txt", ("no trained tagger here",)),
+    "no such input": Case("score --file nonsuch.txt", ("nonsuch.txt  cannot read",)),
     "no such device": Case(f"train-char {HIHELL} --device tpu", ("tpu", "--help")),
     "a runs folder that is a file": Case(f"train-char {HIHELL} --runs-dir file", ("file",), {"file": ""}),
 }

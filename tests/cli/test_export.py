@@ -14,7 +14,6 @@ import pytest
 from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.export import onnx_models
-from seqtool.export.float16 import write_float16_copy
 from seqtool.export.onnx import export_onnx, onnx_model, onnx_network
 from seqtool.export.onnx_verify import (
     SHAPES,
@@ -23,6 +22,7 @@ from seqtool.export.onnx_verify import (
     verify_character,
     verify_tagger,
 )
+from seqtool.export.smaller_copy import write_smaller_copy
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
 from seqtool.settings import CharModel, Feature, TaggerModel
@@ -332,5 +332,5 @@ def test_weight_too_large_for_float16_is_refused(runs: Path) -> None:
     weights["output.bias"][0] = 1e6
     write_model(runs / "large", config, vocab, weights, {})
     with pytest.raises(SeqtoolError, match="too large for float16"):
-        write_float16_copy(ModelFolders(runs / "large", None), None, [], runs / "runs")
+        write_smaller_copy(ModelFolders(runs / "large", None), "float16", None, [], runs / "runs")
     assert not (runs / "large-float16").exists()

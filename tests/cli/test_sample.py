@@ -10,6 +10,7 @@ import pytest
 
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_character_model
+from seqtool.storage import ownership
 from seqtool.storage.model_directory import read_model
 from tests.support.shell import Result, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_character_model, store_tagger
@@ -105,15 +106,16 @@ def test_byte_model_prints_text(here: Path) -> None:
     ) == expected.rstrip("\n")
 
 
-def test_other_models_are_refused_with_their_commands(here: Path, tmp_path: Path) -> None:
+def test_other_models_are_refused_with_their_commands(
+    here: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     aligned = sample(here, name="pairs")
     assert aligned.code == 2 and "seqtool predict" in aligned.stderr
     tagger = sample(here, name="tagger")
     assert tagger.code == 2 and "seqtool tag" in tagger.stderr
+    monkeypatch.setattr(ownership, "PRETRAINED", tmp_path / "nothing")
     store_character_model(tmp_path / "runs/only", kind="pairs")
-    only = seqtool_in_process("sample", cwd=tmp_path)
-    assert only.code == 2 and "seqtool predict" in only.stderr
-    none = seqtool_in_process("sample", cwd=tmp_path, SEQTOOL_RUNS="nothing")
+    none = seqtool_in_process("sample", cwd=tmp_path)
     assert none.code == 2 and "train-char" in none.stderr
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.errors import ModelError
+from seqtool.storage import ownership
 from seqtool.storage.atomic import kept_name, old_name
 from seqtool.storage.find_model import (
     ALIGNED_MODEL,
@@ -49,15 +50,18 @@ def test_name_run_and_model_directory_find_the_same_model(tmp_path: Path, refere
     assert location.run == tmp_path / "second"
 
 
-def test_unknown_reference_is_refused_with_the_known_runs(tmp_path: Path) -> None:
+def test_unknown_reference_is_refused_with_the_known_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     finish_run(tmp_path, "second")
     (tmp_path / "third.partial").mkdir()
     with pytest.raises(ModelError) as caught:
         find_model("nonsuch", tmp_path)
-    assert caught.value.problems[0].hint == "runs here: second"
+    assert caught.value.problems[0].hint.startswith("runs here: second; pretrained: ")
     with pytest.raises(ModelError) as caught:
         find_model("third", tmp_path)
     assert "--resume" in caught.value.problems[0].hint
+    monkeypatch.setattr(ownership, "PRETRAINED", tmp_path / "nothing")
     with pytest.raises(ModelError, match="no trained tagger here"):
         find_model(None, tmp_path, TAGGER)
 
@@ -155,10 +159,10 @@ def test_hint_lists_all_runs_or_none(tmp_path: Path) -> None:
         return str(caught.value.problems[0].hint)
 
     (tmp_path / ("z" * 10 + ".partial")).mkdir()
-    assert hint() == "runs here: none"
+    assert hint().startswith("runs here: none; pretrained: ")
     for name in ("b", "a"):
         finish_run(tmp_path, name)
-    assert hint() == "runs here: a, b"
+    assert hint().startswith("runs here: a, b; pretrained: ")
 
 
 def test_hint_without_a_model_names_the_command_that_trains_one(tmp_path: Path) -> None:

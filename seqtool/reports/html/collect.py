@@ -25,6 +25,7 @@ from seqtool.inspection.unit_ranking import (
     state_arrays,
     symbol_pattern,
 )
+from seqtool.reports.console import say
 from seqtool.reports.html.run_data import (
     EVALUATION,
     EvaluationReport,
@@ -117,7 +118,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         ModelError: the model does not exist or is damaged.
         SeqtoolError: a text or a pattern does not fit the model.
     """
-    location = find_model(reference, runs_root(options.runs_dir))
+    location = find_model(reference, runs_root(options.runs_dir), warn=say)
     stored = read_model(location.model).main
     model = load_model(stored)
     notes: list[str] = []

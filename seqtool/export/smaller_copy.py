@@ -1,26 +1,29 @@
-"""Copy of a model with float16 weights, in half the bytes, and the scores of both."""
+"""Copy of a model in a half or a quarter of the bytes, with float16 or int8 weights; scores of both."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.storage.find_model import ModelFolders, input_files
-from seqtool.storage.model_directory import StoredModel, read_model, write_model
+from seqtool.storage.int8_rows import int8_rows, restored_rows
+from seqtool.storage.model_directory import MODEL_FORMAT, StoredModel, read_model, write_model
 from seqtool.storage.ownership import check_output
 from seqtool.tasks.interface import definition
-from seqtool.types import Array
+from seqtool.types import Arrays
 
+SmallType = Literal["float16", "int8"]
 REPLACED_FACTS = ("files", "format_version", "parameters", "sha256", "task")  # write_model adds these itself
 
 
 @dataclass(frozen=True)
-class Float16Copy:
-    """Sizes and scores of a model and its float16 copy.
+class SmallerCopy:
+    """Sizes and scores of a model and its smaller copy.
 
     Attributes:
         path: the new model directory.
@@ -35,32 +38,43 @@ class Float16Copy:
     data: str
 
 
-def write_float16_copy(
-    location: ModelFolders, out: Path | None, files: Sequence[Path], root: Path
-) -> Float16Copy:
-    """Write a model directory with float16 weights: `out`, or `NAME-float16` next to the run.
+def write_smaller_copy(
+    location: ModelFolders, dtype: SmallType, out: Path | None, files: Sequence[Path], root: Path
+) -> SmallerCopy:
+    """Write a model directory with smaller weights: `out`, or `NAME-float16` or `NAME-int8` next to the run.
 
     Args:
         files: data to score both models on; if empty, the held-out data of the run.
         root: directory of all runs, with the cache of encoded texts.
 
     Raises:
-        ModelError: the weights are float16 already, or a weight is too large for float16.
+        ModelError: the weights are of this type already, or a weight is too large for float16.
         SeqtoolError: the directory belongs to something else, or one of the files cannot be read.
     """
     original = read_model(location.model)
-    copy = replace(original, weights=_float16_weights(original, location.name))
-    path = _free_path(location, out, [location.model, *input_files(location, original.manifest), *files])
+    copy = replace(original, weights=rounded_weights(original, dtype, location.name))
+    inputs = [location.model, *input_files(location, original.manifest), *files]
+    path = _free_path(location, dtype, out, inputs)
     scores, data = _scores_before_and_after(location, original, copy, files, root)
     facts = {name: value for name, value in original.manifest.to_json().items() if name not in REPLACED_FACTS}
-    facts |= {"dtype": "float16", "made_from": original.manifest.sha256}
-    write_model(path, copy.config, copy.vocab, copy.weights, facts)
-    return Float16Copy(path, (original.manifest.size, read_model(path).manifest.size), scores, data)
+    facts |= {"dtype": dtype, "made_from": original.manifest.sha256}
+    write_model(path, copy.config, copy.vocab, copy.weights, facts, int8=dtype == "int8")
+    return SmallerCopy(path, (original.manifest.size, read_model(path).manifest.size), scores, data)
 
 
-def _float16_weights(model: StoredModel, name: str) -> dict[str, Array]:
-    if all(array.dtype == np.float16 for array in model.weights.values()):
-        raise ModelError("its weights are float16 already", place=name)
+def rounded_weights(model: StoredModel, dtype: SmallType, name: str) -> Arrays:
+    """Return the weights that a copy of a model has.
+
+    Args:
+        name: name of the model in messages.
+
+    Raises:
+        ModelError: the weights are of this type already, or a weight is too large for float16.
+    """
+    if model.manifest.source.get("dtype") == dtype:
+        raise ModelError(f"its weights are {dtype} already", place=name)
+    if dtype == "int8":
+        return restored_rows(int8_rows(model.weights), MODEL_FORMAT.largest, name, MODEL_FORMAT.repair)
     with np.errstate(over="ignore"):
         weights = {key: array.astype(np.float16) for key, array in model.weights.items()}
     for key, array in weights.items():
@@ -70,10 +84,10 @@ def _float16_weights(model: StoredModel, name: str) -> dict[str, Array]:
     return weights
 
 
-def _free_path(location: ModelFolders, out: Path | None, inputs: Sequence[Path]) -> Path:
+def _free_path(location: ModelFolders, dtype: SmallType, out: Path | None, inputs: Sequence[Path]) -> Path:
     """Return the directory to write; only a model directory of which every byte is verified is replaced."""
-    base = location.run or location.model
-    path = out or base.with_name(f"{base.name}-float16")
+    base = Path(location.pretrained) if location.pretrained else location.run or location.model
+    path = out or base.with_name(f"{base.name}-{dtype}")
     check_output(path, inputs, directory=True)
     if path.exists():
         try:
@@ -97,18 +111,19 @@ def _scores_before_and_after(
     """
     scores: dict[str, tuple[float, float]] = {}
     data = []
-    for task, part in original.parts.items():
+    main = [*original.parts][-1]
+    for name, part in original.parts.items():
         try:
-            scorer = definition(task).scorer(part, location, files, root)
-            before, after = scorer.score(part), scorer.score(copy.parts[task])
+            scorer = definition(name).scorer(part, location, files, root)
+            before, after = scorer.score(part), scorer.score(copy.parts[name])
         except SeqtoolError as error:
-            if task != original.task:
-                data.append(f"{task} not scored: {_reason(error)}")
+            if name != main:
+                data.append(f"{name} not scored: {_reason(error)}")
                 continue
             if files:
                 raise
             return {}, f"not scored: {_reason(error)}; name data with --data"
-        scores |= {name: (before[name], after[name]) for name in before}
+        scores |= {score: (before[score], after[score]) for score in before}
         data.append(scorer.data)
     return scores, "; ".join(dict.fromkeys(reversed(data)))
 

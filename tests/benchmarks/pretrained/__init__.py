@@ -1,0 +1,1 @@
+"""Write the models that the package ships: train, shrink, evaluate, describe."""
