@@ -44,7 +44,8 @@ class Expansions:
         suffixes = _rules((form, " ".join(words)) for form, words in forms.items())
         reversed_ = _rules((form[::-1], " ".join(words)[::-1]) for form, words in forms.items())
         cased = cls(forms)
-        for form, counts in sorted(exact.items()):
+        # forms in lower case first, since the words of other forms follow from theirs
+        for form, counts in sorted(exact.items(), key=lambda item: (item[0] != item[0].lower(), item[0])):
             words = _most_frequent(counts)
             if cased.words(form) != words:
                 forms[form] = words

@@ -56,6 +56,14 @@ def test_a_rule_that_follows_from_a_shorter_one_is_not_stored() -> None:
     assert Expansions.learn(forms).suffixes == {"árselo": "ar se lo"}
 
 
+def test_words_of_a_form_do_not_change_when_those_of_its_lower_case_are_learned() -> None:
+    expansions = Expansions.learn([("aB", ("a", "a")), ("aB", ("a", "a")), ("ab", ("a", "A"))])
+    assert expansions.words("aB") == ("a", "a")
+    examples = [("aB", ("a", "a")), ("aB", ("a", "a")), ("ab", ("a", "aa"))]
+    expansions = Expansions.learn(examples)
+    assert {expansions.words(form) for form, _ in examples} == {("a", "a"), ("a", "aa")}
+
+
 @given(
     st.lists(
         st.tuples(st.text("abAB", min_size=1), st.lists(st.text("abc", min_size=1), min_size=2, max_size=3))
