@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -163,8 +163,21 @@ def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
     so a few annotation errors do not change the result. IOB1 without adjacent spans is identical to IO and
     reported as IO. IOE (Tjong Kim Sang 1999) is not supported and gives `none`.
     """
-    sequences = [list(labels) for labels in label_sequences]
-    counts = Counter(chain.from_iterable(sequences))
+    sequences = Counter(tuple(labels) for labels in label_sequences)
+    counts: Counter[str] = Counter()
+    for labels, count in sequences.items():
+        for label in labels:
+            counts[label] += count
+    return scheme_of(counts, sequences)
+
+
+def scheme_of(counts: Mapping[str, int], sequences: Mapping[tuple[str, ...], int]) -> Scheme:
+    """Return the scheme of labels whose frequencies are known, as `detect_scheme` does.
+
+    Args:
+        counts: frequency of each label.
+        sequences: frequency of each sequence of labels.
+    """
     if not marks_spans(counts):
         return "none"
     distinct = counts.keys() - stray_labels(counts) - {OUTSIDE}
@@ -173,7 +186,10 @@ def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
         return "bioes" if prefixes & set("BS") else "none"
     if prefixes == {"I"}:
         return "io"
-    errors = {scheme: sum(len(malformed(labels, scheme)) for labels in sequences) for scheme in _IOB}
+    errors = {
+        scheme: sum(count * len(malformed(labels, scheme)) for labels, count in sequences.items())
+        for scheme in _IOB
+    }
     return min(_IOB, key=errors.__getitem__)
 
 

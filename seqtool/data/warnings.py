@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.tagging.sentences import Sentence, Split
+from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.text.splits import Parts
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme
-from seqtool.spans import convert, detect_scheme, malformed
+from seqtool.spans import convert
 from seqtool.types import Array
 
 LISTED = 10  # symbols that a warning lists
@@ -149,20 +148,20 @@ def corpus_warnings(
         scheme: span scheme of the labels in the files.
         inner_scheme: span scheme of `labels`.
     """
-    train = splits["train"].sentences
+    train = splits["train"]
     warnings = [warning for split in splits.values() for warning in split.warnings]
     warnings += _shared_files(paths)
     warnings += _label_count(train, labels)
-    warnings += _missing_labels(splits["train"])
+    warnings += _missing_labels(train)
     warnings += _scheme_doubt(train, scheme)
     for name, split in splits.items():
         warnings += _sentence_length(name, split.sentences)
-        warnings += _odd_characters(name, split.sentences)
+        warnings += _odd_characters(name, split)
         if scheme != "none":
-            warnings += _malformed_spans(name, split.sentences, scheme)
+            warnings += _malformed_spans(name, split, scheme)
         if name != "train" and split.sentences:
-            warnings += _new_labels(name, split.sentences, train) or _new_inner_labels(
-                name, split.sentences, labels, scheme, inner_scheme
+            warnings += _new_labels(name, split, train) or _new_inner_labels(
+                name, split, labels, scheme, inner_scheme
             )
             warnings += _repeated_sentences(name, split.sentences, train)
     return tuple(warnings)
@@ -171,9 +170,8 @@ def corpus_warnings(
 # --- files and labels of train ------------------------------------------------------------------------------
 
 
-def _label_count(train: Sequence[Sentence], labels: Sequence[str]) -> list[str]:
-    words = sum(len(sentence.tokens) for sentence in train)
-    forms = len(set(chain.from_iterable(sentence.tokens for sentence in train)))
+def _label_count(train: Split, labels: Sequence[str]) -> list[str]:
+    words, forms = train.words, len(train.forms)
     if len(labels) == 1:
         finding = f"every token of train has the label {labels[0]!r}"
     elif len(labels) > 50 and len(labels) > 0.2 * words:
@@ -189,20 +187,20 @@ def _missing_labels(train: Split) -> list[str]:
     """Warn of `_` among parts of speech. Only FEATS, relations and MISC keys may be missing."""
     if not isinstance(train.format, ConlluFormat) or train.format.label not in ("upos", "xpos"):
         return []
-    count = sum(sentence.labels.count("_") for sentence in train.sentences)
+    count = train.labels["_"]
     if not count:
         return []
     return [f"train: {pluralize(count, 'word')} with `_` for {train.format.label}; it is trained as a label"]
 
 
-def _scheme_doubt(train: Sequence[Sentence], scheme: Scheme) -> list[str]:
+def _scheme_doubt(train: Split, scheme: Scheme) -> list[str]:
     """Warn of labels that do not look like the scheme in the settings.
 
     IOB1 without adjacent spans looks like IO, so this is no reason for a warning.
     """
     if scheme == "none":
         return []
-    detected = detect_scheme(sentence.labels for sentence in train)
+    detected = train.scheme
     if detected == scheme or (detected, scheme) == ("io", "iob1"):
         return []
     looks = "as if they marked no spans" if detected == "none" else f"like {detected}"
@@ -220,9 +218,8 @@ def _sentence_length(name: str, sentences: Sequence[Sentence]) -> list[str]:
     return [f"{name}: a sentence of {size:,} words at {place}: is a blank line missing?"]
 
 
-def _odd_characters(name: str, sentences: Sequence[Sentence]) -> Iterator[str]:
-    forms = Counter(chain.from_iterable(sentence.tokens for sentence in sentences))
-    suspects = {form: count for form, count in forms.items() if not form.isascii()}
+def _odd_characters(name: str, split: Split) -> Iterator[str]:
+    suspects = {form: count for form, count in split.forms.items() if not form.isascii()}
     invisible = sum(count for form, count in suspects.items() if INVISIBLE.search(form))
     if invisible:
         characters = "an invisible character inside (U+200B, U+2060 or U+FEFF)"
@@ -232,41 +229,38 @@ def _odd_characters(name: str, sentences: Sequence[Sentence]) -> Iterator[str]:
         yield f"{name}: {pluralize(broken, 'token')} with U+FFFD, left by a wrong decoding"
 
 
-def _malformed_spans(name: str, sentences: Sequence[Sentence], scheme: Scheme) -> list[str]:
-    places = [
-        (sentence.place, len(positions))
-        for sentence in sentences
-        if (positions := malformed(sentence.labels, scheme))
-    ]
-    if not places:
+def _malformed_spans(name: str, split: Split, scheme: Scheme) -> list[str]:
+    count, first = split.malformed(scheme)
+    if first is None:
         return []
-    count = sum(size for _, size in places)
     return [
         f"{name}: {pluralize(count, 'label')} in a place that {scheme} does not allow, "
-        f"first at {_short(places[0][0])}; read as conlleval does"
+        f"first at {_short(first.place)}; read as conlleval does"
     ]
 
 
 # --- dev and test compared with train -----------------------------------------------------------------------
 
 
-def _new_labels(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence]) -> list[str]:
+def _new_labels(name: str, split: Split, train: Split) -> list[str]:
     """Warn of labels, in the scheme of the files, that train lacks."""
-    known = set(chain.from_iterable(sentence.labels for sentence in train))
-    new = _count_new((label for sentence in sentences for label in sentence.labels), known)
+    new = _without(split.labels, train.labels)
     if not new:
         return []
     return [f"{name} has labels that train lacks; their tokens count as wrong: {_list(new)}"]
 
 
 def _new_inner_labels(
-    name: str, sentences: Sequence[Sentence], labels: Sequence[str], scheme: Scheme, inner_scheme: Scheme
+    name: str, split: Split, labels: Sequence[str], scheme: Scheme, inner_scheme: Scheme
 ) -> list[str]:
     """Warn of labels that train lacks only in the inner scheme, such as a span of one word."""
     if scheme == "none":
         return []
-    inner = (label for sentence in sentences for label in convert(sentence.labels, scheme, inner_scheme))
-    new = _count_new(inner, set(labels))
+    inner: Counter[str] = Counter()
+    for sequence, count in split.label_sequences.items():
+        for label in convert(sequence, scheme, inner_scheme):
+            inner[label] += count
+    new = _without(inner, set(labels))
     if not new:
         return []
     return [
@@ -274,13 +268,12 @@ def _new_inner_labels(
     ]
 
 
-def _count_new(labels: Iterable[str], known: set[str]) -> Counter[str]:
-    return Counter({label: count for label, count in Counter(labels).items() if label not in known})
+def _without(counts: Counter[str], known: Container[str]) -> Counter[str]:
+    return Counter({label: count for label, count in counts.items() if label not in known})
 
 
-def _repeated_sentences(name: str, sentences: Sequence[Sentence], train: Sequence[Sentence]) -> list[str]:
-    known = {sentence.tokens for sentence in train}
-    repeated = sum(sentence.tokens in known for sentence in sentences)
+def _repeated_sentences(name: str, sentences: Sequence[Sentence], train: Split) -> list[str]:
+    repeated = sum(sentence.tokens in train.token_sequences for sentence in sentences)
     if repeated <= REPEATED * len(sentences):
         return []
     share = f"{repeated:,} of {len(sentences):,} sentences also occur in train"

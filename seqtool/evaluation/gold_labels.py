@@ -16,7 +16,8 @@ from seqtool.data.formats.label_column import with_all_prefixes
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import check_data_file, expand
 from seqtool.data.tagging.corpus import hold_out
-from seqtool.data.tagging.sentences import Sentence, labeled_blocks, read_split
+from seqtool.data.tagging.sentences import labeled_blocks, read_split
+from seqtool.data.tagging.split import Sentence
 from seqtool.errors import SeqtoolError
 from seqtool.evaluation.character import run_settings
 from seqtool.evaluation.tagger import BATCH

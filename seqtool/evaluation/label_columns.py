@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from seqtool.data.tagging.label_columns import LEMMA, NO_LEMMA
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.split import Sentence
 from seqtool.metrics import Tally
 from seqtool.types import Json
 

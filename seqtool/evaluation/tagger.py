@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.split import Sentence
 from seqtool.evaluation.label_columns import ColumnScores
 from seqtool.inference.tagger import TaggerModel
 from seqtool.metrics import SpanCounts, TaggingCounts

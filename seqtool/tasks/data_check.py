@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerSettings, Training
-from seqtool.spans import malformed, spans_of
+from seqtool.spans import malformed
 
 if TYPE_CHECKING:
     from seqtool.data.formats.detection import Detection
     from seqtool.data.tagging.corpus import TaggedCorpus
-    from seqtool.data.tagging.sentences import Sentence
+    from seqtool.data.tagging.split import Split
 
 FEW_UPDATES = 100  # of a whole run
 HIGH_RATE = 0.05  # learning rate of an optimizer that scales its steps
@@ -109,56 +108,43 @@ def check_tagged(settings: TaggerSettings, corpus: TaggedCorpus, notes: Sequence
     Args:
         notes: warnings about the config that come first.
     """
-    all_splits = {"train": corpus.train, "dev": corpus.dev, "test": corpus.test}
-    splits = {name: sentences for name, sentences in all_splits.items() if sentences}
-    held_out = {name: sentences for name, sentences in splits.items() if name != "train"}
+    splits = {name: split for name, split in corpus.splits.items() if split.sentences}
+    held_out = {name: split for name, split in splits.items() if name != "train"}
     with_spans = splits if corpus.scheme != "none" else {}
-    in_train = {sentence.tokens for sentence in corpus.train}
     return DataCheck(
         task="tagger",
         unit="label",
         notes=tuple(corpus.notes),
         warnings=(*notes, *corpus.warnings, *setting_warnings(settings, corpus)),
-        counts={name: _labels(sentences) for name, sentences in splits.items()},
+        counts={name: split.labels for name, split in splits.items()},
         labels=LabelCheck(
-            {name: _overlap(sentences, corpus, in_train) for name, sentences in held_out.items()},
+            {name: _overlap(split, corpus) for name, split in held_out.items()},
             corpus.scheme,
-            {name: _span_types(sentences) for name, sentences in with_spans.items()},
-            {name: _malformed(sentences, corpus.scheme) for name, sentences in with_spans.items()},
+            {name: split.span_types for name, split in with_spans.items()},
+            {name: _malformed(split, corpus.scheme) for name, split in with_spans.items()},
         ),
         files=corpus.detections,
     )
 
 
-def _overlap(
-    sentences: Sequence[Sentence], corpus: TaggedCorpus, in_train: set[tuple[str, ...]]
-) -> HeldOutOverlap:
-    tokens = [token for sentence in sentences for token in sentence.tokens]
+def _overlap(split: Split, corpus: TaggedCorpus) -> HeldOutOverlap:
+    in_train = corpus.splits["train"].token_sequences
     return HeldOutOverlap(
-        words=len(tokens),
-        unknown=sum(not corpus.encoder.is_known(token) for token in tokens),
-        sentences=len(sentences),
-        repeated=sum(sentence.tokens in in_train for sentence in sentences),
+        words=split.words,
+        unknown=sum(count for form, count in split.forms.items() if not corpus.encoder.is_known(form)),
+        sentences=len(split.sentences),
+        repeated=sum(sentence.tokens in in_train for sentence in split.sentences),
     )
 
 
-def _labels(sentences: Sequence[Sentence]) -> Counter[str]:
-    return Counter(chain.from_iterable(sentence.labels for sentence in sentences))
-
-
-def _span_types(sentences: Sequence[Sentence]) -> Counter[str]:
-    return Counter(span.type for sentence in sentences for span in spans_of(sentence.labels))
-
-
-def _malformed(sentences: Sequence[Sentence], scheme: Scheme) -> MalformedLabels:
-    wrong = [(sentence, places) for sentence in sentences if (places := malformed(sentence.labels, scheme))]
-    if not wrong:
+def _malformed(split: Split, scheme: Scheme) -> MalformedLabels:
+    count, first = split.malformed(scheme)
+    if first is None:
         return MalformedLabels(0)
-    first, places = wrong[0]
-    neighbors = slice(max(0, places[0] - 2), places[0] + 2)
+    place = malformed(first.labels, scheme)[0]
+    neighbors = slice(max(0, place - 2), place + 2)
     pairs = zip(first.tokens[neighbors], first.labels[neighbors], strict=True)
-    context = tuple(f"{token}/{label}" for token, label in pairs)
-    return MalformedLabels(sum(len(places) for _, places in wrong), first.place, context)
+    return MalformedLabels(count, first.place, tuple(f"{token}/{label}" for token, label in pairs))
 
 
 def size_warnings(kind: str, training: Training, corpus: Any) -> Iterator[str]:
@@ -173,7 +159,7 @@ def size_warnings(kind: str, training: Training, corpus: Any) -> Iterator[str]:
     fewest, unit = FEW_HELD_OUT[kind]
     count, size, key = len(corpus.train), training.batch_size, "batch_size"
     if kind == "tagger" and training.batch_words:
-        count = sum(len(sentence.tokens) for sentence in corpus.train)
+        count = corpus.splits["train"].words
         size, key, unit = training.batch_words, "batch_words", "word"
     if size > (count // 2 if kind == "text" else count):
         data = pluralize(count, unit)
@@ -209,7 +195,7 @@ def setting_warnings(settings: TaggerSettings, corpus: TaggedCorpus) -> Iterator
 def _updates(settings: TaggerSettings, corpus: TaggedCorpus) -> int:
     """Estimate the updates of the whole run."""
     training = settings.training
-    words = sum(len(sentence.tokens) for sentence in corpus.train)
+    words = corpus.splits["train"].words
     if training.batch_words:
         per_epoch = max(1, words // training.batch_words)
     else:

@@ -11,7 +11,7 @@ import numpy as np
 from seqtool.config.overrides import override_text
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus
 from seqtool.data.tagging.label_columns import LEMMA, LabelColumns
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.settings import TaggerData, TaggerSettings
 from seqtool.storage.model_directory import StoredModel

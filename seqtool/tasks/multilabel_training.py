@@ -28,7 +28,7 @@ from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.corpus import TaggedCorpus
-    from seqtool.data.tagging.sentences import Sentence
+    from seqtool.data.tagging.split import Sentence
 
 FURTHER_WEIGHT = 0.3  # of every label except the first; equal weights cost the first label 0.1 to 0.7 points
 TOGETHER = 0.5  # share of the loss of combinations in the loss of the labels that are scored together

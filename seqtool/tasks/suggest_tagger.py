@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
@@ -15,10 +13,11 @@ from seqtool.config.overrides import override_count, override_text
 from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.formats.detection import Detection, settings_of, summary
 from seqtool.data.input_files import check_data_file, run_name
-from seqtool.data.tagging.sentences import Sentence, keep_reading, read_split
+from seqtool.data.tagging.sentences import keep_reading, read_split
+from seqtool.data.tagging.split import Split
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerSettings
-from seqtool.spans import OUTSIDE, detect_scheme
+from seqtool.spans import OUTSIDE
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 from seqtool.tasks.label_heads import TREEBANK_LABELS, is_for_one_label, labels_with_content
 
@@ -68,38 +67,27 @@ class TaggedSample:
 
     Attributes:
         data: layout of the file, as settings.
-        sentences: all sentences.
+        split: its sentences.
         scheme: span scheme of the labels.
     """
 
     data: TaggerData
-    sentences: tuple[Sentence, ...]
+    split: Split
     scheme: Scheme
-
-    @cached_property
-    def words(self) -> int:
-        """Number of tokens."""
-        return sum(len(sentence.tokens) for sentence in self.sentences)
-
-    @cached_property
-    def forms(self) -> int:
-        """Number of distinct tokens."""
-        return len(set(chain.from_iterable(sentence.tokens for sentence in self.sentences)))
-
-    @cached_property
-    def outside(self) -> float:
-        """Share of tokens outside every span."""
-        return sum(sentence.labels.count(OUTSIDE) for sentence in self.sentences) / max(1, self.words)
 
     @cached_property
     def labels(self) -> list[str]:
         """Distinct labels, the most frequent first."""
-        counts = Counter(chain.from_iterable(sentence.labels for sentence in self.sentences))
-        return [label for label, _ in counts.most_common()]
+        return [label for label, _ in self.split.labels.most_common()]
+
+    @property
+    def outside(self) -> float:
+        """Share of tokens outside every span."""
+        return self.split.labels[OUTSIDE] / max(1, self.split.words)
 
     def __str__(self) -> str:
-        sentences, words = pluralize(len(self.sentences), "sentence"), pluralize(self.words, "word")
-        return f"{sentences}, {words}, {self.forms:,} distinct"
+        sentences = pluralize(len(self.split.sentences), "sentence")
+        return f"{sentences}, {pluralize(self.split.words, 'word')}, {len(self.split.forms):,} distinct"
 
 
 @dataclass(frozen=True)
@@ -133,14 +121,14 @@ class TaggerPlan:
         Args:
             crf: whether the user chose a CRF. A CRF does not support label weights.
         """
-        words = max(1, sample.words)
+        words = max(1, sample.split.words)
         small, few = words < SMALL_WORDS, words < FEW_WORDS
         batch_words = min(max(10 * round(words / 2000), 50), 1000)
         epochs_for_updates = min(round(FEWEST_UPDATES * batch_words / words), 200)
         epochs = max(min(14 if small else 10, max(2, round(BUDGET / words))), epochs_for_updates)
         has_spans = sample.scheme != "none"
         return cls(
-            rich=small or sample.forms > 0.2 * words,
+            rich=small or len(sample.split.forms) > 0.2 * words,
             embedding_scale=0.3 if few else 0.1,
             dropout_output=0.4 if few else 0.2,
             hidden=128 if few else 160,
@@ -196,14 +184,10 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     if data.labels != asked:
         split = read_split("train", [files.train], data, skip_wrong=True)
     keep_reading(files.train, data, split)
-    sentences = split.sentences
-    scheme = data.scheme
-    if scheme == "auto":
-        scheme = detect_scheme(sentence.labels for sentence in sentences)
-    sample = TaggedSample(data, sentences, scheme)
+    sample = TaggedSample(data, split, split.scheme if data.scheme == "auto" else data.scheme)
     plan = TaggerPlan.for_data(sample, override_text(overrides, ("model", "decoder")) == "crf")
-    plan = plan.with_length(overrides, sample.words)
-    holds_out = not files.dev and not data.dev and len(sentences) >= FEWEST_TO_SPLIT
+    plan = plan.with_length(overrides, split.words)
+    holds_out = not files.dev and not data.dev and len(split.sentences) >= FEWEST_TO_SPLIT
     notes = _notes(files, detection, sample, plan, holds_out)
     return SuggestedConfig(
         "\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes), detection.doubts
@@ -234,7 +218,7 @@ def _notes(
     if holds_out:
         yield "  dev        a tenth of the sentences, drawn by seed"
     elif not files.dev:
-        sentences = pluralize(len(sample.sentences), "sentence")
+        sentences = pluralize(len(sample.split.sentences), "sentence")
         yield f"  dev        no validation: {sentences}, too few to hold some out"
     features = "rich features (with a character CNN)" if plan.rich else "standard features"
     passes = f"{plan.epochs} epochs of batches" if plan.epochs else "batches"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.tagging.corpus import TaggedCorpus, load_tagged_corpus
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.split import Sentence
 from seqtool.inference.load import load_tagger
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import Settings, TaggerSettings, feature_list

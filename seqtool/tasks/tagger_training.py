@@ -34,7 +34,7 @@ from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.data.tagging.corpus import TaggedCorpus
-    from seqtool.data.tagging.sentences import Sentence
+    from seqtool.data.tagging.split import Sentence
 
 EVALUATION_WORDS = 4000  # words of an evaluation batch
 

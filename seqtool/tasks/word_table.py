@@ -19,7 +19,7 @@ from seqtool.training.engine.rng import generator
 from seqtool.types import Array
 
 if TYPE_CHECKING:
-    from seqtool.data.tagging.sentences import Sentence
+    from seqtool.data.tagging.split import Sentence
     from seqtool.data.tagging.word_encoder import WordEncoder
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.tagging.sentences import Sentence, Split
+from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.warnings import corpus_warnings
 from seqtool.settings import Scheme
 

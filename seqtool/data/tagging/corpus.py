@@ -18,14 +18,15 @@ from seqtool.data.formats.detection import Detection
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.label_columns import LabelColumn, LabelColumns
-from seqtool.data.tagging.sentences import Sentence, Split, for_first_label, read_split
+from seqtool.data.tagging.sentences import for_first_label, read_split
+from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
 from seqtool.data.tokenization.rules import TokenizerName, choose_tokenizer
 from seqtool.data.warnings import corpus_warnings
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import Scheme, TaggerData, TaggerModel, feature_list
-from seqtool.spans import convert, detect_scheme
+from seqtool.spans import convert
 
 SPLIT_PURPOSE = 0x5EED  # separates this use of the seed from every other one
 
@@ -36,6 +37,7 @@ class TaggedCorpus:
 
     Attributes:
         train, dev, test: sentences with labels as in the files; dev and test may be empty.
+        splits: the same by name, with their counts.
         labels: labels that the network predicts, in `inner_scheme`, in order of first appearance in train.
         scheme: span scheme of the labels in the files.
         inner_scheme: `bioes` for any span scheme, else `none`.
@@ -53,6 +55,7 @@ class TaggedCorpus:
     train: tuple[Sentence, ...]
     dev: tuple[Sentence, ...]
     test: tuple[Sentence, ...]
+    splits: Mapping[str, Split]
     labels: tuple[str, ...]
     scheme: Scheme
     inner_scheme: Scheme
@@ -124,16 +127,16 @@ def load_tagged_corpus(
     splits, notes = _read_splits(files, data, seed, progress, skip_wrong)
     data, splits, left_out = _without_constant_columns(data, splits)
     train = splits["train"].sentences
-    scheme: Scheme = data.scheme if data.scheme != "auto" else detect_scheme(item.labels for item in train)
+    scheme: Scheme = data.scheme if data.scheme != "auto" else splits["train"].scheme
     inner_scheme: Scheme = "none" if scheme == "none" else "bioes"
-    labels = _distinct(chain.from_iterable(inner_labels(item, scheme, inner_scheme) for item in train))
+    labels = _labels_of(splits["train"], scheme, inner_scheme)
     _check_labels(labels, data)
     known_labels = _distinct((*base.labels, *labels))
     first = LabelColumn(data.label, 0, known_labels, "label", scheme, inner_scheme)
     columns, column_notes = _columns(data.labels, train, first, base)
     if progress is not None:
         progress("building vocabularies", 0, 1)
-    forms = count_forms(train, data.normalize)
+    forms = normalized(splits["train"].forms, data.normalize)
     counts = dict(base.counts) | {form: count + base.counts.get(form, 0) for form, count in forms.items()}
     vector_files = _read_vectors(model, counts, data, progress)
     vectors = {index: table for index, (_, table) in vector_files.items()}
@@ -145,6 +148,7 @@ def load_tagged_corpus(
         train=train,
         dev=splits["dev"].sentences,
         test=splits["test"].sentences,
+        splits=splits,
         labels=known_labels,
         scheme=scheme,
         inner_scheme=inner_scheme,
@@ -224,15 +228,22 @@ def hold_out(
 # --- vocabularies -------------------------------------------------------------------------------------------
 
 
-def count_forms(sentences: Iterable[Sentence], normalize: str) -> dict[str, int]:
+def normalized(forms: Mapping[str, int], normalize: str) -> dict[str, int]:
     """Return frequencies of words in their normalized form, in order of first appearance."""
-    counts = Counter(chain.from_iterable(sentence.tokens for sentence in sentences))
     if normalize == "none":
-        return dict(counts)
+        return dict(forms)
     merged: Counter[str] = Counter()
-    for form, count in counts.items():
+    for form, count in forms.items():
         merged[form if form.isascii() else unicodedata.normalize("NFC", form)] += count
     return dict(merged)
+
+
+def _labels_of(train: Split, scheme: Scheme, inner_scheme: Scheme) -> tuple[str, ...]:
+    """Return the labels in the inner scheme, in order of first appearance."""
+    if scheme == "none":
+        return tuple(train.labels)
+    sequences = (convert(labels, scheme, inner_scheme) for labels in train.label_sequences)
+    return _distinct(chain.from_iterable(sequences))
 
 
 def _distinct(items: Iterable[str]) -> tuple[str, ...]:
@@ -318,14 +329,13 @@ def _read_vectors(
 def _corpus_notes(
     splits: Mapping[str, Split], labels: Sequence[str], scheme: Scheme, distinct_words: int
 ) -> list[str]:
-    sizes = [f"{name}: {_size(split.sentences)}" for name, split in splits.items() if split.sentences]
+    sizes = [f"{name}: {_size(split)}" for name, split in splits.items() if split.sentences]
     spans = f"{scheme}, trained as bioes" if scheme != "none" else "they mark no spans"
     return [*sizes, f"labels: {len(labels):,} ({spans})", f"words: {distinct_words:,} distinct in train"]
 
 
-def _size(sentences: Sequence[Sentence]) -> str:
-    words = sum(len(sentence.tokens) for sentence in sentences)
-    return f"{pluralize(len(sentences), 'sentence')}, {pluralize(words, 'word')}"
+def _size(split: Split) -> str:
+    return f"{pluralize(len(split.sentences), 'sentence')}, {pluralize(split.words, 'word')}"
 
 
 def _tokenizer_note(tokenizer: TokenizerName | None, f1: float | None) -> str:

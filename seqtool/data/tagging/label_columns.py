@@ -14,7 +14,7 @@ from typing import Literal
 import numpy as np
 
 from seqtool.data.tagging.lemma_scripts import lemma_script
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.split import Sentence
 from seqtool.settings import Scheme
 from seqtool.spans import convert, detect_scheme
 from seqtool.types import Array
@@ -98,10 +98,21 @@ class LabelColumns:
         combined = tuple(index for index, column in enumerate(columns) if column.is_plain)
         if len(combined) < 2 or combined[0] != 0:
             return alone
-        found = {tuple(row) for numbers in alone.encode(train) for row in numbers[:, combined].tolist()}
+        found = alone._combinations(combined, train)
         if len(found | set(known)) > MOST_COMBINATIONS:
             return alone
         return cls(alone.columns, combined, tuple(sorted(found | set(known))))
+
+    def _combinations(self, combined: Sequence[int], sentences: Sequence[Sentence]) -> set[tuple[int, ...]]:
+        """Return the combinations of plain columns in sentences whose labels are all known."""
+        columns = [self.columns[index] for index in combined]
+        numbers = [{label: number for number, label in enumerate(column.labels)} for column in columns]
+        found = {
+            labels
+            for sentence in sentences
+            for labels in zip(*(sentence.column(column.index) for column in columns), strict=True)
+        }
+        return {tuple(known[label] for known, label in zip(numbers, labels, strict=True)) for labels in found}
 
     def encode(self, sentences: Sequence[Sentence]) -> Iterator[Array]:
         """Yield the label numbers of each sentence (length, columns).

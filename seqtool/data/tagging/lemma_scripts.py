@@ -30,6 +30,7 @@ APOSTROPHES = "'’"  # they do not separate the parts of a word
 # --- scripts ------------------------------------------------------------------------------------------------
 
 
+@lru_cache(1 << 16)  # words repeat, and a script takes a thousand times as long as a look-up
 def lemma_script(form: str, lemma: str) -> str:
     """Return the script that changes a form into a lemma: `apply_script(script, form) == lemma`."""
     lower_form, lower_lemma = _lower(form), _lower(lemma)

@@ -6,7 +6,7 @@ The corpus of a training run is built in `corpus.py`; evaluation reads its files
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
@@ -17,55 +17,12 @@ from seqtool.data.formats.detection import Detection, sample_lines, sentence_for
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback
+from seqtool.data.tagging.split import Sentence, Split
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData
 
 SHOWN_FLAWS = 3  # spans that are named in warnings
 LISTED = 10  # line numbers listed in a note
-
-
-@dataclass(frozen=True, slots=True)
-class Sentence:
-    """One labeled sentence.
-
-    Attributes:
-        tokens: tokens as written in the file.
-        labels: one label for each token, as written in the file.
-        place: location `file:line` of the first token.
-        text: raw text, if the file gives it.
-        further: labels of the further columns of `data.labels`, for each column one per token.
-    """
-
-    tokens: tuple[str, ...]
-    labels: tuple[str, ...]
-    place: str
-    text: str | None = None
-    further: tuple[tuple[str, ...], ...] = ()
-
-    def column(self, index: int) -> tuple[str, ...]:
-        """Return the labels of a column of `data.labels`."""
-        return self.further[index - 1] if index else self.labels
-
-
-@dataclass(frozen=True)
-class Split:
-    """Sentences of one split.
-
-    Attributes:
-        sentences: sentences in the order of the files.
-        format: format of the first file; None if the split has no file.
-        notes: what was detected and what was skipped, one line each.
-        warnings: likely mistakes in the files, one line each.
-        encoding: encoding of the first file.
-        detections: what was detected in each file.
-    """
-
-    sentences: tuple[Sentence, ...] = ()
-    format: SentenceFormat | None = None
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-    encoding: str = "utf-8"
-    detections: tuple[Detection, ...] = ()
 
 
 def read_split(
@@ -173,7 +130,8 @@ def _read_file(
     except OSError as error:
         message = f"the file cannot be read: {error.strerror or error}"
         raise DataError(message, place=str(path), hint=data.source) from None
-    sentences = tuple(_sentence(block, data, further) for block in blocks if block.tokens)
+    strings: dict[str, str] = {}
+    sentences = tuple(_sentence(block, data, further, strings) for block in blocks if block.tokens)
     if not sentences:
         raise DataError("expected labeled sentences, found no token in the file", place=str(path))
     prefix = f"{split}: {path.name}:"
@@ -213,21 +171,33 @@ def _lines(path: Path, detection: Detection) -> Iterator[str]:
         yield from raw_lines(stream, detection.encoding, str(path), detection.line_end == "\r")
 
 
-def _sentence(block: Block, data: TaggerData, further: Sequence[SentenceFormat]) -> Sentence:
-    """Return the sentence of a block; `further` are the formats that read the further labels."""
-    labels = _labels(block, data.label_key)
+def _sentence(
+    block: Block, data: TaggerData, further: Sequence[SentenceFormat], strings: dict[str, str]
+) -> Sentence:
+    """Return the sentence of a block.
+
+    Args:
+        further: formats that read the further labels.
+        strings: one object for each token and label so far. Words repeat, so sentences that share their
+            strings take half the memory, and counting them is faster.
+    """
+
+    def shared(items: Sequence[str]) -> tuple[str, ...]:
+        return tuple(map(strings.setdefault, items, items))
+
     columns = tuple(
-        _labels(file_format.block(block.lines, block.name, block.first_line), name)
+        shared(_labels(file_format.block(block.lines, block.name, block.first_line), name))
         for file_format, name in zip(further, data.labels[1:], strict=True)
     )
-    return Sentence(tuple(block.tokens), labels, block.place, block.text, columns)
+    labels = shared(_labels(block, data.label_key))
+    return Sentence(shared(block.tokens), labels, block.place, block.text, columns)
 
 
-def _labels(block: Block, label_key: str) -> tuple[str, ...]:
+def _labels(block: Block, label_key: str) -> Sequence[str]:
     if block.labels is None:
         hint = f"`data.label_key` names the field of the labels; it is {label_key!r} now"
         raise DataError("expected labels, found a sentence without them", place=block.place, hint=hint)
-    return tuple(block.labels)
+    return block.labels
 
 
 def for_first_label(data: TaggerData) -> TaggerData:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -280,9 +281,14 @@ def _known_characters(features: Sequence[Feature], counts: Mapping[str, int]) ->
     min_counts = [feature.min_count for feature in features if feature.name in CHARACTER_FEATURES]
     if not min_counts:
         return None
-    pairs = [(character, count) for word, count in counts.items() for character in word]
-    characters, weights = [character for character, _ in pairs], [count for _, count in pairs]
-    return sorted(_frequent(characters, weights, min(min_counts)))
+    words_by_count: dict[int, list[str]] = {}
+    for word, count in counts.items():
+        words_by_count.setdefault(count, []).append(word)
+    totals: Counter[str] = Counter()
+    for count, words in words_by_count.items():  # few different counts; each text is counted without a loop
+        for character, number in Counter("".join(words)).items():
+            totals[character] += number * count
+    return sorted(character for character, total in totals.items() if total >= min(min_counts))
 
 
 def _alphabet(characters: Sequence[str]) -> SymbolVocabulary:

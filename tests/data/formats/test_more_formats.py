@@ -10,7 +10,8 @@ import pytest
 from seqtool.data.formats.detect import Request, detect_file
 from seqtool.data.formats.detection import sentence_format, settings_of
 from seqtool.data.formats.layout import Layout
-from seqtool.data.tagging.sentences import Split, read_split
+from seqtool.data.tagging.sentences import read_split
+from seqtool.data.tagging.split import Split
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.tagging.corpus import TaggedCorpus, count_forms, hold_out, load_tagged_corpus
-from seqtool.data.tagging.sentences import Sentence
+from seqtool.data.tagging.corpus import TaggedCorpus, hold_out, load_tagged_corpus, normalized
+from seqtool.data.tagging.split import Sentence
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData, TaggerModel
 
@@ -74,8 +74,8 @@ def test_words_are_counted_in_nfc_and_kept_as_written(tmp_path: Path) -> None:
     corpus = load(tmp_path, "e\u0301\tA\né\tB\ne\tA\n")
     assert corpus.train[0].tokens == ("e\u0301", "é", "e")
     assert corpus.encoder.count("é") == 2
-    assert count_forms(corpus.train, "nfc") == {"é": 2, "e": 1}
-    assert count_forms(corpus.train, "none") == {"e\u0301": 1, "é": 1, "e": 1}
+    assert normalized(corpus.splits["train"].forms, "nfc") == {"é": 2, "e": 1}
+    assert normalized(corpus.splits["train"].forms, "none") == {"e\u0301": 1, "é": 1, "e": 1}
 
 
 def test_dev_is_held_out_by_seed(tmp_path: Path) -> None:
