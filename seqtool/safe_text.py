@@ -47,6 +47,13 @@ def visible_lines(text: str) -> str:
     return "".join(part if part in "\n\t" else visible(part) for part in re.split(r"([\n\t])", text))
 
 
+def escaped(text: str) -> str:
+    """Return a text with tabs and line breaks escaped, for a cell of a line; tokens of JSON may have them."""
+    if "\t" in text or "\n" in text or "\r" in text:
+        return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
+    return text
+
+
 def shorten(text: str, width: int) -> str:
     """Shorten a text to `width` characters; an ellipsis marks the cut."""
     return text if len(text) <= width else text[: max(0, width - 1)] + "…"

@@ -218,7 +218,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     evaluation = evaluate_tagger(model, gold.sentences, strict=options.strict)
     compared = suspects = None
     if options.against:
-        from seqtool.cli.inputs import tagger
+        from seqtool.cli.models import tagger
 
         other = tagger(options.against, request.runs_dir)
         other_evaluation = evaluate_tagger(other.model, gold.sentences, strict=options.strict)

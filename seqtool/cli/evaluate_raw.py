@@ -70,8 +70,8 @@ def word_labeler(stored: StoredModel) -> WordLabeler | None:
     from seqtool.evaluation.tokenizer import WordLabeler
     from seqtool.inference.load import load_tagger
 
-    if "tagger" not in stored.parts:
+    part = stored.parts.get("tagger")
+    if part is None:
         return None
-    part = stored.parts["tagger"]
     layout = Layout.from_json(part.config.get("layout", {}))
     return WordLabeler.of(load_tagger(part), layout.label_in("conllu"))

@@ -1,4 +1,4 @@
-"""Input of commands, by the same rules for all commands: the model, and the texts.
+"""Texts that commands read, by the same rules for all commands.
 
 A text argument is always text, even if a file has this name. Files are given with --file. Standard input is
 read for `-`, or if there is no text argument and standard input is not a terminal.
@@ -10,157 +10,17 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from stat import S_ISREG
-from threading import Thread
 from typing import TYPE_CHECKING, BinaryIO
 
-from seqtool.errors import DataError, ModelError, SeqtoolError
+from seqtool.errors import DataError, SeqtoolError
 from seqtool.reports.console import say
-from seqtool.storage.find_model import (
-    CHARACTER_MODEL,
-    TAGGER,
-    TEXT_MODEL,
-    TOKENIZER,
-    ModelFilter,
-    find_model,
-    runs_root,
-)
-from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.plain_files import expect_end
 
 if TYPE_CHECKING:
     from seqtool.data.formats.blocks import LineStream
     from seqtool.inference.character import CharacterModel
-    from seqtool.inference.tagger import TaggerModel
-    from seqtool.inference.tokenizer import TokenizerModel
-    from seqtool.types import Json
-
-
-@dataclass(frozen=True)
-class LoadedTextModel:
-    """A character model and its name in messages."""
-
-    model: CharacterModel
-    name: str
-
-
-@dataclass(frozen=True)
-class LoadedTagger:
-    """A tagger, its name in messages, and its `config.json`."""
-
-    model: TaggerModel
-    name: str
-    config: Json
-
-
-def character_model(
-    reference: str | None, runs_dir: Path | None, wanted: ModelFilter = CHARACTER_MODEL
-) -> LoadedTextModel:
-    """Load the character model that a command names, or the one that fits, whose name is printed on stderr.
-
-    Raises:
-        ModelError: there is no model, it is damaged, or it is of another task.
-    """
-    name, stored = _find(reference, runs_dir, wanted, "seqtool.inference.character")
-    from seqtool.inference.load import load_character_model
-
-    return LoadedTextModel(load_character_model(stored), name)
-
-
-def text_model(reference: str | None, runs_dir: Path | None) -> LoadedTextModel:
-    """Load a character model that can continue a text and has a probability for one.
-
-    Raises:
-        ModelError: as `character_model`; also for a model of aligned pairs, with a hint at `predict`.
-    """
-    loaded = character_model(reference, runs_dir, TEXT_MODEL)
-    if loaded.model.aligned:
-        message = "found a model of aligned pairs, which can neither continue a text nor give its probability"
-        hint = "show the output for a text: seqtool predict TEXT"
-        raise ModelError(message, place=loaded.name, hint=hint)
-    return loaded
-
-
-def tagger(reference: str | None, runs_dir: Path | None) -> LoadedTagger:
-    """Load the tagger that a command names, or the one that fits, whose name is printed on stderr.
-
-    Raises:
-        ModelError: there is no model, it is damaged, or it is of another task.
-    """
-    name, stored = _find(reference, runs_dir, TAGGER, "seqtool.inference.tagger")
-    from seqtool.inference.load import load_tagger
-
-    return LoadedTagger(load_tagger(stored), name, stored.config)
-
-
-def tokenizer(reference: str | None, runs_dir: Path | None) -> TokenizerModel:
-    """Load the tokenizer that a command names, or the one that fits, whose name is printed on stderr.
-
-    Raises:
-        ModelError: there is no model, it is damaged, or it is of another task.
-    """
-    _, stored = _find(reference, runs_dir, TOKENIZER, "seqtool.inference.tokenizer")
-    from seqtool.inference.load import load_tokenizer
-
-    return load_tokenizer(stored)
-
-
-def _find(
-    reference: str | None, runs_dir: Path | None, wanted: ModelFilter, module: str
-) -> tuple[str, StoredModel]:
-    """Return the name of a model and its part for a task, and import the module that uses it."""
-    location = find_model(reference, runs_root(runs_dir), wanted, say)
-    stored = _read_during_import(location.model, module)
-    _expect_task(stored, wanted, location.name)
-    if not _is_named(reference):
-        say(f"model: {location.name} ({'pretrained' if location.pretrained else 'the newest'})")
-    return location.name, stored.parts.get(wanted.task or "", stored.main)
-
-
-def _expect_task(stored: StoredModel, wanted: ModelFilter, name: str) -> None:
-    """Refuse a model of another task.
-
-    Raises:
-        ModelError: the task of the model is not the wanted one.
-    """
-    if wanted.task in (None, *stored.parts):
-        return
-    from seqtool.tasks.interface import definition
-
-    expected, found = definition(str(wanted.task)), definition(stored.task)
-    hint = f"use it with: seqtool {found.use_command} --model {name}"
-    raise ModelError(f"expected a {expected.noun}, found a {found.noun}", place=name, hint=hint)
-
-
-def _read_during_import(folder: Path, module: str) -> StoredModel:
-    """Read a model directory in another thread while this thread imports a module.
-
-    Raises:
-        ModelError: as `read_model`.
-    """
-    outcome: list[StoredModel | Exception] = []
-
-    def read() -> None:
-        try:
-            outcome.append(read_model(folder))
-        except Exception as error:  # raised again in the thread of the caller
-            outcome.append(error)
-
-    thread = Thread(target=read, daemon=True)  # Ctrl-C does not wait for it
-    thread.start()
-    import_module(module)
-    thread.join()
-    if isinstance(outcome[0], Exception):
-        raise outcome[0]
-    return outcome[0]
-
-
-def _is_named(reference: str | None) -> bool:
-    return bool(reference or os.environ.get("SEQTOOL_MODEL"))
-
 
 LONGEST_PATH = 4096  # characters of a text argument that may also be the name of a file
 

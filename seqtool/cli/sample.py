@@ -103,7 +103,7 @@ def sample(
     """Generate text with a character model,
     e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7
     """
-    from seqtool.cli.inputs import text_model
+    from seqtool.cli.models import text_model
     from seqtool.errors import SeqtoolError
     from seqtool.inference.sampling import Sampler
     from seqtool.reports.text_results import print_sample_json, print_samples
@@ -183,7 +183,8 @@ def predict(
     json: AsJson = False,
 ) -> None:
     """Print the output of an aligned character model for a text, e.g. seqtool predict hihell"""
-    from seqtool.cli.inputs import character_model, input_lines
+    from seqtool.cli.inputs import input_lines
+    from seqtool.cli.models import character_model
     from seqtool.errors import ModelError
     from seqtool.reports.console import json_text, write_line
     from seqtool.storage.find_model import ALIGNED_MODEL

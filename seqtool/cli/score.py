@@ -66,7 +66,7 @@ def score(
     """Score a text in nats and bits per character,
     e.g. seqtool score "Good night!", or score --lines --file a.txt
     """
-    from seqtool.cli.inputs import text_model
+    from seqtool.cli.models import text_model
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
     network = text_model(model, runs_dir).model

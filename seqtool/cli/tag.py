@@ -1,4 +1,4 @@
-"""`tag`: label the words of sentences from arguments, files or a pipe."""
+"""`tag`: label the words of raw text or of sentences from arguments, files or a pipe."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import codecs
 import os
 import sys
 from functools import partial
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seqtool.cli.exit_codes import command
 from seqtool.cli.options import (
@@ -26,11 +27,14 @@ from seqtool.cli.tag_options import (
     Columns,
     Errors,
     ErrorsOption,
+    Input,
     InputOption,
     Jobs,
     Nbest,
+    OneSentence,
     Output,
     OutputOption,
+    Pretokenized,
     Probs,
     ReplaceFields,
     TagPlaces,
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import BinaryIO
 
-    from seqtool.cli.inputs import LoadedTagger
+    from seqtool.cli.models import LoadedTagger
     from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.formatted import FormattedReader
     from seqtool.data.tagging.unlabeled import TextReader
@@ -65,6 +69,8 @@ def tag(
     column: Column = None,
     replace_fields: ReplaceFields = False,
     columns: Columns = None,
+    one_sentence: OneSentence = False,
+    pretokenized: Pretokenized = False,
     probs: Probs = False,
     nbest: Nbest = 0,
     jobs: Jobs = 1,
@@ -72,7 +78,7 @@ def tag(
     tokenizer: TokenizerOption = None,
     json: AsJson = False,
 ) -> None:
-    """Tag the words of sentences, e.g. seqtool tag "The dog ate the apple" """
+    """Tag the words of raw text or of sentences, e.g. seqtool tag "The dog ate the apple" """
     from seqtool.reports.console import is_terminal
 
     if jobs > 1:
@@ -88,14 +94,41 @@ def tag(
         terminal=is_terminal(sys.stdout),
         encoding=known_encoding(encoding),
         columns=tuple(name.strip() for name in columns.split(",")) if columns else (),
+        one_sentence=one_sentence,
+        pretokenized=pretokenized,
     )
     request.check()
-    from seqtool.cli.inputs import open_inputs, tagger, text_arguments
+    from seqtool.cli.inputs import open_inputs, text_arguments
+    from seqtool.cli.models import tagger
 
     arguments = text_arguments(texts)
     inputs = open_inputs(texts, files)
-    loaded = tagger(model, runs_dir)  # before further imports, most of which are done while it is read
-    _tag(loaded, request, arguments, inputs, jobs)
+    # Before further imports, most of which are done while it is read.
+    loaded = tagger(model, runs_dir, raw_text=request.reads_raw_text)
+    _tag(_Job(loaded, request, _text_reader(loaded, request), count(1)), arguments, inputs, jobs)
+
+
+class _Job(NamedTuple):
+    """What all inputs of a command share.
+
+    Attributes:
+        text_reader: reader of raw text.
+        numbers: numbers of the sentences of raw texts in CoNLL-U.
+    """
+
+    loaded: LoadedTagger
+    request: TagRequest
+    text_reader: TextReader
+    numbers: Iterator[int]
+
+
+def _text_reader(loaded: LoadedTagger, request: TagRequest) -> TextReader:
+    """Return the reader of raw text for the trained tokenizer of the model, or for a rule."""
+    from seqtool.data.tagging.unlabeled import ParagraphReader, TextReader
+
+    if loaded.tokenizer is not None:
+        return ParagraphReader(joins_lines=request.input_format is Input.TEXT)
+    return TextReader(request.rule or loaded.model.tokenizer)
 
 
 def _chosen_output(output: Output | None, json: bool) -> Output | None:
@@ -106,41 +139,36 @@ def _chosen_output(output: Output | None, json: bool) -> Output | None:
     return Output.JSONL if json else output
 
 
-def _tag(
-    loaded: LoadedTagger,
-    request: TagRequest,
-    arguments: list[str],
-    inputs: Iterator[tuple[str, BinaryIO]],
-    jobs: int,
-) -> None:
+def _tag(job: _Job, arguments: list[str], inputs: Iterator[tuple[str, BinaryIO]], jobs: int) -> None:
     """Tag the text arguments and the inputs.
 
     Raises:
         DataError: a sentence cannot be read.
     """
-    from seqtool.data.tagging.unlabeled import Item, TextReader
+    from seqtool.data.tagging.unlabeled import Item
     from seqtool.errors import DataError
-    from seqtool.inference.tag_stream import TaggingStream, TagOptions
+    from seqtool.inference.tag_stream import TaggingStream
+    from seqtool.inference.text_tagger import TagOptions, TextTagger
     from seqtool.reports.console import say
 
-    tokenizer = request.tokenizer.value if request.tokenizer else loaded.model.tokenizer
-    text_reader = TextReader(tokenizer)
-    options = TagOptions(request.probs, request.nbest, unseen=request.shows_table)
+    request, model = job.request, TextTagger(job.loaded.model, job.loaded.tokenizer)
+    request.columns_of(model.tagger.columns)  # an unknown one is an error even without input
+    options = TagOptions(request.probs, request.nbest, request.shows_table, request.one_sentence)
     with (
         options_in_hints("--label", "--token", "--column", "--input-format"),
-        TaggingStream(loaded.model, _writer(request), say, options, jobs) as stream,
+        TaggingStream(model, _writer(request), say, options, jobs) as stream,
     ):
         for number, text in enumerate(arguments, 1):
-            sentence = text_reader.sentence(text, f"argument {number}")
-            stream.add(sentence, _renderer(loaded, request, text_reader))
+            sentence = job.text_reader.sentence(text, f"argument {number}")
+            stream.add(sentence, _renderer(job, job.text_reader))
         end = ""
         for name, binary in inputs:
             if end:
                 stream.add(Item([]), partial(_text, end))
-            end = _tag_input(stream, loaded, request, text_reader, (name, binary))
+            end = _tag_input(stream, job, name, binary)
     if stream.problems:
-        count = "1 sentence" if stream.problems == 1 else f"{stream.problems} sentences"
-        raise DataError(f"{count} could not be read", hint="the output contains an error for each of them")
+        failed = "1 sentence" if stream.problems == 1 else f"{stream.problems} sentences"
+        raise DataError(f"{failed} could not be read", hint="the output contains an error for each of them")
 
 
 def _text(text: str, _: Tagged) -> str:
@@ -156,13 +184,7 @@ def _writer(request: TagRequest) -> Callable[[str], object]:
     return sys.stdout.write
 
 
-def _tag_input(
-    stream: TaggingStream,
-    loaded: LoadedTagger,
-    request: TagRequest,
-    text_reader: TextReader,
-    source: tuple[str, BinaryIO],
-) -> str:
+def _tag_input(stream: TaggingStream, job: _Job, name: str, binary: BinaryIO) -> str:
     """Tag a file or standard input, and return what is missing at its end before another input.
 
     The columns of a pipe are known once its first sentence is read.
@@ -170,14 +192,13 @@ def _tag_input(
     from seqtool.cli.inputs import open_lines
     from seqtool.reports.console import say
 
-    name, binary = source
-    reader = _reader(loaded, request, text_reader, name, binary)
+    request, reader = job.request, _reader(job, name, binary)
     lines = open_lines(
         binary,
         name,
         stream.flush,
         request.encoding,
-        _layout(loaded).encoding,
+        _layout(job.loaded).encoding,
         keep_errors=request.keep_errors,
     )
     render, last = None, ""
@@ -185,7 +206,7 @@ def _tag_input(
         if render is None:
             _report(reader)
             request.check_input(reader.format)
-            render = _renderer(loaded, request, reader)
+            render = _renderer(job, reader)
             if lines.encoding != "utf-8" and request.repeats(reader.format):
                 is_json = reader.format is not None and reader.format.format_name == "jsonl"
                 render = _in_encoding(render, lines.encoding, name, as_json=is_json)
@@ -237,21 +258,20 @@ def _json_escape(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("json-escape", _json_escape)
 
 
-def _reader(
-    loaded: LoadedTagger, request: TagRequest, text_reader: TextReader, name: str, binary: BinaryIO
-) -> TextReader | FormattedReader:
+def _reader(job: _Job, name: str, binary: BinaryIO) -> TextReader | FormattedReader:
     """Return the reader of an input: that of an option, of the file name, of the content, or of raw text."""
     from seqtool.cli.inputs import is_file
     from seqtool.data.tagging.unlabeled import input_format
 
-    by_name = input_format(name, request.input_format.value if request.input_format else None)
+    loaded, request, text_reader = job.loaded, job.request, job.text_reader
+    by_name = input_format(name, request.given_format)
     path = Path(name) if binary is not sys.stdin.buffer and is_file(binary) else None
     if by_name is None and path is None and request.places.column is not None:
         from seqtool.errors import SeqtoolError
 
         hint = "add --input-format csv or --input-format jsonl"
         raise SeqtoolError("--column names a column or a field, and a pipe is read as raw text", hint=hint)
-    if by_name == "text" or (by_name is None and path is None):
+    if by_name == "text" or (by_name is None and (path is None or request.pretokenized)):
         return text_reader
     from seqtool.data.formats.label_column import with_all_prefixes
     from seqtool.data.tagging.formatted import FormattedReader, Places
@@ -275,9 +295,10 @@ def _report(reader: TextReader | FormattedReader) -> None:
         say(f"warning: {warning}")
 
 
-def _renderer(loaded: LoadedTagger, request: TagRequest, reader: TextReader | FormattedReader) -> Renderer:
+def _renderer(job: _Job, reader: TextReader | FormattedReader) -> Renderer:
     from seqtool.reports.tagged import renderer, with_columns
 
+    loaded, request = job.loaded, job.request
     default = "table" if request.terminal else "tsv" if reader.format is None else reader.format.format_name
     output: OutputFormat = request.output.value if request.output else default
     color = request.terminal and not os.environ.get("NO_COLOR")
@@ -292,6 +313,7 @@ def _renderer(loaded: LoadedTagger, request: TagRequest, reader: TextReader | Fo
         names=chosen,
         main=names[0] if names else "",
         color=color,
+        numbers=job.numbers,
     )
     return render if chosen == names else with_columns(render, [names.index(name) for name in chosen])
 

@@ -69,7 +69,8 @@ def tokenize(
     """Split raw text into sentences, tokens and words with a trained tokenizer,
     e.g. seqtool tokenize "Hello! It's me.", or tokenize --format conllu --file a.txt
     """
-    from seqtool.cli.inputs import open_inputs, text_arguments, tokenizer
+    from seqtool.cli.inputs import open_inputs, text_arguments
+    from seqtool.cli.models import tokenizer
     from seqtool.data.formats.blocks import LineStream
     from seqtool.data.tokenization.raw_input import paragraphs_of_text, without_line_end
 

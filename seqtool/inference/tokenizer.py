@@ -204,7 +204,7 @@ class TokenizerModel:
     def _tokens(
         self, texts: Sequence[str], plain: Sequence[PlainText], bounds: Sequence[int], found: Boundaries
     ) -> list[RawToken]:
-        """Return the tokens of all paragraphs."""
+        """Return the tokens of all paragraphs. As CoNLL-U demands, a token with a space is one word."""
         paragraphs = np.searchsorted(bounds, found.starts, side="right") - 1
         original = _joined(
             [np.arange(len(text.codes)) if text.offsets is None else text.offsets for text in plain]
@@ -219,10 +219,10 @@ class TokenizerModel:
             tokens = [token._replace(form=" ".join(token.form.split())) for token in tokens]
         for number in np.flatnonzero(found.lookup).tolist():
             words = self.expansions.words(tokens[number].form)
-            if words is not None:
+            if words is not None and " " not in tokens[number].form:
                 tokens[number] = tokens[number]._replace(words=words)
         for number, cuts in cuts_of_tokens(found).items():
-            if not tokens[number].words:
+            if not tokens[number].words and " " not in tokens[number].form:
                 places = original[np.array(cuts) - 1] + 1
                 words = _cut(texts[numbers[number]], starts[number], ends[number], places)
                 tokens[number] = tokens[number]._replace(words=words)

@@ -114,20 +114,16 @@ def _token_json(token: RawToken) -> dict[str, object]:
 
 def conllu_sentence(text: str, sentence: RawSentence, number: int, *, new_paragraph: bool) -> str:
     """Return a sentence in CoNLL-U with `n-m` lines, `SpaceAfter=No`, and comments; labels are `_`."""
-    content = " ".join(text[sentence[0].start : sentence[-1].end].split())
-    lines = ["# newpar\n"] if new_paragraph else []
-    lines += [f"# sent_id = {number}\n", f"# text = {content}\n"]
-    word = 0
+    from seqtool.reports.tagged_conllu import conllu_comments, range_line, space_after
+
+    lines = conllu_comments(text, sentence, number, new_paragraph=new_paragraph)
+    word = 1
     for token in sentence:
-        misc = "_" if text[token.end : token.end + 1].isspace() or token.end == len(text) else "SpaceAfter=No"
+        misc = space_after(text, token.end)
         if token.words:
-            lines.append(_conllu_line(f"{word + 1}-{word + len(token.words)}", token.form, misc))
+            lines.append(range_line(word, word + len(token.words) - 1, token.form, misc))
             misc = "_"
         for form in token.words or (token.form,):
+            lines.append("\t".join([str(word), form, *"_" * 7, misc]) + "\n")
             word += 1
-            lines.append(_conllu_line(str(word), form, misc))
     return "".join(lines) + "\n"
-
-
-def _conllu_line(number: str, form: str, misc: str) -> str:
-    return "\t".join([number, form, *"_" * 7, misc]) + "\n"

@@ -33,7 +33,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "command",
     [
-        pytest.param("tag --model {} --json -- 'The dogs is .'", id="tag"),
+        pytest.param("tag --model {} --pretokenized --json -- 'The dogs is .'", id="tag"),
         pytest.param("evaluate {} dev.conllu --json", id="evaluate"),
         pytest.param("inspect {} --text Dogs", id="inspect"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.cli.inputs import character_model, tagger
+from seqtool.cli.models import character_model, tagger
 from seqtool.errors import ModelError
 from tests.support.shell import environment
 from tests.support.stored_models import store_character_model, store_tagger, store_tokenizer
@@ -74,7 +74,9 @@ def test_importing_the_package_imports_only_its_version(here: Path) -> None:
 
 def test_finding_a_model_does_not_import_numpy(here: Path) -> None:
     """A thread imports numpy while the model directory is read, so reading must not import numpy itself."""
-    code = "import sys, seqtool.cli.inputs" + LOADED.format(names=("numpy", "safetensors"))
+    code = "import sys, seqtool.cli.inputs, seqtool.cli.models" + LOADED.format(
+        names=("numpy", "safetensors")
+    )
     assert run_python(code, cwd=here).stdout.split() == []
 
 

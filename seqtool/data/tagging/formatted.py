@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtool.data.formats.blocks import BOM, LineStream, SentenceFormat, is_blank, peek
+from seqtool.data.formats.blocks import BOM, FormatName, LineStream, SentenceFormat, is_blank, peek
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.detect import HEAD_LINES, Request, detect_file, detect_lines
@@ -23,7 +23,7 @@ from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.label_column import NEW_COLUMN, PLACEHOLDERS, share_of_labels
 from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.word_tag import WordTagFormat
-from seqtool.data.tagging.unlabeled import InputFormat, Item, TextReader, read_item
+from seqtool.data.tagging.unlabeled import Item, TextReader, read_item
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 
@@ -68,7 +68,7 @@ class FormattedReader:
 
     def __init__(
         self,
-        kind: InputFormat | None,
+        kind: FormatName | None,
         layout: Layout,
         known: frozenset[str],
         text_reader: TextReader,
@@ -154,7 +154,7 @@ class FormattedReader:
         common = from_file and layout.separator in DELIMITERS
         return TaggerData(
             train=(),
-            format="auto" if self._kind is None or self._kind == "text" else self._kind,
+            format=self._kind or "auto",
             separator="auto" if common else layout.separator,
             token=places.token or "auto",
             label=label,
@@ -299,7 +299,7 @@ class FormattedReader:
 
 
 _OPTIONAL = Request(labeled=True, optional_label=True)
-_INPUT_FORMATS: dict[Kind, InputFormat] = {
+_INPUT_FORMATS: dict[Kind, FormatName] = {
     "columns": "conll",
     "conllu": "conllu",
     "jsonl": "jsonl",

@@ -36,6 +36,7 @@ class Item:
         text: raw text of the sentence, if the tokens were split from it.
         tokenizer: function that split the text.
         problem: reason why the sentence could not be read; it has no tokens then.
+        is_raw: the trained tokenizer of the model splits the text; there are no tokens yet.
     """
 
     tokens: list[str]
@@ -43,6 +44,7 @@ class Item:
     text: str | None = None
     tokenizer: Tokenizer | None = None
     problem: Problem | None = None
+    is_raw: bool = False
 
     @property
     def offsets(self) -> list[tuple[int, int]] | None:
@@ -98,6 +100,34 @@ class TextReader:
             content = line.removeprefix(BOM) if number == 1 else line
             read = partial(self.sentence, content.rstrip("\r\n"), f"{lines.name}:{number}")
             yield read_item(read, lines, number, 1, keep_errors)
+
+
+class ParagraphReader(TextReader):
+    """Reader of raw text for a trained tokenizer: paragraphs of any number of sentences.
+
+    Args:
+        joins_lines: blank lines separate paragraphs; else each line is one.
+    """
+
+    def __init__(self, *, joins_lines: bool = False) -> None:
+        super().__init__(None)
+        self._joins_lines = joins_lines
+
+    def sentence(self, text: str, place: str) -> Item:  # noqa: ARG002
+        """Return a paragraph, which the trained tokenizer will split."""
+        return Item([], text=text, is_raw=True)
+
+    def read(self, lines: LineStream, *, keep_errors: bool) -> Iterator[Item]:
+        """Yield a paragraph for every line, or for the lines between blank ones."""
+        if not self._joins_lines:
+            yield from super().read(lines, keep_errors=keep_errors)
+            return
+        from seqtool.data.tokenization.raw_input import join_lines, paragraph_lines
+
+        content = (line.removeprefix(BOM) if number == 1 else line for number, line in enumerate(lines, 1))
+        for first, raw in paragraph_lines(content):
+            read = partial(self.sentence, join_lines(raw), f"{lines.name}:{first}")
+            yield read_item(read, lines, first, len(raw), keep_errors)
 
 
 def read_item(read: Callable[[], Item], lines: LineStream, first: int, count: int, keep_errors: bool) -> Item:
