@@ -112,13 +112,13 @@ def _inspected_model(network: str, overrides: list[str] | None, runs_dir: Path |
 def _print_json(inspected: InspectedModel, view: View, find: str | None) -> None:
     from seqtool.reports.console import write_json
 
-    shapes = {name: list(array.shape) for name, array in inspected.stored.weights.items()}
+    shapes = {name: list(array.shape) for name, array in inspected.whole.weights.items()}
     ranking = view.ranking(find) if find else None
     units = [{"unit": ranked.unit.name, "correlation": ranked.correlation} for ranked in ranking or ()]
     write_json(
         {
             "name": inspected.name,
-            "config": inspected.stored.config,
+            "config": inspected.whole.config,
             "manifest": inspected.manifest.to_json() if inspected.manifest else {},
             "weights": shapes,
             **({} if ranking is None else {"units": units}),
@@ -128,11 +128,11 @@ def _print_json(inspected: InspectedModel, view: View, find: str | None) -> None
 
 def _overview(inspected: InspectedModel) -> Iterator[str]:
     from seqtool.reports.console import color_and_width
-    from seqtool.reports.network import details, overview, training_curve
+    from seqtool.reports.network import details, overview, training_curves
 
     yield from overview(inspected)
     yield from details(inspected)
-    yield from training_curve(inspected.rows, color_and_width()[1])
+    yield from training_curves(inspected.rows, color_and_width()[1])
 
 
 # --- character models ---------------------------------------------------------------------------------------

@@ -94,8 +94,14 @@ class TaggerView(View):
         return cast("TaggerModel", self.inspected.model)
 
     def walk(self) -> Iterator[str | Text]:
-        for tokens in self._sentences():
-            yield from self._sentence(tokens)
+        from seqtool.reports.raw_text import boundary_lines
+
+        for text in self._texts():
+            if self.inspected.tokenizer is not None:
+                yield ""
+                yield from boundary_lines(self.inspected.tokenizer, text)
+            for tokens in self._sentences(text):
+                yield from self._sentence(tokens)
 
     def units(self) -> Iterator[str | Text]:
         from seqtool.errors import SeqtoolError
@@ -104,7 +110,7 @@ class TaggerView(View):
         file = self.request.states
         if self.request.units or self.request.surprisal or self.request.find or file is None:
             raise self.only_for_text("--units and --find are")
-        sentences = list(self._sentences())
+        sentences = [tokens for text in self._texts() for tokens in self._sentences(text)]
         if len(sentences) != 1:
             message = f"--states needs one sentence, found {len(sentences)}"
             raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
@@ -115,16 +121,23 @@ class TaggerView(View):
     def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
         raise self.only_for_text("--find is")
 
-    def _sentences(self) -> Iterator[tuple[str, ...]]:
-        from seqtool.data.tagging.unlabeled import TextReader
+    def _texts(self) -> list[str]:
         from seqtool.evaluation.text_files import read_text
 
-        reader = TextReader(self.model.tokenizer or "whitespace")
-        lines = read_text(None, self.request.files, self.request.reading).splitlines()
-        for text in [*self.request.texts, *lines]:
-            tokens = tuple(reader.sentence(text, "--text").tokens)
-            if tokens:
-                yield tokens
+        files = read_text(None, self.request.files, self.request.reading)
+        return [*self.request.texts, *files.splitlines()]
+
+    def _sentences(self, text: str) -> Iterator[tuple[str, ...]]:
+        """Yield the words of each sentence of a paragraph; without a trained tokenizer it is one sentence."""
+        from seqtool.data.tagging.unlabeled import TextReader
+
+        if self.inspected.tokenizer is not None:
+            for sentence in self.inspected.tokenizer.tokenize([text])[0]:
+                yield tuple(word for token in sentence for word in token.words or (token.form,))
+            return
+        tokens = tuple(TextReader(self.model.tokenizer or "whitespace").sentence(text, "--text").tokens)
+        if tokens:
+            yield tokens
 
     def _sentence(self, tokens: tuple[str, ...]) -> Iterator[str | Text]:
         from seqtool.inspection.trace import ablate_words

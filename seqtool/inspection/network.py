@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.load import load_model
+from seqtool.inference.load import load_model, load_tokenizer
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.storage.find_model import ModelFolders, find_model, input_files, runs_root
@@ -36,19 +37,29 @@ class InspectedModel:
 
     Attributes:
         name: its name in messages.
-        stored: the contents of its model directory; the manifest of an untrained network names only the task.
-        model: the network, ready for inference.
+        whole: the contents of its model directory; the manifest of an untrained network names only the task.
+        model: the network, ready for inference; of a model of several parts, the part of its task.
         run: the run directory; None if there is none.
-        rows: rows of the run's `metrics.jsonl`.
+        rows: rows of the run's `metrics.jsonl` by the task of the part.
         place: the config of an untrained network, or the model directory.
     """
 
     name: str
-    stored: StoredModel
+    whole: StoredModel
     model: CharacterModel | TaggerModel | TokenizerModel
     run: Path | None = None
-    rows: Sequence[MetricsRow] = ()
+    rows: Mapping[str, Sequence[MetricsRow]] = field(default_factory=dict)
     place: Path | None = None
+
+    @property
+    def stored(self) -> StoredModel:
+        """The part of the task of the model."""
+        return self.whole.main
+
+    @cached_property
+    def tokenizer(self) -> TokenizerModel | None:
+        """Trained tokenizer of a model of several parts; None if there is none."""
+        return load_tokenizer(self.whole) if "tokenizer" in self.whole.parts else None
 
     @property
     def manifest(self) -> Manifest | None:
@@ -71,23 +82,31 @@ def trained_model(reference: str, runs_dir: Path | None, warn: Callable[[str], N
         ModelError: there is no such model, or it is damaged.
     """
     location = find_model(reference, runs_root(runs_dir), warn=warn)
-    stored = read_model(location.model).main
-    rows: list[MetricsRow] = []
+    stored = read_model(location.model)
+    rows: dict[str, Sequence[MetricsRow]] = {}
     try:
-        rows += read_metrics(location.run) if location.run else ()
+        rows |= (
+            {part: list(read_metrics(location.run, part)) for part in stored.parts} if location.run else {}
+        )
     except ModelError as error:
         warn(f"warning: the training curve is not shown: {error.summary}")
-    return InspectedModel(location.name, stored, load_model(stored), location.run, rows, location.model)
+    main = load_model(stored.main)
+    return InspectedModel(location.name, stored, main, location.run, rows, location.model)
 
 
-def read_metrics(run: Path) -> Iterator[MetricsRow]:
+def read_metrics(run: Path, part: str) -> Iterator[MetricsRow]:
     """Yield the rows of a run directory that have an epoch, each with its numbers.
+
+    Args:
+        part: rows of other parts of the run are left out.
 
     Raises:
         ModelError: `metrics.jsonl` cannot be read, or at a line that is damaged.
     """
     path = run / "metrics.jsonl"
     for row in read_json_lines(path):
+        if row.get("part", part) != part:
+            continue
         epoch = row.get("epoch", 0)
         if not is_number(epoch):
             raise ModelError("damaged: an epoch is not a number", place=str(path))

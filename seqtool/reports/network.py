@@ -20,13 +20,17 @@ if TYPE_CHECKING:
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
 WIDEST_CHART = 60  # columns
 CHART_MARGIN = 14  # columns around a chart: the indentation and the labels of the axis
-CURVES = (("train_loss", "val_loss"), ("val_accuracy", "val_f1"))  # the columns of each chart
+CURVES = (  # the columns of each chart
+    ("train_loss", "val_loss"),
+    ("val_accuracy", "val_f1"),
+    ("val_token_f1", "val_word_f1", "val_sentence_f1"),
+)
 
 
 def network_title(model: StoredModel) -> str:
     """Return one line with the kind of the network and its number of parameters."""
     settings = model.config["model"]
-    direction = "bidirectional " if settings.get("bidirectional") else ""
+    direction = "bidirectional " if _is_bidirectional(model.shapes) else ""
     noun = definition(model.config["task"]).noun
     return f"{direction}{CELLS[settings['cell']]} {noun}, {count_parameters(model.shapes):,} parameters"
 
@@ -40,15 +44,20 @@ def network_parts(model: StoredModel) -> list[NetworkPart]:
 
 def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
     """Yield one line for each part: name, description and number of parameters."""
+    names = max(10, *(len(part.name) for part in parts)) if parts else 0
     width = max((len(part.description) for part in parts), default=0)
     for part in parts:
         count = f" {part.parameters:>12,}" if part.parameters else ""
-        yield f"  {part.name:<10} {part.description:<{width}}{count}".rstrip()
+        yield f"  {part.name:<{names}} {part.description:<{width}}{count}".rstrip()
+
+
+def _is_bidirectional(shapes: Shapes) -> bool:
+    return any(name.startswith("encoder.0.backward.") for name in shapes)
 
 
 def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
     cell = f"{model['cell']} ({model['nonlinearity']})" if model["cell"] == "rnn" else model["cell"]
-    directions = " x 2 directions" if model.get("bidirectional") else ""
+    directions = " x 2 directions" if _is_bidirectional(shapes) else ""
     start = "" if model["initial_state"] == "zeros" else f", {model['initial_state']} initial state"
     for layer in range(model["num_layers"]):
         inputs = shapes[f"encoder.{layer}.forward.weight_ih"][1]
@@ -63,23 +72,29 @@ def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
 
 
 def overview(inspected: InspectedModel) -> Iterator[str]:
-    """Yield the name of a network, its title and its parts."""
+    """Yield the name of a network, its title, its parts and its vocabulary; each network of several."""
     yield inspected.name
-    yield network_title(inspected.stored)
-    yield from part_lines(network_parts(inspected.stored))
+    for number, model in enumerate(inspected.whole.parts.values()):
+        if number:
+            yield ""
+        yield network_title(model)
+        yield from part_lines(network_parts(model))
+        yield ""
+        for line in definition(model.config["task"]).vocabulary_summary(model):
+            if inspected.tokenizer is None or not line.startswith("tokenizer "):  # no rule is used
+                yield f"  {line}"
 
 
 def details(inspected: InspectedModel) -> Iterator[str]:
-    """Yield vocabulary, data, scores and training of a network."""
-    yield ""
-    for line in definition(inspected.stored.config["task"]).vocabulary_summary(inspected.stored):
-        yield f"  {line}"
+    """Yield data, scores and training of a network."""
     manifest = inspected.manifest
     if manifest is None:
         return
     size = manifest.size
     on_disk = f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.1f} kB"
-    yield f"  size       {on_disk} on disk, {count_parameters(inspected.stored.shapes):,} parameters"
+    if len(inspected.whole.parts) > 1:
+        yield ""
+    yield f"  size       {on_disk} on disk, {count_parameters(inspected.whole.shapes):,} parameters"
     for file, sha256 in manifest.data.items():
         yield f"  data       {limited(visible(str(file)))}  SHA-256 {sha256[:12]}…"
     scores = ", ".join(
@@ -98,12 +113,18 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         yield limited("  command    seqtool " + visible(" ".join(manifest.command)))
 
 
-def training_curve(rows: Sequence[MetricsRow], width: int) -> Iterator[str]:
-    """Yield a chart of the losses over the epochs, and a chart of the scores if there are any.
+def training_curves(rows: Mapping[str, Sequence[MetricsRow]], width: int) -> Iterator[str]:
+    """Yield a chart of the losses over the epochs for each part, and a chart of the scores if there are any.
 
     Args:
+        rows: rows of training by the task of the part.
         width: columns of the terminal.
     """
+    for part, of_part in rows.items():
+        yield from _training_curve(of_part, width, f"{part}: " if len(rows) > 1 else "")
+
+
+def _training_curve(rows: Sequence[MetricsRow], width: int, title: str) -> Iterator[str]:
     for names in CURVES:
         curves = {
             name: [(row.epoch, row.values[name]) for row in rows if name in row.values] for name in names
@@ -112,7 +133,7 @@ def training_curve(rows: Sequence[MetricsRow], width: int) -> Iterator[str]:
         lines = line_chart(present, min(WIDEST_CHART, max(NARROWEST, width) - CHART_MARGIN))
         if lines:
             yield ""
-            yield f"{' and '.join(present)} over epochs"
+            yield f"{title}{' and '.join(present)} over epochs"
             yield from ("  " + line for line in lines)
 
 

@@ -90,6 +90,57 @@ def test_a_tokenizer_alone_is_scored_without_labels(here: Path) -> None:
     ]
 
 
+def test_inspect_shows_the_network_and_the_vocabulary_of_both_parts(here: Path) -> None:
+    shown = seqtool_in_process("inspect", "both", cwd=here).stdout
+    cutter, labeler = (
+        seqtool_in_process("inspect", name, cwd=here).stdout.splitlines() for name in ("tokenizer", "tagger")
+    )
+    for line in [*cutter[1:10], *labeler[1:13]]:
+        assert line in shown
+    assert "bidirectional LSTM tokenizer, " in shown
+    assert "lstm 8 -> 6 x 2 directions" in shown
+    stored = read_model(here / "both")
+    assert f"on disk, {sum(array.size for array in stored.weights.values()):,} parameters" in shown
+    value = json.loads(seqtool_in_process("inspect", "both", "--json", cwd=here).stdout)
+    assert value["config"] == stored.config
+    assert value["weights"].keys() == stored.weights.keys()
+
+
+def test_inspect_cuts_a_text_with_the_tokenizer(here: Path) -> None:
+    text = "The dogs isn't. Anna is."
+    shown = seqtool_in_process("inspect", "both", "--text", text, cwd=here).stdout
+    sentences = load_tokenizer(read_model(here / "both")).tokenize([text])[0]
+    assert shown.count("what each label loses") == len(sentences) > 1
+    for sentence in sentences:
+        words = [word for token in sentence for word in token.words or (token.form,)]
+        assert f"{len(words)} tokens, with the numbers of their features" in shown
+    refused = seqtool_in_process("inspect", "both", "--text", text, "--states", "a.npz", cwd=here)
+    assert refused.code == 2
+    assert f"needs one sentence, found {len(sentences)}" in refused.stderr
+    done = seqtool_in_process("inspect", "both", "--text", "Anna is.", "--states", "a.npz", cwd=here)
+    assert done.code == 0, done.stderr
+
+
+def test_inspect_draws_the_curves_of_both_parts(here: Path) -> None:
+    folder = here / "runs/joint"
+    folder.mkdir()
+    rows = [
+        (here / f"runs/{name}/metrics.jsonl").read_text().replace("{", f'{{"part":"{part}",')
+        for name, part in (("cutter", "tokenizer"), ("labeler", "tagger"))
+    ]
+    (folder / "metrics.jsonl").write_text("".join(rows))
+    (here / "both").rename(folder / "model")
+    shown = seqtool_in_process("inspect", "joint", cwd=here).lines
+    (folder / "model").rename(here / "both")
+    titles = [line for line in shown if line.endswith(" over epochs")]
+    assert titles == [
+        "tokenizer: train_loss and val_loss over epochs",
+        "tokenizer: val_token_f1 and val_word_f1 and val_sentence_f1 over epochs",
+        "tagger: train_loss and val_loss over epochs",
+        "tagger: val_accuracy over epochs",
+    ]
+
+
 def test_float16_scores_both_parts(here: Path) -> None:
     arguments = ("export", "both", "--dtype", "float16", "--data", "test.conllu", "--out", "half", "--json")
     value = json.loads(seqtool_in_process(*arguments, cwd=here).stdout)

@@ -35,7 +35,6 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         pytest.param("tag --model {} --pretokenized --json -- 'The dogs is .'", id="tag"),
         pytest.param("evaluate {} dev.conllu --json", id="evaluate"),
-        pytest.param("inspect {} --text Dogs", id="inspect"),
     ],
 )
 def test_a_command_gives_the_result_of_the_tagger_alone(here: Path, command: str) -> None:

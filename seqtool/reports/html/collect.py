@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -139,7 +140,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         config_path=str(location.run / "config.yaml") if location.run and config_text else "",
         settings=_flat_settings(source),
         manifest=stored.manifest,
-        rows=_rows(read_metrics, location.run, notes),
+        rows=_rows(partial(read_metrics, part=stored.task), location.run, notes),
         samples=_rows(read_samples, location.run, notes),
         evaluation=source.evaluation,
         texts=texts,
