@@ -203,8 +203,8 @@ def check(
 
     files = DataFiles(config, tuple(dev or ()), tuple(test or ()))
     read = settings_for(files, task_of_content(files, overrides or []), overrides or [], say)
-    result = check_data(read, runs_root(runs_dir) / ".cache")
+    checks = check_data(read, runs_root(runs_dir) / ".cache")
     if json:
-        write_json({"config": str(config), **check_json(result)})
+        write_json({"config": str(config), **check_json(checks)})
         return
-    print_lines(check_lines(result))
+    print_lines(check_lines(checks))

@@ -1,1 +1,1 @@
-"""Reading and writing of configs: YAML files and frozen settings. `settings.py` declares the keys."""
+"""Reading and writing of configs: YAML files and frozen settings. `settings` declares the keys."""

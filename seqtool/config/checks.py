@@ -7,12 +7,22 @@ contradiction is one small function.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from seqtool.config.schema import KeyPath, keys, section_class
+from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import CharData, Settings, TaggerData, TokenizerData, is_text_encoding
+from seqtool.settings import (
+    CharData,
+    Settings,
+    TaggerData,
+    TokenizerData,
+    TokenizerPart,
+    is_text_encoding,
+)
+
+_KEY = re.compile(r"\b(?:model|training)\.(?=[a-z])")  # beginning of a dotted key in a text
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,11 @@ class Contradiction:
     path: KeyPath
     message: str
     hint: str = ""
+
+    def of_part(self, part: str) -> Contradiction:
+        """Return the contradiction between the same keys in the section of a part of the run."""
+        message, hint = (_KEY.sub(rf"{part}.\g<0>", text) for text in (self.message, self.hint))
+        return Contradiction((part, *self.path), message, hint)
 
 
 Contradictions = Iterator[Contradiction]
@@ -186,17 +201,25 @@ def notes_on_settings(settings: Settings) -> tuple[str, ...]:
 
     Settings with their default value are not reported.
     """
-    lines = []
+    lines = list(_without_effect(settings))
+    for name in keys(type(settings)):  # a section of a further part has sections itself
+        part = getattr(settings, name)
+        if hasattr(part, "training"):
+            lines += [f"{name}.{line}" for line in _without_effect(part)]
+    return (*lines, *_repeated_files(settings.data))
+
+
+def _without_effect(part: Settings | TokenizerPart) -> Iterator[str]:
+    """Yield a line for each setting without effect in the sections of a part of the run."""
     for name, condition, values in EFFECT_CONDITIONS:
         section, key = name.split(".")
         condition_section, condition_key = condition.split(".")
-        declared = keys(section_class(settings.task, section)).get(key)
-        if declared is None or condition_key not in keys(section_class(settings.task, condition_section)):
+        known, conditions = (keys(type(getattr(part, one))) for one in (section, condition_section))
+        if key not in known or condition_key not in conditions:
             continue
-        actual = getattr(getattr(settings, condition_section), condition_key)
-        if actual not in values and getattr(getattr(settings, section), key) not in (declared.default, None):
-            lines.append(f"{name} has no effect with {condition_key}: {actual}")
-    return (*lines, *_repeated_files(settings.data))
+        actual = getattr(getattr(part, condition_section), condition_key)
+        if actual not in values and getattr(getattr(part, section), key) not in (known[key].default, None):
+            yield f"{name} has no effect with {condition_key}: {actual}"
 
 
 def _repeated_files(data: CharData | TaggerData | TokenizerData) -> Iterator[str]:

@@ -268,6 +268,16 @@ def character_keys(settings: TaggerSettings) -> Contradictions:
         )
 
 
+def tokenizer_without_conllu(settings: TaggerSettings) -> Contradictions:
+    """Restrict the training of a tokenizer to CoNLL-U, the only format that gives raw text."""
+    if settings.tokenizer is not None and settings.data.format not in ("auto", "conllu"):
+        yield Contradiction(
+            ("tokenizer",),
+            f"a tokenizer is trained on CoNLL-U, found format: {settings.data.format}",
+            "set tokenizer: null, or delete it",
+        )
+
+
 TAGGER: tuple[Callable[[TaggerSettings], Contradictions], ...] = (
     split_and_dev,
     bad_separator,
@@ -280,4 +290,5 @@ TAGGER: tuple[Callable[[TaggerSettings], Contradictions], ...] = (
     crf_loss,
     bad_class_weights,
     character_keys,
+    tokenizer_without_conllu,
 )

@@ -38,6 +38,8 @@ def keys_of_other_tasks(settings: TokenizerSettings) -> Contradictions:
         )
     if training.class_weights != "none":
         yield Contradiction(("training", "class_weights"), "is for taggers", "delete it")
+    if training.label_weights != "auto":
+        yield Contradiction(("training", "label_weights"), "is for taggers", "delete it")
     if training.eval_block is not None:
         yield Contradiction(
             ("training", "eval_block"), "is for running text; whole paragraphs are scored", "delete it"

@@ -8,15 +8,16 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, is_dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from seqtool.config.checks_tagger import feature_uses
 from seqtool.config.load import ReadConfig
-from seqtool.config.schema import INIT_FROM, PATH_KEYS, SECTIONS, TASKS, keys
+from seqtool.config.schema import INIT_FROM, PATH_KEYS, is_section, keys
 from seqtool.config.yaml_tree import NULLS, quoted
-from seqtool.settings import Feature, Settings, TaggerSettings, feature_list
+from seqtool.settings import Feature, RecurrentModel, Settings, TaggerSettings, feature_list
 
 CONFIG = "config.yaml"
+Model = TypeVar("Model", bound=RecurrentModel)
 PLAIN = re.compile(r"[\w./+][\w./+-]*(?: [\w./+-]+)*", re.ASCII)  # text that needs no quotes in YAML
 MAX_PLAIN_KEY = 200  # characters; YAML requires a question mark before a longer key
 MAX_CLIMB = 3  # parent folders in a relative path: from the folder of a run to the folder of its project
@@ -37,20 +38,21 @@ def dump_settings(settings: Settings, folder: Path | None = None) -> str:
         YAML text that, read from that folder, gives equal settings.
     """
     write_path: Callable[[str], str] = str if folder is None else lambda path: relative(path, str(folder))
-    lines = [
-        f"{name}: {scalar(getattr(settings, name))}"
-        for name in keys(TASKS[settings.task])
-        if name not in SECTIONS
-    ]
-    for section in SECTIONS:
-        lines += ["", f"{section}:", *_section_lines(getattr(settings, section), section, write_path)]
+    values = {name: getattr(settings, name) for name in keys(type(settings))}
+    sections = {name: value for name, value in values.items() if is_section(type(value))}
+    lines = [f"{name}: {scalar(value)}" for name, value in values.items() if name not in sections]
+    for section, value in sections.items():
+        lines += ["", f"{section}:", *_section_lines(value, section, write_path)]
     return "\n".join(lines) + "\n"
 
 
 def _section_lines(values: Any, section: str, write_path: Callable[[str], str]) -> Iterator[str]:
     for name in keys(type(values)):
         value = getattr(values, name)
-        if section == "data" and name in PATH_KEYS:
+        if is_section(type(value)):
+            yield f"  {name}:"
+            yield from (f"  {line}" for line in _section_lines(value, name, write_path))
+        elif section == "data" and name in PATH_KEYS:
             paths = tuple(write_path(path) for path in value)
             yield f"  {name}: {scalar(paths[0]) if len(paths) == 1 else flow(paths)}"
         elif name == INIT_FROM:
@@ -152,42 +154,52 @@ def find_config(reference: Path, root: Path) -> Path:
 
 def resolve(settings: Settings) -> Settings:
     """Replace a preset of features by its list, and set the three dropouts that follow `dropout`."""
-    model = settings.model
-    dropouts = {
-        name: getattr(model, name.removeprefix("dropout_") + "_dropout") for name in _dropouts(settings)
-    }
     if isinstance(settings, TaggerSettings):
-        features = feature_list(settings.model)
-        return replace(settings, model=replace(settings.model, **dropouts, features=features))
-    resolved: Settings = replace(settings, model=replace(model, **dropouts))  # type: ignore[arg-type]
+        model = replace(_with_dropouts(settings.model), features=feature_list(settings.model))
+        tokenizer = settings.tokenizer
+        if tokenizer is not None:
+            tokenizer = replace(tokenizer, model=_with_dropouts(tokenizer.model))
+        return replace(settings, model=model, tokenizer=tokenizer)
+    resolved: Settings = replace(settings, model=_with_dropouts(settings.model))  # type: ignore[arg-type]
     return resolved
 
 
-def _dropouts(settings: Settings) -> tuple[str, ...]:
+def _with_dropouts(model: Model) -> Model:
+    values = {name: getattr(model, name.removeprefix("dropout_") + "_dropout") for name in _dropouts(model)}
+    return replace(model, **values)
+
+
+def _dropouts(model: RecurrentModel) -> tuple[str, ...]:
     """Return the dropouts that apply; a single layer has no dropout between layers."""
-    return tuple(name for name in DROPOUTS if name != "dropout_between" or settings.model.num_layers > 1)
+    return tuple(name for name in DROPOUTS if name != "dropout_between" or model.num_layers > 1)
+
+
+def _models(settings: Settings) -> dict[str, RecurrentModel]:
+    """Return the sections with recurrent layers by the dotted key of the section."""
+    *others, main = settings.parts
+    return {"model": main.model, **{f"{part.task}.model": part.model for part in others}}
 
 
 def settings_with_origins(config: ReadConfig) -> list[Setting]:
     """List all settings in the order of the schema."""
     origins = dict(config.provenance)
-    model = config.settings.model
-    for name in _dropouts(config.settings):
-        if getattr(model, name) is None:
-            origins[f"model.{name}"] = f"{FOLLOWS}{origins['model.dropout']}"
-    features = getattr(model, "features", None)
+    for section, model in _models(config.settings).items():
+        for name in _dropouts(model):
+            if getattr(model, name) is None:
+                origins[f"{section}.{name}"] = f"{FOLLOWS}{origins[f'{section}.dropout']}"
+    features = getattr(config.settings.model, "features", None)
     if isinstance(features, str):
         origins["model.features"] = f"preset {features}, {origins['model.features']}"
     return [Setting(key, value, origins[key]) for key, value in _values(resolve(config.settings))]
 
 
-def _values(settings: Settings) -> Iterator[tuple[str, Any]]:
-    for name in keys(type(settings)):
-        value = getattr(settings, name)
-        if name not in SECTIONS:
-            yield name, value
-            continue
-        yield from ((f"{name}.{inner}", getattr(value, inner)) for inner in keys(type(value)))
+def _values(section: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    for name in keys(type(section)):
+        value = getattr(section, name)
+        if is_section(type(value)):
+            yield from _values(value, f"{above}{name}.")
+        else:
+            yield above + name, value
 
 
 def resolved_yaml(config: ReadConfig) -> str:

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seqtool.config.checks import notes_on_settings
+from seqtool.config.hints import nearest
 from seqtool.config.overrides import apply_override
-from seqtool.config.schema import SECTIONS, TASKS, KeyPath, keys, listing, section_class
-from seqtool.config.validate import absolute, build_settings, nearest
+from seqtool.config.schema import TASKS, KeyPath, key_paths, listing
+from seqtool.config.validate import absolute, build_settings
 from seqtool.config.yaml_parser import MAX_BYTES, decode, read_tree
 from seqtool.config.yaml_tree import (
     MappingNode,
@@ -277,10 +278,8 @@ def _task(root: MappingNode) -> tuple[str | None, list[Mistake]]:
 
 def _provenance(root: MappingNode, task: str) -> dict[str, str]:
     """Return the origin of the value of each dotted key."""
-    paths: list[KeyPath] = [(name,) for name in keys(TASKS[task]) if name not in SECTIONS]
-    paths += [(section, name) for section in SECTIONS for name in keys(section_class(task, section))]
     origins = {}
-    for path in paths:
+    for path in key_paths(TASKS[task]):
         node = find(root, path)
         mark = locate(root, path, prefer_key=True) if node else None
         origins[dotted(path)] = "default" if mark is None else mark.origin

@@ -10,13 +10,13 @@ from typing import Any
 
 from seqtool.config.dump import flow
 from seqtool.config.schema import SECTIONS, TASKS, Key, adapter, is_section, keys, section_class
-from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature
+from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TokenizerPart, TokenizerTraining
 from seqtool.types import Json
 
 INTRODUCTION = """\
 # Configs
 
-<!-- Written by `python -m seqtool.config.reference` from seqtool/settings.py and the configs' comments. -->
+<!-- Written by `python -m seqtool.config.reference` from seqtool/settings and the configs' comments. -->
 
 One YAML file is one experiment. It states its `task` and all values that differ from the defaults below.
 `seqtool train-char FILE` or `seqtool train-tagger FILE` runs it. `--set section.key=value` changes a key for
@@ -61,6 +61,12 @@ losses to the last digit.
 At least one of `epochs`, `max_steps` and `max_minutes` is required. The `cosine` schedule needs `epochs` or
 `max_steps`, since it ends with the last step.""",
 }
+
+TOKENIZER_NOTE = """\
+Without this section, or with `tokenizer: null`, the run has no tokenizer. `tokenizer: {}` uses all defaults.
+It has two sections of its own: `model:` with the keys of `task: tokenizer`, and `training:`, where the keys
+below have other defaults. The data, the seed, `init_from`, `threads`, `device`, `precision` and
+`deterministic` are those of the tagger."""
 
 
 def json_schema() -> Json:
@@ -111,6 +117,7 @@ def reference_markdown(folder: Path) -> str:
             heading = f"## `{section}:` with `task: {task}`"
             parts.append(_section(heading, section_class(task, section), NOTES.get((task, section), "")))
     parts.append(_section("### A feature", Feature, ""))
+    parts.append(_tokenizer_part())
     parts.append(_section("## `training:`", section_class("char", "training"), NOTES["", "training"]))
     return "\n".join(parts)
 
@@ -128,6 +135,14 @@ def _config_rows(folder: Path) -> Iterator[str]:
 def _section(heading: str, cls: type[Any], note: str) -> str:
     text = f"{heading}\n\n{cls.__doc__}\n\n{_table(keys(cls).values())}"
     return f"{text}\n{note.replace('{features}', _feature_lists())}\n" if note else text
+
+
+def _tokenizer_part() -> str:
+    """Describe the section of a tokenizer in a tagger's config, with the keys that have other defaults."""
+    usual = keys(section_class("tokenizer", "training"))
+    own = [key for name, key in keys(TokenizerTraining).items() if key.default != usual[name].default]
+    heading = "## `tokenizer:` with `task: tagger`"
+    return "\n\n".join([heading, TokenizerPart.__doc__ or "", TOKENIZER_NOTE, _table(own)])
 
 
 def _feature_lists() -> str:

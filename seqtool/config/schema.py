@@ -1,4 +1,4 @@
-"""Schema of a config: the keys of `settings.py` with their types, and the pydantic adapters that check them.
+"""Schema of a config: the keys of `settings` with their types, and the pydantic adapters that check them.
 
 Everything is derived from the types and the metadata of the fields. Error messages and the reference describe
 a key with the same words.
@@ -7,7 +7,7 @@ a key with the same words.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -40,6 +40,8 @@ _CLASSES: tuple[Any, ...] = (
     settings.TokenizerModel,
     Feature,
     settings.Training,
+    settings.TokenizerPart,
+    settings.TokenizerTraining,
     *TASKS.values(),
 )
 for _cls in _CLASSES:
@@ -119,12 +121,27 @@ def section_class(task: str, section: str) -> type[Any]:
     return cls
 
 
+def key_paths(cls: type[Any], above: KeyPath = ()) -> Iterator[KeyPath]:
+    """Yield the path of every key, in the order of the schema, and of every section that may be null."""
+    for name, key in keys(cls).items():
+        inner = section_among(key.type)
+        if inner is None or takes_null(key.type):
+            yield (*above, name)
+        if inner is not None:
+            yield from key_paths(inner, (*above, name))
+
+
 # --- types --------------------------------------------------------------------------------------------------
 
 
 def is_section(kind: Any) -> bool:
     """Return True if a type is a mapping of declared keys."""
     return isinstance(kind, type) and is_dataclass(kind)
+
+
+def section_among(kind: Any) -> type[Any] | None:
+    """Return the section that a type is or may be; None if its values are no sections."""
+    return next((member for member in members(kind) if is_section(member)), None)
 
 
 def members(kind: Any) -> tuple[Any, ...]:

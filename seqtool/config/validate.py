@@ -10,27 +10,21 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from typing import Any
 
 from seqtool.config.checks import COMMON, Contradiction, Contradictions
 from seqtool.config.checks_char import CHAR
 from seqtool.config.checks_tagger import TAGGER
 from seqtool.config.checks_tokenizer import TOKENIZER
-from seqtool.config.other_names import other_key, other_value
+from seqtool.config.hints import missing_hint, unknown_key, value_hint
 from seqtool.config.schema import (
     INIT_FROM,
     PATH_KEYS,
-    SECTIONS,
-    TASKS,
     KeyPath,
     adapter,
-    choices,
     describe_type,
-    is_section,
-    keys,
     members,
-    section_class,
+    section_among,
     takes_null,
     type_at,
 )
@@ -46,7 +40,7 @@ from seqtool.config.yaml_tree import (
     find,
     locate,
 )
-from seqtool.settings import Feature, Settings
+from seqtool.settings import Settings
 
 # Errors of pydantic that a branch of a union reports.
 TYPE_ERRORS = frozenset(
@@ -60,6 +54,7 @@ COMMON_WORDS = frozenset(
 )
 
 
+PART_SECTIONS = ("model", "training")  # sections that each part of a run has for itself
 Checks = tuple[Callable[[Any], Contradictions], ...]
 CHECKS: dict[str, Checks] = {"char": CHAR, "tagger": TAGGER, "tokenizer": TOKENIZER}
 
@@ -71,8 +66,12 @@ def absolute(path: str, folder: str) -> str:
 
 def contradictions(settings: Settings) -> list[Contradiction]:
     """Return all contradictions between the settings."""
-    checks: Checks = COMMON + CHECKS[settings.task]
-    return [contradiction for check in checks for contradiction in check(settings)]
+    *others, main = settings.parts
+    found = [item for check in COMMON + CHECKS[main.task] for item in check(main)]
+    for part in others:  # they share the data, which the checks of the main part cover
+        of_part = (item for check in COMMON + CHECKS[part.task] for item in check(part))
+        found += [item.of_part(part.task) for item in of_part if item.path[0] in PART_SECTIONS]
+    return found
 
 
 def build_settings(root: MappingNode, task: str) -> tuple[Settings | None, list[Mistake]]:
@@ -155,9 +154,9 @@ def _plain_values(node: Node, path: KeyPath, task: str, mistakes: dict[KeyPath, 
 def _report_empty(entry: Entry, path: KeyPath, task: str, mistakes: dict[KeyPath, Mistake]) -> None:
     kind = type_at(task, path)[0]
     if kind is Any:
-        unknown, hint = _unknown_key(path, task)
+        unknown, hint = unknown_key(path, task)
         mistakes[path] = Mistake(entry.key, unknown, hint)
-    elif is_section(kind):
+    elif section_among(kind):
         mistakes[path] = Mistake(
             entry.key,
             f"{dotted(path)}: the section is empty",
@@ -237,112 +236,12 @@ def _path_in_tree(root: MappingNode, location: KeyPath, kind: str) -> KeyPath:
 def _mistake(root: MappingNode, path: KeyPath, kind: str, task: str) -> Mistake:
     name = dotted(path)
     if kind.startswith("missing"):
-        return Mistake(locate(root, path[:-1], prefer_key=True), f"{name}: is missing", _missing_hint(path))
+        return Mistake(locate(root, path[:-1], prefer_key=True), f"{name}: is missing", missing_hint(path))
     if kind == "unexpected_keyword_argument":
-        message, hint = _unknown_key(path, task)
+        message, hint = unknown_key(path, task)
         return Mistake(locate(root, path, prefer_key=True), message, hint)
     kind_expected, limits = type_at(task, path)
     node = find(root, path)
     found = describe_node(node) if node else "nothing"
     message = f"{name}: expected {describe_type(kind_expected, limits)}, found {found}"
-    return Mistake(locate(root, path), message, _value_hint(kind_expected, node))
-
-
-def _missing_hint(path: KeyPath) -> str:
-    if path == ("data",):
-        return "a tagger needs a section data: with train: and the training file"
-    if path == ("data", "train"):
-        return "name the training file: train: my.conllu"
-    return "give the name of the feature: {name: form, dim: 64}"
-
-
-def _value_hint(kind: Any, node: Node | None) -> str:
-    if not isinstance(node, ScalarNode):
-        return ""
-    near = other_value(node.text, choices(kind)) or nearest(node.text, choices(kind))
-    if near:
-        return f"did you mean {near}?"
-    text = node.text
-    number = _as_float(text)
-    if int in members(kind) and number is not None and not text.lstrip("+-").isdecimal():
-        return f"write {int(number)}" if number.is_integer() else ""
-    if float in members(kind) and "," in text and _as_float(text.replace(",", ".")) is not None:
-        return f"write {text.replace(',', '.')}, with a decimal point"
-    return ""
-
-
-def _as_float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _unknown_key(path: KeyPath, task: str) -> tuple[str, str]:
-    """Return the message and the hint for a key that is not in the schema."""
-    *parents, name = path
-    return f"{dotted(path)}: unknown key", _key_hint(tuple(parents), str(name), task)
-
-
-def _key_hint(parents: KeyPath, name: str, task: str) -> str:
-    owner = type_at(task, parents)[0] if parents else TASKS[task]
-    owner = next((member for member in members(owner) if is_section(member)), None)
-    if owner is None and "features" in parents:
-        owner = Feature
-    if owner is None:
-        return ""
-    known = tuple(keys(owner))
-    near = nearest(name, known)
-    return (
-        _other_place(parents, name, task)
-        or key_of_other_tool(name, task, parents)
-        or (f"did you mean {near}?" if near else "")
-        or _near_key_of_other_section(name, task)
-        or ("the keys are " + ", ".join(known) if len(known) < 15 else "configs/README.md lists the keys")
-    )
-
-
-def _other_place(parents: KeyPath, name: str, task: str) -> str:
-    """Return a hint for a key that belongs to another section or to another task; else an empty text."""
-    if name in keys(TASKS[task]):
-        return f"{name} belongs at the top level, not" + (f" under {parents[0]}" if parents else "")
-    for section in SECTIONS:
-        if name in keys(section_class(task, section)):
-            return f"{name} belongs under {section}"
-    for other in (key for key in TASKS if key != task):
-        if any(name in keys(section_class(other, section)) for section in SECTIONS):
-            return f"{name} is a key of task: {other}, this is task: {task}"
-    return ""
-
-
-def key_of_other_tool(name: str, task: str, parents: KeyPath = ()) -> str:
-    """Return a hint for a key that other tools call by this name; empty if the task has none.
-
-    Args:
-        parents: the section in which the name was found.
-    """
-    for target in other_key(name):
-        section, _, key = target.partition(":")[0].rpartition(".")
-        known = keys(section_class(task, section)) if section else keys(TASKS[task])
-        if key not in known or (name == key and parents == (section,)):
-            continue
-        if target.partition(":")[2]:
-            return f"write {target}"
-        return f"did you mean {key}?" + (f" it belongs under {section}" if parents[:1] != (section,) else "")
-    return ""
-
-
-def _near_key_of_other_section(name: str, task: str) -> str:
-    for section in SECTIONS:
-        near = nearest(name, tuple(keys(section_class(task, section))))
-        if near:
-            return f"did you mean {near}? it belongs under {section}"
-    return ""
-
-
-def nearest(word: str, words: tuple[str, ...]) -> str:
-    """Return the most similar word, or an empty text. Case is ignored, and a dash equals an underscore."""
-    if len(word) > 100:
-        return ""
-    similar = get_close_matches(word.lower().replace("-", "_"), words, n=1, cutoff=0.6)
-    return similar[0] if similar else ""
+    return Mistake(locate(root, path), message, value_hint(kind_expected, node))

@@ -16,8 +16,24 @@ SHOWN = 40  # labels or symbols in the table of frequencies
 BAR = 30  # columns of the longest bar
 
 
-def check_json(check: DataCheck) -> dict[str, object]:
-    """Return the object that `--json` prints."""
+def check_json(checks: Sequence[DataCheck]) -> dict[str, object]:
+    """Return the object that `--json` prints: the check of the main part, and the others by their task."""
+    main, *others = checks
+    parts = {"parts": {check.task: _part_json(check) for check in others}} if others else {}
+    return _part_json(main) | parts
+
+
+def check_lines(checks: Sequence[DataCheck]) -> Iterator[str]:
+    """Yield the lines that a person reads."""
+    for check in checks:
+        if len(checks) > 1:
+            yield f"{check.task}:"
+        yield from _part_lines(check)
+        if check is not checks[-1]:
+            yield ""
+
+
+def _part_json(check: DataCheck) -> dict[str, object]:
     result: dict[str, object] = {
         "task": check.task,
         "notes": check.notes,
@@ -42,8 +58,7 @@ def check_json(check: DataCheck) -> dict[str, object]:
     }
 
 
-def check_lines(check: DataCheck) -> Iterator[str]:
-    """Yield the lines that a person reads."""
+def _part_lines(check: DataCheck) -> Iterator[str]:
     yield from map(limited, check.notes)
     yield ""
     other = next((name for name in ("dev", "test") if name in check.counts), "")

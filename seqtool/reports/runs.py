@@ -27,7 +27,7 @@ MAX_NAME = 32  # characters of the name of a run
 MAX_VALUE = 32  # characters of a value in a table of differences
 COMMENT_COLUMN = 44  # of the comments after lines that are shorter
 SCORE_NAMES = {"val_f1": "F1", "val_accuracy": "accuracy", "val_loss": "loss", "train_loss": "train loss"}
-_KEY = re.compile(r"(?P<indent> {0,2})(?P<name>[a-z_]+):(?P<value>.*)")
+_KEY = re.compile(r"(?P<indent> {0,4})(?P<name>[a-z_]+):(?P<value>.*)")
 
 
 # --- runs -------------------------------------------------------------------------------------------------
@@ -126,18 +126,15 @@ def annotated_lines(yaml: str, origins: Mapping[str, str]) -> Iterator[str]:
 
     The result is a config with the same meaning.
     """
-    section = ""
+    above: list[str] = []
     for line in yaml.splitlines():
         match = _KEY.fullmatch(line)
         if match is None:
             yield line
             continue
-        key = match["name"] if not match["indent"] else f"{section}.{match['name']}"
-        if key not in origins:
-            section = match["name"]
-            yield line
-            continue
-        yield f"{line:<{COMMENT_COLUMN}}  # {visible(origins[key])}"
+        above[len(match["indent"]) // 2 :] = [match["name"]]
+        origin = origins.get(".".join(above))
+        yield line if origin is None else f"{line:<{COMMENT_COLUMN}}  # {visible(origin)}"
 
 
 def difference_rows(differences: Sequence[Difference], folder: str) -> list[tuple[str, str, str]]:

@@ -23,6 +23,7 @@ from seqtool.reports.progress import ProgressLine
 from seqtool.reports.raw_text import tokenizer_summary
 from seqtool.safe_text import cell, limited, shorten, visible
 from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
+from seqtool.tasks.parts import RunEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
 from seqtool.training.listeners import Listener, NetworkBuilt, Row, RunFinished, RunResult
 
@@ -50,6 +51,7 @@ class TrainingScreen(Listener):
         self._terminal = not plain and is_terminal(self._rows)
         self._console = console(self._rows) if self._terminal else None
         self._columns: tuple[str, ...] = ()
+        self._part = ""
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._last_shown = 0.0
         self._outputs = 0  # symbols or labels
@@ -85,9 +87,11 @@ class TrainingScreen(Listener):
 
     # --- during the run ------------------------------------------------------------------------------------
 
-    def run_started(self) -> None:
-        """Begin a new table, whose columns may differ from those of the previous run."""
-        self._columns = ()
+    def run_started(self, part: str = "") -> None:
+        """Begin a new table, whose columns may differ from those of the previous run or part."""
+        self._columns, self._part = (), part
+        if part:
+            self.message(f"training the {part}")
         self._progress.restart()
 
     def step(self, event: StepEvent) -> None:
@@ -100,7 +104,8 @@ class TrainingScreen(Listener):
         done, total = event.position, event.batches
         if event.total_steps:
             done, total = event.step, event.total_steps
-        values = {"epoch": str(event.epoch), "loss": format_number(event.loss), "lr": f"{event.lr:.1e}"}
+        values = {"": self._part} if self._part else {}
+        values |= {"epoch": str(event.epoch), "loss": format_number(event.loss), "lr": f"{event.lr:.1e}"}
         self._progress.update(done, total, values)
 
     def row(self, row: Row) -> None:
@@ -110,7 +115,8 @@ class TrainingScreen(Listener):
             self._progress.point("validation", event.epoch, event.scores["val_loss"])
         if self.quiet and self.as_json:
             return
-        values, prediction = _cells(row.columns), row.prediction
+        values = ({"part": row.part} if row.part else {}) | _cells(row.columns)
+        prediction = row.prediction
         columns = (*values, "prediction")
         with self._progress.output_above():
             if self._terminal:
@@ -158,7 +164,8 @@ class TrainingScreen(Listener):
         if finished.comparison and not finished.one_of_several:
             for line in _comparison_lines(finished.comparison):
                 self.message(line)
-        self.message(f"best row: {_scores(result.row)}; {format_duration(result.seconds)} in all")
+        for line in _best_rows(finished):
+            self.message(line)
         for line in _loss_doubt(result.row, self._outputs):
             self.warning(line)
         self.message(f"model: {result.run / 'model'}")
@@ -220,20 +227,34 @@ def _comparison_lines(tokens: Sequence[ComparedToken]) -> Iterator[str]:
         yield f"  {cell(token.token):<{width}}  {expected:<{label_width}}  {predicted}{mark}"
 
 
+def _best_rows(finished: RunFinished) -> Iterator[str]:
+    """Yield a line for the best row of each part, the last one with the duration of the run."""
+    *others, (name, main) = finished.rows.items()
+    for part, row in others:
+        yield f"best row of the {part}: {_scores(row)}"
+    of_part = f" of the {name}" if name else ""
+    yield f"best row{of_part}: {_scores(main)}; {format_duration(finished.result.seconds)} in all"
+
+
 def _scores(row: RowEvent) -> str:
     scores = ", ".join(f"{name.removeprefix('val_')} {value:.4f}" for name, value in row.scores.items())
     return f"epoch {row.epoch}, {scores or f'loss {row.train_loss:.3f}'}"
 
 
-def evaluation_lines(evaluation: FinalEvaluation) -> Iterator[str]:
-    """Yield the scores of a tagger or tokenizer on held-out data, or the novelty of a sample."""
+def evaluation_lines(evaluation: RunEvaluation) -> Iterator[str]:
+    """Yield the scores of taggers and tokenizers on held-out data, or the novelty of a sample."""
+    for name, part in evaluation.parts.items():
+        yield from _part_evaluation_lines(part, f"{name}, " if name else "")
+
+
+def _part_evaluation_lines(evaluation: FinalEvaluation, title: str) -> Iterator[str]:
     for split, report in evaluation.reports.items():
         if isinstance(report, TaggerEvaluation):
             if split in ("dev", "test"):
-                yield f"{split}:"
+                yield f"{title}{split}:"
                 yield from tagger_summary(report)
         elif isinstance(report, TokenizerEvaluation):
-            yield f"{split}:"
+            yield f"{title}{split}:"
             yield from tokenizer_summary(report)
         elif report.novelty is not None:
             yield from novelty_lines(report.novelty)

@@ -69,6 +69,7 @@ class Manifest:
         init_from: SHA-256 of the model that the weights were initialized from.
         forms_min_count: number of times that a word must occur in training to be listed in `vocab.json`.
         parts: tasks of the parts of a model with several parts.
+        part_rows: epoch and step of the kept row of each part.
         source: object that `manifest.json` contains.
     """
 
@@ -93,6 +94,7 @@ class Manifest:
     init_from: str | None = None
     forms_min_count: int = 1
     parts: tuple[str, ...] = ()
+    part_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     source: Json = field(default_factory=dict)
 
     @classmethod
@@ -122,6 +124,7 @@ class Manifest:
             init_from=_typed(init_from.get("sha256"), str, None),
             forms_min_count=_typed(source.get("forms_min_count"), int, 1),
             parts=tuple(part for part in _typed(source.get("parts"), list, []) if isinstance(part, str)),
+            part_rows=_rows(source.get("part_rows")),
             source=source,
         )
 
@@ -141,6 +144,16 @@ def _typed(value: object, type_: type[T], default: D) -> T | D:
 
 def _numbers(value: object) -> dict[str, float]:
     return {name: item for name, item in _typed(value, dict, {}).items() if is_number(item)}
+
+
+def _rows(value: object) -> dict[str, dict[str, int]]:
+    """Return epoch and step by the name of the part; a part without both is left out."""
+    rows = {name: _typed(row, dict, {}) for name, row in _typed(value, dict, {}).items()}
+    return {
+        name: {key: row[key] for key in ("epoch", "step")}
+        for name, row in rows.items()
+        if all(type(row.get(key)) is int for key in ("epoch", "step"))
+    }
 
 
 def _texts(value: object) -> dict[str, str]:

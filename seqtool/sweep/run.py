@@ -27,7 +27,7 @@ from seqtool.sweep.queue import REASON, is_interrupted, trials_by_slot
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_study, quiet_optuna
 from seqtool.sweep.worker import SweepJob, killed_workers, running_workers
-from seqtool.tasks.build import prepare
+from seqtool.tasks.build import prepare_run
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.training.engine.ranks import default_threads
 from seqtool.training.provenance import experiment
@@ -231,15 +231,15 @@ def _make_job(
 ) -> SweepJob:
     read.check_trainable()
     settings = read.settings
-    prepared = prepare(settings, options.root / CACHE)
-    _check_validation(prepared)
+    prepared = prepare_run(settings, options.root / CACHE)
+    _check_validation(prepared.main)
     shared = experiment(prepared)
     for dimension in dimensions:
-        section, _, name = dimension.key.partition(".")
-        if name:
-            shared.get(section, {}).pop(name, None)
-        else:
-            shared.pop(section, None)
+        *sections, name = dimension.key.split(".")
+        values = shared
+        for section in sections:
+            values = values.get(section) or {}
+        values.pop(name, None)
     maximize = definition(settings.task).objective.maximize
     plan = make_plan(shared, dimensions, options.sampler, options.trials, settings.seed, maximize=maximize)
     return SweepJob(

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from seqtool.config.hints import nearest
 from seqtool.config.load import ReadConfig, config_error, read_text
 from seqtool.config.schema import SECTIONS, members, type_at
-from seqtool.config.validate import nearest
 from seqtool.config.yaml_parser import read_tree
 from seqtool.config.yaml_tree import (
     Entry,

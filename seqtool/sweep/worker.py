@@ -330,13 +330,15 @@ class TrialListener(Listener):
         self._rows = 0
 
     def row(self, row: Row) -> None:
-        """Report the score of a row.
+        """Report the score of a row of the main part.
 
         Raises:
             TrialPruned: the pruner rejects the trial.
         """
         import optuna
 
+        if row.part not in ("", self._task.name):
+            return
         self._rows += 1
         self._trial.report(self._task.trial_score(row.event.scores), self._rows)
         if not row.event.last and self._trial.should_prune():

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import SeqtoolError
 from seqtool.settings import Settings
+from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.data_check import DataCheck, size_warnings
-from seqtool.tasks.init_from import check_same_network, read_initial_model, transferred_weights
+from seqtool.tasks.init_from import check_same_network, read_initial_models, transferred_weights
 from seqtool.tasks.interface import Prepared, definition
+from seqtool.tasks.parts import PreparedRun
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.types import Arrays
 
@@ -38,7 +40,19 @@ def prepare(
     *,
     skip_wrong: bool = False,
 ) -> Prepared:
-    """Read the data of a run and describe its model.
+    """Read the data of the main part of a run and describe its model; errors as `prepare_run`."""
+    initial = read_initial_models([settings]).get(settings.task)
+    return _prepare_part(settings, initial, cache, progress, skip_wrong)
+
+
+def prepare_run(
+    settings: Settings,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
+    *,
+    skip_wrong: bool = False,
+) -> PreparedRun:
+    """Read the data of a run and describe the model of each of its parts.
 
     Mistakes in config and data are reported here, before torch is loaded.
 
@@ -47,8 +61,20 @@ def prepare(
         DataError: a file is missing or malformed.
         SeqtoolError: the model of `init_from` is another network than the settings describe.
     """
+    initial = read_initial_models(settings.parts)
+    return PreparedRun.of(
+        *(_prepare_part(part, initial.get(part.task), cache, progress, skip_wrong) for part in settings.parts)
+    )
+
+
+def _prepare_part(
+    settings: Settings,
+    initial_model: StoredModel | None,
+    cache: Path | None,
+    progress: ProgressCallback | None,
+    skip_wrong: bool,
+) -> Prepared:
     task = definition(settings.task)
-    initial_model = read_initial_model(settings)
     prepared = task.prepare(settings, initial_model, cache, progress, skip_wrong)
     if initial_model is not None:
         check_same_network(initial_model, prepared.config, settings.training.init_from)
@@ -67,15 +93,16 @@ def prepare_untrained(read: ReadConfig, cache: Path) -> Prepared:
     return prepare(read.settings, cache) if without_data is None else without_data
 
 
-def check_data(read: ReadConfig, cache: Path) -> DataCheck:
-    """Read the data of a config and return their statistics and probable mistakes.
+def check_data(read: ReadConfig, cache: Path) -> list[DataCheck]:
+    """Read the data of a config and return statistics and probable mistakes, the main part of the run first.
 
     Raises:
         SeqtoolError: an error that training would raise before its first step.
     """
     read.check_trainable()
-    prepared = prepare(read.settings, cache, skip_wrong=True)
-    return definition(read.settings.task).check_data(prepared, read.notes)
+    *others, main = prepare_run(read.settings, cache, skip_wrong=True).parts.values()
+    checks = [definition(main.settings.task).check_data(main, read.notes)]
+    return [*checks, *(definition(part.settings.task).check_data(part) for part in others)]
 
 
 def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:

@@ -42,24 +42,33 @@ MAY_DIFFER_FROM_INITIAL = frozenset(
 LISTED = 12  # new symbols or labels that a message lists
 
 
-def read_initial_model(settings: Settings) -> StoredModel | None:
-    """Read and verify the model of `training.init_from`; None if the settings name none.
+def read_initial_models(parts: Sequence[Settings]) -> dict[str, StoredModel]:
+    """Read and verify the model of `training.init_from`, and return its parts by their tasks.
+
+    Args:
+        parts: settings of the parts of a run. A part that the model lacks starts from random weights.
 
     Raises:
-        ModelError: the model is missing, damaged, or for another task.
+        ModelError: the model is missing, damaged, or has none of the parts.
     """
-    reference = settings.training.init_from
+    main = parts[-1]
+    reference = main.training.init_from
     if not reference:
-        return None
-    model = read_model(Path(reference)).main
-    if model.task != settings.task:
-        noun = definition(model.task).noun
+        return {}
+    stored = read_model(Path(reference))
+    models: dict[str, StoredModel] = {
+        part.task: stored.parts[part.task] for part in parts if part.task in stored.parts
+    }
+    if not models:
+        noun = definition(stored.task).noun
         raise ModelError(
-            f"cannot start from a {noun}", place=reference, hint=f"name a model of task {settings.task}"
+            f"cannot start from a {noun}", place=reference, hint=f"name a model of task {main.task}"
         )
-    load_model(model)  # checks that config, vocabulary and weights fit together
-    definition(settings.task).check_initial_model(model, settings)
-    return model
+    for part in parts:
+        if part.task in models:
+            load_model(models[part.task])  # checks that config, vocabulary and weights fit together
+            definition(part.task).check_initial_model(models[part.task], part)
+    return models
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

@@ -58,7 +58,7 @@ class TokenizerDefinition:
     noun = "tokenizer"
     command = "train-tagger"
     use_command = "tokenize"
-    objective = Objective("F1 of words and sentences", maximize=True, hint="give data.dev or data.split")
+    objective = Objective("F1 of tokens and sentences", maximize=True, hint="give data.dev or data.split")
 
     def suggest(self, data: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
         """Choose settings for a CoNLL-U file with raw text."""
@@ -173,8 +173,8 @@ class TokenizerDefinition:
         )
 
     def trial_score(self, scores: Mapping[str, float]) -> float:
-        """Return the mean F1 of words and sentences."""
-        return (scores["val_word_f1"] + scores["val_sentence_f1"]) / 2
+        """Return the mean F1 of tokens and sentences."""
+        return (scores["val_token_f1"] + scores["val_sentence_f1"]) / 2
 
     def network_input(self, model: StoredModel) -> list[NetworkPart]:
         """Describe embeddings and convolution."""

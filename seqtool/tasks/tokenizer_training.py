@@ -165,10 +165,10 @@ class TokenizingTask:
         return LossCount(float(np.logaddexp(0, -signed).sum() - likely.sum()), len(joined))
 
     def quality(self, train_loss: float, scores: Mapping[str, float]) -> float:
-        """Return the sum of the F1 of words and of sentences; without validation, minus the training loss."""
-        if "val_word_f1" not in scores:
+        """Return the sum of the F1 of tokens and sentences; without validation, minus the training loss."""
+        if "val_token_f1" not in scores:
             return -train_loss
-        return scores["val_word_f1"] + scores["val_sentence_f1"]
+        return scores["val_token_f1"] + scores["val_sentence_f1"]
 
     # --- state carried from batch to batch ------------------------------------------------------------------
 

@@ -5,19 +5,20 @@ Listeners receive the events of a run: the log files, the best model, the screen
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtool.storage.model_directory import StoredModel
-from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
+from seqtool.tasks.interface import Column, ComparedToken
+from seqtool.tasks.parts import RunEvaluation
 from seqtool.training.engine.events import Prediction, RowEvent, StepEvent
 from seqtool.types import Arrays, Json
 
 
 @dataclass(frozen=True)
 class NetworkBuilt:
-    """The untrained network, and the device and processes that train it.
+    """The untrained network of a part, and the device and processes that train it.
 
     Attributes:
         model: the content of a model directory with the initial weights.
@@ -41,12 +42,14 @@ class Row:
         columns: the cells of the row.
         prediction: the network's output for the example of the preview.
         weights: the network's weights at this row, by name.
+        part: name of the part of the run; empty if the run has one part.
     """
 
     event: RowEvent
     columns: tuple[Column, ...]
     prediction: Prediction
     weights: Arrays
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,10 +58,12 @@ class RunResult:
 
     Attributes:
         run: directory of the run.
-        row: row of the best model.
+        row: row of the best model; of a run with several parts, that of the main part.
         seconds: duration of the run.
         parameters: number of weights.
         test_scores: scores on the test split by name; empty without a test split.
+        part_scores: training loss and validation scores of the other parts, by the names in the manifest.
+        part_rows: epoch and step of the best row of each part; empty if the run has one part.
     """
 
     run: Path
@@ -66,11 +71,14 @@ class RunResult:
     seconds: float
     parameters: int
     test_scores: dict[str, float]
+    part_scores: Mapping[str, float] = field(default_factory=dict)
+    part_rows: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     @property
     def scores(self) -> dict[str, float]:
         """Training loss, validation scores and test scores."""
-        return {"train_loss": self.row.train_loss, **self.row.scores, **self.test_scores}
+        own = {"train_loss": self.row.train_loss, **self.row.scores}
+        return {**own, **self.part_scores, **self.test_scores}
 
     def to_json(self) -> Json:
         """Return the object that `--json` prints."""
@@ -80,6 +88,7 @@ class RunResult:
             "scores": self.scores,
             "epoch": self.row.epoch,
             "step": self.row.step,
+            **({"parts": self.part_rows} if self.part_rows else {}),
             "parameters": self.parameters,
             "seconds": round(self.seconds, 3),
         }
@@ -91,7 +100,8 @@ class RunFinished:
 
     Attributes:
         result: directory and scores.
-        evaluation: the reports on held-out data.
+        evaluation: the reports on held-out data, by part.
+        rows: row of the best model of each part by name, the main part last.
         comparison: expected and predicted labels of the preview example, or of all training sentences if
             there are only one or two; empty if the task has no labels.
         kept: new path of an earlier run of the same name; None if there was none or it was replaced.
@@ -101,7 +111,8 @@ class RunFinished:
     """
 
     result: RunResult
-    evaluation: FinalEvaluation
+    evaluation: RunEvaluation
+    rows: Mapping[str, RowEvent]
     comparison: tuple[ComparedToken, ...] = ()
     kept: Path | None = None
     differences: Sequence[str] = field(default_factory=tuple)
@@ -133,8 +144,12 @@ class Listener:
     def network_built(self, network: NetworkBuilt) -> None:
         """Receive the network before its first step."""
 
-    def run_started(self) -> None:
-        """Prepare for the first step of a run."""
+    def run_started(self, part: str = "") -> None:
+        """Prepare for the first step of a run, or of one of its parts.
+
+        Args:
+            part: name and number of the part, as `tokenizer, part 1 of 2`; empty if the run has one part.
+        """
 
     def step(self, event: StepEvent) -> None:
         """Receive one update."""
@@ -183,10 +198,10 @@ class Listeners(Listener):
         for listener in self._listeners:
             listener.network_built(network)
 
-    def run_started(self) -> None:
-        """Pass the start of a run to all listeners."""
+    def run_started(self, part: str = "") -> None:
+        """Pass the start of a run or a part to all listeners."""
         for listener in self._listeners:
-            listener.run_started()
+            listener.run_started(part)
 
     def step(self, event: StepEvent) -> None:
         """Pass the update to all listeners."""

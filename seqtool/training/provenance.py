@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from seqtool.config.load import read_run_settings
-from seqtool.config.schema import PATH_KEYS
+from seqtool.config.schema import PATH_KEYS, TASKS
 from seqtool.data.encoding import AUTO, UTF8
 from seqtool.data.input_files import expand
 from seqtool.errors import Problem, SeqtoolError
@@ -18,40 +18,35 @@ from seqtool.settings import Settings
 from seqtool.storage.atomic import present
 from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest
-from seqtool.tasks.interface import Prepared
+from seqtool.tasks.parts import PreparedRun
 from seqtool.types import Json
 from seqtool.version import VERSION
 
-# Settings that a resumed run may change. They determine when the run ends, how often it is saved and how
-# fast it is; other threads change the last bits of the weights, which is reported.
-MAY_DIFFER = frozenset(
-    f"training.{name}"
-    for name in (
-        "epochs",
-        "max_steps",
-        "max_minutes",
-        "patience",
-        "checkpoint_minutes",
-        "threads",
-        "rank_timeout",
-    )
+PARTS = ("", *(f"{task}." for task in TASKS))  # beginnings of the keys of the main part and of other parts
+# Settings that a resumed run may change and that have no effect on when it ends. Other threads change the
+# last bits of the weights, which is reported.
+LIKE_FINISHED = frozenset(
+    f"{part}training.{name}" for part in PARTS for name in ("checkpoint_minutes", "threads", "rank_timeout")
 )
-LIKE_FINISHED = frozenset(  # no effect on when a run ends
-    f"training.{name}" for name in ("checkpoint_minutes", "threads", "rank_timeout")
+# Settings that a resumed run may change; the others determine when it ends.
+MAY_DIFFER = LIKE_FINISHED | frozenset(
+    f"{part}training.{name}" for part in PARTS for name in ("epochs", "max_steps", "max_minutes", "patience")
 )
 _CONTENT = "content of the files"
 _LONGEST_VALUE = 40  # characters of a value in a message; longer values are cut
 
 
-def experiment(prepared: Prepared) -> Json:
+def experiment(prepared: PreparedRun) -> Json:
     """Return everything that determines the weights: the settings, with file hashes instead of paths."""
     initial_model = prepared.initial_model
     sha256 = None if initial_model is None else initial_model.manifest.sha256
-    return _experiment(prepared.settings, prepared.corpus.files, sha256)
+    return _experiment(prepared.settings, prepared.files, sha256)
 
 
 def _experiment(settings: Settings, hashes: Mapping[str, str], initial_model: str | None) -> Json:
     value = asdict(settings)
+    if value.get("tokenizer", "") is None:  # as in runs of versions without this section
+        del value["tokenizer"]
     del value["name"], value["data"]["source"]
     value["training"]["init_from"] = initial_model
     if value["data"]["encoding"] == UTF8:
@@ -133,7 +128,7 @@ def _shown(values: Mapping[str, object], key: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def differences_from_earlier(earlier: Path, prepared: Prepared, current_environment: Json) -> list[str]:
+def differences_from_earlier(earlier: Path, prepared: PreparedRun, current_environment: Json) -> list[str]:
     """Compare a run with the earlier run of the same name, which it will replace or rename.
 
     Args:
@@ -149,11 +144,13 @@ def differences_from_earlier(earlier: Path, prepared: Prepared, current_environm
         fields = read_manifest(present(earlier / MODEL)).to_json()
     except SeqtoolError:  # missing or damaged, or its data files are gone
         return []
-    if before["task"] != prepared.settings.task:
-        return [f"task: {before['task']} before, {prepared.settings.task} now"]
+    now = experiment(prepared)
+    other_task = differences({"task": before["task"]}, {"task": now["task"]})
+    if other_task:  # they have hardly a key in common
+        return other_task
     earlier_environment = {name: fields.get(name) for name in current_environment}
     return [
-        *differences(before, experiment(prepared)),
+        *differences(before, now),
         *differences(earlier_environment, current_environment),
     ]
 
@@ -169,7 +166,7 @@ def stored_experiment(run: Path) -> Json:
 
 
 def check_same_run(
-    run: str, before: Json, prepared: Prepared, place: Path, may_differ: Collection[str], hint: str
+    run: str, before: Json, prepared: PreparedRun, place: Path, may_differ: Collection[str], hint: str
 ) -> None:
     """Check that settings and data are those of the run that is resumed.
 

@@ -2,8 +2,8 @@
 
 Rank 0 does everything that a single process would do. The other ranks, the followers, read the data, train
 their shard and evaluate their shard; they write and print nothing. Rank 0 sends them, in this order: the
-state to start from; after every event whether a checkpoint is written; and the same once more at the end,
-because a stop can come as late as in the final evaluation.
+states to start from; after every event whether a checkpoint is written; and the same once more at the end of
+each part, because a stop can come as late as in the final evaluation.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from seqtool.settings import Settings
 from seqtool.storage.find_model import PARTIAL
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json
-from seqtool.tasks.build import build_task, prepare, require_torch
-from seqtool.tasks.interface import Prepared
+from seqtool.tasks.build import build_task, prepare_run, require_torch
+from seqtool.tasks.parts import PreparedRun
 from seqtool.training.engine.rank_meeting import Note, Terms, check_notes
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.provenance import experiment, flat, versions
@@ -95,7 +95,7 @@ def errors_before_connection(launch: Launch) -> Iterator[None]:
         raise
 
 
-def prepare_together(ranks: Ranks, work: Callable[[], Prepared]) -> Prepared:
+def prepare_together(ranks: Ranks, work: Callable[[], PreparedRun]) -> PreparedRun:
     """Prepare the data on one rank of each machine, then on the others, which use its cache.
 
     Raises:
@@ -108,7 +108,7 @@ def prepare_together(ranks: Ranks, work: Callable[[], Prepared]) -> Prepared:
     return prepared
 
 
-def _check_agreement(ranks: Ranks, prepared: Prepared) -> None:
+def _check_agreement(ranks: Ranks, prepared: PreparedRun) -> None:
     """Check that all ranks train the same run. They exchange a digest, and what it contains if it differs."""
     terms = {
         key: value for key, value in flat(experiment(prepared)).items() if key not in MAY_DIFFER_BETWEEN_RANKS
@@ -148,22 +148,25 @@ def broadcast_no_run(ranks: Ranks) -> None:
         ranks.broadcast(NO_RUN)
 
 
-def receive_state(ranks: Ranks) -> SharedState | None:
-    """Receive the state from rank 0; None if nothing is left to train."""
+def receive_states(ranks: Ranks, count: int) -> list[SharedState]:
+    """Receive the states of this many trainers from rank 0; empty if nothing is left to train."""
     from safetensors.numpy import load
 
-    received = ranks.broadcast(None)
-    if received is None or received == NO_RUN:
-        return None
-    size = int.from_bytes(received[:8], "little")
-    return SharedState(json.loads(received[8 : 8 + size]), load(received[8 + size :]))
+    states = []
+    for _ in range(count):
+        received = ranks.broadcast(None)
+        if received is None or received == NO_RUN:
+            return []
+        size = int.from_bytes(received[:8], "little")
+        states.append(SharedState(json.loads(received[8 : 8 + size]), load(received[8 + size :])))
+    return states
 
 
 # --- a follower ---------------------------------------------------------------------------------------------
 
 
 def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
-    """Train this rank's shard of a run.
+    """Train this rank's shard of each part of a run.
 
     Raises:
         Stopped: on all ranks together.
@@ -174,18 +177,23 @@ def run_follower(settings: Settings, cache: Path, ranks: Ranks) -> None:
 
     with stop_signals() as stop:
         with stop.interrupting():
-            prepared = prepare_together(ranks, lambda: prepare(settings, cache))
-            shared = receive_state(ranks)
-            if shared is None:
+            prepared = prepare_together(ranks, lambda: prepare_run(settings, cache))
+            states = receive_states(ranks, len(prepared.parts))
+            if not states:
                 return
-            trainer = Trainer(build_task(prepared, ranks).task, prepared.settings.training, stop)
-        if shared.numbers:
-            trainer.load_state(shared.tensors, shared.numbers)
-        for _ in trainer.run():
+            trainers = [
+                Trainer(build_task(part, ranks).task, part.settings.training, stop)
+                for part in prepared.parts.values()
+            ]
+        for trainer, state in zip(trainers, states, strict=True):
+            if state.numbers:
+                trainer.load_state(state.tensors, state.numbers)
+        for trainer in trainers:
+            for _ in trainer.run():
+                _contribute_state(trainer, ranks)
             _contribute_state(trainer, ranks)
-        _contribute_state(trainer, ranks)
-        if trainer.end_reason == "stop":
-            raise Stopped(stop.signal_number or signal.SIGTERM)
+            if trainer.end_reason == "stop":
+                raise Stopped(stop.signal_number or signal.SIGTERM)
 
 
 def _contribute_state(trainer: Trainer, ranks: Ranks) -> None:

@@ -3,33 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import dump_settings
-from seqtool.errors import Diverged, ModelError, Stopped
+from seqtool.errors import Diverged, Stopped
 from seqtool.settings import Settings
-from seqtool.storage.atomic import present, write_file
-from seqtool.storage.find_model import MODEL
-from seqtool.storage.model_directory import Manifest, read_manifest
-from seqtool.storage.run_directory import CHECKPOINTS, RunDirectory
+from seqtool.storage.atomic import write_file
+from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json
-from seqtool.tasks.build import prepare, require_torch
+from seqtool.tasks.build import prepare_run, require_torch
 from seqtool.tasks.init_from import init_from_notes
-from seqtool.tasks.interface import FinalEvaluation, Prepared, definition
+from seqtool.tasks.interface import definition
+from seqtool.tasks.parts import PreparedRun, RunEvaluation
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
-from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from seqtool.training.listeners import Listener, Listeners, RunFinished, RunResult
-from seqtool.training.provenance import (
-    LIKE_FINISHED,
-    MAY_DIFFER,
-    check_same_run,
-    differences_from_earlier,
-    resume_command,
-    stored_experiment,
-)
+from seqtool.training.provenance import differences_from_earlier, resume_command
 from seqtool.training.rank_follower import (
     broadcast_no_run,
     broadcast_state,
@@ -38,6 +29,7 @@ from seqtool.training.rank_follower import (
     process_ranks,
     run_follower,
 )
+from seqtool.training.resume import continued_run, interrupted_run
 from seqtool.training.session import StopFlag, TrainingSession, stop_signals
 from seqtool.types import Json
 
@@ -149,7 +141,7 @@ def train(
                 prepared = prepare_together(ranks, lambda: _prepare(settings, options, everyone))
                 earlier = None
                 if options.resume and not run.has_checkpoint():
-                    earlier = _continued(run, prepared, everyone.warning)
+                    earlier = continued_run(run, prepared, everyone.warning)
                 if isinstance(earlier, RunResult):
                     everyone.notice(f"{run.final} is finished; larger limits continue it")
                     broadcast_no_run(ranks)
@@ -169,15 +161,17 @@ def train(
             run.release()
             raise
     result = _result(run.final, session, evaluation, seconds)
-    task, weights = definition(settings.task), session.best_model.weights
+    name, main = list(session.prepared.parts.items())[-1]
+    task, weights = definition(settings.task), session.best_model.weights[name]
     everyone.run_finished(
         RunFinished(
             result,
             evaluation,
-            comparison=task.preview(session.prepared).comparison(weights),
+            {name: session.best_model.best[name] for name in session.prepared.parts},
+            comparison=task.preview(main).comparison(weights),
             kept=kept,
             differences=differ,
-            next_command=task.next_command(session.prepared),
+            next_command=task.next_command(main),
             one_of_several=one_of_several,
         )
     )
@@ -187,65 +181,26 @@ def train(
 # --- start --------------------------------------------------------------------------------------------------
 
 
-def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> Prepared:
+def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> PreparedRun:
     """Read the data and pass its notes and warnings to the listeners."""
-    prepared = prepare(settings, options.root / CACHE, listeners.preparing)
-    for note in prepared.corpus.notes:
-        listeners.message(note)
-    if prepared.initial_model is not None:
-        initial_model, place = prepared.initial_model, settings.training.init_from
-        for line in init_from_notes(initial_model, prepared.stored({}), place):
-            listeners.message(line)
-    for warning in prepared.corpus.warnings:
-        listeners.warning(warning)
+    prepared = prepare_run(settings, options.root / CACHE, listeners.preparing)
+    for name, part in prepared.parts.items():
+        title = f"{name}: " if part is not prepared.main else ""
+        for note in part.corpus.notes:
+            listeners.message(title + note)
+        place = settings.training.init_from
+        if part.initial_model is not None:
+            for line in init_from_notes(part.initial_model, part.stored({}), place):
+                listeners.message(title + line)
+        elif place:
+            listeners.message(f"{title}starts from random weights, since {place} has none")
+        for warning in part.corpus.warnings:
+            listeners.warning(title + warning)
     return prepared
 
 
-def _continued(
-    run: RunDirectory, prepared: Prepared, warn: Callable[[str], None]
-) -> Checkpoint | RunResult | None:
-    """Decide how `--resume` continues the finished run of this name.
-
-    Returns:
-        The checkpoint from which the run continues; its result if no limit allows another step; None if there
-        is no finished run.
-
-    Raises:
-        SeqtoolError: other settings than limits differ, or the run has no checkpoint and its limits differ.
-    """
-    folder = present(run.final)
-    try:
-        manifest = read_manifest(present(folder / MODEL))
-    except ModelError:
-        return None
-    result = _stored_result(run.final, manifest)
-    checkpoint = Checkpoints(folder / CHECKPOINTS).newest(warn)
-    if checkpoint is None:
-        hint = "the run has no checkpoint and cannot be continued: train it again without --resume"
-        check_same_run(
-            "the finished run", stored_experiment(folder), prepared, run.final, LIKE_FINISHED, hint
-        )
-        return result
-    hint = "use the settings and data of the finished run, or train it again without --resume"
-    check_same_run("the finished run", checkpoint.experiment, prepared, run.final, MAY_DIFFER, hint)
-    if checkpoint.limit_reached(prepared.settings.training):
-        return result
-    return replace(checkpoint.without_extra_row(), continues=manifest.sha256)
-
-
-def _stored_result(final: Path, manifest: Manifest) -> RunResult | None:
-    """Return the result of a finished run from its manifest; None if the manifest lacks a part of it."""
-    step, epoch, seconds, parameters = manifest.step, manifest.epoch, manifest.seconds, manifest.parameters
-    scores = dict(manifest.scores)
-    if step is None or epoch is None or seconds is None or parameters is None or "train_loss" not in scores:
-        return None
-    train_loss = scores.pop("train_loss")
-    row = RowEvent(step, epoch, seconds, 0, train_loss, 0, 0, best=True, last=True, scores=scores)
-    return RunResult(final, row, seconds, parameters, dict(manifest.test_scores))
-
-
 def _start(
-    prepared: Prepared,
+    prepared: PreparedRun,
     run: RunDirectory,
     options: TrainOptions,
     checkpoint: Checkpoint | None,
@@ -264,36 +219,32 @@ def _start(
     resume = options.resume and checkpoint is None and run.has_checkpoint()
     if options.resume and not resume and checkpoint is None:
         everyone.notice(f"nothing to resume in {run.path}: training starts at the first step")
-    run.check_inputs(prepared.corpus.files)
+    run.check_inputs(prepared.files)
     run.start(overwrite=options.overwrite, resume=resume)
     checkpoints = Checkpoints(run.checkpoints)
     if resume:
-        checkpoint = checkpoints.newest(everyone.warning)
-    if resume and checkpoint is not None:
-        hint = "use the settings and data of the interrupted run, or restart with --overwrite"
-        check_same_run("the interrupted run", checkpoint.experiment, prepared, run.path, MAY_DIFFER, hint)
-        if not checkpoint.limit_reached(prepared.settings.training):
-            checkpoint = checkpoint.without_extra_row()
+        checkpoint = interrupted_run(run, checkpoints, prepared, everyone.warning)
     write_file(run.path / "config.yaml", dump_settings(prepared.settings, run.final).encode())
-    broadcast_state(ranks, checkpoint.numbers if checkpoint else {}, checkpoint.tensors if checkpoint else {})
+    for name in prepared.parts:
+        state = checkpoint.parts.get(name) if checkpoint else None
+        broadcast_state(ranks, state.numbers if state else {}, state.tensors if state else {})
     manifest = _manifest_fields(prepared, options)
     session = TrainingSession(prepared, run, manifest, listeners, stop, checkpoints, ranks)
     if checkpoint is not None:
         session.resume_from(checkpoint)
         what = "resumed" if resume else f"continuing the finished run {run.final}"
-        everyone.message(f"{what} after step {session.step:,}")
+        everyone.message(f"{what} after {session.position}")
         for line in session.changes_of_course(checkpoint):
             everyone.warning(line)
     return session
 
 
-def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
+def _manifest_fields(prepared: PreparedRun, options: TrainOptions) -> Json:
     """Return the fields of the manifest that are known before training, without the environment."""
     settings = prepared.settings
     fields: Json = {
         "name": settings.name,
-        "kind": prepared.kind,
-        "data": dict(prepared.corpus.files),
+        "data": dict(prepared.files),
         "command": list(options.command),
         "seed": settings.seed,
     }
@@ -308,8 +259,8 @@ def _manifest_fields(prepared: Prepared, options: TrainOptions) -> Json:
 
 def _train_and_evaluate(
     session: TrainingSession, options: TrainOptions, listeners: Listeners, stop: StopFlag
-) -> FinalEvaluation:
-    """Train the network, and evaluate the best model.
+) -> RunEvaluation:
+    """Train the networks, and evaluate the best model.
 
     Raises:
         Stopped: a stop signal was received; a checkpoint and the best model are saved.
@@ -318,33 +269,57 @@ def _train_and_evaluate(
     try:
         session.train()
         with stop.interrupting():
-            prepared, best = session.prepared, session.best_model
-            task = definition(prepared.settings.task)
-            scores = best.best.scores if best.best else {}
-            evaluation = task.final_evaluation(prepared, best.weights, scores)
+            evaluation = _evaluate(session)
         session.save_on_exit(checkpoint=options.keep_checkpoint)
         return evaluation
     except Diverged as error:
         session.best_model.save()
-        if session.best_model.best is None:
-            raise
-        hint = f"{error.problems[0].hint}; the best model so far is kept"
-        raise Diverged(error.problems[0].message, hint=hint) from None
+        raise _diverged(error, session) from None
     except Stopped as stopped:
         listeners.close()
         session.save_on_exit(checkpoint=True)
         session.best_model.save()
-        message = f"stopped after step {session.step:,}; resume with: {resume_command(options.command)}"
+        message = f"stopped after {session.position}; resume with: {resume_command(options.command)}"
         raise Stopped(stopped.signal_number, message) from None
 
 
-def _write_results(session: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> None:
+def _evaluate(session: TrainingSession) -> RunEvaluation:
+    """Evaluate the best model of each part."""
+    best, parts = session.best_model, session.prepared.parts
+    return RunEvaluation(
+        {
+            name: definition(part.settings.task).final_evaluation(
+                part, best.weights[name], best.best[name].scores
+            )
+            for name, part in parts.items()
+        }
+    )
+
+
+def _diverged(error: Diverged, session: TrainingSession) -> Diverged:
+    """Return the error with the part that diverged, its keys, and what is kept."""
+    message, hint, part = error.problems[0].message, error.problems[0].hint, session.part
+    if part.name:
+        message = f"{part.noun}: {message}"
+    if part.prepared is not session.prepared.main:
+        hint = hint.replace("training.", f"{part.name}.training.")
+    kept = list(session.best_model.best)
+    if part.name in kept:
+        hint += "; the best model so far is kept"
+    elif kept:
+        hint += f"; the trained {' and '.join(kept)} is kept"
+    return Diverged(message, hint=hint)
+
+
+def _write_results(session: TrainingSession, evaluation: RunEvaluation, seconds: float) -> None:
     session.best_model.save(seconds=round(seconds, 3), test_scores=evaluation.scores())
     write_file(session.run.path / "evaluation.json", canonical_json(evaluation.to_json()) + b"\n")
 
 
-def _result(final: Path, session: TrainingSession, evaluation: FinalEvaluation, seconds: float) -> RunResult:
-    best, weights = session.best_model.best, session.best_model.weights
-    assert best is not None
-    parameters = sum(array.size for array in weights.values())
-    return RunResult(final, best, seconds, parameters, evaluation.scores())
+def _result(final: Path, session: TrainingSession, evaluation: RunEvaluation, seconds: float) -> RunResult:
+    best_model, names = session.best_model, list(session.prepared.parts)
+    row = best_model.best[names[-1]]
+    own = {"train_loss", *row.scores}
+    others = {name: score for name, score in best_model.scores(*names).items() if name not in own}
+    parameters = sum(array.size for weights in best_model.weights.values() for array in weights.values())
+    return RunResult(final, row, seconds, parameters, evaluation.scores(), others, best_model.rows)

@@ -6,15 +6,16 @@ import json
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from seqtool.errors import ModelError
 from seqtool.storage.atomic import write_file, writing
 from seqtool.storage.model_directory import write_model
 from seqtool.storage.ownership import open_own
-from seqtool.storage.plain_files import LOG_LIMIT, exists, read_plain
-from seqtool.tasks.interface import Prepared
+from seqtool.storage.plain_files import LOG_LIMIT, exists, parse_object, read_plain
+from seqtool.tasks.parts import PreparedRun, joined_scores
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.listeners import Listener, Row
 from seqtool.types import Arrays, Json
@@ -69,9 +70,10 @@ class LogFiles(Listener):
     def row(self, row: Row) -> None:
         """Append the scores and the prediction of a row."""
         event, prediction = row.event, row.prediction
-        self._metrics.add(_metrics(event))
+        part = {"part": row.part} if row.part else {}
+        self._metrics.add(part | _metrics(event))
         text = {"text": prediction.text(), "expected": prediction.expected_text()}
-        self._samples.add({"step": event.step, "epoch": event.epoch, **text})
+        self._samples.add({**part, "step": event.step, "epoch": event.epoch, **text})
 
     def contents(self) -> dict[str, bytes]:
         """Return the bytes of both files by name."""
@@ -85,6 +87,23 @@ class LogFiles(Listener):
         """
         for file in (self._metrics, self._samples):
             file.restore(contents[file.path.name])
+
+    def sort(self, parts: Sequence[str]) -> None:
+        """Put the rows of each part together. They are apart if a part continued after a later part."""
+        order = {part: number for number, part in enumerate(parts)}
+        for file in (self._metrics, self._samples):
+            lines = file.content().splitlines(keepends=True)
+            rows = sorted(lines, key=lambda line: order.get(part_of_line(line), 0))
+            if rows != lines:
+                file.restore(b"".join(rows))
+
+
+def part_of_line(line: bytes) -> str:
+    """Return the part of the run that a line of a log file belongs to; empty if it names none."""
+    try:
+        return str(parse_object(Path(LOGS[0]), line, "").get("part", ""))
+    except ModelError:  # a damaged line
+        return ""
 
 
 def _metrics(row: RowEvent) -> Json:
@@ -104,37 +123,50 @@ def _metrics(row: RowEvent) -> Json:
 
 
 class BestModel(Listener):
-    """Keeps the weights of the best row: in memory at once, on disk within `SAVE_EVERY` seconds of training.
+    """Keeps the weights of the best row of each part: in memory at once, on disk within `SAVE_EVERY` seconds.
+
+    A model directory on disk contains the parts that have a row.
 
     Attributes:
-        best: the best row so far; None before the first row.
+        best: the best row of each part so far, by name; a part is missing before its first row.
         weights: weights of the network in that row.
     """
 
-    def __init__(self, folder: Path, prepared: Prepared, manifest: Json) -> None:
+    def __init__(self, folder: Path, prepared: PreparedRun, manifest: Json) -> None:
         """Keep the models of one run.
 
         Args:
             folder: the model directory.
-            prepared: settings and vocabulary of the model.
+            prepared: settings and vocabularies of the model.
             manifest: fields of the manifest that are known before training.
         """
         self._folder, self._prepared, self._manifest = folder, prepared, dict(manifest)
-        self.best: RowEvent | None = None
-        self.weights: Arrays = {}
+        self.best: dict[str, RowEvent] = {}
+        self.weights: dict[str, Arrays] = {}
         self._unsaved = False
         self._saved_at = time.monotonic()
 
     def row(self, row: Row) -> None:
         """Keep the weights of a row that is better than all before."""
         if row.event.best:
-            self.keep(row.event, row.weights)
+            self.keep(row.part, row.event, row.weights)
 
-    def keep(self, row: RowEvent, weights: Arrays) -> None:
-        """Keep the weights of the best row so far."""
-        self.best, self.weights, self._unsaved = row, weights, True
+    def keep(self, part: str, row: RowEvent, weights: Arrays) -> None:
+        """Keep the weights of the best row of a part so far."""
+        self.best[part], self.weights[part], self._unsaved = row, weights, True
         if time.monotonic() - self._saved_at >= SAVE_EVERY:
             self.save()
+
+    def scores(self, *parts: str) -> dict[str, float]:
+        """Return training losses and validation scores of some parts by the names in the manifest."""
+        return joined_scores(
+            {name: {"train_loss": self.best[name].train_loss, **self.best[name].scores} for name in parts}
+        )
+
+    @property
+    def rows(self) -> dict[str, dict[str, int]]:
+        """Epoch and step of the kept row of each part; empty if the run has one part."""
+        return {name: {"epoch": row.epoch, "step": row.step} for name, row in self.best.items() if name}
 
     def save(self, **fields: Any) -> None:
         """Write the model directory, unless the model on disk is current.
@@ -142,10 +174,14 @@ class BestModel(Listener):
         Args:
             fields: fields of the manifest that are known only at the end of the run.
         """
-        if self.best is None or not (self._unsaved or fields):
+        if not self.best or not (self._unsaved or fields):
             return
-        scores = {"train_loss": self.best.train_loss, **self.best.scores}
-        best = {"epoch": self.best.epoch, "step": self.best.step, "scores": scores}
-        manifest = {**self._manifest, **best, **fields}
-        write_model(self._folder, self._prepared.config, self._prepared.vocab, self.weights, manifest)
+        names = [name for name in self._prepared.parts if name in self.best]
+        main = self.best[names[-1]]
+        best = {"epoch": main.epoch, "step": main.step, "scores": self.scores(*names)}
+        kind = {"kind": self._prepared.parts[names[-1]].kind}
+        rows = {"part_rows": self.rows} if self.rows else {}
+        model = self._prepared.stored({name: self.weights[name] for name in names})
+        manifest = {**self._manifest, **kind, **best, **rows, **fields}
+        write_model(self._folder, model.config, model.vocab, model.weights, manifest)
         self._unsaved, self._saved_at = False, time.monotonic()

@@ -12,15 +12,15 @@ from types import FrameType
 
 from seqtool.errors import SeqtoolError, Stopped
 from seqtool.storage.run_directory import RunDirectory
-from seqtool.tasks.build import build_task
-from seqtool.tasks.interface import Column, Prepared, definition
-from seqtool.training.checkpoints import BeforeExtraRow, Checkpoint, Checkpoints
+from seqtool.tasks.parts import PreparedRun
+from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
-from seqtool.training.listeners import Listener, Listeners, NetworkBuilt, Row
+from seqtool.training.listeners import Listener, Listeners
+from seqtool.training.part import PartTraining
 from seqtool.training.provenance import differences, environment, experiment
 from seqtool.training.run_files import LOGS, BestModel, LogFiles
-from seqtool.types import Arrays, Json
+from seqtool.types import Json
 
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows does not have it
 STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP)))
@@ -28,20 +28,21 @@ EPOCH_CHECKPOINT_AFTER = 10.0  # seconds; an epoch ends with a checkpoint if the
 
 
 class TrainingSession:
-    """Train one run. A checkpoint can be written between any two steps.
+    """Train the parts of one run, one after the other. A checkpoint can be written between any two steps.
 
     Attributes:
-        prepared: settings, description of the model and data.
+        prepared: settings, descriptions of the models and data.
         run: directory of the run.
         best_model: the best model so far.
         environment: device, threads, precision, number of ranks and versions.
+        part: the part that is trained now.
         seconds_before: duration of the run before it was interrupted, in seconds; 0 if it is not resumed.
         continues: SHA-256 of the manifest of the finished run that this run continues; empty if it is new.
     """
 
     def __init__(
         self,
-        prepared: Prepared,
+        prepared: PreparedRun,
         run: RunDirectory,
         manifest: Json,
         listeners: Sequence[Listener],
@@ -49,10 +50,10 @@ class TrainingSession:
         checkpoints: Checkpoints,
         ranks: Ranks = ALONE,
     ) -> None:
-        """Build the network and import torch.
+        """Build the networks and import torch.
 
         Args:
-            prepared: settings, description of the model and data.
+            prepared: settings, descriptions of the models and data.
             run: locked directory of the run.
             manifest: fields of the model's manifest that are known before training.
             listeners: listeners other than the log files and the best model.
@@ -60,33 +61,28 @@ class TrainingSession:
             checkpoints: the checkpoints of the run.
             ranks: processes that train together.
         """
-        from seqtool.models.weights import weight_arrays
-        from seqtool.training.engine.trainer import Trainer
-
-        built = build_task(prepared, ranks)
-        training = prepared.settings.training
         self.prepared, self.run = prepared, run
-        self.environment = environment(str(built.device), built.threads, training.precision, ranks.shard.size)
+        self._parts = [PartTraining(name, part, stop, ranks) for name, part in prepared.parts.items()]
+        self.part = self._parts[0]
+        precision = prepared.settings.training.precision
+        self.environment = environment(self.part.device, self.part.threads, precision, ranks.shard.size)
         self.best_model = BestModel(run.model, prepared, {**manifest, **self.environment})
         self.seconds_before = 0.0
         self.continues = ""
-        self._network, self._stop, self._ranks = built.task.network, stop, ranks
-        self._definition = definition(prepared.settings.task)
-        self._preview = self._definition.preview(prepared)
+        self._stop, self._ranks = stop, ranks
         self._logs, self._checkpoints = LogFiles(run.path), checkpoints
         # A listener may end the run by an exception. The log files and the best model come first, so that
         # they receive the row in any case.
         self._listeners = Listeners([self._logs, self.best_model, *listeners])
-        self._trainer = Trainer(built.task, training, stop)
-        self._best_before_row: tuple[RowEvent | None, Arrays] = (None, {})
         self._saved_at = time.monotonic()
-        model = prepared.stored(weight_arrays(self._network))
-        self._listeners.network_built(NetworkBuilt(model, str(built.device), built.threads, ranks.shard.size))
+        for part in self._parts:
+            self._listeners.network_built(part.network_built(ranks))
 
     @property
-    def step(self) -> int:
-        """Number of updates so far."""
-        return self._trainer.state.step
+    def position(self) -> str:
+        """Description of the last step, such as `step 12`, or `step 12 of the tagger`."""
+        step = f"step {self.part.trainer.state.step:,}"
+        return f"{step} of the {self.part.noun}" if self.part.name else step
 
     def changes_of_course(self, checkpoint: Checkpoint) -> list[str]:
         """Return why the weights will differ from those of one run with the present limits, one line each."""
@@ -94,32 +90,31 @@ class TrainingSession:
             f"{line}: the last bits may differ from those of an uninterrupted run"
             for line in differences(checkpoint.made_with, self.environment)
         ]
-        training, before = self.prepared.settings.training, checkpoint.experiment["training"]
-        same_end = (training.epochs, training.max_steps) == (before["epochs"], before["max_steps"])
-        if training.schedule == "cosine" and not same_end:
-            rate = self._trainer.schedule.rate(self.step)
-            lines.append(
-                f"the cosine schedule now ends at step {self._trainer.total_steps:,}, and the learning rate "
-                f"continues at {rate:.3g}: the weights will differ from those of one run with these limits"
-            )
-        return lines
+        for part in self._parts:
+            if part.name in checkpoint.parts:
+                section = checkpoint.experiment.get(part.name, checkpoint.experiment)
+                lines.append(part.change_of_course(section["training"]))
+        return [line for line in lines if line]
 
     # --- checkpoints ----------------------------------------------------------------------------------------
 
     def resume_from(self, checkpoint: Checkpoint) -> None:
-        """Restore the trainer, the log files and the best model from a checkpoint.
+        """Restore the trainers, the log files and the best model from a checkpoint.
 
         Raises:
             ModelError: the checkpoint does not fit the network or the optimizer of this run.
         """
-        earlier = checkpoint.before_extra_row
-        self._trainer.load_state(checkpoint.tensors, checkpoint.numbers, earlier.numbers if earlier else None)
-        if earlier is not None:
-            self._best_before_row = earlier.best, earlier.best_weights
-        self.seconds_before, self.continues = self._trainer.state.seconds, checkpoint.continues
+        for part in self._parts:
+            state = checkpoint.parts.get(part.name)
+            if state is None:
+                continue
+            part.restore(state)
+            self.seconds_before += part.trainer.state.seconds
+            if state.best is not None:
+                self.best_model.keep(part.name, state.best, state.best_weights)
+        self.continues = checkpoint.continues
         self._logs.restore(checkpoint.logs)
-        if checkpoint.best is not None:
-            self.best_model.keep(checkpoint.best, checkpoint.best_weights)
+        self.part = next((part for part in self._parts if not part.has_finished), self._parts[-1])
 
     def checkpoint(self) -> None:
         """Write a checkpoint.
@@ -128,19 +123,14 @@ class TrainingSession:
             SeqtoolError: the checkpoint cannot be written; earlier checkpoints are unchanged.
         """
         logs = self._logs.contents()
-        numbers, tensors = self._trainer.state_json(), self._trainer.state_arrays()
-        earlier = self._trainer.before_extra_row
+        started = [part for part in self._parts if part.has_started]
         self._checkpoints.save(
             Checkpoint(
                 experiment=experiment(self.prepared),
                 made_with=self.environment,
-                numbers=numbers,
-                tensors=tensors,
-                best=self.best_model.best,
-                best_weights=self.best_model.weights,
+                parts={part.name: part.state(self.best_model) for part in started},
                 logs={name: logs[name] for name in LOGS},
                 continues=self.continues,
-                before_extra_row=None if earlier is None else BeforeExtraRow(earlier, *self._best_before_row),
             )
         )
         self._saved_at = time.monotonic()
@@ -158,66 +148,55 @@ class TrainingSession:
             self.checkpoint()
 
     def _checkpoint_is_due(self, event: Event) -> bool:
-        if not self._trainer.can_save:
+        trainer = self.part.trainer
+        if not trainer.can_save:
             return False
-        limit = self.prepared.settings.training.checkpoint_minutes * 60
-        if isinstance(event, RowEvent) or (
-            event.position == event.batches and not self._trainer.state.row_due
-        ):
+        limit = self.part.training.checkpoint_minutes * 60
+        if isinstance(event, RowEvent) or (event.position == event.batches and not trainer.state.row_due):
             limit = min(limit, EPOCH_CHECKPOINT_AFTER)
         return time.monotonic() - self._saved_at >= limit
 
     # --- training -------------------------------------------------------------------------------------------
 
     def train(self) -> None:
-        """Train until a limit is reached.
+        """Train each part until a limit is reached.
 
         Raises:
             Stopped: a stop signal was received.
             Diverged: the loss or the gradient is no longer finite.
             SeqtoolError: a file cannot be written.
         """
-        self._listeners.run_started()
-        for event in self._trainer.run():
+        for number, part in enumerate(self._parts, 1):
+            self.part = part
+            self._train_part(f"{part.noun}, part {number} of {len(self._parts)}" if part.name else "")
+        self._logs.sort([part.name for part in self._parts])
+
+    def _train_part(self, title: str) -> None:
+        """Train a part, and write a checkpoint at its end if another part follows."""
+        part, had_finished = self.part, self.part.has_finished
+        part.begin()
+        if not (title and had_finished):
+            self._listeners.run_started(title)
+        for event in part.trainer.run():
             if isinstance(event, StepEvent):
                 self._listeners.step(event)
             else:
-                self._row(event)
+                self._listeners.row(part.row(event, self.best_model))
             if self._ranks.any(self._checkpoint_is_due(event)):
                 self.checkpoint()
         self._listeners.close()
-        if self._trainer.end_reason == "stop":
+        if part.trainer.end_reason == "stop":
             raise Stopped(self._stop.signal_number or signal.SIGTERM)
-        if self._trainer.end_reason == "patience":
-            patience = self.prepared.settings.training.patience
-            self._listeners.message(f"no progress in {patience} evaluations: stopped early")
-        if self.best_model.best is None:
+        if part.trainer.end_reason == "patience" and not had_finished:
+            self._listeners.message(f"no progress in {part.training.patience} evaluations: stopped early")
+        if part.name not in self.best_model.best:
             hint = "raise training.epochs or training.max_steps, and run the command again with --resume"
             raise SeqtoolError("the run ended before its first row", hint=hint)
-
-    def _row(self, event: RowEvent) -> None:
-        """Decode the preview example and pass the row to all listeners."""
-        from seqtool.models.weights import weight_arrays
-
-        weights = weight_arrays(self._network)
-        prediction = self._preview.prediction(weights)
-        self._best_before_row = self.best_model.best, self.best_model.weights
-        self._listeners.row(Row(event, self._columns(event, weights), prediction, weights))
-
-    def _columns(self, event: RowEvent, weights: Arrays) -> tuple[Column, ...]:
-        if event.scores:
-            return self._definition.columns(event, self.prepared.settings, self._remaining(event))
-        accuracy = self._preview.training_accuracy(weights)
-        columns = Column("epoch", event.epoch, "d"), Column("loss", event.train_loss, ".3f")
-        return columns if accuracy is None else (*columns, Column("accuracy", accuracy, ".1%"))
-
-    def _remaining(self, row: RowEvent) -> float | None:
-        """Estimate the seconds until the run ends from its speed so far; None if the run has no limit."""
-        total, minutes = self._trainer.total_steps, self.prepared.settings.training.max_minutes
-        by_steps = None if total is None else row.seconds / max(1, row.step) * (total - row.step)
-        by_clock = None if minutes is None else minutes * 60 - row.seconds
-        known = [max(0.0, seconds) for seconds in (by_steps, by_clock) if seconds is not None]
-        return 0.0 if row.last else min(known, default=None)
+        if part is not self._parts[-1]:
+            self._ranks.any(True)
+            part.end(self.best_model)
+            if not had_finished:
+                self.checkpoint()
 
 
 class StopFlag:

@@ -25,6 +25,9 @@ from seqtool.settings import (
     TaggerData,
     TaggerModel,
     TaggerSettings,
+    TokenizerModel,
+    TokenizerPart,
+    TokenizerTraining,
     Training,
 )
 
@@ -139,6 +142,17 @@ CHAR = values(
     ),
 )
 FEATURE = values(Feature, path=PATHS.map(os.path.normpath))
+TOKENIZER = values(
+    TokenizerPart,
+    model=values(TokenizerModel),
+    training=values(
+        TokenizerTraining,
+        class_weights=st.just("none"),
+        label_weights=st.just("auto"),
+        batch_words=st.none(),
+        betas=TRAINING["betas"],
+    ),
+)
 TAGGER = values(
     TaggerSettings,
     name=st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}", fullmatch=True),
@@ -161,6 +175,7 @@ TAGGER = values(
         label_weights=st.just("auto") | st.dictionaries(LABELS, SHARE, max_size=3),
         **TRAINING,
     ),
+    tokenizer=st.none() | TOKENIZER,
 )
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from seqtool.config.hints import key_of_other_tool
 from seqtool.config.load import parse_settings
 from seqtool.config.other_names import OTHER_KEYS, other_key, other_value, value_names
 from seqtool.config.schema import SECTIONS, TASKS, choices, keys, section_class
-from seqtool.config.validate import key_of_other_tool
 from seqtool.errors import ConfigError
 
 EXAMPLES = {  # one name of each tool, by the key here

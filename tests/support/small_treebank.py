@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from seqtool.settings import Feature, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings import (
+    Feature,
+    TaggerData,
+    TaggerModel,
+    TaggerSettings,
+    TokenizerModel,
+    TokenizerPart,
+    TokenizerTraining,
+    Training,
+)
 
 NOUNS = {"dog": "dogs", "house": "houses", "book": "books", "DVD": "DVDs", "Anna": "Anna"}
 VERBS = {"read": "reads", "see": "sees", "be": "is"}
@@ -30,16 +41,37 @@ def words(count: int, seed: int = 1) -> Iterator[list[tuple[str, str, str, str, 
         ][draw.randint(0, 1) :]
 
 
-def treebank(count: int, seed: int = 1) -> str:
-    """Return the sentences as CoNLL-U."""
+def treebank(count: int, seed: int = 1, *, raw: bool = False) -> str:
+    """Return the sentences as CoNLL-U; with `raw`, no space is before a period."""
     blocks = []
     for sentence in words(count, seed):
         lines = [
-            f"{number}\t{form}\t{lemma}\t{upos}\t{xpos}\t{feats}\t_\t_\t_\t_"
+            f"{number}\t{form}\t{lemma}\t{upos}\t{xpos}\t{feats}\t_\t_\t_\t"
+            + ("SpaceAfter=No" if raw and number == len(sentence) - 1 else "_")
             for number, (form, lemma, upos, xpos, feats) in enumerate(sentence, 1)
         ]
         blocks.append("\n".join(lines) + "\n\n")
     return "".join(blocks)
+
+
+def joint_run(folder: Path, *, steps: int = 12, **training: Any) -> TaggerSettings:
+    """Write train.conllu and dev.conllu, and return the settings of a tokenizer and a tagger of them.
+
+    Args:
+        steps: updates of the tokenizer.
+        training: settings of the training of the tagger.
+    """
+    settings = treebank_run(folder, **training)
+    for name, count in (("train", 60), ("dev", 20)):
+        text = treebank(count, len(name), raw=True)
+        (folder / f"{name}.conllu").write_text(text, encoding="utf-8")
+    tokenizer = TokenizerPart(
+        model=TokenizerModel(hidden_size=5, embedding_dim=4, class_dim=3, filters=6, unknown=0.1),
+        training=TokenizerTraining(
+            epochs=None, max_steps=steps, eval_every=5, warmup_steps=2, batch_size=4, window=30
+        ),
+    )
+    return replace(settings, tokenizer=tokenizer)
 
 
 def treebank_run(folder: Path, *labels: str, seed: int = 1, **training: object) -> TaggerSettings:

@@ -110,7 +110,7 @@ def test_validation_scores_are_those_of_the_evaluation(tmp_path: Path) -> None:
     assert scores["val_sentence_f1"] == counts["Sentences"].f1
     assert scores["val_word_f1"] == counts["Words"].f1
     assert scores["val_loss"] > 0
-    assert task.quality(1.0, scores) == scores["val_word_f1"] + scores["val_sentence_f1"]
+    assert task.quality(1.0, scores) == scores["val_token_f1"] + scores["val_sentence_f1"]
     assert task.quality(1.0, {}) == -1.0
 
 

@@ -198,7 +198,7 @@ def test_checkpoints_are_written_by_time_by_epoch_and_on_signal(
     save_checkpoint = Checkpoints.save
 
     def save(self: Checkpoints, checkpoint: Checkpoint) -> None:
-        saved.append(checkpoint.numbers["progress"]["step"])
+        saved.append(checkpoint.parts[""].numbers["progress"]["step"])
         save_checkpoint(self, checkpoint)
 
     monkeypatch.setattr(Checkpoints, "save", save)
@@ -256,7 +256,7 @@ def test_finished_seeds_are_not_trained_again(tmp_path: Path) -> None:
 def test_checkpoint_with_an_extra_file_is_refused(tmp_path: Path) -> None:
     partial = stop_at(char_run(tmp_path, eval_every=2), tmp_path, 6)
     (folder,) = partial.glob("checkpoints/*")
-    assert read_checkpoint(folder).best is not None
+    assert read_checkpoint(folder).parts[""].best is not None
     (folder / "state.pkl").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"does not belong to a checkpoint: 'state\.pkl'"):
         read_checkpoint(folder)
@@ -319,7 +319,7 @@ def test_continued_finished_run_equals_one_long_run(name: str, tmp_path: Path) -
         session.TrainingSession, "resume_from", autospec=True, side_effect=resume_from
     ) as resumed:
         run(with_limit(settings, max_steps=last), tmp_path / "cut", resume=True)
-    assert resumed.call_args.args[1].numbers["progress"]["step"] == first
+    assert resumed.call_args.args[1].parts[""].numbers["progress"]["step"] == first
     assert_same(finished, tmp_path / "whole" / "small")
     assert (finished / "config.yaml").read_text() == dump_settings(
         with_limit(settings, max_steps=last), finished

@@ -95,7 +95,7 @@ def test_signal_interrupts_the_reading_of_data(tmp_path: Path, monkeypatch: pyte
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(30)
 
-    monkeypatch.setattr(training_job, "prepare", prepare)
+    monkeypatch.setattr(training_job, "prepare_run", prepare)
     with pytest.raises(Stopped) as caught:
         run(char_run(tmp_path), tmp_path)
     assert caught.value.signal_number == signal.SIGTERM

@@ -124,7 +124,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     model = load_model(stored)
     notes: list[str] = []
     config_text, settings = _config(location.run, notes)
-    source = _Source(location, stored, settings, _evaluation(location, notes), options, notes)
+    source = _Source(location, stored, settings, _evaluation(location, stored.task, notes), options, notes)
     texts: list[TracedText] = []
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
@@ -141,7 +141,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         settings=_flat_settings(source),
         manifest=stored.manifest,
         rows=_rows(partial(read_metrics, part=stored.task), location.run, notes),
-        samples=_rows(read_samples, location.run, notes),
+        samples=_rows(partial(read_samples, part=stored.task), location.run, notes),
         evaluation=source.evaluation,
         texts=texts,
         sentences=sentences,
@@ -191,12 +191,12 @@ def _flat_settings(source: _Source) -> dict[str, object]:
     return flat
 
 
-def _evaluation(location: ModelFolders, notes: list[str]) -> Mapping[str, EvaluationReport]:
+def _evaluation(location: ModelFolders, part: str, notes: list[str]) -> Mapping[str, EvaluationReport]:
     if location.run is None or not exists(location.run / EVALUATION):
         notes.append(f"There is no {EVALUATION} for this model. Scores on held-out data are not shown.")
         return {}
     try:
-        return read_evaluation(location.run)
+        return read_evaluation(location.run, part)
     except ModelError as error:
         notes.append(f"{EVALUATION} is damaged. Scores on held-out data are not shown. {error.summary}.")
         return {}

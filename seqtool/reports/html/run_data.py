@@ -39,14 +39,19 @@ class SampleRow:
     expected: str | None
 
 
-def read_samples(run: Path) -> Iterator[SampleRow]:
+def read_samples(run: Path, part: str = "") -> Iterator[SampleRow]:
     """Yield the samples of a run directory.
+
+    Args:
+        part: samples of other parts of the run are left out.
 
     Raises:
         ModelError: `samples.jsonl` cannot be read, or at a line that is damaged.
     """
     path = run / "samples.jsonl"
     for row in read_json_lines(path):
+        if row.get("part", part) != part:
+            continue
         try:
             epoch, step = (None if row.get(name) is None else _count(row[name]) for name in ("epoch", "step"))
             expected = None if row.get("expected") is None else _text(row["expected"])
@@ -149,14 +154,18 @@ class TextReport(EvaluationReport):
     template = "text_scores"
 
 
-def read_evaluation(run: Path) -> dict[str, EvaluationReport]:
-    """Read the reports of a run directory by the name of the held-out part.
+def read_evaluation(run: Path, part: str = "") -> dict[str, EvaluationReport]:
+    """Read the reports of a run directory by the name of the held-out split.
+
+    Args:
+        part: the part of the run whose reports are read, if the run has several.
 
     Raises:
         ModelError: the file cannot be read, or does not have the expected content.
     """
     path = run / EVALUATION
     reports = read_object(path)
+    reports = reports.get(part, reports)
     try:
         return {name: _report(report) for name, report in reports.items()}
     except (ValueError, KeyError, TypeError, AttributeError) as error:

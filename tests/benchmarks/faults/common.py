@@ -149,7 +149,7 @@ def check_model(model: Path) -> None:
 def newest_step(partial: Path) -> int:
     """Return the step after which a run would resume; -1 without a checkpoint."""
     checkpoint = Checkpoints(partial / "checkpoints").newest(lambda _: None)
-    return -1 if checkpoint is None else int(checkpoint.numbers["progress"]["step"])
+    return -1 if checkpoint is None else int(checkpoint.parts[""].numbers["progress"]["step"])
 
 
 @contextlib.contextmanager

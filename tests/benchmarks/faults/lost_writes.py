@@ -29,7 +29,7 @@ from seqtool.storage.ownership import NEW, OLD, REMOVED, TEMPORARY
 from seqtool.storage.plain_files import read_json_lines
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.run_list import list_runs, plan_removals, remove_runs
-from seqtool.training.checkpoints import Checkpoint, Checkpoints
+from seqtool.training.checkpoints import Checkpoint, Checkpoints, PartState
 from seqtool.training.run_files import LOGS, JsonLines
 from tests.benchmarks.faults.failures import Runs
 from tests.benchmarks.faults.recorder import crash_states, final_states, random_state, recorded, write_tree
@@ -189,10 +189,8 @@ def _read_model(folder: Path) -> object:
 
 def _save_checkpoint(root: Path, *steps: int) -> None:
     for step in steps:
-        checkpoint = Checkpoint(
-            {"step": step}, {}, {"step": step}, {"t": np.full(2, step, np.float32)}, None, {},
-            dict.fromkeys(LOGS, b"%d\n" % step),
-        )  # fmt: skip
+        part = PartState({"step": step}, {"t": np.full(2, step, np.float32)}, None, {})
+        checkpoint = Checkpoint({"step": step}, {}, {"": part}, dict.fromkeys(LOGS, b"%d\n" % step))
         checkpoints = Checkpoints(root / "x.partial/checkpoints")
         checkpoints.newest(_refuse)
         checkpoints.save(checkpoint)
@@ -202,7 +200,8 @@ def _read_checkpoint(root: Path) -> object:
     newest = Checkpoints(root / "x.partial/checkpoints").newest(_refuse)
     if newest is None:
         return None
-    return newest.experiment, newest.numbers, newest.tensors["t"].tolist(), dict(newest.logs)
+    part = newest.parts[""]
+    return newest.experiment, part.numbers, part.tensors["t"].tolist(), dict(newest.logs)
 
 
 def _refuse(line: str) -> None:
