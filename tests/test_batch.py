@@ -16,8 +16,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from seqtool.api.model import load
 from seqtool.batch import Tagger, _load_model
 from seqtool.errors import DataError, ModelError
+from tests.support.raw_languages import train_model
 from tests.support.shell import PROJECT, seqtool
 
 SENTENCES = ["The dog ate the apple", "", ["Everybody", "read", "that", "book"]]
@@ -159,3 +161,38 @@ def test_batch_of_pyarrow_keeps_its_type_its_columns_and_its_nulls(model: Path, 
     assert again.to_pydict() == result.to_pydict()
     with pytest.raises(KeyError, match="no column 'words', only text, id"):
         Tagger(model, "words")(batch)
+
+
+# --- raw text and several labels ----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return train_model(tmp_path_factory.mktemp("both"), "clitics")
+
+
+def test_a_row_of_raw_text_has_all_its_sentences(both: Path) -> None:
+    text = "dámelo la casa. veo el gato."
+    columns = Tagger(both, columns=["upos", "lemma"], sentences="sentences")(
+        {"text": [text, None, "", ["veo", None, "el"], []]}
+    )
+    assert list(columns) == ["text", "tokens", "labels", "upos", "lemma", "sentences"]
+    assert columns["labels"] == columns["upos"]
+    found = load(both).analyze(text)
+    words = [[word for token in sentence for word in token.words] for sentence in found]
+    assert columns["tokens"][0] == [word.form for sentence in words for word in sentence]
+    assert columns["lemma"][0] == [word.lemma for sentence in words for word in sentence]
+    assert columns["sentences"] == [[[0, 6], [6, 10]], None, [], [[0, 3]], []]
+    assert [columns[name][1:3] for name in ("tokens", "upos", "lemma")] == [[None, []]] * 3
+    assert columns["tokens"][3] == ["veo", None, "el"] and columns["lemma"][3][1] is None
+    assert Tagger(both).tag([text])[0] == columns["tokens"][:1]
+    with pytest.raises(ModelError, match="no label 'ner'"):
+        Tagger(both, columns=["ner"])({"text": [text]})
+
+
+def test_ranges_of_sentences_are_a_column_of_pyarrow(both: Path) -> None:
+    pyarrow = pytest.importorskip("pyarrow")
+    batch = pyarrow.Table.from_pydict({"text": ["veo. veo.", None]})
+    result = Tagger(both, columns=["lemma"], sentences="sentences")(batch)
+    assert result.to_pydict()["sentences"] == [[[0, 2], [2, 4]], None]
+    assert result.schema.field("sentences").type == pyarrow.list_(pyarrow.list_(pyarrow.int64()))

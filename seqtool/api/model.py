@@ -9,18 +9,20 @@ from os import PathLike
 from pathlib import Path
 from typing import TypeVar
 
-from seqtool.api.analysis import SINGLE_LABEL, AnalyzedSentence, analyzed_sentence
+from seqtool.api.analysis import SINGLE_LABEL, Sentence, analyzed_sentence
 from seqtool.data.tokenization.rules import TOKENIZERS, Token
 from seqtool.errors import ModelError
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model, load_tokenizer
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
+from seqtool.inference.text_tagger import TaggedText, TagOptions, TextTagger, tag_sentences, words_of
 from seqtool.inference.tokenizer import RawSentence, RawToken, TokenizerModel
 from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, TOKENIZER, ModelFilter, find_model, runs_root
 from seqtool.storage.model_directory import read_model
 from seqtool.types import Json
 
+GROUP_CHARACTERS = 1 << 16  # of the paragraphs that are analyzed together
 M = TypeVar("M", CharacterModel, TaggerModel, TokenizerModel)
 
 
@@ -91,39 +93,59 @@ class Model:
         ]
         return self._tagger().tag(tokens)
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the labels of a tagger that predicts several; empty for a single label."""
+        return self._tagger().columns
+
+    def tag_columns(self, sentences: Sequence[Sequence[str]]) -> list[list[list[str]]]:
+        """Return the labels of each column of each sentence of tokens; the first column is that of `tag`."""
+        return self._tagger().tag_columns(sentences)
+
     def _words(self, text: str) -> list[str]:
         """Return the words of a raw text, as one sentence."""
         if self.tokenizer is None:
             return [token.form for token in self.tokenize(text)]
-        return [
-            word
-            for sentence in self.sentences(text)
-            for token in sentence
-            for word in token.words or (token.form,)
-        ]
+        return [word for sentence in self.sentences(text) for word in words_of(sentence)]
 
-    def analyze(self, text: str) -> list[AnalyzedSentence]:
+    def analyze(self, text: str) -> list[Sentence]:
         """Return the sentences of a paragraph: tokens with positions, and words with all labels by name.
+
+        >>> seqtool.load("runs/my").analyze("It's me.")[0][0].words[1].lemma  # doctest: +SKIP
+        'be'
 
         A tagger without a trained tokenizer takes the paragraph for one sentence.
 
         Raises:
             ModelError: as `tokenize`.
         """
+        return next(self.analyses([text]))
+
+    def analyses(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
+        """Yield the sentences of each paragraph, as `analyze`. Many short ones are computed together.
+
+        Raises:
+            ModelError: as `tokenize`.
+            TypeError: one string instead of several.
+        """
+        if isinstance(texts, str):
+            raise TypeError("expected paragraphs, found one string; write analyze(text)")
+        names = self._tagger().columns or (SINGLE_LABEL,)
+        for together in _groups(texts):
+            for sentences in self.tagged_texts(together):
+                yield [
+                    analyzed_sentence(sentence, names, tags.columns or [tags.labels])
+                    for sentence, tags in sentences
+                ]
+
+    def tagged_texts(self, texts: Sequence[str]) -> list[TaggedText]:
+        """Return the sentences of each paragraph with their labels; all are computed together."""
         tagger = self._tagger()
-        if self.tokenizer is None:
-            sentences = [[RawToken(*token) for token in self.tokenize(text)]]
-        else:
-            sentences = self.sentences(text)
-        forms = [
-            [word for token in sentence for word in token.words or (token.form,)] for sentence in sentences
-        ]
-        names = tagger.columns or (SINGLE_LABEL,)
-        return [
-            analyzed_sentence(sentence, names, columns)
-            for sentence, columns in zip(sentences, tagger.tag_columns(forms), strict=True)
-            if sentence
-        ]
+        if self.tokenizer is not None:
+            return TextTagger(tagger, self.tokenizer).tag_texts(texts)
+        sentences = [[RawToken(*token) for token in self.tokenize(text)] for text in texts]
+        tags = tag_sentences(tagger, list(map(words_of, sentences)), TagOptions())
+        return [[(sentence, own)] if sentence else [] for sentence, own in zip(sentences, tags, strict=True)]
 
     def tokenize(self, text: str) -> list[Token]:
         """Return the tokens of a raw text with their positions, `text[start:end] == form`.
@@ -244,3 +266,17 @@ class Model:
         found = definition(self.task)
         message = f"expected a {expected.description}, found a {found.noun}"
         raise ModelError(message, place=self.name, hint=f"use its method {found.use_command}")
+
+
+def _groups(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Yield paragraphs in groups of a limited number of characters."""
+    group: list[str] = []
+    size = 0
+    for text in texts:
+        group.append(text)
+        size += len(text)
+        if size >= GROUP_CHARACTERS:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -71,7 +71,7 @@ class TextTagger:
 
         Pass many units in one call, because all sentences are computed together.
         """
-        split = iter(self._sentences([unit for unit in units if isinstance(unit, str)], options))
+        split = self._sentences([unit for unit in units if isinstance(unit, str)], options)
         parts = [next(split) if isinstance(unit, str) else None for unit in units]
         sentences: list[Sequence[str]] = []
         for unit, part in zip(units, parts, strict=True):
@@ -80,6 +80,10 @@ class TextTagger:
         return [
             next(tags) if part is None else [(sentence, next(tags)) for sentence in part] for part in parts
         ]
+
+    def tag_texts(self, texts: Sequence[str]) -> list[TaggedText]:
+        """Return the sentences of each raw text with their labels."""
+        return [found for found in self.tag(texts, TagOptions()) if not isinstance(found, Tags)]
 
     def _sentences(self, texts: Sequence[str], options: TagOptions) -> Iterator[list[RawSentence]]:
         if not texts:

@@ -34,6 +34,13 @@ def test_all_labels_have_their_names(here: Path) -> None:
     assert ["The dogs ."[token.start : token.end] for token in sentence] == ["The", "dogs", "."]
     assert [tuple(word.labels) for token in sentence for word in token.words] == [LABELS] * 3
     assert [token.words[0].labels["upos"] for token in sentence] == model.tag([["The", "dogs", "."]])[0]
+    for token in sentence:
+        word = token.words[0]
+        assert {name: getattr(word, name) for name in LABELS} == word.labels
+        assert all(getattr(token, name) == getattr(word, name) for name in LABELS)
+        assert word.label == word.upos
+    with pytest.raises(AttributeError):
+        sentence[0].form = "A"  # type: ignore[misc]
     assert model.analyze("") == []
 
 
@@ -42,7 +49,7 @@ def test_a_trained_tokenizer_splits_the_text(here: Path) -> None:
     expected = tokenizer.sentences(TEXT)
     assert any(token.words for sentence in expected for token in sentence)
     found = model.analyze(TEXT)
-    assert [[token[:3] for token in sentence] for sentence in found] == [
+    assert [[(token.form, token.start, token.end) for token in sentence] for sentence in found] == [
         [token[:3] for token in sentence] for sentence in expected
     ]
     words = [[word.form for token in sentence for word in token.words] for sentence in found]
@@ -53,11 +60,26 @@ def test_a_trained_tokenizer_splits_the_text(here: Path) -> None:
     assert labels == model.tag(words)
     assert model.tokenize(TEXT) == tokenizer.tokenize(TEXT)
     assert pickle.loads(pickle.dumps(model)).analyze(TEXT) == found
+    multiword = next(token for sentence in found for token in sentence if len(token.words) > 1)
+    assert (multiword.word, multiword.upos, multiword.lemma) == (None, None, None)
+
+
+@pytest.mark.parametrize("name", ["both", "small"])
+def test_many_paragraphs_give_what_each_gives_alone(here: Path, name: str) -> None:
+    model = seqtool.load(here / name)
+    texts = ["", TEXT, "ab " * 30_000, " ", TEXT * 3, "a"]
+    together = list(model.analyses(iter(texts)))
+    assert together == [model.analyze(text) for text in texts]
+    assert (together[0], together[3]) == ([], [])
+    with pytest.raises(TypeError, match="found one string"):
+        list(model.analyses(TEXT))
 
 
 def test_a_single_label_is_called_label(here: Path) -> None:
     (sentence,) = seqtool.load(here / "single").analyze("The dog.")
     assert [tuple(word.labels) for token in sentence for word in token.words] == [("label",)] * 3
+    assert sentence[0].words[0].label == sentence[0].words[0].labels["label"]
+    assert sentence[0].upos is sentence[0].lemma is None
 
 
 def test_other_models_are_refused(here: Path) -> None:
