@@ -129,8 +129,11 @@ def decode_whole(content: bytes, name: str, model: CharacterModel, encoding: str
 
 
 def is_file(stream: BinaryIO) -> bool:
-    """Return whether a stream is a regular file, which can be read twice."""
-    return S_ISREG(os.fstat(stream.fileno()).st_mode)
+    """Return whether a stream is a regular file that can be read twice: nothing of it has been read."""
+    try:
+        return S_ISREG(os.fstat(stream.fileno()).st_mode) and stream.tell() == 0
+    except OSError:  # a stream without a file
+        return False
 
 
 def open_lines(
@@ -155,7 +158,7 @@ def open_lines(
     """
     from seqtool.data.formats.blocks import LineStream, raw_lines
 
-    if stream is sys.stdin.buffer or not is_file(stream):
+    if not is_file(stream):
         if encoding == "auto":
             return LineStream(stream, name, before_blocking, expected)
         if "\n".encode(encoding) == b"\n":

@@ -55,6 +55,9 @@ if TYPE_CHECKING:
     from seqtool.reports.tagged import OutputFormat
 
 
+STDIN = Path("/dev/stdin")  # a file that the shell opened can be read again under this name on Linux
+
+
 @command
 def tag(
     texts: Texts = None,
@@ -213,6 +216,10 @@ def _tag_input(stream: TaggingStream, job: _Job, name: str, binary: BinaryIO) ->
                 say(f"note: {Path(name).name}: the output is {lines.encoding}, as the input")
         stream.add(item, render)
         last = item.block.lines[-1] if item.block is not None else ""
+    if lines.in_second:
+        count = "1 line was" if lines.in_second == 1 else f"{lines.in_second:,} lines were"
+        encodings = f"not {lines.encoding} and read as {lines.second}"
+        say(f"note: {Path(name).name}: {count} {encodings}; the output is UTF-8")
     if not last or last.endswith(("\n", "\r")):
         return ""
     return "\n" if reader.format is None or reader.format.format_name in ("jsonl", "word_tag") else "\n\n"
@@ -265,7 +272,10 @@ def _reader(job: _Job, name: str, binary: BinaryIO) -> TextReader | FormattedRea
 
     loaded, request, text_reader = job.loaded, job.request, job.text_reader
     by_name = input_format(name, request.given_format)
-    path = Path(name) if binary is not sys.stdin.buffer and is_file(binary) else None
+    path = None
+    if is_file(binary):
+        from_stdin = binary is sys.stdin.buffer
+        path = (STDIN if by_name and sys.platform == "linux" else None) if from_stdin else Path(name)
     if by_name is None and path is None and request.places.column is not None:
         from seqtool.errors import SeqtoolError
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -163,19 +164,26 @@ def parse_settings(
 
 
 def looks_like_config(path: str | os.PathLike[str]) -> bool:
-    """Return True for a config: by the ending of its name, or without an ending by a line `task:`."""
+    """Return True for a config: by the ending of its name, or without an ending by a line `task:`.
+
+    A JSON file with an array is no config.
+    """
     path = Path(path)
-    if path.suffix.lower() in SUFFIXES:
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES and suffix != ".json":
         return True
-    if path.suffix or path.is_dir():
+    if (suffix and suffix != ".json") or path.is_dir():
         return False
     try:
         if not path.is_file():
             return True
         with path.open("rb") as file:
-            return _TASK_LINE.search(file.read(4096)) is not None
+            head = file.read(4096)
     except OSError:
         return True
+    if suffix:
+        return not head.removeprefix(BOM_UTF8).lstrip().startswith(b"[")
+    return _TASK_LINE.search(head) is not None
 
 
 # --- the file -----------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def _find_problem(path: str, matches: Sequence[Path], source: str) -> Problem | 
         hint = f"name a file in it, or all of them: {path.rstrip('/')}/*"
         return Problem("expected a file, found a folder", path, hint)
     if matches[0].exists():
-        hint = "data is read more than once: write it to a file first"
+        hint = "data are read more than once: write them to a file first"
         return Problem("expected a file, found a pipe or device", path, hint)
     return Problem("expected a file, found none with this name", path, hint)
 
@@ -84,7 +84,7 @@ def check_data_file(path: Path) -> None:
         DataError: it is missing, a folder or a pipe; the hint names a similar file.
     """
     if path.is_fifo() or path.is_char_device():
-        hint = "data is read more than once: write it to a file first"
+        hint = "data are read more than once: write them to a file first"
         raise DataError("expected a file, found a pipe or device", place=str(path), hint=hint)
     if path.is_dir():
         hint = f"name a file in it: {path}/FILE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from seqtool.inference.load import load_tagger
 from seqtool.settings import TaggerModel
 from seqtool.storage.model_directory import read_model
 from tests.support.random_models import tagger_parts
-from tests.support.shell import Result, seqtool_in_process, start
+from tests.support.shell import SEQTOOL, Result, environment, seqtool, seqtool_in_process, start
 from tests.support.stored_models import RICH, store, store_tagger
 from tests.support.tag_layouts import random_tag_file
 
@@ -186,3 +187,77 @@ def test_each_sentence_is_answered_before_the_next_is_sent(
     assert process.wait(timeout=60) == 0
     process.stdout.close()
     process.stderr.close()
+
+
+# --- records and ends of files ------------------------------------------------------------------------------
+
+PRODIGY = (
+    '{"text": "Ann ran", "spans": [{"start": 0, "end": 3, "label": "PER"}], "answer": "accept"}\n'
+    '{"text": "Bob ran", "spans": [{"start": 0, "end": 7, "label": "PER"}], "answer": "reject"}\n'
+    '{"text": "Cy ran", "spans": [], "answer": "ignore"}\n'
+)
+
+
+def test_rejected_records_are_not_learned_and_are_kept_by_tag(here: Path) -> None:
+    done = tag(here, "prodigy.jsonl", PRODIGY)
+    assert done.code == 0 and done.lines[1:] == PRODIGY.splitlines()[1:]
+    found = seqtool_in_process("check", "prodigy.jsonl", cwd=here)
+    assert "train: 1 sentence, 2 words" in found.stdout
+    assert "2 records with the answer reject or ignore left out, first in line 2" in found.stdout
+    (here / "none.jsonl").write_text("".join(PRODIGY.splitlines(True)[1:]))
+    refused = seqtool_in_process("check", "none.jsonl", cwd=here)
+    assert refused.code == 2 and "found only records with the answer reject or ignore" in refused.stderr
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+@pytest.mark.parametrize("last", ["]", ""])
+def test_array_without_its_last_bracket_is_an_error(here: Path, last: str, end: str) -> None:
+    records = [f'{{"tokens": ["{token}", "ran"], "labels": ["B-PER", "O"]}}' for token in ("Ann", "Bob")]
+    text = "[" + ",\n".join(records) + last + end
+    done = tag(here, "array.json", text)
+    checked = seqtool_in_process("check", "array.json", cwd=here)  # an array is no config
+    if last:
+        assert (done.code, checked.code) == (0, 0) and "train: 2 sentences" in checked.stdout
+        return
+    assert (done.code, checked.code) == (2, 2)
+    for result in (done, checked):
+        assert "expected ] at the end of the array, found none" in result.stderr and "hint" in result.stderr
+
+
+def test_numbers_without_names_are_kept_and_named(here: Path) -> None:
+    text = '{"tokens": ["Ann", "ran"], "ner_tags": [1, 0]}\n'
+    done = tag(here, "numbers2.jsonl", text)
+    assert done.code == 0 and json.loads(done.stdout)["ner_tags"] == [1, 0]
+    assert "'ner_tags' has label numbers without names and is kept" in done.stderr
+
+
+def test_file_as_standard_input_is_detected_from_all_of_it(here: Path) -> None:
+    text = "EU NNP B-NP O\nwins VBZ B-VP O\n\nAnn NNP B-NP B-PER\nran VBD B-VP O\n\n"
+    expected = tag(here, "whole.conll", text)
+    with (here / "whole.conll").open("rb") as stream:
+        done = subprocess.run(
+            [*SEQTOOL, "tag", "--model", "names", "--input-format", "conll"],
+            cwd=here,
+            stdin=stream,
+            capture_output=True,
+            env=environment(),
+            check=False,
+        )
+    assert done.stdout.decode() == expected.stdout and b"labels in column 4" in done.stderr
+
+
+def test_lines_of_a_pipe_in_the_encoding_of_training_are_named(here: Path) -> None:
+    model = TaggerModel(features=RICH, hidden_size=6, projection=8)
+    config, vocab, weights = tagger_parts(model, NAMES, scheme="iob2")
+    layout = {**COLUMNS, "encoding": "latin-1"}
+    store(here / "runs/latin", ({**config, "tokenizer": "basic", "layout": layout}, vocab, weights))
+    done = seqtool("tag", "--model", "latin", cwd=here, stdin="Zo\u00eb ran\n".encode("latin-1"))
+    assert done.code == 0 and done.stdout.startswith("Zo\u00eb\t")
+    assert "1 line was not utf-8 and read as latin-1; the output is UTF-8" in done.stderr
+
+
+@pytest.mark.parametrize("content", ["", "\n\n"])
+def test_file_without_sentences_is_refused_with_a_hint(here: Path, content: str) -> None:
+    (here / "none.txt").write_text(content)
+    done = seqtool_in_process("evaluate", "words", "none.txt", cwd=here)
+    assert done.code == 2 and "hint: give a file with a token and its label on each line" in done.stderr

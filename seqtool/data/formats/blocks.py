@@ -40,6 +40,7 @@ class Block:
         first_line: number of `lines[0]` in the file, from 1.
         text: raw text of the sentence, or None if the file does not give it.
         comments: number of comment lines and document marks.
+        is_left_out: whether the annotators rejected the sentence or skipped it; it has no tokens then.
         flaws: annotation that is not read as it is in the file, such as a span that cuts a token; one line
             each, with its location.
     """
@@ -53,6 +54,7 @@ class Block:
     text: str | None = None
     comments: int = 0
     flaws: tuple[str, ...] = ()
+    is_left_out: bool = False
 
     @property
     def place(self) -> str:
@@ -199,6 +201,8 @@ class LineStream:
     Attributes:
         name: name of the stream in messages.
         encoding: encoding of the stream.
+        second: encoding of lines that are not in it.
+        in_second: number of lines so far that were read in the second encoding.
         undecodable: first wrong byte and its column, by the number (from 1) of each line so far that cannot
             be decoded.
         refusal: error to raise for the first such line, instead of one that names its first wrong byte.
@@ -216,7 +220,8 @@ class LineStream:
     ) -> None:
         self.name = name
         self.encoding = encoding
-        self._second = second
+        self.second = second
+        self.in_second = 0
         self.undecodable: dict[int, tuple[int, int]] = {}
         self._descriptor = stream.fileno()
         self._before_blocking = before_blocking
@@ -226,7 +231,7 @@ class LineStream:
     def of_lines(cls, lines: Iterator[str], name: str, encoding: str = "utf-8") -> LineStream:
         """Return a stream of decoded lines of a file, for which no read waits."""
         stream = cls.__new__(cls)
-        stream.encoding = encoding
+        stream.encoding, stream.second, stream.in_second = encoding, encoding, 0
         stream.name, stream.undecodable, stream._lines = name, {}, lines
         return stream
 
@@ -262,7 +267,9 @@ class LineStream:
                 yield line.decode(self.encoding)
             except UnicodeDecodeError as error:
                 with suppress(UnicodeDecodeError):
-                    yield line.decode(self._second)
+                    text = line.decode(self.second)
+                    self.in_second += 1
+                    yield text
                     continue
                 self.undecodable[number] = (line[error.start], error.start + 1)
                 yield line.decode(errors="surrogateescape")

@@ -204,6 +204,12 @@ def split_cells(content: str, separator: str, width: int = 0) -> list[str]:
     return ["", *cells] if content[0] in " \t" and len(cells) == width - 1 else cells
 
 
+def no_sentences(found: str, place: str) -> DataError:
+    """Return the error for a file without labeled sentences, in any format."""
+    hint = "give a file with a token and its label on each line, or another format of labeled sentences"
+    return DataError(f"expected labeled sentences, found {found}", place=place, hint=hint)
+
+
 # --- lines of a sample --------------------------------------------------------------------------------------
 
 

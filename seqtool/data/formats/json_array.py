@@ -1,8 +1,9 @@
 """JSON arrays of objects, `[{…}, {…}]`, split into pieces of one object each.
 
 The pieces, joined, are the file byte for byte: a piece is an object with the characters before it, and the
-last piece is the rest of the file. An object is yielded as soon as its closing brace has been read, so an
-array with line ends is streamed. An array on a single line is held in memory, since a file is read by lines.
+last piece is the rest of the file. An empty piece follows if the `]` at the end is missing. An object is
+yielded as soon as its closing brace has been read, so an array with line ends is streamed. An array on a
+single line is held in memory, since a file is read by lines.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 
 from seqtool.data.formats.blocks import BOM, is_blank
+from seqtool.errors import DataError
 
 MARKS = re.compile(r'"(?:[^"\\]|\\.)*"|["{}]')  # a string, an open string, or a brace
 BETWEEN = re.compile(r"[ \t\r\n,]*")  # characters between two objects
@@ -45,7 +47,8 @@ def begins_array(line: str) -> bool:
 def pieces(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Yield each object with the characters before it, and the number of the line on which they begin."""
     piece: list[str] = []
-    first, depth = 1, 0
+    first = number = 1
+    depth = 0
     for number, line in enumerate(lines, 1):
         start = 0
         first = first if piece else number
@@ -61,6 +64,14 @@ def pieces(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
             piece.append(line[start:])
     if piece:
         yield first, piece
+    if "]" not in "".join(piece):
+        yield number, [""]
+
+
+def unclosed(place: str) -> DataError:
+    """Return the error for an array without its last bracket, which `pieces` marks by an empty piece."""
+    message, hint = "expected ] at the end of the array, found none", "the end of the file may be lost"
+    return DataError(message, place=place, hint=hint)
 
 
 def looks_like_json(lines: Sequence[str]) -> bool:

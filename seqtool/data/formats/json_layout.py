@@ -2,34 +2,28 @@
 
 The label field has a list of strings or of integers, one for each token, or spans of characters of a text. If
 several fields fit, the one whose labels the model knows is chosen, then the one that the settings name, then
-span labels, then usual names; the others are named in a doubt. Names of integers come from the settings, from
-the record, or from the file `dataset_info.json` that Hugging Face datasets have beside the data.
+span labels, then usual names; the others are named in a doubt. `json_names.py` has the names of integers.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from seqtool.data.formats.json_names import MOST_NAMES, names_of
 from seqtool.data.formats.json_spans import Record, SpanKeys, span_keys
 from seqtool.data.formats.label_column import NEW_COLUMN, best_places, is_usable, share_of_labels
 from seqtool.data.formats.layout import Layout
-from seqtool.errors import DataError, SeqtoolError
+from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from seqtool.spans import spans_of
-from seqtool.storage.plain_files import read_plain
 
 MOST_RECORDS = 2000  # records that a choice is made from
 TOKEN_FIELDS = ("tokens", "words", "forms", "sentence", "text", "data", "content")
 LABEL_FIELDS = ("labels", "label", "ner_tags", "tags", "entities", "spans", "upos", "pos_tags", "pos", "ner")
 DEFAULT_TEXT, DEFAULT_LABEL = "tokens", "labels"
-INFO_FILES = ("dataset_info.json", "dataset_infos.json")
-INFO_LIMIT = 1 << 24  # bytes of such a file
-MOST_NAMES = 100_000
 Value = tuple[str, ...]  # labels of a field in one record
 
 
@@ -101,15 +95,16 @@ def find_fields(
     if known and not optional and not any(data.text_key in record for record in sample):
         data = replace(data, text_key=DEFAULT_TEXT)
     candidates = _candidates(sample)
-    names = {key: _names(key, item.numbers, first, data, path) for key, item in candidates.items()}
+    names = {key: names_of(key, item.numbers, first, data, path) for key, item in candidates.items()}
     usable = {
         key: item
         for key, item in candidates.items()
         if item.fits and item.values and (not item.numbers or names[key])
     }
     if optional:
-        fits = _Fields(usable, names, known)
-        return _fields_to_tag(first, fits, data, trained or Layout(), path)
+        found = _fields_to_tag(first, _Fields(usable, names, known), data, trained or Layout(), path)
+        unnamed = [key for key, item in candidates.items() if item.numbers and not names[key]]
+        return replace(found, doubts=_unnamed(unnamed)) if not found.label_key else found
     label = _choose_label(usable, names, data, known)
     if label is None:
         numbered = [key for key, item in candidates.items() if item.numbers]
@@ -188,6 +183,15 @@ def _label_to_tag(
 
 def _first_key(first: Record, keys: Collection[str]) -> str:
     return next((key for key in TOKEN_FIELDS if key in first and key in keys), "")
+
+
+def _unnamed(fields: Sequence[str]) -> tuple[str, ...]:
+    """Return a line for each usual label field with numbers that `tag` cannot write."""
+    return tuple(
+        f"{key!r} has label numbers without names and is kept; the labels are added in another field"
+        for key in fields
+        if key in LABEL_FIELDS
+    )
 
 
 def _other_fields(label: str, others: Sequence[str]) -> tuple[str, ...]:
@@ -292,58 +296,3 @@ def _text_key(first: Record, data: TaggerData, of_spans: bool) -> str:
         fields = texts  # positions refer to the text, also if the record has tokens
     usual = sorted(TOKEN_FIELDS, key=lambda key: isinstance(first.get(key), str) != of_spans)
     return next((key for key in (data.text_key, *usual) if key in fields), data.text_key)
-
-
-# --- names of integers --------------------------------------------------------------------------------------
-
-
-def _names(key: str, numbers: Collection[int], first: Record, data: TaggerData, path: str) -> tuple[str, ...]:
-    """Return the names of the numbers in a field; nothing if there are none for all of them."""
-    if not numbers or data.label_names:
-        return data.label_names if numbers else ()
-    beside = (_read_info(Path(path).parent / name) for name in INFO_FILES) if path else ()
-    for names in (_own_names(first, key), *(_listed_names(info, key) for info in beside)):
-        if names and min(numbers) >= 0 and max(numbers) < len(names):
-            return names
-    return ()
-
-
-def _own_names(record: Record, key: str) -> tuple[str, ...]:
-    """Return the names that a record has for a field of its own: `names`, `label_names` or `KEY_names`."""
-    for name in (f"{key}_names", "label_names", "names"):
-        if names := _strings(record.get(name)):
-            return names
-    features = record.get("features")
-    return _listed_names(features, key) if isinstance(features, dict) else ()
-
-
-def _listed_names(value: object, key: str) -> tuple[str, ...]:
-    """Return the list `names` below the field `key` in a description of a dataset."""
-    pending: list[tuple[object, bool]] = [(value, False)]
-    while pending:
-        item, below = pending.pop()
-        if isinstance(item, dict):
-            if below and (names := _strings(item.get("names"))):
-                return names
-            pending.extend((inner, below or name == key) for name, inner in item.items())
-    return ()
-
-
-def _strings(value: object) -> tuple[str, ...]:
-    if (
-        isinstance(value, list)
-        and 0 < len(value) <= MOST_NAMES
-        and all(isinstance(item, str) for item in value)
-    ):
-        return tuple(item.strip() for item in value)
-    return ()
-
-
-def _read_info(path: Path) -> object:
-    """Return the content of a description of a dataset; None if there is none that can be read."""
-    if not path.is_file():
-        return None
-    try:
-        return json.loads(bytes(read_plain(path, INFO_LIMIT)))
-    except (OSError, ValueError, RecursionError, DataError, SeqtoolError):
-        return None

@@ -21,6 +21,7 @@ START_KEYS = ("start", "start_offset", "begin", "startOffset", "start_char", "fr
 END_KEYS = ("end", "end_offset", "stop", "endOffset", "end_char", "to")
 LABEL_KEYS = ("label", "type", "entity", "entity_group", "tag", "entity_type", "class", "category", "labels")
 TOKENS_KEY = "tokens"  # field of tokens with positions, beside the text
+LEFT_OUT = ("reject", "ignore")  # answers of annotators in Prodigy: the spans are wrong, or there are none
 SHOWN = 40  # characters of a text in a message
 Record = Mapping[str, object]  # object of a line
 SpanKeys = tuple[str, ...]  # names of start, end and label in an object; nothing for [start, end, label]

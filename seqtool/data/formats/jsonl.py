@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_end
-from seqtool.data.formats.json_array import begins_array, is_array, object_range, pieces
-from seqtool.data.formats.json_spans import Record, read_record, written_spans
+from seqtool.data.formats.json_array import begins_array, is_array, object_range, pieces, unclosed
+from seqtool.data.formats.json_spans import LEFT_OUT, Record, read_record, written_spans
 from seqtool.errors import DataError
 from seqtool.storage.plain_files import refuse_constant
 from seqtool.types import Json
@@ -79,6 +79,8 @@ class JsonlFormat:
     def block(self, raw: list[str], name: str, first: int) -> Block:
         """Read one block from its line; raises the errors of `read`."""
         text = raw[0] if len(raw) == 1 else "".join(raw)
+        if not text:
+            raise unclosed(f"{name}:{first}")
         start, stop = _object_range(text)
         if start == stop:
             return Block(raw, [], None, [], name, first)
@@ -106,6 +108,8 @@ class JsonlFormat:
         return Block(raw, tokens, labels, [skipped] * len(tokens), name, first, text)
 
     def _span_block(self, record: Record, empty: Block, skipped: int, place: str) -> Block:
+        if record.get("answer") in LEFT_OUT:
+            return replace(empty, is_left_out=True)
         text = self._text(record, place)
         spans = record.get(self.label_key) if self.has_labels else None
         read = read_record(text, record, spans, place)
@@ -179,7 +183,7 @@ class JsonlFormat:
         """
         text = "".join(block.lines)
         start, stop = _object_range(text)
-        if start == stop:
+        if start == stop or block.is_left_out:
             return list(block.lines)
         place = f"{block.name}:{block.first_line + text.count(chr(10), 0, start)}"
         record = parse(text[start:stop], block.name, block.first_line)

@@ -10,12 +10,7 @@ from itertools import groupby
 from seqtool.data.formats.blocks import is_blank
 from seqtool.data.formats.column_counts import Column
 from seqtool.data.formats.column_evidence import FEW, Choice, choose_columns
-from seqtool.data.formats.conll import (
-    LABEL_HINT,
-    TOKEN_COLUMN,
-    data_lines,
-    describe_separator,
-)
+from seqtool.data.formats.conll import LABEL_HINT, TOKEN_COLUMN, data_lines, describe_separator, no_sentences
 from seqtool.data.formats.detection import RUNNING_TEXT, Detection
 from seqtool.data.formats.label_column import (
     NEW_COLUMN,
@@ -108,7 +103,7 @@ def detect_table(
         if not request.labeled:
             return replace(base, kind=RUNNING_TEXT)
         if not scan.rows:
-            raise DataError("expected labeled sentences, found blank lines", place=base.name)
+            raise no_sentences("blank lines" if len(head) > 1 else "an empty file", base.name)
         expected = f"at least 2 columns separated by {describe_separator(shape.separator)}"
         message = f"expected {expected} (a token and its label), found 1"
         raise DataError(message, place=base.name, hint=LABEL_HINT)

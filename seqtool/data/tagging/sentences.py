@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqtool.data.formats.blocks import Block, SentenceFormat, raw_lines
-from seqtool.data.formats.conll import LABEL_HINT, ConllFormat, count_columns
+from seqtool.data.formats.conll import LABEL_HINT, ConllFormat, count_columns, no_sentences
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import LABELED, detect_file, with_label
 from seqtool.data.formats.detection import Detection, sample_lines, sentence_format
+from seqtool.data.formats.json_spans import LEFT_OUT
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback
@@ -133,7 +134,11 @@ def _read_file(
     strings: dict[str, str] = {}
     sentences = tuple(_sentence(block, data, further, strings) for block in blocks if block.tokens)
     if not sentences:
-        raise DataError("expected labeled sentences, found no token in the file", place=str(path))
+        left_out = any(block.is_left_out for block in blocks)
+        found = (
+            f"only records with the answer {' or '.join(LEFT_OUT)}" if left_out else "no token in the file"
+        )
+        raise no_sentences(found, str(path))
     prefix = f"{split}: {path.name}:"
     skipped = (*_skipped_lines(file_format, blocks), *_repaired_tokens(file_format, blocks))
     notes = [f"{prefix} {note}" for note in (detection.describe(data), *skipped)]
@@ -158,7 +163,7 @@ def _open(path: Path, data: TaggerData, trained: Layout | None) -> tuple[Detecti
         DataError: the file is empty or cannot be read.
     """
     if not path.stat().st_size:
-        raise DataError("expected labeled sentences, found an empty file", place=str(path))
+        raise no_sentences("an empty file", str(path))
     detection = detect_file(path, data, replace(LABELED, trained=trained))
     if detection.kind in ("columns", "csv") and detection.label is None:
         found = f"found none: {'; '.join(detection.evidence)}"
@@ -257,9 +262,14 @@ def _skipped_lines(file_format: SentenceFormat, blocks: Sequence[Block]) -> Iter
         first = next(block.first_line for block in blocks if block.comments)
         yield f"{comments:,} comment and document lines skipped, first in the block at line {first}"
     empty = sum(
-        not block.tokens and not any(line.strip() == "" for line in block.lines) and not block.comments
+        not (block.tokens or block.comments or block.is_left_out)
+        and not any(line.strip() == "" for line in block.lines)
         for block in blocks
     )
+    left_out = [block for block in blocks if block.is_left_out]
+    if left_out:
+        records = f"{pluralize(len(left_out), 'record')} with the answer {' or '.join(LEFT_OUT)}"
+        yield f"{records} left out, first in line {left_out[0].first_line}"
     if empty:
         yield f"{pluralize(empty, 'sentence')} without a token skipped"
 
