@@ -32,6 +32,7 @@ COMMANDS = {  # name: module, and the function or the group in it
     "evaluate": ("evaluate", "evaluate"),
     "inspect": ("inspect", "inspect"),
     "report": ("export", "report"),
+    "play": ("play", "play"),
     "export": ("export", "export"),
     "schema": ("config", "schema"),
     "runs": ("runs", "app"),

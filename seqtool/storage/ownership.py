@@ -200,7 +200,7 @@ _CACHE = Contents(
 )
 _PROTECTED = r"config\.yaml|metrics\.jsonl|samples\.jsonl|evaluation\.json|lock"
 _PARTS = ((exchanged("model"), _MODEL), (exchanged("checkpoints"), CHECKPOINTS_CONTENTS))
-_FILES = rf"{_PROTECTED}|report\.html|model(\.tokenizer)?\.onnx|{_HIDDEN}"
+_FILES = rf"{_PROTECTED}|report\.html|play\.html|model(\.tokenizer)?\.onnx|{_HIDDEN}"
 # One run, and the same without its lock. A model directory that lies among the runs counts as a run.
 RUN_CONTENTS = Contents(rf"{_FILES}|{_MODEL.files}", _PARTS)
 UNLOCKED_CONTENTS = Contents(rf"(?!lock$)(?:{_FILES})", _PARTS)

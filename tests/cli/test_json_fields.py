@@ -44,6 +44,7 @@ COMMANDS = {
     "`evaluate` of a text": ["evaluate text --json"],
     "`inspect`": ["inspect hihell --json", "inspect text --find spaces --json"],
     "`report`": ["report hihell --json"],
+    "`play`": ["play hihell --json"],
     "`init`": ["init --example toy_tagger --json"],
     "`config show`": ["config show configs/hihell.yaml --json"],
     "`config diff`": ["config diff configs/hihell.yaml configs/hello.yaml --json"],

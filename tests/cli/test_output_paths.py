@@ -31,12 +31,14 @@ COMMANDS = [
     pytest.param("inspect text --file text.txt --states", ["text.txt"], id="inspect --states"),
     pytest.param("inspect net.yaml --text aab --states", ["net.yaml"], id="inspect CONFIG --states"),
     pytest.param("report text --file text.txt --out", ["text.txt"], marks=REPORT, id="report --out"),
+    pytest.param("play text --out", [], id="play --out"),
 ]
 OUTPUT_OPTIONS = {
     ("export", "--out"),
     ("evaluate", "--suspects"),
     ("inspect", "--states"),
     ("report", "--out"),
+    ("play", "--out"),
 }
 # Other options with a path: inputs, and the directory of all runs.
 OTHER_PATHS = {
@@ -133,13 +135,14 @@ def test_no_output_path_is_an_input_a_model_or_a_run_file(
     ]
     for path in refused:
         done = seqtool_in_process(*arguments.split(), path, cwd=place)
-        if path == "runs/tagger" and "report" in arguments:
+        if path == "runs/tagger" and arguments.startswith(("report", "play")):
             continue  # a directory: the page is written into it
         assert done.code == 2, (path, done)
         assert path in done.stderr and "hint: " in done.stderr, (path, done.stderr)
         assert "Traceback" not in done.stderr
         assert done.stdout == ""
-        (place / "runs/tagger/report.html").unlink(missing_ok=True)
+        for page in ("report.html", "play.html"):
+            (place / "runs/tagger" / page).unlink(missing_ok=True)
         assert snapshot(place) == before, path
 
 

@@ -349,6 +349,7 @@ def test_parts_of_models_and_runs_are_no_output_paths(path: str, owner: str, tmp
     "path",
     [
         "runs/x/report.html",
+        "runs/x/play.html",
         "runs/x/model.onnx",
         "runs/x/table.tsv",
         "web/a.html",

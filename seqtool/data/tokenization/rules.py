@@ -93,6 +93,11 @@ def basic(text: str) -> Iterator[Token]:
     )
 
 
+def basic_rules() -> str:
+    """Return the regular expression of `basic` for any text, for a page that tokenizes in JavaScript."""
+    return _rules(W).pattern
+
+
 TOKENIZERS: dict[str, Tokenizer] = {"whitespace": whitespace, "basic": basic}
 
 

@@ -123,8 +123,8 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     stored = read_model(location.model).main
     model = load_model(stored)
     notes: list[str] = []
-    config_text, settings = _config(location.run, notes)
-    source = _Source(location, stored, settings, _evaluation(location, stored.task, notes), options, notes)
+    config_text, settings = run_config(location.run, notes)
+    source = _Source(location, stored, settings, run_evaluation(location, stored.task, notes), options, notes)
     texts: list[TracedText] = []
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
@@ -140,8 +140,8 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         config_path=str(location.run / "config.yaml") if location.run and config_text else "",
         settings=_flat_settings(source),
         manifest=stored.manifest,
-        rows=_rows(partial(read_metrics, part=stored.task), location.run, notes),
-        samples=_rows(partial(read_samples, part=stored.task), location.run, notes),
+        rows=log_rows(partial(read_metrics, part=stored.task), location.run, notes),
+        samples=log_rows(partial(read_samples, part=stored.task), location.run, notes),
         evaluation=source.evaluation,
         texts=texts,
         sentences=sentences,
@@ -149,7 +149,7 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     )
 
 
-def _config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
+def run_config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
     """Return the text and the settings of a run's config; empty and None if there are none."""
     from seqtool.config.load import parse_settings, read_run_text
 
@@ -166,7 +166,7 @@ def _config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
         return text, None  # another version wrote it, or a user changed it; the report shows its text
 
 
-def _rows(read: Callable[[Path], Iterator[R]], run: Path | None, notes: list[str]) -> list[R]:
+def log_rows(read: Callable[[Path], Iterator[R]], run: Path | None, notes: list[str]) -> list[R]:
     """Return the rows of a log file up to the first damaged one, which becomes a note."""
     rows: list[R] = []
     try:
@@ -191,7 +191,7 @@ def _flat_settings(source: _Source) -> dict[str, object]:
     return flat
 
 
-def _evaluation(location: ModelFolders, part: str, notes: list[str]) -> Mapping[str, EvaluationReport]:
+def run_evaluation(location: ModelFolders, part: str, notes: list[str]) -> Mapping[str, EvaluationReport]:
     if location.run is None or not exists(location.run / EVALUATION):
         notes.append(f"There is no {EVALUATION} for this model. Scores on held-out data are not shown.")
         return {}
@@ -287,18 +287,18 @@ def _sentences(source: _Source) -> list[tuple[str, tuple[str, ...]]]:
             for text in source.options.texts
             if text.strip()
         ]
-    title, sentences = "A sentence with wrong labels", _wrong_sentences(source.evaluation)
+    title, sentences = "A sentence with wrong labels", wrong_sentences(source.evaluation)
     if not sentences:
-        title, sentences = "A training sentence", _training_sentences(source.settings)
+        title, sentences = "A training sentence", training_sentences(source.settings)
     return [(f"{title}: “{shorten(' '.join(tokens), 60)}”", tokens) for tokens in sentences]
 
 
-def _wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[str, ...]]:
+def wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[str, ...]]:
     worst = next((evaluation[name].worst for name in PARTS if name in evaluation), ())
     return [one.tokens for one in worst if 2 <= len(one.tokens) <= MAX_TOKENS][:SENTENCES]
 
 
-def _training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
+def training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
     """Return the first sentences that a tagger was trained on; none if its files are gone."""
     from seqtool.data.input_files import expand
     from seqtool.data.tagging.sentences import labeled_blocks

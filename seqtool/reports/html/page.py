@@ -8,8 +8,6 @@ variables of the page, so that a chart follows the page's light and dark mode. T
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import io
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +23,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seqtool.reports.formatting import Curve
 from seqtool.reports.html import views
+from seqtool.reports.html.policy import script_policy
 from seqtool.reports.html.run_data import EvaluationReport, RunData
 from seqtool.safe_text import shorten, visible, visible_lines
 from seqtool.version import VERSION
@@ -33,10 +32,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 LOSSES = {"train_loss": "training", "val_loss": "validation", "val_loss_blocks": "validation, blocks"}
 SCORES = {"val_accuracy": "accuracy", "val_f1": "span F1"}
 PARTS = {"test": "test data", "dev": "development data", "val": "validation text", "train": "training data"}
-POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-{digest}'; "
-    "base-uri 'none'; form-action 'none'"
-)
 
 COLORS = 8  # colors of curves
 DASHES = ("-", "--", ":", "-.")
@@ -100,13 +95,12 @@ class RunSection:
 def render_page(runs: Sequence[RunData]) -> str:
     """Return the HTML of a page about one run, or about several runs side by side."""
     script = (TEMPLATES / "units.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     return (
         _environment()
         .get_template("report.html.j2")
         .render(
             title=", ".join(run.name for run in runs),
-            policy=POLICY.format(digest=digest),
+            policy=script_policy(script),
             css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
             script=Markup(script),
             version=VERSION,

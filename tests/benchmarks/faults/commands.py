@@ -94,6 +94,8 @@ HEAVY = tuple(
             "inspect words",
             "inspect text --text dog",
             "report text",
+            "play text",
+            "play words",
             "export words --to onnx --out words.onnx",
             "export text --dtype float16",
             "init char text.txt",

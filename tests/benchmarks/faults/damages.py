@@ -46,11 +46,13 @@ CHAR_COMMANDS = (
     ("inspect", "{run}", "--text", "the dog"),
     ("inspect", "{run}", "--find", "quotes"),
     ("report", "{run}", "--out", "{out}/page.html"),
+    ("play", "{run}", "--out", "{out}/play.html"),
     ("export", "{run}", "--dtype", "float16", "--out", "{out}/half"),
     ("train-char", "{config}", "--init-from", "{run}", "--name", "next", "--set", "training.max_steps=1"),
 )
 PAIR_COMMANDS = (
     ("predict", "--model", "{run}", "ab"),
+    ("play", "{run}", "--out", "{out}/play.html"),
     ("report", "{run}", "--out", "{out}/page.html"),
     ("inspect", "{run}", "--text", "ab"),
 )
@@ -63,12 +65,14 @@ TAGGER_COMMANDS = (
     ("inspect", "{run}"),
     ("inspect", "{run}", "--text", "the dog"),
     ("report", "{run}", "--out", "{out}/page.html"),
+    ("play", "{run}", "--out", "{out}/play.html"),
     ("export", "{run}", "--dtype", "float16", "--out", "{out}/half"),
     ("train-tagger", "{config}", "--init-from", "{run}", "--name", "next", "--set", "training.max_steps=1"),
 )
 TOKENIZER_COMMANDS = (
     ("tokenize", "--model", "{run}", "the dog ate."),
     ("evaluate", "{run}", "train.conllu"),
+    ("play", "{run}", "--out", "{out}/play.html"),
     ("inspect", "{run}", "--text", "the dog"),
     ("report", "{run}", "--out", "{out}/page.html"),
 )

@@ -1,0 +1,236 @@
+// A text model: symbols in, scores of symbols out, one symbol at a time.
+
+const GUESSES = 5; // most probable symbols that are kept at each position
+const TRACE_BYTES = 100e6; // memory for states and gates, which limits the length of a text
+const SHORTEST_LIMIT = 2000, LONGEST_LIMIT = 20000;
+
+class SymbolTable {
+  constructor(meta) {
+    this.symbols = meta.symbols;
+    this.unit = meta.unit;
+    this.unknown = meta.unknown;
+    this.nfc = meta.normalize === "nfc";
+    this.numbers = new Map(meta.symbols.map((symbol, number) => [symbol, number]));
+  }
+
+  split(text) {
+    const normal = this.nfc ? text.normalize("NFC") : text;
+    if (this.unit !== "byte") return Array.from(normal);
+    return Array.from(new TextEncoder().encode(normal), (byte) => String.fromCharCode(byte));
+  }
+
+  // Returns the numbers of the symbols, and the unknown symbols that are left out.
+  encode(text) {
+    const ids = [], missing = new Set();
+    for (const symbol of this.split(text)) {
+      const number = this.numbers.get(symbol);
+      if (number !== undefined) ids.push(number);
+      else if (this.unknown !== null) ids.push(this.unknown);
+      else missing.add(symbol);
+    }
+    return { ids, missing: [...missing] };
+  }
+
+  decode(ids) {
+    const symbols = ids.map((number) => this.symbols[number]);
+    if (this.unit !== "byte") return symbols.join("");
+    return new TextDecoder().decode(Uint8Array.from(symbols, (symbol) => symbol.charCodeAt(0)));
+  }
+}
+
+class TextNetwork {
+  constructor(meta, weights) {
+    this.model = meta.model;
+    this.kind = meta.kind;
+    this.weights = weights;
+    this.table = new SymbolTable(meta);
+    this.layers = [];
+    for (let layer = 0; layer < this.model.num_layers; layer++) {
+      this.layers.push(new Layer(weights, `encoder.${layer}.forward.`, this.model));
+    }
+    this.symbolGates = new Map(); // input gates of the first layer depend on the symbol alone
+    this.gates = this.layers.map((layer) => new Float32Array(layer.rows));
+    this.output = weights[this.model.tied ? "embedding.weight" : "output.weight"];
+    this.hasOutput = this.model.output === "linear";
+    this.bridge = weights["bridge.weight"];
+    this.bridged = new Float32Array(this.bridge ? this.model.embedding_dim : 0);
+    this.y = new Float32Array(this.model.hidden_size);
+  }
+
+  // Vector that the first layer reads: the embedding of a symbol, or its one-hot vector.
+  inputVector(number) {
+    const table = this.weights["embedding.weight"];
+    if (table) return table.subarray(number * this.model.embedding_dim, (number + 1) * this.model.embedding_dim);
+    const vector = new Float32Array(this.table.symbols.length);
+    vector[number] = 1;
+    return vector;
+  }
+
+  gatesOfSymbol(number) {
+    let gates = this.symbolGates.get(number);
+    if (!gates) {
+      const layer = this.layers[0];
+      gates = this.model.input === "onehot"
+        ? layer.inputGatesOfSymbol(number)
+        : layer.inputGates(this.inputVector(number));
+      this.symbolGates.set(number, gates);
+    }
+    return gates;
+  }
+
+  recordings(slots) {
+    return this.layers.map((layer, number) => {
+      const record = new Recording(layer.kind, layer.hidden, slots);
+      writeInitialState(this.weights, this.model, number, "forward", record, 0);
+      return record;
+    });
+  }
+
+  // Reads a symbol. `adjust` may change the state of a layer after its step.
+  step(number, recordings, from, to, adjust) {
+    this.layers.forEach((layer, index) => {
+      const gates = index
+        ? layer.inputGates(this.outputOf(recordings, to, index - 1), this.gates[index])
+        : this.gatesOfSymbol(number);
+      layer.step(gates, recordings[index], from, to);
+      if (adjust) adjust(index, recordings[index], to);
+    });
+  }
+
+  // Output of a layer: its state, plus the output of the layer below in a residual network.
+  outputOf(recordings, slot, layer) {
+    const state = recordings[layer].at("h", slot);
+    if (!this.model.residual || !layer) return state;
+    const below = this.outputOf(recordings, slot, layer - 1);
+    return state.map((value, unit) => value + below[unit]);
+  }
+
+  logits(recordings, slot) {
+    let y = this.outputOf(recordings, slot, this.layers.length - 1);
+    if (this.bridge) y = multiply(this.bridge, y, this.bridged);
+    return multiply(this.output, y, new Float32Array(this.table.symbols.length), this.weights["output.bias"]);
+  }
+
+  // Largest number of symbols whose states fit into memory.
+  get longest() {
+    const bytes = 4 * this.layers.length * PARTS[this.model.cell].length * this.model.hidden_size;
+    return Math.min(LONGEST_LIMIT, Math.max(SHORTEST_LIMIT, Math.floor(TRACE_BYTES / bytes)));
+  }
+}
+
+// States, predictions and surprisal of a text. After an edit, only the symbols from the edit on are computed
+// again. A model of lines starts each line in the state after a line break.
+class TextTrace {
+  // `changes` are interventions: { layer, part, unit (-1: all), value, first, last } by position.
+  constructor(network, changes = []) {
+    this.network = network;
+    this.changes = changes;
+    this.lines = network.kind === "lines";
+    this.boundary = network.table.numbers.get("\n");
+    this.first = this.lines ? 1 : 0;
+    this.ids = [];
+    this.done = 0; // positions that are computed
+    this.width = network.hasOutput ? Math.min(GUESSES, network.table.symbols.length) : 0;
+    this.recordings = network.recordings(64);
+    this.guesses = new Uint32Array(0);
+    this.probabilities = new Float32Array(0);
+    this.bits = new Float32Array(0);
+    this.scoredSlot = -1; // slot of `scores` and of their `total`
+    if (this.lines) network.step(this.boundary, this.recordings, 0, 1);
+  }
+
+  setIds(ids) {
+    let same = 0;
+    while (same < ids.length && same < this.ids.length && ids[same] === this.ids[same]) same++;
+    this.ids = ids;
+    this.done = Math.min(this.done, same);
+    this.scoredSlot = -1;
+    this.reserve(ids.length);
+  }
+
+  reserve(count) {
+    if (count <= this.bits.length) return;
+    const size = Math.max(count, 2 * this.bits.length, 64);
+    const longer = (Kind, old, width) => {
+      const array = new Kind(size * width);
+      array.set(old);
+      return array;
+    };
+    this.guesses = longer(Uint32Array, this.guesses, this.width);
+    this.probabilities = longer(Float32Array, this.probabilities, this.width);
+    this.bits = longer(Float32Array, this.bits, 1);
+    for (const record of this.recordings) record.reserve(size + 2);
+  }
+
+  slot(position) {
+    return position + 1 + this.first;
+  }
+
+  slotBefore(position) {
+    const restarts = !position || (this.lines && this.ids[position - 1] === this.boundary);
+    return restarts ? this.first : this.slot(position) - 1;
+  }
+
+  score(slot) {
+    if (this.scoredSlot === slot) return;
+    this.scores = this.network.logits(this.recordings, slot);
+    this.total = logSum(this.scores);
+    this.scoredSlot = slot;
+  }
+
+  logitsAt(position) {
+    return this.network.logits(this.recordings, this.slot(position));
+  }
+
+  // Computes up to a position. With a deadline (of `performance.now()`), returns whether it was reached.
+  run(until, deadline = Infinity) {
+    const end = Math.min(until, this.ids.length);
+    while (this.done < end) {
+      this.compute(this.done);
+      this.done++;
+      if (performance.now() > deadline) break;
+    }
+    return this.done >= end;
+  }
+
+  compute(position) {
+    const { network, width } = this;
+    const before = this.slotBefore(position), slot = this.slot(position);
+    const predicted = network.hasOutput && network.kind !== "pairs" && (position || this.lines);
+    this.bits[position] = NaN;
+    if (predicted) {
+      this.score(before);
+      this.bits[position] = (this.total - this.scores[this.ids[position]]) / Math.LN2;
+    }
+    const adjust = this.changes.length ? (layer, record, to) => this.adjust(position, layer, record, to) : null;
+    network.step(this.ids[position], this.recordings, before, slot, adjust);
+    if (!network.hasOutput) return;
+    this.scoredSlot = -1;
+    this.score(slot);
+    largest(this.scores, width).forEach((number, rank) => {
+      this.guesses[position * width + rank] = number;
+      this.probabilities[position * width + rank] = Math.exp(this.scores[number] - this.total);
+    });
+  }
+
+  // Sets the units that a change names. The state h of an LSTM follows a change of its cell.
+  adjust(position, layer, record, slot) {
+    for (const change of this.changes) {
+      if (change.layer !== layer || position < change.first || position > change.last) continue;
+      const values = record.at(change.part, slot);
+      const [first, last] = change.unit < 0 ? [0, record.hidden - 1] : [change.unit, change.unit];
+      for (let unit = first; unit <= last; unit++) {
+        values[unit] = change.value;
+        if (change.part === "c") record.at("h", slot)[unit] = record.at("o", slot)[unit] * Math.tanh(change.value);
+      }
+    }
+  }
+
+  // Symbol numbers that a text stands for; every line of a model of lines is terminated.
+  static ids(network, text) {
+    const { ids, missing } = network.table.encode(text);
+    const boundary = network.table.numbers.get("\n");
+    if (network.kind === "lines" && ids[ids.length - 1] !== boundary) ids.push(boundary);
+    return { ids: ids.slice(0, network.longest), missing, cut: ids.length > network.longest };
+  }
+}
