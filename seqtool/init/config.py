@@ -193,7 +193,9 @@ def settings_for(
     if looks_like_config(path) or path.is_dir():
         return _read_config(files, task, overrides)
     try:
-        suggested = definition(task or task_of_ending(path)).suggest(files, overrides)
+        task = task or task_of_ending(path)
+        overrides = [*_initial_network(task, overrides), *overrides]
+        suggested = definition(task).suggest(files, overrides)
         if note is not None:
             for line in suggested.notes:
                 note(line)
@@ -203,6 +205,18 @@ def settings_for(
     except ConfigError as error:
         problems = [_at_override(problem, str(path), overrides) for problem in error.problems]
         raise ConfigError(problems) from None
+
+
+def _initial_network(task: str, overrides: Sequence[str]) -> list[str]:
+    """Return the settings of the network that training starts from, so that a data file needs no config."""
+    from seqtool.config.overrides import override_text
+
+    reference = override_text(overrides, ("training", "init_from"))
+    if not reference:
+        return []
+    from seqtool.tasks.init_from import network_of_initial_model
+
+    return network_of_initial_model(reference, task)
 
 
 def _at_override(problem: Problem, name: str, overrides: Sequence[str]) -> Problem:

@@ -7,6 +7,7 @@ the entry. A new entry keeps its random initial weights.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,26 @@ def read_initial_models(parts: Sequence[Settings]) -> dict[str, StoredModel]:
             load_model(models[part.task])  # checks that config, vocabulary and weights fit together
             definition(part.task).check_initial_model(models[part.task], part)
     return models
+
+
+def network_of_initial_model(reference: str, task: str) -> list[str]:
+    """Return the settings of the network of a model as `KEY=VALUE`, for a run without a config of its own.
+
+    Args:
+        reference: value of `training.init_from`.
+        task: task of the run.
+
+    Raises:
+        ModelError: the model is missing or damaged.
+    """
+    model = read_model(Path(reference)).parts.get(task)
+    if model is None:  # refused with a message when the run is prepared
+        return []
+    return [
+        f"model.{name}={json.dumps(value)}"
+        for name, value in model.config["model"].items()
+        if name not in MAY_DIFFER_FROM_INITIAL
+    ]
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

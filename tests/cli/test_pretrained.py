@@ -155,16 +155,25 @@ def test_evaluate_reads_data_of_the_user(here: Path) -> None:
     assert nothing.code == 2 and "hint: " in nothing.stderr
 
 
-def test_training_starts_from_a_pretrained_model(here: Path, shipped: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [("train-char text.txt", "texts"), ("train-tagger words.conll", "english")],
+    ids=["text", "tagger"],
+)
+def test_training_starts_from_a_pretrained_model(command: str, name: str, here: Path, shipped: Path) -> None:
+    """A data file in place of a config: the network is that of the model."""
     pytest.importorskip("torch")
     text_file(here)
-    options = ["model.hidden_size=8", "model.embedding_dim=4", "training.epochs=1", "data.min_count=1"]
-    settings = [f"--set={option}" for option in options]
-    done = call(here, "train-char", "text.txt", "--init-from", "texts", "--quiet", *settings)
+    (here / "words.conll").write_text("The\tDET\ndog\tNN\nate\tV\n\n" * 20)
+    done = call(here, *command.split(), "--init-from", name, "--quiet", "--set=training.epochs=1")
     assert done.code == 0, done.stderr
-    manifest = json.loads((here / "runs/text/model/manifest.json").read_bytes())
-    initial = json.loads((shipped / "texts/model/manifest.json").read_bytes())
+    run = here / "runs" / Path(command.split()[1]).stem
+    assert f"starts from {shipped / name / 'model'}" in done.stderr or done.stderr == ""
+    manifest = json.loads((run / "model/manifest.json").read_bytes())
+    initial = json.loads((shipped / name / "model/manifest.json").read_bytes())
     assert manifest["init_from"]["sha256"] == initial["sha256"]
+    again = call(here, *command.split(), "--init-from", name, "--set=model.hidden_size=9", "--name=x")
+    assert again.code == 2 and "the model to start from has model.hidden_size" in again.stderr
 
 
 def test_completion_offers_pretrained_models(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
