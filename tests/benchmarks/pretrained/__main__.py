@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ PRETRAINED = PROJECT / "seqtool/pretrained"
 DATA = Path(os.environ.get("SEQTOOL_DATA", "data"))
 EWT = {part: f"ud_english_ewt/en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test")}
 SHAKESPEARE = "tinyshakespeare/input.txt"
+RAW_MEASURES = ("tokens", "sentences", "words", "upos", "xpos", "ufeats", "alltags", "lemmas")
 HELD_OUT = 111_540  # characters of the last tenth of the text
 # Facts of a training process that differ from one run to the next, and facts that `write_model` adds.
 LEFT_OUT = ("command", "seconds", "data", *REPLACED_FACTS)
@@ -40,19 +41,29 @@ class Recipe:
     """Training of a shipped model.
 
     Attributes:
-        command: training command and config.
-        data: data files by key of the config.
+        configs: training command and config of each part of the model, the main one last.
+        data: data files by key of the configs.
         treebank: training data to count forms in, if they are words.
+        license: SPDX name of the license.
     """
 
-    command: tuple[str, str]
+    configs: tuple[tuple[str, str], ...]
     data: Mapping[str, str]
     treebank: str | None = None
     license: str = "MIT"
 
 
 RECIPES = {
-    "shakespeare": Recipe(("train-char", "configs/shakespeare.yaml"), {"data.text": SHAKESPEARE}),
+    "english": Recipe(
+        (
+            ("train-tagger", "tests/benchmarks/pretrained/english_tokenizer.yaml"),
+            ("train-tagger", "tests/benchmarks/pretrained/english.yaml"),
+        ),
+        {f"data.{part}": path for part, path in EWT.items()},
+        EWT["train"],
+        "CC-BY-SA-4.0",
+    ),
+    "shakespeare": Recipe((("train-char", "configs/shakespeare.yaml"),), {"data.text": SHAKESPEARE}),
 }
 
 
@@ -65,12 +76,14 @@ def seqtool(*arguments: str | Path) -> str:
     ).stdout
 
 
-def trained(name: str, root: Path) -> Path:
-    """Train the model of a recipe and return its run."""
+def trained(name: str, root: Path) -> list[Path]:
+    """Train the parts of a recipe and return their runs."""
     recipe = RECIPES[name]
     options = [f"--set={key}={(DATA / path).resolve()}" for key, path in recipe.data.items()]
-    seqtool(*recipe.command, "--runs-dir", root, "--name", name, "--set=training.threads=1", *options)
-    return root / name
+    for number, command in enumerate(recipe.configs):
+        run = f"{name}-{number}"
+        seqtool(*command, "--runs-dir", root, "--name", run, "--set=training.threads=1", *options)
+    return [root / f"{name}-{number}" for number in range(len(recipe.configs))]
 
 
 def facts(name: str, model: StoredModel, scores: Mapping[str, float]) -> dict[str, Any]:
@@ -79,7 +92,7 @@ def facts(name: str, model: StoredModel, scores: Mapping[str, float]) -> dict[st
     kept = {key: value for key, value in source.items() if key not in LEFT_OUT}
     data = {Path(path).name: digest for path, digest in model.manifest.data.items()}
     described: dict[str, Any] = {
-        "command": list(recipe.command),
+        "command": list(recipe.configs[-1]),
         "data": data,
         "dtype": "int8",
         "license": recipe.license,
@@ -111,26 +124,40 @@ def shakespeare_scores(model: Path) -> dict[str, float]:
     }
 
 
-SCORES = {"shakespeare": shakespeare_scores}
+def english_scores(model: Path) -> dict[str, float]:
+    """Return the accuracy of each label on the tokens of the treebank, and F1 on its raw text."""
+    scores = {}
+    for part, prefix in (("dev", "val"), ("test", "test")):
+        report = evaluation(model, DATA / EWT[part])
+        scores[f"{prefix}_accuracy"] = report["accuracy"]
+        scores |= {f"{prefix}_{column}": tally["accuracy"] for column, tally in report["columns"].items()}
+        raw = evaluation(model, DATA / EWT[part], "--raw")
+        scores |= {f"{prefix}_raw_{name}": raw[name]["f1"] for name in RAW_MEASURES}
+    return scores
+
+
+SCORES = {"english": english_scores, "shakespeare": shakespeare_scores}
 
 
 # --- result -------------------------------------------------------------------------------------------------
 
 
-def write(name: str, run: Path, target: Path) -> None:
+def write(name: str, runs: Sequence[Path], target: Path) -> None:
     """Write the directory of a shipped model."""
-    recipe, original = RECIPES[name], read_model(run / "model")
+    recipe = RECIPES[name]
+    original = StoredModel.joined([read_model(run / "model").main for run in runs])
     small = shrunk(original, None if recipe.treebank is None else DATA / recipe.treebank)
     with tempfile.TemporaryDirectory() as folder:
-        model = Path(folder) / "model"
+        full, model = Path(folder) / "full", Path(folder) / "model"
+        write_model(full, original.config, original.vocab, original.weights, {})
+        before = SCORES[name](full)
         write_model(model, small.config, small.vocab, small.weights, facts(name, original, {}), int8=True)
-        scores = SCORES[name](model)
-        write_model(model, small.config, small.vocab, small.weights, facts(name, original, scores), int8=True)
+        after = SCORES[name](model)
+        write_model(model, small.config, small.vocab, small.weights, facts(name, original, after), int8=True)
         if target.exists():
             shutil.rmtree(target)
         shutil.copytree(model, target / "model")
-    before, after = SCORES[name](run / "model"), scores
-    card = CARDS[name](before, after, read_model(target / "model"), original)
+        card = CARDS[name](before, after, read_model(model), read_model(full))
     (target / "README.md").write_text(card, encoding="utf-8")
     (target / "LICENSE").write_text(license_text(name, PROJECT, DATA), encoding="utf-8")
 
@@ -141,7 +168,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("name", choices=RECIPES)
-    parser.add_argument("--run", type=Path, help="use this finished run instead of training")
+    parser.add_argument("--run", type=Path, action="append", help="use this finished run (of each part)")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         write(options.name, options.run or trained(options.name, Path(folder)), PRETRAINED / options.name)
