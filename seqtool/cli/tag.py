@@ -306,6 +306,9 @@ def _report(reader: TextReader | FormattedReader) -> None:
 
 
 def _renderer(job: _Job, reader: TextReader | FormattedReader) -> Renderer:
+    from shutil import get_terminal_size
+
+    from seqtool.reports.console import NARROWEST
     from seqtool.reports.tagged import renderer, with_columns
 
     loaded, request = job.loaded, job.request
@@ -323,6 +326,7 @@ def _renderer(job: _Job, reader: TextReader | FormattedReader) -> Renderer:
         names=chosen,
         main=names[0] if names else "",
         color=color,
+        width=max(NARROWEST, get_terminal_size().columns) if request.terminal else None,
         numbers=job.numbers,
     )
     return render if chosen == names else with_columns(render, [names.index(name) for name in chosen])

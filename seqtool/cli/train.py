@@ -195,7 +195,7 @@ def check(
 ) -> None:
     """Print statistics of the training data and probable mistakes, e.g. seqtool check configs/ewt.yaml"""
     from seqtool.init.config import settings_for, task_of_content
-    from seqtool.reports.console import print_lines, say, write_json
+    from seqtool.reports.console import print_lines, report_width, say, write_json
     from seqtool.reports.data_check import check_json, check_lines
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.build import check_data
@@ -207,4 +207,4 @@ def check(
     if json:
         write_json({"config": str(config), **check_json(checks)})
         return
-    print_lines(check_lines(checks))
+    print_lines(check_lines(checks, report_width()))

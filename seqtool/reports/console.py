@@ -114,6 +114,11 @@ def print_lines(lines: Iterable[str | Text]) -> None:
             screen.print(line, no_wrap=True, overflow="crop", crop=True)
 
 
+def report_width() -> int:
+    """Return the columns of a report: those of the terminal, at least `NARROWEST`; `WIDEST` for a pipe."""
+    return max(NARROWEST, console(sys.stdout).width) if is_terminal(sys.stdout) else WIDEST
+
+
 def color_and_width() -> tuple[bool, int]:
     """Return whether stdout is a terminal with colors, and its columns, at most `WIDEST`."""
     screen = console(sys.stdout)

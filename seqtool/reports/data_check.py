@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from seqtool.reports.formatting import cell_width, fit
 from seqtool.safe_text import cell, limited, visible
 
 if TYPE_CHECKING:
@@ -23,12 +24,12 @@ def check_json(checks: Sequence[DataCheck]) -> dict[str, object]:
     return _part_json(main) | parts
 
 
-def check_lines(checks: Sequence[DataCheck]) -> Iterator[str]:
-    """Yield the lines that a person reads."""
+def check_lines(checks: Sequence[DataCheck], columns: int) -> Iterator[str]:
+    """Yield the lines that a person reads, with tables that fit into a number of terminal columns."""
     for check in checks:
         if len(checks) > 1:
             yield f"{check.task}:"
-        yield from _part_lines(check)
+        yield from _part_lines(check, columns)
         if check is not checks[-1]:
             yield ""
 
@@ -58,11 +59,11 @@ def _part_json(check: DataCheck) -> dict[str, object]:
     }
 
 
-def _part_lines(check: DataCheck) -> Iterator[str]:
+def _part_lines(check: DataCheck, columns: int) -> Iterator[str]:
     yield from map(limited, check.notes)
     yield ""
     other = next((name for name in ("dev", "test") if name in check.counts), "")
-    yield from _frequencies(check.unit, check.counts["train"], check.counts.get(other), other)
+    yield from _frequencies(check.unit, check.counts["train"], check.counts.get(other), other, columns)
     if check.labels is not None:
         yield ""
         yield from _label_lines(check.labels)
@@ -79,17 +80,21 @@ def _label_lines(labels: LabelCheck) -> Iterator[str]:
         yield _malformed_labels(name, labels.scheme, labels.malformed[name])
 
 
-def _frequencies(unit: str, counts: Counter[str], other: Counter[str] | None, name: str) -> Iterator[str]:
+def _frequencies(
+    unit: str, counts: Counter[str], other: Counter[str] | None, name: str, columns: int
+) -> Iterator[str]:
     """Yield a table of frequencies with bars, with the counts of a held-out part in a second column."""
     total = counts.total() or 1
     shown = counts.most_common(SHOWN)
-    width = max([len(unit), *(len(cell(label)) for label, _ in shown)])
+    room = columns - len(f"    {0:9,} {0:6.1%}") - (len(f"  {0:9,}") if other is not None else 0)
+    width = min(max([len(unit), *(cell_width(cell(label)) for label, _ in shown)]), max(room, len(unit)))
+    longest = min(BAR, room - width - 2)  # columns of the longest bar
     most = shown[0][1] if counts else 1
     yield f"  {unit:<{width}}  {'train':>9}  share" + (f"  {name:>9}" if other is not None else "")
     for label, count in shown:
         held_out = f"  {other[label]:9,}" if other is not None else ""
-        bar = "▇" * round(BAR * count / most)
-        yield f"  {cell(label):<{width}}  {count:9,} {count / total:6.1%}{held_out}  {bar}".rstrip()
+        bar = "▇" * round(max(0, longest) * count / most)
+        yield f"  {fit(cell(label), width)}  {count:9,} {count / total:6.1%}{held_out}  {bar}".rstrip()
     if len(counts) > SHOWN:
         yield f"  … and {len(counts) - SHOWN:,} more"
 

@@ -34,6 +34,7 @@ def renderer(
     names: Sequence[str] = (),
     main: str = "",
     color: bool,
+    width: int | None = None,
     numbers: Iterator[int] | None = None,
 ) -> Renderer:
     """Return the function that formats a tagged sentence or raw text.
@@ -47,6 +48,7 @@ def renderer(
         names: names of the printed labels of a tagger that predicts several; empty for a single label.
         main: name of the main label of such a tagger.
         color: whether a table has colors.
+        width: columns of the terminal, which a table fits into; None for any width.
         numbers: numbers of the sentences of raw texts in CoNLL-U, which several inputs share.
     """
     same = form is not None and form.format_name == output
@@ -67,7 +69,7 @@ def renderer(
     if output == "table":
         from seqtool.reports.tagged_table import table
 
-        return _by_sentence(lambda tagged: table(tagged, names, color), "")
+        return _by_sentence(lambda tagged: table(tagged, names, color, width), "")
     plain: dict[str, Renderer] = {
         "tsv": _by_sentence(_tsv, "\n"),
         "conll": _by_sentence(_tsv, "\n"),

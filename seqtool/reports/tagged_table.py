@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seqtool.inference.tag_stream import Tagged
-from seqtool.reports.formatting import cell_width
+from seqtool.reports.formatting import cell_width, fit, pad
 from seqtool.safe_text import cell
 
 BOLD, DIM, YELLOW, RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
+NARROWEST = 4  # terminal columns of a column
+NO_LIMIT = 1 << 30
 LEFT_TO_RIGHT_MARK = "\u200e"
 
 
@@ -24,11 +26,15 @@ class _Column:
 
     @property
     def width(self) -> int:
-        return max(len(self.heading), *(len(cell(text)) for text in self.cells))
+        return max(cell_width(self.heading), *(cell_width(cell(text)) for text in self.cells))
 
 
-def table(tagged: Tagged, names: Sequence[str], color: bool) -> str:
-    """Return tokens and labels in aligned columns; an asterisk marks a form without training data."""
+def table(tagged: Tagged, names: Sequence[str], color: bool, width: int | None = None) -> str:
+    """Return tokens and labels in aligned columns; an asterisk marks a form without training data.
+
+    Args:
+        width: columns of the terminal; the widest columns of the table are cut, down to `NARROWEST` each.
+    """
 
     def paint(text: str, code: str) -> str:
         return f"{code}{text}{RESET}" if color else text
@@ -40,11 +46,13 @@ def table(tagged: Tagged, names: Sequence[str], color: bool) -> str:
         return ""
     unseen = tagged.unseen or [False] * len(tokens)
     columns = _columns(tagged, names)
-    widths = [column.width for column in columns]
     token_width = max(5, *(cell_width(token) + new for token, new in zip(tokens, unseen, strict=True)))
+    token_width, *widths = _fitting([token_width, *(column.width for column in columns)], width)
     headings = _aligned([column.heading for column in columns], widths)
     lines = [paint(f"{'token':<{token_width}}  {headings}".rstrip(), BOLD)]
     for place, (token, new) in enumerate(zip(tokens, unseen, strict=True)):
+        if cell_width(token) + new > token_width:
+            token = fit(token, token_width - new)
         shown = paint(token, YELLOW) + paint("*", DIM) if new else token
         mark = LEFT_TO_RIGHT_MARK if _is_right_to_left(token) else ""
         gap = " " * (token_width - cell_width(token) - new)
@@ -66,8 +74,21 @@ def _columns(tagged: Tagged, names: Sequence[str]) -> list[_Column]:
     return columns
 
 
+def _fitting(widths: Sequence[int], room: int | None) -> list[int]:
+    """Return the widths of columns with two spaces between them that fit into a terminal."""
+    fitting = list(widths)
+    too_wide = sum(fitting) + 2 * (len(fitting) - 1) - (room or NO_LIMIT)
+    while too_wide > 0 and max(fitting) > NARROWEST:
+        fitting[fitting.index(max(fitting))] -= 1
+        too_wide -= 1
+    return fitting
+
+
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(f"{cell:<{width}}" for cell, width in zip(cells, widths, strict=True))
+    return "  ".join(
+        fit(text, width) if cell_width(text) > width else pad(text, width)
+        for text, width in zip(cells, widths, strict=True)
+    )
 
 
 def _is_right_to_left(token: str) -> bool:

@@ -35,6 +35,8 @@ COMMANDS = [
     "inspect small --text dog",
     "tag --model small the dog",
     "tag --model small --probs the dog",
+    "tag --model small --probs internationalizationstandardization",
+    "check long.conll",
 ]
 
 
@@ -43,6 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with data, a text model `text` and a tagger `small`."""
     folder = tmp_path_factory.mktemp("narrow")
     run(tagger_run(folder, max_steps=6, warmup_steps=1), folder / "runs")
+    (folder / "long.conll").write_text("a\tNOUN-with-a-very-long-name-of-a-label\nb\tVERB\n\n" * 12)
     run(replace(char_run(folder, max_steps=6, warmup_steps=1), name="text"), folder / "runs")
     return folder
 
@@ -53,6 +56,18 @@ def test_no_line_of_a_report_is_wider_than_the_terminal(command: str, columns: i
     done = on_terminal_in_process(*command.split(), cwd=folder, columns=columns)
     assert (done.code, done.stderr.count("Traceback")) == (0, 0)
     assert max(map(cell_width, done.lines), default=0) <= max(columns, NARROWEST)
+
+
+@pytest.mark.parametrize("columns", [1, 40, 60, 80])
+def test_rows_of_tables_are_cut_and_not_broken(columns: int, folder: Path) -> None:
+    done = on_terminal_in_process("check", "long.conll", cwd=folder, columns=columns)
+    start = next(number for number, line in enumerate(done.lines) if line.startswith("  label"))
+    rows = [line.split() for line in done.lines[start + 1 : start + 3]]
+    assert all(row[2].endswith("%") for row in rows) and rows[1][0] == "VERB"
+    assert not done.lines[start + 3] and ("▇" in done.lines[start + 1]) == (columns >= 80)
+    token = "internationalizationstandardization"
+    done = on_terminal_in_process("tag", "--model", "small", "--probs", token, cwd=folder, columns=columns)
+    assert (token in done.stdout) == (columns >= 60) and len(done.stdout.split("\n\n")[0].splitlines()) == 2
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
