@@ -114,7 +114,7 @@ def test_the_tokenizer_is_written_next_to_it(here: Path) -> None:
     symbols = model.characters.encode(plain.codes)[:, None].astype(np.int64)
     lengths = np.array([len(symbols)], np.int64)
     scores = OnnxSession(path.read_bytes())({"symbols": symbols, "lengths": lengths})["scores"][:, 0]
-    found = decode_boundaries(plain.codes, scores, model.inner_spaces)
+    found = decode_boundaries(plain.codes, scores, model.inner_spaces, model.sentence_price)
     (sentences,) = model.tokenize([text])
     assert found.ends.tolist() == [token.end for sentence in sentences for token in sentence]
 

@@ -95,7 +95,7 @@ def trained_to(model: TokenizerModel, classes: dict[str, int]) -> TokenizerModel
                 scores = np.zeros((len(text.codes), OUTPUTS), np.float32)
                 for at, code in enumerate(text.codes):
                     scores[at, classes.get(chr(code), 0)] = 1
-                    scores[at, -1] = 1 if chr(code) == "." else -1
+                    scores[at, -1] = 20 if chr(code) == "." else -20
                 found.append(scores)
             return found
 

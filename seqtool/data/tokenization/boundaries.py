@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqtool.data.tokenization.paragraphs import Paragraph, SurfaceToken
+from seqtool.data.tokenization.sentence_choice import choose_sentences
 from seqtool.types import Array
 
 INSIDE, TOKEN_END, LOOKUP_END, WORD_END = range(4)
@@ -89,7 +90,11 @@ def word_cuts(text: str, token: SurfaceToken) -> list[int] | None:
 
 
 def decode_boundaries(
-    text: Array, scores: Array, inner_spaces: bool, paragraph_ends: Array | None = None
+    text: Array,
+    scores: Array,
+    inner_spaces: bool,
+    sentence_price: float,
+    paragraph_ends: Array | None = None,
 ) -> Boundaries:
     """Return the boundaries that the scores of paragraphs mean.
 
@@ -100,6 +105,7 @@ def decode_boundaries(
         text: code points of the paragraphs, one after the other, without spaces at their ends (characters,).
         scores: (characters, 5).
         inner_spaces: whether tokens may contain spaces.
+        sentence_price: see `sentence_choice`.
         paragraph_ends: positions of the last characters of the paragraphs; None: it is one paragraph.
     """
     forced = np.zeros(len(text), bool)
@@ -112,13 +118,12 @@ def decode_boundaries(
         is_end[:-1] |= np.diff(positions) > 1
     last = np.flatnonzero(is_end)
     first = np.concatenate([[0], last + 1])[: len(last)]
-    is_sentence = (scores[last, CLASSES] > 0) | forced[last]
     return Boundaries(
         starts=positions[first],
         ends=positions[last] + 1,
         lookup=classes[last] == LOOKUP_END,
         cuts=positions[(classes == WORD_END) & ~is_end] + 1,
-        sentences=np.flatnonzero(is_sentence) + 1,
+        sentences=choose_sentences(scores[last, CLASSES], forced[last], sentence_price) + 1,
     )
 
 
