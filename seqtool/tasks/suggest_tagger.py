@@ -20,6 +20,7 @@ from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 from seqtool.tasks.label_heads import TREEBANK_LABELS, is_for_one_label, labels_with_content
+from seqtool.tasks.suggest_tokenizer import suggest_tokenizer_part
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 LISTED_LABELS = 8
@@ -188,10 +189,13 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     plan = TaggerPlan.for_data(sample, override_text(overrides, ("model", "decoder")) == "crf")
     plan = plan.with_length(overrides, split.words)
     holds_out = not files.dev and not data.dev and len(split.sentences) >= FEWEST_TO_SPLIT
-    notes = _notes(files, detection, sample, plan, holds_out)
-    return SuggestedConfig(
-        "\n".join(_yaml(files, sample, plan, holds_out)) + "\n", tuple(notes), detection.doubts
-    )
+    notes = list(_notes(files, detection, sample, plan, holds_out))
+    lines = list(_yaml(files, sample, plan, holds_out))
+    if detection.kind == "conllu" and not is_for_one_label(known, overrides):
+        characters = sum(len(token) + 1 for sentence in split.sentences for token in sentence.tokens)
+        part = suggest_tokenizer_part(files, data, characters, overrides)
+        lines, notes = [*lines, *part.lines], [*notes, *part.notes]
+    return SuggestedConfig("\n".join(lines) + "\n", tuple(notes), detection.doubts)
 
 
 def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:

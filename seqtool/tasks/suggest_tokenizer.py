@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.load import parse_settings
+from seqtool.config.overrides import override_count, override_text
+from seqtool.config.yaml_tree import NULLS
 from seqtool.data.input_files import check_data_file, run_name
+from seqtool.data.tagging.sentences import labeled_blocks
 from seqtool.data.tokenization.corpus import read_raw_text
+from seqtool.data.tokenization.paragraphs import has_raw_text
 from seqtool.errors import pluralize
-from seqtool.settings import TokenizerSettings
+from seqtool.settings import TaggerData, TokenizerSettings
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
@@ -97,6 +101,57 @@ def suggest_tokenizer(files: DataFiles, overrides: Sequence[str] = ()) -> Sugges
         f"  chosen     {plan.epochs} epochs of batches of {plan.batch_size} windows of {WINDOW} characters",
     )
     return SuggestedConfig("\n".join(_yaml(files, size, plan, holds_out)) + "\n", notes)
+
+
+@dataclass(frozen=True)
+class SuggestedPart:
+    """Section `tokenizer` in the config of a tagger.
+
+    Attributes:
+        lines: lines of the config; none if the run has no tokenizer.
+        notes: chosen settings, or why there is no tokenizer, one line each.
+    """
+
+    lines: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def suggest_tokenizer_part(
+    files: DataFiles, data: TaggerData, characters: int, overrides: Sequence[str]
+) -> SuggestedPart:
+    """Choose settings of a tokenizer that is trained together with a tagger, if the files have raw text.
+
+    Args:
+        files: CoNLL-U files.
+        data: settings of the files.
+        characters: approximate number of characters of the training text.
+        overrides: `KEY=VALUE` settings of the user.
+    """
+    if override_text(overrides, ("tokenizer",)) in NULLS:
+        return SuggestedPart()
+    without = [
+        path.name
+        for path in (files.train, *files.dev, *files.test)
+        if not has_raw_text(labeled_blocks(path, replace(data, train=(str(path),))))
+    ]
+    if without:
+        reason = f"{without[0]} has no raw text (neither `SpaceAfter=No` nor `# text`)"
+        return SuggestedPart(notes=(f"  tokenizer  none: {reason}",))
+    plan = TokenizerPlan.for_text(characters)
+    steps = override_count(overrides, ("tokenizer", "training", "max_steps"))
+    if steps is not None:
+        plan = replace(plan, warmup_steps=min(plan.warmup_steps, steps // 10))
+    comment = "finds sentences, tokens and words in raw text; tokenizer: null trains none"
+    lines = (
+        "",
+        yaml_line("tokenizer:", comment, indent=0),
+        "  training:",
+        yaml_line(f"epochs: {plan.epochs}", "passes over the text, less than a minute", indent=4),
+        yaml_line(f"batch_size: {plan.batch_size}", "windows in a batch; many small steps matter", indent=4),
+        yaml_line(f"warmup_steps: {plan.warmup_steps}", "the rate rises over the first steps", indent=4),
+    )
+    length = f"{plan.epochs} epochs of batches of {plan.batch_size} windows of {WINDOW} characters"
+    return SuggestedPart(lines, (f"  tokenizer  {length}",))
 
 
 def _yaml(files: DataFiles, size: str, plan: TokenizerPlan, holds_out: bool) -> Iterator[str]:

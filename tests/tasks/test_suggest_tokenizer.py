@@ -1,4 +1,4 @@
-"""Suggested configs of tokenizers: valid, with epochs by the size of the text, trained by `train-tagger`."""
+"""Suggested configs of tokenizers, alone or with a tagger: valid, with epochs by the size of the text."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ import pytest
 
 from seqtool.config.load import parse_settings
 from seqtool.errors import DataError
-from seqtool.settings import TokenizerSettings
+from seqtool.settings import TaggerSettings, TokenizerPart, TokenizerSettings
+from seqtool.storage.model_directory import read_manifest
 from seqtool.tasks.interface import DataFiles, definition
 from seqtool.tasks.suggest_tokenizer import TEMPLATE, TokenizerPlan
 from tests.support.random_tokenizers import write_treebank
 from tests.support.shell import seqtool_in_process
+from tests.support.small_treebank import treebank
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,48 @@ def test_a_written_config_is_trained_by_the_command_that_is_named(tmp_path: Path
     assert done.code == 0 and "next: seqtool tokenize" in done.stderr, done.stderr
     wrong = seqtool_in_process("train-char", "a.yaml", cwd=tmp_path)
     assert wrong.code == 2 and "run: seqtool train-tagger a.yaml" in wrong.stderr
+
+
+# --- with a tagger ------------------------------------------------------------------------------------------
+
+
+def suggested_part(files: DataFiles, *overrides: str) -> tuple[TokenizerPart | None, str]:
+    """Return the section `tokenizer` of the settings for a file, and the notes."""
+    suggested = definition("tagger").suggest(files, overrides)
+    settings = parse_settings(suggested.yaml, name="x", folder=Path.cwd(), overrides=overrides).settings
+    assert isinstance(settings, TaggerSettings)
+    return settings.tokenizer, "\n".join(suggested.notes)
+
+
+def write_labeled(path: Path, *, raw: bool = True) -> Path:
+    path.write_text(treebank(30, raw=raw), encoding="utf-8")
+    return path
+
+
+def test_a_treebank_with_raw_text_gets_both_parts(tmp_path: Path) -> None:
+    path = write_labeled(tmp_path / "a.conllu")
+    part, notes = suggested_part(DataFiles(path))
+    assert part is not None and part.training.epochs and "tokenizer  " in notes
+    part, _ = suggested_part(DataFiles(path, dev=(path,), test=(path,)), "tokenizer.training.max_steps=5")
+    assert part is not None and part.training.max_steps == 5
+
+
+def test_a_treebank_without_raw_text_gets_a_tagger_and_a_line_about_it(tmp_path: Path) -> None:
+    path, plain = write_labeled(tmp_path / "a.conllu"), write_labeled(tmp_path / "b.conllu", raw=False)
+    for files in (DataFiles(plain), DataFiles(path, dev=(plain,)), DataFiles(path, test=(plain,))):
+        part, notes = suggested_part(files)
+        assert part is None and "tokenizer  none: b.conllu has no raw text" in notes
+
+
+@pytest.mark.parametrize("override", ["data.label=upos", "tokenizer=null", "data.tokens=surface"])
+def test_a_tagger_alone_can_be_asked_for(override: str, tmp_path: Path) -> None:
+    part, notes = suggested_part(DataFiles(write_labeled(tmp_path / "a.conllu")), override)
+    assert part is None and "tokenizer  " not in notes
+
+
+def test_training_a_bare_treebank_gives_both_parts(tmp_path: Path) -> None:
+    write_labeled(tmp_path / "a.conllu")
+    limits = ("--set", "training.max_steps=3", "--set", "tokenizer.training.max_steps=3")
+    done = seqtool_in_process("train-tagger", "a.conllu", *limits, cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    assert read_manifest(tmp_path / "runs/a/model").parts == ("tokenizer", "tagger")
