@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -125,7 +126,8 @@ class SweepScreen:
         if summary.importance:
             shares = ", ".join(f"{key} {share:.0%}" for key, share in summary.importance.items())
             say(f"importance: {shares}")
-        say(f"model: {summary.best.run}/model")
+        place = f" on {summary.best.host}" if summary.best.host not in ("", socket.gethostname()) else ""
+        say(f"model: {summary.best.run}/model{place}")
         command = "train-char" if self._metric == "loss" else "train-tagger"
         say(f"next: seqtool {command} {summary.config}")
 
@@ -133,6 +135,11 @@ class SweepScreen:
     def worker_killed(cause: str) -> None:
         """Print that a worker was killed and that the sweep continues."""
         say(f"warning: a worker {cause}; another worker resumes its trial")
+
+    @staticmethod
+    def database_waits() -> None:
+        """Print that the database server does not answer."""
+        say("warning: the database does not answer; the sweep waits for it for up to 5 minutes")
 
     @staticmethod
     def database_kept(path: Path) -> None:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,12 @@ from seqtool.storage.atomic import free_name, remove_directory
 from seqtool.storage.ownership import RUN_CONTENTS, check_plain
 from seqtool.storage.plain_files import exists, open_plain
 from seqtool.storage.run_list import check_removable
+from seqtool.sweep.database_url import (
+    missing_driver_hint,
+    with_driver,
+    without_password,
+    without_secrets,
+)
 from seqtool.sweep.queue import MISSED_HEARTBEATS, requeue
 
 if TYPE_CHECKING:
@@ -32,6 +39,7 @@ _HEADER = b"SQLite format 3\0"
 _COMPANIONS = ("", "-journal", "-wal", "-shm")  # endings of the files that SQLite writes
 _SIZE_LIMIT = 4 << 30  # bytes; 100,000 trials need 200 MB
 _WRONG_CONTENT = (ValueError, TypeError, LookupError, AttributeError, AssertionError)  # raised by Optuna
+_WRONG_URL = (ValueError, RuntimeError, OSError, AssertionError)
 _OPEN_ATTEMPTS = 5
 _OPEN_DELAY = 0.3  # seconds between two attempts
 
@@ -41,49 +49,61 @@ def default_storage(folder: Path) -> str:
     return f"sqlite:///{(folder / DATABASE).absolute()}"
 
 
-def without_password(url: str) -> str:
-    """Return the URL of a database with asterisks in place of its password."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", url)
-
-
 # --- opening ------------------------------------------------------------------------------------------------
 
 
-def open_storage(url: str, heartbeat: float) -> RDBStorage:
+def open_storage(
+    url: str, heartbeat: float, waits: Callable[[], object] = lambda: None, *, patient: bool = False
+) -> RDBStorage:
     """Open a database of studies, and create its tables if they do not exist.
 
     Args:
         url: database URL of SQLAlchemy.
         heartbeat: seconds between two heartbeats of a running trial.
+        waits: called when a database server that is open does not answer.
+        patient: wait for a server that does not answer also when the database is opened.
 
     Raises:
         SeqtoolError: if the database cannot be opened, or is a file that is not a plain file of SQLite.
     """
+    from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
+    from seqtool.sweep.patient_storage import PATIENCE, repeated
+
+    url = with_driver(url)
     path, interval = _file_of(url), max(1, math.ceil(heartbeat))
     if path is not None:
         _check_file(path)
     try:
         for _ in range(_OPEN_ATTEMPTS - 1):
-            with suppress(SQLAlchemyError, RuntimeError):  # another process may be creating the tables
-                return _storage(url, interval)
+            with suppress(
+                SQLAlchemyError, StorageInternalError, RuntimeError
+            ):  # another process may create tables
+                return _storage(url, interval, waits)
             time.sleep(_OPEN_DELAY)
-        return _storage(url, interval)
-    except (SQLAlchemyError, ImportError, ValueError, RuntimeError, OSError, AssertionError) as error:
-        message = f"the storage cannot be opened: {_first_line(error)}"
+        patience = PATIENCE if patient else 0.0
+        return repeated(lambda: _storage(url, interval, waits), patience, waits, sleep=time.sleep)
+    except (SQLAlchemyError, StorageInternalError, ImportError, *_WRONG_URL) as error:
+        if isinstance(error, ImportError) and (hint := missing_driver_hint(url)):
+            message = "the driver of this database is not installed"
+            raise SeqtoolError(message, place="--storage", hint=hint) from error
+        message = f"the storage cannot be opened: {_first_line(error, url)}"
         hint = "give a URL for SQLAlchemy, such as sqlite:///sweep.db or postgresql://user@host/name"
         if path is not None and path.name == DATABASE and exists(path):
             raise SeqtoolError(message, place=str(path), hint=OVERWRITE) from error
         raise SeqtoolError(message, place="--storage", hint=hint) from error
 
 
-def _storage(url: str, interval: int) -> RDBStorage:
+def _storage(url: str, interval: int, waits: Callable[[], object]) -> RDBStorage:
     import optuna
 
-    return optuna.storages.RDBStorage(
-        url,
-        engine_kwargs={"connect_args": {"timeout": 100}} if url.startswith("sqlite") else {},
+    from seqtool.sweep.patient_storage import PatientStorage
+
+    make: Callable[..., RDBStorage] = partial(PatientStorage, url, waits)
+    if url.startswith("sqlite"):
+        make = partial(optuna.storages.RDBStorage, url, {"connect_args": {"timeout": 100}})
+    return make(
         heartbeat_interval=interval,
         grace_period=MISSED_HEARTBEATS * interval,
         heartbeat_stale_trial_callback=requeue,
@@ -134,13 +154,16 @@ def study_errors(url: str, *, content: bool = True) -> Iterator[None]:
     try:
         yield
     except expected as error:
-        message = f"the database of the sweep cannot be used: {_first_line(error)}"
+        message = f"the database of the sweep cannot be used: {_first_line(error, url)}"
         hint = OVERWRITE if content else "check the disk and the database; the same command resumes the sweep"
         raise SeqtoolError(message, place=without_password(url), hint=hint) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+def _first_line(error: Exception, url: str) -> str:
+    """Return the first line of the error that the driver reports, without the URL's passwords."""
+    while error.__cause__ is not None and isinstance(error.__cause__, Exception):
+        error = error.__cause__
+    return without_secrets((str(error).splitlines() or [type(error).__name__])[0], url)[:200]
 
 
 # --- deletion -----------------------------------------------------------------------------------------------

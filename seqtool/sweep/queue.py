@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SLOT = "slot"  # attributes of a trial in the database
 ATTEMPT = "again"
 REASON = "reason"
+HOST = "host"  # name of the machine that trains the trial
 MISSED_HEARTBEATS = 6  # heartbeats that a trial may miss before another worker takes it
 FILL_PAUSE = 1.0  # seconds without a new trial after which the process that fills the queue counts as dead
 
@@ -55,6 +56,11 @@ def trials_by_slot(study: Study) -> dict[int, FrozenTrial]:
             if _attempt(trial) > _attempt(before):
                 last[int(trial.user_attrs[SLOT])] = trial
     return dict(sorted(last.items()))
+
+
+def run_name(slot: int) -> str:
+    """Return the name of the run of a trial."""
+    return f"trial-{slot:03d}"
 
 
 def _attempt(trial: FrozenTrial) -> int:

@@ -21,9 +21,9 @@ from seqtool.sweep.database import (
     delete_sweep,
     open_storage,
     study_errors,
-    without_password,
 )
-from seqtool.sweep.queue import REASON, is_interrupted, trials_by_slot
+from seqtool.sweep.database_url import without_password
+from seqtool.sweep.queue import HOST, REASON, is_interrupted, trials_by_slot
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_study, quiet_optuna
 from seqtool.sweep.worker import SweepJob, killed_workers, running_workers
@@ -57,6 +57,7 @@ class TrialRow:
         seconds: duration of an ended trial.
         reason: error of a failed trial.
         run: run directory of the trial.
+        host: name of the machine that trains or has trained the trial.
     """
 
     place: int
@@ -67,6 +68,7 @@ class TrialRow:
     seconds: float | None = None
     reason: str = ""
     run: str = ""
+    host: str = ""
 
     @classmethod
     def from_trial(cls, place: int, trial: FrozenTrial) -> TrialRow:
@@ -85,6 +87,7 @@ class TrialRow:
             trial.duration.total_seconds() if trial.duration else None,
             str(attributes.get(REASON, "")),
             str(attributes.get("run", "")),
+            str(attributes.get(HOST, "")),
         )
 
 
@@ -138,6 +141,10 @@ class SweepListener(Protocol):
     @staticmethod
     def worker_killed(cause: str) -> None:
         """Receive the cause of the end of a worker, while others continue."""
+
+    @staticmethod
+    def database_waits() -> None:
+        """Receive that the database server does not answer, and that the sweep waits for it."""
 
     @staticmethod
     def database_kept(path: Path) -> None:
@@ -201,7 +208,8 @@ def sweep(
             delete_sweep(job.folder, job.name, job.storage, job.heartbeat, listener.database_kept)
         make_directory(job.folder)
         with study_errors(job.storage):
-            study = open_study(open_storage(job.storage, job.heartbeat), job.name, job.plan)
+            storage = open_storage(job.storage, job.heartbeat, listener.database_waits)
+            study = open_study(storage, job.name, job.plan)
         keys = [dimension.key for dimension in dimensions]
         listener.begin(
             job.name, without_password(job.storage), keys, definition(read.settings.task).objective.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -27,6 +28,7 @@ from seqtool.storage.ownership import RUN_CONTENTS, delete_own
 from seqtool.sweep.database import open_storage, study_errors
 from seqtool.sweep.queue import (
     ATTEMPT,
+    HOST,
     REASON,
     SLOT,
     DeadWorkers,
@@ -34,6 +36,7 @@ from seqtool.sweep.queue import (
     is_last_attempt,
     next_state,
     requeue,
+    run_name,
     stored_trial,
     trials_by_slot,
 )
@@ -166,7 +169,7 @@ def run_worker(job: SweepJob, number: int, report_error: ReportError) -> None:
 def _run_trials(job: SweepJob, number: int) -> None:
     import optuna
 
-    storage = open_storage(job.storage, job.heartbeat)
+    storage = open_storage(job.storage, job.heartbeat, patient=True)
     with study_errors(job.storage):
         study, dead_workers = join_study(storage, job.name, number), DeadWorkers(storage, job.heartbeat)
     study.pruner = (
@@ -174,7 +177,11 @@ def _run_trials(job: SweepJob, number: int) -> None:
         if job.prune
         else optuna.pruners.NopPruner()
     )
-    while (state := _next_state(study, job)) is not None:
+    while True:
+        with study_errors(job.storage):
+            state = next_state(study)
+        if state is None:
+            return
         if state == "WAITING":
             _run_trial(study, _Attempt(job))
         else:  # the worker of a running trial may die, so that the trial must be run again
@@ -183,19 +190,17 @@ def _run_trials(job: SweepJob, number: int) -> None:
                 dead_workers.fail_trials(study)
 
 
-def _next_state(study: Study, job: SweepJob) -> str | None:
-    with study_errors(job.storage):
-        return next_state(study)
-
-
 def _run_trial(study: Study, attempt: _Attempt) -> None:
     """Run a trial of the queue. If another worker took it over during a pause of this one, abandon it."""
+    from optuna.exceptions import UpdateFinishedTrialError
+
     try:
         study.optimize(attempt, n_trials=1, catch=(SeqtoolError,))
     except Exception as error:
-        # The study cannot store the result of an attempt that it has recorded as failed. An error of the
-        # attempt itself is raised again.
-        if error is attempt.error or not attempt.ended():
+        # The study stores neither rows nor the result of an attempt that it has recorded as failed. Any other
+        # error of the attempt itself is raised again.
+        own = error is attempt.error and not isinstance(error, UpdateFinishedTrialError)
+        if own or not attempt.ended():
             raise
 
 
@@ -227,9 +232,10 @@ class _Attempt:
     @staticmethod
     def _record_reason(trial: Trial, error: BaseException) -> None:
         """Store the reason of a failure. A trial without a reason was interrupted, and is trained again."""
-        import optuna
+        from optuna.exceptions import StorageInternalError, TrialPruned
+        from sqlalchemy.exc import SQLAlchemyError
 
-        interruptions = (Stopped, TrialHeld, optuna.TrialPruned, optuna.exceptions.StorageInternalError)
+        interruptions = (Stopped, TrialHeld, TrialPruned, StorageInternalError, SQLAlchemyError)
         if not isinstance(error, interruptions) and not has_ended(trial):
             reason = error.summary if isinstance(error, SeqtoolError) else str(error)
             trial.set_user_attr(REASON, reason or type(error).__name__)
@@ -252,6 +258,7 @@ def _objective(job: SweepJob, trial: Trial) -> float:
 
     if not is_last_attempt(trial):
         raise optuna.TrialPruned
+    trial.set_user_attr(HOST, socket.gethostname())
     values = suggest_values(trial, job.plan)
     trial.set_user_attr("values", values)
     # A trial with the values of a completed trial is not trained; it gets the score of that trial.
@@ -260,6 +267,7 @@ def _objective(job: SweepJob, trial: Trial) -> float:
     )
     if equal is not None and equal.value is not None:
         trial.set_user_attr("run", equal.user_attrs.get("run", ""))
+        trial.set_user_attr(HOST, equal.user_attrs.get(HOST, ""))
         return equal.value
     try:
         _wait_for_lock(job, trial)
@@ -276,7 +284,7 @@ def _wait_for_lock(job: SweepJob, trial: Trial) -> None:
     Raises:
         TrialHeld: if other trials can be trained meanwhile.
     """
-    folder = job.folder / (_run_name(trial) + PARTIAL)
+    folder = job.folder / (run_name(trial.user_attrs[SLOT]) + PARTIAL)
     while is_locked(folder):
         if _has_waiting_trial(job, trial.study):
             raise TrialHeld("a paused worker holds this trial", place=str(folder))
@@ -286,17 +294,9 @@ def _wait_for_lock(job: SweepJob, trial: Trial) -> None:
 def _has_waiting_trial(job: SweepJob, study: Study) -> bool:
     """Return whether a trial is waiting whose run is not locked."""
     return any(
-        trial.state.name == "WAITING" and not is_locked(job.folder / (_slot_name(slot) + PARTIAL))
+        trial.state.name == "WAITING" and not is_locked(job.folder / (run_name(slot) + PARTIAL))
         for slot, trial in trials_by_slot(study).items()
     )
-
-
-def _run_name(trial: Trial) -> str:
-    return _slot_name(trial.user_attrs[SLOT])
-
-
-def _slot_name(slot: int) -> str:
-    return f"trial-{slot:03d}"
 
 
 def _has_values(other: FrozenTrial, values: Values) -> bool:
@@ -308,7 +308,7 @@ def _train(job: SweepJob, trial: Trial, values: Values) -> float:
 
     settings = job.settings(values)
     threads = settings.training.threads or job.threads
-    name = _run_name(trial)
+    name = run_name(trial.user_attrs[SLOT])
     settings = replace(settings, name=name, training=replace(settings.training, threads=threads))
     again = bool(trial.user_attrs.get(ATTEMPT))
     options = TrainOptions(job.folder, overwrite=not again, resume=again, keep_checkpoint=False)

@@ -21,7 +21,7 @@ from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.reports.sweep import SweepScreen
 from seqtool.storage.find_model import find_model
 from seqtool.storage.lock import acquire_lock
-from seqtool.sweep.database import open_storage, without_password
+from seqtool.sweep.database import open_storage
 from seqtool.sweep.queue import requeue, stored_trial, trials_by_slot
 from seqtool.sweep.space import Dimension
 from seqtool.sweep.study import (
@@ -136,11 +136,6 @@ def test_first_values_of_tpe_differ_between_trials() -> None:
     study = open_study(memory(), "a", plan(sampler="tpe"))
     guesses = [suggest_values(study.ask(), plan(sampler="tpe"))["training.lr"] for _ in range(6)]
     assert len(set(guesses)) == 6
-
-
-def test_without_password_hides_the_password_only() -> None:
-    assert without_password("postgresql://me:secret@host:5432/db") == "postgresql://me:***@host:5432/db"
-    assert without_password("sqlite:////tmp/x/sweep.db") == "sqlite:////tmp/x/sweep.db"
 
 
 # --- a worker in this process -------------------------------------------------------------------------------
