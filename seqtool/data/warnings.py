@@ -16,7 +16,7 @@ from seqtool.data.text.splits import Parts
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import pluralize
 from seqtool.settings import Scheme
-from seqtool.spans import convert
+from seqtool.spans import convert, span_type
 from seqtool.types import Array
 
 LISTED = 10  # symbols that a warning lists
@@ -160,7 +160,7 @@ def corpus_warnings(
         if scheme != "none":
             warnings += _malformed_spans(name, split, scheme)
         if name != "train" and split.sentences:
-            warnings += _new_labels(name, split, train) or _new_inner_labels(
+            warnings += _new_labels(name, split, train, scheme) or _new_inner_labels(
                 name, split, labels, scheme, inner_scheme
             )
             warnings += _repeated_sentences(name, split.sentences, train)
@@ -233,6 +233,9 @@ def _malformed_spans(name: str, split: Split, scheme: Scheme) -> list[str]:
     count, first = split.malformed(scheme)
     if first is None:
         return []
+    own = split.scheme
+    if scheme != "bioes" and own not in ("none", scheme) and split.malformed(own)[1] is None:
+        return [f"{name}: the labels look like {own}, those of train like {scheme}; spans are read from both"]
     return [
         f"{name}: {pluralize(count, 'label')} in a place that {scheme} does not allow, "
         f"first at {_short(first.place)}; read as conlleval does"
@@ -242,9 +245,13 @@ def _malformed_spans(name: str, split: Split, scheme: Scheme) -> list[str]:
 # --- dev and test compared with train -----------------------------------------------------------------------
 
 
-def _new_labels(name: str, split: Split, train: Split) -> list[str]:
-    """Warn of labels, in the scheme of the files, that train lacks."""
-    new = _without(split.labels, train.labels)
+def _new_labels(name: str, split: Split, train: Split, scheme: Scheme) -> list[str]:
+    """Warn of labels that train lacks; of span labels only the types count, since the schemes may differ."""
+    known = set(train.labels)
+    if scheme != "none":
+        types = set(map(span_type, known)) - {""}
+        known |= {label for label in split.labels if span_type(label) in types}
+    new = _without(split.labels, known)
     if not new:
         return []
     return [f"{name} has labels that train lacks; their tokens count as wrong: {_list(new)}"]

@@ -31,7 +31,7 @@ COLUMNS = {  # file: index of the column that is written
     "53_no_blank.tsv": 1,
     "60_label_trailing_space.tsv": APPENDED,
     "61_mixed_sep.txt": 1,
-    "70_ontonotes.conll": 7,
+    "70_ontonotes.conll": APPENDED,
     "four_col.conll": 3,
     "index_token.conll": APPENDED,
     "iob1.conll": 2,

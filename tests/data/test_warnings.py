@@ -11,6 +11,7 @@ from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.warnings import corpus_warnings
 from seqtool.settings import Scheme
+from seqtool.spans import Span, labels_of
 
 FINE = [("a b c", "A B A"), ("d e", "B A")]
 SPANS = [("a b c d", "B-x I-x O B-x"), ("a b", "O B-y")]
@@ -182,3 +183,20 @@ def test_file_read_for_two_splits_is_reported(tmp_path: Path) -> None:
 def test_long_list_of_new_labels_is_cut() -> None:
     (warning,) = warnings(FINE, [(f"x{i}", f"N{i:02}") for i in range(13)])
     assert warning.endswith("N09 (1), and 3 more")
+
+
+@pytest.mark.parametrize(("one", "other"), [("iob1", "iob2"), ("iob2", "iob1")])
+def test_another_scheme_of_the_same_spans_is_named_and_no_label_is_called_new(
+    one: Scheme, other: Scheme
+) -> None:
+    spans = [[Span(0, 2, "x"), Span(2, 3, "x")], [Span(1, 2, "y"), Span(2, 4, "y")]]
+    train, dev = (
+        [(" ".join(f"{name}{n}" for n in range(4)), " ".join(labels_of(item, 4, scheme))) for item in spans]
+        for name, scheme in (("t", one), ("d", other))
+    )
+    inner = tuple(dict.fromkeys(label for item in spans for label in labels_of(item, 4, "bioes")))
+    assert warnings(train, dev, one, inner) == (
+        f"dev: the labels look like {other}, those of train like {one}; spans are read from both",
+    )
+    new = [*dev, ("d9", labels_of([Span(0, 1, "z")], 1, other)[0])]
+    assert "dev has labels that train lacks" in warnings(train, new, one, inner)[-1]

@@ -134,6 +134,8 @@ def choose_for_model(
         tokens = trained.token if token is None else token
         if tokens is not None:
             return Choice(tokens, trained.label, (), (), is_strong=True)
+    if any(column.is_bracketed for column in columns):  # as in CoNLL-2012, whose empty columns are of others
+        shares = {name: share for name, share in shares.items() if share is not None}
     places = [int(name) for name in best_places(shares)]
     if len(places) > 1 and not needs_labels:
         message = f"expected one column with the labels of the model, found {len(places)}: {_numbers(places)}"

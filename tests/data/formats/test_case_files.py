@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from seqtool.data.formats.detect import detect_file
+from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings import TaggerData, TaggerModel
 
 FOLDER = Path(os.environ.get("SEQTOOL_DATA", "no data")).parent / "cases" / "tagged"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the files are not included")
@@ -86,3 +87,12 @@ def test_missing_misc_key_is_outside() -> None:
     path = FOLDER / "ne_misc.conllu"
     split = read_split("train", [path], TaggerData(train=(str(path),), label="misc:NE"))
     assert split.sentences[0].labels == ("B-PER", "I-PER", "O")
+
+
+@pytest.mark.parametrize("names", [("iob1.conll", "iob2.conll"), ("iob2.conll", "iob1.conll")])
+def test_two_schemes_have_no_untrue_warning(names: tuple[str, str]) -> None:
+    train, dev = (str(FOLDER / name) for name in names)
+    data = TaggerData(train=(train,), dev=(dev,))
+    warnings = load_tagged_corpus(data, TaggerModel(), seed=1).warnings
+    assert not any("lacks" in warning or "does not allow" in warning for warning in warnings)
+    assert any("the labels look like" in warning for warning in warnings)
