@@ -130,10 +130,11 @@ class TaggerView(View):
     def _sentences(self, text: str) -> Iterator[tuple[str, ...]]:
         """Yield the words of each sentence of a paragraph; without a trained tokenizer it is one sentence."""
         from seqtool.data.tagging.unlabeled import TextReader
+        from seqtool.inference.text_tagger import words_of
 
         if self.inspected.tokenizer is not None:
             for sentence in self.inspected.tokenizer.tokenize([text])[0]:
-                yield tuple(word for token in sentence for word in token.words or (token.form,))
+                yield tuple(words_of(sentence))
             return
         tokens = tuple(TextReader(self.model.tokenizer or "whitespace").sentence(text, "--text").tokens)
         if tokens:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from seqtool.data.tagging.label_columns import LEMMA, NO_LEMMA
 from seqtool.data.tagging.split import Sentence
 from seqtool.metrics import Tally
-from seqtool.types import Json
 
 ALL_TAGS = "AllTags"  # all labels of a word except its lemma; of features all, not only the universal ones
 
@@ -35,7 +34,7 @@ class ColumnTally:
         self.known += Tally(sum(of_known), len(of_known))
         self.unknown += Tally(sum(correct) - sum(of_known), len(correct) - len(of_known))
 
-    def to_json(self) -> Json:
+    def to_json(self) -> dict[str, object]:
         """Return the accuracies."""
         tallies = {"known": self.known, "unknown": self.unknown}
         parts = {name: {"tokens": tally.total, "accuracy": tally.accuracy} for name, tally in tallies.items()}

@@ -171,7 +171,7 @@ class Comparison:
     second: float
     p_value: float
 
-    def to_json(self) -> Json:
+    def to_json(self) -> dict[str, object]:
         """Return the comparison as `evaluate --json` prints it."""
         return {"score": self.score, "this": self.first, "against": self.second, "p_value": self.p_value}
 

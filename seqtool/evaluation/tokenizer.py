@@ -25,10 +25,10 @@ from seqtool.evaluation.raw_text import (
 )
 from seqtool.evaluation.tagger import BATCH
 from seqtool.inference.tagger import TaggerModel
+from seqtool.inference.text_tagger import words_of
 from seqtool.inference.tokenizer import RawSentence, TokenizerModel
 from seqtool.metrics import HitCounts
 from seqtool.settings import TaggerSettings, TokenizerSettings
-from seqtool.types import Json
 
 LISTED_ERRORS = 50
 Labels = tuple[str, ...]  # of a word: the columns of `raw_text.COLUMNS`
@@ -54,7 +54,7 @@ class TokenizerEvaluation:
         """Return the scores on test data that the manifest lists."""
         return {f"test_{name.lower()[:-1]}_f1": counts.f1 for name, counts in self.counts.items()}
 
-    def to_json(self) -> Json:
+    def to_json(self) -> dict[str, object]:
         """Return all scores and the most frequent errors."""
         return {
             **{name.lower(): counts.to_json() for name, counts in self.counts.items()},
@@ -197,13 +197,9 @@ def _system_tokens(sentences: Iterator[RawSentence], labeler: WordLabeler | None
     while batch := list(islice(sentences, BATCH)):
         labels: Iterator[Labels] = repeat(NO_LABELS)
         if labeler is not None:
-            labels = labeler.labels([_words(sentence) for sentence in batch])
+            labels = labeler.labels([words_of(sentence) for sentence in batch])
         for sentence in batch:
             yield [_token(token.form, token.words, labels) for token in sentence]
-
-
-def _words(sentence: RawSentence) -> list[str]:
-    return [word for token in sentence for word in token.words or (token.form,)]
 
 
 def _token(form: str, words: Sequence[str], labels: Iterator[Labels]) -> Token:

@@ -19,7 +19,6 @@ from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.find_model import ModelFolders, input_files
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.ownership import check_output
-from seqtool.types import Json
 
 if TYPE_CHECKING:
     from seqtool.export.onnx_graph import Graph
@@ -89,7 +88,8 @@ def export_onnx(location: ModelFolders, out: Path | None) -> list[OnnxFile]:
     stored = read_model(location.model)
     path = out or location.output_folder / "model.onnx"
     paths = {stored.task: path}
-    paths |= {task: path.with_suffix(f".{task}{path.suffix}") for task in stored.parts if task != stored.task}
+    *others, _ = stored.parts
+    paths |= {task: path.with_suffix(f".{task}{path.suffix}") for task in others}
     inputs = [location.model, *input_files(location, stored.manifest)]
     for place in paths.values():
         check_output(place, inputs, mark=ONNX_MARK)
@@ -187,7 +187,7 @@ def tagger_network(stored: StoredModel, model: TaggerModel) -> OnnxNetwork:
     return OnnxNetwork(graph, _texts(metadata), lambda session: verify_tagger(model, session))
 
 
-def _columns_metadata(model: MultiLabelTagger) -> Json:
+def _columns_metadata(model: MultiLabelTagger) -> dict[str, object]:
     """Return the columns of a tagger of several labels, and the combinations that are scored together."""
     from seqtool.export.onnx_models import score_names
 
@@ -212,7 +212,7 @@ def _columns_metadata(model: MultiLabelTagger) -> Json:
     }
 
 
-def _sequence_scores(scores: Constraints) -> Json:
+def _sequence_scores(scores: Constraints) -> dict[str, object]:
     """Return the scores of the first label, of pairs of labels, and of the last label."""
     start, transitions, end = scores
     return {"start": start.tolist(), "transitions": transitions.tolist(), "end": end.tolist()}

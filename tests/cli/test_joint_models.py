@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,17 +123,23 @@ def test_inspect_cuts_a_text_with_the_tokenizer(here: Path) -> None:
     assert done.code == 0, done.stderr
 
 
-def test_inspect_draws_the_curves_of_both_parts(here: Path) -> None:
+@pytest.fixture(scope="module")
+def joint_run(here: Path) -> str:
+    """Write the run `joint` of both parts from the files of the two runs."""
     folder = here / "runs/joint"
-    folder.mkdir()
-    rows = [
-        (here / f"runs/{name}/metrics.jsonl").read_text().replace("{", f'{{"part":"{part}",')
-        for name, part in (("cutter", "tokenizer"), ("labeler", "tagger"))
-    ]
-    (folder / "metrics.jsonl").write_text("".join(rows))
-    (here / "both").rename(folder / "model")
+    shutil.copytree(here / "both", folder / "model")
+    names = {"tokenizer": here / "runs/cutter", "tagger": here / "runs/labeler"}
+    for log in ("metrics.jsonl", "samples.jsonl"):
+        rows = [(run / log).read_text().replace("{", f'{{"part":"{part}",') for part, run in names.items()]
+        (folder / log).write_text("".join(rows))
+    reports = {part: json.loads((run / "evaluation.json").read_text()) for part, run in names.items()}
+    (folder / "evaluation.json").write_text(json.dumps(reports))
+    return "joint"
+
+
+@pytest.mark.usefixtures("joint_run")
+def test_inspect_draws_the_curves_of_both_parts(here: Path) -> None:
     shown = seqtool_in_process("inspect", "joint", cwd=here).lines
-    (folder / "model").rename(here / "both")
     titles = [line for line in shown if line.endswith(" over epochs")]
     assert titles == [
         "tokenizer: train_loss and val_loss over epochs",
@@ -139,6 +147,36 @@ def test_inspect_draws_the_curves_of_both_parts(here: Path) -> None:
         "tagger: train_loss and val_loss over epochs",
         "tagger: val_accuracy over epochs",
     ]
+
+
+def test_a_report_has_the_curves_and_scores_of_both_parts(here: Path, joint_run: str) -> None:
+    pytest.importorskip("matplotlib")
+    done = seqtool_in_process("report", joint_run, "--text", "Anna is. The dogs is.", cwd=here)
+    assert done.code == 0, done.stderr
+    page = (here / "runs/joint/report.html").read_text().replace("&#39;", "'")
+    for title in ("Loss", "Scores on development data", "Loss: tokenizer"):
+        assert f"<figcaption>{title}</figcaption>" in page
+    assert "On the development data</h2>" in page
+    assert "On the development data: tokenizer</h2>" in page
+    assert "F1 of tokens" in page
+    assert "damaged" not in page
+    (worst, *_) = json.loads((here / "runs/cutter/evaluation.json").read_text())["dev"]["errors"]
+    assert f"<td>{html.escape(worst['system'], quote=False)}</td>" in page
+    for part in ("tokenizer", "tagger"):
+        assert f'<tr><th scope="row">{part}</th>' in page
+    assert "“Anna is .”" in page
+    assert "“The dogs is .”" in page
+
+
+def test_a_report_of_a_tokenizer_has_its_scores_and_command(here: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = seqtool_in_process("report", "cutter", cwd=here)
+    assert done.code == 0, done.stderr
+    page = (here / "runs/cutter/report.html").read_text()
+    assert "F1 of sentences" in page
+    assert "damaged" not in page
+    assert "seqtool train-tagger runs/cutter/config.yaml" in page
+    assert "<figcaption>Scores on development data</figcaption>" in page
 
 
 def test_float16_scores_both_parts(here: Path) -> None:

@@ -14,7 +14,8 @@ import numpy as np
 from seqtool.data.vocabulary import valid_text
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.load import load_model
+from seqtool.inference.load import load_model, load_tokenizer
+from seqtool.inference.text_tagger import words_of
 from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.inspection.network import LONGEST_TEXT, read_metrics
 from seqtool.inspection.trace import Unit, WordAblation, ablate_words, trace_excerpt
@@ -27,20 +28,14 @@ from seqtool.inspection.unit_ranking import (
     symbol_pattern,
 )
 from seqtool.reports.console import say
-from seqtool.reports.html.run_data import (
-    EVALUATION,
-    EvaluationReport,
-    RunData,
-    TracedText,
-    UnitNote,
-    read_evaluation,
-    read_samples,
-)
+from seqtool.reports.html.evaluations import EVALUATION, EvaluationReport, read_evaluation
+from seqtool.reports.html.run_data import OtherPart, RunData, TracedText, UnitNote, read_samples
 from seqtool.reports.network import network_parts, network_title
 from seqtool.safe_text import shorten
 from seqtool.storage.find_model import ModelFolders, find_model, input_files, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.storage.plain_files import exists
+from seqtool.tasks.interface import NetworkPart, count_parameters, definition
 
 if TYPE_CHECKING:
     from seqtool.settings import Settings
@@ -76,6 +71,7 @@ class _Source:
     """A model and the files it comes from.
 
     Attributes:
+        tokenizer: trained tokenizer of a model of several parts.
         settings: settings of the run; None if `config.yaml` is missing or cannot be read.
         evaluation: reports by the name of the held-out part.
         notes: what cannot be shown; functions append to it.
@@ -83,6 +79,7 @@ class _Source:
 
     location: ModelFolders
     stored: StoredModel
+    tokenizer: TokenizerModel | None
     settings: Settings | None
     evaluation: Mapping[str, EvaluationReport]
     options: ReportOptions
@@ -120,11 +117,14 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         SeqtoolError: a text or a pattern does not fit the model.
     """
     location = find_model(reference, runs_root(options.runs_dir), warn=say)
-    stored = read_model(location.model).main
+    whole = read_model(location.model)
+    stored = whole.main
     model = load_model(stored)
     notes: list[str] = []
     config_text, settings = run_config(location.run, notes)
-    source = _Source(location, stored, settings, run_evaluation(location, stored.task, notes), options, notes)
+    tokenizer = load_tokenizer(whole) if "tokenizer" in whole.parts else None
+    evaluation = run_evaluation(location, stored.task, notes)
+    source = _Source(location, stored, tokenizer, settings, evaluation, options, notes)
     texts: list[TracedText] = []
     sentences: list[tuple[str, WordAblation]] = []
     if isinstance(model, CharacterModel):
@@ -134,8 +134,9 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
     return RunData(
         name=location.run.name if location.run else location.name,
         task=stored.task,
+        command=definition(stored.task).command,
         title=network_title(stored),
-        parts=network_parts(stored),
+        parts=_networks(whole),
         config_text=config_text,
         config_path=str(location.run / "config.yaml") if location.run and config_text else "",
         settings=_flat_settings(source),
@@ -146,7 +147,27 @@ def collect_run(reference: str, options: ReportOptions) -> RunData:
         texts=texts,
         sentences=sentences,
         notes=notes,
+        others=[
+            OtherPart(
+                task,
+                network_title(part),
+                log_rows(partial(read_metrics, part=task), location.run, []),
+                run_evaluation(location, task, []),
+            )
+            for task, part in list(whole.parts.items())[:-1]
+        ],
     )
+
+
+def _networks(model: StoredModel) -> list[NetworkPart]:
+    """Return the parts of a network; of a model of several parts, those of each after a heading."""
+    if len(model.parts) == 1:
+        return network_parts(model)
+    return [
+        line
+        for task, part in model.parts.items()
+        for line in (NetworkPart(task, "", count_parameters(part.shapes)), *network_parts(part))
+    ]
 
 
 def run_config(run: Path | None, notes: list[str]) -> tuple[str, Settings | None]:
@@ -279,18 +300,26 @@ def _all_units(model: CharacterModel) -> list[Unit]:
 def _sentences(source: _Source) -> list[tuple[str, tuple[str, ...]]]:
     """Return titles and sentences: the user's; else wrongly tagged ones; else training sentences."""
     if source.options.texts:
-        from seqtool.data.tagging.unlabeled import TextReader
-
-        reader = TextReader(source.stored.config.get("tokenizer") or "whitespace")
         return [
-            (f"“{shorten(text, 60)}”", tuple(reader.sentence(text, "--text").tokens))
+            (f"“{shorten(' '.join(tokens) if source.tokenizer else text, 60)}”", tokens)
             for text in source.options.texts
             if text.strip()
+            for tokens in _cut(source, text)
         ]
     title, sentences = "A sentence with wrong labels", wrong_sentences(source.evaluation)
     if not sentences:
         title, sentences = "A training sentence", training_sentences(source.settings)
     return [(f"{title}: “{shorten(' '.join(tokens), 60)}”", tokens) for tokens in sentences]
+
+
+def _cut(source: _Source, text: str) -> list[tuple[str, ...]]:
+    """Return the words of each sentence of a text; without a trained tokenizer it is one sentence."""
+    if source.tokenizer is not None:
+        return [tuple(words_of(sentence)) for sentence in source.tokenizer.tokenize([text])[0]]
+    from seqtool.data.tagging.unlabeled import TextReader
+
+    reader = TextReader(source.stored.config.get("tokenizer") or "whitespace")
+    return [tuple(reader.sentence(text, "--text").tokens)]
 
 
 def wrong_sentences(evaluation: Mapping[str, EvaluationReport]) -> list[tuple[str, ...]]:

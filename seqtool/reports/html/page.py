@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
@@ -23,14 +23,24 @@ from matplotlib.ticker import MaxNLocator
 
 from seqtool.reports.formatting import Curve
 from seqtool.reports.html import views
+from seqtool.reports.html.evaluations import EvaluationReport
 from seqtool.reports.html.policy import script_policy
-from seqtool.reports.html.run_data import EvaluationReport, RunData
+from seqtool.reports.html.run_data import RunData
 from seqtool.safe_text import shorten, visible, visible_lines
 from seqtool.version import VERSION
 
+if TYPE_CHECKING:
+    from seqtool.inspection.network import MetricsRow
+
 TEMPLATES = Path(__file__).parent / "templates"
 LOSSES = {"train_loss": "training", "val_loss": "validation", "val_loss_blocks": "validation, blocks"}
-SCORES = {"val_accuracy": "accuracy", "val_f1": "span F1"}
+SCORES = {
+    "val_accuracy": "accuracy",
+    "val_f1": "span F1",
+    "val_token_f1": "token F1",
+    "val_word_f1": "word F1",
+    "val_sentence_f1": "sentence F1",
+}
 PARTS = {"test": "test data", "dev": "development data", "val": "validation text", "train": "training data"}
 
 COLORS = 8  # colors of curves
@@ -134,14 +144,23 @@ def _run_section(run: RunData, number: int) -> RunSection:
     return RunSection(
         run,
         reports=[
-            _report_section(PARTS.get(part, part), report, f"c{number}-{place}")
-            for place, (part, report) in enumerate(run.evaluation.items())
+            _report_section(part, report, f"c{number}-{place}")
+            for place, (part, report) in enumerate(_evaluations(run))
         ],
         samples=views.marked_samples(run.samples),
         sentences=[views.sentence_view(title, ablation) for title, ablation in run.sentences],
         texts=[views.text_view(text, f"{number}-{place}") for place, text in enumerate(run.texts)],
         files=[(views.file_name(path), digest) for path, digest in run.manifest.data.items()],
     )
+
+
+def _evaluations(run: RunData) -> Iterator[tuple[str, EvaluationReport]]:
+    """Yield the evaluations of a run with the names of the held-out splits, those of the main part first."""
+    for split, report in run.evaluation.items():
+        yield PARTS.get(split, split), report
+    for other in run.others:
+        for split, report in other.evaluation.items():
+            yield f"{PARTS.get(split, split)}: {other.task}", report
 
 
 def _report_section(part: str, report: EvaluationReport, chart_name: str) -> ReportSection:
@@ -172,32 +191,39 @@ class Chart:
 
 def _training_charts(runs: Sequence[RunData]) -> list[tuple[str, Markup]]:
     charts = []
-    for title, columns, y_label in (
-        ("Loss", LOSSES, "nats"),
-        ("Scores on development data", SCORES, "share"),
-    ):
-        curves, styles = _training_curves(runs, columns)
-        if any(len(points) > 1 for points in curves.values()):
-            chart = Chart(title.split()[0].lower(), "epoch", y_label, styles)
-            charts.append((title, draw_chart(curves, chart)))
+    by_task = {"": [(run.name, run.rows) for run in runs]}
+    for run in runs:
+        for other in run.others:
+            by_task.setdefault(other.task, []).append((run.name, other.rows))
+    for task, rows in by_task.items():
+        for title, columns, y_label in (
+            ("Loss", LOSSES, "nats"),
+            ("Scores on development data", SCORES, "share"),
+        ):
+            curves, styles = _training_curves(rows, columns)
+            if any(len(points) > 1 for points in curves.values()):
+                name = f"{task}-{title.split()[0].lower()}".lstrip("-")
+                drawn = draw_chart(curves, Chart(name, "epoch", y_label, styles))
+                charts.append((f"{title}: {task}" if task else title, drawn))
     return charts
 
 
 def _training_curves(
-    runs: Sequence[RunData], columns: Mapping[str, str]
+    runs: Sequence[tuple[str, Sequence[MetricsRow]]], columns: Mapping[str, str]
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
     """Return the points of some columns over the epochs, and color and dash of each curve, by label.
 
+    Each run is given by its name and its rows.
     The color of a curve shows the run, and the dash shows the column. In a chart of one run, each column
     has its own color.
     """
     curves: dict[str, list[tuple[float, float]]] = {}
     styles: dict[str, tuple[int, int]] = {}
-    for number, run in enumerate(runs):
+    for number, (run, rows) in enumerate(runs):
         for index, (column, label) in enumerate(columns.items()):
-            points = [(row.epoch, row.values[column]) for row in run.rows if column in row.values]
+            points = [(row.epoch, row.values[column]) for row in rows if column in row.values]
             if points:
-                name = label if len(runs) == 1 else f"{run.name}: {label}"
+                name = label if len(runs) == 1 else f"{run}: {label}"
                 curves[name] = list(points)
                 styles[name] = (number, index) if len(runs) > 1 else (index, 0)
     return curves, styles

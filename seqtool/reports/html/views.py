@@ -16,7 +16,8 @@ from seqtool.evaluation.tagger import WorstSentence
 from seqtool.inspection.trace import MEANINGS, WordAblation, shades
 from seqtool.reports.character_inspection import shown_guess, shown_symbols
 from seqtool.reports.formatting import Color, diverging_color, format_duration, is_dark, probability_color
-from seqtool.reports.html.run_data import EvaluationReport, RunData, SampleRow, TracedText, UnitNote
+from seqtool.reports.html.evaluations import EvaluationReport
+from seqtool.reports.html.run_data import SCORES, RunData, SampleRow, TracedText, UnitNote
 from seqtool.reports.tagger_inspection import MIN_EFFECT, MIN_PROBABILITY, likely_labels
 from seqtool.safe_text import visible
 from seqtool.types import Array
@@ -25,18 +26,6 @@ MATRIX_LABELS = 40  # most labels in a confusion matrix
 STRIP_LABELS = 60  # most labels in a heat map of probabilities
 SHOWN_SAMPLES = 24
 STEPS_PER_BIT = 16  # the unit viewer receives surprisals in steps of 1/16 bit, at most 254 steps
-
-SCORES = {
-    "val_accuracy": "development accuracy",
-    "val_f1": "development F1",
-    "test_accuracy": "test accuracy",
-    "test_f1": "test F1",
-    "train_loss": "training loss",
-    "val_loss": "validation loss",
-    "val_loss_blocks": "validation loss, blocks",
-    "val_bits_per_char": "bits per character",
-    "test_loss": "test loss",
-}
 
 
 def cell_style(color: Color) -> str:
@@ -59,7 +48,7 @@ def file_name(path: str) -> str:
 
 def overview_rows(runs: Sequence[RunData]) -> list[tuple[str, list[str]]]:
     """Return the rows of the first table: the heading of a row, and the value of each run."""
-    rows = [("network", [run.title for run in runs])]
+    rows = [("network", [" and ".join([run.title, *(one.title for one in run.others)]) for run in runs])]
     for name, label in SCORES.items():
         values = [run.manifest.all_scores.get(name) for run in runs]
         if any(value is not None for value in values):

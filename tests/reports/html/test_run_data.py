@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from seqtool.errors import ModelError
-from seqtool.reports.html.run_data import read_evaluation, read_samples
+from seqtool.reports.html.evaluations import read_evaluation
+from seqtool.reports.html.run_data import read_samples
 from seqtool.storage.verified_directory import MANIFEST
 from tests.reports.html.test_page import character_run, tagger_run
 from tests.storage.test_model_directory import forge
