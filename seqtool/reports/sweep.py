@@ -19,6 +19,7 @@ from seqtool.reports.console import (
 )
 from seqtool.reports.formatting import format_duration
 from seqtool.safe_text import cell, shorten
+from seqtool.sweep.importance import LEAST_TRIALS
 from seqtool.sweep.run import ENDED, Summary, TrialRow
 
 if TYPE_CHECKING:
@@ -123,9 +124,7 @@ class SweepScreen:
             return
         settings = ", ".join(f"{key} {short(text)}" for key, text in summary.best.values.items())
         say(f"best: trial {summary.best.place}, {summary.best.value:.4f} with {settings}")
-        if summary.importance:
-            shares = ", ".join(f"{key} {share:.0%}" for key, share in summary.importance.items())
-            say(f"importance: {shares}")
+        say(f"importance: {_importance_text(summary)}")
         place = f" on {summary.best.host}" if summary.best.host not in ("", socket.gethostname()) else ""
         say(f"model: {summary.best.run}/model{place}")
         command = "train-char" if self._metric == "loss" else "train-tagger"
@@ -150,3 +149,14 @@ class SweepScreen:
     def worker_failed(problems: Sequence[Problem]) -> None:
         """Print the error that ends a worker; called in the process of that worker."""
         print_problems(problems)
+
+
+def _importance_text(summary: Summary) -> str:
+    """Return the share of each key in the differences between scores, or the reason why it is unknown."""
+    if summary.importance:
+        shares = summary.importance.items()
+        return ", ".join(f"{key} {one.share:.0%} ({one.low:.0%} to {one.high:.0%})" for key, one in shares)
+    done = sum(row.state == "done" for row in summary.rows)
+    if done < LEAST_TRIALS:
+        return f"not shown; it needs {LEAST_TRIALS} finished trials, and there are {done}"
+    return "not shown; the scores do not differ enough"

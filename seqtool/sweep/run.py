@@ -23,6 +23,7 @@ from seqtool.sweep.database import (
     study_errors,
 )
 from seqtool.sweep.database_url import without_password
+from seqtool.sweep.importance import Importance, importance_of
 from seqtool.sweep.queue import HOST, REASON, is_interrupted, trials_by_slot
 from seqtool.sweep.space import Dimension, read_space
 from seqtool.sweep.study import Sampler, make_plan, open_study, quiet_optuna
@@ -101,7 +102,8 @@ class Summary:
         rows: all trials.
         best: trial with the best score.
         config: path of the config that has the best trial's settings.
-        importance: share of each key in the differences between scores, the most important first.
+        importance: share of each key in the differences between scores, the most important first; empty for
+            few trials.
     """
 
     name: str
@@ -109,7 +111,7 @@ class Summary:
     rows: Sequence[TrialRow]
     best: TrialRow
     config: str
-    importance: Mapping[str, float]
+    importance: Mapping[str, Importance]
 
     def to_json(self) -> Json:
         """Return the object that `--json` prints."""
@@ -118,7 +120,8 @@ class Summary:
             "storage": self.storage,
             "counts": {state: sum(row.state == state for row in self.rows) for state in ENDED},
             "best": {**asdict(self.best), "config": self.config},
-            "importance": dict(self.importance),
+            "importance": {key: one.share for key, one in self.importance.items()},
+            "importance_interval_90": {key: [one.low, one.high] for key, one in self.importance.items()},
             "trials": [asdict(row) for row in self.rows],
         }
 
@@ -325,14 +328,4 @@ def _finish(study: Study, job: SweepJob, workers: list[BaseProcess]) -> Summary:
     path = job.folder / BEST
     settings = replace(job.settings(best.values), name=f"{job.name}-best")
     write_file(path, dump_settings(settings, job.folder).encode())
-    return Summary(job.name, without_password(job.storage), rows, best, str(path), _importance(study))
-
-
-def _importance(study: Study) -> dict[str, float]:
-    """Return the share of each key in the variance of the scores, the largest first; empty for few trials."""
-    from optuna.importance import PedAnovaImportanceEvaluator, get_param_importances
-
-    try:
-        return get_param_importances(study, evaluator=PedAnovaImportanceEvaluator())
-    except (ValueError, RuntimeError, ZeroDivisionError):
-        return {}
+    return Summary(job.name, without_password(job.storage), rows, best, str(path), importance_of(study))

@@ -298,7 +298,7 @@ def test_killed_worker_is_replaced_by_that_of_another_command_line(folder: Path)
         "FAIL"
     ) == 1  # the trial of the killed worker, which was requeued
     best = min(trial["value"] for trial in result["trials"])
-    assert result["best"]["value"] == best and list(result["importance"])
+    assert result["best"]["value"] == best and result["importance"] == {}  # of 8 trials
     settings = read_settings(folder / result["best"]["config"]).settings
     assert (
         settings.name == "small-best" and str(settings.training.lr) == result["best"]["values"]["training.lr"]

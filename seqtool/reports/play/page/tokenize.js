@@ -121,11 +121,12 @@ class TrainedTokenizer {
 
   finishToken(characters, cuts, lookup) {
     const form = characters.join("");
+    if (form.includes(" ")) return { form, words: [] }; // as CoNLL-U demands, a token with a space is one word
     const looked = lookup ? this.expand(form) : null;
     if (looked) return { form, words: looked };
     if (!cuts.length) return { form, words: [] };
     const places = [0, ...cuts, characters.length];
-    return { form, words: cuts.concat(0).map((_, part) => characters.slice(places[part], places[part + 1]).join("").trim()) };
+    return { form, words: cuts.concat(0).map((_, part) => characters.slice(places[part], places[part + 1]).join("")) };
   }
 
   // Words of a multiword token: of its form, else by the rule with the longest end or beginning.
