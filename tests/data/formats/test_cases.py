@@ -136,8 +136,12 @@ def test_flaws_are_named_and_the_sentences_are_read(
     assert any(doubt in line for line in detection.doubts) if doubt else not detection.doubts
 
 
-def test_missing_blank_lines_are_named(tmp_path: Path) -> None:
-    detection, _ = read(tmp_path, corpus("{token}\t{label}", gap="") * 4)
+@pytest.mark.parametrize(
+    ("row", "end"),
+    [("{token}\t{label}", "\n"), ("{token} {label}", "\n"), ("{token}\t{pos}\t{label}", "\r\n")],
+)
+def test_missing_blank_lines_are_named(tmp_path: Path, row: str, end: str) -> None:
+    detection, _ = read(tmp_path, corpus(row, end=end, gap="") * 4)
     assert detection.is_labeled and "no blank line among 144 tokens" in detection.doubts[0]
 
 

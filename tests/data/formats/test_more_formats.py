@@ -51,6 +51,10 @@ PRODIGY = [
     },
     {"text": "Bob ran", "spans": [], "answer": "accept"},
 ]
+OWN_SPANS = [
+    {"text": f"{name} ran", "spans": [{"start": 0, "end": 3, "label": "PER"}], "offsets": "x", "meta": 1}
+    for name in ("Ann", "Bob")
+]
 WORD_TAG = "The/DT dog/NN ran/VBD\nA/DT cat/NN sat/VBD\n" * 4
 WORD_TAG_SENTENCES = [("The dog ran", "DT NN VBD"), ("A cat sat", "DT NN VBD")] * 4
 
@@ -99,10 +103,18 @@ def sentences(split: Split) -> list[tuple[str, str]]:
         ("a.txt", WORD_TAG, WORD_TAG_SENTENCES),
         ("a.txt", WORD_TAG.replace("/", "_"), WORD_TAG_SENTENCES),
         ("a.pos", WORD_TAG.replace("\n", "\r\n"), WORD_TAG_SENTENCES),
+        ("a.txt", WORD_TAG.replace("/", "_").replace("\n", "\r\n"), WORD_TAG_SENTENCES),
+        ("a.txt", WORD_TAG.replace("/", "_").replace(" ", "\t"), WORD_TAG_SENTENCES),
+        ("a.txt", WORD_TAG.replace("/", "|"), WORD_TAG_SENTENCES),
+        ("a.jsonl", rows(OWN_SPANS), [("Ann ran", "B-PER O"), ("Bob ran", "B-PER O")]),
+        ("a.jsonl", rows(OWN_SPANS).replace('"start"', '"begin"').replace('"label"', '"type"'),
+         [("Ann ran", "B-PER O"), ("Bob ran", "B-PER O")]),
+        ("a.jsonl", rows(DOCCANO) + "\n", DOCCANO_SENTENCES),
     ],
     ids=["Kaggle", "CRLF", "tabs", "semicolons", "quotes", "other ids", "doccano", "old doccano", "entities",
          "array", "indented array", "by content", "Prodigy", "Prodigy, no span first", "Prodigy array",
-         "word/TAG", "word_TAG", "word/TAG, CRLF"],
+         "word/TAG", "word_TAG", "word/TAG, CRLF", "word_TAG, CRLF", "word_TAG, tabs", "word|TAG",
+         "own spans", "own spans, other names", "doccano, blank line at the end"],
 )  # fmt: skip
 def test_a_file_is_read_without_settings(
     tmp_path: Path, name: str, content: str, expected: list[tuple[str, str]]
@@ -260,3 +272,20 @@ def test_the_layout_of_a_model_reads_other_files_alike(tmp_path: Path) -> None:
     assert reader.fill(block, ["B-PER", "O"]) == misc(("Bob", "NE=B-PER"), ("ran", "_")).splitlines(
         keepends=True
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({"pos_tags": ["NN", "VB"], "ner_tags": ["B-PER", "O"]}, "ner_tags"),
+        ({"ner_tags": ["B-PER", "O"], "pos_tags": ["NN", "VB"], "chunk_tags": ["NP", "VP"]}, "ner_tags"),
+        ({"upos": ["NOUN", "VERB"], "xpos": ["NN", "VB"]}, "upos"),
+    ],
+    ids=["names second", "names first", "no names"],
+)
+def test_of_several_label_fields_one_is_read_and_the_others_are_named(
+    tmp_path: Path, fields: dict[str, list[str]], label: str
+) -> None:
+    split = read(tmp_path, "a.jsonl", rows([{"id": n, "tokens": ["Ann", "ran"], **fields} for n in (1, 2)]))
+    assert sentences(split) == [("Ann ran", " ".join(fields[label]))] * 2
+    assert all(repr(name) in split.warnings[0] for name in fields)
