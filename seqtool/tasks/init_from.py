@@ -85,11 +85,12 @@ def network_of_initial_model(reference: str, task: str) -> list[str]:
     model = read_model(Path(reference)).parts.get(task)
     if model is None:  # refused with a message when the run is prepared
         return []
-    return [
-        f"model.{name}={json.dumps(value)}"
-        for name, value in model.config["model"].items()
-        if name not in MAY_DIFFER_FROM_INITIAL
-    ]
+    labels, others = [], MAY_DIFFER_FROM_INITIAL
+    if "heads" in model.config:  # a decoder would ask for a single label
+        names = [column["name"] for column in model.config["heads"]["columns"]]
+        labels, others = [f"data.labels={json.dumps(names)}"], others | {"decoder"}
+    network = model.config["model"].items()
+    return [*labels, *(f"model.{name}={json.dumps(value)}" for name, value in network if name not in others)]
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

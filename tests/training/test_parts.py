@@ -23,7 +23,7 @@ from seqtool.training.engine.trainer import Trainer
 from seqtool.training.run import TrainOptions, train, train_all
 from tests.support.shell import seqtool_in_process
 from tests.support.small_runs import StopAt, count_polls, metrics, run, samples, stopping, weights
-from tests.support.small_treebank import joint_run
+from tests.support.small_treebank import joint_run, treebank
 
 TOKENIZER_ROWS = [("tokenizer", 5), ("tokenizer", 10), ("tokenizer", 12)]
 
@@ -302,6 +302,21 @@ def test_each_part_starts_from_its_part(trained: Path, tmp_path: Path) -> None:
     joint = replace(settings, training=replace(settings.training, init_from=str(trained)))
     fresh, started = initial_losses(settings, tmp_path / "a"), initial_losses(joint, tmp_path / "b")
     assert all(started[part] < fresh[part] for part in ("tokenizer", "tagger"))
+
+
+def test_a_data_file_gets_the_labels_and_both_parts_of_the_model(tmp_path: Path) -> None:
+    (tmp_path / "a.conllu").write_text(treebank(30, raw=True), encoding="utf-8")
+    limits = ("--set", "training.max_steps=3", "--set", "tokenizer.training.max_steps=3")
+    labels = ("--set", "data.labels=[upos, feats]")
+    first = seqtool_in_process("train-tagger", "a.conllu", *limits, *labels, cwd=tmp_path)
+    assert first.code == 0, first.stderr
+    more = ("--name", "more", "--init-from", "a")
+    done = seqtool_in_process("train-tagger", "a.conllu", *limits, *more, cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    old, new = (read_model(tmp_path / f"runs/{name}/model") for name in ("a", "more"))
+    assert list(new.parts) == ["tokenizer", "tagger"]
+    assert new.main.vocab["heads"] == old.main.vocab["heads"]
+    assert new.manifest.init_from == old.manifest.sha256
 
 
 @pytest.mark.parametrize("part", ["tokenizer", "tagger"])
