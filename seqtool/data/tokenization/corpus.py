@@ -125,7 +125,8 @@ def read_raw_blocks(path: Path, encoding: str = "auto") -> list[Block]:
         raise DataError(
             "expected the raw text of the sentences, found neither `SpaceAfter=No` nor `# text`",
             place=str(path),
-            hint="a tokenizer is trained on CoNLL-U files that say which tokens have no space between them",
+            hint="a tokenizer is trained on CoNLL-U files that say which tokens have no space between them; "
+            "in the config of a tagger, tokenizer: null trains the tagger alone",
         )
     return blocks
 
