@@ -131,9 +131,8 @@ def english_scores(model: Path) -> dict[str, float]:
         report = evaluation(model, DATA / EWT[part])
         scores[f"{prefix}_accuracy"] = report["accuracy"]
         scores |= {f"{prefix}_{column}": tally["accuracy"] for column, tally in report["columns"].items()}
-        raw = evaluation(model, DATA / EWT[part], "--raw")
-        scores |= {f"{prefix}_raw_{name}": raw[name]["f1"] for name in RAW_MEASURES}
-    return scores
+    raw = evaluation(model, DATA / EWT["test"], "--raw")
+    return scores | {f"test_raw_{name}": raw[name]["f1"] for name in RAW_MEASURES}
 
 
 SCORES = {"english": english_scores, "shakespeare": shakespeare_scores}
