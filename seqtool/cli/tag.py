@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from seqtool.cli.models import LoadedTagger
+    from seqtool.data.formats.blocks import SentenceFormat
     from seqtool.data.formats.layout import Layout
     from seqtool.data.tagging.formatted import FormattedReader
     from seqtool.data.tagging.unlabeled import TextReader
@@ -318,18 +319,28 @@ def _renderer(job: _Job, reader: TextReader | FormattedReader) -> Renderer:
     label = _layout(loaded).label_in("conllu") if output == "conllu" else "upos"
     names = loaded.model.columns
     chosen = request.columns_of(names)
+    repeats = reader.format is not None and reader.format.format_name == output
     render = renderer(
         output,
         reader.format,
         loaded.model.scheme,
         conllu_label=label,
         names=chosen,
-        main=names[0] if names else "",
+        places=_label_places(loaded, reader, chosen) if repeats else None,
         color=color,
         width=max(NARROWEST, get_terminal_size().columns) if request.terminal else None,
         numbers=job.numbers,
     )
     return render if chosen == names else with_columns(render, [names.index(name) for name in chosen])
+
+
+def _label_places(
+    loaded: LoadedTagger, reader: TextReader | FormattedReader, names: tuple[str, ...]
+) -> dict[str, SentenceFormat]:
+    from seqtool.data.tagging.formatted import FormattedReader
+
+    labels = loaded.model.file_labels()
+    return reader.label_places(labels, names) if isinstance(reader, FormattedReader) else {}
 
 
 def _layout(loaded: LoadedTagger) -> Layout:

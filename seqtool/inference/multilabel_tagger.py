@@ -58,6 +58,15 @@ class MultiLabelTagger(TaggerModel):
             self._cache = WordGateCache(cache.encoder, cache.embedder, cache.cell, cache.size, word_weights)
         self.decoder = _decoder(config, vocabulary, weights)
 
+    def file_labels(self) -> dict[str, frozenset[str]]:
+        """Return the labels of each column in all span schemes; none for lemmas, which can be any text."""
+        from seqtool.data.formats.label_column import with_all_prefixes
+
+        return {
+            head.name: with_all_prefixes(labels) if head.kind == "label" else frozenset()
+            for head, labels in zip(self.heads, self.column_labels, strict=True)
+        }
+
     def tag_columns(self, sentences: Sequence[Sentence]) -> list[list[list[str]]]:
         """Return for each sentence the labels of each column, one per token, as the training files have them.
 

@@ -124,6 +124,10 @@ class TaggerModel:
         marks = [f"{prefix}-{type_}" if type_ else prefix for type_ in types for prefix in prefixes]
         return [OUTSIDE, *marks, *others]
 
+    def file_labels(self) -> dict[str, frozenset[str]]:
+        """Return the labels of each of several columns in all span schemes; empty for a single label."""
+        return {}
+
     def known(self, token: str) -> bool:
         """Return whether the training data contain the form of a token."""
         return self.encoder.is_known(token)

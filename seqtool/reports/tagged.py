@@ -6,7 +6,7 @@ a trained tokenizer split is one line of JSON or of inline text; in the other fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
@@ -32,7 +32,7 @@ def renderer(
     *,
     conllu_label: str = "upos",
     names: Sequence[str] = (),
-    main: str = "",
+    places: Mapping[str, SentenceFormat] | None = None,
     color: bool,
     width: int | None = None,
     numbers: Iterator[int] | None = None,
@@ -46,7 +46,7 @@ def renderer(
         scheme: span scheme of the labels.
         conllu_label: place of the labels in CoNLL-U: a column, or `misc:Key`.
         names: names of the printed labels of a tagger that predicts several; empty for a single label.
-        main: name of the main label of such a tagger.
+        places: formats of the labels of such a tagger, if the output repeats the format of the input.
         color: whether a table has colors.
         width: columns of the terminal, which a table fits into; None for any width.
         numbers: numbers of the sentences of raw texts in CoNLL-U, which several inputs share.
@@ -61,7 +61,7 @@ def renderer(
         rows = cast("CsvFormat", form)
         return lambda tagged: _row(rows, tagged, scheme)
     if same and form is not None:
-        return lambda tagged: _filled(form, tagged, main, names)
+        return lambda tagged: _filled(form, tagged, places or {}, names)
     if output == "conllu":
         from seqtool.reports.tagged_conllu import ConlluWriter
 
@@ -106,14 +106,16 @@ def with_columns(render: Renderer, places: Sequence[int]) -> Renderer:
 # --- formats for programs ---------------------------------------------------------------------------------
 
 
-def _filled(form: SentenceFormat, tagged: Tagged, main: str, names: Sequence[str]) -> str:
+def _filled(
+    form: SentenceFormat, tagged: Tagged, places: Mapping[str, SentenceFormat], names: Sequence[str]
+) -> str:
     if tagged.item.problem is not None:
         return f"# error: {tagged.error}\n\n"
     assert tagged.item.block is not None
     if tagged.columns is not None:
         from seqtool.data.formats.several_labels import fill_columns
 
-        return "".join(fill_columns(form, tagged.item.block, main, names, tagged.columns))
+        return "".join(fill_columns(tagged.item.block, places, names, tagged.columns))
     return "".join(form.fill(tagged.item.block, tagged.labels))
 
 

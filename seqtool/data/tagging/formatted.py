@@ -7,7 +7,7 @@ sentence, so that a program at the other end gets its answer before it sends the
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from seqtool.data.formats.first_sentence import DELIMITERS, FirstObject, FirstRo
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.label_column import NEW_COLUMN, PLACEHOLDERS, share_of_labels
 from seqtool.data.formats.layout import Layout
+from seqtool.data.formats.several_labels import find_places
 from seqtool.data.formats.word_tag import WordTagFormat
 from seqtool.data.tagging.unlabeled import Item, TextReader, read_item
 from seqtool.errors import DataError
@@ -82,6 +83,23 @@ class FormattedReader:
         self._known = known
         self._text_reader = text_reader
         self._places = places
+        self._detect_again: Callable[[TaggerData, Request], Detection] | None = None
+        self._data_of_file = TaggerData(train=())
+
+    def label_places(
+        self, labels: Mapping[str, frozenset[str]], names: Sequence[str]
+    ) -> dict[str, SentenceFormat]:
+        """Return the format for each label of a tagger of several; see `find_places`.
+
+        Args:
+            labels: labels of the model by name, the main one first; none for lemmas.
+            names: names of the labels that are written.
+        """
+        if self.format is None or self._detect_again is None or not labels:
+            return {}
+        main, *further = labels
+        chosen = {name: labels[name] for name in further if name in names}
+        return find_places(self.format, main, chosen, self._layout, self._data_of_file, self._detect_again)
 
     def examine(self, path: Path, *, keep_errors: bool = False) -> bool:
         """Detect the format of a whole file, and return False if it is running text.
@@ -118,6 +136,7 @@ class FormattedReader:
             return True
         data = replace(self._data(from_file=True), encoding=encoding)
         found = detect_file(path, data, self._request)
+        self._detect_again, self._data_of_file = partial(detect_file, path), replace(data, source=path.name)
         self._use(found)
         self.notes = [f"{path.name}: {note}" for note in self._notes(found, by_content)]
         self.warnings = [f"{path.name}: {doubt}" for doubt in found.doubts]
@@ -174,7 +193,12 @@ class FormattedReader:
                 lambda data: detect_lines(sample, name, data, _OPTIONAL), sample, name
             )
             return
-        found = detect_lines(sample, name, self._data(from_file=False), self._request)
+        data = self._data(from_file=False)
+        found = detect_lines(sample, name, data, self._request)
+        self._detect_again, self._data_of_file = (
+            partial(detect_lines, sample, name),
+            replace(data, source=name),
+        )
         self._use(found)
         if isinstance(self.format, ConllFormat) and self.format.hash_labels is None:
             labels = self._known | PLACEHOLDERS
