@@ -174,17 +174,18 @@ class TaggingStream:
         if isinstance(tags, Tags):
             return self._sentence(item, tags)
         sentences = [
-            replace(self._sentence(replace(item, tokens=words_of(raw)), own), raw=raw) for raw, own in tags
+            self._sentence(Item(words_of(raw), item.block, item.text, is_raw=True), own, raw)
+            for raw, own in tags
         ]
         return _joined(item, sentences, self._options, len(self._model.tagger.columns))
 
-    def _sentence(self, item: Item, tags: Tags) -> Tagged:
+    def _sentence(self, item: Item, tags: Tags, raw: RawSentence | None = None) -> Tagged:
         unseen = None
         if self._options.unseen or self._names_unseen:
             unseen = [not self._model.tagger.known(token) for token in item.tokens]
             self._name_unseen(item, unseen)
         labels, probabilities, nbest, columns = tags
-        return Tagged(item, labels, probabilities, nbest, unseen, columns)
+        return Tagged(item, labels, probabilities, nbest, unseen, columns, raw)
 
     def _name_unseen(self, item: Item, unseen: Sequence[bool]) -> None:
         """Name each unseen word once, for a model that represents these words by a mean only."""

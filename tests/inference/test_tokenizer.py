@@ -132,3 +132,14 @@ def test_a_tokenizer_can_be_pickled() -> None:
     _, model = random_tokenizer(SMALL)
     paragraphs = texts(3, 50)
     assert pickle.loads(pickle.dumps(model)).tokenize(paragraphs) == model.tokenize(paragraphs)
+
+
+def test_a_token_with_a_space_is_one_word() -> None:
+    _, model = random_tokenizer(SMALL, inner_spaces=True)
+    model = trained_to(model, {"c": 3, "d": 1, ".": 1})
+    (sentence,) = model.tokenize(["ac ad eced."])[0]
+    assert [(token.form, token.words) for token in sentence] == [
+        ("ac ad", ()),
+        ("eced", ("ec", "ed")),
+        (".", ()),
+    ]
