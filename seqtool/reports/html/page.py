@@ -12,6 +12,7 @@ import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,9 @@ SCORES = {
 PARTS = {"test": "test data", "dev": "development data", "val": "validation text", "train": "training data"}
 
 COLORS = 8  # colors of curves
-DASHES = ("-", "--", ":", "-.")
+DASHES = ("-", (0, (5, 2.5)), (0, (1.5, 1.5)), (0, (5, 2, 1, 2)))
+MARKERS = "os^D"
+LEGEND_COLUMNS = 2  # below the chart, where no curve is covered
 INK, MUTED, GRID = "#010203", "#010204", "#010205"  # placeholders, as the colors of curves
 CURVE_COLORS = [f"#0101{number:02x}" for number in range(16, 16 + COLORS)]
 CSS_VARIABLES = {INK: "var(--ink)", MUTED: "var(--muted)", GRID: "var(--line)"} | {
@@ -200,18 +203,28 @@ def _training_charts(runs: Sequence[RunData]) -> list[tuple[str, Markup]]:
             ("Loss", LOSSES, "nats"),
             ("Scores on development data", SCORES, "share"),
         ):
-            curves, styles = _training_curves(rows, columns)
+            x_label = time_axis([run_rows for _, run_rows in rows])
+            curves, styles = _training_curves(rows, columns, x_label)
             if any(len(points) > 1 for points in curves.values()):
                 name = f"{task}-{title.split()[0].lower()}".lstrip("-")
-                drawn = draw_chart(curves, Chart(name, "epoch", y_label, styles))
+                drawn = draw_chart(curves, Chart(name, x_label, y_label, styles))
                 charts.append((f"{title}: {task}" if task else title, drawn))
     return charts
 
 
+def time_axis(runs: Sequence[Sequence[MetricsRow]]) -> str:
+    """Return the axis of training curves: the epoch, or the step if a run has several rows in an epoch.
+
+    Over epochs, the rows of one epoch would be drawn on a vertical line.
+    """
+    several = any(left.epoch == right.epoch for rows in runs for left, right in pairwise(rows))
+    return "step" if several and all("step" in row.values for rows in runs for row in rows) else "epoch"
+
+
 def _training_curves(
-    runs: Sequence[tuple[str, Sequence[MetricsRow]]], columns: Mapping[str, str]
+    runs: Sequence[tuple[str, Sequence[MetricsRow]]], columns: Mapping[str, str], x_label: str
 ) -> tuple[dict[str, list[tuple[float, float]]], dict[str, tuple[int, int]]]:
-    """Return the points of some columns over the epochs, and color and dash of each curve, by label.
+    """Return the points of some columns over epochs or steps, and color and dash of each curve, by label.
 
     Each run is given by its name and its rows.
     The color of a curve shows the run, and the dash shows the column. In a chart of one run, each column
@@ -221,7 +234,11 @@ def _training_curves(
     styles: dict[str, tuple[int, int]] = {}
     for number, (run, rows) in enumerate(runs):
         for index, (column, label) in enumerate(columns.items()):
-            points = [(row.epoch, row.values[column]) for row in rows if column in row.values]
+            points = [
+                (row.values.get(x_label, row.epoch), row.values[column])
+                for row in rows
+                if column in row.values
+            ]
             if points:
                 name = label if len(runs) == 1 else f"{run}: {label}"
                 curves[name] = list(points)
@@ -243,18 +260,20 @@ def _context_chart(report: EvaluationReport, name: str) -> Markup:
 def draw_chart(curves: Mapping[str, Curve], chart: Chart) -> Markup:
     """Draw curves, given by their names in the legend, and return an SVG element."""
     with rc_context(CHART_STYLE):
-        figure = Figure(figsize=(4.8, 2.9), layout="constrained")
+        rows = -(-len(curves) // LEGEND_COLUMNS)
+        figure = Figure(figsize=(4.8, 2.8 + 0.18 * rows), layout="constrained")
         axes = figure.add_subplot()
         for place, (label, points) in enumerate(curves.items()):
             color, dash = chart.styles.get(label, (place, 0))
             axes.plot(
                 *zip(*points, strict=True),
                 label=shorten(visible(label), 40),
-                marker="o" if len(points) <= 30 else "",
-                markersize=3,
+                marker=MARKERS[dash % len(MARKERS)] if len(points) <= 30 else "",
+                markersize=4,
+                markerfacecolor="none" if dash else None,  # the markers of a dashed curve are hollow
                 color=CURVE_COLORS[color % COLORS],
                 linestyle=DASHES[dash % len(DASHES)],
-                linewidth=1.6,
+                linewidth=1.8 if dash else 1.2,
             )
         if not chart.log_x:
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -266,7 +285,9 @@ def draw_chart(curves: Mapping[str, Curve], chart: Chart) -> Markup:
         axes.set_xlabel(chart.x_label)
         axes.set_ylabel(chart.y_label)
         axes.grid(visible=True, linewidth=0.6)
-        axes.legend(frameon=False, fontsize=8)
+        figure.legend(
+            loc="outside lower left", ncols=LEGEND_COLUMNS, frameon=False, fontsize=8, handlelength=3.6
+        )
         return Markup(_svg(figure, chart.name))
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from seqtool.inspection.network import MetricsRow
 from seqtool.settings import CharModel, Feature
 from seqtool.settings import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import write_model
@@ -280,3 +281,63 @@ def test_several_runs_share_the_table_and_the_chart(browser: Chrome, pages: dict
     assert heads == ["char", "<b>other & one"]
     legend = str(browser.execute_script("return document.querySelector('.charts svg').textContent"))
     assert "char: training" in legend and "<b>other & one: training" in legend
+
+
+# --- charts and wide tables ---------------------------------------------------------------------------------
+
+
+def rows_of(epochs: list[float]) -> list[MetricsRow]:
+    return [
+        MetricsRow(epoch, {"step": 10 * (place + 1), "train_loss": 1 / (place + 1), "val_loss": 0.9})
+        for place, epoch in enumerate(epochs)
+    ]
+
+
+def test_rows_of_one_epoch_are_drawn_over_steps() -> None:
+    from seqtool.reports.html.page import LOSSES, _training_curves, time_axis
+
+    assert time_axis([rows_of([1, 2, 3]), rows_of([3, 4])]) == "epoch"
+    rows = rows_of([1, 1, 1])
+    assert time_axis([rows]) == "step"
+    curves, _ = _training_curves([("one", rows)], LOSSES, "step")
+    assert [x for x, _ in curves["training"]] == [10, 20, 30]
+    assert time_axis([[MetricsRow(1, {"train_loss": 1.0})] * 2]) == "epoch"  # an old run without steps
+
+
+def test_legend_is_below_the_curves(browser: Chrome, pages: dict[str, Path]) -> None:
+    set_size(browser, 1280, 900)
+    open_page(browser, pages["both"])
+    script = """
+    const svg = document.querySelector('.charts svg'), box = (part) => part.getBoundingClientRect();
+    const lines = [...svg.querySelectorAll('g[id*="axes_1"] g[id*="line2d"]')].map((one) => box(one).bottom);
+    return [Math.max(...lines), box(svg.querySelector('g[id*="legend"]')).top];
+    """
+    lowest, legend = browser.execute_script(script)
+    assert legend >= lowest
+
+
+def test_curves_of_a_run_differ_in_dash_and_marker() -> None:
+    from seqtool.reports.html.page import Chart, draw_chart
+
+    styles = {"a: training": (0, 0), "a: validation": (0, 1)}
+    curves = {name: [(1, 1.0), (2, 0.5)] for name in styles}
+    svg = str(draw_chart(curves, Chart("loss", "epoch", "nats", styles)))
+    assert svg.count("stroke-dasharray") >= 2 and "fill: none" in svg
+
+
+def test_wide_table_is_marked(browser: Chrome, tmp_path: Path) -> None:
+    run = tagger_run(tmp_path / "runs")
+    names = [f"label{number}" for number in range(40)]
+    report = json.loads((run / "evaluation.json").read_text())
+    report["test"]["labels"] = dict.fromkeys(names, report["test"]["labels"]["O"])
+    report["test"]["confusions"] = [{"gold": names[0], "predicted": names[39], "count": 2}]
+    (run / "evaluation.json").write_text(json.dumps(report))
+    done = seqtool("report", "tagger", cwd=tmp_path)
+    assert done.code == 0, done.stderr
+    for width in (420, 1280):
+        set_size(browser, width, 900)
+        browser.get((tmp_path / done.stdout.strip()).as_uri())
+        frame = browser.find_element("xpath", "//table[@class='matrix']/..")
+        assert "wide" in (frame.get_attribute("class") or "").split()
+        sign = browser.find_element("xpath", "//table[@class='matrix']/../following-sibling::p")
+        assert "scroll it sideways" in sign.text and frame.get_attribute("tabindex") == "0"

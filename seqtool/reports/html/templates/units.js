@@ -117,5 +117,25 @@
     show(0);
   }
 
+  // Marks tables that are wider than their place, which would otherwise look complete.
+  function markWide() {
+    document.querySelectorAll(".scroll").forEach((frame) => {
+      const wide = frame.clientWidth > 0 && frame.scrollWidth > frame.clientWidth + 1;
+      frame.classList.toggle("wide", wide);
+      frame.tabIndex = wide ? 0 : -1;
+      let sign = frame.nextElementSibling;
+      if (!sign || !sign.classList.contains("sideways")) {
+        sign = document.createElement("p");
+        sign.className = "hint sideways";
+        sign.textContent = "This table is wider than its place: scroll it sideways.";
+        frame.after(sign);
+      }
+      sign.hidden = !wide;
+    });
+  }
+
   document.querySelectorAll(".viewer").forEach(viewer);
+  markWide();
+  window.addEventListener("resize", markWide);
+  document.querySelectorAll("details").forEach((part) => part.addEventListener("toggle", markWide));
 })();

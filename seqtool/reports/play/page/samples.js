@@ -100,14 +100,21 @@ class SamplePanel {
 
 const CURVES = { train_loss: "training", val_loss: "validation" };
 
+// The axis of the loss curve: the epoch, or the step if an epoch has several rows.
+function timeAxis(rows) {
+  const several = rows.some((row, place) => place && row.epoch === rows[place - 1].epoch);
+  return several && rows.every((row) => "step" in row) ? "step" : "epoch";
+}
+
 // Loss curve with a slider over the samples or predictions of training.
 function addTraining(parent, { rows, samples }) {
+  const axis = timeAxis(rows);
   const curves = Object.entries(CURVES)
-    .map(([column, name]) => ({ name, points: rows.filter((row) => column in row).map((row) => [row.epoch, row[column]]) }))
+    .map(([column, name]) => ({ name, points: rows.filter((row) => column in row).map((row) => [row[axis], row[column]]) }))
     .filter((curve) => curve.points.length);
   if (!curves.length && !samples.length) return;
   const section = addSection(parent, "Training", samples.length ? "Move the slider to see what the model wrote at that time." : null);
-  const moveMarker = curves.length ? drawCurves(add(section, "div", { class: "chart" }), curves, "epoch", "nats") : () => {};
+  const moveMarker = curves.length ? drawCurves(add(section, "div", { class: "chart" }), curves, axis, "nats") : () => {};
   if (!samples.length) return;
   const slider = make("input", { type: "range", min: 0, max: samples.length - 1, value: samples.length - 1 });
   add(section, "label", { class: "wide" }, make("span", { text: "Sample" }), slider);
@@ -118,7 +125,7 @@ function addTraining(parent, { rows, samples }) {
     const time = [sample.epoch === null ? "" : `epoch ${sample.epoch}`, sample.step === null ? "" : `step ${sample.step}`];
     setText(title, `${time.filter(Boolean).join(", ")}${sample.expected === null ? "" : `; expected: ${shorten(visibleText(sample.expected), 200)}`}`);
     setText(text, visibleLines(sample.text));
-    if (sample.epoch !== null) moveMarker(sample.epoch);
+    if (sample[axis] !== null) moveMarker(sample[axis]);
   };
   slider.addEventListener("input", show);
   show();
