@@ -59,7 +59,7 @@ def _table(rows: Sequence[Sequence[str]], alignments: str) -> Iterator[str]:
 def _cells(entry: RunEntry, now: float) -> tuple[str, str, str, str, str, str]:
     return (
         shorten(visible(entry.name), MAX_NAME),
-        cell(entry.manifest.task) or "-",
+        cell(" + ".join(entry.manifest.parts) or entry.manifest.task) or "-",
         _score(entry),
         format_size(entry.size),
         format_size(entry.checkpoint_size) if entry.checkpoint_size else "-",

@@ -179,6 +179,15 @@ def test_a_report_of_a_tokenizer_has_its_scores_and_command(here: Path) -> None:
     assert "<figcaption>Scores on development data</figcaption>" in page
 
 
+@pytest.mark.usefixtures("joint_run")
+def test_the_list_of_runs_names_both_parts(here: Path) -> None:
+    lines = seqtool_in_process("runs", cwd=here).lines
+    (row,) = [line for line in lines if line.startswith("joint ")]
+    assert row.split()[1:5] == ["tokenizer", "+", "tagger", "accuracy"]
+    (row,) = [line for line in lines if line.startswith("cutter ")]
+    assert row.split()[1] == "tokenizer"
+
+
 def test_float16_scores_both_parts(here: Path) -> None:
     arguments = ("export", "both", "--dtype", "float16", "--data", "test.conllu", "--out", "half", "--json")
     value = json.loads(seqtool_in_process(*arguments, cwd=here).stdout)
