@@ -109,6 +109,7 @@ def test_the_tokenizer_is_written_next_to_it(here: Path) -> None:
     path = here / "runs/both/model.tokenizer.onnx"
     model = load_tokenizer(read_model(here / "runs/both/model"))
     assert metadata_of(path)["characters"] == list(model.characters.counts)
+    assert metadata_of(path)["sentence_price"] == model.sentence_price
     text = "ab cde. fab! 01 dab gab?"
     plain = plain_text(text)
     symbols = model.characters.encode(plain.codes)[:, None].astype(np.int64)
