@@ -87,36 +87,60 @@ class View(ABC):
 class TaggerView(View):
     """Contents of the screen for a tagger."""
 
-    hint = "show its processing of a sentence with --text, and write its states with --states"
+    hint = "show a sentence with --text, its units with --units, and write its states with --states"
 
     @property
     def model(self) -> TaggerModel:
         return cast("TaggerModel", self.inspected.model)
 
     def walk(self) -> Iterator[str | Text]:
+        from seqtool.reports.console import color_and_width
         from seqtool.reports.raw_text import boundary_lines
+        from seqtool.reports.weights import is_small, weight_lines
 
-        for text in self._texts():
+        texts = self._texts()
+        for text in texts:
             if self.inspected.tokenizer is not None:
                 yield ""
                 yield from boundary_lines(self.inspected.tokenizer, text)
             for tokens in self._sentences(text):
                 yield from self._sentence(tokens)
+        weights = self.inspected.stored.weights
+        if texts and is_small(weights):
+            yield from weight_lines(weights, color_and_width()[1])
 
     def units(self) -> Iterator[str | Text]:
         from seqtool.errors import SeqtoolError
         from seqtool.inspection.trace import tagger_states, write_npz
 
         file = self.request.states
-        if self.request.units or self.request.surprisal or self.request.find or file is None:
-            raise self.only_for_text("--units and --find are")
+        if self.request.surprisal or self.request.find:
+            raise self.only_for_text("surprisal and --find are")
         sentences = [tokens for text in self._texts() for tokens in self._sentences(text)]
+        if file is None:
+            yield from self._unit_tables(sentences)
+            return
         if len(sentences) != 1:
             message = f"--states needs one sentence, found {len(sentences)}"
             raise SeqtoolError(message, hint='give it with --text "The dog ate the apple"')
         arrays = tagger_states(self.model, sentences[0])
         write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
         yield f"{file}: {len(sentences[0])} tokens, {', '.join(arrays)}"
+
+    def _unit_tables(self, sentences: list[tuple[str, ...]]) -> Iterator[str | Text]:
+        """Yield the values of the requested units in each sentence."""
+        from seqtool.errors import SeqtoolError
+        from seqtool.inspection.trace import parse_units
+        from seqtool.reports.console import color_and_width
+        from seqtool.reports.weights import unit_table
+
+        units = parse_units(self.request.units, self.model.settings)
+        if not sentences:
+            raise SeqtoolError("--units needs a sentence", hint='give it with --text "The dog ate the apple"')
+        if self.model.settings.bidirectional:
+            yield "> reads the sentence from left to right, < from right to left"
+        for tokens in sentences:
+            yield from unit_table(tokens, units, self.model.states(tokens), color_and_width()[1])
 
     def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
         raise self.only_for_text("--find is")
@@ -146,7 +170,7 @@ class TaggerView(View):
         from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
         color, width = color_and_width()
-        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens)
+        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens, width)
         ablation = ablate_words(self.model, tokens)
         yield ""
         yield from marginal_rows(ablation, width=width, color=color)

@@ -26,6 +26,7 @@ from seqtool.reports.formatting import (
     surprisal_color,
     terminal_style,
 )
+from seqtool.reports.weights import is_small, weight_lines
 from seqtool.safe_text import limited, visible
 from seqtool.types import Array, Arrays
 
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from seqtool.data.vocabulary import SymbolVocabulary
     from seqtool.inspection.unit_ranking import RankedUnit
 
-SMALL = 200  # parameters; the weights and the first step of a smaller network are shown
 SHOWN_UNITS = 8
 SHOWN_SYMBOLS = 60
 GATES = {
@@ -78,8 +78,8 @@ def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterato
     final = model.forward(np.asarray(ids, np.int64)[:, None])[1][-1][0][0, 0]
     if np.array_equal(final, hidden[-1]) or np.allclose(final, hidden[-1], atol=1e-6):
         yield f"the last output equals the final state: {_vector(final)}"
-    if sum(array.size for array in weights.values()) < SMALL:
-        yield from _weights(weights)
+    if is_small(weights):
+        yield from weight_lines(weights)
         yield from _first_step(model, weights, int(ids[0]), text)
 
 
@@ -126,15 +126,6 @@ def prediction_kind(model: CharacterModel) -> str:
 def _onehot(number: int, columns: int) -> str:
     digits = " ".join("1" if column == number else "0" for column in range(columns))
     return digits.ljust(max(2 * columns, 7))
-
-
-def _weights(weights: Arrays) -> Iterator[str]:
-    yield ""
-    yield "weights"
-    for name, array in sorted(weights.items()):
-        yield f"  {name}  {'x'.join(map(str, array.shape))}"
-        for row in np.atleast_2d(array):
-            yield "    " + " ".join(f"{value:8.4f}" for value in row)
 
 
 def _first_step(model: CharacterModel, weights: Arrays, number: int, text: str) -> Iterator[str]:

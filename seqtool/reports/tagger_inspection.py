@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.errors import pluralize
-from seqtool.reports.formatting import fit, probability_color, terminal_style
+from seqtool.reports.formatting import cell_width, fit, pad, probability_color, terminal_style
 from seqtool.safe_text import cell, shorten, visible
 from seqtool.settings import feature_list
 from seqtool.types import Arrays
@@ -28,7 +28,7 @@ SHOWN_EFFECTS = 3  # words per token
 BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
-def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str]) -> Iterator[str]:
+def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str], width: int = 80) -> Iterator[str]:
     """Yield the feature numbers of each token, its label with probability, and the shapes of the arrays."""
     if not tokens:
         return
@@ -39,19 +39,41 @@ def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str]) -> I
         "label": [cell(label) for label in labels],
         "probability": [f"{value:.4f}" for value in probabilities],
     }
-    widths = {name: max(len(name), *map(len, cells)) for name, cells in columns.items()}
     count, directions = len(tokens), 2 if model.settings.bidirectional else 1
     yield ""
     yield f"{count} tokens, with the numbers of their features (row of each embedding)"
-    yield "  " + "  ".join(name.ljust(widths[name]) for name in columns).rstrip()
-    for place in range(min(count, SHOWN_TOKENS)):
-        yield "  " + "  ".join(cells[place].ljust(widths[name]) for name, cells in columns.items()).rstrip()
+    yield from _column_blocks(columns, width)
     inputs = weights["encoder.0.forward.weight_ih"].shape[1]
     yield ""
     yield f"  token numbers  1x{count}   (batch, time)"
     yield f"  input          1x{count}x{inputs}   (batch, time, features)"
     yield f"  output         1x{count}x{directions * model.settings.hidden_size}   (batch, time, hidden)"
     yield f"  scores         1x{count}x{len(model.labels)}   (batch, time, labels)"
+
+
+def _column_blocks(columns: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:
+    """Yield a table; columns that do not fit into the width follow in further tables with the same tokens."""
+    rows = {
+        name: [fit(one, TOKEN_WIDTH) for one in cells] for name, cells in columns.items() if name == "token"
+    }
+    rows |= {name: list(cells) for name, cells in columns.items() if name != "token"}
+    widths = {name: max(cell_width(one) for one in (name, *cells)) for name, cells in rows.items()}
+    first, *others = rows
+    while True:
+        shown = [first]
+        while others and 2 + sum(widths[name] + 2 for name in (*shown, others[0])) <= width:
+            shown.append(others.pop(0))
+        if len(shown) == 1 and others:
+            shown.append(others.pop(0))  # a column wider than the screen
+        yield "  " + "  ".join(pad(name, widths[name]) for name in shown).rstrip()
+        for cells in list(zip(*(rows[name] for name in shown), strict=True))[:SHOWN_TOKENS]:
+            yield (
+                "  "
+                + "  ".join(pad(one, widths[name]) for name, one in zip(shown, cells, strict=True)).rstrip()
+            )
+        if not others:
+            return
+        yield ""
 
 
 def _feature_columns(model: TaggerModel, tokens: Sequence[str]) -> dict[str, list[str]]:

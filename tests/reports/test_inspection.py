@@ -61,7 +61,7 @@ def test_label_probabilities_fit_the_width_of_the_terminal(runs: Path, columns: 
         (("char", "--text", "abc", "--units", "q9"), "an lstm has no 'q'"),
         (("char", "--text", "abc", "--find", "qoutes"), "there is no such pattern"),
         (("char", "--units", "h1"), "there is no text"),
-        (("tagger", "--text", "a b", "--units", "h1"), "are for character models"),
+        (("tagger", "--text", "a b", "--units", "surprisal"), "are for character models"),
         (("tagger", "--states", "x.npz"), "one sentence, found 0"),
         (("char", "--text", "abc", "--states", "no/where.npz"), "no"),
     ],
