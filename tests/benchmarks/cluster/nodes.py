@@ -1,0 +1,227 @@
+"""Two machines as network namespaces: torchrun, killed nodes that come back, and nodes that differ.
+
+Needs root and iproute2. The namespaces are removed at the end.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.support.shell import PROJECT, environment
+
+NODES = ("seqtool-a", "seqtool-b")
+INTERFACES, ADDRESSES = ("sqveth0", "sqveth1"), ("10.77.0.1", "10.77.0.2")
+LONGEST_LIFE = 30.0  # seconds until a node is killed; its start takes about ten
+CONFIG = """
+task: char
+name: small
+data: {text: text.txt}
+model: {hidden_size: 32, embedding_dim: 8, dropout: 0.2, state_reset: 0.1}
+training: {max_steps: STEPS, eval_every: 200, batch_size: 8, window: 32, threads: 1, device: cpu,
+  checkpoint_minutes: 0.03, rank_timeout: 120}
+"""
+
+
+def ip(*arguments: str) -> str:
+    """Run `ip` and return its output."""
+    return subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+@contextmanager
+def two_nodes() -> Iterator[None]:
+    """Make two namespaces that are connected by a cable; remove them at the end."""
+    remove_nodes()
+    for node in NODES:
+        ip("netns", "add", node)
+    ip(
+        "link",
+        "add",
+        INTERFACES[0],
+        "netns",
+        NODES[0],
+        "type",
+        "veth",
+        "peer",
+        INTERFACES[1],
+        "netns",
+        NODES[1],
+    )
+    for node, interface, address in zip(NODES, INTERFACES, ADDRESSES, strict=True):
+        ip("-n", node, "addr", "add", f"{address}/24", "dev", interface)
+        for device in ("lo", interface):
+            ip("-n", node, "link", "set", device, "up")
+    try:
+        yield
+    finally:
+        remove_nodes()
+
+
+def remove_nodes() -> None:
+    """End the processes in the namespaces, and remove them."""
+    for node in NODES:
+        if Path("/run/netns", node).exists():
+            kill(node)
+            ip("netns", "delete", node)
+
+
+def kill(node: str) -> None:
+    """End all processes of a node at once, as if its power failed."""
+    for number in ip("netns", "pids", node).split():
+        with suppress(ProcessLookupError):
+            os.kill(int(number), signal.SIGKILL)
+
+
+def launch(
+    index: int, folder: Path, nnodes: str, *arguments: str, code: Path = PROJECT
+) -> subprocess.Popen[str]:
+    """Start torchrun on a node.
+
+    Args:
+        index: 0 for the node that has the rendezvous, else 1.
+        folder: current directory; both nodes share it.
+        nnodes: number of nodes, or `least:most`.
+        arguments: arguments of seqtool.
+        code: directory that contains the package.
+    """
+    launcher = ["-m", "torch.distributed.run", f"--nnodes={nnodes}", "--nproc-per-node=1"]
+    rendezvous = ["--rdzv-backend=c10d", f"--rdzv-endpoint={ADDRESSES[0]}:29400", "--max-restarts=100"]
+    place = [f"--rdzv-conf=is_host={int(index == 0)}", f"--local-addr={ADDRESSES[index]}"]
+    variables = {
+        "GLOO_SOCKET_IFNAME": INTERFACES[index],
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",
+        "PYTHONPATH": str(code),
+    }
+    log = (folder / f"node-{index}.log").open("a")
+    return subprocess.Popen(
+        [
+            *("ip", "netns", "exec", NODES[index], sys.executable),
+            *(*launcher, *rendezvous, *place, "-m", "seqtool", *arguments),
+        ],
+        cwd=folder,
+        env=environment(**variables),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        text=True,
+    )
+
+
+def digest(run: Path) -> str:
+    """Return the hash of the weights and the logged scores of a run."""
+    rows = (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    scores = [row.partition('"val_loss":')[2].partition(",")[0] for row in rows]
+    weights = (run / "model/weights.safetensors").read_bytes()
+    return hashlib.sha256(weights + repr(scores).encode()).hexdigest()
+
+
+def last_loss(run: Path) -> float:
+    """Return the last validation loss of a run."""
+    import json
+
+    loss: float = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])["val_loss"]
+    return loss
+
+
+def write_task(folder: Path, steps: int) -> None:
+    """Write a text and its config."""
+    draw = random.Random(1)
+    words = ["the", "dog", "ate", "an", "apple", "and", "everybody", "read", "that", "book"]
+    (folder / "text.txt").write_text(" ".join(draw.choice(words) for _ in range(20_000)), encoding="utf-8")
+    (folder / "small.yaml").write_text(CONFIG.replace("STEPS", str(steps)), encoding="utf-8")
+
+
+def wait(nodes: Sequence[subprocess.Popen[str]], folder: Path, seconds: float = 900) -> None:
+    """Wait until both nodes have ended without an error."""
+    deadline = time.monotonic() + seconds
+    for node in nodes:
+        code = node.wait(timeout=max(1, deadline - time.monotonic()))
+        assert code == 0, (folder / "node-0.log").read_text()[-3000:]
+
+
+def killed_nodes(folder: Path, kills: int, nnodes: str, steps: int) -> None:
+    """Kill the second node at random moments, start it again, and compare with an undisturbed run."""
+    write_task(folder, steps)
+    started = time.monotonic()
+    wait(
+        [launch(index, folder, "2", "train-char", "small.yaml", "--name", "whole") for index in (0, 1)],
+        folder,
+    )
+    seconds, draw = time.monotonic() - started, random.Random(kills)
+    print(f"undisturbed run of two nodes: {seconds:.0f} s", flush=True)
+    arguments = ("train-char", "small.yaml", "--name", f"killed-{nnodes.replace(':', '-')}")
+    nodes = [launch(index, folder, nnodes, *arguments) for index in (0, 1)]
+    done = 0
+    for _ in range(kills):
+        time.sleep(draw.uniform(0, LONGEST_LIFE))
+        if nodes[0].poll() is not None:
+            break
+        kill(NODES[1])
+        nodes[1].wait()
+        time.sleep(draw.uniform(0, 5))
+        if nodes[0].poll() is not None:
+            break
+        nodes[1] = launch(1, folder, nnodes, *arguments)
+        done += 1
+    code = nodes[0].wait(timeout=900)
+    assert code == 0, (folder / "node-0.log").read_text()[-3000:]
+    with suppress(subprocess.TimeoutExpired):
+        nodes[1].wait(timeout=60)
+    whole, killed = folder / "runs/whole", folder / "runs" / arguments[-1]
+    difference = abs(last_loss(whole) - last_loss(killed))
+    same = digest(whole) == digest(killed)
+    print(f"--nnodes={nnodes}: {done} of {kills} kills; same bytes: {same}")
+    print(f"  the last validation losses differ by {difference:.1e}", flush=True)
+    assert done == kills, "the run ended too early: give it more steps"
+    assert same if ":" not in nnodes else difference < 1e-3
+
+
+def differing_nodes(folder: Path) -> None:
+    """Start a second node with another config, text or version: rank 0 names the difference."""
+    write_task(folder, 500)
+    config = (folder / "small.yaml").read_text()
+    (folder / "lr.yaml").write_text(config.replace("training: {", "training: {lr: 0.01, "))
+    (folder / "other.txt").write_text((folder / "text.txt").read_text().replace("dog", "cat"))
+    (folder / "text.yaml").write_text(config.replace("text.txt", "other.txt"))
+    shutil.copytree(PROJECT / "seqtool", folder / "code/seqtool", ignore=shutil.ignore_patterns("pretrained"))
+    (folder / "code/seqtool/version.py").write_text('"""Version."""\n\nVERSION = "0.0.9"\n')
+    for what, file, code in (
+        ("config", "lr.yaml", PROJECT),
+        ("text", "text.yaml", PROJECT),
+        ("version", "small.yaml", folder / "code"),
+    ):
+        for index in (0, 1):
+            (folder / f"node-{index}.log").write_text("")
+        nodes = [
+            launch(0, folder, "2", "train-char", "small.yaml", "--name", what),
+            launch(1, folder, "2", "train-char", file, "--name", what, code=code),
+        ]
+        first = ""
+        started = None
+        for _ in range(1200):
+            log = (folder / "node-0.log").read_text()
+            first = next((line for line in log.splitlines() if "the ranks differ in" in line), "")
+            started = started or (time.monotonic() if "symbols" in log or first else None)
+            if first:
+                break
+            time.sleep(0.1)
+        remove_running(nodes)
+        print(f"another {what}: {first[:150]}", flush=True)
+        assert first and not (folder / "runs" / what).exists()
+
+
+def remove_running(nodes: Sequence[subprocess.Popen[str]]) -> None:
+    """End both nodes; torchrun would start the ranks again."""
+    for node in NODES:
+        kill(node)
+    for process in nodes:
+        process.wait()
