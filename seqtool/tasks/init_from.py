@@ -100,6 +100,9 @@ def check_same_network(initial_model: StoredModel, config: Json, place: str) -> 
         SeqtoolError: the networks differ; each difference is one problem.
     """
     before, now = dict(_network_settings(initial_model.config)), dict(_network_settings(config))
+    if "heads" in initial_model.config and "heads" in config:  # a single label may come from several
+        for names, heads in ((before, initial_model.config["heads"]), (now, config["heads"])):
+            names["data.labels"] = [column["name"] for column in heads["columns"]]
     problems = [
         Problem(
             f"the model to start from has {key} {before.get(key)}, the settings have {now.get(key)}",

@@ -20,6 +20,7 @@ from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.training.run import TrainOptions, train
 from tests.support.shell import seqtool
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, weights
+from tests.support.small_treebank import treebank_run
 
 
 def char(folder: Path, **model: Any) -> CharSettings:
@@ -177,3 +178,17 @@ def test_init_from_accepts_the_name_of_a_run(tmp_path: Path) -> None:
     assert result.code == 0, result.stderr
     assert "starts from" in result.stderr and "labels: 4 of the model, 0 new" in result.stderr
     assert weights(tmp_path / "runs/second") != weights(tmp_path / "runs/small")
+
+
+def test_data_without_one_of_several_labels_are_refused(tmp_path: Path) -> None:
+    """The same tag for all words is no label to learn, so the network would have one output layer less."""
+    settings = treebank_run(tmp_path, epochs=1)
+    run(settings, tmp_path)
+    rows = [
+        f"1\t{form}\t{form}\t{upos}\tX\t_\t_\t_\t_\t_\n\n" for form, upos in (("a", "DET"), ("dog", "NOUN"))
+    ]
+    other = tmp_path / "other.conllu"
+    other.write_text("".join(rows) * 9, encoding="utf-8")
+    again = starting(settings, tmp_path / "small" / "model", train=(str(other),), dev=())
+    with pytest.raises(SeqtoolError, match=r"has data\.labels \['upos', 'xpos', 'feats', 'lemma'\]"):
+        run(again, tmp_path)
