@@ -229,7 +229,6 @@ def tokenizer_network(stored: StoredModel, model: TokenizerModel) -> OnnxNetwork
         "categories": list(CATEGORIES),
         "characters": list(model.characters.counts),
         "inner_spaces": model.inner_spaces,
-        "sentence_price": model.sentence_price,
         **model.expansions.to_json(),
     }
     graph = tokenizer_graph(model.settings, model.characters.classes, stored.weights)

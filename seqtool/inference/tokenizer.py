@@ -122,7 +122,6 @@ class TokenizerModel:
         characters: numbers of the characters.
         expansions: words of multiword tokens.
         inner_spaces: whether tokens may contain spaces.
-        sentence_price: see `data.tokenization.sentence_choice`.
     """
 
     def __init__(self, config: TokenizerConfig, vocabulary: TokenizerVocabulary, weights: Arrays) -> None:
@@ -130,7 +129,6 @@ class TokenizerModel:
         self.characters = vocabulary.characters
         self.expansions = vocabulary.expansions
         self.inner_spaces = config.inner_spaces
-        self.sentence_price = config.network.sentence_price
         self.network = TokenizerNetwork.from_weights(self.settings, self.characters.classes, weights)
 
     def tokenize(self, paragraphs: Sequence[str]) -> list[list[RawSentence]]:
@@ -195,7 +193,7 @@ class TokenizerModel:
         if not len(ends):
             return [[] for _ in texts]
         codes = _joined([text.codes for text in plain])
-        found = decode_boundaries(codes, np.concatenate(scores), self.inner_spaces, self.sentence_price, ends)
+        found = decode_boundaries(codes, np.concatenate(scores), self.inner_spaces, ends)
         tokens = self._tokens(texts, plain, bounds, found)
         stops = found.sentences.tolist()
         sentences = [tokens[start:stop] for start, stop in pairwise([0, *stops])]

@@ -164,12 +164,6 @@ class TokenizerModel(RecurrentModel):
     unknown: float = key(
         "probability that a training character becomes the unknown character of its class", 0.02, ge=0, lt=1
     )
-    sentence_price: float = key(
-        "by how much a sentence must raise the expected number of right sentences; lower: more sentences",
-        0.4,
-        ge=0,
-        le=1,
-    )
 
 
 # --- features of a tagger ----------------------------------------------------------------------------------

@@ -245,7 +245,7 @@ class TokenizerPreview:
         model = load_tokenizer(self.prepared.stored(weights))
         (scores,) = model.scores([plain_text(paragraph.text)])
         codes = plain_text(paragraph.text).codes
-        found = decode_boundaries(codes, scores, model.inner_spaces, model.sentence_price)
+        found = decode_boundaries(codes, scores, model.inner_spaces)
         words = np.concatenate([found.ends, found.cuts])
         expected = boundary_targets(paragraph)
         return Prediction(

@@ -109,13 +109,12 @@ def test_the_tokenizer_is_written_next_to_it(here: Path) -> None:
     path = here / "runs/both/model.tokenizer.onnx"
     model = load_tokenizer(read_model(here / "runs/both/model"))
     assert metadata_of(path)["characters"] == list(model.characters.counts)
-    assert metadata_of(path)["sentence_price"] == model.sentence_price
     text = "ab cde. fab! 01 dab gab?"
     plain = plain_text(text)
     symbols = model.characters.encode(plain.codes)[:, None].astype(np.int64)
     lengths = np.array([len(symbols)], np.int64)
     scores = OnnxSession(path.read_bytes())({"symbols": symbols, "lengths": lengths})["scores"][:, 0]
-    found = decode_boundaries(plain.codes, scores, model.inner_spaces, model.sentence_price)
+    found = decode_boundaries(plain.codes, scores, model.inner_spaces)
     (sentences,) = model.tokenize([text])
     assert found.ends.tolist() == [token.end for sentence in sentences for token in sentence]
 

@@ -93,7 +93,6 @@ def decode_boundaries(
     text: Array,
     scores: Array,
     inner_spaces: bool,
-    sentence_price: float,
     paragraph_ends: Array | None = None,
 ) -> Boundaries:
     """Return the boundaries that the scores of paragraphs mean.
@@ -105,7 +104,6 @@ def decode_boundaries(
         text: code points of the paragraphs, one after the other, without spaces at their ends (characters,).
         scores: (characters, 5).
         inner_spaces: whether tokens may contain spaces.
-        sentence_price: see `sentence_choice`.
         paragraph_ends: positions of the last characters of the paragraphs; None: it is one paragraph.
     """
     forced = np.zeros(len(text), bool)
@@ -123,7 +121,7 @@ def decode_boundaries(
         ends=positions[last] + 1,
         lookup=classes[last] == LOOKUP_END,
         cuts=positions[(classes == WORD_END) & ~is_end] + 1,
-        sentences=choose_sentences(scores[last, CLASSES], forced[last], sentence_price) + 1,
+        sentences=choose_sentences(scores[last, CLASSES], forced[last]) + 1,
     )
 
 

@@ -22,8 +22,6 @@ from seqtool.data.tokenization.boundaries import (
 from seqtool.data.tokenization.paragraphs import Paragraph, SurfaceToken
 from seqtool.types import Array
 
-PRICE = 0.4  # of a sentence
-
 
 def codes(text: str) -> Array:
     return np.array([ord(character) for character in text])
@@ -96,7 +94,7 @@ def paragraphs(draw: st.DrawFn, inner_spaces: bool) -> Paragraph:
 @given(st.booleans().flatmap(lambda inner: st.tuples(st.just(inner), paragraphs(inner))))
 def test_decoding_gives_back_the_gold_boundaries(case: tuple[bool, Paragraph]) -> None:
     inner_spaces, paragraph = case
-    found = decode_boundaries(codes(paragraph.text), scores_of(paragraph), inner_spaces, PRICE)
+    found = decode_boundaries(codes(paragraph.text), scores_of(paragraph), inner_spaces)
     assert list(zip(found.starts, found.ends, strict=True)) == [token[:2] for token in paragraph.tokens]
     assert tuple(found.sentences) == paragraph.sentences
     cuts = cuts_of_tokens(found)
@@ -112,7 +110,7 @@ def test_any_scores_give_a_division_of_the_text(text: str, seed: int, inner_spac
     if not text:
         return
     scores = np.random.default_rng(seed).standard_normal((len(text), OUTPUTS))
-    found = decode_boundaries(codes(text), scores, inner_spaces, PRICE)
+    found = decode_boundaries(codes(text), scores, inner_spaces)
     tokens = [text[start:end] for start, end in zip(found.starts, found.ends, strict=True)]
     assert "".join(tokens).replace(" ", "") == text.replace(" ", "")
     assert all(token == token.strip() and token for token in tokens)
