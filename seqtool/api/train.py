@@ -13,13 +13,15 @@ from typing import Any
 from seqtool.api.model import Model, load
 from seqtool.config.dump import flow
 from seqtool.config.load import ReadConfig, parse_settings
+from seqtool.reports.formatting import format_score
 from seqtool.storage.find_model import runs_root
+from seqtool.storage.plain_files import read_json_lines
 
 Config = str | PathLike[str] | Mapping[str, Any]
 Overrides = Mapping[str, Any] | Sequence[str]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A finished run.
 
@@ -42,6 +44,16 @@ class Run:
     def model(self) -> Model:
         """Load the kept model on first use."""
         return load(self.path)
+
+    @cached_property
+    def history(self) -> list[dict[str, object]]:
+        """Rows of the training, those that were printed and logged, for `pandas.DataFrame(run.history)`."""
+        return list(read_json_lines(self.path / "metrics.jsonl"))
+
+    def __repr__(self) -> str:
+        """Return one line: the directory, the scores and the kept row."""
+        scores = ", ".join(f"{name} {format_score(name, value)}" for name, value in self.scores.items())
+        return f"<Run {self.path}: {scores or 'no scores'}, epoch {self.epoch}, step {self.step}>"
 
 
 def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
@@ -90,6 +102,8 @@ def train(
     (0.312, 15)
     >>> run.model.predict("hihell")
     'ihello'
+    >>> [round(row["train_loss"], 3) for row in run.history][:2]
+    [1.658, 1.5]
 
     Args:
         config, overrides: as `read_config` takes them.

@@ -43,6 +43,10 @@ def test_mapping_trains_like_a_file(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert run.model is run.model
     assert run.parameters == run.model.facts["parameters"]
     assert len(run.model.predict("ab")) == 2
+    losses = [float(str(row["train_loss"])) for row in run.history]
+    assert [row["epoch"] for row in run.history] == [1, 2]
+    assert min(losses) == pytest.approx(run.scores["train_loss"])
+    assert repr(run).startswith(f"<Run {run.path}: train_loss ") and len(repr(run).splitlines()) == 1
 
 
 def test_quiet_training_of_a_tagger_prints_nothing(
