@@ -186,7 +186,7 @@ def test_many_small_files_are_one_text(tmp_path: Path) -> None:
         ("my.txt", b" \n\t\r\n ", ("expected a text, found nothing but white space",)),
         ("my.txt", b"ab", ("expected a text of at least 3 symbols, found 2", "give a longer text")),
         (".", None, ("expected a config file, found a directory",)),
-        ("pipe.txt", None, ("expected a file, found a pipe", "write it to a file first")),
+        ("pipe.txt", None, ("expected a file, found a pipe", "write them to a file first")),
         ("-", None, ("there is no such file",)),
     ],
     ids=["empty", "a mark alone", "white space", "two symbols", "a folder", "a pipe", "standard input"],

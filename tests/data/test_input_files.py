@@ -43,7 +43,7 @@ def test_expand_returns_files_in_order(folder: Path, paths: list[str], expected:
         ("no.txt", "expected a file, found none with this name", "where to get it: example.org"),
         ("*.md", "expected files, found none that match the pattern", "where to get it: example.org"),
         ("deep", "expected a file, found a folder", "/deep/*"),
-        ("pipe", "expected a file, found a pipe or device", "write it to a file first"),
+        ("pipe", "expected a file, found a pipe or device", "write them to a file first"),
     ],
     ids=["missing", "no match", "folder", "pipe"],
 )
