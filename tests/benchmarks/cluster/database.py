@@ -59,7 +59,7 @@ def restarted_server(folder: Path, restarts: int, trials: int) -> None:
         process = start(*command, *options, cwd=folder, PGPASSWORD=PASSWORD)
         draw, done = random.Random(1), 0
         while done < restarts and process.poll() is None:
-            time.sleep(draw.uniform(0.5, 4))
+            time.sleep(draw.uniform(0.5, 3))
             server.control("stop", "-m", draw.choice(["fast", "immediate"]))
             time.sleep(draw.uniform(0, 2))
             server.control("start")

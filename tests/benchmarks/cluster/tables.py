@@ -122,13 +122,14 @@ def ray(model: str, table: list[tuple[int, str | None]], wanted: dict[int, Any])
     import ray as engine
 
     variables = {"env_vars": {"PYTHONPATH": os.environ["PYTHONPATH"]}}
-    engine.init(num_cpus=2, include_dashboard=False, logging_level="error", runtime_env=variables)
+    engine.init(num_cpus=4, include_dashboard=False, logging_level="error", runtime_env=variables)
     engine.data.DataContext.get_current().enable_progress_bars = False
-    data = engine.data.from_items([{"id": number, "text": text} for number, text in table]).repartition(16)
+    items = [{"id": number, "text": text} for number, text in table]
+    data = engine.data.from_items(items).repartition(16).materialize()
     for batch_format in ("pyarrow", "numpy", "pandas"):
         killed: list[int] = []
         if batch_format == "pyarrow":
-            kill_later(b"ray::MapWorker", 3.0, killed)
+            kill_later(b"ray::MapWorker", 0.5, killed)
         result = data.map_batches(
             Tagger,
             fn_constructor_args=(model,),
@@ -136,7 +137,8 @@ def ray(model: str, table: list[tuple[int, str | None]], wanted: dict[int, Any])
             batch_size=100,
             compute=engine.data.ActorPoolStrategy(size=2),
         )
-        check(f"Ray {batch_format}, {len(killed)} killed actors", wanted, result.take_all())
+        found = result.take_all()
+        check(f"Ray {batch_format}, {len(killed)} killed actors", wanted, found)
     engine.shutdown()
 
 
