@@ -37,13 +37,17 @@ def complete_run(incomplete: str) -> list[str]:
     """Return the names of finished runs that contain a model, and of pretrained models."""
     from seqtool.storage.find_model import pretrained_names
 
-    names = [name for name in _run_names() if not name.endswith(".partial")]
-    return [name for name in dict.fromkeys([*names, *pretrained_names()]) if name.startswith(incomplete)]
+    names = dict.fromkeys([*_finished_runs(incomplete), *pretrained_names()])
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def complete_any_run(incomplete: str) -> list[str]:
     """Return the names of finished and unfinished runs that contain a model."""
     return [name for name in _run_names() if name.startswith(incomplete)]
+
+
+def _finished_runs(incomplete: str) -> list[str]:
+    return [name for name in complete_any_run(incomplete) if not name.endswith(".partial")]
 
 
 def _run_names() -> list[str]:
@@ -73,14 +77,14 @@ def complete_config(incomplete: str) -> list[str]:
     try:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError:
-        return complete_run(incomplete)
+        return _finished_runs(incomplete)
     paths = [
         os.path.normpath(entry.path) + ("/" if entry.is_dir() else "")
         for entry in entries
         if _may_be_config(entry)
     ]
     plain = [path for path in paths if path.startswith(incomplete) and _is_plain(path)]
-    return plain + complete_run(incomplete)
+    return plain + _finished_runs(incomplete)
 
 
 def _may_be_config(entry: os.DirEntry[str]) -> bool:

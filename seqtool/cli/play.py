@@ -45,4 +45,4 @@ def play(
     if show:
         import webbrowser
 
-        webbrowser.open(page.resolve().as_uri())
+        webbrowser.open_new_tab(page.resolve().as_uri())

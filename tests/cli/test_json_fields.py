@@ -20,12 +20,14 @@ from tests.support.stored_models import store_tokenizer
 
 TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
+ONE_EPOCH = "--set tokenizer.training.epochs=1"
 BRIEF = "--set training.epochs=1 --quiet --json"
 
 COMMANDS = {
     "`train-char`, `train-tagger`": [
         f"train-char text.txt --name a {BRIEF}",
         f"train-tagger spans.conll --dev spans.conll {BRIEF}",
+        f"train-tagger gold.conllu --dev gold.conllu --test gold.conllu --name joint {BRIEF} {ONE_EPOCH}",
     ],
     "`train-… --seeds N`": [f"train-char configs/hihell.yaml --name several --seeds 2 {BRIEF}"],
     "`sweep`": [
@@ -35,7 +37,7 @@ COMMANDS = {
     "`predict`": ["predict --model hihell hihell --json"],
     "`sample`": ["sample --model text --length 3 --json"],
     "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
-    "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json"],
+    "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json", "check gold.conllu --json"],
     "`evaluate` of a tagger": [
         "evaluate toy_tagger data/toy.conll --against toy_tagger --suspects suspects.tsv --json",
         "evaluate spans spans.conll --json",

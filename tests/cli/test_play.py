@@ -48,7 +48,7 @@ def test_page_is_written_to_another_path(here: Path) -> None:
 
 def test_open_shows_the_page(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", opened.append)
+    monkeypatch.setattr("webbrowser.open_new_tab", opened.append)
     assert seqtool_in_process("play", "text", "--open", cwd=here).code == 0
     assert opened == [(here / "runs/text/play.html").as_uri()]
 

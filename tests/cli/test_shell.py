@@ -22,6 +22,8 @@ from seqtool.config.schema import SECTIONS, TASKS, keys, section_class
 from tests.support.shell import PROJECT, SEQTOOL, environment, seqtool_in_process
 from tests.support.unreadable import unreadable
 
+PRETRAINED = ["english", "shakespeare"]
+
 
 def commands(group: Any = None, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Yield the words that call each command and group."""
@@ -141,7 +143,7 @@ def test_completion_offers_only_names_that_a_shell_reads_as_they_are(
     (folder / f"{name}.yaml").touch()
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SEQTOOL_RUNS", raising=False)
-    assert complete_run("") == ["hihell", "hihell~1", "toy"]
+    assert complete_run("") == ["hihell", "hihell~1", "toy", *PRETRAINED]
     assert complete_any_run("") == ["going.partial", "hihell", "hihell~1", "toy"]
     assert complete_config("") == ["b.yml", "configs/", "runs/", "hihell", "hihell~1", "toy"]
 
@@ -149,13 +151,13 @@ def test_completion_offers_only_names_that_a_shell_reads_as_they_are(
 def test_completion_skips_runs_that_cannot_be_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SEQTOOL_RUNS", str(folder / "runs"))
     with unreadable(folder / "runs/toy"):
-        assert complete_run("") == ["hihell", "hihell~1"]
+        assert complete_run("") == ["hihell", "hihell~1", *PRETRAINED]
 
 
 def test_completion_of_runs_and_configs(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.delenv("SEQTOOL_RUNS", raising=False)
-    assert complete_run("") == ["hihell", "hihell~1", "toy"]
+    assert complete_run("") == ["hihell", "hihell~1", "toy", *PRETRAINED]
     assert complete_run("t") == ["toy"]
     assert complete_config("") == ["b.yml", "configs/", "runs/", "hihell", "hihell~1", "toy"]
     assert complete_config("configs/") == ["configs/a.yaml"]

@@ -462,6 +462,7 @@ OPENERS = {
         "config/reference.py",
         "init/config.py",
         "reports/html/page.py",
+        "reports/play/render.py",
     },
     "the null device": {"cli/exit_codes.py", "reports/console.py"},
     "writing": {"training/run_files.py", "storage/ownership.py"},

@@ -51,7 +51,7 @@ def write_joint_model(folder: Path, *, epochs: int = 6) -> Path:
         name="cutter",
         data=TokenizerData(train=settings.data.train, dev=settings.data.dev),
         model=TokenizerModel(hidden_size=6, embedding_dim=6, class_dim=3, filters=8),
-        training=Training(epochs=epochs, batch_size=4, window=30, lr=0.02, threads=1, device="cpu"),
+        training=Training(epochs=4 * epochs, batch_size=4, window=30, lr=0.02, threads=1, device="cpu"),
     )
     run(tokenizer_settings, folder / "runs")
     run(replace(settings, name="labeler"), folder / "runs")
