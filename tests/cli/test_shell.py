@@ -163,7 +163,7 @@ def test_completion_of_runs_and_configs(folder: Path, monkeypatch: pytest.Monkey
     assert complete_config("configs/") == ["configs/a.yaml"]
     assert complete_config("gone/") == []
     monkeypatch.setenv("SEQTOOL_RUNS", str(folder / "none"))
-    assert complete_run("") == []
+    assert complete_run("") == PRETRAINED
 
 
 def test_completion_of_keys_and_their_values() -> None:
