@@ -8,6 +8,7 @@ token `#`, and `# doc1` is a comment. In a file of one column a comment starts w
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -190,6 +191,14 @@ def describe_separator(separator: str) -> str:
 def count_columns(count: int) -> str:
     """Return `1 column`, `2 columns`."""
     return f"{count} column{'' if count == 1 else 's'}"
+
+
+def csv_cells(line: str, delimiter: str) -> list[str]:
+    """Return the cells of a line of CSV; a line that is not CSV, such as one with a CR, is one cell."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error:
+        return [line]
 
 
 def split_cells(content: str, separator: str, width: int = 0) -> list[str]:

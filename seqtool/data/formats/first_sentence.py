@@ -6,12 +6,12 @@ reads no line after the first sentence. Formats of blocks use `peek` of `blocks.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
 from seqtool.data.formats.blocks import BOM, is_blank
+from seqtool.data.formats.conll import csv_cells
 from seqtool.data.formats.json_array import first_records
 
 DELIMITERS = (",", "\t", ";", "|")  # separators of a table, in the order in which they are tried
@@ -71,7 +71,7 @@ class FirstRows:
         if not self.delimiter:
             counts = {delimiter: content.count(delimiter) for delimiter in DELIMITERS}
             self.delimiter = max(DELIMITERS, key=counts.__getitem__)
-        cells = [cell.strip() for cell in next(csv.reader([content], delimiter=self.delimiter), [])]
+        cells = [cell.strip() for cell in csv_cells(content, self.delimiter)]
         if not any(cells):
             return bool(self.ids)
         if not self.first:

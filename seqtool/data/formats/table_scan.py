@@ -6,7 +6,6 @@ counted at once; only comments and blank lines are looked at one by one.
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ import numpy as np
 
 from seqtool.data.formats.blocks import is_blank
 from seqtool.data.formats.column_counts import MOST_VALUES, Column, ColumnCounts
-from seqtool.data.formats.conll import DOCUMENT_MARK, separator_string, split_cells
+from seqtool.data.formats.conll import DOCUMENT_MARK, csv_cells, separator_string, split_cells
 from seqtool.data.formats.detection import WrongLines
 
 SAMPLE_ROWS = 1000  # first rows, by which columns are compared
@@ -290,7 +289,7 @@ def splitter(separator: str, piece: str, width: int, quoted: bool) -> Callable[[
     string = separator_string(separator)
     outer = f" {string}" in piece or f"{string} " in piece or " \n" in piece or "\n " in piece
     if quoted and '"' in piece:
-        return lambda line: next(csv.reader([line], delimiter=string), [])
+        return lambda line: csv_cells(line, string)
     if outer or piece[:1] == " " or piece[-1:] == " ":
         return lambda line: [cell.strip(" ") for cell in line.split(string)]
     return lambda line: line.split(string)

@@ -6,7 +6,6 @@ sentence, so that a program at the other end gets its answer before it sends the
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from seqtool.data.formats.blocks import BOM, FormatName, LineStream, SentenceFormat, is_blank, peek
-from seqtool.data.formats.conll import ConllFormat
+from seqtool.data.formats.conll import ConllFormat, csv_cells
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.detect import HEAD_LINES, Request, detect_file, detect_lines
 from seqtool.data.formats.detection import RUNNING_TEXT, Detection, Kind, sentence_format, summary
@@ -241,7 +240,7 @@ class FormattedReader:
         column = self._places.column or ""
         first = next((line for line in lines if not is_blank(line.removeprefix(BOM))), "")
         for delimiter in DELIMITERS:
-            header = next(csv.reader([first.removeprefix(BOM)], delimiter=delimiter), [])
+            header = csv_cells(first.removeprefix(BOM), delimiter)
             if column in header:
                 separator = "tab" if delimiter == "\t" else delimiter
                 token = header.index(column)

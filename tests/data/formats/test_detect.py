@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.conllu import ConlluFormat
-from seqtool.data.formats.detect import LABELED, Request, find_format
+from seqtool.data.formats.detect import LABELED, Request, detect_file, find_format
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.tagging.sentences import same_layout
 from seqtool.errors import DataError
@@ -142,3 +142,14 @@ def test_any_text_is_read_without_loss_or_refused_with_its_location(
         assert [line for block in blocks for line in file_format.fill(block, block.labels or [])] == lines
     new = [line for block in blocks for line in file_format.fill(block, ["N"] * len(block.tokens))]
     assert len(new) == len(lines)
+
+
+@given(st.text('a"\t,;\r\n \0', max_size=40))
+def test_any_quotes_and_line_ends_are_detected_or_refused(tmp_path_factory: Any, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "quotes.conll"
+    path.write_text(text, encoding="utf-8", newline="")
+    for request in (Request(), LABELED):
+        try:
+            detect_file(path, TaggerData(train=(str(path),)), request)
+        except DataError as error:
+            assert error.summary
