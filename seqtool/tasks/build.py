@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 
     from seqtool.config.load import ReadConfig
     from seqtool.training.engine.task import TrainingTask
+
+
+SPINS = "10000"  # of a waiting thread, which then sleeps; it costs about 1 % on a quiet machine
 
 
 @dataclass(frozen=True)
@@ -144,13 +148,17 @@ def untrained_weights(prepared: Prepared) -> Arrays:
 
 
 def require_torch() -> None:
-    """Check that torch is installed, without importing it.
+    """Check that torch is installed, and choose how its threads wait, without importing it.
 
     Raises:
-        SeqtoolError: it is not.
+        SeqtoolError: it is not installed.
     """
     from importlib.util import find_spec
 
+    # The threads of libgomp spin while they wait, by default without end. On a busy machine they take the
+    # processor from the thread for which they wait. libgomp reads the variable when it is loaded.
+    if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
+        os.environ["GOMP_SPINCOUNT"] = SPINS
     try:
         installed = find_spec("torch") is not None
     except ModuleNotFoundError:
