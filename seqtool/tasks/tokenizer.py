@@ -129,7 +129,7 @@ class TokenizerDefinition:
             notes=corpus.notes,
             warnings=(*notes, *corpus.warnings),
             counts={
-                name: Counter(character for paragraph in paragraphs for character in paragraph.text)
+                name: Counter("".join(paragraph.text for paragraph in paragraphs))
                 for name, paragraphs in parts.items()
                 if paragraphs
             },

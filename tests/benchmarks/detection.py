@@ -18,12 +18,14 @@ from seqtool.data.encoding import examine
 from seqtool.data.formats.blocks import raw_lines
 from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.tagging.sentences import read_split
+from seqtool.data.tokenization.corpus import read_raw_text
 from seqtool.errors import DataError
 from seqtool.settings import TaggerData
 from tests.support.random_tables import RandomTable, random_table
 from tests.support.shell import seqtool_in_process
 
 TABLES = 10_000
+LABELS = ("upos", "xpos", "feats", "lemma")
 BYTES, CHECKED_BYTES = 100_000_000, 10_000_000
 TURNS = 5  # of reading and checking
 SHOWN = 10  # seeds of each kind of failure that are printed
@@ -73,8 +75,8 @@ def _write_table(path: Path, most: int) -> Path:
 def run_check() -> None:
     """Print the time of `check` as a multiple of the time of reading the sentences of the file once.
 
-    The files are a generated one, WNUT-17, repeated up to the same size, and EWT, of which `check` reads four
-    labels and the other reads one.
+    The files are a generated one, WNUT-17, repeated up to the same size, and EWT, of which both read four
+    labels and the raw text.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = _write_table(Path(folder) / "read.tsv", CHECKED_BYTES)
@@ -102,7 +104,10 @@ def _print_ratio(name: str, path: Path) -> None:
 def _read_time(path: Path) -> float:
     path.touch()  # a changed file is detected again
     start = time.process_time()
-    read_split("train", [path], TaggerData(train=(str(path),)))
+    is_treebank = path.suffix == ".conllu"  # of which `check` reads four labels and the raw text
+    read_split("train", [path], TaggerData(train=(str(path),), labels=LABELS if is_treebank else ()))
+    if is_treebank:
+        read_raw_text(path)
     return time.process_time() - start
 
 

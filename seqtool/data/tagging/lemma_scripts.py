@@ -34,6 +34,8 @@ APOSTROPHES = "'’"  # they do not separate the parts of a word
 def lemma_script(form: str, lemma: str) -> str:
     """Return the script that changes a form into a lemma: `apply_script(script, form) == lemma`."""
     lower_form, lower_lemma = _lower(form), _lower(lemma)
+    if lower_form == lower_lemma and form:  # half of all words
+        return f"{_casing(lemma, form)} {COMMON}"
     start, lemma_start, size = SequenceMatcher(None, lower_form, lower_lemma, False).find_longest_match()
     if not size:
         return f"{_casing(lemma, '')} {WHOLE}{lower_lemma}"

@@ -14,7 +14,7 @@ from seqtool.data.tagging.sentences import labeled_blocks
 from seqtool.data.tokenization.boundaries import boundary_targets, word_cuts
 from seqtool.data.tokenization.characters import CharacterEncoder
 from seqtool.data.tokenization.expansions import Expansion, Expansions
-from seqtool.data.tokenization.paragraphs import Paragraph, has_raw_text, read_paragraphs
+from seqtool.data.tokenization.paragraphs import Paragraph, SurfaceToken, has_raw_text, read_paragraphs
 from seqtool.data.tokenization.windows import EncodedText
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import TaggerData, TokenizerData, TokenizerModel
@@ -181,12 +181,14 @@ def hold_out_sentences(
 
 def part_of(paragraph: Paragraph, first: int, end: int) -> Paragraph:
     """Return the sentences from number `first` to `end` of a paragraph as a paragraph."""
+    if first == 0 and end == len(paragraph.sentences):
+        return paragraph
     begin = paragraph.sentences[first - 1] if first else 0
     tokens = paragraph.tokens[begin : paragraph.sentences[end - 1]]
     offset = tokens[0].start
     return Paragraph(
         text=paragraph.text[offset : tokens[-1].end],
-        tokens=tuple(token._replace(start=token.start - offset, end=token.end - offset) for token in tokens),
+        tokens=tuple(SurfaceToken(start - offset, stop - offset, words) for start, stop, words in tokens),
         sentences=tuple(number - begin for number in paragraph.sentences[first:end]),
     )
 
