@@ -113,7 +113,7 @@ def tag(
 
 
 class _Job(NamedTuple):
-    """What all inputs of a command share.
+    """Model, options and reader that all inputs of a command share.
 
     Attributes:
         text_reader: reader of raw text.

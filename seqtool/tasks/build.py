@@ -155,7 +155,7 @@ def require_torch() -> None:
     """
     from importlib.util import find_spec
 
-    # The threads of libgomp spin while they wait, by default without end. On a busy machine they take the
+    # The threads of libgomp spin before they sleep, by default 300,000 times. On a busy machine they take the
     # processor from the thread for which they wait. libgomp reads the variable when it is loaded.
     if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
         os.environ["GOMP_SPINCOUNT"] = SPINS

@@ -70,7 +70,7 @@ class PartTraining:
 
     @property
     def has_finished(self) -> bool:
-        """Whether the part has reached a limit, so that no step and no row is left."""
+        """True if the part has reached a limit, so that no step and no row is left."""
         state = self.trainer.state
         limit = self.training.reached_limit(state.step, state.epoch, state.waited, state.seconds)
         return bool(limit) and not state.row_due

@@ -1,6 +1,6 @@
 """Choice of sentence ends: the sentences of a paragraph with the largest expected F1, not one end at a time.
 
-A sentence counts as right only if both of its ends are right and no end lies between them. An end with a
+A sentence counts as right only if both of its ends are right and there is no end between them. An end with a
 probability just above one half splits one sentence into two, and both are wrong if it is wrong.
 
 F1 is twice the number of right sentences, divided by the chosen plus the true sentences. A ratio of two sums

@@ -2,7 +2,7 @@
 
 The script trains with the config of the model on one thread, removes rare and private entries, rounds the
 weights to int8, evaluates the result, and writes `seqtool/pretrained/NAME` and the golden output of the test.
-With --run it uses a finished training run. A second run on the same build gives the same bytes.
+With --run it uses a finished training run. The same run gives the same bytes.
 """
 
 from __future__ import annotations

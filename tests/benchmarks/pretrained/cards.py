@@ -31,8 +31,8 @@ domain. The first nine tenths are for training, the last tenth is for validation
 | this model, int8 | {after_size} | {after[val_loss]:.4f} | {after[val_loss_blocks]:.4f} |
 
 Command: `SEQTOOL_DATA=FOLDER python -m tests.benchmarks.pretrained shakespeare` in a clone of seqtool.
-It trains with `configs/shakespeare.yaml` and rounds the weights. A second run on the same build gives the
-same bytes.
+It trains with `configs/shakespeare.yaml` and rounds the weights. With `--run`, it uses a finished
+run; the same run gives the same bytes.
 
 Limits: the model knows 65 characters and no others. Its texts have no meaning. They repeat names and
 phrases of the plays.
@@ -64,8 +64,8 @@ The vocabulary lists only what occurs at least {forms_min_count} times in the tr
 personal data is left out, too: e-mail addresses, URLs and tokens of more than four digits. A word that is
 not listed is tagged by its affixes, its shape and its context.
 
-Command: `SEQTOOL_DATA=FOLDER python -m tests.benchmarks.pretrained english` in a clone of seqtool. A second
-run on the same build gives the same bytes.
+Command: `SEQTOOL_DATA=FOLDER python -m tests.benchmarks.pretrained english` in a clone of seqtool. With
+`--run`, it shrinks finished runs; the same runs give the same bytes.
 
 Limits: English web text. No named entities, no syntax. The accuracy on other kinds of text was not measured.
 
