@@ -49,8 +49,8 @@ class CharData:
 
 
 @dataclass(frozen=True)
-class TaggerData:
-    """Labeled sentences of a tagger, and the format of their files."""
+class SentenceFiles:
+    """Files of sentences for training, and sentences that are held out."""
 
     train: Paths = key("training files: a path, a list or a pattern", min_length=1)
     dev: Paths = key("development files; their score selects the best epoch", ())
@@ -61,6 +61,17 @@ class TaggerData:
         ge=0,
         lt=1,
     )
+
+    @property
+    def has_training_data(self) -> bool:
+        """True, since `train` is required."""
+        return bool(self.train)
+
+
+@dataclass(frozen=True)
+class TaggerData(SentenceFiles):
+    """Labeled sentences of a tagger, and the format of their files."""
+
     format: Literal["auto", "conll", "conllu", "jsonl", "csv", "word_tag"] = key(
         "file format; auto detects it from the name and the content of the file", "auto"
     )
@@ -110,32 +121,13 @@ class TaggerData:
     label_key: str = key("JSON lines: the field of the labels", "labels")
     source: str = key("where to get the files; printed if one is missing", "")
 
-    @property
-    def has_training_data(self) -> bool:
-        """True, since `train` is required."""
-        return bool(self.train)
-
 
 @dataclass(frozen=True)
-class TokenizerData:
+class TokenizerData(SentenceFiles):
     """CoNLL-U files of a tokenizer. `SpaceAfter=No` or `# text` gives their raw text; `# newpar` starts a paragraph."""
 
-    train: Paths = key("training files: a path, a list or a pattern", min_length=1)
-    dev: Paths = key("development files; their score selects the best epoch", ())
-    test: Paths = key("test files; scored once, at the end", ())
-    split: float = key(
-        "fraction of the training sentences held out for validation if there is no dev file; 0: no validation",
-        0.0,
-        ge=0,
-        lt=1,
-    )
     encoding: str = key("encoding of the files; auto as for texts", "auto")
     source: str = key("where to get the files; printed if one is missing", "")
-
-    @property
-    def has_training_data(self) -> bool:
-        """True, since `train` is required."""
-        return bool(self.train)
 
 
 def is_text_encoding(name: str) -> bool:
