@@ -519,6 +519,13 @@ def test_everything_is_reached_by_keyboard(browser: Chrome, pages: dict[str, Pat
     assert browser.find_element("css selector", "[aria-selected=true]").get_attribute("data-place") == "2"
 
 
+OUTSIDE = """
+const parts = [...document.querySelectorAll("section")], right = (one) => one.getBoundingClientRect().right;
+return parts.flatMap((part) => [...part.querySelectorAll("select, input, button, textarea")]
+  .filter((control) => right(control) > right(part)).map((control) => part.innerText.split("\\n")[0]));
+"""
+
+
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", VIEWS)
 def test_page_is_accessible_and_as_wide_as_the_screen(
@@ -528,6 +535,7 @@ def test_page_is_accessible_and_as_wide_as_the_screen(
     set_size(browser, width, 900, dark=width == 400)
     open_page(browser, pages[name])
     assert int(browser.execute_script("return document.documentElement.scrollWidth")) <= width
+    assert browser.execute_script(OUTSIDE) == []
     paper = str(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
     assert paper == ("rgb(21, 23, 26)" if width == 400 else "rgb(253, 253, 252)")
     browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
