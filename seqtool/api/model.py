@@ -12,6 +12,7 @@ from typing import TypeVar
 from seqtool.api.analysis import SINGLE_LABEL, Sentence, analyzed_sentence
 from seqtool.data.tokenization.rules import TOKENIZERS, Token
 from seqtool.errors import ModelError
+from seqtool.inference.beam_search import Continuation
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_model, load_tokenizer
 from seqtool.inference.tagger import TaggerModel
@@ -186,6 +187,8 @@ class Model:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
         seed: int = 0,
         stop: str | bytes | None = None,
     ) -> str:
@@ -200,6 +203,8 @@ class Model:
                 likely one.
             top_k: choose among the k most likely symbols only.
             top_p: choose among the most likely symbols with this total probability.
+            min_p: choose among the symbols with at least this share of the best one's probability.
+            repetition_penalty: above 1, each of the last 64 symbols is chosen less often.
             stop: text that ends the sample and is not returned.
 
         Raises:
@@ -209,7 +214,15 @@ class Model:
         """
         return "".join(
             self.stream(
-                prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+                prompt,
+                length,
+                temperature=temperature,
+                top_k=top_k,
+                top_p=top_p,
+                min_p=min_p,
+                repetition_penalty=repetition_penalty,
+                seed=seed,
+                stop=stop,
             )
         )
 
@@ -221,13 +234,47 @@ class Model:
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
         seed: int = 0,
         stop: str | bytes | None = None,
     ) -> Iterator[str]:
         """Yield the text of `sample` in pieces while it is generated."""
         return self._character_model().sample(
-            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+            prompt,
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
         )
+
+    def beam(
+        self,
+        prompt: str | bytes = "",
+        length: int = LENGTH,
+        *,
+        width: int,
+        length_norm: float = 1.0,
+        stop: str | bytes | None = None,
+    ) -> list[Continuation]:
+        """Return the `width` best continuations that a beam search finds, the best first.
+
+        Each has `text`, `log_probability`, `score` and `symbols`.
+
+        Args:
+            length: maximum number of symbols; a model of lines ends at the end of the line.
+            width: continuations that are kept at each step.
+            length_norm: the score is the log probability divided by the number of symbols to this power.
+            stop: text that ends a continuation and is not returned.
+
+        Raises:
+            DataError, ConfigError, ModelError: as `sample`.
+        """
+        return self._character_model().beam(prompt, length, width=width, length_norm=length_norm, stop=stop)
 
     def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:
         """Return the loss of a text: `.mean` nats, `.bits` per symbol, `.perplexity`, `.losses` of symbols.

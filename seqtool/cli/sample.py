@@ -2,78 +2,44 @@
 
 from __future__ import annotations
 
-import re
-from enum import StrEnum
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
+from seqtool.cli.sample_options import (
+    CANDIDATE_LENGTH,
+    CANDIDATES,
+    LENGTH,
+    Beam,
+    Choice,
+    Interactive,
+    Length,
+    LengthNorm,
+    MinP,
+    NoEcho,
+    Number,
+    Prompt,
+    PromptFile,
+    Prompts,
+    RepetitionPenalty,
+    Seed,
+    Stop,
+    Temperature,
+    TopK,
+    TopP,
+    Unknown,
+    UnknownOption,
+    refuse_together,
+)
+from seqtool.cli.sample_texts import Generator, known_symbols, unescaped
 
 if TYPE_CHECKING:
     from seqtool.inference.character import CharacterModel
 
-
-ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
-
-
-class Unknown(StrEnum):
-    """Treatment of symbols of the prompt that are not in the vocabulary."""
-
-    ERROR = "error"
-    SKIP = "skip"
-
-
-Prompt = Annotated[str | None, typer.Option("--prompt", "-p", help="Text to continue.", show_default=False)]
-PromptFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--prompt-file", help="File whose whole text is the prompt; - is standard input.", show_default=False
-    ),
-]
-NoEcho = Annotated[bool, typer.Option("--no-echo", help="Do not print the prompt.")]
-Length = Annotated[
-    int,
-    typer.Option("--length", "-l", min=0, help="Maximum number of symbols to generate, without the prompt."),
-]
-Temperature = Annotated[
-    float,
-    typer.Option(
-        "--temperature",
-        "-t",
-        min=0,
-        help="Below 1: likely symbols more often; above 1: less often; 0: always the most likely one.",
-    ),
-]
-TopK = Annotated[
-    int | None,
-    typer.Option("--top-k", min=1, help="Choose among the K most likely symbols.", show_default=False),
-]
-TopP = Annotated[
-    float | None,
-    typer.Option(
-        "--top-p",
-        help="Choose among the most likely symbols with this total probability.",
-        show_default=False,
-    ),
-]
-Seed = Annotated[
-    int, typer.Option("--seed", min=0, help="Seed of the first sample; later samples use the next seeds.")
-]
-Number = Annotated[
-    int, typer.Option("--num", "-n", min=1, help="Number of samples, separated by a line with ---.")
-]
-Stop = Annotated[
-    str | None,
-    typer.Option("--stop", help="End before this text; '\\n' is a line break.", show_default=False),
-]
-UnknownOption = Annotated[
-    Unknown,
-    typer.Option("--unknown", help="skip: remove symbols of the prompt that are not in the vocabulary."),
-]
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
@@ -86,16 +52,22 @@ Texts = Annotated[
 def sample(
     prompt: Prompt = None,
     prompt_file: PromptFile = None,
+    prompts: Prompts = None,
     encoding: Encoding = None,
     no_echo: NoEcho = False,
-    length: Length = 500,
-    temperature: Temperature = 1.0,
+    length: Length = None,
+    temperature: Temperature = None,
     top_k: TopK = None,
     top_p: TopP = None,
-    seed: Seed = 0,
-    num: Number = 1,
+    min_p: MinP = None,
+    repetition_penalty: RepetitionPenalty = None,
+    beam: Beam = None,
+    length_norm: LengthNorm = None,
+    seed: Seed = None,
+    num: Number = None,
     stop: Stop = None,
     unknown: UnknownOption = Unknown.ERROR,
+    interactive: Interactive = False,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
@@ -104,31 +76,110 @@ def sample(
     e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7
     """
     from seqtool.cli.models import text_model
-    from seqtool.errors import SeqtoolError
-    from seqtool.inference.sampling import Sampler
-    from seqtool.reports.text_results import print_sample_json, print_samples
+    from seqtool.reports.samples import print_columns, print_sample_json, print_samples
 
-    if prompt is not None and prompt_file is not None:
-        raise SeqtoolError("both --prompt and --prompt-file are given", hint="give one of them")
-    Sampler(temperature, top_k, top_p)  # refuses wrong options before anything is read
+    choice = Choice(temperature, top_k, top_p, min_p, repetition_penalty, beam, length_norm, seed)
+    choice.check(num)
+    sources = {"--prompt": prompt, "--prompt-file": prompt_file, "--prompts": prompts}
+    _one_source(sources)
+    if interactive:
+        _check_interactive(choice, prompts, prompt_file, json=json)
     network = text_model(model, runs_dir).model
+    skip = unknown is Unknown.SKIP
     stop = _stop_text(network, stop)
-    start = prompt or ""
-    if prompt_file is not None:
-        start = _read_prompt(prompt_file, network, known_encoding(encoding))
-    start = _known_symbols(network, start, str(prompt_file or "--prompt"), skip=unknown is Unknown.SKIP)
-    generate = partial(
-        network.generate, start, length, temperature=temperature, top_k=top_k, top_p=top_p, stop=stop
-    )
-    samples = [(number, generate(seed=number)) for number in range(seed, seed + num)]
+    starts = _prompts(network, _Sources(prompt, prompt_file, prompts, known_encoding(encoding)), skip=skip)
+    if interactive:
+        from seqtool.cli.interactive import Dialog, converse
+
+        generator = Generator(network, choice, CANDIDATE_LENGTH if length is None else length, stop)
+        dialog = Dialog(generator, num or min(CANDIDATES, beam or CANDIDATES), skip=skip)
+        converse(dialog, starts[0], echo=not no_echo)
+        return
+    generator = Generator(network, choice, LENGTH if length is None else length, stop)
+    rows = generator.rows(starts, num or 1)
+    between = "" if network.boundary else "---\n"
     if json:
-        print_sample_json(start, samples)
+        print_sample_json(sample for row in rows for sample in row)
+    elif len(choice.temperatures()) > 1:
+        print_columns(rows, echo=not no_echo)
     else:
-        print_samples("" if no_echo else start, samples, between="" if network.boundary else "---\n")
+        print_samples((sample for row in rows for sample in row), between, echo=not no_echo)
+
+
+def _one_source(sources: Mapping[str, object]) -> None:
+    from seqtool.errors import SeqtoolError
+
+    given = [name for name, value in sources.items() if value is not None]
+    if len(given) > 1:
+        raise SeqtoolError(f"both {given[0]} and {given[1]} are given", hint="give one of them")
+
+
+def _check_interactive(choice: Choice, prompts: Path | None, prompt_file: Path | None, *, json: bool) -> None:
+    """Check that the other options fit --interactive.
+
+    Raises:
+        SeqtoolError: one of them does not.
+    """
+    from seqtool.errors import SeqtoolError
+
+    refuse_together("--interactive", {"--prompts": prompts, "--json": json}, "it writes one text")
+    if len(choice.temperatures()) > 1:
+        raise SeqtoolError("--interactive needs one temperature", place="--temperature", hint="give one")
+    if str(prompt_file) == "-":
+        message = "--interactive reads standard input itself"
+        raise SeqtoolError(message, place="--prompt-file -", hint="name a file, or use --prompt")
+
+
+# --- prompts ------------------------------------------------------------------------------------------------
+
+
+class _Sources(NamedTuple):
+    """Options that give prompts, at most one of them, and the encoding of files."""
+
+    prompt: str | None
+    prompt_file: Path | None
+    prompts: Path | None
+    encoding: str
+
+
+def _prompts(model: CharacterModel, sources: _Sources, *, skip: bool) -> list[str]:
+    """Return the prompts; without any, the empty one.
+
+    Raises:
+        DataError: a file cannot be read or has no prompt, or there is an unknown symbol.
+    """
+    if sources.prompts is not None:
+        return _read_prompts(model, sources.prompts, sources.encoding, skip=skip)
+    start = sources.prompt or ""
+    if sources.prompt_file is not None:
+        start = _read_prompt(sources.prompt_file, model, sources.encoding)
+    return [known_symbols(model, start, str(sources.prompt_file or "--prompt"), skip=skip)]
+
+
+def _read_prompts(model: CharacterModel, file: Path, encoding: str, *, skip: bool) -> list[str]:
+    from seqtool.cli.inputs import read_whole
+    from seqtool.errors import DataError
+
+    text = read_whole(file, "--prompts", model, encoding)
+    if not text:
+        raise DataError("expected prompts, found none", place=str(file), hint="write one on each line")
+    lines = text.removesuffix("\n").split("\n")
+    return [
+        known_symbols(model, line.removesuffix("\r"), str(file), first=number, skip=skip)
+        for number, line in enumerate(lines, start=1)
+    ]
+
+
+def _read_prompt(file: Path, model: CharacterModel, encoding: str) -> str:
+    """Return the whole text of a file; the last line of a prompt for a model of lines stays open."""
+    from seqtool.cli.inputs import read_whole
+
+    text = read_whole(file, "--prompt-file", model, encoding)
+    return text.removesuffix("\n").removesuffix("\r") if model.boundary else text
 
 
 def _stop_text(model: CharacterModel, stop: str | None) -> str | None:
-    r"""Return the text of `--stop`, in which `\n`, `\t`, `\r` and `\\` are what they are in Python.
+    """Return the text of `--stop`, with escapes.
 
     Raises:
         DataError: it is empty, or has a symbol that the model cannot generate.
@@ -141,37 +192,10 @@ def _stop_text(model: CharacterModel, stop: str | None) -> str | None:
     if not stop:
         hint = r"to stop at the end of a line: --stop '\n'"
         raise DataError("expected a text, found nothing", place="--stop", hint=hint)
-    text = re.sub(r"\\([ntr\\])", lambda match: ESCAPES[match[1]], stop)
+    text = unescaped(stop)
     if model.remove_unknown(text)[1]:
         raise unknown_symbol(model, text, "--stop", hint="the model never generates this symbol")
     return text
-
-
-def _read_prompt(file: Path, model: CharacterModel, encoding: str) -> str:
-    """Return the whole text of a file; the last line of a prompt for a model of lines stays open."""
-    from seqtool.cli.inputs import read_whole
-
-    text = read_whole(file, "--prompt-file", model, encoding)
-    return text.removesuffix("\n").removesuffix("\r") if model.boundary else text
-
-
-def _known_symbols(model: CharacterModel, prompt: str, name: str, *, skip: bool) -> str:
-    """Return the prompt, without unknown symbols if they are to be skipped.
-
-    Raises:
-        DataError: there is an unknown symbol, and it is not to be skipped.
-    """
-    from seqtool.inference.character import unknown_symbol
-    from seqtool.reports.console import say
-
-    known, unknown = model.remove_unknown(prompt)
-    if not unknown:
-        return prompt
-    if not skip:
-        raise unknown_symbol(model, prompt, name, hint="remove such symbols with --unknown skip")
-    shown = " ".join(map(model.vocabulary.show, unknown))
-    say(f"note: removed from the prompt, because they are not in the vocabulary: {shown}")
-    return known
 
 
 @command

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -14,8 +15,9 @@ import numpy as np
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, bytes_text, text_bytes
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
+from seqtool.inference.beam_search import Continuation, Search, beam_search
 from seqtool.inference.model_config import CharacterConfig
-from seqtool.inference.sampling import Piece, Sampler, TextStream
+from seqtool.inference.sampling import RECENT, Piece, Sampler, TextStream
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
 from seqtool.inference.text_scoring import TextScores, carried_losses, carried_states, sequence_losses
 from seqtool.types import Array, Arrays
@@ -127,12 +129,22 @@ class CharacterModel(TextNetwork):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
         seed: int = 0,
         stop: str | bytes | None = None,
     ) -> Iterator[str]:
         """Yield the continuation of a prompt in pieces; arguments and errors as for `generate`."""
         pieces = self.generate(
-            prompt, length, temperature=temperature, top_k=top_k, top_p=top_p, seed=seed, stop=stop
+            prompt,
+            length,
+            temperature=temperature,
+            top_k=top_k,
+            top_p=top_p,
+            min_p=min_p,
+            repetition_penalty=repetition_penalty,
+            seed=seed,
+            stop=stop,
         )
         return (piece.text for piece in pieces if piece.text)
 
@@ -144,6 +156,8 @@ class CharacterModel(TextNetwork):
         temperature: float = 1.0,
         top_k: int | None = None,
         top_p: float | None = None,
+        min_p: float | None = None,
+        repetition_penalty: float = 1.0,
         seed: int = 0,
         stop: str | bytes | None = None,
     ) -> Iterator[Piece]:
@@ -156,7 +170,7 @@ class CharacterModel(TextNetwork):
         Args:
             prompt: text that is read first and not returned.
             length: largest number of sampled symbols.
-            temperature, top_k, top_p: see `sampling.Sampler`.
+            temperature, top_k, top_p, min_p, repetition_penalty: see `sampling.Sampler`.
             seed: equal seeds give equal texts.
             stop: text that ends the sample; it is not returned.
 
@@ -167,34 +181,65 @@ class CharacterModel(TextNetwork):
             ModelError: a model of aligned pairs, or a network without output layer.
         """
         self.require_likelihood()
-        sampler = Sampler(temperature, top_k, top_p)
+        sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty)
+        ids, recent, ending = self._start(prompt, length, stop)
+        stream = TextStream(self.vocabulary.unit, ending)
+        return self._generate(ids, recent, length, sampler, np.random.default_rng(seed), stream)
+
+    def beam(
+        self,
+        prompt: str | bytes = "",
+        length: int = LENGTH,
+        *,
+        width: int,
+        length_norm: float = 1.0,
+        stop: str | bytes | None = None,
+    ) -> list[Continuation]:
+        """Return the best continuations of a prompt that a beam search finds, the best first.
+
+        Prompt, length, stop and errors as for `generate`.
+
+        Args:
+            width: number of continuations that are kept at each step, and that are returned at most.
+            length_norm: the score of a continuation is its log probability divided by its number of symbols
+                to this power. 1 compares means, 0 compares sums, which favor short texts.
+        """
+        self.require_likelihood()
+        ids, _, ending = self._start(prompt, length, stop)
+        return beam_search(self, self.vocabulary, ids, ending, Search(width, length, length_norm))
+
+    def _start(self, prompt: str | bytes, length: int, stop: str | bytes | None) -> tuple[Array, Array, str]:
+        """Return the symbols to read first, those of the prompt alone, and the symbols of the stop text."""
         if length < 0:
             raise ConfigError(f"expected a length of 0 or more, found {length}", place="length")
         ending = self.text(stop) if stop else self.boundary
         if stop and self.remove_unknown(ending)[1]:
             raise unknown_symbol(self, ending, "stop", hint="the model never generates this symbol")
-        stream = TextStream(self.vocabulary.unit, self.vocabulary.split(ending))
-        return self._generate(
-            self._encode_prompt(self.text(prompt)), length, sampler, np.random.default_rng(seed), stream
-        )
-
-    def _encode_prompt(self, prompt: str) -> Array:
-        """Return the numbers of the symbols before the first sampled one; at least one."""
-        before = BOUNDARY if not prompt and BOUNDARY in self.vocabulary else self.boundary
-        ids = np.concatenate([self.encode(before), self.encode(prompt)])
-        return ids if len(ids) else np.zeros(1, np.int64)
+        text = self.text(prompt)
+        given = self.encode(text)
+        before = self.encode(BOUNDARY if not text and BOUNDARY in self.vocabulary else self.boundary)
+        ids = np.concatenate([before, given])
+        return (ids if len(ids) else np.zeros(1, np.int64)), given, self.vocabulary.split(ending)
 
     def _generate(
-        self, prompt: Array, length: int, sampler: Sampler, generator: np.random.Generator, stream: TextStream
+        self,
+        prompt: Array,
+        recent: Array,
+        length: int,
+        sampler: Sampler,
+        generator: np.random.Generator,
+        stream: TextStream,
     ) -> Iterator[Piece]:
         steppers = self.steppers_after(prompt[:-1])
         number = int(prompt[-1])
+        latest = deque(recent.tolist(), RECENT)
         for _ in range(length):
             scores = self.advance(steppers, number)
             log_probabilities = log_softmax(scores)
             if self.vocabulary.unknown is not None:
                 scores[self.vocabulary.unknown] = -np.inf
-            number = sampler.draw(scores, generator)
+            number = sampler.draw(scores, generator, latest)
+            latest.append(number)
             yield Piece(stream.add(self.vocabulary.symbols[number]), float(log_probabilities[number]))
             if stream.stopped:
                 return

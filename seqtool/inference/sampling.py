@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 
 from seqtool.errors import ConfigError
 from seqtool.types import Array
+
+RECENT = 64  # latest symbols that the repetition penalty looks at
 
 
 class Piece(NamedTuple):
@@ -33,6 +36,10 @@ class Sampler:
         top_k: sample only from the k best symbols; None: from all.
         top_p: sample only from the best symbols that together have this probability, at least one (nucleus
             sampling, Holtzman et al. 2020); None: from all.
+        min_p: sample only from symbols with at least this share of the probability of the best one (Nguyen et
+            al. 2024); None: from all.
+        repetition_penalty: divisor of the scores above 0, and factor of the scores below 0, of symbols that
+            occur among the last `RECENT` ones (Keskar et al. 2019); 1: none.
 
     Raises:
         ConfigError: a value out of its range.
@@ -41,6 +48,8 @@ class Sampler:
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float | None = None
+    min_p: float | None = None
+    repetition_penalty: float = 1.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < float("inf"):
@@ -49,14 +58,25 @@ class Sampler:
             )
         if self.top_k is not None and self.top_k < 1:
             raise ConfigError(f"expected 1 or more symbols to choose from, found {self.top_k}", place="top-k")
-        if self.top_p is not None and not 0 < self.top_p <= 1:
-            raise ConfigError(
-                f"expected a probability above 0 and up to 1, found {self.top_p}", place="top-p"
-            )
+        for place, value in (("top-p", self.top_p), ("min-p", self.min_p)):
+            if value is not None and not 0 < value <= 1:
+                raise ConfigError(f"expected a probability above 0 and up to 1, found {value}", place=place)
+        if not 0 < self.repetition_penalty < float("inf"):
+            message = f"expected a number above 0, found {self.repetition_penalty}"
+            raise ConfigError(message, place="repetition-penalty")
 
-    def probabilities(self, scores: Array) -> Array:
-        """Return the probability with which each symbol is sampled, from scores (symbols,)."""
+    def probabilities(self, scores: Array, recent: Collection[int] = ()) -> Array:
+        """Return the probability with which each symbol is sampled, from scores (symbols,).
+
+        Args:
+            recent: numbers of the symbols that the repetition penalty is for.
+        """
         scores = scores.astype(np.float64)
+        if self.repetition_penalty != 1 and recent:
+            numbers = np.array(sorted(set(recent)))
+            penalized = scores[numbers]
+            factor = self.repetition_penalty
+            scores[numbers] = np.where(penalized > 0, penalized / factor, penalized * factor)
         if self.temperature == 0:
             best = np.zeros(len(scores))
             best[scores.argmax()] = 1
@@ -65,6 +85,8 @@ class Sampler:
         weights = np.exp(scores / self.temperature)
         if self.top_k is not None or self.top_p is not None:
             weights = self._keep_best(weights / weights.sum())
+        if self.min_p is not None:
+            weights[weights < self.min_p * weights.max()] = 0
         weights /= weights.sum()
         return weights
 
@@ -79,13 +101,13 @@ class Sampler:
         kept[order] = probabilities[order]
         return kept
 
-    def draw(self, scores: Array, generator: np.random.Generator) -> int:
-        """Sample one symbol from scores (symbols,).
+    def draw(self, scores: Array, generator: np.random.Generator, recent: Collection[int] = ()) -> int:
+        """Sample one symbol from scores (symbols,); `recent` as for `probabilities`.
 
         Each call draws one random number, even if only one symbol is possible. The number of draws therefore
         always equals the number of symbols.
         """
-        sums = np.cumsum(self.probabilities(scores))
+        sums = np.cumsum(self.probabilities(scores, recent))
         number = int(np.searchsorted(sums, generator.random() * sums[-1], side="right"))
         # Rounding must not select a symbol of probability 0 at the end.
         return min(number, int(np.searchsorted(sums, sums[-1])))

@@ -1,4 +1,4 @@
-"""Print the results of a text model: generated samples, and the scores of texts or lines.
+"""Print the scores of texts or lines by a text model.
 
 A terminal gets control characters made visible; a pipe gets the exact text.
 """
@@ -7,62 +7,16 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.inference.sampling import Piece
 from seqtool.inference.text_scoring import TextScores
-from seqtool.reports.console import is_terminal, json_text, write_json
-from seqtool.safe_text import visible, visible_lines
-
-Sample = tuple[int, Iterable[Piece]]  # its seed, and its text while it is generated
+from seqtool.reports.console import is_terminal, json_text
+from seqtool.safe_text import visible
 
 UNITS = {"char": "a character is a Unicode code point", "byte": "a character is a byte of UTF-8"}
 NUMBER_WIDTH = 10  # columns of a number on a terminal
-
-
-# --- samples ----------------------------------------------------------------------------------------------
-
-
-def print_samples(prompt: str, samples: Sequence[Sample], between: str) -> None:
-    """Print each sample after the prompt and end it with a line break.
-
-    A terminal shows each symbol at once. A pipe gets a line at a time.
-
-    Args:
-        prompt: printed before each sample; may be empty.
-        between: printed between two samples; may be empty.
-    """
-    terminal = is_terminal(sys.stdout)
-    last = ""
-
-    def write(text: str) -> None:
-        nonlocal last
-        if text:
-            last = text[-1]
-            sys.stdout.write(visible_lines(text) if terminal else text)
-            if terminal or "\n" in text:
-                sys.stdout.flush()
-
-    for number, (_, pieces) in enumerate(samples):
-        write(between if number else "")
-        last = ""
-        write(prompt)
-        for piece in pieces:
-            write(piece.text)
-        write("" if last == "\n" else "\n")
-
-
-def print_sample_json(prompt: str, samples: Iterable[Sample]) -> None:
-    """Print one object per sample: prompt, text without prompt, seed, and log probability in nats."""
-    for seed, pieces in samples:
-        texts, total = [], 0.0
-        for piece in pieces:
-            texts.append(piece.text)
-            total += piece.log_probability
-        text = "".join(texts)
-        write_json({"prompt": prompt, "text": text, "seed": seed, "log_probability": round(total, 6)})
 
 
 # --- scores -----------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ COMMANDS = {
         "--set training.epochs=1 --name s --json"
     ],
     "`predict`": ["predict --model hihell hihell --json"],
-    "`sample`": ["sample --model text --length 3 --json"],
+    "`sample`": ["sample --model text --length 3 --json", "sample --model text --length 3 --beam 2 --json"],
     "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
     "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json", "check gold.conllu --json"],
     "`evaluate` of a tagger": [

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from seqtool.api.model import Model
 from seqtool.inference.character import LENGTH, CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.storage import ownership
@@ -73,7 +74,7 @@ def test_json_contains_prompt_text_seed_and_log_probability(here: Path) -> None:
     objects = [json.loads(line) for line in done.lines]
     assert [one["seed"] for one in objects] == [0, 1]
     for one in objects:
-        assert one.keys() == {"version", "prompt", "text", "seed", "log_probability"}
+        assert one.keys() == {"version", "prompt", "text", "seed", "temperature", "log_probability"}
         assert one["prompt"] == "ab"
         assert one["log_probability"] == pytest.approx(-model(here).score(one["text"], "ab").total, abs=1e-4)
 
@@ -156,6 +157,6 @@ def test_closed_pipe_ends_sample_silently(here: Path) -> None:
 
 
 def test_command_and_api_have_the_same_default_length() -> None:
-    from seqtool.cli.sample import sample as command
+    from seqtool.cli import sample_options
 
-    assert inspect.signature(command).parameters["length"].default == LENGTH
+    assert sample_options.LENGTH == LENGTH == inspect.signature(Model.sample).parameters["length"].default

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
-from seqtool.inference.sampling import Sampler, TextStream
+from seqtool.inference.sampling import RECENT, Sampler, TextStream
 from seqtool.inference.text_scoring import WARM_UP, carried_losses, iter_block_losses
 from seqtool.settings import CharModel
 from seqtool.types import Array
@@ -196,6 +196,10 @@ def test_wrong_arguments_are_reported_by_the_call() -> None:
         {"top_k": 0},
         {"top_p": 0.0},
         {"top_p": 1.5},
+        {"min_p": 0.0},
+        {"min_p": 1.1},
+        {"repetition_penalty": 0.0},
+        {"repetition_penalty": math.inf},
         {"length": -1},
     ]
     for arguments in wrong:
@@ -222,6 +226,12 @@ SCORES = np.log(np.array([0.1, 0.4, 0.2, 0.3])) + 5
         (Sampler(top_p=1.0), [0.1, 0.4, 0.2, 0.3]),
         (Sampler(top_p=1e-9), [0, 1, 0, 0]),
         (Sampler(top_k=3, top_p=0.7), [0, 4 / 7, 0, 3 / 7]),
+        (Sampler(min_p=0.1), [0.1, 0.4, 0.2, 0.3]),
+        (Sampler(min_p=0.3), [0, 4 / 9, 2 / 9, 3 / 9]),
+        (Sampler(min_p=0.7), [0, 4 / 7, 0, 3 / 7]),
+        (Sampler(min_p=1), [0, 1, 0, 0]),
+        (Sampler(temperature=0.5, min_p=0.3), [0, 0.16 / 0.25, 0, 0.09 / 0.25]),
+        (Sampler(top_k=2, min_p=0.8), [0, 1, 0, 0]),
     ],
 )
 def test_sampler_follows_its_definition(choice: Sampler, expected: list[float]) -> None:
@@ -230,6 +240,51 @@ def test_sampler_follows_its_definition(choice: Sampler, expected: list[float]) 
     counts = np.bincount([choice.draw(SCORES, draw) for _ in range(2000)], minlength=4)
     assert (counts[np.array(expected) == 0] == 0).all()
     np.testing.assert_allclose(counts / 2000, expected, atol=0.04)
+
+
+@given(
+    st.lists(st.floats(-20, 20), min_size=2, max_size=6),
+    st.sets(st.integers(0, 5)),
+    st.floats(0.2, 5),
+    st.floats(0.1, 3),
+    st.floats(0.001, 1),
+)
+def test_repetition_penalty_and_min_p_follow_their_equations(
+    values: list[float], recent: set[int], penalty: float, temperature: float, min_p: float
+) -> None:
+    recent = {number for number in recent if number < len(values)}
+    scores = [
+        (value / penalty if value > 0 else value * penalty) if number in recent else value
+        for number, value in enumerate(values)
+    ]
+    weights = [math.exp((value - max(scores)) / temperature) for value in scores]
+    kept = [weight if weight >= min_p * max(weights) else 0 for weight in weights]
+    sampler = Sampler(temperature, min_p=min_p, repetition_penalty=penalty)
+    found = sampler.probabilities(np.array(values), recent)
+    near_limit = any(abs(weight - min_p * max(weights)) < 1e-9 for weight in weights)
+    if not near_limit:
+        np.testing.assert_allclose(found, np.array(kept) / sum(kept), atol=1e-9)
+
+
+def test_repetition_penalty_looks_at_the_prompt_and_the_latest_symbols() -> None:
+    """At temperature 0 each symbol has the best score after the penalty of the last 64 symbols."""
+    model = make(scale=1.5)
+    prompt, penalty = random_text(90), 4.0
+    text = prompt
+    for _ in range(100):
+        scores = model.states(text, {"logits"})["logits"][-1].astype(np.float64)
+        for number in set(model.encode(text)[-RECENT:].tolist()):
+            scores[number] = scores[number] / penalty if scores[number] > 0 else scores[number] * penalty
+        text += model.vocabulary.symbols[int(scores.argmax())]
+    found = "".join(model.sample(prompt, 100, temperature=0, repetition_penalty=penalty))
+    assert prompt + found == text
+    assert found != "".join(model.sample(prompt, 100, temperature=0))
+
+
+def test_line_break_before_a_text_without_prompt_is_not_penalized() -> None:
+    model = make()
+    model._bias[0] = 8
+    assert "".join(model.sample("", 1, temperature=0, repetition_penalty=100)) == "\n"
 
 
 # --- scoring ------------------------------------------------------------------------------------------------
