@@ -7,17 +7,15 @@
 from __future__ import annotations
 
 import unicodedata
-from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, bytes_text, text_bytes
-from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.beam_search import Continuation, Search, beam_search
 from seqtool.inference.model_config import CharacterConfig
-from seqtool.inference.sampling import RECENT, Piece, Sampler, TextStream
+from seqtool.inference.sampling import Draw, Piece, Sampler
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
 from seqtool.inference.text_scoring import TextScores, carried_losses, carried_states, sequence_losses
 from seqtool.types import Array, Arrays
@@ -183,8 +181,8 @@ class CharacterModel(TextNetwork):
         self.require_likelihood()
         sampler = Sampler(temperature, top_k, top_p, min_p, repetition_penalty)
         ids, recent, ending = self._start(prompt, length, stop)
-        stream = TextStream(self.vocabulary.unit, ending)
-        return self._generate(ids, recent, length, sampler, np.random.default_rng(seed), stream)
+        draw = Draw(self, self.vocabulary, sampler, np.random.default_rng(seed))
+        return draw.pieces(ids, recent, length, ending)
 
     def beam(
         self,
@@ -220,32 +218,6 @@ class CharacterModel(TextNetwork):
         before = self.encode(BOUNDARY if not text and BOUNDARY in self.vocabulary else self.boundary)
         ids = np.concatenate([before, given])
         return (ids if len(ids) else np.zeros(1, np.int64)), given, self.vocabulary.split(ending)
-
-    def _generate(
-        self,
-        prompt: Array,
-        recent: Array,
-        length: int,
-        sampler: Sampler,
-        generator: np.random.Generator,
-        stream: TextStream,
-    ) -> Iterator[Piece]:
-        steppers = self.steppers_after(prompt[:-1])
-        number = int(prompt[-1])
-        latest = deque(recent.tolist(), RECENT)
-        for _ in range(length):
-            scores = self.advance(steppers, number)
-            log_probabilities = log_softmax(scores)
-            if self.vocabulary.unknown is not None:
-                scores[self.vocabulary.unknown] = -np.inf
-            number = sampler.draw(scores, generator, latest)
-            latest.append(number)
-            yield Piece(stream.add(self.vocabulary.symbols[number]), float(log_probabilities[number]))
-            if stream.stopped:
-                return
-        rest = stream.end()
-        if rest:
-            yield Piece(rest, 0.0)
 
     # --- scores ---------------------------------------------------------------------------------------------
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError
+from seqtool.inference.text_network import TextNetwork
 from seqtool.types import Array
 
 RECENT = 64  # latest symbols that the repetition penalty looks at
@@ -156,3 +160,46 @@ class TextStream:
         cut = len(self._held) - kept
         text, self._held = self._held[:cut], self._held[cut:]
         return text
+
+
+class Draw(NamedTuple):
+    """Random text of a network.
+
+    Attributes:
+        network: the network.
+        vocabulary: its symbols; the unknown one is never sampled.
+        sampler: rule for sampling a symbol.
+        generator: random numbers.
+    """
+
+    network: TextNetwork
+    vocabulary: SymbolVocabulary
+    sampler: Sampler
+    generator: np.random.Generator
+
+    def pieces(self, prompt: Array, recent: Array, length: int, stop: str) -> Iterator[Piece]:
+        """Yield the text after a prompt.
+
+        Args:
+            prompt: numbers of the symbols to read first, at least one.
+            recent: numbers of the symbols before the text that the repetition penalty looks at.
+            length: largest number of symbols.
+            stop: symbols that end the text; empty: none do.
+        """
+        stream = TextStream(self.vocabulary.unit, stop)
+        steppers = self.network.steppers_after(prompt[:-1])
+        number = int(prompt[-1])
+        latest = deque(recent.tolist(), RECENT)
+        for _ in range(length):
+            scores = self.network.advance(steppers, number)
+            log_probabilities = log_softmax(scores)
+            if self.vocabulary.unknown is not None:
+                scores[self.vocabulary.unknown] = -np.inf
+            number = self.sampler.draw(scores, self.generator, latest)
+            latest.append(number)
+            yield Piece(stream.add(self.vocabulary.symbols[number]), float(log_probabilities[number]))
+            if stream.stopped:
+                return
+        rest = stream.end()
+        if rest:
+            yield Piece(rest, 0.0)
