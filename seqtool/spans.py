@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -163,7 +163,10 @@ def detect_scheme(label_sequences: Iterable[Sequence[str]]) -> Scheme:
     so a few annotation errors do not change the result. IOB1 without adjacent spans is identical to IO and
     reported as IO. IOE (Tjong Kim Sang 1999) is not supported and gives `none`.
     """
-    sequences = Counter(tuple(labels) for labels in label_sequences)
+    every = [tuple(labels) for labels in label_sequences]
+    if all(_parse(label) is _OUTSIDE for label in set(chain.from_iterable(every))):
+        return "none"  # tags need no counts
+    sequences = Counter(every)
     counts: Counter[str] = Counter()
     for labels, count in sequences.items():
         for label in labels:

@@ -36,7 +36,7 @@ def labels_with_content(data: TaggerData, sentences: Sequence[Sentence]) -> tupl
     kept = tuple(
         name
         for index, name in enumerate(data.labels)
-        if len({label for sentence in sentences for label in sentence.column(index)}) > 1
+        if len(set().union(*(sentence.column(index) for sentence in sentences))) > 1
     )
     return kept if len(kept) > 1 and kept[0] != LEMMA else ()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
 from seqtool.config.load import parse_settings
 from seqtool.config.overrides import override_count, override_text
+from seqtool.data.formats.blocks import Block
 from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.formats.detection import Detection, settings_of, summary
 from seqtool.data.input_files import check_data_file, run_name
@@ -20,7 +21,7 @@ from seqtool.settings import Scheme, TaggerData, TaggerSettings
 from seqtool.spans import OUTSIDE
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 from seqtool.tasks.label_heads import TREEBANK_LABELS, is_for_one_label, labels_with_content
-from seqtool.tasks.suggest_tokenizer import suggest_tokenizer_part
+from seqtool.tasks.suggest_tokenizer import SuggestedPart, suggest_tokenizer_part
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 LISTED_LABELS = 8
@@ -180,22 +181,23 @@ def suggest_tagger(files: DataFiles, overrides: Sequence[str] = ()) -> Suggested
     data = settings_of(detection, known)
     if not known.labels and detection.kind == "conllu" and not is_for_one_label(known, overrides):
         data = replace(data, labels=TREEBANK_LABELS)
-    split = read_split("train", [files.train], data if data.labels else known, skip_wrong=True)
+    blocks: list[Block] = []
+    split = read_split("train", [files.train], data if data.labels else known, skip_wrong=True, blocks=blocks)
     asked, data = data.labels, replace(data, labels=labels_with_content(data, split.sentences))
     if data.labels != asked:
         split = read_split("train", [files.train], data, skip_wrong=True)
-    keep_reading(files.train, data, split)
     sample = TaggedSample(data, split, split.scheme if data.scheme == "auto" else data.scheme)
     plan = TaggerPlan.for_data(sample, override_text(overrides, ("model", "decoder")) == "crf")
     plan = plan.with_length(overrides, split.words)
     holds_out = not files.dev and not data.dev and len(split.sentences) >= FEWEST_TO_SPLIT
-    notes = list(_notes(files, detection, sample, plan, holds_out))
-    lines = list(_yaml(files, sample, plan, holds_out))
+    notes, lines = _notes(files, detection, sample, plan, holds_out), _yaml(files, sample, plan, holds_out)
+    part = SuggestedPart()
     if detection.kind == "conllu" and not is_for_one_label(known, overrides):
-        characters = sum(len(token) + 1 for sentence in split.sentences for token in sentence.tokens)
+        characters = sum((len(form) + 1) * count for form, count in split.forms.items())
         part = suggest_tokenizer_part(files, data, characters, overrides)
-        lines, notes = [*lines, *part.lines], [*notes, *part.notes]
-    return SuggestedConfig("\n".join(lines) + "\n", tuple(notes), detection.doubts)
+    keep_reading(files.train, data, split, blocks if part.lines else None)
+    text = "\n".join([*lines, *part.lines]) + "\n"
+    return SuggestedConfig(text, (*notes, *part.notes), detection.doubts)
 
 
 def _data_overrides(train: Path, overrides: Sequence[str]) -> TaggerData:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.tokenization.boundaries import INSIDE, OUTPUTS, boundary_targets, decode_boundaries
-from seqtool.data.tokenization.characters import CATEGORIES, CLASS_COUNT, plain_text
+from seqtool.data.tokenization.characters import CATEGORIES, CLASS_COUNT, count_characters, plain_text
 from seqtool.data.tokenization.corpus import TokenizerCorpus, load_tokenizer_corpus, part_of
 from seqtool.data.tokenization.paragraphs import Paragraph
 from seqtool.evaluation.tokenizer import evaluate_tokenizer
@@ -129,7 +128,7 @@ class TokenizerDefinition:
             notes=corpus.notes,
             warnings=(*notes, *corpus.warnings),
             counts={
-                name: Counter("".join(paragraph.text for paragraph in paragraphs))
+                name: count_characters(paragraph.text for paragraph in paragraphs)
                 for name, paragraphs in parts.items()
                 if paragraphs
             },

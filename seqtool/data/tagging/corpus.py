@@ -255,7 +255,7 @@ def _without_constant_columns(
 ) -> tuple[TaggerData, dict[str, Split], list[str]]:
     """Leave out further columns in which all training words have the same label; return notes on them."""
     values = [
-        {label for sentence in splits["train"].sentences for label in sentence.column(index)}
+        set().union(*(sentence.column(index) for sentence in splits["train"].sentences))
         for index in range(len(data.labels))
     ]
     kept = [index for index, labels in enumerate(values) if index == 0 or len(labels) > 1]

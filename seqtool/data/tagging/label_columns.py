@@ -54,9 +54,22 @@ class LabelColumn:
         if kind == "label":
             scheme = detect_scheme(sentence.column(index) for sentence in train)
         column = cls(name, index, (), kind, scheme, "none" if scheme == "none" else "bioes")
-        values = chain.from_iterable(column.network_labels(sentence) for sentence in train)
-        labels = dict.fromkeys((*known, *(value for value in values if value is not None)))
+        labels = dict.fromkeys((*known, *column._distinct_labels(train)))
         return cls(name, index, tuple(labels), kind, scheme, column.inner_scheme)
+
+    def _distinct_labels(self, train: Sequence[Sentence]) -> Iterator[str]:
+        """Yield the labels of the network in order of first appearance, each once."""
+        if self.kind == "lemma":
+            pairs = (zip(sentence.tokens, sentence.column(self.index), strict=True) for sentence in train)
+            distinct = dict.fromkeys(chain.from_iterable(pairs))
+            yield from (lemma_script(form, lemma) for form, lemma in distinct if lemma != NO_LEMMA)
+            return
+        sequences = (sentence.column(self.index) for sentence in train)
+        if self.scheme == "none":
+            yield from dict.fromkeys(chain.from_iterable(sequences))
+            return
+        for labels in dict.fromkeys(sequences):
+            yield from convert(labels, self.scheme, self.inner_scheme)
 
     @property
     def is_plain(self) -> bool:

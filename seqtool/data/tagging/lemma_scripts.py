@@ -36,13 +36,21 @@ def lemma_script(form: str, lemma: str) -> str:
     lower_form, lower_lemma = _lower(form), _lower(lemma)
     if lower_form == lower_lemma and form:  # half of all words
         return f"{_casing(lemma, form)} {COMMON}"
-    start, lemma_start, size = SequenceMatcher(None, lower_form, lower_lemma, False).find_longest_match()
+    start, lemma_start, size = _longest_common_part(lower_form, lower_lemma)
     if not size:
         return f"{_casing(lemma, '')} {WHOLE}{lower_lemma}"
     before = _shortest_steps(lower_form[:start], lower_lemma[:lemma_start])
     after = _shortest_steps(lower_form[start + size :], lower_lemma[lemma_start + size :])
     edit = f"{before}{COMMON}{after}"
     return f"{_casing(lemma, _edited(edit, form) or '')} {edit}"
+
+
+def _longest_common_part(form: str, lemma: str) -> tuple[int, int, int]:
+    """Return the places in a form and in its lemma, and the length, of their first longest common part."""
+    if form and lemma and (form.startswith(lemma) or lemma.startswith(form)):  # most words
+        return 0, 0, min(len(form), len(lemma))
+    match = SequenceMatcher(None, form, lemma, False).find_longest_match()
+    return match.a, match.b, match.size
 
 
 @lru_cache(1 << 14)

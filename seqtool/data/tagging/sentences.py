@@ -35,6 +35,7 @@ def read_split(
     trained: Layout | None = None,
     *,
     skip_wrong: bool = False,
+    blocks: list[Block] | None = None,
 ) -> Split:
     """Read the files of a split, each in its own format.
 
@@ -46,6 +47,7 @@ def read_split(
         progress: called before each file with the number of files done and their total.
         trained: layout of the training files of a model; a file with as many columns is read alike.
         skip_wrong: leave out lines of a table with another number of cells, which are an error otherwise.
+        blocks: filled with the blocks of the files; a kept reading has none.
 
     Raises:
         DataError: a file is empty, has no labels, or cannot be read in its format.
@@ -65,7 +67,9 @@ def read_split(
         trained = Layout.of_file(data, expected) if expected is not None else trained
         if trained is not None and encoding:
             trained = replace(trained, encoding=encoding)
-        part = _read_file(name, path, data, expected, trained, skip_wrong)
+        part, found = _read_file(name, path, data, expected, trained, skip_wrong)
+        if blocks is not None:
+            blocks.extend(found)
         encoding = encoding or part.encoding
         expected = expected or part.format
         sentences.extend(part.sentences)
@@ -84,16 +88,30 @@ _COLUMNS = ("format", "columns", "separator", "token", "sentence", "label", "lab
 _READS = (*_COLUMNS, "labels", "tokens", "encoding", "empty_tokens", "text_key", "label_key")
 _ReadingKey = tuple[Path, int, int, tuple[object, ...]]
 _KEPT: dict[_ReadingKey, Split] = {}
+_KEPT_BLOCKS: dict[_ReadingKey, list[Block]] = {}
 
 
-def keep_reading(path: Path, data: TaggerData, split: Split) -> None:
+def keep_reading(path: Path, data: TaggerData, split: Split, blocks: list[Block] | None = None) -> None:
     """Keep the sentences of a training file. The next `read_split` with these settings returns them.
 
     The settings of a data file are chosen from its sentences, and then the run reads the file with these
     settings. Only one reading is kept, and only until it is used.
+
+    Args:
+        blocks: all blocks of a CoNLL-U file, if its raw text is read next; see `kept_blocks`.
     """
     _KEPT.clear()
+    _KEPT_BLOCKS.clear()
     _KEPT[_reading_key(path, for_first_label(data))] = split
+    if blocks and isinstance(split.format, ConlluFormat) and split.format.empty_tokens == "refuse":
+        _KEPT_BLOCKS[_reading_key(path, TaggerData(train=(), encoding=data.encoding))] = blocks
+
+
+def kept_blocks(path: Path, encoding: str) -> list[Block] | None:
+    """Return the kept blocks of a CoNLL-U file, and keep them no longer; their labels are of any column."""
+    if not _KEPT_BLOCKS:
+        return None
+    return _KEPT_BLOCKS.pop(_reading_key(path, TaggerData(train=(), encoding=encoding)), None)
 
 
 def _kept(path: Path, data: TaggerData) -> Split | None:
@@ -120,7 +138,7 @@ def _read_file(
     expected: SentenceFormat | None,
     trained: Layout | None,
     skip_wrong: bool,
-) -> Split:
+) -> tuple[Split, list[Block]]:
     try:
         detection, lines = _open(path, data, trained)
         some_wrong = 0 < 2 * detection.wrong.count <= detection.rows
@@ -146,7 +164,7 @@ def _read_file(
         notes[1:1] = [*sample_lines(detection), *(f"  {line}" for line in detection.evidence)]
     doubts = [f"{path.name}: {doubt}" for doubt in detection.doubts]
     warnings = (*doubts, *([warning] if warning else []), *_flaws(blocks))
-    return Split(sentences, file_format, tuple(notes), warnings, detection.encoding, (detection,))
+    return Split(sentences, file_format, tuple(notes), warnings, detection.encoding, (detection,)), blocks
 
 
 def labeled_blocks(path: Path, data: TaggerData, trained: Layout | None = None) -> Iterator[Block]:

@@ -42,6 +42,14 @@ class PlainText:
         return positions if self.offsets is None else self.offsets[positions]
 
 
+def count_characters(texts: Iterable[str]) -> Counter[str]:
+    """Return the frequency of each character, in order of code points."""
+    codes = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    counts = np.bincount(codes)
+    found = np.flatnonzero(counts)
+    return Counter(dict(zip(map(chr, found.tolist()), counts[found].tolist(), strict=True)))
+
+
 @dataclass(frozen=True)
 class CharacterEncoder:
     """Numbers of characters.
@@ -69,11 +77,9 @@ class CharacterEncoder:
             min_count: smallest frequency of a known character.
             known: characters of the model that training starts from; they stay first, in their order.
         """
-        counts: Counter[str] = Counter()
-        for text in texts:
-            counts.update(text)
+        counts = count_characters(texts)
         merged = {character: count + counts[character] for character, count in (known or {}).items()}
-        new = (item for item in sorted(counts.items()) if item[0] not in merged and item[1] >= min_count)
+        new = (item for item in counts.items() if item[0] not in merged and item[1] >= min_count)
         return cls({**merged, **dict(new)})
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqtool.data.formats.blocks import Block
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
-from seqtool.data.tagging.sentences import labeled_blocks
+from seqtool.data.tagging.sentences import kept_blocks, labeled_blocks
 from seqtool.data.tokenization.boundaries import boundary_targets, word_cuts
 from seqtool.data.tokenization.characters import CharacterEncoder
 from seqtool.data.tokenization.expansions import Expansion, Expansions
@@ -120,7 +120,8 @@ def read_raw_blocks(path: Path, encoding: str = "auto") -> list[Block]:
         DataError: the file cannot be read, is not a CoNLL-U file, or says nothing about spaces.
     """
     data = TaggerData(train=(str(path),), format="conllu", encoding=encoding)
-    blocks = list(labeled_blocks(path, data))
+    blocks = kept_blocks(path, encoding)
+    blocks = [block for block in (labeled_blocks(path, data) if blocks is None else blocks) if block.tokens]
     if not has_raw_text(blocks):
         raise DataError(
             "expected the raw text of the sentences, found neither `SpaceAfter=No` nor `# text`",

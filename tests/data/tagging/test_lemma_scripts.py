@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from difflib import SequenceMatcher
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqtool.data.tagging.lemma_scripts import apply_script, is_script, lemma_script
+from seqtool.data.tagging.lemma_scripts import _longest_common_part, apply_script, is_script, lemma_script
 
 # Letters whose other case is absent, longer, ambiguous or a third one; marks of the scripts; surrogates.
 ODD = "İıßẞſςσΣǅǆŉΐﬁᾳḰ+-|=>,'’ \t0aAbBéÉ\ud800"
@@ -18,6 +20,12 @@ def test_a_script_gives_its_lemma_back(form: str, lemma: str) -> None:
     script = lemma_script(form, lemma)
     assert is_script(script)
     assert apply_script(script, form) == lemma
+
+
+@given(st.text("ab", max_size=6), st.text("ab", max_size=6))
+def test_longest_common_part_is_the_first_one(form: str, lemma: str) -> None:
+    match = SequenceMatcher(None, form, lemma, False).find_longest_match()
+    assert _longest_common_part(form, lemma) == (match.a, match.b, match.size)
 
 
 @given(WORDS.filter(bool), WORDS.filter(bool), WORDS.filter(bool))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from collections import Counter
 
 import numpy as np
 from hypothesis import given
@@ -15,6 +16,7 @@ from seqtool.data.tokenization.characters import (
     CLASS_NUMBERS,
     OUTSIDE,
     CharacterEncoder,
+    count_characters,
     plain_text,
 )
 
@@ -68,3 +70,9 @@ def test_numbers_do_not_depend_on_earlier_texts(text: str, other: str) -> None:
     codes = np.array([ord(character) for character in text])
     encoder.encode(np.array([ord(character) for character in other], np.int64))
     assert encoder.encode(codes).tolist() == fresh.encode(codes).tolist()
+
+
+@given(st.lists(st.text(st.characters())))
+def test_count_characters(texts: list[str]) -> None:
+    counts = count_characters(texts)
+    assert counts == Counter("".join(texts)) and list(counts) == sorted(counts)

@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytest import MonkeyPatch
 
+from seqtool.data.formats.blocks import Block
+from seqtool.data.tagging.sentences import keep_reading, read_split
 from seqtool.data.tokenization.boundaries import boundary_targets
 from seqtool.data.tokenization.characters import CLASS_COUNT
 from seqtool.data.tokenization.corpus import load_tokenizer_corpus, read_raw_text
 from seqtool.errors import DataError
-from seqtool.settings import TokenizerData, TokenizerModel
+from seqtool.settings import TaggerData, TokenizerData, TokenizerModel
 from tests.support.random_tokenizers import write_treebank
 
 MODEL = TokenizerModel(min_count=2)
@@ -55,6 +58,32 @@ def test_spaces_inside_tokens_are_noticed(tmp_path: Path) -> None:
     corpus = load_tokenizer_corpus(TokenizerData(train=(str(path),)), MODEL, 1)
     assert corpus.inner_spaces
     assert corpus.train[0].text == "20 000x"
+
+
+def test_raw_text_of_blocks_that_were_read_for_the_labels(tmp_path: Path, monkeypatch: MonkeyPatch) -> None:
+    path = write_treebank(tmp_path / "a.conllu")
+    expected = read_raw_text(path)
+    data = TaggerData(train=(str(path),), format="conllu", label="xpos")
+    blocks: list[Block] = []
+    split = read_split("train", [path], data, blocks=blocks)
+    keep_reading(path, data, split, blocks)
+    with monkeypatch.context() as context:
+        context.setattr(Path, "open", None)  # the file is not read again
+        assert read_raw_text(path) == expected
+    assert read_raw_text(path) == expected  # from the file, since kept blocks serve once
+    keep_reading(path, data, split, blocks)
+    path.write_text(path.read_text() + conllu("new"))
+    assert read_raw_text(path) != expected
+
+
+def test_repaired_tokens_are_refused_in_raw_text(tmp_path: Path) -> None:
+    path = tmp_path / "a.conllu"
+    path.write_text(conllu("a", ""))
+    data = TaggerData(train=(str(path),), format="conllu", empty_tokens="repair")
+    blocks: list[Block] = []
+    keep_reading(path, data, read_split("train", [path], data, blocks=blocks), blocks)
+    with pytest.raises(DataError, match="expected a form"):
+        read_raw_text(path)
 
 
 @pytest.mark.parametrize("content", ["", "a\tb\n\n", "1\ta\n\n"])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from seqtool.data.tokenization.rules import (
     TOKENIZERS,
+    GoldTokens,
     basic,
     choose_tokenizer,
     measure,
@@ -109,10 +110,10 @@ def test_place_tokens_finds_tokens_in_order() -> None:
 
 
 def test_measure_compares_positions() -> None:
-    examples = [("a b, c", ["a", "b", ",", "c"])]
+    examples = [GoldTokens("a b, c", {(0, 1), (2, 3), (3, 4), (5, 6)}, 4)]
     assert measure(basic, examples) == 1.0
     assert measure(whitespace, examples) == pytest.approx(2 * 2 / (3 + 4))
-    assert measure(basic, []) == measure(basic, [("", [])]) == 0.0
+    assert measure(basic, []) == measure(basic, [GoldTokens("", set(), 0)]) == 0.0
 
 
 def test_choose_tokenizer_returns_the_better_one() -> None:
