@@ -1,8 +1,11 @@
-"""Typed result of an analysis: sentences of tokens with positions, and their words with labels by name."""
+"""Results of taggers: labels of sentences, and sentences of tokens with positions and labels by name.
+
+Both are plain lists that a notebook shows in colors.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from seqtool.inference.tokenizer import RawSentence
@@ -111,3 +114,55 @@ def analyzed_sentence(
         )
         for token in sentence
     ]
+
+
+class TaggedSentences(list[list[str]]):
+    """The labels of sentences: a list of lists, which a notebook shows in colors below their tokens.
+
+    Attributes:
+        tokens: the tokens of each sentence.
+        names: all labels of the model, which determine the colors.
+    """
+
+    def __init__(
+        self, labels: Iterable[list[str]], tokens: Sequence[Sequence[str]], names: Sequence[str]
+    ) -> None:
+        super().__init__(labels)
+        self.tokens = tokens
+        self.names = tuple(names)
+
+    def __reduce__(self) -> tuple[type[TaggedSentences], tuple[object, ...]]:
+        """Let a copy and a pickle keep the tokens."""
+        return TaggedSentences, (list(self), self.tokens, self.names)
+
+    def _repr_html_(self) -> str:
+        """Return tokens and labels, for a notebook."""
+        return _colored(list(zip(self.tokens, self, strict=False)), self.names)
+
+
+class AnalyzedText(list[Sentence]):
+    """The sentences of a paragraph: a list, which a notebook shows in colors, with the first label of words.
+
+    Attributes:
+        names: all values of the first label, which determine the colors.
+    """
+
+    def __init__(self, sentences: Iterable[Sentence], names: Sequence[str]) -> None:
+        super().__init__(sentences)
+        self.names = tuple(names)
+
+    def __reduce__(self) -> tuple[type[AnalyzedText], tuple[object, ...]]:
+        """Let a copy and a pickle keep the names."""
+        return AnalyzedText, (list(self), self.names)
+
+    def _repr_html_(self) -> str:
+        """Return words and labels, for a notebook."""
+        words = [[word for token in sentence for word in token.words] for sentence in self]
+        pairs = [([word.form for word in one], [word.label for word in one]) for one in words]
+        return _colored(pairs, self.names)
+
+
+def _colored(sentences: Sequence[tuple[Sequence[str], Sequence[str]]], names: Sequence[str]) -> str:
+    from seqtool.reports.notebook import label_hues, tagged_html
+
+    return tagged_html(sentences, label_hues(names))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from seqtool.api.analysis import SINGLE_LABEL, Sentence, analyzed_sentence
+from seqtool.api.analysis import SINGLE_LABEL, AnalyzedText, TaggedSentences, analyzed_sentence
 from seqtool.data.tokenization.rules import TOKENIZERS, Token
 from seqtool.errors import ModelError
 from seqtool.inference.beam_search import Continuation
@@ -19,9 +20,20 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import TextScores
 from seqtool.inference.text_tagger import TaggedText, TagOptions, TextTagger, tag_sentences, words_of
 from seqtool.inference.tokenizer import RawSentence, RawToken, TokenizerModel
-from seqtool.storage.find_model import CHARACTER_MODEL, TAGGER, TOKENIZER, ModelFilter, find_model, runs_root
-from seqtool.storage.model_directory import read_model
+from seqtool.storage.find_model import (
+    CHARACTER_MODEL,
+    TAGGER,
+    TOKENIZER,
+    ModelFilter,
+    ModelFolders,
+    find_model,
+    runs_root,
+)
+from seqtool.storage.model_directory import Manifest, read_model
 from seqtool.types import Json
+
+if TYPE_CHECKING:
+    from seqtool.reports.notebook import PlayPage
 
 GROUP_CHARACTERS = 1 << 16  # of the paragraphs that are analyzed together
 M = TypeVar("M", CharacterModel, TaggerModel, TokenizerModel)
@@ -54,10 +66,11 @@ def load(model: str | PathLike[str] | None = None, *, runs_dir: str | PathLike[s
         stored.manifest.to_json(),
         load_model(stored.main),
         None if tokenizer is None else load_tokenizer(tokenizer),
+        location,
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Model:
     """A trained model. It has no global state and can be pickled, for example for worker processes.
 
@@ -67,6 +80,7 @@ class Model:
         facts: content of its manifest: sizes, scores, versions, hashes.
         runtime: the numpy model, with further methods: probabilities, n-best lists, states and gates.
         tokenizer: the tokenizer of a tagger that was trained with one.
+        location: its directory, and that of its run.
     """
 
     name: str
@@ -74,11 +88,55 @@ class Model:
     facts: Json
     runtime: CharacterModel | TaggerModel | TokenizerModel
     tokenizer: TokenizerModel | None = None
+    location: ModelFolders | None = None
+
+    # --- what a notebook shows ------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        """Return one line: the name, the task and the scores."""
+        from seqtool.reports.formatting import format_score
+
+        scores = [f"{name} {format_score(name, value)}" for name, value in self._scores().items()]
+        return f"<Model {self.name}: {', '.join([self.task, *scores])}>"
+
+    def _repr_html_(self) -> str:
+        """Return a table of the parts of the network and the scores, for a notebook."""
+        from seqtool.reports.notebook import model_html
+
+        if self.location is None:
+            return html.escape(repr(self))
+        return model_html(self.name, read_model(self.location.model), self._scores())
+
+    def play(self, height: int = 720) -> PlayPage:
+        """Return the page of `seqtool play`, in which the model runs; a notebook shows it below the cell.
+
+        >>> seqtool.load("hihell", runs_dir=folder).play()  # doctest: +ELLIPSIS
+        <PlayPage of hihell: ... kB; save(path) writes it>
+
+        Args:
+            height: of the page in the notebook, in pixels.
+
+        Raises:
+            ModelError: the directory of the model is damaged or gone.
+        """
+        from seqtool.reports.notebook import PlayPage
+        from seqtool.reports.play.collect import collect_play
+        from seqtool.reports.play.render import render_play
+
+        if self.location is None:
+            raise ModelError("the directory of this model is not known", place=self.name)
+        data = collect_play(self.location, None)
+        return PlayPage(data.name, render_play(data), height)
+
+    def _scores(self) -> dict[str, float]:
+        return Manifest.from_json(self.facts).all_scores
 
     # --- taggers --------------------------------------------------------------------------------------------
 
-    def tag(self, sentences: Iterable[Sequence[str]]) -> list[list[str]]:
-        """Return the labels of sentences. One call with many sentences is faster than many calls.
+    def tag(self, sentences: Iterable[Sequence[str]]) -> TaggedSentences:
+        """Return the labels of sentences, a list of lists, which a notebook shows in colors.
+
+        One call with many sentences is faster than many calls.
 
         Args:
             sentences: each a list of tokens, or a raw text, which `tokenize` splits.
@@ -92,7 +150,8 @@ class Model:
         tokens = [
             self._words(sentence) if isinstance(sentence, str) else list(sentence) for sentence in sentences
         ]
-        return self._tagger().tag(tokens)
+        tagger = self._tagger()
+        return TaggedSentences(tagger.tag(tokens), tokens, tagger.labels)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -109,7 +168,7 @@ class Model:
             return [token.form for token in self.tokenize(text)]
         return [word for sentence in self.sentences(text) for word in words_of(sentence)]
 
-    def analyze(self, text: str) -> list[Sentence]:
+    def analyze(self, text: str) -> AnalyzedText:
         """Return the sentences of a paragraph: tokens with positions, and words with all labels by name.
 
         >>> seqtool.load("runs/my").analyze("It's me.")[0][0].words[1].lemma  # doctest: +SKIP
@@ -122,7 +181,7 @@ class Model:
         """
         return next(self.analyses([text]))
 
-    def analyses(self, texts: Iterable[str]) -> Iterator[list[Sentence]]:
+    def analyses(self, texts: Iterable[str]) -> Iterator[AnalyzedText]:
         """Yield the sentences of each paragraph, as `analyze`. Many short ones are computed together.
 
         Raises:
@@ -131,13 +190,15 @@ class Model:
         """
         if isinstance(texts, str):
             raise TypeError("expected paragraphs, found one string; write analyze(text)")
-        names = self._tagger().columns or (SINGLE_LABEL,)
+        tagger = self._tagger()
+        names = tagger.columns or (SINGLE_LABEL,)
         for together in _groups(texts):
             for sentences in self.tagged_texts(together):
-                yield [
+                analyzed = [
                     analyzed_sentence(sentence, names, tags.columns or [tags.labels])
                     for sentence, tags in sentences
                 ]
+                yield AnalyzedText(analyzed, tagger.labels)
 
     def tagged_texts(self, texts: Sequence[str]) -> list[TaggedText]:
         """Return the sentences of each paragraph with their labels; all are computed together."""

@@ -8,14 +8,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seqtool.api.model import Model, load
 from seqtool.config.dump import flow
 from seqtool.config.load import ReadConfig, parse_settings
-from seqtool.reports.formatting import format_score
+from seqtool.reports.formatting import format_duration, format_score
 from seqtool.storage.find_model import runs_root
 from seqtool.storage.plain_files import read_json_lines
+
+if TYPE_CHECKING:
+    from seqtool.reports.svg_chart import Picture
+    from seqtool.reports.training import TrainingScreen
 
 Config = str | PathLike[str] | Mapping[str, Any]
 Overrides = Mapping[str, Any] | Sequence[str]
@@ -54,6 +58,24 @@ class Run:
         """Return one line: the directory, the scores and the kept row."""
         scores = ", ".join(f"{name} {format_score(name, value)}" for name, value in self.scores.items())
         return f"<Run {self.path}: {scores or 'no scores'}, epoch {self.epoch}, step {self.step}>"
+
+    def plot(self) -> Picture:
+        """Return the curves of the training, which a notebook shows; `.svgs` has them as text."""
+        from seqtool.reports.svg_chart import Picture, training_charts
+
+        return Picture(training_charts(self.history))
+
+    def _repr_html_(self) -> str:
+        """Return a table of scores and the curves, for a notebook."""
+        from seqtool.reports.notebook import facts_html, score_facts
+
+        facts = {
+            **score_facts(self.scores),
+            "kept row": f"epoch {self.epoch}, step {self.step}",
+            "parameters": f"{self.parameters:,}",
+            "duration": format_duration(self.seconds),
+        }
+        return facts_html(str(self.path), facts, self.plot()._repr_html_())
 
 
 def read_config(config: Config, overrides: Overrides = ()) -> ReadConfig:
@@ -97,6 +119,8 @@ def train(
 ) -> Run:
     """Train a model of any task and show the progress as the command line does.
 
+    In a notebook, one table and its curves are replaced while the training runs.
+
     >>> run = seqtool.train("configs/hihell.yaml", runs_dir=folder, quiet=True)
     >>> round(run.scores["train_loss"], 3), run.epoch
     (0.312, 15)
@@ -104,6 +128,8 @@ def train(
     'ihello'
     >>> [round(row["train_loss"], 3) for row in run.history][:2]
     [1.658, 1.5]
+    >>> run.plot()
+    <Picture: 1 chart>
 
     Args:
         config, overrides: as `read_config` takes them.
@@ -117,7 +143,6 @@ def train(
         Stopped: after Ctrl-C; the best model so far is saved.
     """
     from seqtool.reports.console import continuing_without_output
-    from seqtool.reports.training import TrainingScreen
     from seqtool.training.run import TrainOptions
     from seqtool.training.run import train as train_run
 
@@ -127,7 +152,7 @@ def train(
     name = "" if isinstance(config, Mapping) else fspath(config)
     options = TrainOptions(root, overwrite=overwrite, resume=resume, command=("seqtool.train", name))
     with continuing_without_output():
-        listeners = [] if quiet else [TrainingScreen()]
+        listeners = [] if quiet else [_screen()]
         for listener in listeners:
             for note in read.notes:
                 listener.warning(note)
@@ -140,3 +165,11 @@ def train(
         parameters=result.parameters,
         seconds=round(result.seconds, 3),
     )
+
+
+def _screen() -> TrainingScreen:
+    """Return the listener that shows the progress, here or in a notebook."""
+    from seqtool.reports.notebook import NotebookScreen, in_notebook
+    from seqtool.reports.training import TrainingScreen
+
+    return NotebookScreen() if in_notebook() else TrainingScreen()

@@ -115,7 +115,7 @@ class TrainingScreen(Listener):
             self._progress.point("validation", event.epoch, event.scores["val_loss"])
         if self.quiet and self.as_json:
             return
-        values = ({"part": row.part} if row.part else {}) | _cells(row.columns)
+        values = ({"part": row.part} if row.part else {}) | row_cells(row.columns)
         prediction = row.prediction
         columns = (*values, "prediction")
         with self._progress.output_above():
@@ -171,7 +171,7 @@ class TrainingScreen(Listener):
         self.message(f"model: {result.run / 'model'}")
         for line in evaluation_lines(finished.evaluation):
             self.message(line)
-        if not finished.one_of_several:
+        if finished.next_command and not finished.one_of_several:
             self.message(f"next: {finished.next_command}")
 
     def all_finished(self, results: Sequence[RunResult]) -> None:
@@ -260,7 +260,7 @@ def _part_evaluation_lines(evaluation: FinalEvaluation, title: str) -> Iterator[
             yield from novelty_lines(report.novelty)
 
 
-def _cells(columns: Sequence[Column]) -> dict[str, str]:
+def row_cells(columns: Sequence[Column]) -> dict[str, str]:
     """Format the cells of a row by the names of their columns."""
     return {column.name: _cell(column) for column in columns}
 
