@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from seqtool.cli.evaluate_options import (
     TAGGER_OPTIONS,
+    TEXT_OPTIONS,
     Against,
     Blocks,
     Data,
+    Dynamic,
+    DynamicChoice,
+    DynamicDecay,
+    DynamicRate,
+    DynamicSegment,
     FitTemperature,
     Raw,
     SplitOption,
@@ -34,11 +40,13 @@ from seqtool.cli.options import (
 
 if TYPE_CHECKING:
     from seqtool.errors import SeqtoolError
+    from seqtool.evaluation.dynamic import DynamicScore
     from seqtool.evaluation.gold_labels import GoldSentences
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
     from seqtool.evaluation.text_scores import TextEvaluation
     from seqtool.storage.find_model import ModelFolders
     from seqtool.storage.model_directory import StoredModel
+    from seqtool.types import Array
 
 
 class _Request(NamedTuple):
@@ -76,6 +84,10 @@ def evaluate(
     train_text: TrainText = None,
     blocks: Blocks = None,
     fit_temperature: FitTemperature = False,
+    dynamic: Dynamic = False,
+    dynamic_lr: DynamicRate = None,
+    dynamic_decay: DynamicDecay = None,
+    dynamic_segment: DynamicSegment = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
@@ -84,6 +96,8 @@ def evaluate(
     from seqtool.storage.find_model import find_model, runs_root
     from seqtool.storage.model_directory import read_model
 
+    chosen = DynamicChoice(dynamic, dynamic_lr, dynamic_decay, dynamic_segment)
+    chosen.values()  # refuses options without effect before anything is read
     location = find_model(model, runs_root(runs_dir), warn=say)
     whole = read_model(location.model)
     result = _evaluate(
@@ -94,7 +108,7 @@ def evaluate(
             raw=raw,
             files=tuple(data or ()),
             tagger=TaggerOptions(split, strict, against, suspects, label, token),
-            text=TextOptions(train_text, tuple(blocks or ()), fit_temperature),
+            text=TextOptions(train_text, tuple(blocks or ()), fit_temperature, chosen),
             runs_dir=runs_dir,
             encoding=known_encoding(encoding),
         )
@@ -192,7 +206,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
     from seqtool.reports.console import say
 
     if request.text.given():
-        raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
+        raise _wrong_options(TEXT_OPTIONS, "character models", request)
     options = request.tagger
     model = load_tagger(request.stored)
     with options_in_hints("--label", "--token"):
@@ -242,7 +256,7 @@ def _evaluate_raw_text(request: _Request) -> _Result:
     if request.tagger.given():
         raise _wrong_options(TAGGER_OPTIONS, "taggers", request)
     if request.text.given():
-        raise _wrong_options("--train-text, --block and --fit-temperature", "character models", request)
+        raise _wrong_options(TEXT_OPTIONS, "character models", request)
     return evaluate_on_treebanks(request.whole, request.location.run, request.files, request.encoding)
 
 
@@ -288,10 +302,36 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
         options.blocks or BLOCKS,
         options.fit_temperature,
         Reading(request.encoding, say),
+        _dynamic(request) if options.dynamic.wanted else None,
     )
     root = runs_root(request.runs_dir)
     name, evaluation = evaluate_character(model, request.location, root, text_request)
     return _TextResult(name, request.files, evaluation, model.vocabulary.unit)
+
+
+def _dynamic(request: _Request) -> Callable[[Array, Array | None], DynamicScore]:
+    """Return the function that scores a text by dynamic evaluation.
+
+    Raises:
+        SeqtoolError: torch is not installed.
+        ConfigError: an option out of its range.
+    """
+    from seqtool.reports.progress import progress_bar
+    from seqtool.tasks.build import require_torch
+
+    require_torch("steps of dynamic evaluation")
+    from seqtool.evaluation.dynamic import DynamicOptions, TrainedNetwork, dynamic_score
+    from seqtool.inference.load import load_character_model
+
+    options = DynamicOptions(**request.text.dynamic.values())  # type: ignore[arg-type]
+    model = load_character_model(request.stored)
+    trained = TrainedNetwork(model.settings, len(model.vocabulary), request.stored.weights)
+
+    def score(text: Array, train: Array | None) -> DynamicScore:
+        with progress_bar("dynamic evaluation") as progress:
+            return dynamic_score(trained, text, train, options, progress)
+
+    return score
 
 
 def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError:

@@ -28,21 +28,17 @@ SplitOption = Annotated[
     Split | None,
     typer.Option(
         "--split",
-        help="Taggers without DATA: held-out data to use (default: test, else dev).",
+        help="Held-out data of a tagger (default: test, else dev).",
         show_default=False,
     ),
 ]
 Raw = Annotated[
     bool,
-    typer.Option(
-        "--raw", help="Tokenize the raw text of CoNLL-U files first, and compare tokens and labels."
-    ),
+    typer.Option("--raw", help="Tokenize the raw text of CoNLL-U files first."),
 ]
 Strict = Annotated[
     bool,
-    typer.Option(
-        "--strict", help="Count only well-formed spans, instead of reading spans as conlleval does."
-    ),
+    typer.Option("--strict", help="Count only well-formed spans, not as conlleval reads them."),
 ]
 Against = Annotated[
     str | None,
@@ -53,7 +49,7 @@ SuspectsFile = Annotated[
     typer.Option(
         "--suspects",
         metavar="FILE",
-        help="Write gold labels that the model contradicts, the most certain first.",
+        help="Write gold labels that the model contradicts.",
         show_default=False,
     ),
 ]
@@ -61,7 +57,7 @@ TrainText = Annotated[
     Path | None,
     typer.Option(
         "--train-text",
-        help="Text for n-grams and novelty (default: training data of the run).",
+        help="Training text to compare with (default: that of the run).",
         show_default=False,
     ),
 ]
@@ -74,6 +70,26 @@ FitTemperature = Annotated[
 ]
 
 
+Dynamic = Annotated[
+    bool,
+    typer.Option("--dynamic", help="Also score with weights that adapt to the text (needs torch)."),
+]
+DynamicRate = Annotated[
+    float | None,
+    typer.Option("--dynamic-lr", help="With --dynamic: learning rate (default: 0.001).", show_default=False),
+]
+DynamicDecay = Annotated[
+    float | None,
+    typer.Option(
+        "--dynamic-decay", help="Decay to the trained weights (default: 0.001).", show_default=False
+    ),
+]
+DynamicSegment = Annotated[
+    int | None,
+    typer.Option("--dynamic-segment", help="Symbols between steps (default: 20).", show_default=False),
+]
+
+TEXT_OPTIONS = "--train-text, --block, --fit-temperature and --dynamic"
 TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label and --token"
 
 
@@ -92,13 +108,38 @@ class TaggerOptions(NamedTuple):
         return any(self)
 
 
+class DynamicChoice(NamedTuple):
+    """Options of dynamic evaluation; None: not given."""
+
+    wanted: bool
+    learning_rate: float | None
+    decay: float | None
+    segment: int | None
+
+    def values(self) -> dict[str, float | int]:
+        """Return the given values by the names of `DynamicOptions`.
+
+        Raises:
+            SeqtoolError: a value without --dynamic.
+        """
+        given = {name: value for name, value in self._asdict().items() if name != "wanted"}
+        given = {name: value for name, value in given.items() if value is not None}
+        if given and not self.wanted:
+            from seqtool.errors import SeqtoolError
+
+            option = "--dynamic-" + next(iter(given)).replace("learning_rate", "lr")
+            raise SeqtoolError(f"{option} has no effect without --dynamic", hint="add --dynamic")
+        return given
+
+
 class TextOptions(NamedTuple):
     """Options that apply only to character models."""
 
     train_text: Path | None
     blocks: tuple[int, ...]
     fit_temperature: bool
+    dynamic: DynamicChoice
 
     def given(self) -> bool:
         """Return whether any option is given."""
-        return bool(self.train_text or self.blocks or self.fit_temperature)
+        return bool(self.train_text or self.blocks or self.fit_temperature or self.dynamic.wanted)

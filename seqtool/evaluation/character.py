@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -29,6 +29,7 @@ from seqtool.storage.plain_files import exists
 from seqtool.types import Array
 
 if TYPE_CHECKING:
+    from seqtool.evaluation.dynamic import DynamicScore
     from seqtool.settings import Settings
 
 NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
@@ -149,6 +150,8 @@ class TextRequest:
         blocks: block lengths of the `blocks` protocol, in symbols.
         temperature: fit the best temperature.
         reading: how to read the files.
+        dynamic: scores the evaluated text by dynamic evaluation, given its symbols and those of the training
+            text; None: not requested.
     """
 
     files: tuple[Path, ...] = ()
@@ -156,6 +159,7 @@ class TextRequest:
     blocks: tuple[int, ...] = BLOCKS
     temperature: bool = False
     reading: Reading = DEFAULT
+    dynamic: Callable[[Array, Array | None], DynamicScore] | None = None
 
 
 def evaluate_character(
@@ -176,6 +180,9 @@ def evaluate_character(
             place=location.name,
             hint="show its predictions for a text: seqtool predict",
         )
+    if request.dynamic is not None and model.boundary:
+        message = "--dynamic is for running text; this is a model of lines"
+        raise SeqtoolError(message, place=location.name, hint="leave the option out")
     corpus = _run_corpus(location, root, required=not request.files)
     if request.files:
         part = read_files(model, request.files, request.reading)
@@ -190,6 +197,10 @@ def evaluate_character(
     train = _train_part(model, corpus, request)
     if train is not None:
         evaluation = compare_with_training_text(model, evaluation, part, train)
+    if request.dynamic is not None:
+        known = train if train is not None and len(train.ids) > 1 else None
+        dynamic = request.dynamic(part.ids, None if known is None else known.ids)
+        evaluation = replace(evaluation, dynamic=dynamic)
     if request.temperature:
         evaluation = replace(evaluation, temperature=_temperature(model, part, corpus))
     return part.name, evaluation

@@ -10,6 +10,7 @@ import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +20,9 @@ from seqtool.evaluation.novelty import Novelty
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.text_scoring import iter_block_losses, iter_carried_losses, sequence_losses
 from seqtool.types import Array, Json
+
+if TYPE_CHECKING:
+    from seqtool.evaluation.dynamic import DynamicScore
 
 BLOCKS = (64, 256)  # block lengths that are scored by default
 LINES = 1000  # lines that are scored together
@@ -71,6 +75,7 @@ class TextEvaluation:
             training text.
         temperature: the fitted temperature; None if it was not requested.
         novelty: of a sample, compared with the training text; None without a training text.
+        dynamic: loss by dynamic evaluation; None if it was not requested.
         train_symbols_used: symbols at the beginning of the training text that n-grams and novelty use; None
             for all.
     """
@@ -86,6 +91,7 @@ class TextEvaluation:
     temperature: Temperature | None = None
     novelty: Novelty | None = None
     train_symbols_used: int | None = None
+    dynamic: DynamicScore | None = None
 
     def to_json(self) -> Json:
         """Return the whole report."""
@@ -104,6 +110,7 @@ class TextEvaluation:
             "fitted_temperature": None if self.temperature is None else vars(self.temperature),
             "novelty": None if self.novelty is None else self.novelty.to_json(),
             "train_symbols_looked_at": self.train_symbols_used,
+            "dynamic": None if self.dynamic is None else self.dynamic.to_json(),
         }
 
     def test_scores(self) -> dict[str, float]:

@@ -78,6 +78,11 @@ def set_quiet(*, quiet: bool) -> None:
     _verbosity.quiet = quiet
 
 
+def is_quiet() -> bool:
+    """Return whether `--quiet` was given."""
+    return _verbosity.quiet
+
+
 def say(message: str) -> None:
     """Print one line on stderr, unless the command is quiet."""
     if not _verbosity.quiet:

@@ -11,6 +11,7 @@ from seqtool.reports.formatting import cell_width, pad
 from seqtool.safe_text import cell, limited, shorten, visible
 
 if TYPE_CHECKING:
+    from seqtool.evaluation.dynamic import DynamicScore
     from seqtool.evaluation.label_columns import ColumnScores
     from seqtool.evaluation.novelty import Novelty
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
@@ -160,6 +161,8 @@ def text_report(evaluation: TextEvaluation, unit: str) -> Iterator[str]:
     yield f"  {name:<10} {evaluation.carried:.4f}   {_bits(evaluation.carried):.4f}{in_bytes}"
     for size, nats in evaluation.blocks.items():
         yield f"  {f'blocks {size}':<10} {nats:.4f}   {_bits(nats):.4f}"
+    if evaluation.dynamic is not None:
+        yield from _dynamic_lines(evaluation.dynamic)
     yield ""
     yield "  by class of symbol        nats     count"
     for kind, (nats, count) in evaluation.classes.items():
@@ -178,6 +181,13 @@ def text_report(evaluation: TextEvaluation, unit: str) -> Iterator[str]:
 
 def _bits(nats: float) -> float:
     return nats / math.log(2)
+
+
+def _dynamic_lines(score: DynamicScore) -> Iterator[str]:
+    options = f"learning rate {score.learning_rate:g}, decay {score.decay:g}, segments of {score.segment}"
+    yield f"  dynamic    {score.nats:.4f}   {_bits(score.nats):.4f}   (weights adapt to the text; {options})"
+    if score.gradients == "text":
+        yield "             without a training text (--train-text), sizes of gradients are those of this text"
 
 
 def _context_lines(evaluation: TextEvaluation) -> Iterator[str]:

@@ -14,11 +14,11 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
-from seqtool.reports.console import console, is_terminal, say
+from seqtool.reports.console import console, is_quiet, is_terminal, say
 from seqtool.reports.formatting import format_duration, line_chart
 
 if TYPE_CHECKING:
@@ -37,6 +37,26 @@ BAR_WIDTH = 24
 CHART_HEIGHT = 6
 FRAME_HEIGHT = CHART_HEIGHT + 5  # the chart, its axis, ranges and legend, the bar and the line of values
 MAX_POINTS = 400  # of a curve; at this number, pairs of points are averaged
+
+
+Progress = Callable[[int, int], None]  # units that are done, and all units
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress | None]:
+    """Yield a function that shows progress on stderr; None if stderr is no terminal or the command is quiet.
+
+    Args:
+        title: name of the work, below the bar.
+    """
+    if is_quiet() or not is_terminal(sys.stderr):
+        yield None
+        return
+    line = ProgressLine()
+    try:
+        yield lambda done, total: line.update(done, total, {"": title})
+    finally:
+        line.clear()
 
 
 class LiveArea:

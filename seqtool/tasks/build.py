@@ -147,8 +147,11 @@ def untrained_weights(prepared: Prepared) -> Arrays:
     return weight_arrays(definition(prepared.settings.task).build_network(prepared))
 
 
-def require_torch() -> None:
+def require_torch(what: str = "training and untrained networks") -> None:
     """Check that torch is installed, and choose how its threads wait, without importing it.
+
+    Args:
+        what: plural that needs torch, for the message.
 
     Raises:
         SeqtoolError: it is not installed.
@@ -165,4 +168,4 @@ def require_torch() -> None:
         installed = False
     if not installed:
         hint = "install it with: pip install 'seqtool[train]'; the README shows how to choose its CPU build"
-        raise SeqtoolError("training and untrained networks need torch, which is not installed", hint=hint)
+        raise SeqtoolError(f"{what} need torch, which is not installed", hint=hint)

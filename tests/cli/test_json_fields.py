@@ -43,7 +43,7 @@ COMMANDS = {
         "evaluate spans spans.conll --json",
     ],
     "`evaluate` of a tokenizer": ["evaluate tokenizer gold.conllu --json"],
-    "`evaluate` of a text": ["evaluate text --json"],
+    "`evaluate` of a text": ["evaluate text --dynamic --dynamic-segment 200 --json"],
     "`inspect`": ["inspect hihell --json", "inspect text --find spaces --json"],
     "`report`": ["report hihell --json"],
     "`play`": ["play hihell --json"],

@@ -33,6 +33,7 @@ FLOORS = (
 FLOOR = {package: number for number, packages in enumerate(FLOORS) for package in packages}
 TORCH = ("models", "training.engine")
 TORCH_MODULES = (
+    "seqtool.evaluation.dynamic",
     "seqtool.tasks.character_training",
     "seqtool.tasks.multilabel_training",
     "seqtool.tasks.tagger_training",
