@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from seqtool.cli.conditions import PriorOption
 from seqtool.cli.evaluate_options import (
     TAGGER_OPTIONS,
     TEXT_OPTIONS,
@@ -88,6 +89,7 @@ def evaluate(
     dynamic_lr: DynamicRate = None,
     dynamic_decay: DynamicDecay = None,
     dynamic_segment: DynamicSegment = None,
+    prior: PriorOption = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
 ) -> None:
@@ -108,7 +110,7 @@ def evaluate(
             raw=raw,
             files=tuple(data or ()),
             tagger=TaggerOptions(split, strict, against, suspects, label, token),
-            text=TextOptions(train_text, tuple(blocks or ()), fit_temperature, chosen),
+            text=TextOptions(train_text, tuple(blocks or ()), fit_temperature, chosen, prior),
             runs_dir=runs_dir,
             encoding=known_encoding(encoding),
         )
@@ -303,6 +305,7 @@ def _evaluate_text_model(request: _Request) -> _TextResult:
         options.fit_temperature,
         Reading(request.encoding, say),
         _dynamic(request) if options.dynamic.wanted else None,
+        options.prior.value if options.prior else None,
     )
     root = runs_root(request.runs_dir)
     name, evaluation = evaluate_character(model, request.location, root, text_request)

@@ -8,6 +8,8 @@ from typing import Annotated, NamedTuple
 
 import typer
 
+from seqtool.cli.conditions import Prior
+
 
 class Split(StrEnum):
     """Held-out data of the run."""
@@ -89,8 +91,8 @@ DynamicSegment = Annotated[
     typer.Option("--dynamic-segment", help="Symbols between steps (default: 20).", show_default=False),
 ]
 
-TEXT_OPTIONS = "--train-text, --block, --fit-temperature and --dynamic"
 TAGGER_OPTIONS = "--strict, --against, --suspects, --split, --label and --token"
+TEXT_OPTIONS = "--train-text, --block, --fit-temperature, --prior and --dynamic"
 
 
 class TaggerOptions(NamedTuple):
@@ -139,7 +141,10 @@ class TextOptions(NamedTuple):
     blocks: tuple[int, ...]
     fit_temperature: bool
     dynamic: DynamicChoice
+    prior: Prior | None = None
 
     def given(self) -> bool:
         """Return whether any option is given."""
-        return bool(self.train_text or self.blocks or self.fit_temperature or self.dynamic.wanted)
+        return bool(
+            self.train_text or self.blocks or self.fit_temperature or self.dynamic.wanted or self.prior
+        )

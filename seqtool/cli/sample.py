@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from seqtool.cli.conditions import ConditionOption
 from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
 from seqtool.cli.sample_options import (
@@ -68,6 +69,7 @@ def sample(
     stop: Stop = None,
     unknown: UnknownOption = Unknown.ERROR,
     interactive: Interactive = False,
+    condition: ConditionOption = None,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
@@ -75,6 +77,7 @@ def sample(
     """Generate text with a character model,
     e.g. seqtool sample --prompt "ROMEO:", or sample --num 20 --temperature 0.7
     """
+    from seqtool.cli.conditions import note_unknown_condition, under_condition
     from seqtool.cli.models import text_model
     from seqtool.reports.samples import print_columns, print_sample_json, print_samples
 
@@ -84,7 +87,10 @@ def sample(
     _one_source(sources)
     if interactive:
         _check_interactive(choice, prompts, prompt_file, json=json)
-    network = text_model(model, runs_dir).model
+    loaded = text_model(model, runs_dir)
+    network = under_condition(loaded.model, condition, loaded.name)
+    if not json:
+        note_unknown_condition(network, "each sample draws one by its probability")
     skip = unknown is Unknown.SKIP
     stop = _stop_text(network, stop)
     starts = _prompts(network, _Sources(prompt, prompt_file, prompts, known_encoding(encoding)), skip=skip)

@@ -54,9 +54,11 @@ class Generator:
 
     def sample(self, prompt: str, seed: int, temperature: float) -> Sample:
         """Return one sample; its text is generated while it is read."""
+        from seqtool.cli.conditions import condition_facts, for_prompt
         from seqtool.reports.samples import Sample
 
-        pieces = self.model.generate(
+        model = for_prompt(self.model, prompt, seed)
+        pieces = model.generate(
             prompt,
             self._length,
             temperature=temperature,
@@ -67,19 +69,26 @@ class Generator:
             seed=seed,
             stop=self._stop,
         )
-        return Sample(prompt, pieces, {"seed": seed, "temperature": temperature})
+        facts: dict[str, float | str] = {"seed": seed, "temperature": temperature, **condition_facts(model)}
+        return Sample(prompt, pieces, facts)
 
     def best(self, prompt: str, number: int) -> Iterator[Sample]:
         """Yield the best continuations that a beam search finds."""
+        from seqtool.cli.conditions import condition_facts, for_prompt
         from seqtool.inference.sampling import Piece
         from seqtool.reports.samples import Sample
 
+        model = for_prompt(self.model, prompt)
         norm = 1.0 if self._choice.length_norm is None else self._choice.length_norm
-        found = self.model.beam(
+        found = model.beam(
             prompt, self._length, width=self._choice.beam or 1, length_norm=norm, stop=self._stop
         )
         for one in found[:number]:
-            facts = {"score": round(one.score, 6), "symbols": one.symbols}
+            facts: dict[str, float | str] = {
+                "score": round(one.score, 6),
+                "symbols": one.symbols,
+                **condition_facts(model),
+            }
             yield Sample(prompt, [Piece(one.text, one.log_probability)], facts)
 
 

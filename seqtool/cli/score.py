@@ -5,21 +5,23 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seqtool.cli.conditions import ConditionOption, Prior, PriorOption
 from seqtool.cli.exit_codes import command
 from seqtool.cli.options import AsJson, Encoding, Files, ModelOption, RunsDir, known_encoding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from seqtool.errors import DataError
     from seqtool.inference.character import CharacterModel
+    from seqtool.inference.conditional import ConditionalModel
     from seqtool.inference.text_scoring import TextScores
-    from seqtool.reports.text_results import ScorePrinter
 
 
 class Unknown(StrEnum):
@@ -41,12 +43,17 @@ Lines = Annotated[
 ]
 Symbols = Annotated[bool, typer.Option("--symbols", help="Print each symbol, a tab, and its bits.")]
 
+Classify = Annotated[
+    bool,
+    typer.Option("--classify", help="Print the most probable condition of each line, and its probability."),
+]
 UnknownOption = Annotated[
     Unknown,
     typer.Option("--unknown", help="skip: leave out symbols that are not in the vocabulary."),
 ]
 
 SKIP_HINT = "leave such symbols out with --unknown skip"
+MIXTURE = "a line is scored as a mixture of all conditions"
 BATCH_LINES = 1024
 BATCH_CHARACTERS = 1 << 16
 
@@ -58,6 +65,9 @@ def score(
     encoding: Encoding = None,
     lines: Lines = False,
     symbols: Symbols = False,
+    condition: ConditionOption = None,
+    classify: Classify = False,
+    prior: PriorOption = None,
     unknown: UnknownOption = Unknown.FAIL,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
@@ -66,23 +76,60 @@ def score(
     """Score a text in nats and bits per character,
     e.g. seqtool score "Good night!", or score --lines --file a.txt
     """
+    from seqtool.cli.conditions import note_unknown_condition, under_condition, with_conditions
     from seqtool.cli.models import text_model
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
-    network = text_model(model, runs_dir).model
+    _check_options(classify, prior, {"--condition": condition, "--lines": lines, "--symbols": symbols})
+    loaded = text_model(model, runs_dir)
+    network = under_condition(loaded.model, condition, loaded.name)
     several = len(texts or ()) > 1 or len(files or ()) > 1
     options = ScoreOptions(lines, symbols, as_json=json, named=several)
     printer = ScorePrinter(network.vocabulary, network.boundary, options)
     read_as = known_encoding(encoding)
     reader = _UnknownSymbols(network, skip=unknown is Unknown.SKIP)
-    if lines:
-        _score_lines(network, texts, files, printer, reader, read_as)
+    if classify:
+        conditional = with_conditions(network, "--classify", loaded.name)
+        scorer = _LineScorer(*_classification(conditional, prior, as_json=json), network)
+        _read_lines(network, texts, files, scorer, reader, read_as)
+    elif lines:
+        note_unknown_condition(network, MIXTURE)
+        _read_lines(
+            network, texts, files, _LineScorer(network.score_lines, printer, network), reader, read_as
+        )
     else:
+        note_unknown_condition(network, MIXTURE)
         for name, whole in _whole_texts(texts, files, network, read_as):
             text = reader.read(whole)
             printer(name, text, _score_text(network, name, text))
             sys.stdout.flush()
     reader.report()
+
+
+def _check_options(classify: bool, prior: Prior | None, others: Mapping[str, object]) -> None:
+    """Refuse options that do not go together.
+
+    Raises:
+        SeqtoolError: `--prior` without `--classify`, or `--classify` with an option of `others`.
+    """
+    from seqtool.errors import SeqtoolError
+
+    if prior is not None and not classify:
+        raise SeqtoolError("--prior is for --classify", hint="add --classify, or omit --prior")
+    other = next((name for name, value in others.items() if classify and value), None)
+    if other is not None:
+        raise SeqtoolError(f"--classify does not go with {other}", hint=f"omit {other}")
+
+
+def _classification(
+    model: ConditionalModel, prior: Prior | None, *, as_json: bool
+) -> tuple[Callable[[list[str]], list[Any]], Callable[[str, str, Any], None]]:
+    """Return the function that classifies lines, and the one that prints a result."""
+    from seqtool.inference.conditional import PRIOR
+    from seqtool.reports.text_results import ConditionPrinter
+
+    chosen = prior.value if prior is not None else PRIOR
+    return partial(model.classify, prior=chosen), ConditionPrinter(model.conditions.names, as_json=as_json)
 
 
 class _UnknownSymbols:
@@ -145,11 +192,11 @@ def _empty(name: str) -> DataError:
     return DataError("expected text to score, found none", place=name, hint="give a text that is not empty")
 
 
-def _score_lines(
+def _read_lines(
     model: CharacterModel,
     texts: list[str] | None,
     files: list[Path] | None,
-    printer: ScorePrinter,
+    scorer: _LineScorer,
     reader: _UnknownSymbols,
     encoding: str,
 ) -> None:
@@ -157,7 +204,6 @@ def _score_lines(
     from seqtool.cli.inputs import open_inputs, open_lines, text_arguments
     from seqtool.data.formats.blocks import BOM, LineStream
 
-    scorer = _LineScorer(model, printer)
     as_bytes = model.vocabulary.unit == "byte"
 
     def flush() -> None:
@@ -201,15 +247,23 @@ def _score_text(model: CharacterModel, name: str, text: str) -> TextScores:
 
 
 class _LineScorer:
-    """Scores lines in batches and reports them in their order.
+    """Scores or classifies lines in batches and reports them in their order.
 
     Args:
-        report: called with the name of the stream, a line, and its scores.
+        score: returns the result of each line.
+        report: called with the name of the stream, a line, and its result.
+        model: model that gives the results.
     """
 
-    def __init__(self, model: CharacterModel, report: Callable[[str, str, TextScores], None]) -> None:
-        self._model = model
+    def __init__(
+        self,
+        score: Callable[[list[str]], list[Any]],
+        report: Callable[[str, str, Any], None],
+        model: CharacterModel,
+    ) -> None:
+        self._score = score
         self._report = report
+        self._model = model
         self._pending: list[tuple[str, int, str]] = []
         self._characters = 0
 
@@ -235,7 +289,7 @@ class _LineScorer:
 
         pending, self._pending, self._characters = self._pending, [], 0
         try:
-            results = self._model.score_lines([line for _, _, line in pending])
+            results = self._score([line for _, _, line in pending])
         except DataError:
             for name, number, line in pending:
                 self._score_one(name, number, line)
@@ -248,7 +302,7 @@ class _LineScorer:
         from seqtool.inference.character import unknown_symbol
 
         try:
-            (scores,) = self._model.score_lines([line])
+            (scores,) = self._score([line])
         except DataError:
             raise unknown_symbol(self._model, line, name, number, SKIP_HINT) from None
         self._report(name, line, scores)

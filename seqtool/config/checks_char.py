@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from seqtool.config.checks import Contradiction, Contradictions
+from seqtool.config.checks_condition import CONDITION
 from seqtool.config.yaml_tree import quoted
 from seqtool.settings import CharData, CharSettings
 
@@ -30,9 +31,9 @@ def text_and_pairs(settings: CharSettings) -> Contradictions:
 
 
 def text_keys_without_text(settings: CharSettings) -> Contradictions:
-    """Restrict `per_line`, `val` and `test` to running text."""
-    for name in ("per_line", "val", "test"):
-        if getattr(settings.data, name) and not settings.data.text:
+    """Restrict `per_line`, `condition`, `val` and `test` to running text."""
+    for name in ("per_line", "condition", "val", "test"):
+        if getattr(settings.data, name) not in (False, "none", ()) and not settings.data.text:
             yield Contradiction(
                 ("data", name), "needs data.text, which is not given", f"give data.text, or delete {name}"
             )
@@ -241,4 +242,5 @@ CHAR: tuple[Callable[[CharSettings], Contradictions], ...] = (
     reset_without_stream,
     blocks_without_text,
     tagger_keys,
+    *CONDITION,
 )

@@ -31,6 +31,8 @@ _NAMES = {
     "data.test": "test_file test_data test_dir test_path test_set testset",
     "data.split": "validation_split val_split train_split train_frac val_frac test_size val_size dev_ratio "
     "val_ratio split_ratio holdout dev_size sample_missing_splits",
+    "data.condition": "conditioning class classes label category categories class_column",
+    "data.condition_column": "label_column category_column",
     "data.per_line": "line_by_line line_delimited new_line_delimited by_line",
     "data.unit": "level tokenization char_level byte_level bytes token_level",
     "data.alphabet": "vocab vocabulary charset chars characters symbols",

@@ -40,7 +40,9 @@ Rules for a file:
 NOTES = {
     ("char", "data"): """\
 Use either `text` or `pairs`. A config with only an `alphabet` has no training data and describes an untrained
-network. With `per_line: true`, a line break is the symbol before and after the symbols of each line.""",
+network. With `per_line: true`, a line break is the symbol before and after the symbols of each line. With a
+`condition`, `separator` describes a prefix or a table, and the keys of columns a table. Files of `val` and
+`test` have their conditions in the same place.""",
     ("tagger", "data"): """\
 Without `dev` and `split` there is no validation; then the best epoch has the lowest training loss.""",
     ("tagger", "model"): """\

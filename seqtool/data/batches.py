@@ -87,9 +87,8 @@ class TextStreams:
         if index % self._release_every == 0:
             release_pages(self.symbols)
         positions = self._positions + (self._offset(epoch) + index * self.window)
-        text = np.asarray(self.symbols)[positions].astype(
-            np.int64
-        )  # np.asarray: indexing a memory map is slow
+        symbols = np.asarray(self.symbols)  # indexing a memory map is slow
+        text = symbols[positions].astype(np.int64)
         return text[:-1], text[1:]
 
     def _offset(self, epoch: int) -> int:
@@ -122,6 +121,7 @@ class SequenceBatch:
         lengths: number of symbols of each sequence (batch,).
         columns: positions of these sequences in the batch of all ranks.
         items: number of symbols in the batch of all ranks.
+        conditions: condition number of each sequence (batch,), if any.
     """
 
     inputs: Array
@@ -129,6 +129,7 @@ class SequenceBatch:
     lengths: Array
     columns: Columns
     items: int
+    conditions: Array | None = None
 
 
 class SequenceBatches:
@@ -145,6 +146,7 @@ class SequenceBatches:
         seed: int,
         shuffle: bool,
         shard: Shard = WHOLE,
+        conditions: Array | None = None,
     ) -> None:
         """Compute the lengths of all sequences.
 
@@ -156,9 +158,9 @@ class SequenceBatches:
             seed: seed of the random order.
             shuffle: draw a new order in each epoch.
             shard: this rank's share.
+            conditions: condition number of each sequence (sequences,).
         """
-        self.inputs = inputs
-        self.targets = targets
+        self.inputs, self.targets, self.conditions = inputs, targets, conditions
         self.shard = shard
         self._lengths = _lengths(inputs)
         self._order = _EpochOrder(self._lengths, batch_size, None, seed, shuffle)
@@ -178,16 +180,14 @@ class SequenceBatches:
         for column, number in enumerate(own.tolist()):
             inputs[: lengths[column], column] = self.inputs[number]
             targets[: lengths[column], column] = self.targets[number]
-        return SequenceBatch(inputs, targets, lengths, columns, int(self._lengths[whole].sum()))
+        conditions = None if self.conditions is None else self.conditions[own]
+        return SequenceBatch(inputs, targets, lengths, columns, int(self._lengths[whole].sum()), conditions)
 
 
 def _columns_of_unsorted(lengths: Array, shard: Shard) -> Columns:
-    """Return the columns of a rank in a batch that is not sorted by length.
+    """Return the columns of a rank in a batch of lengths (batch,) that is not sorted by length.
 
     A single rank keeps the order of the batch.
-
-    Args:
-        lengths: lengths of the sequences (batch,).
     """
     if shard.size == 1:
         return Columns(np.arange(len(lengths)), len(lengths))

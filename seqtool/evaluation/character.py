@@ -18,11 +18,13 @@ from seqtool.evaluation.text_scores import (
     BLOCKS,
     Temperature,
     TextEvaluation,
+    evaluate_conditional_lines,
     evaluate_lines,
     evaluate_text,
     fit_temperature,
 )
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.conditional import PRIOR, ConditionalModel, Prior
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.plain_files import exists
@@ -80,8 +82,17 @@ def part_of(model: CharacterModel, corpus: CharCorpus, name: str) -> TextPart | 
         return None
     if isinstance(part, Sequences):
         lines = [_translate(model, corpus, line) for line in _lines_with_boundaries(part)]
-        return TextPart(name, np.zeros(0, np.int64), lines)
+        return TextPart(name, np.zeros(0, np.int64), lines, _condition_numbers(model, corpus, part))
     return TextPart(name, _translate(model, corpus, part))
+
+
+def _condition_numbers(model: CharacterModel, corpus: CharCorpus, part: Sequences) -> Array | None:
+    """Return the condition of each line as a number of the model (lines,); None without conditions."""
+    if not isinstance(model, ConditionalModel) or corpus.conditions is None or part.conditions is None:
+        return None
+    table = np.array([model.conditions.number(name) for name in corpus.conditions.names], np.int64)
+    numbers: Array = table[part.conditions]
+    return numbers
 
 
 def held_out_part(model: CharacterModel, corpus: CharCorpus, run: Path | None) -> TextPart:
@@ -152,6 +163,7 @@ class TextRequest:
         reading: how to read the files.
         dynamic: scores the evaluated text by dynamic evaluation, given its symbols and those of the training
             text; None: not requested.
+        prior: prior probability of conditions; None for the default.
     """
 
     files: tuple[Path, ...] = ()
@@ -160,6 +172,7 @@ class TextRequest:
     temperature: bool = False
     reading: Reading = DEFAULT
     dynamic: Callable[[Array, Array | None], DynamicScore] | None = None
+    prior: Prior | None = None
 
 
 def evaluate_character(
@@ -189,11 +202,12 @@ def evaluate_character(
     else:
         assert corpus is not None
         part = held_out_part(model, corpus, location.run)
-    evaluation = (
-        evaluate_lines(model, part.lines)
-        if model.boundary
-        else evaluate_text(model, part.ids, request.blocks)
-    )
+    if request.prior is not None and not isinstance(model, ConditionalModel):
+        raise SeqtoolError("--prior is for models of lines with conditions", hint="leave the option out")
+    if model.boundary:
+        evaluation = evaluate_part_of_lines(model, part, request.prior or PRIOR)
+    else:
+        evaluation = evaluate_text(model, part.ids, request.blocks)
     train = _train_part(model, corpus, request)
     if train is not None:
         evaluation = compare_with_training_text(model, evaluation, part, train)
@@ -204,6 +218,13 @@ def evaluate_character(
     if request.temperature:
         evaluation = replace(evaluation, temperature=_temperature(model, part, corpus))
     return part.name, evaluation
+
+
+def evaluate_part_of_lines(model: CharacterModel, part: TextPart, prior: Prior = PRIOR) -> TextEvaluation:
+    """Score lines; those with conditions are also classified, with the given prior probabilities."""
+    if isinstance(model, ConditionalModel) and part.conditions is not None:
+        return evaluate_conditional_lines(model, part.lines, part.conditions, prior)
+    return evaluate_lines(model, part.lines)
 
 
 def _run_corpus(location: ModelFolders, root: Path, *, required: bool) -> CharCorpus | None:

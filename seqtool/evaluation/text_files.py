@@ -12,6 +12,7 @@ from seqtool.data.encoding import AUTO, decode
 from seqtool.data.vocabulary import SymbolVocabulary, bytes_text
 from seqtool.errors import DataError, pluralize
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.conditional import ConditionalModel
 from seqtool.storage.plain_files import expect_end
 from seqtool.types import Array
 
@@ -44,11 +45,13 @@ class TextPart:
         name: `val`, `test`, `train`, or the names of the files.
         ids: symbol numbers (length,) of running text; may be memory-mapped. Empty for lines.
         lines: for a model of lines, each line with the boundary symbol before and after it.
+        conditions: condition number of each line (lines,); None without conditions.
     """
 
     name: str
     ids: Array
     lines: Sequence[Array] = ()
+    conditions: Array | None = None
 
     def decode(self, vocabulary: SymbolVocabulary) -> str:
         """Return the text; every line ends with the boundary symbol."""
@@ -74,6 +77,8 @@ def read_files(model: CharacterModel, files: Sequence[Path], reading: Reading = 
     if model.vocabulary.unit == "byte" and not model.boundary:
         ids = encode_bytes(model.vocabulary, b"".join(map(_read_bytes, files)), name)
         return _scorable(TextPart(name, ids))
+    if isinstance(model, ConditionalModel):
+        return _conditional_lines(model, files, name, reading)
     text = read_text(model, files, reading)
     if boundary := model.boundary:
         lines = [line for line in text.replace("\r\n", boundary).split(boundary) if line]
@@ -82,6 +87,23 @@ def read_files(model: CharacterModel, files: Sequence[Path], reading: Reading = 
         encoded = [_encode(model, boundary + line + boundary, name) for line in lines]
         return TextPart(name, np.zeros(0, np.int64), encoded)
     return _scorable(TextPart(name, _encode(model, text, name)))
+
+
+def _conditional_lines(
+    model: ConditionalModel, files: Sequence[Path], name: str, reading: Reading
+) -> TextPart:
+    """Read lines and their conditions, which have the same place as in the training files."""
+    encoded, conditions = [], []
+    for path in files:
+        text = _text(model, path, reading).replace("\r\n", model.boundary)
+        for number, (condition, line) in enumerate(model.rule.lines([text], str(path)), start=1):
+            if line:
+                place = f"{path}:{number}"
+                conditions.append(model.conditions.number(condition, place))
+                encoded.append(_encode(model, model.boundary + line + model.boundary, place))
+    if not encoded:
+        raise DataError("expected lines, found only empty ones", place=name)
+    return TextPart(name, np.zeros(0, np.int64), encoded, np.array(conditions, np.int64))
 
 
 def _scorable(part: TextPart) -> TextPart:

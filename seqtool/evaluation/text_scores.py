@@ -9,15 +9,17 @@ from __future__ import annotations
 import math
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.data.batches import release_pages
 from seqtool.decoding import log_softmax
+from seqtool.evaluation.conditions import ConditionEvaluation, ConditionTally
 from seqtool.evaluation.novelty import Novelty
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.conditional import PRIOR, ConditionalModel, Prior
 from seqtool.inference.text_scoring import iter_block_losses, iter_carried_losses, sequence_losses
 from seqtool.types import Array, Json
 
@@ -78,6 +80,7 @@ class TextEvaluation:
         dynamic: loss by dynamic evaluation; None if it was not requested.
         train_symbols_used: symbols at the beginning of the training text that n-grams and novelty use; None
             for all.
+        conditions: classification of the lines by condition; None for a model without conditions.
     """
 
     symbols: int
@@ -92,10 +95,12 @@ class TextEvaluation:
     novelty: Novelty | None = None
     train_symbols_used: int | None = None
     dynamic: DynamicScore | None = None
+    conditions: ConditionEvaluation | None = None
 
     def to_json(self) -> Json:
         """Return the whole report."""
-        return {
+        conditions = {} if self.conditions is None else {"conditions": self.conditions.to_json()}
+        return conditions | {
             "symbols": self.symbols,
             "unknown_share": self.unknown,
             "carried": {
@@ -115,7 +120,10 @@ class TextEvaluation:
 
     def test_scores(self) -> dict[str, float]:
         """Return the scores of a test split, as the manifest stores them."""
-        return {"test_loss": self.carried}
+        scores = {"test_loss": self.carried}
+        if self.conditions is not None:
+            scores["test_accuracy"] = self.conditions.accuracy
+        return scores
 
     @property
     def bits_per_byte(self) -> float:
@@ -161,6 +169,22 @@ def evaluate_lines(model: CharacterModel, lines: Sequence[Array]) -> TextEvaluat
         for line, losses in zip(batch, sequence_losses(model, batch), strict=True):
             tally = tally.add(line[1:], losses)
     return _evaluation(model, tally, {}, {})
+
+
+def evaluate_conditional_lines(
+    model: ConditionalModel, lines: Sequence[Array], conditions: Array, prior: Prior = PRIOR
+) -> TextEvaluation:
+    """Score lines, as `evaluate_lines`, under their conditions (lines,), and classify them by condition."""
+    tally, by_condition = SymbolTally.empty(len(model.vocabulary)), ConditionTally(model.conditions, prior)
+    for start in range(0, len(lines), LINES):
+        batch = [np.asarray(line, np.int64) for line in lines[start : start + LINES]]
+        given = conditions[start : start + LINES]
+        losses = model.sequence_condition_losses(batch)
+        own = [of_line[number] for of_line, number in zip(losses, given.tolist(), strict=True)]
+        for line, nats in zip(batch, own, strict=True):
+            tally = tally.add(line[1:], nats)
+        by_condition.add(given, model.classify_losses(losses, prior), own)
+    return replace(_evaluation(model, tally, {}, {}), conditions=by_condition.result())
 
 
 def _evaluation(

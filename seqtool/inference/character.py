@@ -34,10 +34,12 @@ class CharacterModel(TextNetwork):
         vocabulary: symbols of the model.
         settings: settings of the network.
         encoding: encoding of the training files.
+        condition: condition that was chosen for the model; empty without one.
     """
 
     boundary = ""
     aligned = False
+    condition = ""
 
     def __init__(self, config: CharacterConfig, vocabulary: SymbolVocabulary, weights: Arrays) -> None:
         super().__init__(config.network, weights)

@@ -16,6 +16,7 @@ from seqtool.inference.heads_config import HeadsConfig
 from seqtool.inference.model_config import (
     WordVocabulary,
     read_character_config,
+    read_conditions,
     read_symbol_vocabulary,
     read_tagger_config,
     read_word_vocabulary,
@@ -60,7 +61,13 @@ def load_character_model(stored: StoredModel) -> character.CharacterModel:
     config = read_character_config(stored.config)
     vocabulary = read_symbol_vocabulary(stored.vocab, config.unit)
     check_layers(stored.weights, config.network)
-    check_weights(stored.weights, character_shapes(config.network, len(vocabulary)))
+    conditions = None if config.condition is None else read_conditions(stored.vocab)
+    names = () if conditions is None else conditions.names
+    check_weights(stored.weights, character_shapes(config.network, len(vocabulary), len(names)))
+    if conditions is not None:
+        from seqtool.inference.conditional import ConditionalModel  # other models do without
+
+        return ConditionalModel(config, vocabulary, conditions, stored.weights)
     model_class = {"pairs": AlignedModel, "text": CharacterModel, "lines": LineModel}[config.kind]
     return model_class(config, vocabulary, stored.weights)
 
@@ -134,11 +141,15 @@ def check_weights(weights: Arrays, shapes: Shapes) -> None:
 # --- shapes of weights --------------------------------------------------------------------------------------
 
 
-def character_shapes(model: CharModel, symbols: int) -> Shapes:
-    """Return the shapes of a character model's weights by name."""
+def character_shapes(model: CharModel, symbols: int, conditions: int = 0) -> Shapes:
+    """Return the shapes of a character model's weights by name; `conditions`: their number."""
     onehot = model.input == "onehot"
     shapes: Shapes = {} if onehot else {"embedding.weight": (symbols, model.embedding_dim)}
-    shapes |= _encoder_shapes(model, symbols if onehot else model.embedding_dim, ["forward"])
+    width = symbols if onehot else model.embedding_dim
+    if conditions:
+        shapes["condition.weight"] = (conditions, model.condition_dim)
+        width += model.condition_dim
+    shapes |= _encoder_shapes(model, width, ["forward"])
     if model.output == "none":
         return shapes
     shapes["output.bias"] = (symbols,)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
+from seqtool.data.text.conditions import ConditionRule, Conditions, Source
 from seqtool.data.vocabulary import SymbolVocabulary, Unit
 from seqtool.inference.checked_values import (
     CONFIG,
@@ -39,6 +40,7 @@ class CharacterConfig(NamedTuple):
         unit: unit of a symbol: `char` or `byte`.
         normalize: Unicode normalization of text.
         encoding: encoding of the training files.
+        condition: place of each line's condition in the training files; None without conditions.
     """
 
     network: CharModel
@@ -46,6 +48,7 @@ class CharacterConfig(NamedTuple):
     unit: Unit
     normalize: Normalize
     encoding: str = "utf-8"
+    condition: ConditionRule | None = None
 
 
 class TaggerConfig(NamedTuple):
@@ -102,7 +105,36 @@ def read_character_config(config: Json) -> CharacterConfig:
     network = read_settings(CharModel, section(config, "model"), "model")
     if network.tied and network.input == "onehot":
         fail(CONFIG, "model.tied: expected an embedding to share weights with, found one-hot input")
-    return CharacterConfig(network, kind, unit, normalize, _encoding(config, "encoding"))
+    condition = None if config.get("condition") is None else _condition(section(config, "condition"))
+    if condition is not None and kind != "lines":
+        fail(CONFIG, f"condition: expected a model of lines, found one of {kind}")
+    return CharacterConfig(network, kind, unit, normalize, _encoding(config, "encoding"), condition)
+
+
+def _condition(values: Mapping[str, object]) -> ConditionRule:
+    source: Source = one_of(values.get("source"), "condition.source", get_args(Source))
+    others = [values.get(name) for name in ("separator", "column", "text")]
+    strings = [value for value in others if isinstance(value, str) and value]
+    if len(strings) < len(others) or len(values) != len(others) + 1:
+        fail(CONFIG, "condition: expected source, separator, column and text")
+    return ConditionRule(source, *strings)
+
+
+def read_conditions(vocab: Mapping[str, object]) -> Conditions:
+    """Read the conditions of a model of lines.
+
+    Raises:
+        ModelError: a missing key, or a value that is not allowed.
+    """
+    values = vocab.get("conditions")
+    if not isinstance(values, dict) or not are_strings(values.get("names")) or len(values["names"]) < 2:
+        fail(VOCAB, "conditions: expected names, a list of at least two strings")
+    names, counts = values["names"], values.get("counts")
+    if len(set(names)) != len(names) or not all(names):
+        fail(VOCAB, "conditions: expected different names, found one twice, or an empty one")
+    if not are_counts(counts) or len(counts) != len(names) or not sum(counts):
+        fail(VOCAB, f"conditions: expected {len(names):,} counts")
+    return Conditions(tuple(names), tuple(counts))
 
 
 def read_tagger_config(config: Json) -> TaggerConfig:

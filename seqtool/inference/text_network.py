@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -20,13 +21,22 @@ class TextNetwork:
     Attributes:
         settings: settings of the network.
         symbol_count: number of symbols.
+        condition_gates: part of the first layer's gates that depends on the condition of a line (conditions,
+            gates * hidden); None without conditions.
     """
 
     def __init__(self, settings: CharModel, weights: Arrays) -> None:
         self.settings = settings
         self._encoder = Encoder.from_weights(settings, weights)
         cell = self._encoder.cells[0]
-        embedding = weights.get("embedding.weight")
+        embedding, condition = weights.get("embedding.weight"), weights.get("condition.weight")
+        self.condition_gates: Array | None = None
+        if condition is not None:
+            # The first layer reads the embedding of the condition after that of the symbol, so its gates are
+            # the sum of a part for the symbol and a part for the condition.
+            inputs, last = np.split(cell.inputs, [-condition.shape[1]], axis=1)
+            cell = replace(cell, inputs=inputs)
+            self.condition_gates = _float32(condition) @ last[0]
         # The input gates of the first layer depend on the symbol alone, so one row per symbol is enough.
         self._table = (
             cell.inputs[0][:, None] + cell.bias if embedding is None else cell.gate_table(_float32(embedding))

@@ -22,22 +22,26 @@ class OutputBias(nn.Module):
 class CharacterNetwork(nn.Module):
     """Symbol input, recurrent stack and output layer.
 
-    With tied weights the output layer uses the embedding matrix (Press and Wolf 2017).
+    With tied weights the output layer uses the embedding matrix (Press and Wolf 2017). A network of lines
+    with conditions reads the embedding of the line's condition after that of each symbol.
     """
 
-    def __init__(self, model: CharModel, symbols: int) -> None:
+    def __init__(self, model: CharModel, symbols: int, conditions: int = 0) -> None:
         """Draw the weights from torch's global generator, from the input upwards.
 
         Args:
             model: the settings.
             symbols: size of the vocabulary.
+            conditions: number of conditions; 0 for a network without conditions.
         """
         super().__init__()
         self.model = model
         self.symbols = symbols
         onehot = model.input == "onehot"
         self.embedding = None if onehot else nn.Embedding(symbols, model.embedding_dim)
-        self.encoder = RecurrentStack(model, symbols if onehot else model.embedding_dim)
+        self.condition = nn.Embedding(conditions, model.condition_dim) if conditions else None
+        width = symbols if onehot else model.embedding_dim
+        self.encoder = RecurrentStack(model, width + (model.condition_dim if conditions else 0))
         self.bridge: nn.Linear | None = None
         self.output: nn.Linear | OutputBias | None = None
         if model.output == "linear":
@@ -56,13 +60,16 @@ class CharacterNetwork(nn.Module):
             self.embedding.weight.mul_(model.embedding_dim**-0.5)
         return OutputBias(self.symbols)
 
-    def forward(self, symbols: Tensor, state: State, masks: Masks | None = None) -> tuple[Tensor, State]:
+    def forward(
+        self, symbols: Tensor, state: State, masks: Masks | None = None, conditions: Tensor | None = None
+    ) -> tuple[Tensor, State]:
         """Score the next symbol, or the aligned one, at each step.
 
         Args:
             symbols: symbol numbers (time, batch).
             state: of the recurrent stack, see `RecurrentStack.initial_state`.
             masks: dropout of this step.
+            conditions: condition number of each sequence (batch,), for a network with conditions.
 
         Returns:
             logits (time, batch, symbols) and the state after the last step.
@@ -71,6 +78,9 @@ class CharacterNetwork(nn.Module):
             x = functional.one_hot(symbols, self.symbols).to(state[0][0].dtype)
         else:
             x = self.embedding(symbols)
+        if self.condition is not None:
+            of_sequence = self.condition(conditions).to(x.dtype)
+            x = torch.cat([x, of_sequence.expand(len(x), -1, -1)], dim=2)
         y, state = self.encoder(x, state, masks)
         return self.scores(y), state
 
@@ -83,7 +93,7 @@ class CharacterNetwork(nn.Module):
         return y if self.output is None else self.output(y)
 
 
-def build_character_network(settings: CharSettings, symbols: int) -> CharacterNetwork:
+def build_character_network(settings: CharSettings, symbols: int, conditions: int = 0) -> CharacterNetwork:
     """Return a character network with new weights, drawn as `seed` and `seed_skip` determine."""
     seed_generator(settings.seed, settings.training.seed_skip)
-    return CharacterNetwork(settings.model, symbols)
+    return CharacterNetwork(settings.model, symbols, conditions)

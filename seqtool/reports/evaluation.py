@@ -11,6 +11,7 @@ from seqtool.reports.formatting import cell_width, pad
 from seqtool.safe_text import cell, limited, shorten, visible
 
 if TYPE_CHECKING:
+    from seqtool.evaluation.conditions import ConditionEvaluation
     from seqtool.evaluation.dynamic import DynamicScore
     from seqtool.evaluation.label_columns import ColumnScores
     from seqtool.evaluation.novelty import Novelty
@@ -172,11 +173,29 @@ def text_report(evaluation: TextEvaluation, unit: str) -> Iterator[str]:
     if evaluation.temperature is not None:
         yield ""
         yield from _temperature_lines(evaluation.temperature)
+    if evaluation.conditions is not None:
+        yield ""
+        yield from _condition_lines(evaluation.conditions)
     yield ""
     yield from novelty_lines(evaluation.novelty)
     if evaluation.train_symbols_used is not None:
         used = f"the first {evaluation.train_symbols_used:,} symbols of the training text"
         yield f"  n-grams and novelty use {used}"
+
+
+PRIORS = {"counts": "by their numbers of training lines", "uniform": "uniform"}
+
+
+def _condition_lines(evaluation: ConditionEvaluation) -> Iterator[str]:
+    """Yield the scores of the classification of lines by condition."""
+    tally, (low, high) = evaluation.counts.tokens, evaluation.accuracy_interval()
+    yield f"  classification of lines by condition (prior of the conditions: {PRIORS[evaluation.prior]})"
+    interval = f"95 % interval {low:.2%} to {high:.2%}"
+    yield f"  accuracy   {_percent(tally.accuracy)} of {tally.total:,} lines  ({interval})"
+    yield f"  macro F1   {100 * evaluation.macro_f1:.2f}"
+    yield f"  confidence {_percent(evaluation.confidence)}, the mean probability of the chosen condition"
+    yield from _score_table("condition", evaluation.counts.labels())
+    yield from _confusions(evaluation.counts.confusions(SHOWN_CONFUSIONS))
 
 
 def _bits(nats: float) -> float:

@@ -33,7 +33,7 @@ class Sample:
 
     prompt: str
     pieces: Iterable[Piece]
-    facts: Mapping[str, float]
+    facts: Mapping[str, float | str]
 
 
 def print_samples(samples: Iterable[Sample], between: str, *, echo: bool) -> None:

@@ -7,16 +7,64 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.inference.text_scoring import TextScores
 from seqtool.reports.console import is_terminal, json_text
 from seqtool.safe_text import visible
 
+if TYPE_CHECKING:
+    from seqtool.inference.conditional import Classified
+
 UNITS = {"char": "a character is a Unicode code point", "byte": "a character is a byte of UTF-8"}
+HEADING = "condition"
 NUMBER_WIDTH = 10  # columns of a number on a terminal
+
+
+# --- scores -----------------------------------------------------------------------------------------------
+
+
+# --- conditions -------------------------------------------------------------------------------------------
+
+
+class ConditionPrinter:
+    """Prints the most probable condition of each line on stdout."""
+
+    def __init__(self, conditions: Sequence[str], *, as_json: bool) -> None:
+        self._conditions = conditions
+        self._as_json = as_json
+        self._terminal = is_terminal(sys.stdout)
+        self._width = max(len(HEADING), *map(len, map(visible, conditions)))
+        self._first = True
+
+    def __call__(self, name: str, line: str, classified: Classified) -> None:
+        """Print the condition of a line, its probability, and the line."""
+        if self._as_json:
+            sys.stdout.write(self._json(name, line, classified) + "\n")
+        elif self._terminal:
+            heading = f"{HEADING:<{self._width}}  probability  line\n" if self._first else ""
+            shown = visible(classified.name)
+            sys.stdout.write(
+                f"{heading}{shown:<{self._width}}  {classified.probability:11.4f}  {visible(line)}\n"
+            )
+        else:
+            sys.stdout.write(f"{classified.name}\t{classified.probability:.4f}\t{line}\n")
+        self._first = False
+
+    def _json(self, name: str, line: str, classified: Classified) -> str:
+        probabilities = classified.probabilities.round(6).tolist()
+        return json_text(
+            {
+                "name": name,
+                "text": line,
+                "condition": classified.name,
+                "probability": round(classified.probability, 6),
+                "probabilities": dict(zip(self._conditions, probabilities, strict=True)),
+            }
+        )
 
 
 # --- scores -----------------------------------------------------------------------------------------------

@@ -17,6 +17,20 @@ class CharData:
 
     text: Paths = key("running text: a path, a list of paths or a pattern", ())
     per_line: bool = key("treat each line of the text as a separate sequence", False)
+    condition: Literal["none", "file", "prefix", "column"] = key(
+        "what gives the condition (class) of each line, which the network reads beside every symbol: the name of its file without the ending, the text before a separator, or a column of a table (CSV, TSV)",
+        "none",
+    )
+    separator: str = key(
+        "prefix: text between condition and line; column: separator of the cells; auto: a tab, and in a table without tabs a comma or a semicolon",
+        "auto",
+        min_length=1,
+    )
+    condition_column: str = key(
+        "column of the conditions: its name in the header, or its number from 1 (numbers alone: no header)",
+        "1",
+    )
+    text_column: str = key("column of the lines to learn: its name in the header, or its number from 1", "2")
     pairs: tuple[tuple[str, str], ...] = key("aligned pairs [input, target] of equal length", ())
     alphabet: str | tuple[str, ...] | None = key(
         "symbols in the order of their numbers; by default the sorted symbols of the training data", None

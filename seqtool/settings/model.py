@@ -63,6 +63,12 @@ class CharModel(RecurrentModel):
 
     input: Literal["embedding", "onehot"] = key("input encoding of a symbol", "embedding")
     embedding_dim: int = key("dimension of the symbol embedding", 64, ge=1, le=65536)
+    condition_dim: int = key(
+        "dimension of the embedding of a line's condition (`data.condition`), which every step reads after the symbol",
+        16,
+        ge=1,
+        le=65536,
+    )
     tied: bool = key("use the input embedding as the weights of the output layer", False)
     state_reset: float = key(
         "probability that the state of a stream is reset to zero before a window", 0.0, ge=0, lt=1

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.input_files import ProgressCallback
-from seqtool.data.text.corpus import CharCorpus, load_char_corpus
-from seqtool.data.vocabulary import SymbolVocabulary, valid_text
+from seqtool.data.text.corpus import CharCorpus, condition_rule, load_char_corpus
+from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import CharSettings, Settings
 from seqtool.storage.model_directory import StoredModel
+from seqtool.tasks.character_preview import CharacterPreview
 from seqtool.tasks.data_check import DataCheck
 from seqtool.tasks.interface import (
     Axes,
     Column,
-    ComparedToken,
     ConfigTemplate,
     DataFiles,
     FinalEvaluation,
@@ -30,10 +30,11 @@ from seqtool.tasks.interface import (
     NetworkPart,
     Objective,
     Prepared,
+    Preview,
     SuggestedConfig,
     count_parameters,
 )
-from seqtool.training.engine.events import Prediction, RowEvent
+from seqtool.training.engine.events import RowEvent
 from seqtool.types import Arrays
 
 if TYPE_CHECKING:
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
     from seqtool.training.engine.ranks import Ranks
     from seqtool.training.engine.task import TrainingTask
 
-SAMPLE_LENGTH, SAMPLED_LINES = 120, 6  # symbols, lines
-SAMPLED_LINE_LENGTH = 40  # symbols
-PREVIEW_TEMPERATURE = 0.8
 VOCABULARY_LINE = 80  # longest list of symbols in the description of a vocabulary, in characters
 LISTED_SYMBOLS = 40  # longest list of symbols in the description of a one-hot input, in characters
 
@@ -100,10 +98,11 @@ class CharacterDefinition:
                 hint="set data.text or data.pairs; "
                 "to see the untrained network, run: seqtool inspect CONFIG --text TEXT",
             )
-        known = None
+        known, conditions = None, tuple[str, ...]()
         if initial_model is not None:
             known = SymbolVocabulary.from_json(initial_model.vocab, settings.data.unit)
-        corpus = load_char_corpus(settings.data, settings.seed, cache, progress, known)
+            conditions = _condition_names(initial_model)
+        corpus = load_char_corpus(settings.data, settings.seed, cache, progress, known, conditions)
         return _prepared(settings, corpus, initial_model)
 
     def prepare_without_data(self, read: ReadConfig) -> Prepared | None:
@@ -124,7 +123,9 @@ class CharacterDefinition:
 
         settings = prepared.settings
         assert isinstance(settings, CharSettings)
-        return build_character_network(settings, len(_corpus(prepared).vocabulary))
+        corpus = _corpus(prepared)
+        conditions = len(corpus.conditions.names) if corpus.conditions else 0
+        return build_character_network(settings, len(corpus.vocabulary), conditions)
 
     def training_task(
         self, prepared: Prepared, network: nn.Module, device: torch.device, ranks: Ranks
@@ -160,22 +161,37 @@ class CharacterDefinition:
         if unit != settings.data.unit:
             message = f"the model's symbols are {unit}s, those of the settings are {settings.data.unit}s"
             raise ModelError(message, place=settings.training.init_from, hint=f"set data.unit: {unit}")
+        has_conditions = bool(_condition_names(initial_model))
+        if has_conditions != (settings.data.condition != "none"):
+            found = "conditions of lines" if has_conditions else "no conditions"
+            message = f"the model has {found}, the settings have data.condition: {settings.data.condition}"
+            hint = "both networks need the same input; omit --init-from, or change data.condition"
+            raise ModelError(message, place=settings.training.init_from, hint=hint)
 
     def vocabulary_axes(self, model: StoredModel) -> Axes:
         """Return the symbols of the rows or columns of the input and output weights."""
         symbols = list(model.vocab["symbols"])
-        output = {"output.weight": {0: symbols}, "output.bias": {0: symbols}}
+        output: dict[str, Mapping[int, Sequence[Any]]] = {
+            "output.weight": {0: symbols},
+            "output.bias": {0: symbols},
+        }
+        if conditions := _condition_names(model):
+            output["condition.weight"] = {0: conditions}
         if model.config["model"]["input"] == "onehot":
-            return {"encoder.0.forward.weight_ih": {1: symbols}, **output}
+            width = model.config["model"]["condition_dim"] if conditions else 0
+            dims_of_condition = [("condition", dimension) for dimension in range(width)]
+            return {"encoder.0.forward.weight_ih": {1: [*symbols, *dims_of_condition]}, **output}
         return {"embedding.weight": {0: symbols}, **output}
 
     def vocabulary_lists(self, model: StoredModel) -> Mapping[str, tuple[Sequence[Any], bool]]:
-        """Return the symbols."""
-        return {"symbols": (model.vocab["symbols"], True)}
+        """Return the symbols, and the conditions if there are any."""
+        conditions = _condition_names(model)
+        lists: dict[str, tuple[Sequence[Any], bool]] = {"symbols": (model.vocab["symbols"], True)}
+        return lists | ({"conditions": (conditions, True)} if conditions else {})
 
     # --- during training ------------------------------------------------------------------------------------
 
-    def preview(self, prepared: Prepared) -> CharacterPreview:
+    def preview(self, prepared: Prepared) -> Preview:
         """Choose the first pair, or a sample."""
         return CharacterPreview(prepared)
 
@@ -211,17 +227,25 @@ class CharacterDefinition:
         symbols = _symbols(model)
         if model.config["model"]["input"] == "onehot":
             listing = shorten(" ".join(map(visible, symbols)), LISTED_SYMBOLS)
-            return [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listing}")]
-        shapes = model.shapes
-        rows, dim = shapes["embedding.weight"]
-        parameters = count_parameters(shapes, "embedding.")
-        return [NetworkPart("embedding", f"{rows} symbols -> {dim}", parameters)]
+            parts = [NetworkPart("input", f"one-hot of {len(symbols)} symbols: {listing}")]
+        else:
+            rows, dim = model.shapes["embedding.weight"]
+            parameters = count_parameters(model.shapes, "embedding.")
+            parts = [NetworkPart("embedding", f"{rows} symbols -> {dim}", parameters)]
+        if "condition.weight" in model.shapes:
+            rows, dim = model.shapes["condition.weight"]
+            parts.append(NetworkPart("condition", f"{rows} conditions -> {dim}", rows * dim))
+        return parts
 
     def vocabulary_summary(self, model: StoredModel) -> list[str]:
         """List the symbols."""
         symbols = _symbols(model)
         listed = shorten(" ".join(map(visible, symbols)), VOCABULARY_LINE)
-        return [f"symbols    {len(symbols)}: {listed}"]
+        lines = [f"symbols    {len(symbols)}: {listed}"]
+        if conditions := _condition_names(model):
+            names = shorten(visible(", ".join(conditions)), VOCABULARY_LINE)
+            lines.append(f"conditions {len(conditions)}: {names}")
+        return lines
 
     def network_output(self, model: StoredModel) -> list[NetworkPart]:
         """Describe the output layer, which may be tied to the embedding."""
@@ -264,42 +288,6 @@ class CharacterDefinition:
         return f"seqtool predict {pairs[0][0]}" if pairs else "seqtool sample"
 
 
-class CharacterPreview:
-    """Predict the first pair, or sample a text or some lines."""
-
-    def __init__(self, prepared: Prepared) -> None:
-        self.prepared = prepared
-        self.corpus = _corpus(prepared)
-
-    def prediction(self, weights: Arrays) -> Prediction:
-        """Decode the pair, or sample with fixed seeds."""
-        model = load_character_model(self.prepared.stored(weights))
-        if self.corpus.pairs:
-            source, target = self.corpus.pairs[0]
-            return Prediction(tuple(valid_text(model.predict(source))), tuple(target))
-        sample = self._lines(model) if self.prepared.kind == "lines" else self._text(model)
-        return Prediction(tuple(valid_text(sample)))
-
-    def _lines(self, model: CharacterModel) -> str:
-        lines = (
-            "".join(model.sample("", SAMPLED_LINE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
-            for seed in range(SAMPLED_LINES)
-        )
-        return " · ".join(line.strip("\n") for line in lines)
-
-    def _text(self, model: CharacterModel) -> str:
-        vocabulary, seed = self.corpus.vocabulary, self.prepared.settings.seed
-        prompt = "\n" if "\n" in vocabulary.symbols else str(vocabulary.decode([0]))
-        return "".join(model.sample(prompt, SAMPLE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
-
-    def training_accuracy(self, weights: Arrays) -> None:
-        """Return None, because symbols are not labels."""
-
-    def comparison(self, weights: Arrays) -> tuple[ComparedToken, ...]:  # noqa: ARG002
-        """Return an empty tuple, because symbols are not labels."""
-        return ()
-
-
 def _prepared(settings: CharSettings, corpus: CharCorpus, initial: StoredModel | None = None) -> Prepared:
     config = {
         "task": "char",
@@ -307,12 +295,22 @@ def _prepared(settings: CharSettings, corpus: CharCorpus, initial: StoredModel |
         "model": asdict(settings.model),
         "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize},
     }
-    return Prepared(settings, config | corpus.recorded_encoding, corpus.vocabulary.to_json(), corpus, initial)
+    vocab = corpus.vocabulary.to_json()
+    rule = condition_rule(settings.data)
+    if corpus.conditions is not None and rule is not None:
+        config["condition"] = rule._asdict()
+        vocab["conditions"] = {name: list(values) for name, values in corpus.conditions._asdict().items()}
+    return Prepared(settings, config | corpus.recorded_encoding, vocab, corpus, initial)
 
 
 def _symbols(model: StoredModel) -> list[str]:
     """Return the symbols of a vocabulary as characters; a vocabulary of bytes contains numbers."""
     return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in model.vocab["symbols"]]
+
+
+def _condition_names(model: StoredModel) -> tuple[str, ...]:
+    """Return the conditions of a model; empty if it has none."""
+    return tuple(model.vocab.get("conditions", {}).get("names", ()))
 
 
 def _corpus(prepared: Prepared) -> CharCorpus:
@@ -323,16 +321,16 @@ def _report(
     model: CharacterModel, prepared: Prepared, split: str, scores: Mapping[str, float]
 ) -> HeldOutReport | None:
     """Evaluate on one split; None if it does not exist. Training computed the block loss of `val`."""
-    from seqtool.evaluation.character import part_of
+    from seqtool.evaluation.character import evaluate_part_of_lines, part_of
     from seqtool.evaluation.novelty import novelty
-    from seqtool.evaluation.text_scores import evaluate_lines, evaluate_text
+    from seqtool.evaluation.text_scores import evaluate_text
 
     corpus = _corpus(prepared)
     part = part_of(model, corpus, split)
     if part is None:
         return None
     if corpus.kind == "lines":
-        report = evaluate_lines(model, part.lines)
+        report = evaluate_part_of_lines(model, part)
         train = part_of(model, corpus, "train")
         if split != "val" or train is None:
             return report

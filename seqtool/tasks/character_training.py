@@ -36,11 +36,13 @@ class CharacterBatch:
         inputs: symbol numbers (time, batch).
         targets: symbol numbers (time, batch); -1 is padding.
         columns: position of these sequences in the batch of all ranks.
+        conditions: condition number of each sequence (batch,); None without conditions.
     """
 
     inputs: Tensor
     targets: Tensor
     columns: Columns
+    conditions: Tensor | None = None
 
 
 class CharacterTask:
@@ -89,7 +91,12 @@ class CharacterTask:
             check_divisible(training.batch_size, ranks, "sequences")
             sides = corpus.train.inputs, corpus.train.targets
             self._sequences = SequenceBatches(
-                *sides, training.batch_size, settings.seed, training.shuffle, ranks.shard
+                *sides,
+                training.batch_size,
+                settings.seed,
+                training.shuffle,
+                ranks.shard,
+                getattr(corpus.train, "conditions", None),
             )
 
     # --- training -------------------------------------------------------------------------------------------
@@ -103,6 +110,7 @@ class CharacterTask:
 
     def batch(self, epoch: int, index: int) -> tuple[CharacterBatch, int]:
         """Return this rank's sequences, and the number of targets of all ranks."""
+        conditions: Array | None = None
         if self._streams is not None:
             inputs, targets = self._streams.batch(epoch, index)
             columns, items = self._streams.columns, len(targets) * self._streams.columns.width
@@ -110,8 +118,9 @@ class CharacterTask:
             assert self._sequences is not None
             sequences = self._sequences.batch(epoch, index)
             inputs, targets = sequences.inputs, sequences.targets
-            columns, items = sequences.columns, sequences.items
-        return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns), items
+            columns, items, conditions = sequences.columns, sequences.items, sequences.conditions
+        of_sequences = None if conditions is None else self._tensor(conditions)
+        return CharacterBatch(self._tensor(inputs), self._tensor(targets), columns, of_sequences), items
 
     def _tensor(self, array: Array) -> Tensor:
         return copy_to_device(torch.from_numpy(array), self.device)
@@ -128,7 +137,8 @@ class CharacterTask:
         """
         encoder, columns = self.network.encoder, batch.columns
         masks = stack_masks(encoder, columns.width, encoder.input_size, self.settings.seed, draw, columns)
-        logits, state = self.network(batch.inputs, self._state_before(columns, index, draw), masks)
+        before = self._state_before(columns, index, draw)
+        logits, state = self.network(batch.inputs, before, masks, batch.conditions)
         if self.is_text:
             self._state = tuple(tuple(part.detach().float() for part in parts) for parts in state)
         loss = summed_cross_entropy(logits, batch.targets, self.settings.training.label_smoothing)
@@ -169,8 +179,9 @@ class CharacterTask:
                 loss = carried_loss(self.network, val, self.device, stop, shard=shard)
                 blocks = blocks_loss(self.network, val, block, self.device, stop, shard)
             else:
+                conditions = getattr(val, "conditions", None)
                 loss, correct = sequences_loss(
-                    self.network, val.inputs, val.targets, self.device, stop, shard
+                    self.network, val.inputs, val.targets, self.device, stop, shard, conditions
                 )
         total, count, *others = self.ranks.sums(
             loss.total, loss.count, blocks.total, blocks.count, correct.right, correct.total

@@ -23,6 +23,14 @@ ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
 ONE_EPOCH = "--set tokenizer.training.epochs=1"
 BRIEF = "--set training.epochs=1 --quiet --json"
 
+WORDS = ("ab", "aba", "ba", "bab")
+CONDITIONS = """\
+task: char
+name: languages
+data: {text: languages.tsv, per_line: true, condition: prefix}
+model: {hidden_size: 3}
+"""
+
 COMMANDS = {
     "`train-char`, `train-tagger`": [
         f"train-char text.txt --name a {BRIEF}",
@@ -35,15 +43,23 @@ COMMANDS = {
         "--set training.epochs=1 --name s --json"
     ],
     "`predict`": ["predict --model hihell hihell --json"],
-    "`sample`": ["sample --model text --length 3 --json", "sample --model text --length 3 --beam 2 --json"],
+    "`sample`": [
+        "sample --model text --length 3 --json",
+        "sample --model text --length 3 --beam 2 --json",
+        "sample --model languages --json",
+    ],
     "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
+    "`score --classify`": ["score --model languages --classify ab --json"],
     "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json", "check gold.conllu --json"],
     "`evaluate` of a tagger": [
         "evaluate toy_tagger data/toy.conll --against toy_tagger --suspects suspects.tsv --json",
         "evaluate spans spans.conll --json",
     ],
     "`evaluate` of a tokenizer": ["evaluate tokenizer gold.conllu --json"],
-    "`evaluate` of a text": ["evaluate text --dynamic --dynamic-segment 200 --json"],
+    "`evaluate` of a text": [
+        "evaluate text --dynamic --dynamic-segment 200 --json",
+        "evaluate languages --json",
+    ],
     "`inspect`": ["inspect hihell --json", "inspect text --find spaces --json"],
     "`report`": ["report hihell --json"],
     "`play`": ["play hihell --json"],
@@ -65,6 +81,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     copy_examples(folder)
     (folder / "text.txt").write_text("the cat sat on the mat\n" * 60)
+    (folder / "languages.yaml").write_text(CONDITIONS)
+    (folder / "languages.tsv").write_text("".join(f"{word[0]}\t{word}\n" for word in WORDS * 9))
     (folder / "space.yaml").write_text("training.lr: [0.1, 0.01]\n")
     (folder / "spans.conll").write_text(
         "".join(f"{name}\tB-PER\n{verb}\tO\n\n" for name, verb in product("ABCD", ("sings", "runs")))
@@ -74,6 +92,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("train-tagger", "configs/toy_tagger.yaml"),
         ("train-char", "text.txt"),
         ("train-tagger", "spans.conll"),
+        ("train-char", "languages.yaml"),
     ):
         done = seqtool_in_process(command, file, *BRIEF.split(), cwd=folder)
         assert done.code == 0, done.stderr

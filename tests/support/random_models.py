@@ -92,6 +92,16 @@ def character_parts(
     return config, vocabulary.to_json(), random_weights(character_shapes(model, len(symbols)), seed, scale)
 
 
+def conditional_parts(
+    model: CharModel, symbols: Sequence[str], names: Sequence[str], counts: Sequence[int], *, seed: int = 0
+) -> Parts:
+    """Return the parts of a model of lines with conditions; `counts`: training lines of each."""
+    config, vocab, _ = character_parts(model, symbols, kind="lines")
+    config["condition"] = {"source": "file", "separator": "auto", "column": "1", "text": "2"}
+    vocab["conditions"] = {"names": list(names), "counts": list(counts)}
+    return config, vocab, random_weights(character_shapes(model, len(symbols), len(names)), seed, 0.6)
+
+
 def character_model(model: CharModel, symbols: Sequence[str], **options: Any) -> CharacterModel:
     """Return a character model; options as for `character_parts`."""
     return load_character_model(stored_model(character_parts(model, symbols, **options)))

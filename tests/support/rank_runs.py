@@ -85,6 +85,9 @@ RUNS: dict[str, Callable[[Ranks], Any]] = {
         ranks=ranks,
     ),
     "lines": lambda ranks: lines_task(char(replace(CHAR, initial_state="random"), batch_size=7), ranks=ranks),
+    "lines with conditions": lambda ranks: lines_task(
+        char(replace(CHAR, condition_dim=5)), ranks=ranks, conditions=3
+    ),
     "tagger, crf": lambda ranks: spans(tagger("crf", batch_size=4), ranks),
     "tagger, batches by words, some of one sentence": lambda ranks: spans(
         tagger("viterbi", batch_words=20, optimizer="sgd"), ranks

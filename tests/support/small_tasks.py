@@ -119,20 +119,30 @@ def text_task(
 
 
 def lines_task(
-    settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE
+    settings: CharSettings, symbols: int = 6, val: bool = True, ranks: Ranks = ALONE, conditions: int = 0
 ) -> CharacterTask:
-    """Return a task of 40 lines; with `val`, the first nine are its validation data."""
+    """Return a task of 40 lines; with `val`, the first nine are its validation data.
+
+    Args:
+        conditions: number of conditions that lines have in turn; 0 for lines without conditions.
+    """
     draw = np.random.default_rng(3)
     lines = [
         random_text(int(length), symbols, int(length)).astype(np.int64) for length in draw.integers(1, 12, 40)
     ]
+    lines = [line for line in lines if len(line) > 1]
+    of_lines = np.arange(len(lines)) % conditions if conditions else None
     whole = SimpleNamespace(
-        inputs=[line[:-1] for line in lines if len(line) > 1],
-        targets=[line[1:] for line in lines if len(line) > 1],
+        inputs=[line[:-1] for line in lines], targets=[line[1:] for line in lines], conditions=of_lines
     )
-    part = SimpleNamespace(inputs=whole.inputs[:9], targets=whole.targets[:9])
+    part = SimpleNamespace(
+        inputs=whole.inputs[:9],
+        targets=whole.targets[:9],
+        conditions=of_lines if of_lines is None else of_lines[:9],
+    )
     corpus: Any = SimpleNamespace(kind="lines", train=whole, val=part if val else None)
-    return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
+    network = build_character_network(settings, symbols, conditions)
+    return CharacterTask(network, corpus, settings, CPU, ranks)
 
 
 class SmallEncoder:

@@ -15,7 +15,7 @@ from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import CharSettings, Feature, Settings, TaggerSettings
+from seqtool.settings import CharData, CharSettings, Feature, Settings, TaggerSettings
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.training.run import TrainOptions, train
 from tests.support.shell import seqtool
@@ -141,6 +141,45 @@ def test_model_with_another_network_is_refused(tmp_path: Path) -> None:
         run(starting(settings, model, unit="byte"), tmp_path)
     with pytest.raises(ModelError, match="no model directory"):
         run(starting(settings, tmp_path / "nothing"), tmp_path)
+
+
+def conditional(folder: Path, lines: str, name: str, **model: Any) -> CharSettings:
+    """Return a run of lines with conditions; `lines` have their conditions before a tab."""
+    (folder / name).write_text(lines, encoding="utf-8")
+    settings = char(folder, state_reset=0.0, condition_dim=3, **model)
+    data = CharData(text=(str(folder / name),), per_line=True, condition="prefix")
+    return replace(settings, data=data)
+
+
+@pytest.mark.parametrize("more", [{}, {"input": "onehot"}], ids=["embedding", "onehot"])
+def test_known_conditions_keep_their_weights_and_new_ones_are_added(
+    more: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(conditional(tmp_path, "b\tab\nc\tba\n" * 8, "first.tsv", **more), tmp_path)
+    first = read_model(tmp_path / "small" / "model")
+    after = conditional(tmp_path, "a\tabé\nc\tba\n" * 8, "second.tsv", **more)
+    settings = starting(after, tmp_path / "small" / "model")
+    train(settings, TrainOptions(tmp_path), [TrainingScreen(as_json=True)])
+    assert "conditions: 2 of the model, 1 new: a" in capsys.readouterr().err
+    extended = read_model(tmp_path / "second" / "model")
+    load_model(extended)
+    assert extended.vocab["conditions"] == {"names": ["b", "c", "a"], "counts": [0, 7, 7]}
+    weight, old = extended.weights["condition.weight"], first.weights["condition.weight"]
+    np.testing.assert_allclose(weight[:2], old, atol=1e-6)
+    assert weight.shape == (3, 3) and (weight[2] != 0).all()
+    if more:
+        inputs = [model.weights["encoder.0.forward.weight_ih"] for model in (first, extended)]
+        np.testing.assert_allclose(inputs[1][:, -3:], inputs[0][:, -3:], atol=1e-6)
+
+
+def test_model_with_and_model_without_conditions_cannot_start_from_each_other(tmp_path: Path) -> None:
+    plain, lines = char(tmp_path), conditional(tmp_path, "b\tab\nc\tba\n" * 8, "lines.tsv")
+    run(plain, tmp_path / "plain")
+    run(lines, tmp_path / "lines")
+    with pytest.raises(ModelError, match=r"has no conditions, the settings have data\.condition: prefix"):
+        run(starting(lines, tmp_path / "plain" / "small" / "model"), tmp_path)
+    with pytest.raises(ModelError, match=r"has conditions of lines, the settings have data\.condition: none"):
+        run(starting(plain, tmp_path / "lines" / "small" / "model"), tmp_path)
 
 
 def test_unknown_symbol_is_kept_and_pairs_can_start_from_text(tmp_path: Path) -> None:

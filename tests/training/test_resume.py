@@ -17,12 +17,13 @@ import pytest
 from seqtool.config.dump import dump_settings
 from seqtool.errors import ModelError, SeqtoolError, Stopped
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import CharSettings, Settings
+from seqtool.settings import CharData, CharSettings, Settings
 from seqtool.storage.run_directory import checkpoint_numbers
 from seqtool.training import run as training_job
 from seqtool.training import session
 from seqtool.training.checkpoints import Checkpoint, Checkpoints, read_checkpoint
 from seqtool.training.run import TrainOptions, train, train_all
+from tests.support.conditional import write_files
 from tests.support.shell import seqtool, start
 from tests.support.small_runs import (
     StopAt,
@@ -48,10 +49,19 @@ def no_validation_constant(folder: Path, **training: Any) -> CharSettings:
     return no_validation(folder, **{"schedule": "constant", **training})
 
 
+def conditions(folder: Path, **training: Any) -> CharSettings:
+    """Return a run of lines in three languages, with the same kinds of state."""
+    write_files(folder)
+    settings = char_run(folder, **{"max_steps": 20, "eval_every": 7, "batch_size": 16, **training})
+    data = CharData(text=(str(folder / "prefix.tsv"),), per_line=True, condition="prefix")
+    return replace(settings, data=data, model=replace(settings.model, state_reset=0.0, condition_dim=3))
+
+
 RUNS: dict[str, Callable[[Path], Settings]] = {
     "char": lambda folder: char_run(folder, eval_every=7, max_steps=20),
     "tagger": lambda folder: tagger_run(folder, max_steps=14, ema=0.0, schedule="plateau"),
     "no validation": no_validation,
+    "conditions": conditions,
     "tokenizer": lambda folder: tokenizer_run(folder, max_steps=14),
 }
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from seqtool.data.encoding import UTF8
 from seqtool.data.input_files import ProgressCallback, expand
+from seqtool.data.text.conditions import ConditionRule, Conditions
 from seqtool.data.text.encode import (
     EncodedFiles,
     EncodedText,
@@ -23,9 +24,16 @@ from seqtool.data.text.encode import (
     merge_rare,
     renumber,
 )
+from seqtool.data.text.line_conditions import (
+    LineConditions,
+    condition_notes,
+    condition_warnings,
+    read_conditions,
+)
 from seqtool.data.text.reader import ALPHABET_HINT, TextRules
 from seqtool.data.text.splits import (
     LineSet,
+    Part,
     Parts,
     Sequences,
     find_lines,
@@ -57,6 +65,7 @@ class CharCorpus:
         notes: facts about the data, one line each.
         warnings: probable mistakes, one line each.
         encoding: encoding of the first file.
+        conditions: conditions of the lines, with the number of lines in train; None without conditions.
     """
 
     kind: Kind
@@ -69,6 +78,7 @@ class CharCorpus:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     encoding: str = UTF8
+    conditions: Conditions | None = None
 
     @property
     def recorded_encoding(self) -> dict[str, str]:
@@ -82,6 +92,7 @@ def load_char_corpus(
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
     base: SymbolVocabulary | None = None,
+    base_conditions: Sequence[str] = (),
 ) -> CharCorpus:
     """Read, encode and split the data.
 
@@ -96,6 +107,7 @@ def load_char_corpus(
         progress: is called with the current action, the bytes done and their total.
         base: symbols of the model whose weights are used at first; they keep their numbers, and new ones
             follow.
+        base_conditions: conditions of that model; they also keep their numbers.
 
     Raises:
         DataError: a file is missing or cannot be read, a symbol is not in the alphabet, or there is too
@@ -108,7 +120,14 @@ def load_char_corpus(
             "expected text or pairs to learn from, found neither",
             hint="give `data.text` (a file) or `data.pairs`",
         )
-    return _load_text(data, seed, TextCache(cache), progress, base)
+    return _load_text(data, seed, TextCache(cache), progress, base, base_conditions)
+
+
+def condition_rule(data: CharData) -> ConditionRule | None:
+    """Return the place of each line's condition; None if lines have no condition."""
+    if data.condition == "none":
+        return None
+    return ConditionRule(data.condition, data.separator, data.condition_column, data.text_column)
 
 
 # --- text and lines -----------------------------------------------------------------------------------------
@@ -120,23 +139,29 @@ def _load_text(
     cache: TextCache,
     progress: ProgressCallback | None,
     base: SymbolVocabulary | None,
+    base_conditions: Sequence[str],
 ) -> CharCorpus:
     named = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {name: expand(files, data.source) for name, files in named if files}
-    rules = TextRules(data.unit, data.encoding, data.normalize, data.per_line)
+    rules = TextRules(data.unit, data.encoding, data.normalize, data.per_line, condition_rule(data))
     rules = rules.for_files(path for group in paths.values() for path in group)
     files = encode_files(paths, rules, data.alphabet, cache, progress)
     text = files.text
-    parts, skipped = _split(text, rules, data, seed)
+    conditions = None if rules.condition is None else read_conditions(paths, rules, base_conditions)
+    parts, skipped = _split(text, rules, data, seed, conditions)
     _check_parts(parts, text, paths)
     counts = {name: part.counts(text.arrays, len(text.symbols)) for name, part in parts.items() if len(part)}
     text, vocabulary, rare = _replace_rare(files, counts["train"], data, rules.boundary, cache)
     usable = {name: part for name, part in parts.items() if part.is_usable}
     notes = [*rules.notes(), *(f"{name}: {part.size}" for name, part in usable.items())]
     if data.per_line and not data.val and len(usable) > 1:
-        notes.append(f"lines are divided at random with seed {seed} (data.split)")
+        within = "" if conditions is None else ", within each condition"
+        notes.append(f"lines are divided at random with seed {seed}{within} (data.split)")
+    counted = _counted(parts["train"], conditions)
+    notes += condition_notes(counted) if counted else []
     notes += [*skipped, *_symbol_notes(vocabulary, rare, int(counts["train"].sum()))]
     warnings = rules.warnings() + text_warnings(paths, parts, vocabulary, counts, rare)
+    warnings += condition_warnings(counted) if counted else []
     if base is not None:
         vocabulary = vocabulary.appended_to(base)
         text = renumber(text, "".join(vocabulary.symbols), files.key, cache)
@@ -151,22 +176,34 @@ def _load_text(
         notes=tuple(notes),
         warnings=tuple(warnings),
         encoding=rules.files[next(iter(rules.files))].encoding if data.unit == "char" else UTF8,
+        conditions=counted,
     )
 
 
-def _split(text: EncodedText, rules: TextRules, data: CharData, seed: int) -> tuple[Parts, list[str]]:
+def _split(
+    text: EncodedText, rules: TextRules, data: CharData, seed: int, conditions: LineConditions | None
+) -> tuple[Parts, list[str]]:
     """Return train, val and test, and a note for each text with empty lines, which are skipped."""
     if not rules.boundary:
         return split_text(text.arrays, data.split), []
     lines: dict[str, LineSet] = {}
     notes = []
     for name, array in text.arrays.items():
-        lines[name], empty = find_lines(name, array, text.symbols.index(rules.boundary))
+        own = None if conditions is None else conditions.numbers[name]
+        lines[name], empty = find_lines(name, array, text.symbols.index(rules.boundary), own)
+        empty -= 0 if conditions is None else conditions.headers[name]
         notes += [f"{name}: {pluralize(empty, 'empty line')} skipped"] if empty else []
     whole = lines.pop("text")
     if "val" in lines:
         return {"train": whole, **lines}, notes
     return split_lines(whole, data.split[:2] if "test" in lines else data.split, seed) | lines, notes
+
+
+def _counted(train: Part, conditions: LineConditions | None) -> Conditions | None:
+    """Return the conditions with their numbers of training lines."""
+    if conditions is None or not isinstance(train, LineSet) or train.conditions is None:
+        return None
+    return conditions.counted(train.conditions)
 
 
 def _check_parts(parts: Parts, text: EncodedText, paths: Mapping[str, Sequence[Path]]) -> None:

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +19,7 @@ import numpy as np
 from seqtool.data.encoding import UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import ProgressCallback
+from seqtool.data.text.conditions import ConditionRule, runs
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, Unit
 from seqtool.errors import DataError
 from seqtool.types import Array, Json
@@ -25,6 +27,7 @@ from seqtool.types import Array, Json
 CODE_POINTS = 0x110000
 ALPHABET_HINT = "add it to `data.alphabet`, or delete that key to use the symbols of the text"
 PIECE = 1 << 20  # bytes that are read at once
+LINES = 1 << 13  # lines that are joined to a piece
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ class TextRules:
         encoding: of the file; not used for bytes. `auto` decides for each file.
         normalize: Unicode normal form, `nfc` or `none`.
         lines: each line is a sequence. CR LF then becomes LF, and the last line gets an LF if it has none.
+        condition: place of the condition of each line; None: lines have no condition.
         files: what is already known about files, by path.
     """
 
@@ -43,6 +47,7 @@ class TextRules:
     encoding: str = UTF8
     normalize: Literal["nfc", "none"] = "none"
     lines: bool = False
+    condition: ConditionRule | None = None
     files: Mapping[Path, FileEncoding] = field(default_factory=dict, compare=False)
 
     @property
@@ -69,16 +74,50 @@ class TextRules:
         """Return every rule that determines the symbols of its files."""
         values = asdict(replace(self, files={}))
         del values["files"]
+        if not self.has_other_text:
+            del values["condition"]
         encodings = [facts.encoding for facts in self.files.values()]
         if self.unit == "char":
             values["encoding"] = encodings if set(encodings) - {UTF8} else UTF8
         cr_lines = [facts.cr_lines for facts in self.files.values()]
         return values | ({"cr": cr_lines} if any(cr_lines) else {})
 
+    @property
+    def has_other_text(self) -> bool:
+        """True if the lines of a file contain more than the text to learn."""
+        return self.condition is not None and self.condition.source != "file"
+
+    def conditions(self, path: Path) -> Iterator[tuple[str, int]]:
+        """Yield the conditions of a file's lines, each with the number of successive lines that have it.
+
+        Raises:
+            DataError: as `pieces`, and as `ConditionRule.lines`.
+        """
+        assert self.condition is not None
+        for name, count in runs(name for name, _ in self.condition.lines(self._whole(path), str(path))):
+            is_bytes = self.unit == "byte" and self.has_other_text
+            yield name.encode("latin-1").decode("utf-8", "replace") if is_bytes else name, count
+
     def pieces(
         self, path: Path, progress: ProgressCallback | None = None, label: str = "reading"
     ) -> Iterator[str]:
-        """Yield the text of a file, piece by piece, without a byte order mark.
+        """Yield the text of a file to learn, piece by piece; arguments and errors as for `_whole`.
+
+        Raises:
+            DataError: also as `ConditionRule.lines`.
+        """
+        whole = self._whole(path, progress, label)
+        if self.condition is None or not self.has_other_text:
+            yield from whole
+            return
+        lines = (text + BOUNDARY for _, text in self.condition.lines(whole, str(path)))
+        while piece := "".join(islice(lines, LINES)):
+            yield piece
+
+    def _whole(
+        self, path: Path, progress: ProgressCallback | None = None, label: str = "reading"
+    ) -> Iterator[str]:
+        """Yield all text of a file, piece by piece, without a byte order mark.
 
         Args:
             path: the file.
@@ -194,6 +233,8 @@ def find_symbol(
 ) -> tuple[str, Path, int, int]:
     """Return the first symbol in the files that is not known, with its file, line and column.
 
+    The column is 0 if lines contain more than the text to learn.
+
     Raises:
         ValueError: all symbols are known.
     """
@@ -206,7 +247,7 @@ def find_symbol(
             line += before.count("\n")
             column = len(before) - before.rfind("\n") if "\n" in before else column + len(before)
             if match:
-                return match[0], path, line, column
+                return match[0], path, line, 0 if rules.has_other_text else column
     raise ValueError("every symbol is known")
 
 
@@ -237,7 +278,7 @@ def find_symbols(
     if set(found) - set(symbols):
         symbol, path, line, column = find_symbol(files, rules, symbols)
         raise SymbolVocabulary(symbols, rules.unit).unknown_symbol_error(
-            symbol, place=f"{path}:{line}:{column}", hint=ALPHABET_HINT
+            symbol, place=f"{path}:{line}:{column}".removesuffix(":0"), hint=ALPHABET_HINT
         )
     return symbols
 

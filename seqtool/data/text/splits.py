@@ -112,10 +112,12 @@ class Sequences:
     Attributes:
         inputs: symbol numbers of each sequence (length,).
         targets: symbol to predict at each position, of the same lengths.
+        conditions: condition number of each sequence (sequences,); None if they have no conditions.
     """
 
     inputs: Sequence[Array]
     targets: Sequence[Array]
+    conditions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -129,11 +131,13 @@ class LineSet:
         text: name of the encoded text.
         starts: position of the boundary before each line (lines,).
         lengths: symbols of each line, one boundary included (lines,).
+        conditions: condition number of each line (lines,); None if lines have no conditions.
     """
 
     text: str
     starts: Array
     lengths: Array
+    conditions: Array | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -153,8 +157,15 @@ class LineSet:
         """Return the lines: an input has the boundary before the line, its target the boundary after it."""
         text = arrays[self.text]
         return Sequences(
-            TextSlices(text, self.starts, self.lengths), TextSlices(text, self.starts + 1, self.lengths)
+            TextSlices(text, self.starts, self.lengths),
+            TextSlices(text, self.starts + 1, self.lengths),
+            self.conditions,
         )
+
+    def chosen(self, lines: Array) -> LineSet:
+        """Return some of the lines, by their numbers (lines,)."""
+        conditions = None if self.conditions is None else self.conditions[lines]
+        return LineSet(self.text, self.starts[lines], self.lengths[lines], conditions)
 
     def counts(self, arrays: Arrays, size: int) -> Array:
         """Return the occurrences of each of `size` symbols in the targets."""
@@ -175,8 +186,14 @@ def _runs(group: Array) -> Iterator[tuple[int, int]]:
     return pairwise([0, *edges.tolist(), len(group)])
 
 
-def find_lines(text: str, array: Array, boundary: int) -> tuple[LineSet, int]:
-    """Return all lines of an encoded text that are not empty, and the number of empty lines."""
+def find_lines(
+    text: str, array: Array, boundary: int, conditions: Array | None = None
+) -> tuple[LineSet, int]:
+    """Return all lines of an encoded text that are not empty, and the number of empty lines.
+
+    Args:
+        conditions: condition number of each line (lines,), empty ones included.
+    """
     offsets = range(0, len(array), PIECE)
     boundaries = np.concatenate(
         [
@@ -186,23 +203,28 @@ def find_lines(text: str, array: Array, boundary: int) -> tuple[LineSet, int]:
     )
     lengths = np.diff(boundaries)
     filled = lengths > 1
-    return LineSet(text, boundaries[:-1][filled], lengths[filled]), int((~filled).sum())
+    lines = LineSet(text, boundaries[:-1], lengths, conditions)
+    return lines.chosen(np.flatnonzero(filled)), int((~filled).sum())
 
 
 def split_lines(lines: LineSet, split: Sequence[float], seed: int) -> dict[str, LineSet]:
     """Divide lines at random into parts, each of which keeps the order of the file.
 
     Every part with a fraction above 0 gets at least one line. If there are too few lines for that, all are
-    for training.
+    for training. Lines of each condition are divided by themselves, so that their shares are alike in all
+    parts.
     """
-    count = len(lines)
-    order = np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(count)
-    ends = _line_ends(count, split)
-    parts = {}
-    for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False):
-        chosen = np.sort(order[start:stop])
-        parts[name] = LineSet(lines.text, lines.starts[chosen], lines.lengths[chosen])
-    return parts
+    order = np.random.default_rng((seed, SPLIT_PURPOSE)).permutation(len(lines))
+    conditions = np.zeros(len(lines), np.int64) if lines.conditions is None else lines.conditions
+    chosen: dict[str, list[Array]] = {name: [] for name in NAMES[: len(split)]}
+    for condition in np.unique(conditions):
+        own = order[conditions[order] == condition]
+        ends = _line_ends(len(own), split)
+        for name, start, stop in zip(NAMES, [0, *ends], ends, strict=False):
+            chosen[name].append(own[start:stop])
+    return {
+        name: lines.chosen(np.sort(np.concatenate([order[:0], *numbers]))) for name, numbers in chosen.items()
+    }
 
 
 def _line_ends(count: int, split: Sequence[float]) -> list[int]:

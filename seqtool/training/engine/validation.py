@@ -127,6 +127,7 @@ def sequences_loss(
     device: torch.device,
     should_stop: ShouldStop,
     shard: Shard = WHOLE,
+    conditions: Array | None = None,
 ) -> tuple[LossCount, Tally]:
     """Score separate sequences, and count how often the best symbol is the target.
 
@@ -137,6 +138,7 @@ def sequences_loss(
         device: of the network.
         should_stop: returns True once a stop was requested.
         shard: this rank's share of the sequences.
+        conditions: condition number of each sequence (sequences,); None without conditions.
 
     Raises:
         StopEvaluation: a stop was requested.
@@ -149,11 +151,12 @@ def sequences_loss(
         batch = order[start : start + max(1, _SYMBOLS_AT_ONCE // int(lengths[order[start]]))]
         start += len(batch)
         state = network.encoder.initial_state(len(batch))
+        of_batch = None if conditions is None else torch.from_numpy(conditions[batch]).to(device)
         for steps in _step_ranges(0, int(lengths[batch[0]]), len(batch), network):
             check_stop(should_stop)
             symbols = _padded([inputs[index] for index in batch], steps, 0)
             expected = _padded([targets[index] for index in batch], steps, -1)
-            logits, state = network(torch.from_numpy(symbols).to(device), state)
+            logits, state = network(torch.from_numpy(symbols).to(device), state, None, of_batch)
             expected_tensor = torch.from_numpy(expected).to(device)
             count = int((expected >= 0).sum())
             loss += LossCount(summed_cross_entropy(logits, expected_tensor).item(), count)

@@ -1,0 +1,195 @@
+"""Models of lines with conditions on the command line: train, sample, score, classify, evaluate."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.conditional import COUNTS, LETTERS, lines, write_files
+from tests.support.shell import Result, copy_examples, in_terminal, seqtool, seqtool_in_process
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("languages")
+    write_files(folder)
+    copy_examples(folder)
+    (folder / "plain.yaml").write_text(
+        "task: char\nname: plain\ndata: {text: Ana.txt, per_line: true}\n"
+        "model: {hidden_size: 5}\ntraining: {epochs: 1, device: cpu}\n"
+    )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(folder: Path) -> Result:
+    assert seqtool_in_process("train-char", "plain.yaml", "--quiet", cwd=folder).code == 0
+    return seqtool("train-char", "languages.yaml", cwd=folder)
+
+
+def run(folder: Path, *arguments: str, text: str | None = None) -> Result:
+    model = [] if arguments[0] == "evaluate" else ["--model", "languages"]
+    if text is not None:
+        return seqtool(*arguments, *model, cwd=folder, stdin=text)
+    return seqtool_in_process(*arguments, *model, cwd=folder)
+
+
+WITH_MODEL = pytest.mark.usefixtures("trained")
+
+
+def objects(result: Result) -> list[dict[str, Any]]:
+    assert result.code == 0, result.stderr
+    return [json.loads(line) for line in result.lines]
+
+
+def test_training_names_the_conditions_and_samples_under_them(trained: Result) -> None:
+    assert trained.code == 0, trained.stderr
+    assert "3 conditions (training lines): Ana 48, Kiki 24, Oro 8" in trained.stderr
+    assert "condition  3 conditions -> 5" in trained.stderr
+    sample = trained.lines[-1].split("\t")[-1]
+    assert [part.split(":")[0] for part in sample.split(" · ")] == ["Ana", "Kiki", "Oro"] * 2
+    assert "next: seqtool sample" in trained.stderr
+
+
+@pytest.mark.parametrize("name", LETTERS)
+@WITH_MODEL
+def test_samples_of_a_condition_have_its_letters(name: str, folder: Path) -> None:
+    result = run(folder, "sample", "--condition", name, "--num", "30", "--temperature", "0.7")
+    assert result.code == 0 and result.stderr == ""
+    letters = Counter("".join(result.lines))
+    own = sum(letters[letter] for letter in LETTERS[name] + "e")
+    assert len(result.lines) == 30 and own / letters.total() > 0.8
+
+
+@WITH_MODEL
+def test_samples_without_a_condition_draw_one(folder: Path) -> None:
+    samples = objects(run(folder, "sample", "--num", "40", "--json"))
+    drawn = Counter(sample["condition"] for sample in samples)
+    assert set(drawn) == set(LETTERS) and drawn["Ana"] > drawn["Oro"]
+    first = samples[0]
+    again = run(folder, "sample", "--condition", first["condition"])
+    assert again.lines == [first["text"]]
+    (best,) = objects(run(folder, "sample", "--prompt", "kit", "--beam", "3", "--json"))
+    assert best["condition"] == "Kiki"
+    columns = run(folder, "sample", "-t", "0.5,1", "--seed", "3").stdout
+    assert "temperature 0.5" in columns and "temperature 1" in columns
+    result = run(folder, "sample")
+    assert "note: no condition is given: each sample draws one by its probability" in result.stderr
+
+
+@WITH_MODEL
+def test_line_is_scored_under_the_named_condition_or_as_a_mixture(folder: Path) -> None:
+    nats = {}
+    for name in (*LETTERS, ""):
+        options = ["--condition", name] if name else []
+        nats[name] = objects(run(folder, "score", "kitki", "--json", *options))[0]["nats_per_char"]
+    assert nats["Kiki"] < nats[""] < min(nats["Ana"], nats["Oro"])
+    result = run(folder, "score", "--lines", text="kitki\nabna\n")
+    assert len(result.lines) == 2 and "scored as a mixture of all conditions" in result.stderr
+
+
+@WITH_MODEL
+def test_classification_prints_the_most_probable_condition_of_each_line(folder: Path) -> None:
+    result = run(folder, "score", "--classify", text="kitkit\nabnanb\n\nozror\n")
+    assert result.code == 0 and result.stderr == ""
+    cells = [line.split("\t") for line in result.lines]
+    assert [cell[0] for cell in (cells[0], cells[1], cells[3])] == ["Kiki", "Ana", "Oro"]
+    assert [cell[2] for cell in cells] == ["kitkit", "abnanb", "", "ozror"]
+    assert cells[2][0] == "Ana"  # an empty line has the most frequent condition
+    for value in objects(run(folder, "score", "--classify", "kitkit", "ozror", "--json")):
+        assert value["probability"] == max(value["probabilities"].values())
+        assert sum(value["probabilities"].values()) == pytest.approx(1, abs=1e-5)
+    counts, uniform = (
+        objects(run(folder, "score", "--classify", "e", "--json", "--prior", prior))[0]["probabilities"]
+        for prior in ("counts", "uniform")
+    )
+    ratio = {name: counts[name] / uniform[name] for name in LETTERS}
+    assert ratio["Ana"] / ratio["Oro"] == pytest.approx(48 / 8, rel=1e-3)
+    assert ratio["Ana"] / ratio["Kiki"] == pytest.approx(2, rel=1e-3)
+
+
+@WITH_MODEL
+def test_terminal_shows_aligned_columns(folder: Path) -> None:
+    shown = in_terminal("score", "--classify", "kitkit", "--model", "languages", cwd=folder).stdout
+    assert "condition  probability  line" in shown and "Kiki" in shown
+
+
+@WITH_MODEL
+def test_evaluation_has_accuracy_macro_f1_and_confusions(folder: Path) -> None:
+    (value,) = objects(run(folder, "evaluate", "languages", "--json"))
+    scores = value["conditions"]
+    assert scores["lines"] == 20 and scores["prior"] == "counts"
+    f1 = [label["f1"] for label in scores["labels"].values()]
+    assert scores["macro_f1"] == pytest.approx(sum(f1) / 3)
+    wrong = sum(confusion["count"] for confusion in scores["confusions"])
+    assert scores["accuracy"] == pytest.approx(1 - wrong / 20) and scores["accuracy"] > 0.8
+    assert {name: label["support"] for name, label in scores["labels"].items()} == {
+        name: count // 5 for name, count in COUNTS.items()
+    }
+    report = run(folder, "evaluate", "languages").stdout
+    for part in ("macro F1", "95 % interval", "prior of the conditions", "condition  precision"):
+        assert part in report
+    assert "uniform" in run(folder, "evaluate", "languages", "--prior", "uniform").stdout
+    stored = json.loads((folder / "runs/languages/evaluation.json").read_text())
+    assert stored["val"]["conditions"] == scores
+
+
+@WITH_MODEL
+def test_files_are_evaluated_under_the_conditions_of_their_names(folder: Path) -> None:
+    for name, own in lines(seed=5).items():
+        (folder / "more").mkdir(exist_ok=True)
+        (folder / f"more/{name}.txt").write_text("\r\n".join(own))
+    (value,) = objects(run(folder, "evaluate", "languages", "more/Ana.txt", "more/Oro.txt", "--json"))
+    assert value["conditions"]["lines"] == 70 and value["conditions"]["accuracy"] > 0.8
+    assert list(value["conditions"]["nats"]) == ["Ana", "Oro"]
+    (folder / "more/Kika.txt").write_text("ki\n")
+    refused = run(folder, "evaluate", "languages", "more/Kika.txt")
+    assert refused.code == 2 and "did you mean Kiki?" in refused.stderr
+    assert "Kika.txt:1" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["table", "prefix"])
+def test_model_reads_other_files_like_those_of_training(name: str, folder: Path) -> None:
+    assert seqtool_in_process("train-char", f"{name}.yaml", "--quiet", cwd=folder).code == 0
+    file = {"table": "table.csv", "prefix": "prefix.tsv"}[name]
+    (value,) = objects(run(folder, "evaluate", name, file, "--json"))
+    assert value["conditions"]["lines"] == 100 and value["conditions"]["accuracy"] > 0.8
+
+
+def test_check_prints_conditions(folder: Path) -> None:
+    result = seqtool_in_process("check", "table.yaml", cwd=folder)
+    assert result.code == 0 and "3 conditions (training lines)" in result.stdout
+
+
+REFUSED = {
+    "sample --condition Kika --model languages": "did you mean Kiki?",
+    "score --condition nothing --model languages a": "the conditions are: Ana, Kiki, Oro",
+    "sample --condition Ana --model plain": "this one has none",
+    "score --classify --model plain a": "--classify needs a model of lines with conditions",
+    "score --classify --lines --model languages a": "--classify does not go with --lines",
+    "score --classify --symbols --model languages a": "--classify does not go with --symbols",
+    "score --classify --condition Ana --model languages a": "does not go with --condition",
+    "score --prior uniform --model languages a": "--prior is for --classify",
+    "evaluate plain --prior uniform": "--prior is for models of lines with conditions",
+    "score --classify --model languages aß": "symbol 'ß'",
+    "train-char languages.yaml --set data.per_line=false": "data.condition: is for lines",
+    "train-char languages.yaml --set data.separator=;": "no effect without data.condition: prefix",
+    "train-char languages.yaml --set data.text_column=1": "no effect without data.condition: column",
+    "train-char table.yaml --set data.text_column=language": "is the column of the conditions, too",
+    "train-char table.yaml --set data.separator='ab'": "one character between cells",
+    "train-char plain.yaml --set model.condition_dim=3": "no effect without data.condition",
+    "train-char table.yaml --set data.condition=columns": "did you mean column?",
+    "train-char configs/hihell.yaml --set data.condition=file": "needs data.text, which is not given",
+}
+
+
+@pytest.mark.parametrize("command", REFUSED)
+@WITH_MODEL
+def test_wrong_use_is_refused_with_a_hint(command: str, folder: Path) -> None:
+    result = seqtool_in_process(*command.split(), cwd=folder)
+    assert result.code == 2 and result.stdout == ""
+    assert REFUSED[command] in result.stderr, result.stderr
