@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from seqtool.data.formats.detection import SHOWN_CELLS, sample_lines
 from seqtool.reports.formatting import cell_width, fit
 from seqtool.safe_text import cell, limited, visible
 
@@ -60,7 +61,7 @@ def _part_json(check: DataCheck) -> dict[str, object]:
 
 
 def _part_lines(check: DataCheck, columns: int) -> Iterator[str]:
-    yield from map(limited, check.notes)
+    yield from map(limited, _fitted_notes(check, columns))
     yield ""
     other = next((name for name in ("dev", "test") if name in check.counts), "")
     yield from _frequencies(check.unit, check.counts["train"], check.counts.get(other), other, columns)
@@ -68,6 +69,18 @@ def _part_lines(check: DataCheck, columns: int) -> Iterator[str]:
         yield ""
         yield from _label_lines(check.labels)
     yield from _warning_lines(check.warnings)
+
+
+def _fitted_notes(check: DataCheck, columns: int) -> Iterator[str]:
+    """Yield the notes; on a narrow terminal each token of the sentences as read stays above its label."""
+    notes = list(check.notes)
+    for detection in check.files if columns < SHOWN_CELLS else ():
+        wide = sample_lines(detection)
+        starts = (start for start in range(len(notes)) if notes[start : start + len(wide)] == wide)
+        start = next(starts, None)
+        if start is not None and wide:
+            notes[start : start + len(wide)] = sample_lines(detection, columns)
+    yield from notes
 
 
 def _label_lines(labels: LabelCheck) -> Iterator[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 
+from seqtool.data.formats.brackets import CELL, label_counts, opens
 from seqtool.safe_text import shorten, visible
 from seqtool.spans import OUTSIDE, marks_spans, span_type
 
@@ -129,6 +130,21 @@ class Column:
     def is_bracketed(self) -> bool:
         """True if the cells mark spans with brackets, as `(PERSON*`, `*` and `*)` do."""
         return self._share(lambda value: BRACKETS.fullmatch(value) is not None) > MOST_STEPS
+
+    @cached_property
+    def has_flat_brackets(self) -> bool:
+        """True if the brackets are those of flat spans, which are read as labels."""
+        return self.is_bracketed and self.is_flat and any(map(opens, self.counts))
+
+    @cached_property
+    def is_flat(self) -> bool:
+        """True if the cells are brackets of flat spans, or `*`."""
+        return self._share(lambda value: CELL.fullmatch(value) is not None) > MOST_STEPS
+
+    @cached_property
+    def labels(self) -> Counter[str]:
+        """Frequency of the labels: those of brackets, or the values."""
+        return label_counts(self.counts) if self.has_flat_brackets else self.counts
 
     @cached_property
     def marks_spans(self) -> bool:

@@ -84,6 +84,9 @@ def _other_columns(columns: Iterable[Column], *chosen: int | None) -> Iterable[s
             yield f"{column.title} counts up"
         elif column.is_number:
             yield f"{column.title} has only numbers ({column.shown()})"
+        elif column.has_flat_brackets:
+            read = f"`data.label: {column.index + 1}` reads them"
+            yield f"{column.title} marks spans with brackets; {read} ({column.shown()})"
         elif column.is_bracketed:
             yield f"{column.title} marks spans with brackets, which are not read ({column.shown()})"
         elif column.is_name and not column.marks_spans:
@@ -120,7 +123,7 @@ def _token_doubts(
     token: Column, alike: Sequence[Column], most: int, rows: Sequence[Sequence[str]]
 ) -> list[str]:
     if token.is_number:
-        return [f"the tokens in {token.title} are all numbers ({token.shown()})"]
+        return []  # another doubt, see `doubt_lines`
     others = [
         column
         for column in alike
@@ -150,7 +153,7 @@ def _label_column(
     """Return the index of the label column, the reason, and doubts. The last of equal columns is chosen."""
     others = [column for column in columns if column.index != token]
     if known_labels:
-        known = [column for column in others if column.counts.keys() <= set(known_labels)]
+        known = [column for column in others if column.labels.keys() <= set(known_labels)]
         if known:
             label = max(reversed(known), key=lambda column: len(column.counts))
             return label.index, f"labels of the model ({label.shown()})", []

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_blocks, split_end
+from seqtool.data.formats.brackets import to_cells, to_labels
 from seqtool.errors import DataError
 
 DOCUMENT_MARK = "-DOCSTART-"
 TOKEN_COLUMN = "form"
+SINGLE_WITH_STAR = re.compile(r"\([^()*|\s]+\*\)")
 WORD = re.compile(r"[^ \t]+")
 LABEL_HINT = (
     "`data.label` takes a column's name (given in `data.columns`) or its number from 1; "
@@ -43,6 +45,7 @@ class ConllFormat:
         hash_labels: labels of lines that start with `#`, open a block and are tokens; None if a line with as
             many columns as the others is always a token. Without a label column such lines are comments.
         skip_wrong: leave out lines with another number of columns instead of raising an error.
+        brackets: indices of the columns that mark spans with brackets, see `brackets.py`.
     """
 
     format_name: ClassVar[FormatName] = "conll"
@@ -58,10 +61,12 @@ class ConllFormat:
     token_prefix: str = ""
     hash_labels: frozenset[str] | None = None
     skip_wrong: bool = False
+    brackets: tuple[int, ...] = ()
 
     def describe(self) -> str:
         """Return a line such as `2 columns separated by a tab; token: column 1; label: column 2`."""
         label = "none in the file" if self.label is None else self._describe_column(self.label)
+        label += ", spans in brackets" if self.label in self.brackets else ""
         token = self._describe_column(self.token)
         return f"{self._describe_columns()}; token: {token}; label: {label}"
 
@@ -109,6 +114,8 @@ class ConllFormat:
             token_lines.append(index)
             if labels is not None and self.label is not None:
                 labels.append(cells[self.label].strip(" ") or self._empty_label(f"{name}:{first + index}"))
+        if labels is not None and self.label in self.brackets:
+            labels = to_labels(labels, lambda token: f"{name}:{first + token_lines[token]}")
         return Block(raw, tokens, labels, token_lines, name, first, comments=comments)
 
     def _is_mark(self, content: str, cells: list[str], *, opens: bool) -> bool:
@@ -150,8 +157,12 @@ class ConllFormat:
         Labels are appended as a last column if the file has no label column.
         """
         lines = list(block.lines)
+        old: Sequence[str] | None = block.labels
+        if old is not None and self.label in self.brackets:
+            single = "*)" if SINGLE_WITH_STAR.search("".join(lines)) else ")"
+            old, labels = to_cells(old, single), to_cells(labels, single)
         for token, index in enumerate(block.token_lines):
-            if block.labels is None or block.labels[token] != labels[token]:
+            if old is None or old[token] != labels[token]:
                 lines[index] = self._relabel(lines[index], labels[token], block.first_line + index)
         return lines
 

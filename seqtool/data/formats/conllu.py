@@ -295,7 +295,8 @@ def looks_like_conllu(rows: Sequence[Sequence[str]]) -> bool:
         and counts
         and _heads_are_ids(rows)
         and not marked
-        and not any(all(map(str.isdecimal, cells)) for cells in (forms, tags))
+        and not any(all(map(str.isdecimal, {row[at] for row in rows})) for at in (1, 3, 7))
+        and not (tags == {"_"} and all(row[4].isdecimal() for row in rows))
         and len(forms) >= len(tags)
     )
 

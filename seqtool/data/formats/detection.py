@@ -31,7 +31,7 @@ FORMATS: dict[Kind, Literal["auto", "conll", "conllu", "jsonl", "csv", "word_tag
     "word_tag": "word_tag",
     "text": "auto",
 }
-SHOWN_CELL, SHOWN_CELLS = 30, 100  # widths of a token and of a line of the sentences that are shown
+SHOWN_CELL, SHOWN_CELLS = 30, 78  # columns of a token, and of a sentence that is shown
 RUNNING_TEXT: Kind = "text"
 TITLES: dict[Kind, str] = {
     "columns": "CoNLL columns",
@@ -94,6 +94,7 @@ class Detection:
         token_prefix: start of every token that is not part of it, such as `en:`.
         hash_labels: labels with which a line that starts with `#`, opens a block and has as many cells as the
             others is a token; None if the file has no such line.
+        brackets: indices of the columns that mark flat spans with brackets, such as `(PERSON*` and `*)`.
         label_name: label of CoNLL-U (`upos`, `misc:Key`).
         text_key: JSON lines: field of the tokens or of the text.
         label_key: JSON lines: field of the labels or of the spans.
@@ -127,6 +128,7 @@ class Detection:
     names: tuple[str, ...] = ()
     token_prefix: str = ""
     hash_labels: frozenset[str] | None = None
+    brackets: tuple[int, ...] = ()
     label_name: str = "upos"
     text_key: str = "tokens"
     label_key: str = "labels"
@@ -198,6 +200,7 @@ def sentence_format(detection: Detection, data: TaggerData, *, skip_wrong: bool 
         detection.token_prefix,
         detection.hash_labels,
         skip_wrong,
+        detection.brackets,
     )
 
 
@@ -249,23 +252,49 @@ def summary(detection: Detection) -> str:
     return f"{separated}, tokens in column {detection.token + 1}{labels}"
 
 
-def sample_lines(detection: Detection) -> list[str]:
-    """Return the first two sentences as read, each token above its label, in lines of 100 cells."""
+def sample_lines(detection: Detection, columns: int = SHOWN_CELLS) -> list[str]:
+    """Return the first two sentences as read, each token above its label.
+
+    Args:
+        columns: width of the lines; in narrow lines a sentence of up to `SHOWN_CELLS` columns is divided.
+    """
     lines: list[str] = []
     for sentence in detection.sentences:
-        tokens, labels = ["  as read "], ["          "]
-        width = len(tokens[0])
+        width = 0
+        row = _SampleRow("  as read ")
         for pair in zip(sentence.tokens, sentence.labels or [""] * len(sentence.tokens), strict=True):
             token, label = (visible(shorten(cell, SHOWN_CELL)) for cell in pair)
             cell = max(_cells(token), _cells(label)) + 1
-            if width + cell > SHOWN_CELLS:
-                tokens.append("…")
-                break
-            tokens.append(token + " " * (cell - _cells(token)))
-            labels.append(label + " " * (cell - _cells(label)))
             width += cell
-        lines += ["".join(tokens).rstrip(), "".join(labels).rstrip()]
+            is_last = len(row.start) + width > SHOWN_CELLS
+            if row.width + (2 if is_last else cell) > columns + 1 and row.tokens != row.start:
+                lines += row.lines()
+                row = _SampleRow(" " * len(row.start))
+            if is_last:
+                row.tokens += "…"
+                break
+            row.add(token, label, cell)
+        lines += row.lines()
     return lines
+
+
+class _SampleRow:
+    """A line of tokens above the line of their labels."""
+
+    def __init__(self, start: str) -> None:
+        self.start = self.tokens = start
+        self.labels = " " * len(start)
+        self.width = len(start)
+
+    def add(self, token: str, label: str, cell: int) -> None:
+        """Append a token with its label; both fill `cell` columns."""
+        self.tokens += token + " " * (cell - _cells(token))
+        self.labels += label + " " * (cell - _cells(label))
+        self.width += cell
+
+    def lines(self) -> list[str]:
+        """Return both lines without spaces at their ends."""
+        return [self.tokens.rstrip(), self.labels.rstrip()]
 
 
 def _cells(text: str) -> int:

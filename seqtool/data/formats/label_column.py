@@ -126,7 +126,7 @@ def choose_for_model(
         DataError: several columns fit equally, unless labels are needed.
     """
     shares = {
-        str(column.index): share_of_labels(column.counts, trained.known)
+        str(column.index): share_of_labels(column.labels, trained.known)
         for column in columns
         if column.index != token and not column.counts_up
     }

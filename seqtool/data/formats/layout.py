@@ -33,6 +33,7 @@ class Layout:
         missing_label: label of a word without the key in MISC of CoNLL-U; `auto` to detect it.
         encoding: encoding of the training file; other files may be UTF-8 as well.
         labels: names of all labels of a tagger that predicts several, as in `data.labels`.
+        brackets: whether the label column marks spans with brackets.
     """
 
     label: str = "auto"
@@ -47,6 +48,7 @@ class Layout:
     missing_label: str = "auto"
     encoding: str = "utf-8"
     labels: tuple[str, ...] = ()
+    brackets: bool = False
 
     @property
     def label_index(self) -> int | None:
@@ -97,6 +99,7 @@ class Layout:
             separator=separator,
             text_key=data.text_key,
             label_key=data.label_key,
+            brackets=isinstance(file_format, ConllFormat) and file_format.label in file_format.brackets,
         )
 
     def to_json(self) -> Json:
@@ -113,6 +116,7 @@ class Layout:
             "missing_label": "auto",
             "encoding": "utf-8",
             "labels": [],
+            "brackets": False,
         }
         for key, default in defaults.items():
             if values[key] == default:
@@ -135,6 +139,7 @@ class Layout:
             missing_label=str(values.get("missing_label", "auto")),
             encoding=str(values.get("encoding", "utf-8")),
             labels=tuple(values.get("labels", ())),
+            brackets=bool(values.get("brackets", False)),
         )
 
     def settings(self) -> TaggerData:

@@ -84,6 +84,20 @@ def token_prefix(token: Column) -> str:
     return ""
 
 
+def bracket_columns(columns: Sequence[Column], label: int | None, trained: Layout | None) -> tuple[int, ...]:
+    """Return the columns with brackets of flat spans.
+
+    A label column of `*` alone is one of them beside other brackets, or if the training file had brackets.
+    """
+    beside = any(column.is_bracketed for column in columns if column.index != label and "*" in column.counts)
+    may_lack_spans = beside or (trained is not None and trained.brackets)
+    return tuple(
+        column.index
+        for column in columns
+        if column.has_flat_brackets or (column.index == label and column.is_flat and may_lack_spans)
+    )
+
+
 def sentence_column(scan: TableScan, choice: Choice) -> int | None:
     """Return the column of sentence ids in a file without blank lines: each id is in one run of rows."""
     if scan.blank > 0 or len(scan.sample) < 2:
@@ -96,6 +110,8 @@ def sentence_column(scan: TableScan, choice: Choice) -> int | None:
         ids = [cell for cell in cells if cell]
         runs = [cell for cell, _ in groupby(ids)]
         starts = len(ids) < len(cells) and len(runs) == len(ids)
+        if not EMPTY.isdisjoint(runs) or TAGS.issuperset(runs):  # as `*` between brackets
+            continue
         if len(runs) > 1 and len(set(runs)) == len(runs) and (starts or len(runs) <= 0.7 * len(cells)):
             return index
     return None
@@ -164,7 +180,7 @@ def doubt_lines(
     if found.label is not None:
         yield from _odd_labels(scan, columns[found.label])
     token = columns[found.token]
-    if token.is_number and found.label is not None:
+    if token.is_number and found.width > 1:
         yield f"all tokens are numbers ({token.shown()}): is column {found.token + 1} the right column?"
 
 

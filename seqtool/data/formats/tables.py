@@ -23,6 +23,7 @@ from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_findings import (
     LABEL_NAMES,
     TOKEN_NAMES,
+    bracket_columns,
     column_index,
     doubt_lines,
     evidence_lines,
@@ -137,6 +138,7 @@ def detect_table(
         sentence=_sentence_column(scan, choice, names, data, base.name),
         names=names,
         token_prefix=token_prefix(columns[choice.token]),
+        brackets=bracket_columns(columns, choice.label, request.trained),
         wrong=scan.wrong,
         scheme=_scheme(columns, choice.label),
     )
@@ -197,7 +199,7 @@ def _shape(
     consistent = widths[width] / max(1, len(lines))
     hash_rows = bool(lines) and all(line.startswith("#") for line in lines)
     smallest = min(widths, default=1)
-    if consistent < CONSISTENT and smallest >= FEWEST_COMMON and not data.columns:
+    if consistent < CONSISTENT and smallest >= FEWEST_COMMON and len(data.columns) in (0, smallest):
         blocks = [list(block) for blank, block in groupby(head, is_blank) if not blank]
         sizes = [{len(split(line)) for line in block if not line.startswith("#")} for block in blocks]
         if sum(len(size) <= 1 for size in sizes[:-1]) >= CONSISTENT * len(sizes[:-1]):
@@ -342,4 +344,4 @@ def _sentence_column(
 
 def _scheme(columns: Sequence[Column], label: int | None) -> Scheme:
     """Return the scheme that the set of labels alone shows; `iob2` stands for IOB1, too."""
-    return "none" if label is None else detect_scheme([[value] for value in columns[label].counts])
+    return "none" if label is None else detect_scheme([[value] for value in columns[label].labels])

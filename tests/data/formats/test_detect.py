@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from hypothesis import strategies as st
 from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.detect import LABELED, Request, detect_file, find_format
+from seqtool.data.formats.detection import Detection, SentenceSample, sample_lines
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.tagging.sentences import same_layout
 from seqtool.errors import DataError
+from seqtool.reports.formatting import cell_width
 from seqtool.settings import TaggerData
 
 COLUMNS = ["a\tA\n", "b\tB\n"]
@@ -153,3 +156,20 @@ def test_any_quotes_and_line_ends_are_detected_or_refused(tmp_path_factory: Any,
             detect_file(path, TaggerData(train=(str(path),)), request)
         except DataError as error:
             assert error.summary
+
+
+@given(
+    st.lists(st.text("ab字 ", max_size=9).map(str.strip).filter(bool), min_size=1, max_size=40),
+    st.integers(34, 78),
+)
+def test_sentences_as_read_keep_each_token_above_its_label(tokens: list[str], columns: int) -> None:
+    labels = [f"L{number}" for number in range(len(tokens))]
+    found = Detection("a", "columns", sentences=(SentenceSample(tuple(tokens), tuple(labels)),))
+    lines = sample_lines(found, columns)
+    assert len(lines) % 2 == 0 and max(map(cell_width, lines)) <= columns
+    shown = [label for below in lines[1::2] for label in below.split()]
+    assert shown == labels[: len(shown)] and ("…" in lines[-2]) == (len(shown) < len(labels))
+    for above, below in zip(lines[::2], lines[1::2], strict=True):
+        for label in re.finditer(r"L([0-9]+)", below):
+            before = next(at for at in range(len(above) + 1) if cell_width(above[:at]) == label.start())
+            assert above[before:].startswith(tokens[int(label[1])].rstrip())
