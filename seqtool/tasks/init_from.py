@@ -73,7 +73,9 @@ def read_initial_models(parts: Sequence[Settings]) -> dict[str, StoredModel]:
 
 
 def network_of_initial_model(reference: str, task: str) -> list[str]:
-    """Return the settings of the network of a model as `KEY=VALUE`, for a run without a config of its own.
+    """Return settings that must equal those of a model as `KEY=VALUE`, for a run without a config of its own.
+
+    These are the settings of its network, and those that decide how data become its input.
 
     Args:
         reference: value of `training.init_from`.
@@ -90,7 +92,20 @@ def network_of_initial_model(reference: str, task: str) -> list[str]:
         names = [column["name"] for column in model.config["heads"]["columns"]]
         labels, others = [f"data.labels={json.dumps(names)}"], others | {"decoder"}
     network = model.config["model"].items()
-    return [*labels, *(f"model.{name}={json.dumps(value)}" for name, value in network if name not in others)]
+    return [
+        *labels,
+        *_input_of_text_model(model),
+        *(f"model.{name}={json.dumps(value)}" for name, value in network if name not in others),
+    ]
+
+
+def _input_of_text_model(model: StoredModel) -> Iterator[str]:
+    """Yield the settings of `data` that decide what a symbol and a sequence are; none for other models."""
+    if "symbols" not in model.config:
+        return
+    symbols = model.config["symbols"]
+    yield from (f"data.{name}={json.dumps(symbols[name])}" for name in ("unit", "normalize"))
+    yield f"data.per_line={json.dumps(model.config['kind'] == 'lines')}"
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from seqtool.config.dump import SCHEMA, header_lines, scalar, yaml_line
-from seqtool.config.overrides import override_count
+from seqtool.config.overrides import override_count, override_text
+from seqtool.config.schema import INIT_FROM
 from seqtool.data.encoding import AUTO, OVERRIDE, UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import check_data_file, run_name
@@ -23,6 +24,8 @@ FEWEST_SYMBOLS = 3  # two to train on and one to validate
 LENGTH_KEYS = ("epochs", "max_steps", "batch_size", "window")  # settings that decide the number of steps
 MOST_EPOCHS = 60  # a small text is memorized long before
 LINE_BATCH, LINE_LENGTH = 64, 8
+RATE, ADAPTING_RATE = 0.008, 0.002  # peak of the learning rate: from random weights, of a trained model
+ADAPTING_EPOCHS = 10  # passes after which a trained model gains little from a small text
 VALIDATION_SYMBOLS = 200_000  # enough to judge by
 RARE = 3  # symbols with a lower count become the unknown symbol
 MANY_RARE = 20  # distinct rare symbols from which on they are merged
@@ -85,6 +88,8 @@ training:
 def suggest_character(text: Path, overrides: Sequence[str] = ()) -> SuggestedConfig:
     """Choose settings of a character model that take about a minute on two cores, less for small texts.
 
+    A run that starts from a trained model adapts it: fewer passes, with a smaller learning rate.
+
     Args:
         overrides: `KEY=VALUE` settings of the user; the plan follows those of the length of the run, and the
             text is read with the unit and the encoding in them.
@@ -92,15 +97,33 @@ def suggest_character(text: Path, overrides: Sequence[str] = ()) -> SuggestedCon
     Raises:
         DataError: the file is missing, empty, too short, or no text.
     """
-    named = dict(override.partition("=")[::2] for override in overrides)
-    as_bytes = named.get("data.unit") == "byte"
-    sample = text_sample(text, as_bytes=as_bytes, encoding=named.get("data.encoding", AUTO))
-    plan = plan_for(sample).with_length(overrides, sample)
+    as_bytes = override_text(overrides, ("data", "unit")) == "byte"
+    encoding = override_text(overrides, ("data", "encoding")) or AUTO
+    sample = text_sample(text, as_bytes=as_bytes, encoding=encoding)
+    plan = plan_for(sample)
+    if override_text(overrides, ("training", INIT_FROM)):
+        sample = replace(sample, is_list=override_text(overrides, ("data", "per_line")) == "true")
+        plan = plan_for(sample).adapting()
+    plan = plan.with_length(overrides, sample)
     kind = "lines" if sample.is_list else "running text"
     duration = "" if plan.set_by_user else f", {plan.duration} on two cores"
-    chosen = f"chosen: {kind}, LSTM of {plan.size.hidden}, {plan.length}{duration}"
-    notes = (f"{text.name}: {sample}", chosen, *sample.notes)
+    network = "" if plan.adapts else f"LSTM of {plan.size.hidden}, "
+    chosen = f"chosen: {kind}, {network}{plan.length}{duration}"
+    adapted = _notes_on_adapting(overrides) if plan.adapts else ()
+    notes = (f"{text.name}: {sample}", chosen, *adapted, *sample.notes)
     return SuggestedConfig(character_yaml(text, sample, plan), notes)
+
+
+def _notes_on_adapting(overrides: Sequence[str]) -> Iterator[str]:
+    """Yield what is taken from the initial model, and what differs from a run with random weights."""
+    cell, layers, width = (
+        override_text(overrides, ("model", name)) or "" for name in ("cell", "num_layers", "hidden_size")
+    )
+    network = f"{cell.upper()} of {width}" + (f" x {layers} layers" if layers != "1" else "")
+    unit = override_text(overrides, ("data", "unit"))
+    yield f"taken from the model: network ({network}), symbols (unit {unit}), weights"
+    if override_text(overrides, ("training", "lr")) is None:
+        yield f"learning rate {ADAPTING_RATE:g} rather than {RATE:g}, so that the model keeps what it knows"
 
 
 @dataclass(frozen=True)
@@ -143,6 +166,7 @@ class Plan:
         held_out: share of the text for validation.
         dropout: more for texts that are seen more often.
         set_by_user: whether the user sets the length or the batch.
+        adapts: whether the run starts from a trained model.
     """
 
     size: Size
@@ -152,6 +176,13 @@ class Plan:
     held_out: float
     dropout: float
     set_by_user: bool = False
+    adapts: bool = False
+
+    def adapting(self) -> Plan:
+        """Return the plan for a run that starts from a trained model."""
+        epochs = min(self.epochs, ADAPTING_EPOCHS)
+        steps = max(1, round(self.steps * epochs / self.epochs))
+        return replace(self, epochs=epochs, steps=steps, dropout=_dropout(epochs), adapts=True)
 
     def with_length(self, overrides: Sequence[str], sample: TextSample) -> Plan:
         """Return the plan for a run whose length or batch the user sets with `--set`."""
@@ -183,7 +214,8 @@ class Plan:
     @property
     def duration(self) -> str:
         """Duration of the run in words."""
-        return "less than a minute" if self.epochs == MOST_EPOCHS else "about a minute"
+        limit = ADAPTING_EPOCHS if self.adapts else MOST_EPOCHS
+        return "less than a minute" if self.epochs == limit else "about a minute"
 
     @property
     def eval_every(self) -> int:
@@ -242,8 +274,11 @@ def plan_for(sample: TextSample) -> Plan:
     symbols_per_step = LINE_BATCH * LINE_LENGTH if sample.is_list else size.batch * size.window
     less_than_a_pass = size.budget < 0.7 * train
     steps = max(1, round((size.budget if less_than_a_pass else epochs * train) / symbols_per_step))
-    dropout = min(0.4, round(0.05 * epochs / 4, 2))
-    return Plan(size, epochs, steps, less_than_a_pass, held_out, dropout)
+    return Plan(size, epochs, steps, less_than_a_pass, held_out, _dropout(epochs))
+
+
+def _dropout(epochs: int) -> float:
+    return min(0.4, round(0.05 * epochs / 4, 2))
 
 
 def character_yaml(text: Path, sample: TextSample, plan: Plan) -> str:
@@ -301,7 +336,7 @@ def _training_lines(sample: TextSample, plan: Plan) -> Iterator[str]:
         yield yaml_line(f"window: {plan.size.window}", "symbols of back-propagation")
     yield yaml_line(f"eval_every: {plan.eval_every}", "steps between rows, about ten rows in all")
     yield yaml_line("optimizer: adamw", "the update rule")
-    yield yaml_line("lr: 0.008", "peak of the learning rate")
+    yield yaml_line(f"lr: {ADAPTING_RATE if plan.adapts else RATE:g}", "peak of the learning rate")
     yield yaml_line("betas: [0.9, 0.99]", "a short memory of squared gradients suits a short run")
     yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
     yield yaml_line(f"warmup_steps: {min(200, plan.steps // 10)}", "the rate rises over the first steps")

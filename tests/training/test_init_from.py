@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seqtool.config.dump import dump_settings
-from seqtool.config.load import read_settings
+from seqtool.config.load import read_run_settings, read_settings
 from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
@@ -21,6 +21,7 @@ from seqtool.training.run import TrainOptions, train
 from tests.support.shell import seqtool
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, weights
 from tests.support.small_treebank import treebank_run
+from tests.support.stored_models import store_character_model
 
 
 def char(folder: Path, **model: Any) -> CharSettings:
@@ -207,6 +208,39 @@ def test_origin_and_new_symbols_are_reported(tmp_path: Path, capsys: pytest.Capt
     stderr = capsys.readouterr().err
     assert f"starts from {tmp_path / 'small' / 'model'}" in stderr
     assert "2 new: à é" in stderr or "3 new: j à é" in stderr
+
+
+@pytest.mark.parametrize(("kind", "unit"), [("text", "char"), ("lines", "char"), ("text", "byte")])
+def test_data_file_adapts_a_model_in_one_line(kind: str, unit: str, tmp_path: Path) -> None:
+    """Network, symbols and kind of sequence come from the model, and the messages say what changes."""
+    symbols = "\n the" if unit == "char" else "".join(map(chr, range(256)))
+    store_character_model(tmp_path / "runs/old", kind=kind, symbols=symbols, unit=unit)
+    (tmp_path / "more.txt").write_text("the déjà hut\n" * 300, encoding="utf-8")
+    result = seqtool(
+        "train-char", "more.txt", "--init-from", "old", "--set", "training.max_steps=2", cwd=tmp_path
+    )
+    assert result.code == 0, result.stderr
+    new, old = (read_model(tmp_path / "runs" / name / "model") for name in ("more", "old"))
+    assert new.config["kind"] == kind and new.config["symbols"] == old.config["symbols"]
+    for name in ("cell", "hidden_size", "num_layers", "embedding_dim", "tied", "input"):
+        assert new.config["model"][name] == old.config["model"][name]
+    assert new.vocab["symbols"][: len(old.vocab["symbols"])] == old.vocab["symbols"]
+    assert f"taken from the model: network (LSTM of 8), symbols (unit {unit}), weights" in result.stderr
+    assert "learning rate 0.002 rather than 0.008" in result.stderr
+    assert f"chosen: {'lines' if kind == 'lines' else 'running text'}, 2 steps" in result.stderr
+    added = "5 new: d j u à é" if unit == "char" else "0 new"
+    assert f"symbols: {len(symbols)} of the model, {added}" in result.stderr
+    settings = read_run_settings(tmp_path / "runs/more").settings
+    assert settings.training.lr == 0.002
+
+
+def test_learning_rate_of_the_user_is_kept(tmp_path: Path) -> None:
+    store_character_model(tmp_path / "runs/old", symbols="\n the")
+    (tmp_path / "more.txt").write_text("the\n" * 300)
+    given = ("--set", "training.max_steps=2", "--set", "training.lr=0.1")
+    result = seqtool("train-char", "more.txt", "--init-from", "old", *given, cwd=tmp_path)
+    assert result.code == 0 and "rather than" not in result.stderr
+    assert read_run_settings(tmp_path / "runs/more").settings.training.lr == 0.1
 
 
 def test_init_from_accepts_the_name_of_a_run(tmp_path: Path) -> None:
