@@ -127,10 +127,10 @@ def _print_json(inspected: InspectedModel, view: View, find: str | None) -> None
 
 
 def _overview(inspected: InspectedModel) -> Iterator[str]:
-    from seqtool.reports.console import color_and_width
+    from seqtool.reports.console import color_and_width, report_width
     from seqtool.reports.network import details, overview, training_curves
 
-    yield from overview(inspected)
+    yield from overview(inspected, report_width())
     yield from details(inspected)
     yield from training_curves(inspected.rows, color_and_width()[1])
 
@@ -148,10 +148,11 @@ class _CharacterView(View):
     def walk(self) -> Iterator[str | Text]:
         from seqtool.evaluation.text_files import read_text
         from seqtool.reports.character_inspection import character_walk
+        from seqtool.reports.console import report_width
 
         files = (read_text(self.model, [path], self.request.reading) for path in self.request.files)
         for text in [*self.request.texts, *files]:
-            yield from character_walk(self.model, self.inspected.stored.weights, text)
+            yield from character_walk(self.model, self.inspected.stored.weights, text, report_width())
 
     def units(self) -> Iterator[str | Text]:
         from seqtool.inspection.trace import parse_units

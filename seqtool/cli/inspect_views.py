@@ -94,20 +94,23 @@ class TaggerView(View):
         return cast("TaggerModel", self.inspected.model)
 
     def walk(self) -> Iterator[str | Text]:
-        from seqtool.reports.console import color_and_width
+        from seqtool.reports.console import report_width
         from seqtool.reports.raw_text import boundary_lines
+        from seqtool.reports.tagger_inspection import first_step_of
         from seqtool.reports.weights import is_small, weight_lines
 
         texts = self._texts()
         for text in texts:
             if self.inspected.tokenizer is not None:
                 yield ""
-                yield from boundary_lines(self.inspected.tokenizer, text)
+                yield from boundary_lines(self.inspected.tokenizer, text, report_width())
             for tokens in self._sentences(text):
                 yield from self._sentence(tokens)
         weights = self.inspected.stored.weights
-        if texts and is_small(weights):
-            yield from weight_lines(weights, color_and_width()[1])
+        first = next((tokens for text in texts for tokens in self._sentences(text)), ())
+        if first and is_small(weights):
+            yield from weight_lines(weights, report_width())
+            yield from first_step_of(self.model, weights, first)
 
     def units(self) -> Iterator[str | Text]:
         from seqtool.errors import SeqtoolError
@@ -131,7 +134,7 @@ class TaggerView(View):
         """Yield the values of the requested units in each sentence."""
         from seqtool.errors import SeqtoolError
         from seqtool.inspection.trace import parse_units
-        from seqtool.reports.console import color_and_width
+        from seqtool.reports.console import report_width
         from seqtool.reports.weights import unit_table
 
         units = parse_units(self.request.units, self.model.settings)
@@ -140,7 +143,7 @@ class TaggerView(View):
         if self.model.settings.bidirectional:
             yield "> reads the sentence from left to right, < from right to left"
         for tokens in sentences:
-            yield from unit_table(tokens, units, self.model.states(tokens), color_and_width()[1])
+            yield from unit_table(tokens, units, self.model.states(tokens), report_width())
 
     def ranking(self, pattern: str) -> list[RankedUnit]:  # noqa: ARG002
         raise self.only_for_text("--find is")
@@ -166,11 +169,11 @@ class TaggerView(View):
 
     def _sentence(self, tokens: tuple[str, ...]) -> Iterator[str | Text]:
         from seqtool.inspection.trace import ablate_words
-        from seqtool.reports.console import color_and_width
+        from seqtool.reports.console import color_and_width, report_width
         from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
 
         color, width = color_and_width()
-        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens, width)
+        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens, report_width())
         ablation = ablate_words(self.model, tokens)
         yield ""
         yield from marginal_rows(ablation, width=width, color=color)
@@ -188,13 +191,14 @@ class TokenizerView(View):
 
     def walk(self) -> Iterator[str | Text]:
         from seqtool.evaluation.text_files import read_text
+        from seqtool.reports.console import report_width
         from seqtool.reports.raw_text import boundary_lines
 
         model, request = cast("TokenizerModel", self.inspected.model), self.request
         files = (read_text(None, [path], request.reading) for path in request.files)
         for text in [*request.texts, *files]:
             yield ""
-            yield from boundary_lines(model, text)
+            yield from boundary_lines(model, text, report_width())
 
     def units(self) -> Iterator[str | Text]:
         raise self.only_for_text("--units, --find and --states are")

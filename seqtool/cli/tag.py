@@ -162,9 +162,9 @@ def _tag(job: _Job, arguments: list[str], inputs: Iterator[tuple[str, BinaryIO]]
         options_in_hints("--label", "--token", "--column", "--input-format"),
         TaggingStream(model, _writer(request), say, options, jobs) as stream,
     ):
+        render = _renderer(job, job.text_reader)
         for number, text in enumerate(arguments, 1):
-            sentence = job.text_reader.sentence(text, f"argument {number}")
-            stream.add(sentence, _renderer(job, job.text_reader))
+            stream.add(job.text_reader.sentence(text, f"argument {number}"), render)
         end = ""
         for name, binary in inputs:
             if end:

@@ -18,7 +18,7 @@ from seqtool.decoding import (
     nbest_independent,
     viterbi,
 )
-from seqtool.inference.encoder import Encoder, Packing, StateRecorder, TableGates
+from seqtool.inference.encoder import Encoder, Packing, State, StateRecorder, TableGates
 from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.word_features import WordEmbedder
 from seqtool.inference.word_gate_cache import WordGateCache, WordGates
@@ -234,6 +234,14 @@ class TaggerModel:
         for _ in self._batches([sentence], recorder):
             pass
         return recorder.arrays
+
+    def input_vectors(self, tokens: Sentence) -> Array:
+        """Return the input of the first layer, (tokens, width): the features of each token."""
+        return self._cache.input_vectors(tokens)
+
+    def initial_state(self) -> State:
+        """Return the state before the first token of a sentence, with arrays (directions, 1, hidden)."""
+        return self._recurrent.initial_state(1)
 
     def column_scores(self, sentences: Sequence[Sentence]) -> list[list[Array]]:
         """Return for each sentence the scores of the labels of each column (tokens, labels)."""

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.inference.character import CharacterModel
-from seqtool.inspection.trace import Trace, Unit, shades
+from seqtool.inspection.trace import PARTS, Trace, Unit, shades
+from seqtool.reports.first_step import FirstStep, first_step_lines, vector_text
 from seqtool.reports.formatting import (
     Color,
     cell_width,
@@ -26,7 +27,7 @@ from seqtool.reports.formatting import (
     surprisal_color,
     terminal_style,
 )
-from seqtool.reports.weights import is_small, weight_lines
+from seqtool.reports.weights import Column, column_blocks, is_small, weight_lines
 from seqtool.safe_text import limited, visible
 from seqtool.types import Array, Arrays
 
@@ -38,12 +39,6 @@ if TYPE_CHECKING:
 
 SHOWN_UNITS = 8
 SHOWN_SYMBOLS = 60
-GATES = {
-    "rnn": ("h",),
-    "lstm": ("i", "f", "g", "o"),
-    "gru": ("r", "z", "n"),
-}  # in the order of the weight rows
-
 LEVELS = "▁▂▃▄▅▆▇█"
 MARGIN = 9  # columns of the names on the left of the rows
 LINE_BREAK = "↵"
@@ -52,7 +47,7 @@ LINE_BREAK = "↵"
 # --- a walk through a text --------------------------------------------------------------------------------
 
 
-def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterator[str]:
+def character_walk(model: CharacterModel, weights: Arrays, text: str, width: int = 80) -> Iterator[str]:
     """Yield shapes, the state after every symbol and, for a small network, its weights and its first step.
 
     Raises:
@@ -65,22 +60,23 @@ def character_walk(model: CharacterModel, weights: Arrays, text: str) -> Iterato
     last = f"encoder.{model.settings.num_layers - 1}.h"
     states = model.states(text, {last, "logits"})
     hidden = states[last]
-    width, input_name = weights["encoder.0.forward.weight_ih"].shape[1], _input_name(model)
+    inputs, input_name = weights["encoder.0.forward.weight_ih"].shape[1], _input_name(model)
     yield ""
     numbers = " ".join(map(str, ids.tolist()[:SHOWN_SYMBOLS])) + (" …" if len(ids) > SHOWN_SYMBOLS else "")
     yield f"the text {limited(visible(text))!r}, as numbers: {numbers}"
-    yield f"  input        1x{len(ids)}x{width}   (batch, time, {input_name})"
+    yield f"  input        1x{len(ids)}x{inputs}   (batch, time, {input_name})"
     yield f"  output       1x{len(ids)}x{hidden.shape[1]}   (batch, time, hidden)"
     yield f"  final state  {model.settings.num_layers}x1x{hidden.shape[1]}   (layers, batch, hidden)"
     yield ""
     scores = states["logits"] if model.settings.output == "linear" else None
-    yield from _state_table(model, symbols[:SHOWN_SYMBOLS], hidden, scores)
+    yield from _state_table(model, symbols[:SHOWN_SYMBOLS], hidden, scores, width)
     final = model.forward(np.asarray(ids, np.int64)[:, None])[1][-1][0][0, 0]
     if np.array_equal(final, hidden[-1]) or np.allclose(final, hidden[-1], atol=1e-6):
-        yield f"the last output equals the final state: {_vector(final)}"
+        yield f"the last output equals the final state: {vector_text(final)}"
     if is_small(weights):
-        yield from weight_lines(weights)
-        yield from _first_step(model, weights, int(ids[0]), text)
+        yield from weight_lines(weights, width)
+        step = _first_step(model, weights, int(ids[0]), text)
+        yield from first_step_lines(model.settings, weights, step)
 
 
 def _shown(model: CharacterModel, symbol: str) -> str:
@@ -94,28 +90,33 @@ def _input_name(model: CharacterModel) -> str:
 
 
 def _state_table(
-    model: CharacterModel, symbols: Sequence[str], hidden: Array, scores: Array | None
+    model: CharacterModel, symbols: Sequence[str], hidden: Array, scores: Array | None, width: int
 ) -> Iterator[str]:
     """Yield one row per symbol: its one-hot vector if it is short, hidden units, and the best prediction."""
     units = min(hidden.shape[1], SHOWN_UNITS)
-    columns = len(model.vocabulary)
-    onehot = model.settings.input == "onehot" and columns <= SHOWN_UNITS
-    head = f"  symbol{'  one-hot'.ljust(2 + 2 * columns) if onehot else ''}  "
-    head += " ".join(f"{f'h{unit + 1}':>8}" for unit in range(units))
-    yield head + (f"  {prediction_kind(model)} (probability)" if scores is not None else "")
-    for place, symbol in enumerate(symbols):
-        row = f"  {_shown(model, symbol):<6}"
-        if onehot:
-            row += "  " + _onehot(model.vocabulary.symbols.index(symbol), columns)
-        row += "  " + " ".join(f"{value:8.4f}" for value in hidden[place, :units])
-        if scores is not None:
-            probabilities = np.exp(scores[place] - scores[place].max())
-            best = int(scores[place].argmax())
-            probability = probabilities[best] / probabilities.sum()
-            row += f"  {_shown(model, model.vocabulary.symbols[best])} ({probability:.3f})"
-        yield row.rstrip()
+    count = len(model.vocabulary)
+    first = Column("symbol", [_shown(model, symbol) for symbol in symbols])
+    columns = []
+    if model.settings.input == "onehot" and count <= SHOWN_UNITS:
+        numbers = map(model.vocabulary.symbols.index, symbols)
+        columns.append(Column("one-hot", [_onehot(number, count) for number in numbers]))
+    for unit in range(units):
+        cells = [f"{value:8.4f}" for value in hidden[: len(symbols), unit]]
+        columns.append(Column(f"h{unit + 1}", cells, is_number=True))
+    if scores is not None:
+        best = [_best(model, row) for row in scores[: len(symbols)]]
+        columns.append(Column(f"{prediction_kind(model)} (probability)", best))
+    yield from column_blocks(first, columns, width)
     if hidden.shape[1] > units:
         yield f"  (units 1 to {units} of {hidden.shape[1]})"
+
+
+def _best(model: CharacterModel, scores: Array) -> str:
+    """Return the most probable symbol with its probability."""
+    probabilities = np.exp(scores - scores.max())
+    number = int(scores.argmax())
+    probability = probabilities[number] / probabilities.sum()
+    return f"{_shown(model, model.vocabulary.symbols[number])} ({probability:.3f})"
 
 
 def prediction_kind(model: CharacterModel) -> str:
@@ -124,55 +125,17 @@ def prediction_kind(model: CharacterModel) -> str:
 
 
 def _onehot(number: int, columns: int) -> str:
-    digits = " ".join("1" if column == number else "0" for column in range(columns))
-    return digits.ljust(max(2 * columns, 7))
+    return " ".join("1" if column == number else "0" for column in range(columns))
 
 
-def _first_step(model: CharacterModel, weights: Arrays, number: int, text: str) -> Iterator[str]:
-    """Yield the first step of the first layer in numbers, gate by gate."""
-    cell, size = model.settings.cell, model.settings.hidden_size
-    w_ih, w_hh, b_ih, b_hh = (
-        weights[f"encoder.0.forward.{name}"] for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-    )
-    onehot = model.settings.input == "onehot"
-    x = np.eye(w_ih.shape[1], dtype=np.float32)[number] if onehot else weights["embedding.weight"][number]
-    start = model.initial_state()[0]
-    h0 = start[0][0, 0]
-    states = model.states(text, {f"encoder.0.{name}" for name in (*GATES[cell], "h", "c")})
-    first = {name.rpartition(".")[2]: array[0] for name, array in states.items()}
-    yield ""
-    yield f"the first step, in numbers: {visible(model.vocabulary.symbols[number])!r}"
-    c0 = f"   c0 = {_vector(start[1][0, 0])}" if cell == "lstm" else ""
-    yield f"  x = {_vector(x)}   h0 = {_vector(h0)}{c0}"
-    for index, gate in enumerate(GATES[cell]):
-        rows = slice(index * size, (index + 1) * size)
-        suffix = "" if cell == "rnn" else f"_{gate}"
-        yield f"  W_ih{suffix} x + b_ih{suffix}   = {_vector(w_ih[rows] @ x)} + {_vector(b_ih[rows])}"
-        yield f"  W_hh{suffix} h0 + b_hh{suffix}  = {_vector(w_hh[rows] @ h0)} + {_vector(b_hh[rows])}"
-        yield f"  {_gate_equation(cell, gate, model.settings.nonlinearity)} = {_vector(first[gate])}"
-    if cell == "lstm":
-        yield f"  c1 = f * c0 + i * g = {_vector(first['c'])}"
-        yield f"  h1 = o * tanh(c1) = {_vector(first['h'])}"
-    if cell == "gru":
-        yield f"  h1 = (1 - z) * n + z * h0 = {_vector(first['h'])}"
-
-
-def _gate_equation(cell: str, gate: str, nonlinearity: str) -> str:
-    if cell == "rnn":
-        return f"h1 = {nonlinearity}(their sum)"
-    if (cell, gate) == ("gru", "n"):
-        return "n = tanh(W_ih_n x + b_ih_n + r * (W_hh_n h0 + b_hh_n))"
-    return f"{gate} = {'tanh' if gate == 'g' else 'sigmoid'}(their sum)"
-
-
-def _vector(values: Array) -> str:
-    """Return a vector with four digits per number; 0 and 1 without digits."""
-    texts = [f"{value:.4f}" for value in values]
-    short = [
-        text.rstrip("0").rstrip(".") if value in (0, 1) else text
-        for text, value in zip(texts, values, strict=True)
-    ]
-    return f"[{', '.join(short)}]"
+def _first_step(model: CharacterModel, weights: Arrays, number: int, text: str) -> FirstStep:
+    """Return the values of the first step of the first layer."""
+    onehot, size = model.settings.input == "onehot", weights["encoder.0.forward.weight_ih"].shape[1]
+    x = np.eye(size, dtype=np.float32)[number] if onehot else weights["embedding.weight"][number]
+    before = [part[0, 0] for part in model.initial_state()[0]]
+    names = {f"encoder.0.{part}" for part in PARTS[model.settings.cell]}
+    after = {name.rpartition(".")[2]: array[0] for name, array in model.states(text, names).items()}
+    return FirstStep(repr(visible(model.vocabulary.symbols[number])), x, before, after)
 
 
 # --- hidden units over a text -----------------------------------------------------------------------------

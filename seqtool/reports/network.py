@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seqtool.reports.console import NARROWEST
-from seqtool.reports.formatting import format_duration, format_score, format_size, line_chart
+from seqtool.reports.console import NARROWEST, WIDEST
+from seqtool.reports.formatting import format_duration, format_score, format_size, line_chart, wrapped
 from seqtool.safe_text import limited, visible
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, Shapes, count_parameters, definition
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seqtool.inspection.network import InspectedModel, MetricsRow
 
 CELLS = {"rnn": "Elman RNN", "lstm": "LSTM", "gru": "GRU"}
+COUNT_COLUMNS = 13  # of a number of parameters, with the space before it
 WIDEST_CHART = 60  # columns
 CHART_MARGIN = 14  # columns around a chart: the indentation and the labels of the axis
 CURVES = (  # the columns of each chart
@@ -42,13 +43,20 @@ def network_parts(model: StoredModel) -> list[NetworkPart]:
     return [*task.network_input(model), *layers, *task.network_output(model)]
 
 
-def part_lines(parts: Sequence[NetworkPart]) -> Iterator[str]:
-    """Yield one line for each part: name, description and number of parameters."""
+def part_lines(parts: Sequence[NetworkPart], width: int = WIDEST) -> Iterator[str]:
+    """Yield one line for each part: name, description and number of parameters.
+
+    Args:
+        width: columns of the terminal; a description that does not fit is continued on further lines.
+    """
     names = max(10, *(len(part.name) for part in parts)) if parts else 0
-    width = max((len(part.description) for part in parts), default=0)
+    longest = max((len(part.description) for part in parts), default=0)
+    room = max(16, min(longest, width - names - COUNT_COLUMNS - 3))
     for part in parts:
-        count = f" {part.parameters:>12,}" if part.parameters else ""
-        yield f"  {part.name:<{names}} {part.description:<{width}}{count}".rstrip()
+        first, *others = wrapped(part.description, room) if part.description else [""]
+        count = f" {part.parameters:>{COUNT_COLUMNS - 1},}" if part.parameters else ""
+        yield f"  {part.name:<{names}} {first:<{room}}{count}".rstrip()
+        yield from (f"  {'':<{names}} {line}" for line in others)
 
 
 def _is_bidirectional(shapes: Shapes) -> bool:
@@ -71,14 +79,18 @@ def _recurrent_layers(model: Json, shapes: Shapes) -> Iterator[NetworkPart]:
 # --- `inspect` --------------------------------------------------------------------------------------------
 
 
-def overview(inspected: InspectedModel) -> Iterator[str]:
-    """Yield the name of a network, its title, its parts and its vocabulary; each network of several."""
+def overview(inspected: InspectedModel, width: int = WIDEST) -> Iterator[str]:
+    """Yield the name of a network, its title, its parts and its vocabulary; each network of several.
+
+    Args:
+        width: columns of the terminal.
+    """
     yield inspected.name
     for number, model in enumerate(inspected.whole.parts.values()):
         if number:
             yield ""
         yield network_title(model)
-        yield from part_lines(network_parts(model))
+        yield from part_lines(network_parts(model), width)
         yield ""
         for line in definition(model.config["task"]).vocabulary_summary(model):
             if inspected.tokenizer is None or not line.startswith("tokenizer "):  # no rule is used

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from seqtool.reports.formatting import fit
 from seqtool.safe_text import visible
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 TokenFormat = Literal["tsv", "jsonl", "conllu"]
 LISTED_ERRORS = 10
+TOKEN_COLUMNS, WORD_COLUMNS = 20, 24  # of a table on a wide terminal
+NUMBER_COLUMNS = 31  # of the probabilities, with the spaces before them
 
 
 # --- scores -------------------------------------------------------------------------------------------------
@@ -43,8 +46,12 @@ def tokenizer_summary(evaluation: TokenizerEvaluation) -> Iterator[str]:
         yield f"  the model does not predict {', '.join(evaluation.missing)}: compared as `_`"
 
 
-def boundary_lines(model: TokenizerModel, text: str) -> Iterator[str]:
-    """Yield a table of the ends of tokens and sentences that the network finds, with probabilities."""
+def boundary_lines(model: TokenizerModel, text: str, width: int = 80) -> Iterator[str]:
+    """Yield a table of the ends of tokens and sentences that the network finds, with probabilities.
+
+    Args:
+        width: columns of the terminal.
+    """
     from seqtool.data.tokenization.boundaries import CLASSES, LOOKUP_END, TOKEN_END
     from seqtool.data.tokenization.characters import plain_text
     from seqtool.decoding import log_softmax
@@ -55,14 +62,21 @@ def boundary_lines(model: TokenizerModel, text: str) -> Iterator[str]:
     sentence_ends = 1 / (1 + np.exp(-scores[:, CLASSES].astype(np.float64)))
     places = plain.original(np.arange(len(scores)))
     at = {int(place): row for row, place in enumerate(places.tolist())}
-    yield f"{'token':<20} {'words':<24} {'end':>6} {'looked up':>9} {'sentence end':>12}"
+    room = min(TOKEN_COLUMNS + WORD_COLUMNS, width - NUMBER_COLUMNS)
+    token_width = max(5, room * TOKEN_COLUMNS // (TOKEN_COLUMNS + WORD_COLUMNS))
+    words_width = max(0, room - token_width)
+
+    def texts(token: str, words: str) -> str:
+        return f"{fit(token, token_width)} " + (f"{fit(words, words_width)} " if words_width >= 5 else "")
+
+    yield texts("token", "words") + f"{'end':>6} {'looked up':>9} {'sentence end':>12}"
     for sentence in model.tokenize([text])[0]:
         for token in sentence:
             row = at[token.end - 1]
             end, lookup = probabilities[row, TOKEN_END], probabilities[row, LOOKUP_END]
             words, sentence_end = visible(" ".join(token.words)), sentence_ends[row]
             numbers = f"{end + lookup:>6.3f} {lookup:>9.3f} {sentence_end:>12.3f}"
-            yield f"{visible(token.form):<20} {words:<24} {numbers}"
+            yield texts(visible(token.form), words) + numbers
         yield ""
 
 

@@ -67,9 +67,9 @@ def renderer(
 
         return ConlluWriter(names or (conllu_label,), numbers)
     if output == "table":
-        from seqtool.reports.tagged_table import table
+        from seqtool.reports.tagged_table import Tables
 
-        return _by_sentence(lambda tagged: table(tagged, names, color, width), "")
+        return _by_sentence(Tables(names, color, width), "")
     plain: dict[str, Renderer] = {
         "tsv": _by_sentence(_tsv, "\n"),
         "conll": _by_sentence(_tsv, "\n"),

@@ -14,6 +14,7 @@ from seqtool.safe_text import cell
 BOLD, DIM, YELLOW, RESET = "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[0m"
 NARROWEST = 4  # terminal columns of a column
 NO_LIMIT = 1 << 30
+LEGEND = "* not in the training data"
 LEFT_TO_RIGHT_MARK = "\u200e"
 
 
@@ -27,6 +28,26 @@ class _Column:
     @property
     def width(self) -> int:
         return max(cell_width(self.heading), *(cell_width(cell(text)) for text in self.cells))
+
+
+class Tables:
+    """Tables of sentences, of which the first one with an asterisk is followed by its meaning."""
+
+    def __init__(self, names: Sequence[str], color: bool, width: int | None = None) -> None:
+        self._names = names
+        self._color = color
+        self._width = width
+        self._explained = False
+
+    def __call__(self, tagged: Tagged) -> str:
+        """Return the table of a sentence."""
+        text = table(tagged, self._names, self._color, self._width)
+        has_new = tagged.item.problem is None and any(tagged.unseen or ())
+        if self._explained or not has_new:
+            return text
+        self._explained = True
+        legend = f"{DIM}{LEGEND}{RESET}" if self._color else LEGEND
+        return text.removesuffix("\n") + f"{legend}\n\n"
 
 
 def table(tagged: Tagged, names: Sequence[str], color: bool, width: int | None = None) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seqtool.errors import pluralize
-from seqtool.reports.formatting import cell_width, fit, pad, probability_color, terminal_style
+from seqtool.inspection.trace import PARTS
+from seqtool.reports.first_step import FirstStep, first_step_lines
+from seqtool.reports.formatting import fit, probability_color, terminal_style
+from seqtool.reports.weights import Column, column_blocks
 from seqtool.safe_text import cell, shorten, visible
 from seqtool.settings import feature_list
 from seqtool.types import Arrays
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 SHOWN_TOKENS = 60
 TOKEN_WIDTH = 16
 CELL = 6  # columns of a probability
+MEAN = "-"  # number of a value without an embedding of its own
 MIN_PROBABILITY = 0.005  # a label needs it at some token to get a column
 MIN_EFFECT = 0.005
 SHOWN_EFFECTS = 3  # words per token
@@ -33,16 +37,19 @@ def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str], widt
     if not tokens:
         return
     labels, probabilities = model.tag_with_probabilities([tokens])[0]
-    columns: dict[str, list[str]] = {"token": [cell(token) for token in tokens]}
-    columns |= _feature_columns(model, tokens)
-    columns |= {
-        "label": [cell(label) for label in labels],
-        "probability": [f"{value:.4f}" for value in probabilities],
-    }
+    shown = [fit(cell(token), TOKEN_WIDTH) for token in tokens[:SHOWN_TOKENS]]
+    columns = _feature_columns(model, tokens[:SHOWN_TOKENS])
+    numbers = {number for column in columns for number in column.cells}
+    columns.append(Column("label", [cell(label) for label in labels[:SHOWN_TOKENS]]))
+    columns.append(Column("probability", [f"{value:.4f}" for value in probabilities[:SHOWN_TOKENS]]))
     count, directions = len(tokens), 2 if model.settings.bidirectional else 1
     yield ""
     yield f"{count} tokens, with the numbers of their features (row of each embedding)"
-    yield from _column_blocks(columns, width)
+    if MEAN in numbers:
+        yield f"  {MEAN} stands for a value that training did not have: the mean of all rows"
+    yield from column_blocks(Column("token", shown), columns, width)
+    if count > SHOWN_TOKENS:
+        yield f"  (tokens 1 to {SHOWN_TOKENS} of {count})"
     inputs = weights["encoder.0.forward.weight_ih"].shape[1]
     yield ""
     yield f"  token numbers  1x{count}   (batch, time)"
@@ -51,39 +58,26 @@ def tagger_walk(model: TaggerModel, weights: Arrays, tokens: Sequence[str], widt
     yield f"  scores         1x{count}x{len(model.labels)}   (batch, time, labels)"
 
 
-def _column_blocks(columns: Mapping[str, Sequence[str]], width: int) -> Iterator[str]:
-    """Yield a table; columns that do not fit into the width follow in further tables with the same tokens."""
-    rows = {
-        name: [fit(one, TOKEN_WIDTH) for one in cells] for name, cells in columns.items() if name == "token"
-    }
-    rows |= {name: list(cells) for name, cells in columns.items() if name != "token"}
-    widths = {name: max(cell_width(one) for one in (name, *cells)) for name, cells in rows.items()}
-    first, *others = rows
-    while True:
-        shown = [first]
-        while others and 2 + sum(widths[name] + 2 for name in (*shown, others[0])) <= width:
-            shown.append(others.pop(0))
-        if len(shown) == 1 and others:
-            shown.append(others.pop(0))  # a column wider than the screen
-        yield "  " + "  ".join(pad(name, widths[name]) for name in shown).rstrip()
-        for cells in list(zip(*(rows[name] for name in shown), strict=True))[:SHOWN_TOKENS]:
-            yield (
-                "  "
-                + "  ".join(pad(one, widths[name]) for name, one in zip(shown, cells, strict=True)).rstrip()
-            )
-        if not others:
-            return
-        yield ""
-
-
-def _feature_columns(model: TaggerModel, tokens: Sequence[str]) -> dict[str, list[str]]:
+def _feature_columns(model: TaggerModel, tokens: Sequence[str]) -> list[Column]:
     encoded = model.encoder.encode(list(tokens))
     looked_up = [feature for feature in feature_list(model.settings) if not feature.name.startswith("char_")]
-    columns = {}
+    columns = []
     for feature, numbers in zip(looked_up, encoded.ids.T.tolist(), strict=True):
         name = feature.name + (str(feature.length) if feature.name in ("prefix", "suffix") else "")
-        columns[name] = ["-" if number < 0 else str(number) for number in numbers]
+        columns.append(Column(name, [MEAN if number < 0 else str(number) for number in numbers]))
     return columns
+
+
+def first_step_of(model: TaggerModel, weights: Arrays, tokens: Sequence[str]) -> Iterator[str]:
+    """Yield the first step of the first layer in numbers; of two directions, of that from left to right."""
+    encoder, direction = "encoder.0", "forward." if model.settings.bidirectional else ""
+    before = [part[0, 0] for part in model.initial_state()[0]]
+    names = {part: f"{encoder}.{direction}{part}" for part in PARTS[model.settings.cell]}
+    states = model.states(tokens, set(names.values()))
+    after = {part: states[name][0] for part, name in names.items()}
+    title = repr(cell(tokens[0])) + (", from left to right" if direction else "")
+    x = model.input_vectors(tokens[:1])[0]
+    yield from first_step_lines(model.settings, weights, FirstStep(title, x, before, after))
 
 
 def likely_labels(ablation: WordAblation, limit: int) -> list[int]:

@@ -67,7 +67,19 @@ def test_rows_of_tables_are_cut_and_not_broken(columns: int, folder: Path) -> No
     assert not done.lines[start + 3] and ("▇" in done.lines[start + 1]) == (columns >= 80)
     token = "internationalizationstandardization"
     done = on_terminal_in_process("tag", "--model", "small", "--probs", token, cwd=folder, columns=columns)
-    assert (token in done.stdout) == (columns >= 60) and len(done.stdout.split("\n\n")[0].splitlines()) == 2
+    assert (token in done.stdout) == (columns >= 60)
+    *table, legend = done.stdout.split("\n\n")[0].splitlines()
+    assert len(table) == 2 and legend == "* not in the training data"
+
+
+def test_asterisk_is_explained_once_where_it_is_shown(folder: Path) -> None:
+    done = on_terminal_in_process(
+        "tag", "--model", "small", "dog", "zzz dog", "the yyy", cwd=folder, columns=60
+    )
+    assert "zzz*" in done.stdout and "yyy*" in done.stdout
+    assert done.stdout.count("* not in the training data") == 1
+    known = on_terminal_in_process("tag", "--model", "small", "dog", cwd=folder, columns=60)
+    assert known.code == 0 and "*" not in known.stdout
 
 
 @pytest.mark.parametrize("columns", WIDTHS)

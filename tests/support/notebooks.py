@@ -24,6 +24,19 @@ def execute(notebook: NotebookNode, folder: Path) -> None:
     client.execute(env={**os.environ, "PATH": path, "PYTHONPATH": str(PROJECT), **settings})
     for cell in notebook.cells:
         cell.get("metadata", {}).pop("execution", None)  # the times of this run
-        for output in cell.get("outputs", ()):
-            if "text" in output:
-                output["text"] = output["text"].replace("\r\n", "\n")  # commands write to a terminal
+        if "outputs" in cell:
+            cell["outputs"] = _joined(cell["outputs"])
+
+
+def _joined(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Join the pieces in which a command wrote its lines to a terminal."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.get("name") == joined[-1].get("name"):
+            joined[-1]["text"] += output["text"]
+        else:
+            joined.append(output)
+    for output in joined:
+        if "text" in output:
+            output["text"] = output["text"].replace("\r\n", "\n")
+    return joined
