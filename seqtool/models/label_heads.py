@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,9 +40,10 @@ class LabelHeads(nn.Module):
 
     Attributes:
         combinations: bias of each combination (combinations,); None if no labels are scored together.
+        members: the label of each combined column in each combination (combined columns, combinations).
     """
 
-    membership: Tensor
+    members: Tensor
 
     def __init__(self, sizes: HeadSizes, width: int, word_width: int) -> None:
         """Draw the weights from torch's global generator.
@@ -62,7 +62,7 @@ class LabelHeads(nn.Module):
         self.combinations: nn.Parameter | None = None
         if sizes.combinations is not None:
             self.combinations = nn.Parameter(torch.zeros(len(sizes.combinations)))
-            self.register_buffer("membership", _membership(sizes, sizes.combinations), persistent=False)
+            self.register_buffer("members", torch.from_numpy(sizes.combinations.T.copy()), persistent=False)
 
     def forward(self, first: Tensor, y: Tensor, x: Tensor) -> list[Tensor]:
         """Return the scores of all columns.
@@ -80,14 +80,7 @@ class LabelHeads(nn.Module):
     def combination_scores(self, scores: Sequence[Tensor]) -> Tensor:
         """Return the scores of all combinations (time, batch, combinations), given those of all columns."""
         assert self.combinations is not None
-        together = torch.cat([scores[column] for column in self.sizes.combined], dim=2)
-        return together @ self.membership + self.combinations
-
-
-def _membership(sizes: HeadSizes, combinations: Array) -> Tensor:
-    """Return 1 for each label of a combination (labels of all combined columns, combinations), else 0."""
-    counts = [sizes.labels[column] for column in sizes.combined]
-    rows = combinations + (np.cumsum(counts) - counts)
-    membership = np.zeros((sum(counts), len(combinations)), np.float32)
-    membership[rows.T, np.arange(len(combinations))] = 1
-    return torch.from_numpy(membership)
+        together: Tensor = self.combinations
+        for column, labels in zip(self.sizes.combined, self.members, strict=True):
+            together = together + scores[column].index_select(2, labels)
+        return together

@@ -8,12 +8,14 @@ belongs to the forward direction of the first layer.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from seqtool.models.side_by_side import Pass, pays, side_by_side
 from seqtool.models.weights import copy_to_device, pack_for_gpu
 from seqtool.settings import RecurrentModel
 
@@ -87,31 +89,39 @@ class Direction(nn.Module):
             rnn = f"RNN_{self.nonlinearity.upper()}"
             pack_for_gpu(self.weights, rnn if self.cell == "rnn" else self.cell.upper())
 
-    def forward(
+    def forward(self, x: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Run over a whole sequence; arguments as `tensors`, result as `run`."""
+        return self.run(*self.tensors(x, state))
+
+    def tensors(
         self, x: Tensor, state: tuple[Tensor, ...], recurrent_mask: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Run over a whole sequence.
+    ) -> list[Tensor]:
+        """Return the arguments of `run`.
 
         Args:
             x: input (time, batch, input) of at least one step.
             state: (h,) or (h, c), each (batch, hidden).
             recurrent_mask: factor of the recurrent matrix (gates * hidden, hidden): DropConnect as in Merity
                 et al. 2018.
-
-        Returns:
-            y (time, batch, hidden) and the state after the last step.
         """
         weight_hh = self.weight_hh if recurrent_mask is None else self.weight_hh * recurrent_mask
-        weights = [self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
-        before = [part.unsqueeze(0) for part in state]
+        return [x, *state, self.weight_ih, weight_hh, self.bias_ih, self.bias_hh]
+
+    def run(self, x: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
+        """Run over a whole sequence, given the result of `tensors`.
+
+        Returns:
+            y (time, batch, hidden) and the parts of the state after the last step.
+        """
+        before, weights = [part.unsqueeze(0) for part in tensors[:-4]], tensors[-4:]
         # Arguments of the kernel: has biases, layers, dropout, training, bidirectional, batch first.
         options = (True, 1, 0.0, self.training, False, False)
         if self.cell == "lstm":
             y, h, c = torch._VF.lstm(x, before, weights, *options)
-            return y, (h[0], c[0])
+            return y, h[0], c[0]
         kernel = torch._VF.gru if self.cell == "gru" else getattr(torch._VF, f"rnn_{self.nonlinearity}")
         y, h = kernel(x, before[0], weights, *options)
-        return y, (h[0],)
+        return y, h[0]
 
 
 def flatten_parameters(network: Network) -> Network:
@@ -260,7 +270,11 @@ class RecurrentStack(nn.Module):
             x = x * masks.input
         last_states: list[tuple[Tensor, ...]] = []
         for index, layer in enumerate(self.layers):
-            y = self._run_layer(layer, x, state, masks, back_index, last_states)
+            own = slice(len(last_states), len(last_states) + len(layer.directions))  # its part of a `State`
+            recurrent = masks.recurrent[own] or [None] * len(layer.directions)
+            outputs, last = run_directions(layer.directions, x, state[own], recurrent, back_index)
+            last_states += last
+            y = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
             x = x + y if self.model.residual and index else y
             if index < len(masks.between):
                 x = x * masks.between[index]
@@ -268,24 +282,37 @@ class RecurrentStack(nn.Module):
             x = x * masks.output
         return x, tuple(last_states)
 
-    @staticmethod
-    def _run_layer(
-        layer: Layer,
-        x: Tensor,
-        state: State,
-        masks: Masks,
-        back_index: Tensor | None,
-        last_states: list[tuple[Tensor, ...]],
-    ) -> Tensor:
-        """Return the concatenated outputs of a layer's directions, and append to `last_states`."""
-        outputs = []
-        for number, direction in enumerate(layer.directions):
-            position = len(last_states)  # of this direction in a `State`
-            mask = masks.recurrent[position] if masks.recurrent else None
-            y, last = direction(reorder(x, back_index) if number else x, state[position], mask)
-            outputs.append(reorder(y, back_index) if number else y)
-            last_states.append(last)
-        return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
+
+def run_directions(
+    directions: Sequence[Direction],
+    x: Tensor,
+    states: Sequence[tuple[Tensor, ...]],
+    masks: Sequence[Tensor | None],
+    back_index: Tensor | None,
+) -> tuple[list[Tensor], list[tuple[Tensor, ...]]]:
+    """Run the directions of a layer over the same input, side by side where that pays.
+
+    Args:
+        directions: the forward direction and, maybe, the backward direction.
+        x: input (time, batch, input).
+        states: state of each direction.
+        masks: mask of the recurrent matrix of each direction.
+        back_index: result of `reversal` (time * batch,), for two directions.
+
+    Returns:
+        The output of each direction (time, batch, hidden), and its state after the last step.
+    """
+    inputs = [reorder(x, back_index) if number else x for number in range(len(directions))]
+    passes: list[Pass] = [
+        (direction.run, direction.tensors(own, state, mask))
+        for direction, own, state, mask in zip(directions, inputs, states, masks, strict=True)
+    ]
+    if pays(x, passes):
+        results = side_by_side(passes)
+    else:
+        results = [run(*tensors) for run, tensors in passes]
+    outputs = [reorder(y, back_index) if number else y for number, (y, *_) in enumerate(results)]
+    return outputs, [tuple(last) for _, *last in results]
 
 
 # --- reversed sequences -------------------------------------------------------------------------------------

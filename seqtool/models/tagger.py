@@ -22,8 +22,8 @@ from seqtool.models.recurrent import (
     RecurrentStack,
     State,
     add_directions,
-    reorder,
     reversal,
+    run_directions,
 )
 from seqtool.models.weights import seed_generator
 from seqtool.settings import Feature, RecurrentModel, TaggerModel, TaggerSettings, feature_list
@@ -131,9 +131,9 @@ class CharacterLstm(nn.Module):
         x = self.embedding(characters.clamp(min=0)).transpose(0, 1)  # (time, words, char_dim)
         words = torch.arange(x.shape[1], device=x.device)
         zeros = x.new_zeros(x.shape[1], self.dim)
-        forward, _ = self.directions[0](x, (zeros, zeros))
-        backward, _ = self.directions[1](reorder(x, reversal(lengths, x.shape[0])), (zeros, zeros))
-        return torch.cat([forward[lengths - 1, words], backward[lengths - 1, words]], dim=1)
+        states, index = [(zeros, zeros)] * 2, reversal(lengths, x.shape[0])
+        (forward, backward), _ = run_directions(self.directions, x, states, [None, None], index)
+        return torch.cat([forward[lengths - 1, words], backward[0]], dim=1)
 
 
 class WordFeatures(nn.Module):

@@ -202,7 +202,7 @@ def test_masks_multiply_input_output_and_layers_between() -> None:
     assert torch.equal(masked, stack(x, state)[0] * out)
     assert bool((masked[:, out == 0] == 0).all())  # the mask is the same at every step
     masked, _ = stack(x, state, Masks(between=(out,)))
-    lower, _ = stack.layers[0].directions[0](x, state[0])
+    lower, *_ = stack.layers[0].directions[0](x, state[0])
     assert torch.equal(masked, stack.layers[1].directions[0](lower * out, state[1])[0])
 
 

@@ -118,8 +118,8 @@ def test_character_lstm_returns_the_last_states_of_both_directions() -> None:
     start = (torch.zeros(1, 4), torch.zeros(1, 4))
     for row, word in zip(found, WORDS, strict=True):
         x = part.embedding(torch.tensor(word)).unsqueeze(1)
-        ahead, _ = part.directions[0](x, start)
-        back, _ = part.directions[1](x.flip(0), start)
+        ahead, *_ = part.directions[0](x, start)
+        back, *_ = part.directions[1](x.flip(0), start)
         assert torch.allclose(row, torch.cat([ahead[-1, 0], back[-1, 0]]), atol=1e-6)
 
 

@@ -182,7 +182,7 @@ def test_weights_in_one_buffer_give_equal_outputs_and_updates(cell: Cell) -> Non
         outputs = []
         for direction in (plain, flat):
             direction.zero_grad()
-            y, _ = direction(x, state)
+            y, *_ = direction(x, state)
             y.square().sum().backward()
             outputs.append(y)
             with torch.no_grad():

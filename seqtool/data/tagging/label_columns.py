@@ -6,6 +6,7 @@ spans are also scored together; their combinations in the training data are list
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -21,6 +22,7 @@ from seqtool.types import Array
 
 LEMMA = "lemma"  # name of the column whose labels are scripts
 NO_LEMMA = "_"  # a word without a lemma, on which nothing is trained
+ONCE_SHARE = 0.002  # of the words; half of the scripts of a treebank occur once, and teach one word each
 MOST_COMBINATIONS = 4000  # more are not scored together, which would take longer than the recurrent layers
 
 ColumnKind = Literal["label", "lemma"]
@@ -58,11 +60,14 @@ class LabelColumn:
         return cls(name, index, tuple(labels), kind, scheme, column.inner_scheme)
 
     def _distinct_labels(self, train: Sequence[Sentence]) -> Iterator[str]:
-        """Yield the labels of the network in order of first appearance, each once."""
+        """Yield the labels to learn in order of first appearance, each once."""
         if self.kind == "lemma":
             pairs = (zip(sentence.tokens, sentence.column(self.index), strict=True) for sentence in train)
-            distinct = dict.fromkeys(chain.from_iterable(pairs))
-            yield from (lemma_script(form, lemma) for form, lemma in distinct if lemma != NO_LEMMA)
+            scripts: Counter[str] = Counter()
+            for (form, lemma), count in Counter(chain.from_iterable(pairs)).items():
+                if lemma != NO_LEMMA:
+                    scripts[lemma_script(form, lemma)] += count
+            yield from _learnable(scripts)
             return
         sequences = (sentence.column(self.index) for sentence in train)
         if self.scheme == "none":
@@ -83,6 +88,13 @@ class LabelColumn:
             pairs = zip(sentence.tokens, values, strict=True)
             return [None if lemma == NO_LEMMA else lemma_script(form, lemma) for form, lemma in pairs]
         return list(values if self.scheme == "none" else convert(values, self.scheme, self.inner_scheme))
+
+
+def _learnable(scripts: Counter[str]) -> list[str]:
+    """Return the scripts to learn: without those that occur once, if these are a small share of the words."""
+    repeated = [script for script, count in scripts.items() if count > 1]
+    once = len(scripts) - len(repeated)
+    return repeated if repeated and once <= ONCE_SHARE * scripts.total() else list(scripts)
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,18 @@ def test_other_splits_get_the_same_columns(tmp_path: Path) -> None:
     for sentence, numbers in zip(corpus.dev, corpus.columns.encode(corpus.dev), strict=True):
         assert numbers.shape == (len(sentence.tokens), 4)
         assert (numbers[:, 3] == -1).tolist() == [lemma == "_" for lemma in sentence.column(3)]
+
+
+@pytest.mark.parametrize(("words", "learned"), [(999, False), (400, True)])
+def test_scripts_that_occur_once_are_learned_only_in_a_small_treebank(
+    tmp_path: Path, words: int, learned: bool
+) -> None:
+    common = "1\tdogs\tdog\tNOUN\tNNS\t_\t_\t_\t_\t_\n\n" * (words // 2)
+    common += "1\tsaw\tsee\tVERB\tVBD\t_\t_\t_\t_\t_\n\n" * (words // 2)
+    once = "1\twent\tgo\tVERB\tVBD\t_\t_\t_\t_\t_\n\n"
+    corpus = load(tmp_path, common + once, labels=LABELS)
+    assert corpus.columns is not None
+    lemma = corpus.columns.columns[-1]
+    assert ("l =go" in lemma.labels) is learned
+    *_, last = corpus.columns.encode(corpus.train)
+    assert bool(last[0, -1] >= 0) is learned  # otherwise it is not trained on
