@@ -83,7 +83,7 @@ DynamicRate = Annotated[
 DynamicDecay = Annotated[
     float | None,
     typer.Option(
-        "--dynamic-decay", help="Decay to the trained weights (default: 0.001).", show_default=False
+        "--dynamic-decay", help="Decay to the trained weights (default: 0.003).", show_default=False
     ),
 ]
 DynamicSegment = Annotated[

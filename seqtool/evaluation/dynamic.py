@@ -32,7 +32,7 @@ from seqtool.training.engine.ranks import default_threads
 from seqtool.types import Array, Arrays, Json
 
 LEARNING_RATE = 1e-3
-DECAY = 1e-3
+DECAY = 3e-3
 SEGMENT = 20  # symbols, as in the paper for characters
 EPSILON = 1e-4
 STATISTICS = 50_000  # symbols at the beginning of the training text whose gradients are measured

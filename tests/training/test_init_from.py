@@ -226,12 +226,12 @@ def test_data_file_adapts_a_model_in_one_line(kind: str, unit: str, tmp_path: Pa
         assert new.config["model"][name] == old.config["model"][name]
     assert new.vocab["symbols"][: len(old.vocab["symbols"])] == old.vocab["symbols"]
     assert f"taken from the model: network (LSTM of 8), symbols (unit {unit}), weights" in result.stderr
-    assert "learning rate 0.002 rather than 0.008" in result.stderr
+    assert "learning rate 0.004 rather than 0.008" in result.stderr
     assert f"chosen: {'lines' if kind == 'lines' else 'running text'}, 2 steps" in result.stderr
     added = "5 new: d j u à é" if unit == "char" else "0 new"
     assert f"symbols: {len(symbols)} of the model, {added}" in result.stderr
     settings = read_run_settings(tmp_path / "runs/more").settings
-    assert settings.training.lr == 0.002
+    assert settings.training.lr == 0.004
 
 
 def test_learning_rate_of_the_user_is_kept(tmp_path: Path) -> None:
