@@ -13,9 +13,10 @@ from seqtool.errors import ModelError
 from tests.support.shell import environment
 from tests.support.stored_models import store_character_model, store_tagger, store_tokenizer
 
-HEAVY = ("torch", "pydantic", "yaml", "matplotlib", "jinja2", "onnx", "optuna")
+HEAVY = ("torch", "pydantic", "yaml", "matplotlib", "jinja2", "onnx", "optuna", "numpy.ma")
 LIGHT = {
     "tag": (("tag", "--model", "tagger", "The dog"), HEAVY),
+    "tag raw text": (("tag", "--model", "english", "The dog ate the apple."), HEAVY),
     "tag several": (("tag", "--model", "tagger", "--format", "jsonl", "--probs", "The dog"), HEAVY),
     "tokenize": (("tokenize", "--model", "tokenizer", "The dog."), HEAVY),
     "sample": (("sample", "--model", "text", "--length", "3"), HEAVY),
