@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from seqtool.data.formats.detect import LABELED, detect_file
@@ -179,6 +179,7 @@ def test_ten_columns_without_trees_are_not_conllu(tmp_path: Path, label: int, he
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(0, 1 << 30))
+@example(306_726)  # ten columns with numbers in place of dependency relations
 def test_random_tables_are_read_correctly_or_with_a_doubt(
     tmp_path_factory: pytest.TempPathFactory, seed: int
 ) -> None:
