@@ -61,7 +61,7 @@ def open_storage(
         url: database URL of SQLAlchemy.
         heartbeat: seconds between two heartbeats of a running trial.
         waits: called when a database server that is open does not answer.
-        patient: wait for a server that does not answer also when the database is opened.
+        patient: wait also for a server that refuses connections, not only for one that starts or stops.
 
     Raises:
         SeqtoolError: if the database cannot be opened, or is a file that is not a plain file of SQLite.
@@ -69,7 +69,7 @@ def open_storage(
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
-    from seqtool.sweep.patient_storage import PATIENCE, repeated
+    from seqtool.sweep.patient_storage import PATIENCE, is_lost_connection, is_starting, repeated
 
     url = with_driver(url)
     path, interval = _file_of(url), max(1, math.ceil(heartbeat))
@@ -82,8 +82,9 @@ def open_storage(
             ):  # another process may create tables
                 return _storage(url, interval, waits)
             time.sleep(_OPEN_DELAY)
-        patience = PATIENCE if patient else 0.0
-        return repeated(lambda: _storage(url, interval, waits), patience, waits, sleep=time.sleep)
+        waits_for = is_lost_connection if patient else is_starting  # a wrong URL is an error at once
+        call = partial(_storage, url, interval, waits)
+        return repeated(call, PATIENCE, waits, sleep=time.sleep, waits_for=waits_for)
     except (SQLAlchemyError, StorageInternalError, ImportError, *_WRONG_URL) as error:
         if isinstance(error, ImportError) and (hint := missing_driver_hint(url)):
             message = "the driver of this database is not installed"

@@ -19,6 +19,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 PATIENCE = 300.0  # seconds without an answer after which a sweep gives up
 FIRST_DELAY, LONGEST_DELAY = 0.25, 5.0  # seconds between two attempts; each is twice the one before
+CANNOT_CONNECT_NOW, NOT_READY = "57P03", "the database system is "  # of PostgreSQL
 # Private methods that Optuna calls on a storage from other classes.
 PRIVATE = (
     "_create_new_trial",
@@ -43,13 +44,28 @@ def is_lost_connection(error: BaseException | None) -> bool:
     return False
 
 
+def is_starting(error: BaseException | None) -> bool:
+    """Return whether a server answered that it starts, stops or recovers, and takes no connections yet."""
+    while error is not None:
+        if getattr(error, "sqlstate", None) == CANNOT_CONNECT_NOW or NOT_READY in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 def repeated(
-    call: Callable[[], T], patience: float, waits: Callable[[], object], *, sleep: Callable[[float], object]
+    call: Callable[[], T],
+    patience: float,
+    waits: Callable[[], object],
+    *,
+    sleep: Callable[[float], object],
+    waits_for: Callable[[BaseException], bool] = is_lost_connection,
 ) -> T:
     """Call a function until its connection is not lost.
 
     Args:
         call: the function.
+        waits_for: errors after which it is called again.
         patience: seconds in which the last attempt must begin.
         waits: called before the second attempt.
         sleep: waits for some seconds.
@@ -59,7 +75,7 @@ def repeated(
         try:
             return call()
         except Exception as error:
-            if not is_lost_connection(error) or time.monotonic() + delay > deadline:
+            if not waits_for(error) or time.monotonic() + delay > deadline:
                 raise
             if delay == FIRST_DELAY:
                 waits()

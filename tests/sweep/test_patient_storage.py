@@ -28,6 +28,7 @@ from seqtool.sweep.patient_storage import (  # noqa: E402
     LONGEST_DELAY,
     PatientStorage,
     is_lost_connection,
+    is_starting,
     repeated,
 )
 
@@ -106,3 +107,12 @@ def test_lost_answers_neither_lose_nor_repeat_a_trial(
     assert done == Counter(range(6))
     assert {trial.user_attrs["host"] for trial in last.values()} == {os.uname().nodename}
     assert "Traceback" not in capsys.readouterr().err
+
+
+def test_server_that_starts_is_waited_for() -> None:
+    starting = OperationalError("", None, Exception("FATAL:  the database system is starting up"))
+    assert is_starting(starting) and not is_starting(LOST)
+    call = failing(2, starting)
+    assert repeated(call, 60, lambda: None, sleep=lambda _: None, waits_for=is_starting) == "result"
+    with pytest.raises(OperationalError):
+        repeated(failing(1), 60, lambda: None, sleep=lambda _: None, waits_for=is_starting)

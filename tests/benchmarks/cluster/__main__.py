@@ -8,10 +8,10 @@ import time
 from pathlib import Path
 
 from tests.benchmarks.cluster.database import restarted_server
-from tests.benchmarks.cluster.nodes import differing_nodes, killed_nodes, two_nodes
+from tests.benchmarks.cluster.nodes import differing_nodes, killed_nodes, lost_endpoint, two_nodes
 from tests.benchmarks.cluster.tables import all_engines
 
-PARTS = ("differ", "killed", "elastic", "database", "tables")
+PARTS = ("differ", "killed", "elastic", "endpoint", "database", "tables")
 
 
 def run_part(part: str, folder: Path, *, small: bool) -> None:
@@ -24,9 +24,11 @@ def run_part(part: str, folder: Path, *, small: bool) -> None:
         with two_nodes():
             if part == "differ":
                 differing_nodes(folder)
+            elif part == "endpoint":
+                lost_endpoint(folder, 3_000)
             else:
                 nnodes = "2" if part == "killed" else "1:2"
-                killed_nodes(folder, 3 if small else 10, nnodes, 9_000 if small else 30_000)
+                killed_nodes(folder, 3 if small else 10, nnodes, 6_000)
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ class Server:
 
 def restarted_server(folder: Path, restarts: int, trials: int) -> None:
     """Restart the server during a sweep of two workers: no trial is lost or trained twice."""
-    write_task(folder, 200)
+    write_task(folder, 600)
     (folder / "space.yaml").write_text("training.lr: {low: 1e-3, high: 1e-1, log: true}\n")
     server = Server(Path(f"/tmp/seqtool-postgres-{time.time_ns()}"))
     url = f"postgresql://me@127.0.0.1:{server.port}/postgres"
@@ -58,13 +58,15 @@ def restarted_server(folder: Path, restarts: int, trials: int) -> None:
         options = ["--sampler", "random", "--no-prune", "--storage", url, "--sign-every", "2", "--json"]
         process = start(*command, *options, cwd=folder, PGPASSWORD=PASSWORD)
         draw, done = random.Random(1), 0
+        while process.poll() is None and not list((folder / "runs/small").glob("trial-*")):
+            time.sleep(0.1)
         while done < restarts and process.poll() is None:
             time.sleep(draw.uniform(0.5, 3))
             server.control("stop", "-m", draw.choice(["fast", "immediate"]))
             time.sleep(draw.uniform(0, 2))
             server.control("start")
             done += 1
-        out, err = process.communicate(timeout=900)
+        out, err = process.communicate(timeout=2400)
     finally:
         server.control("stop", "-m", "fast")
         shutil.rmtree(server.data.parent)

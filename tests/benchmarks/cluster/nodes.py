@@ -21,7 +21,9 @@ from tests.support.shell import PROJECT, environment
 
 NODES = ("seqtool-a", "seqtool-b")
 INTERFACES, ADDRESSES = ("sqveth0", "sqveth1"), ("10.77.0.1", "10.77.0.2")
-LONGEST_LIFE = 30.0  # seconds until a node is killed; its start takes about ten
+PATIENCE = 1800.0  # seconds
+SOON = 10.0  # seconds within which different nodes are refused, beyond the start of equal ones
+LARGEST_DIFFERENCE = 1e-3  # of validation losses, if the number of nodes changes
 CONFIG = """
 task: char
 name: small
@@ -140,7 +142,7 @@ def write_task(folder: Path, steps: int) -> None:
     (folder / "small.yaml").write_text(CONFIG.replace("STEPS", str(steps)), encoding="utf-8")
 
 
-def wait(nodes: Sequence[subprocess.Popen[str]], folder: Path, seconds: float = 900) -> None:
+def wait(nodes: Sequence[subprocess.Popen[str]], folder: Path, seconds: float = PATIENCE) -> None:
     """Wait until both nodes have ended without an error."""
     deadline = time.monotonic() + seconds
     for node in nodes:
@@ -148,21 +150,37 @@ def wait(nodes: Sequence[subprocess.Popen[str]], folder: Path, seconds: float = 
         assert code == 0, (folder / "node-0.log").read_text()[-3000:]
 
 
-def killed_nodes(folder: Path, kills: int, nnodes: str, steps: int) -> None:
-    """Kill the second node at random moments, start it again, and compare with an undisturbed run."""
+def first_row(run: Path, seconds: float = PATIENCE) -> float:
+    """Wait for the first row of a run that is going on, and return the seconds until then."""
+    started = time.monotonic()
+    rows = run.with_name(run.name + ".partial") / "metrics.jsonl"
+    while not (rows.exists() and rows.stat().st_size) and not run.exists():
+        assert time.monotonic() - started < seconds, "no row"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def undisturbed(folder: Path, steps: int) -> float:
+    """Train on two nodes without faults, and return the seconds until the first row."""
     write_task(folder, steps)
     started = time.monotonic()
-    wait(
-        [launch(index, folder, "2", "train-char", "small.yaml", "--name", "whole") for index in (0, 1)],
-        folder,
-    )
-    seconds, draw = time.monotonic() - started, random.Random(kills)
-    print(f"undisturbed run of two nodes: {seconds:.0f} s", flush=True)
+    nodes = [launch(index, folder, "2", "train-char", "small.yaml", "--name", "whole") for index in (0, 1)]
+    begin = first_row(folder / "runs/whole")
+    wait(nodes, folder)
+    seconds = time.monotonic() - started
+    print(f"undisturbed run of two nodes: {seconds:.0f} s, first row after {begin:.0f} s", flush=True)
+    return begin
+
+
+def killed_nodes(folder: Path, kills: int, nnodes: str, steps: int) -> None:
+    """Kill the second node at random moments, start it again, and compare with an undisturbed run."""
+    longest_life = 2 * undisturbed(folder, steps)  # a half of the kills hit the start
+    draw = random.Random(kills)
     arguments = ("train-char", "small.yaml", "--name", f"killed-{nnodes.replace(':', '-')}")
     nodes = [launch(index, folder, nnodes, *arguments) for index in (0, 1)]
     done = 0
     for _ in range(kills):
-        time.sleep(draw.uniform(0, LONGEST_LIFE))
+        time.sleep(draw.uniform(0, longest_life))
         if nodes[0].poll() is not None:
             break
         kill(NODES[1])
@@ -172,22 +190,48 @@ def killed_nodes(folder: Path, kills: int, nnodes: str, steps: int) -> None:
             break
         nodes[1] = launch(1, folder, nnodes, *arguments)
         done += 1
-    code = nodes[0].wait(timeout=900)
+    code = nodes[0].wait(timeout=PATIENCE)
     assert code == 0, (folder / "node-0.log").read_text()[-3000:]
     with suppress(subprocess.TimeoutExpired):
         nodes[1].wait(timeout=60)
-    whole, killed = folder / "runs/whole", folder / "runs" / arguments[-1]
-    difference = abs(last_loss(whole) - last_loss(killed))
-    same = digest(whole) == digest(killed)
-    print(f"--nnodes={nnodes}: {done} of {kills} kills; same bytes: {same}")
-    print(f"  the last validation losses differ by {difference:.1e}", flush=True)
+    _compare(folder, arguments[-1], f"--nnodes={nnodes}: {done} of {kills} kills", equal=":" not in nnodes)
     assert done == kills, "the run ended too early: give it more steps"
-    assert same if ":" not in nnodes else difference < 1e-3
+
+
+def lost_endpoint(folder: Path, steps: int) -> None:
+    """Kill the node of the rendezvous: torchrun ends on the other one, and `--resume` on both continues."""
+    begin = undisturbed(folder, steps)
+    arguments = ("train-char", "small.yaml", "--name", "endpoint")
+    nodes = [launch(index, folder, "2", *arguments) for index in (0, 1)]
+    first_row(folder / "runs/endpoint")
+    time.sleep(random.Random(1).uniform(2, 2 + begin))
+    kill(NODES[0])
+    killed = time.monotonic()
+    nodes[0].wait()
+    code = nodes[1].wait(timeout=PATIENCE)
+    print(f"the other node ended with exit code {code} after {time.monotonic() - killed:.0f} s", flush=True)
+    assert code != 0
+    nodes = [launch(index, folder, "2", *arguments, "--resume") for index in (0, 1)]
+    wait(nodes, folder)
+    assert "resum" in (folder / "node-0.log").read_text()
+    _compare(folder, "endpoint", "the node of the endpoint killed, both started again", equal=True)
+
+
+def _compare(folder: Path, name: str, what: str, *, equal: bool) -> None:
+    whole, disturbed = folder / "runs/whole", folder / "runs" / name
+    difference = abs(last_loss(whole) - last_loss(disturbed))
+    same = digest(whole) == digest(disturbed)
+    print(f"{what}; same bytes: {same}")
+    print(f"  the last validation losses differ by {difference:.1e}", flush=True)
+    assert same if equal else difference < LARGEST_DIFFERENCE
 
 
 def differing_nodes(folder: Path) -> None:
-    """Start a second node with another config, text or version: rank 0 names the difference."""
-    write_task(folder, 500)
+    """Start a second node with another config, text or version: rank 0 names the difference.
+
+    An equal pair of nodes shows how long they take until the first row.
+    """
+    begin = undisturbed(folder, 500)
     config = (folder / "small.yaml").read_text()
     (folder / "lr.yaml").write_text(config.replace("training: {", "training: {lr: 0.01, "))
     (folder / "other.txt").write_text((folder / "text.txt").read_text().replace("dog", "cat"))
@@ -201,22 +245,20 @@ def differing_nodes(folder: Path) -> None:
     ):
         for index in (0, 1):
             (folder / f"node-{index}.log").write_text("")
+        started, first = time.monotonic(), ""
         nodes = [
             launch(0, folder, "2", "train-char", "small.yaml", "--name", what),
             launch(1, folder, "2", "train-char", file, "--name", what, code=code),
         ]
-        first = ""
-        started = None
-        for _ in range(1200):
+        while not first and time.monotonic() - started < PATIENCE:
+            time.sleep(0.1)
             log = (folder / "node-0.log").read_text()
             first = next((line for line in log.splitlines() if "the ranks differ in" in line), "")
-            started = started or (time.monotonic() if "symbols" in log or first else None)
-            if first:
-                break
-            time.sleep(0.1)
+        seconds = time.monotonic() - started
         remove_running(nodes)
-        print(f"another {what}: {first[:150]}", flush=True)
+        print(f"another {what}, after {seconds:.0f} s: {first[:150]}", flush=True)
         assert first and not (folder / "runs" / what).exists()
+        assert seconds < begin + SOON
 
 
 def remove_running(nodes: Sequence[subprocess.Popen[str]]) -> None:
