@@ -95,6 +95,24 @@ def for_prompt(model: CharacterModel, prompt: str, seed: int | None = None) -> C
     return conditional.under(conditional.draw_condition(prompt, seed))
 
 
+def for_text(model: CharacterModel, text: str, condition: str | None, name: str) -> CharacterModel:
+    """Return a model under the condition that a user names, else the most probable one of a text's lines.
+
+    A line on stderr names the condition that was not chosen by the user.
+
+    Raises:
+        ModelError, DataError: as `under_condition`; an unknown symbol in the text.
+    """
+    from seqtool.reports.console import say
+
+    conditional = is_conditional(model)
+    if condition is not None or conditional is None:
+        return under_condition(model, condition, name)
+    probable = conditional.condition_of_text(text)
+    say(f"condition: {probable} (the most probable one; choose another with --condition)")
+    return conditional.under(probable)
+
+
 def condition_facts(model: CharacterModel) -> dict[str, str]:
     """Return the field of a sample that names the condition of its model; empty without one."""
     return {"condition": model.condition} if model.condition else {}

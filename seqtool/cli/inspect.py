@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from seqtool.cli.conditions import ConditionOption
 from seqtool.cli.exit_codes import command
 from seqtool.cli.inspect_views import Request, TaggerView, TokenizerView, View
 from seqtool.cli.options import (
@@ -60,6 +61,7 @@ def inspect(
     find: Find = None,
     top: Top = 10,
     states: StatesFile = None,
+    condition: ConditionOption = None,
     overrides: Overrides = None,
     runs_dir: RunsDir = None,
     json: AsJson = False,
@@ -84,8 +86,11 @@ def inspect(
         states=states,
         root=runs_root(runs_dir),
         reading=Reading(known_encoding(encoding), say),
+        condition=condition,
     )
     views: dict[str, type[View]] = {"char": _CharacterView, "tagger": TaggerView, "tokenizer": TokenizerView}
+    if condition is not None and inspected.stored.task != "char":
+        raise SeqtoolError("--condition is for models of lines", place=inspected.name, hint="omit it")
     view = views[inspected.stored.task](inspected, request)
     if json:
         _print_json(inspected, view, find)
@@ -145,6 +150,12 @@ class _CharacterView(View):
     def model(self) -> CharacterModel:
         return cast("CharacterModel", self.inspected.model)
 
+    def bound(self, text: str) -> CharacterModel:
+        """Return the model under the condition of the user, or the most probable one of a text."""
+        from seqtool.cli.conditions import for_text
+
+        return for_text(self.model, text, self.request.condition, self.inspected.name)
+
     def walk(self) -> Iterator[str | Text]:
         from seqtool.evaluation.text_files import read_text
         from seqtool.reports.character_inspection import character_walk
@@ -152,7 +163,7 @@ class _CharacterView(View):
 
         files = (read_text(self.model, [path], self.request.reading) for path in self.request.files)
         for text in [*self.request.texts, *files]:
-            yield from character_walk(self.model, self.inspected.stored.weights, text, report_width())
+            yield from character_walk(self.bound(text), self.inspected.stored.weights, text, report_width())
 
     def units(self) -> Iterator[str | Text]:
         from seqtool.inspection.trace import parse_units
@@ -186,7 +197,7 @@ class _CharacterView(View):
         from seqtool.inspection.trace import character_states, parse_units, write_npz
 
         units = parse_units(self.request.units, self.model.settings, limit=None)
-        arrays = character_states(self.model, text, units)
+        arrays = character_states(self.bound(text), text, units)
         write_npz(file, arrays, [*self.request.files, *self.inspected.inputs()])
         return f"{file}: {len(arrays['ids']):,} symbols, {', '.join(arrays)}"
 
@@ -195,7 +206,7 @@ class _CharacterView(View):
         from seqtool.inspection.unit_ranking import rank_units, symbol_pattern
 
         target = symbol_pattern(self.model, pattern, text)
-        return rank_units(self.model, text, {pattern: target}, arrays)[pattern], target
+        return rank_units(self.bound(text), text, {pattern: target}, arrays)[pattern], target
 
     def _ranked_units(self, text: str, pattern: str) -> Iterator[str | Text]:
         """Yield the ranking, and the best units on an excerpt in which the pattern occurs."""
@@ -223,7 +234,7 @@ class _CharacterView(View):
 
         color, width = color_and_width()
         surprisal = self.request.surprisal
-        trace = trace_excerpt(self.model, text, *part, units)
+        trace = trace_excerpt(self.bound(text), text, *part, units)
         display = UnitDisplay(units, prediction_kind(self.model), surprisal, width, color)
         yield from unit_rows(trace, self.model.vocabulary, display)
         if surprisal:

@@ -30,6 +30,7 @@ class Request(NamedTuple):
         states: file for the states.
         root: directory of all runs.
         reading: how to read the files.
+        condition: condition of the lines of a text model.
     """
 
     texts: tuple[str, ...]
@@ -41,6 +42,7 @@ class Request(NamedTuple):
     states: Path | None
     root: Path
     reading: Reading
+    condition: str | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -110,6 +110,8 @@ def held_out_part(model: CharacterModel, corpus: CharCorpus, run: Path | None) -
 def held_out_text(run: Path | None, root: Path) -> str:
     """Return the test text of a run, or its validation text if there is no test text.
 
+    Of lines with conditions, these are the lines of the most frequent condition.
+
     Raises:
         SeqtoolError: there is no run, or it has no held-out text.
     """
@@ -118,7 +120,10 @@ def held_out_text(run: Path | None, root: Path) -> str:
     if part is None:
         raise _no_held_out_text(run)
     if isinstance(part, Sequences):
-        return "".join(corpus.vocabulary.decode(target.tolist()) for target in part.targets)
+        lines: Iterable[int] = range(len(part))
+        if part.conditions is not None:
+            lines = np.flatnonzero(part.conditions == np.bincount(part.conditions).argmax()).tolist()
+        return "".join(corpus.vocabulary.decode(part.targets[line].tolist()) for line in lines)
     return str(corpus.vocabulary.decode(part.tolist()))
 
 

@@ -160,6 +160,7 @@ def character_network(stored: StoredModel, model: CharacterModel) -> OnnxNetwork
         "unknown": stored.vocab.get("unknown"),
         **stored.config["symbols"],
         "initial_state": initial_state,
+        **{name: stored.vocab[name] for name in ("conditions",) if name in stored.vocab},
     }
     graph = character_graph(model.settings, len(model.vocabulary), stored.weights)
     return OnnxNetwork(graph, _texts(metadata), lambda session: verify_character(model, session))

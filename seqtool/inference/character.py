@@ -34,12 +34,13 @@ class CharacterModel(TextNetwork):
         vocabulary: symbols of the model.
         settings: settings of the network.
         encoding: encoding of the training files.
-        condition: condition that was chosen for the model; empty without one.
+        condition, condition_number: condition that was chosen for the model; empty and None without one.
     """
 
     boundary = ""
     aligned = False
     condition = ""
+    condition_number: int | None = None
 
     def __init__(self, config: CharacterConfig, vocabulary: SymbolVocabulary, weights: Arrays) -> None:
         super().__init__(config.network, weights)

@@ -74,7 +74,7 @@ class ConditionalModel(LineModel):
         assert self.condition_gates is not None
         bound = LineModel.__new__(LineModel)
         bound.__dict__.update(self.__dict__)
-        bound.condition = self.conditions.names[number]
+        bound.condition, bound.condition_number = self.conditions.names[number], number
         bound._table = self._symbol_gates + self.condition_gates[number]
         return bound
 
@@ -161,6 +161,16 @@ class ConditionalModel(LineModel):
     def beam(self, prompt: str | bytes = "", length: int = LENGTH, **options: Any) -> list[Continuation]:
         """Return the best continuations under the most probable condition given the prompt."""
         return self.under(self.probable_condition(prompt)).beam(prompt, length, **options)
+
+    def condition_of_text(self, text: str | bytes) -> str:
+        """Return the condition that is most probable if all lines of a text have the same one.
+
+        Raises:
+            DataError: an unknown symbol.
+        """
+        self.require_likelihood()
+        losses = self.condition_losses(self.text(text).removesuffix(self.boundary).split(self.boundary))
+        return self.classify_losses([np.concatenate(losses, axis=1)])[0].name
 
     def probable_condition(self, prompt: str | bytes) -> str:
         """Return the most probable condition given the beginning of a line.

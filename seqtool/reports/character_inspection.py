@@ -86,7 +86,17 @@ def _shown(model: CharacterModel, symbol: str) -> str:
 
 
 def _input_name(model: CharacterModel) -> str:
-    return "one-hot symbols" if model.settings.input == "onehot" else "embedding"
+    name = "one-hot symbols" if model.settings.input == "onehot" else "embedding"
+    return f"{name} and condition {visible(model.condition)}" if model.condition else name
+
+
+def _input_vector(model: CharacterModel, weights: Arrays, number: int) -> Array:
+    """Return the vector that the first layer reads at a symbol."""
+    onehot = model.settings.input == "onehot"
+    x = np.eye(model.symbol_count, dtype=np.float32) if onehot else weights["embedding.weight"]
+    condition = model.condition_number
+    parts = [x[number]] if condition is None else [x[number], weights["condition.weight"][condition]]
+    return np.concatenate(parts)
 
 
 def _state_table(
@@ -130,8 +140,7 @@ def _onehot(number: int, columns: int) -> str:
 
 def _first_step(model: CharacterModel, weights: Arrays, number: int, text: str) -> FirstStep:
     """Return the values of the first step of the first layer."""
-    onehot, size = model.settings.input == "onehot", weights["encoder.0.forward.weight_ih"].shape[1]
-    x = np.eye(size, dtype=np.float32)[number] if onehot else weights["embedding.weight"][number]
+    x = _input_vector(model, weights, number)
     before = [part[0, 0] for part in model.initial_state()[0]]
     names = {f"encoder.0.{part}" for part in PARTS[model.settings.cell]}
     after = {name.rpartition(".")[2]: array[0] for name, array in model.states(text, names).items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from seqtool.inference.load import load_character_model, load_tagger, load_token
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import StoredModel
+
+if TYPE_CHECKING:
+    from seqtool.inference.conditional import ConditionalModel
 
 SCORED_SYMBOLS = 200_000  # symbols of a text that are scored, to limit the waiting time
 
@@ -76,18 +79,42 @@ def tokenizer_scorer(
 def character_scorer(model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
     """Return the loss in nats per symbol on the files or the held-out text of the run.
 
-    For a model of pairs it is the accuracy on the pairs that it was trained on.
+    For a model of pairs it is the accuracy on the pairs that it was trained on. For a model of lines with
+    conditions it is also the accuracy of their classification.
     """
     from seqtool.evaluation.character import held_out_text
     from seqtool.evaluation.text_files import read_text
+    from seqtool.inference.conditional import ConditionalModel
 
     loaded = load_character_model(model)
     if loaded.aligned:
         return _pair_scorer(location)
+    if isinstance(loaded, ConditionalModel):
+        return _condition_scorer(loaded, location, files, root)
     text = (read_text(loaded, files) if files else held_out_text(location.run, root))[:SCORED_SYMBOLS]
 
     def score(stored: StoredModel) -> dict[str, float]:
         return {"nats": float(load_character_model(stored).score(text).losses.mean())}
+
+    return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
+
+
+def _condition_scorer(
+    model: ConditionalModel, location: ModelFolders, files: Sequence[Path], root: Path
+) -> Scorer:
+    """Return the loss of lines under their conditions, and the accuracy of their classification."""
+    from seqtool.evaluation.character import evaluate_part_of_lines, held_out_part, run_corpus
+    from seqtool.evaluation.text_files import read_files
+
+    if files:
+        part = read_files(model, files)
+    else:
+        part = held_out_part(model, run_corpus(location.run, root, "no text is named"), location.run)
+
+    def score(stored: StoredModel) -> dict[str, float]:
+        evaluation = evaluate_part_of_lines(load_character_model(stored), part)
+        accuracy = 0.0 if evaluation.conditions is None else evaluation.conditions.accuracy
+        return {"nats": evaluation.carried, "accuracy": accuracy}
 
     return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
 

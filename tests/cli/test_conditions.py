@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from seqtool.errors import ModelError
 from tests.support.conditional import COUNTS, LETTERS, lines, write_files
 from tests.support.shell import Result, copy_examples, in_terminal, seqtool, seqtool_in_process
 
@@ -32,7 +33,7 @@ def trained(folder: Path) -> Result:
 
 
 def run(folder: Path, *arguments: str, text: str | None = None) -> Result:
-    model = [] if arguments[0] == "evaluate" else ["--model", "languages"]
+    model = ["--model", "languages"] if arguments[0] in ("sample", "score") else []
     if text is not None:
         return seqtool(*arguments, *model, cwd=folder, stdin=text)
     return seqtool_in_process(*arguments, *model, cwd=folder)
@@ -165,6 +166,90 @@ def test_check_prints_conditions(folder: Path) -> None:
     assert result.code == 0 and "3 conditions (training lines)" in result.stdout
 
 
+@WITH_MODEL
+def test_inspect_reads_a_text_under_a_condition(folder: Path) -> None:
+    walk = run(folder, "inspect", "languages", "--text", "kitkit")
+    assert walk.code == 0, walk.stderr
+    assert "condition: Kiki (the most probable one; choose another with --condition)" in walk.stderr
+    assert "conditions 3: Ana, Kiki, Oro" in walk.stdout
+    assert "(batch, time, embedding and condition Kiki)" in walk.stdout
+    units = [
+        run(folder, "inspect", "languages", "--text", "kitkit", "--units", "h1,surprisal", *more)
+        for more in ([], ["--condition", "Kiki"], ["--condition", "Ana"])
+    ]
+    assert units[0].stdout == units[1].stdout != units[2].stdout and units[1].stderr == ""
+    found = run(
+        folder, "inspect", "languages", "--find", "regex:k", "--condition", "Kiki", "--text", "kitkitek"
+    )
+    assert found.code == 0, found.stderr
+    states = run(folder, "inspect", "languages", "--states", "states.npz")
+    assert states.code == 0 and "condition: Ana" in states.stderr
+
+
+def test_first_step_in_numbers_has_the_vector_of_the_condition(folder: Path) -> None:
+    small = [
+        "--set",
+        "model.hidden_size=2",
+        "--set",
+        "model.embedding_dim=3",
+        "--set",
+        "model.condition_dim=2",
+    ]
+    command = ["inspect", "languages.yaml", "--text", "kit", "--condition", "Kiki", *small]
+    for options in ([], ["--set", "model.input=onehot", "--set", "data.alphabet=abeiknortz"]):
+        shown = seqtool_in_process(*command, *options, cwd=folder)
+        assert shown.code == 0, shown.stderr
+        (line,) = [line for line in shown.lines if line.startswith("  x = ")]
+        assert line.partition("]")[0].count(",") == (12 if options else 4)
+        gates = [line for line in shown.lines if "W_ih_i x + b_ih_i" in line or "W_hh_i h0" in line]
+        numbers = [sum(map(float, part.split("[")[1].split("]")[0].split(","))) for part in gates]
+        assert len(numbers) == 2
+
+
+@WITH_MODEL
+def test_report_shows_scores_and_confusions_of_conditions(folder: Path) -> None:
+    pytest.importorskip("matplotlib")
+    done = run(folder, "report", "languages", "--out", "report.html")
+    assert done.code == 0, done.stderr
+    page = (folder / "report.html").read_text()
+    for part in (
+        "lines have the right condition",
+        "macro F1 of the conditions",
+        "Rows are the right conditions",
+        "held-out text, condition Ana",
+    ):
+        assert part in page
+
+
+@WITH_MODEL
+@pytest.mark.parametrize("dtype", ["float16", "int8"])
+def test_smaller_copy_keeps_the_conditions(dtype: str, folder: Path) -> None:
+    done = run(folder, "export", "languages", "--dtype", dtype, "--json", "--out", f"small-{dtype}")
+    (value,) = objects(done)
+    assert list(value["scores"]) == ["nats", "accuracy"]
+    assert value["scores"]["nats"][1] == pytest.approx(value["scores"]["nats"][0], abs=0.01)
+    classified = seqtool_in_process("score", "--classify", "kitkit", "--model", f"small-{dtype}", cwd=folder)
+    assert classified.stdout.startswith("Kiki\t")
+
+
+@WITH_MODEL
+def test_python_names_conditions_and_classifies(folder: Path) -> None:
+    import seqtool as package
+
+    model = package.load(folder / "runs/languages")
+    assert model.conditions == tuple(LETTERS)
+    assert [one.name for one in model.classify(["kitkit", "ozror"])] == ["Kiki", "Oro"]
+    assert model.score("kit", condition="Kiki").total < model.score("kit").total
+    assert model.sample(condition="Oro", seed=1) == "".join(model.stream(condition="Oro", seed=1))
+    assert model.beam("ki", width=2)[0].text == model.beam("ki", width=2, condition="Kiki")[0].text
+    with pytest.raises(TypeError, match="one string"):
+        model.classify("kit")
+    plain = package.load(folder / "runs/plain")
+    assert plain.conditions == ()
+    with pytest.raises(ModelError, match="with conditions"):
+        plain.classify(["a"])
+
+
 REFUSED = {
     "sample --condition Kika --model languages": "did you mean Kiki?",
     "score --condition nothing --model languages a": "the conditions are: Ana, Kiki, Oro",
@@ -174,6 +259,9 @@ REFUSED = {
     "score --classify --symbols --model languages a": "--classify does not go with --symbols",
     "score --classify --condition Ana --model languages a": "does not go with --condition",
     "score --prior uniform --model languages a": "--prior is for --classify",
+    "inspect languages --text a --condition Anna": "did you mean Ana?",
+    "inspect plain --text a --condition Ana": "this one has none",
+    "inspect configs/toy_tagger.yaml --text a --condition Ana": "--condition is for models of lines",
     "evaluate plain --prior uniform": "--prior is for models of lines with conditions",
     "score --classify --model languages aß": "symbol 'ß'",
     "train-char languages.yaml --set data.per_line=false": "data.condition: is for lines",

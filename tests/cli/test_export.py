@@ -15,6 +15,7 @@ from seqtool.decoding import viterbi
 from seqtool.errors import SeqtoolError
 from seqtool.export import onnx_models
 from seqtool.export.onnx import export_onnx, onnx_model, onnx_network
+from seqtool.export.onnx_models import state_names
 from seqtool.export.onnx_verify import (
     SHAPES,
     OnnxSession,
@@ -32,6 +33,7 @@ from tests.support.random_models import (
     FEATURES,
     Parts,
     character_parts,
+    conditional_parts,
     multilabel_parts,
     random_sentences,
     tagger_parts,
@@ -95,6 +97,28 @@ def test_exported_text_models_agree_with_inference(name: str) -> None:
     bundle = bundle_of(character_parts(CHARACTERS[name], "abcdé\n", scale=0.6))
     model = load_model(bundle)
     assert verify_character(model, exported(bundle)[0]) <= 1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "deep lstm"])
+def test_exported_models_of_lines_read_a_condition(name: str) -> None:
+    parts = conditional_parts(CHARACTERS[name], "\nabc", ("red", "green", "blue"), (5, 3, 2))
+    bundle = bundle_of(parts)
+    model: Any = load_model(bundle)
+    session, proto = exported(bundle)
+    assert verify_character(model, session) <= 1
+    facts = {entry.key: entry.value for entry in proto.metadata_props}
+    assert json.loads(facts["conditions"]) == {"names": ["red", "green", "blue"], "counts": [5, 3, 2]}
+    ids, numbers = np.random.default_rng(1).integers(0, 4, (6, 3)), np.array([2, 0, 1])
+    names = [name for layer in state_names(model.settings) for name in layer]
+    states = [part for parts in model.initial_state(3) for part in parts]
+    inputs = {name: np.ascontiguousarray(part) for name, part in zip(names, states, strict=True)}
+    logits = session({"ids": ids, "conditions": numbers, **inputs})["logits"]
+    for column, number in enumerate(numbers.tolist()):
+        expected = model.under(number).forward(ids[:, column : column + 1])[0][:, 0]
+        assert np.abs(logits[:, column] - expected).max() < 1e-4
+    bundle.weights["condition.weight"][2] += 1
+    with pytest.raises(SeqtoolError, match="onnxruntime gives other results"):
+        verify_character(model, exported(bundle)[0])
 
 
 @pytest.mark.parametrize("name", TAGGERS)

@@ -14,6 +14,7 @@ import numpy as np
 from seqtool.data.vocabulary import valid_text
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.conditional import ConditionalModel
 from seqtool.inference.load import load_model, load_tokenizer
 from seqtool.inference.text_tagger import words_of
 from seqtool.inference.tokenizer import TokenizerModel
@@ -229,10 +230,8 @@ def run_evaluation(location: ModelFolders, part: str, notes: list[str]) -> Mappi
 def _texts(model: CharacterModel, source: _Source) -> list[TracedText]:
     """Trace the user's texts; otherwise the first input of pairs, held-out text, or a generated text."""
     patterns = source.options.patterns
-    if source.options.texts:
-        return [
-            _trace(model, f"the text “{shorten(text, 40)}”", text, patterns) for text in source.options.texts
-        ]
+    if texts := source.options.texts:
+        return [_trace(model, f"the text “{shorten(text, 40)}”", text, patterns) for text in texts]
     if model.aligned:
         pairs = getattr(source.settings.data, "pairs", ()) if source.settings is not None else ()
         return [_trace(model, f"the input “{shorten(text, 40)}”", text, patterns) for text, _ in pairs[:1]]
@@ -258,12 +257,15 @@ def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str,
 def _trace(model: CharacterModel, title: str, text: str, patterns: Sequence[str]) -> TracedText:
     """Choose an excerpt of a text and the units to show, and trace them."""
     text = text[:LONGEST_TEXT]
+    if isinstance(model, ConditionalModel):
+        model = model.under(model.condition_of_text(text))
+        title += f", condition {model.condition}"
     units = _units(model, text, patterns)
     weights = pattern_values(patterns[0], text) if patterns else np.ones(len(text))
     start, end = excerpt(weights, text, EXCERPT) if len(text) > EXCERPT else (0, len(text))
     trace = trace_excerpt(model, text, start, end, [one.unit for one in units])
-    vocabulary = model.vocabulary
-    return TracedText(title, vocabulary.unit, vocabulary.symbols, model.aligned, trace, units)
+    known = model.vocabulary
+    return TracedText(title, known.unit, known.symbols, model.aligned, trace, units)
 
 
 def _units(model: CharacterModel, text: str, patterns: Sequence[str]) -> list[UnitNote]:

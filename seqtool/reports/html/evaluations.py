@@ -96,6 +96,9 @@ class TextReport(EvaluationReport):
         nats, bits: loss per symbol by the `carried` protocol, or line by line.
         blocks: nats per symbol by the length of the blocks.
         classes: nats per symbol, and number of symbols, by class of symbol.
+        lines: accuracy of the classification of lines by condition; None for a model without conditions.
+        interval: bounds of its 95 % interval.
+        macro_f1: mean F1 of the conditions.
     """
 
     symbols: int
@@ -104,6 +107,9 @@ class TextReport(EvaluationReport):
     bits_per_byte: float
     blocks: Mapping[str, float]
     classes: Mapping[str, tuple[float, int]]
+    lines: WordShare | None = None
+    interval: tuple[float, ...] = ()
+    macro_f1: float = 0.0
     template = "text_scores"
 
 
@@ -159,13 +165,16 @@ def _tagger_report(report: Json) -> TaggerReport:
         known=_word_share(report["known"]),
         unknown=_word_share(report["unknown"]),
         labels=_score_table(report["labels"]),
-        confusions=tuple(
-            Confusion(text(one["gold"]), text(one["predicted"]), whole_number(one["count"]))
-            for one in report["confusions"]
-        ),
+        confusions=_confusions(report["confusions"]),
         spans=_scores(spans) if spans else None,
         span_types=_score_table(spans["types"]) if spans else {},
         worst=tuple(map(_worst_sentence, report.get("worst", ()))),
+    )
+
+
+def _confusions(confusions: Sequence[Mapping[str, object]]) -> tuple[Confusion, ...]:
+    return tuple(
+        Confusion(text(one["gold"]), text(one["predicted"]), whole_number(one["count"])) for one in confusions
     )
 
 
@@ -197,7 +206,18 @@ def _scores(scores: Mapping[str, float]) -> LabelScores:
 
 def _text_report(report: Json) -> TextReport:
     carried = report["carried"]
+    classified = report.get("conditions")
+    lines = (
+        None
+        if classified is None
+        else WordShare(whole_number(classified["lines"]), _share(classified["accuracy"]))
+    )
     return TextReport(
+        lines=lines,
+        interval=_interval(classified["accuracy_interval_95"]) if classified else (),
+        macro_f1=_number(classified["macro_f1"]) if classified else 0.0,
+        labels=_score_table(classified["labels"]) if classified else {},
+        confusions=_confusions(classified["confusions"]) if classified else (),
         symbols=whole_number(report["symbols"]),
         nats=_number(carried["nats"]),
         bits=_number(carried["bits_per_char"]),
