@@ -89,9 +89,8 @@ def inspect(
         condition=condition,
     )
     views: dict[str, type[View]] = {"char": _CharacterView, "tagger": TaggerView, "tokenizer": TokenizerView}
-    if condition is not None and inspected.stored.task != "char":
-        raise SeqtoolError("--condition is for models of lines", place=inspected.name, hint="omit it")
     view = views[inspected.stored.task](inspected, request)
+    view.check_condition()
     if json:
         _print_json(inspected, view, find)
     elif units or find or states:
@@ -149,6 +148,9 @@ class _CharacterView(View):
     @property
     def model(self) -> CharacterModel:
         return cast("CharacterModel", self.inspected.model)
+
+    def check_condition(self) -> None:
+        """Leave the check to `bound`."""
 
     def bound(self, text: str) -> CharacterModel:
         """Return the model under the condition of the user, or the most probable one of a text."""

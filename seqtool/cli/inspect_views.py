@@ -70,6 +70,15 @@ class View(ABC):
     def ranking(self, pattern: str) -> list[RankedUnit]:
         """Return the units with the highest correlation with a pattern."""
 
+    def check_condition(self) -> None:
+        """Refuse a condition, which only a text model can have.
+
+        Raises:
+            SeqtoolError: a condition is given.
+        """
+        if self.request.condition is not None:
+            raise self.only_for_text("--condition is")
+
     def only_for_text(self, options: str) -> SeqtoolError:
         """Return the error about options that only text models have."""
         from seqtool.errors import SeqtoolError

@@ -53,7 +53,7 @@ class ConditionEvaluation:
         """Return all scores."""
         return {
             "prior": self.prior,
-            "lines": self.counts.tokens.total,
+            "classified": self.counts.tokens.total,
             "accuracy": self.accuracy,
             "accuracy_interval_95": list(self.accuracy_interval()),
             "macro_f1": self.macro_f1,

@@ -60,6 +60,17 @@ class Graph:
         self._nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
         return names[0]
 
+    def with_rows(self, x: str, table: str, rows: str, ids: str) -> str:
+        """Append a row of a table for each sequence, numbers (batch,), to x (time, batch, width).
+
+        Args:
+            ids: an array (time, batch).
+        """
+        of_sequence = self.add("Gather", table, rows)
+        width = self.add("Shape", table, start=1)
+        shape = self.add("Concat", self.add("Shape", ids), width, axis=0)
+        return self.add("Concat", x, self.add("Expand", of_sequence, shape), axis=2)
+
     def model(self, name: str, metadata: Mapping[str, str]) -> Any:
         """Return the finished model (a protobuf message) with metadata, checked by ONNX itself."""
         import onnx

@@ -32,9 +32,8 @@ def state_names(model: RecurrentModel) -> list[list[str]]:
 def character_graph(model: CharModel, symbols: int, weights: Arrays) -> Graph:
     """Return the graph of a text model.
 
-    Inputs are symbol numbers, states and, for lines with conditions, condition numbers. Outputs are the
-    states after the last symbol, and scores of symbols at each step or, without an output layer, states at
-    each step.
+    Inputs are symbol numbers, states and the conditions of lines. Outputs are the states after the last
+    symbol, and scores of symbols at each step or, without an output layer, states at each step.
     """
     graph = Graph()
     ids = graph.input("ids", INTEGER, ["time", "batch"])
@@ -43,7 +42,8 @@ def character_graph(model: CharModel, symbols: int, weights: Arrays) -> Graph:
     else:
         x = graph.add("Gather", graph.constant(_float(weights["embedding.weight"]), "embedding.weight"), ids)
     if "condition.weight" in weights:
-        x = _with_condition(graph, weights["condition.weight"], ids, x)
+        table = graph.constant(_float(weights["condition.weight"]), "condition.weight")
+        x = graph.with_rows(x, table, graph.input("conditions", INTEGER, ["batch"]), ids)
     shape: list[str | int] = [1, "batch", model.hidden_size]
     for layer, names in enumerate(state_names(model)):
         states = [graph.input(name, FLOAT, shape) for name in names]
@@ -56,14 +56,6 @@ def character_graph(model: CharModel, symbols: int, weights: Arrays) -> Graph:
         x, width = _character_output(graph, model, weights, x), symbols
     graph.output(x, "logits", FLOAT, ["time", "batch", width])
     return graph
-
-
-def _with_condition(graph: Graph, table: Array, ids: str, x: str) -> str:
-    """Append the embedding of each sequence's condition to the vector of every symbol."""
-    conditions = graph.input("conditions", INTEGER, ["batch"])
-    of_sequence = graph.add("Gather", graph.constant(_float(table), "condition.weight"), conditions)
-    shape = graph.add("Concat", graph.add("Shape", ids), graph.constant([table.shape[1]]), axis=0)
-    return graph.add("Concat", x, graph.add("Expand", of_sequence, shape), axis=2)
 
 
 def _character_output(graph: Graph, model: CharModel, weights: Arrays, x: str) -> str:

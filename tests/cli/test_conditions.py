@@ -123,7 +123,7 @@ def test_terminal_shows_aligned_columns(folder: Path) -> None:
 def test_evaluation_has_accuracy_macro_f1_and_confusions(folder: Path) -> None:
     (value,) = objects(run(folder, "evaluate", "languages", "--json"))
     scores = value["conditions"]
-    assert scores["lines"] == 20 and scores["prior"] == "counts"
+    assert scores["classified"] == 20 and scores["prior"] == "counts"
     f1 = [label["f1"] for label in scores["labels"].values()]
     assert scores["macro_f1"] == pytest.approx(sum(f1) / 3)
     wrong = sum(confusion["count"] for confusion in scores["confusions"])
@@ -145,7 +145,7 @@ def test_files_are_evaluated_under_the_conditions_of_their_names(folder: Path) -
         (folder / "more").mkdir(exist_ok=True)
         (folder / f"more/{name}.txt").write_text("\r\n".join(own))
     (value,) = objects(run(folder, "evaluate", "languages", "more/Ana.txt", "more/Oro.txt", "--json"))
-    assert value["conditions"]["lines"] == 70 and value["conditions"]["accuracy"] > 0.8
+    assert value["conditions"]["classified"] == 70 and value["conditions"]["accuracy"] > 0.8
     assert list(value["conditions"]["nats"]) == ["Ana", "Oro"]
     (folder / "more/Kika.txt").write_text("ki\n")
     refused = run(folder, "evaluate", "languages", "more/Kika.txt")
@@ -158,7 +158,7 @@ def test_model_reads_other_files_like_those_of_training(name: str, folder: Path)
     assert seqtool_in_process("train-char", f"{name}.yaml", "--quiet", cwd=folder).code == 0
     file = {"table": "table.csv", "prefix": "prefix.tsv"}[name]
     (value,) = objects(run(folder, "evaluate", name, file, "--json"))
-    assert value["conditions"]["lines"] == 100 and value["conditions"]["accuracy"] > 0.8
+    assert value["conditions"]["classified"] == 100 and value["conditions"]["accuracy"] > 0.8
 
 
 def test_check_prints_conditions(folder: Path) -> None:
@@ -261,7 +261,7 @@ REFUSED = {
     "score --prior uniform --model languages a": "--prior is for --classify",
     "inspect languages --text a --condition Anna": "did you mean Ana?",
     "inspect plain --text a --condition Ana": "this one has none",
-    "inspect configs/toy_tagger.yaml --text a --condition Ana": "--condition is for models of lines",
+    "inspect configs/toy_tagger.yaml --text a --condition Ana": "--condition is for character models",
     "evaluate plain --prior uniform": "--prior is for models of lines with conditions",
     "score --classify --model languages aß": "symbol 'ß'",
     "train-char languages.yaml --set data.per_line=false": "data.condition: is for lines",

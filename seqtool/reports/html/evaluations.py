@@ -210,7 +210,7 @@ def _text_report(report: Json) -> TextReport:
     lines = (
         None
         if classified is None
-        else WordShare(whole_number(classified["lines"]), _share(classified["accuracy"]))
+        else WordShare(whole_number(classified["classified"]), _share(classified["accuracy"]))
     )
     return TextReport(
         lines=lines,
