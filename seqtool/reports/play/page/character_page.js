@@ -244,14 +244,14 @@ class CharacterPage {
     }
     const part = units.part.value, size = Math.max(1e-9, units.largest(this.unitView(), units.layer, part));
     setText(this.legend, `${units.unitName}: blue is low, red is high.`);
-    return (position, column) => diverging(shade(part, this.unitView().value(units.layer, part, units.unit, column), size));
+    const view = this.unitView();
+    return (position, column) => diverging(shade(part, view.states(units.layer, part, column)[units.unit], size));
   }
 
   // Values of units in the shown part of the text, also before a change or an edit.
   unitView() {
-    const hidden = this.network.model.hidden_size;
-    const reader = (trace) => (layer, part, unit, column) => trace.recordings[layer].parts[part][trace.slot(this.start + column) * hidden + unit];
-    const first = this.firstTrace, view = { symbols: { length: this.end - this.start }, value: reader(this.trace) };
+    const reader = (trace) => (layer, part, column) => trace.recordings[layer].at(part, trace.slot(this.start + column));
+    const first = this.firstTrace, view = { symbols: { length: this.end - this.start }, states: reader(this.trace) };
     if (this.changed) return { ...view, before: reader(this.base), beforeName: "without the change" };
     if (!first || first.ids.length < this.end || String(first.ids) === String(this.ids)) return view;
     return { ...view, before: reader(first), beforeName: `for “${shorten(visibleText(this.section.text), 12)}”` };

@@ -254,13 +254,13 @@ class TaggerPage {
   }
 
   drawUnits() {
-    const { recordings } = this.result, hidden = this.network.model.hidden_size;
+    const { recordings } = this.result;
     this.units.draw({
       symbols: recordings.length ? this.kept.map((place) => shorten(visibleText(this.tokens[place]), 12)) : [],
       selected: this.kept.indexOf(this.selected),
-      value: (source, part, unit, column) => {
+      states: (source, part, column) => {
         const { layer, number } = this.sources[source];
-        return recordings[layer][number].parts[part][this.network.encoder.slot(number, column) * hidden + unit];
+        return recordings[layer][number].at(part, this.network.encoder.slot(number, column));
       },
     });
   }

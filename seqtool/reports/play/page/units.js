@@ -54,16 +54,17 @@ class UnitPanel {
     return `${this.part.value}${this.unit + 1}`;
   }
 
-  // Reads the values of `view`: { symbols, selected, value(source, part, unit, column) }, and of the same unit
-  // before a change: { before, beforeName }.
+  // Reads `view`: { symbols, selected, states(source, part, column) }. The function returns the values of all units
+  // at a column; { before, beforeName } is the same before a change.
   draw(view) {
     const { symbols, selected } = view;
     const part = this.part.value, layer = this.layer, unit = this.unit;
     const sizes = {};
     for (const one of PARTS[this.cell]) sizes[one] = this.largest(view, layer, one);
-    this.map.draw(symbols.length, this.hidden, (column, row) => shade(part, view.value(layer, part, row, column), sizes[part]), [selected, unit]);
+    const columns = Array.from({ length: symbols.length }, (_, column) => view.states(layer, part, column));
+    this.map.draw(symbols.length, this.hidden, (column, row) => shade(part, columns[column][row], sizes[part]), [selected, unit]);
     const range = SIGMOIDS.includes(part) ? "blue is closed (0), red is open (1)" : `blue is -${sizes[part].toFixed(2)}, red is +${sizes[part].toFixed(2)}`;
-    const value = selected >= 0 && selected < symbols.length ? view.value(layer, part, unit, selected) : null;
+    const value = selected >= 0 && selected < symbols.length ? view.states(layer, part, selected)[unit] : null;
     const at = value === null ? "" : ` At the selected position, ${this.unitName} = ${value.toFixed(4)}.`;
     setText(this.caption, `${this.sources.length > 1 ? `${this.sources[layer]}, ` : ""}${MEANINGS[part]}: ${range}.${at}`);
     this.drawStrip(view, sizes);
@@ -73,7 +74,11 @@ class UnitPanel {
     if (SIGMOIDS.includes(part)) return 1;
     let size = 0;
     for (let column = 0; column < view.symbols.length; column++) {
-      for (let unit = 0; unit < this.hidden; unit++) size = Math.max(size, Math.abs(view.value(layer, part, unit, column)));
+      const values = view.states(layer, part, column);
+      for (let unit = 0; unit < values.length; unit++) {
+        const value = Math.abs(values[unit]);
+        if (value > size) size = value;
+      }
     }
     return size;
   }
@@ -101,10 +106,10 @@ class UnitPanel {
         write1(cell, column);
       }
     };
-    const writeValues = (row, name, part, value) => {
+    const writeValues = (row, name, part, states) => {
       setText(row.children[0], name);
       write(row, (cell, column) => {
-        const number = value(this.layer, part, this.unit, column);
+        const number = states(this.layer, part, column)[this.unit];
         paint(cell, diverging(shade(part, number, sizes[part])));
         setText(cell, number.toFixed(2));
         cell.classList.toggle("on", column === selected);
@@ -114,6 +119,6 @@ class UnitPanel {
     const [beforeRow, ...partRows] = this.rows, shown = this.part.value;
     beforeRow.hidden = !view.before;
     if (view.before) writeValues(beforeRow, `${shown}${this.unit + 1} ${view.beforeName}`, shown, view.before);
-    parts.forEach((part, index) => writeValues(partRows[index], `${part}${this.unit + 1}`, part, view.value));
+    parts.forEach((part, index) => writeValues(partRows[index], `${part}${this.unit + 1}`, part, view.states));
   }
 }
