@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from seqtool.evaluation.dynamic import DynamicScore
     from seqtool.evaluation.gold_labels import GoldSentences
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
-    from seqtool.evaluation.text_scores import TextEvaluation
+    from seqtool.evaluation.text_evaluation import TextEvaluation
     from seqtool.storage.find_model import ModelFolders
     from seqtool.storage.model_directory import StoredModel
     from seqtool.types import Array

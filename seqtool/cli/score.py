@@ -152,7 +152,7 @@ class _UnknownSymbols:
         symbols = vocabulary.split(text)
         lacking = vocabulary.lacking(symbols)
         self._counts.update(symbol for symbol in symbols if symbol in lacking) if lacking else None
-        return vocabulary.join(symbols.translate(dict.fromkeys(map(ord, lacking)))) if self._skip else text
+        return vocabulary.without(symbols, lacking) if self._skip else text
 
     def report(self) -> None:
         """Print the number of these symbols, and the most frequent ones."""

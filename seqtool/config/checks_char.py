@@ -144,6 +144,33 @@ def character_settings_of_bytes(settings: CharSettings) -> Contradictions:
         )
 
 
+def keys_of_words(settings: CharSettings) -> Contradictions:
+    """Restrict the keys of words to models of words, and alphabets and pairs to other models."""
+    data = settings.data
+    if data.unit != "word":
+        for name in ("tokenized", "max_symbols", "spell_unknown"):
+            if getattr(data, name) not in (False, None):
+                message = f"is for models of words, but data.unit is {data.unit}"
+                yield Contradiction(("data", name), message, "set data.unit: word, or delete it")
+        return
+    if data.alphabet is not None:
+        yield Contradiction(
+            ("data", "alphabet"),
+            "lists characters, but data.unit is word",
+            "delete data.alphabet, or set data.unit: char",
+        )
+    if data.pairs:
+        yield Contradiction(
+            ("data", "pairs"), "are aligned by characters, but data.unit is word", "set data.unit: char"
+        )
+    if data.spell_unknown and data.min_count < 2 and data.max_symbols is None:
+        yield Contradiction(
+            ("data", "spell_unknown"),
+            "needs words to learn the spelling from, but every word of train is in the vocabulary",
+            "set data.min_count: 2 or more, or data.max_symbols",
+        )
+
+
 def bad_split(settings: CharSettings) -> Contradictions:
     """Require fractions of one text: not negative, some text for training, and a sum of at most 1."""
     split = settings.data.split
@@ -236,6 +263,7 @@ CHAR: tuple[Callable[[CharSettings], Contradictions], ...] = (
     pairs_outside_alphabet,
     alphabet_and_min_count,
     character_settings_of_bytes,
+    keys_of_words,
     bad_split,
     tied_without_embedding,
     no_output_to_train,

@@ -34,8 +34,10 @@ _NAMES = {
     "data.condition": "conditioning class classes label category categories class_column",
     "data.condition_column": "label_column category_column",
     "data.per_line": "line_by_line line_delimited new_line_delimited by_line",
-    "data.unit": "level tokenization char_level byte_level bytes token_level",
+    "data.unit": "word_level level tokenization char_level byte_level bytes token_level",
     "data.alphabet": "vocab vocabulary charset chars characters symbols",
+    "data.max_symbols": "vocab_size max_vocab max_vocab_size vocabulary_size num_words max_words",
+    "data.tokenized": "pretokenized is_tokenized",
     "data.min_count": "min_freq min_frequency vocab_min_freq unk_threshold cutoff",
     "data.columns": "column_format column_names fields column_name_map header",
     "data.label": "tag_type label_type label_name label_column tag_column target target_column tag tags "

@@ -1,8 +1,12 @@
-"""Vocabulary of a character model: its symbols, which are characters or bytes, and their numbers."""
+"""Vocabulary of a text model: its symbols, which are characters or bytes, and their numbers.
+
+That of a model of words is in `word_vocabulary.py`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -10,12 +14,13 @@ import numpy as np
 from seqtool.errors import DataError
 from seqtool.types import Array, Json
 
-Unit = Literal["char", "byte"]
+Unit = Literal["char", "byte", "word"]
 
 BOUNDARY = "\n"  # symbol before and after every line, for models of lines
 LISTED = 80  # symbols of an alphabet that a message lists
-# Symbols that replace rare ones: the characters that Unicode and ASCII define for this purpose.
-UNKNOWN: dict[Unit, str] = {"char": "\N{REPLACEMENT CHARACTER}", "byte": "\x1a"}
+# Symbols that replace rare ones: the characters that Unicode and ASCII define for this purpose; for words,
+# the token of the usual benchmarks.
+UNKNOWN: dict[Unit, str] = {"char": "\N{REPLACEMENT CHARACTER}", "byte": "\x1a", "word": " <unk>"}
 
 
 def show_symbol(symbol: str) -> str:
@@ -63,6 +68,7 @@ class SymbolVocabulary:
         unknown: number of the unknown symbol, which replaces symbols that are not listed. None: such a symbol
             is an error.
         counts: occurrences of each symbol in the training text.
+        texts: what each symbol writes.
         table: number of each code point; the last entry is for all code points beyond the table.
     """
 
@@ -73,7 +79,7 @@ class SymbolVocabulary:
         unknown: int | None = None,
         counts: Sequence[int] = (),
     ) -> None:
-        self.symbols = tuple(symbols)
+        self.symbols = self.texts = tuple(symbols)
         self.unit = unit
         self.unknown = unknown
         self.counts = tuple(counts)
@@ -128,21 +134,59 @@ class SymbolVocabulary:
             text = "".join([self.symbols[number] for number in numbers])
         return text if self.unit == "char" else bytes_text(text.encode("latin-1", "replace"))
 
-    def split(self, text: str) -> str:
-        """Return one character for each symbol of a text; for bytes these are U+0000 to U+00FF."""
+    def split(self, text: str) -> Sequence[str]:
+        """Return the symbols of a text; bytes are the characters U+0000 to U+00FF."""
         return text if self.unit == "char" else text_bytes(text).decode("latin-1")
 
-    def join(self, symbols: str) -> str:
+    def join(self, symbols: Iterable[str]) -> str:
         """Return the text that `split` split."""
-        return symbols if self.unit == "char" else bytes_text(symbols.encode("latin-1"))
+        text = symbols if isinstance(symbols, str) else "".join(symbols)
+        return text if self.unit == "char" else bytes_text(text.encode("latin-1"))
 
-    def lacking(self, symbols: str) -> set[str]:
+    def stop_text(self, text: str) -> str:
+        """Return a text as `TextStream` compares it with the texts of symbols."""
+        return text if self.unit == "char" else text_bytes(text).decode("latin-1")
+
+    def without(self, symbols: Sequence[str], removed: Collection[str]) -> str:
+        """Return the text of symbols, as `split` returns them, except some."""
+        if not removed:
+            return self.join(symbols)
+        return self.join(symbol for symbol in symbols if symbol not in removed)
+
+    def lacking(self, symbols: Iterable[str]) -> set[str]:
         """Return those of the symbols, as `split` returns them, that are not listed or the unknown symbol."""
         different = sorted(set(symbols))
         codes = np.array([min(ord(symbol), len(self.table) - 1) for symbol in different], np.int64)
         numbers = self.table[codes]
         listed = (numbers >= 0) & (numbers != (-1 if self.unknown is None else self.unknown))
         return {symbol for symbol, is_listed in zip(different, listed.tolist(), strict=True) if not is_listed}
+
+    def first_unlisted(self, text: str) -> tuple[str, int]:
+        """Return the first symbol that is not in the alphabet, and the characters of the text before it."""
+        position = int((self.numbers(text) < 0).argmax())
+        symbol = chr(self.codes(text)[position])
+        if self.unit == "byte":
+            position = len(text_bytes(text)[:position].decode("utf-8", "surrogateescape"))
+        return symbol, position
+
+    # --- sizes ----------------------------------------------------------------------------------------------
+
+    @cached_property
+    def byte_sizes(self) -> Array:
+        """Bytes that each symbol has in UTF-8 (symbols,)."""
+        if self.unit == "byte":
+            return np.ones(len(self.symbols), np.int64)
+        return np.array([len(symbol.encode("utf-8", "surrogatepass")) for symbol in self.symbols])
+
+    @cached_property
+    def character_sizes(self) -> Array:
+        """Characters that each symbol has (symbols,); 1 for bytes, too."""
+        return np.ones(len(self.symbols), np.int64)
+
+    @property
+    def unit_sizes(self) -> Array:
+        """Characters, bytes or words that each symbol completes (symbols,)."""
+        return np.ones(len(self.symbols), np.int64)
 
     # --- messages -------------------------------------------------------------------------------------------
 

@@ -94,6 +94,8 @@ def _new_symbols(name: str, vocabulary: SymbolVocabulary, counts: Array, train: 
 
 
 def _number_of_symbols(vocabulary: SymbolVocabulary) -> list[str]:
+    if vocabulary.unit == "word":
+        return _words_seen_once(vocabulary)
     size, rare = len(vocabulary), int((np.array(vocabulary.counts) < RARE).sum())
     if size > TOO_MANY_SYMBOLS:
         return [f"{size:,} different symbols: is this text? `data.unit: byte` reads any file"]
@@ -103,6 +105,17 @@ def _number_of_symbols(vocabulary: SymbolVocabulary) -> list[str]:
             f"`data.min_count: {RARE}` replaces them by one unknown symbol"
         ]
     return []
+
+
+def _words_seen_once(vocabulary: SymbolVocabulary) -> list[str]:
+    words = vocabulary.unit_sizes.astype(bool)[: len(vocabulary.counts)]
+    once = int((np.array(vocabulary.counts)[words] == 1).sum())
+    if len(vocabulary) <= MANY_SYMBOLS or once <= 0.1 * int(words.sum()):
+        return []
+    return [
+        f"{once:,} of {int(words.sum()):,} words occur once in train; `data.min_count: 2` replaces them by "
+        "the unknown word, with `data.spell_unknown: true` they are written as characters"
+    ]
 
 
 def _wrong_decoding(vocabulary: SymbolVocabulary) -> list[str]:

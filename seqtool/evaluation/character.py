@@ -13,11 +13,10 @@ from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.text.splits import Sequences
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.evaluation.novelty import ngram_losses, novelty
+from seqtool.evaluation.text_evaluation import Temperature, TextEvaluation
 from seqtool.evaluation.text_files import DEFAULT, Reading, TextPart, encode_bytes, read_files
 from seqtool.evaluation.text_scores import (
     BLOCKS,
-    Temperature,
-    TextEvaluation,
     evaluate_conditional_lines,
     evaluate_lines,
     evaluate_text,
@@ -145,6 +144,8 @@ def _translate(model: CharacterModel, corpus: CharCorpus, ids: Array) -> Array:
     if corpus.vocabulary.symbols == model.vocabulary.symbols:
         return ids
     symbols = corpus.vocabulary.symbols
+    if model.vocabulary.unit == "word":
+        return model.vocabulary.encode(corpus.vocabulary.decode(np.asarray(ids).tolist()))
     if model.vocabulary.unit == "char":
         table = model.vocabulary.encode("".join(symbols))
     else:
@@ -219,7 +220,9 @@ def evaluate_character(
     if request.dynamic is not None:
         known = train if train is not None and len(train.ids) > 1 else None
         dynamic = request.dynamic(part.ids, None if known is None else known.ids)
-        evaluation = replace(evaluation, dynamic=dynamic)
+        symbols = max(0, len(part.ids) - 1)  # more than words, if some are spelled
+        nats = dynamic.nats * symbols / max(1, evaluation.symbols)
+        evaluation = replace(evaluation, dynamic=replace(dynamic, nats=nats))
     if request.temperature:
         evaluation = replace(evaluation, temperature=_temperature(model, part, corpus))
     return part.name, evaluation

@@ -17,6 +17,7 @@ from seqtool.types import Array, Json
 NGRAM_ORDERS = (1, 2, 3, 4, 5, 6)  # of the baseline
 NGRAM_SIZES = (5, 10, 20)  # that are searched in the training text
 SAMPLED_SYMBOLS = 1000
+SAMPLED_WORDS = 200
 SAMPLED_LINES = 200
 LONGEST_LINE = 200  # symbols
 
@@ -101,7 +102,7 @@ def ngram_losses(ids: Array, train: Array, symbols: int) -> dict[int, float]:
 
 @dataclass(frozen=True)
 class Novelty:
-    """Comparison of a sample with the training text.
+    """Comparison of a sample with the training text, in characters.
 
     Attributes:
         symbols: length of the sample.
@@ -135,7 +136,8 @@ def novelty(model: CharacterModel, train_text: str) -> Novelty:
     """Draw a sample at temperature 1 and compare it with the training text."""
     if model.boundary:
         return novelty_of_lines(sample_lines(model), train_text)
-    return novelty_of_text("".join(model.sample("", SAMPLED_SYMBOLS, seed=0)), train_text)
+    length = SAMPLED_WORDS if model.vocabulary.unit == "word" else SAMPLED_SYMBOLS
+    return novelty_of_text("".join(model.sample("", length, seed=0)), train_text)
 
 
 def sample_lines(model: CharacterModel) -> list[str]:

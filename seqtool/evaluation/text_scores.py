@@ -15,20 +15,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqtool.data.batches import release_pages
-from seqtool.decoding import log_softmax
-from seqtool.evaluation.conditions import ConditionEvaluation, ConditionTally
-from seqtool.evaluation.novelty import Novelty
+from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.evaluation.conditions import ConditionTally
+from seqtool.evaluation.text_evaluation import Temperature, TextEvaluation
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.conditional import PRIOR, ConditionalModel, Prior
-from seqtool.inference.text_scoring import iter_block_losses, iter_carried_losses, sequence_losses
-from seqtool.types import Array, Json
+from seqtool.inference.text_scoring import (
+    carried_states,
+    iter_block_losses,
+    iter_carried_losses,
+    sequence_losses,
+)
+from seqtool.types import Array
 
 if TYPE_CHECKING:
-    from seqtool.evaluation.dynamic import DynamicScore
+    pass
 
 BLOCKS = (64, 256)  # block lengths that are scored by default
 LINES = 1000  # lines that are scored together
-CLASSES = ("letters", "digits", "space", "newline", "punctuation", "other")
+CLASSES = ("letters", "digits", "space", "newline", "punctuation", "other", "spelling")
 CONTEXTS = (1, 2, 5, 10, 20, 50, 100, 200)  # lengths of context that are reported
 # The text is cut into tiles, each scored from the initial state. Short tiles give many short contexts.
 SHORT_TILE, LONG_TILE = 10, 200
@@ -40,99 +45,6 @@ NEAR = 0.1
 TEMPERATURES = np.exp(np.linspace(math.log(0.7), math.log(1.4), 29))
 TEMPERATURE_SYMBOLS = 50_000  # symbols of a text that a temperature is fitted on
 Parts = Iterable[tuple[Array, Array]]  # positions and losses
-
-
-@dataclass(frozen=True)
-class Temperature:
-    """The temperature with the lowest loss on a text.
-
-    Attributes:
-        value: the temperature.
-        fitted_on: name of the text that it was fitted on.
-        fitted, without: loss on that text at this temperature and at temperature 1.
-        nats: loss on the evaluated text at this temperature; None if it was fitted on that text.
-    """
-
-    value: float
-    fitted_on: str
-    fitted: float
-    without: float
-    nats: float | None = None
-
-
-@dataclass(frozen=True)
-class TextEvaluation:
-    """Scores of a text model on a text.
-
-    Attributes:
-        symbols: number of scored symbols.
-        unknown: share of unknown symbols.
-        carried: mean loss with the state carried over the whole text; for a model of lines, of the lines with
-            their ends.
-        blocks: mean loss by block length, each block from the initial state; empty for a model of lines.
-        bytes_per_symbol: of the text in UTF-8.
-        classes: mean loss and count of each class of symbols.
-        contexts: mean loss of symbols by the number of symbols before them.
-        ngrams: mean loss of interpolated n-gram models of the training text, by order; None without a
-            training text.
-        temperature: the fitted temperature; None if it was not requested.
-        novelty: of a sample, compared with the training text; None without a training text.
-        dynamic: loss by dynamic evaluation; None if it was not requested.
-        train_symbols_used: symbols at the beginning of the training text that n-grams and novelty use; None
-            for all.
-        conditions: classification of the lines by condition; None for a model without conditions.
-    """
-
-    symbols: int
-    unknown: float
-    carried: float
-    blocks: dict[int, float]
-    bytes_per_symbol: float
-    classes: dict[str, tuple[float, int]]
-    contexts: dict[int, float]
-    ngrams: dict[int, float] | None = None
-    temperature: Temperature | None = None
-    novelty: Novelty | None = None
-    train_symbols_used: int | None = None
-    dynamic: DynamicScore | None = None
-    conditions: ConditionEvaluation | None = None
-
-    def to_json(self) -> Json:
-        """Return the whole report."""
-        conditions = {} if self.conditions is None else {"conditions": self.conditions.to_json()}
-        return conditions | {
-            "symbols": self.symbols,
-            "unknown_share": self.unknown,
-            "carried": {
-                "nats": self.carried,
-                "bits_per_char": self.carried / math.log(2),
-                "bits_per_byte": self.bits_per_byte,
-            },
-            "blocks": _string_keys(self.blocks),
-            "classes": {name: {"nats": nats, "count": count} for name, (nats, count) in self.classes.items()},
-            "contexts": _string_keys(self.contexts),
-            "ngrams": None if self.ngrams is None else _string_keys(self.ngrams),
-            "fitted_temperature": None if self.temperature is None else vars(self.temperature),
-            "novelty": None if self.novelty is None else self.novelty.to_json(),
-            "train_symbols_looked_at": self.train_symbols_used,
-            "dynamic": None if self.dynamic is None else self.dynamic.to_json(),
-        }
-
-    def test_scores(self) -> dict[str, float]:
-        """Return the scores of a test split, as the manifest stores them."""
-        scores = {"test_loss": self.carried}
-        if self.conditions is not None:
-            scores["test_accuracy"] = self.conditions.accuracy
-        return scores
-
-    @property
-    def bits_per_byte(self) -> float:
-        """Bits per byte by the carried protocol."""
-        return self.carried / math.log(2) / self.bytes_per_symbol if self.bytes_per_symbol else 0.0
-
-
-def _string_keys(values: Mapping[int, float]) -> dict[str, float]:
-    return {str(key): value for key, value in values.items()}
 
 
 def evaluate_text(
@@ -190,14 +102,20 @@ def evaluate_conditional_lines(
 def _evaluation(
     model: CharacterModel, tally: SymbolTally, blocks: dict[int, float], contexts: dict[int, float]
 ) -> TextEvaluation:
-    unknown = model.vocabulary.unknown
+    vocabulary = model.vocabulary
+    units = tally.total(vocabulary.unit_sizes)
+    unknown = 0 if vocabulary.unknown is None else int(tally.counts[vocabulary.unknown])
+    hides_text = unknown and vocabulary.unit == "word"  # the unknown word replaces words of any length
+    per_unit = tally.count / max(1, units)  # 1 except for spelled words
     return TextEvaluation(
-        symbols=tally.count,
-        unknown=0.0 if unknown is None else float(tally.counts[unknown] / max(1, tally.count)),
-        carried=tally.mean,
-        blocks=blocks,
-        bytes_per_symbol=_byte_count(model, tally) / max(1, tally.count),
-        classes=tally.by_class(model.vocabulary.symbols),
+        symbols=units,
+        unknown=unknown / max(1, units),
+        carried=tally.mean * per_unit,
+        blocks={size: nats * per_unit for size, nats in blocks.items()},
+        bytes_per_symbol=0.0 if hides_text else tally.total(vocabulary.byte_sizes) / max(1, units),
+        characters_per_symbol=0.0 if hides_text else tally.total(vocabulary.character_sizes) / max(1, units),
+        unit=vocabulary.unit,
+        classes=tally.by_class(symbol_classes(vocabulary)),
         contexts=contexts,
     )
 
@@ -235,9 +153,13 @@ class SymbolTally:
         """Nats per symbol."""
         return float(self.nats.sum()) / self.count if self.count else 0.0
 
-    def by_class(self, symbols: Sequence[str]) -> dict[str, tuple[float, int]]:
-        """Return the mean loss and the count of each class that occurs."""
-        kinds = np.array([CLASSES.index(symbol_class(symbol)) for symbol in symbols])
+    def total(self, sizes: Array) -> int:
+        """Return the sum of a size of each symbol (symbols,) over all occurrences."""
+        return int((self.counts * sizes).sum())
+
+    def by_class(self, classes: Sequence[str]) -> dict[str, tuple[float, int]]:
+        """Return the mean loss and the count of each class that occurs, given the class of each symbol."""
+        kinds = np.array([CLASSES.index(name) for name in classes])
         parts = {
             name: SymbolTally(self.nats[kinds == number], self.counts[kinds == number])
             for number, name in enumerate(CLASSES)
@@ -253,15 +175,15 @@ def _tally(model: CharacterModel, ids: Array, parts: Parts) -> SymbolTally:
     return tally
 
 
-def _byte_count(model: CharacterModel, tally: SymbolTally) -> int:
-    """Return the number of bytes of the scored symbols in UTF-8.
-
-    An unknown symbol counts as many bytes as U+FFFD, since the original symbol is not known here.
-    """
-    if model.vocabulary.unit == "byte":
-        return tally.count
-    sizes = np.array([len(symbol.encode("utf-8", "surrogatepass")) for symbol in model.vocabulary.symbols])
-    return int((tally.counts * sizes).sum())
+def symbol_classes(vocabulary: SymbolVocabulary) -> list[str]:
+    """Return the class of each symbol, one of `CLASSES`; that of a word is the class of its first letter."""
+    if vocabulary.unit != "word":
+        return [symbol_class(symbol) for symbol in vocabulary.symbols]
+    words = int(vocabulary.unit_sizes.cumprod().sum())  # those of spelled words follow
+    return [
+        symbol_class((symbol.strip(" ") or " ")[0]) if number < words else "spelling"
+        for number, symbol in enumerate(vocabulary.symbols)
+    ]
 
 
 def symbol_class(symbol: str) -> str:
@@ -302,12 +224,11 @@ def _losses_by_length(model: CharacterModel, ids: Array, tile: int, tiles: int) 
     tiles = min(tiles, available)
     starts = np.arange(tiles) * available // max(1, tiles) * tile
     nats = np.zeros(tile)
-    width = max(1, min(TILES_AT_ONCE, LOGITS_AT_ONCE // (tile * len(model.vocabulary))))
+    width = max(1, min(TILES_AT_ONCE, LOGITS_AT_ONCE // (tile * model.settings.hidden_size)))
     for first in range(0, tiles, width):
         positions = starts[first : first + width] + np.arange(tile + 1)[:, None]  # (tile + 1, tiles)
         text = np.asarray(ids[positions], np.int64)
-        log_probabilities = log_softmax(model.forward(text[:-1])[0])
-        nats -= np.take_along_axis(log_probabilities, text[1:, :, None], axis=2)[:, :, 0].sum(1)
+        nats += model.losses(text[:-1], text[1:])[0].sum(1)
         release_pages(ids)
     return nats / tiles if tiles else nats[:0]
 
@@ -334,7 +255,7 @@ def fit_temperature(
 def _loss_by_temperature(model: CharacterModel, ids: Array) -> Callable[[float], float]:
     """Return a function from a temperature to the mean loss on the beginning of a text."""
     text = np.asarray(ids[: TEMPERATURE_SYMBOLS + 1], np.int64)
-    logits = model.states(model.vocabulary.decode(text[:-1].tolist()), {"logits"})["logits"]
+    logits = carried_states(model, text[:-1], {"logits"})["logits"]
 
     def loss(temperature: float) -> float:
         scaled = logits / np.float32(temperature)

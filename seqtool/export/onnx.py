@@ -162,6 +162,15 @@ def character_network(stored: StoredModel, model: CharacterModel) -> OnnxNetwork
         "initial_state": initial_state,
         **{name: stored.vocab[name] for name in ("conditions",) if name in stored.vocab},
     }
+    if model.vocabulary.unit == "word":
+        from seqtool.data.text.words import word_pattern
+
+        tokenized = bool(stored.config["symbols"].get("tokenized"))
+        metadata |= {
+            "tokenized": tokenized,
+            "pattern": word_pattern(tokenized=tokenized),
+            "characters": stored.vocab.get("characters"),
+        }
     graph = character_graph(model.settings, len(model.vocabulary), stored.weights)
     return OnnxNetwork(graph, _texts(metadata), lambda session: verify_character(model, session))
 

@@ -106,14 +106,14 @@ class _Beam:
         self, network: TextNetwork, vocabulary: SymbolVocabulary, prompt: Array, stop: str, search: Search
     ) -> None:
         self._network = network
-        self._symbols = vocabulary.symbols
+        self._texts = vocabulary.texts
         self._unknown = vocabulary.unknown
         self._stop = stop
         self._search = search
         self._state: State = tuple(stepper.whole for stepper in network.steppers_after(prompt[:-1]))
         self._last = prompt[-1:].astype(np.int64)
         # Only symbols that contain the last character of the stop text can complete it.
-        self._ends = [number for number, symbol in enumerate(self._symbols) if stop and stop[-1] in symbol]
+        self._ends = [number for number, symbol in enumerate(self._texts) if stop and stop[-1] in symbol]
         self.numbers: list[tuple[int, ...]] = [()]
         self.steps = 0
         self._tails = [""]  # end of each candidate that may be the beginning of the stop text
@@ -131,7 +131,7 @@ class _Beam:
         self.steps += 1
         for row, tail in enumerate(self._tails):
             for number in self._ends:
-                if self._stop in tail + self._symbols[number]:
+                if self._stop in tail + self._texts[number]:
                     self._finish((*self.numbers[row], number), float(totals[row, number]))
                     totals[row, number] = -np.inf
         self._keep(*_best(totals, self._search.width), state)
@@ -140,7 +140,7 @@ class _Beam:
         """Replace the candidates by extensions: the row of each candidate, and its new symbol."""
         pairs = list(zip(rows.tolist(), symbols.tolist(), strict=True))
         kept = max(0, len(self._stop) - 1)
-        tails = [self._tails[row] + self._symbols[number] for row, number in pairs]
+        tails = [self._tails[row] + self._texts[number] for row, number in pairs]
         self._tails = [tail[len(tail) - min(kept, len(tail)) :] for tail in tails]
         self.numbers = [(*self.numbers[row], number) for row, number in pairs]
         self._totals, self._last = totals, symbols
@@ -184,6 +184,6 @@ def _best(totals: Array, count: int) -> tuple[Array, Array, Array]:
 
 def _continuation(vocabulary: SymbolVocabulary, candidate: _Finished, stop: str) -> Continuation:
     stream = TextStream(vocabulary.unit, stop)
-    symbols = map(vocabulary.symbols.__getitem__, candidate.numbers)
-    text = "".join([*map(stream.add, symbols), stream.end()])
+    texts = map(vocabulary.texts.__getitem__, candidate.numbers)
+    text = "".join([*map(stream.add, texts), stream.end()])
     return Continuation(text, candidate.log_probability, -candidate.negative_score, len(candidate.numbers))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, bytes_text, text_bytes
+from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, bytes_text
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.beam_search import Continuation, Search, beam_search
 from seqtool.inference.model_config import CharacterConfig
@@ -67,7 +67,8 @@ class CharacterModel(TextNetwork):
         if isinstance(content, str):
             return content
         if self.vocabulary.unit != "byte":
-            raise TypeError("expected text, found bytes; a model of characters needs decoded text")
+            units = "words" if self.vocabulary.unit == "word" else "characters"
+            raise TypeError(f"expected text, found bytes; a model of {units} needs decoded text")
         return bytes_text(content)
 
     def normalize(self, text: str) -> str:
@@ -82,7 +83,7 @@ class CharacterModel(TextNetwork):
         symbols = self.vocabulary.split(self.normalize(text))
         lacking = set() if self.vocabulary.unknown is not None else self.vocabulary.lacking(symbols)
         unknown = [symbol for symbol in dict.fromkeys(symbols) if symbol in lacking]
-        return self.vocabulary.join(symbols.translate(dict.fromkeys(map(ord, unknown)))), unknown
+        return self.vocabulary.without(symbols, lacking), unknown
 
     def require_output(self) -> None:
         """Check that the model has scores for symbols.
@@ -220,7 +221,7 @@ class CharacterModel(TextNetwork):
         given = self.encode(text)
         before = self.encode(BOUNDARY if not text and BOUNDARY in self.vocabulary else self.boundary)
         ids = np.concatenate([before, given])
-        return (ids if len(ids) else np.zeros(1, np.int64)), given, self.vocabulary.split(ending)
+        return (ids if len(ids) else np.zeros(1, np.int64)), given, self.vocabulary.stop_text(ending)
 
     # --- scores ---------------------------------------------------------------------------------------------
 
@@ -262,12 +263,22 @@ class CharacterModel(TextNetwork):
 
     def _scores(self, text: str, ids: Array, losses: Array) -> TextScores:
         """Combine losses with their symbols: all symbols of a text, or all except the first."""
+        vocabulary = self.vocabulary
         scored = ids[len(ids) - len(losses) :]
-        symbols = tuple(map(self.vocabulary.symbols.__getitem__, scored.tolist()))
-        if self.vocabulary.unit == "byte":
-            return TextScores(symbols, losses, len(scored))
+        symbols = tuple(map(vocabulary.symbols.__getitem__, scored.tolist()))
+        if vocabulary.unit == "word":
+            units, characters, size = (
+                int(sizes[scored].sum())
+                for sizes in (vocabulary.unit_sizes, vocabulary.character_sizes, vocabulary.byte_sizes)
+            )
+            if vocabulary.unknown is not None and (scored == vocabulary.unknown).any():
+                characters = size = 0  # the text of unknown words is not scored
+            return TextScores(symbols, losses, size, units, characters)
+        if vocabulary.unit == "byte":
+            return TextScores(symbols, losses, len(scored), len(scored), len(scored))
         scored_text = self.normalize(text)[0 if len(scored) == len(ids) else 1 :]
-        return TextScores(symbols, losses, len(scored_text.encode("utf-8", "surrogatepass")))
+        size = len(scored_text.encode("utf-8", "surrogatepass"))
+        return TextScores(symbols, losses, size, len(scored), len(scored))
 
     # --- states ---------------------------------------------------------------------------------------------
 
@@ -297,7 +308,11 @@ class LineModel(CharacterModel):
         lines = self.score_lines(self.text(text).removesuffix(BOUNDARY).split(BOUNDARY))
         symbols = tuple(symbol for line in lines for symbol in line.symbols)
         return TextScores(
-            symbols, np.concatenate([line.losses for line in lines]), sum(line.bytes for line in lines)
+            symbols,
+            np.concatenate([line.losses for line in lines]),
+            sum(line.bytes for line in lines) if all(line.bytes for line in lines) else 0,
+            sum(line.units for line in lines),
+            sum(line.characters for line in lines) if all(line.characters for line in lines) else 0,
         )
 
 
@@ -327,9 +342,6 @@ def unknown_symbol(model: CharacterModel, text: str, name: str, first: int = 1, 
         first: line number of the first line of the text.
     """
     text = model.normalize(text)
-    at = int((model.vocabulary.numbers(text) < 0).argmax())
-    symbol = chr(model.vocabulary.codes(text)[at])
-    if model.vocabulary.unit == "byte":
-        at = len(text_bytes(text)[:at].decode("utf-8", "surrogateescape"))
+    symbol, at = model.vocabulary.first_unlisted(text)
     line, column = text.count("\n", 0, at), at - text.rfind("\n", 0, at)
     return model.vocabulary.unknown_symbol_error(symbol, place=f"{name}:{first + line}:{column}", hint=hint)

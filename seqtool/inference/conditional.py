@@ -75,7 +75,9 @@ class ConditionalModel(LineModel):
         bound = LineModel.__new__(LineModel)
         bound.__dict__.update(self.__dict__)
         bound.condition, bound.condition_number = self.conditions.names[number], number
-        bound._table = self._symbol_gates + self.condition_gates[number]
+        gates = self.condition_gates[number]
+        bound._table = None if self._symbol_gates is None else self._symbol_gates + gates
+        bound._added_gates = gates  # of symbols whose gates are computed when they are needed
         return bound
 
     def __getattr__(self, name: str) -> Array:

@@ -59,7 +59,7 @@ def load_character_model(stored: StoredModel) -> character.CharacterModel:
     from seqtool.inference.character import AlignedModel, CharacterModel, LineModel
 
     config = read_character_config(stored.config)
-    vocabulary = read_symbol_vocabulary(stored.vocab, config.unit)
+    vocabulary = read_symbol_vocabulary(stored.vocab, config.unit, tokenized=config.tokenized)
     check_layers(stored.weights, config.network)
     conditions = None if config.condition is None else read_conditions(stored.vocab)
     names = () if conditions is None else conditions.names

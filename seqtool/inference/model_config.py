@@ -37,10 +37,11 @@ class CharacterConfig(NamedTuple):
     Attributes:
         network: settings of the network.
         kind: the training data: aligned `pairs`, running `text`, or single `lines`.
-        unit: unit of a symbol: `char` or `byte`.
+        unit: unit of a symbol: `char`, `byte` or `word`.
         normalize: Unicode normalization of text.
         encoding: encoding of the training files.
         condition: place of each line's condition in the training files; None without conditions.
+        tokenized: white space separates the words of a text.
     """
 
     network: CharModel
@@ -49,6 +50,7 @@ class CharacterConfig(NamedTuple):
     normalize: Normalize
     encoding: str = "utf-8"
     condition: ConditionRule | None = None
+    tokenized: bool = False
 
 
 class TaggerConfig(NamedTuple):
@@ -108,7 +110,11 @@ def read_character_config(config: Json) -> CharacterConfig:
     condition = None if config.get("condition") is None else _condition(section(config, "condition"))
     if condition is not None and kind != "lines":
         fail(CONFIG, f"condition: expected a model of lines, found one of {kind}")
-    return CharacterConfig(network, kind, unit, normalize, _encoding(config, "encoding"), condition)
+    tokenized = symbols.get("tokenized", False)
+    if type(tokenized) is not bool:
+        fail(CONFIG, f"symbols.tokenized: expected true or false, found {shown(tokenized)}")
+    encoding = _encoding(config, "encoding")
+    return CharacterConfig(network, kind, unit, normalize, encoding, condition, tokenized)
 
 
 def _condition(values: Mapping[str, object]) -> ConditionRule:
@@ -190,14 +196,14 @@ def _encoding(values: Json, name: str) -> str:
     return encoding
 
 
-def read_symbol_vocabulary(vocab: Json, unit: Unit) -> SymbolVocabulary:
-    """Read the vocabulary of a character model.
+def read_symbol_vocabulary(vocab: Json, unit: Unit, *, tokenized: bool = False) -> SymbolVocabulary:
+    """Read the vocabulary of a text model.
 
     Raises:
         ModelError: a missing key, or a value that is not allowed.
     """
     symbols = vocab.get("symbols")
-    kind: type = str if unit == "char" else int
+    kind: type = int if unit == "byte" else str
     if not isinstance(symbols, list) or not symbols or not all(type(symbol) is kind for symbol in symbols):
         fail(VOCAB, f"symbols: expected a list of {'strings' if kind is str else 'bytes'}")
     if unit == "byte" and not all(0 <= symbol < 256 for symbol in symbols):
@@ -209,7 +215,17 @@ def read_symbol_vocabulary(vocab: Json, unit: Unit) -> SymbolVocabulary:
     unknown = vocab.get("unknown")
     if unknown is not None and (type(unknown) is not int or not 0 <= unknown < len(symbols)):
         fail(VOCAB, f"unknown: expected the number of a symbol, found {shown(unknown)}")
-    return SymbolVocabulary.from_json(vocab, unit)
+    if unit != "word":
+        return SymbolVocabulary.from_json(vocab, unit)
+    from seqtool.data.word_vocabulary import read_vocabulary  # other models do without
+
+    characters = vocab.get("characters")
+    is_list = are_strings(characters) and all(len(one) == 1 for one in characters)
+    if characters is not None and not (is_list and len(set(characters)) == len(characters)):
+        fail(VOCAB, "characters: expected a list of different characters, or null")
+    if not all(symbols):
+        fail(VOCAB, "symbols: expected words, found an empty one")
+    return read_vocabulary(vocab, unit, tokenized=tokenized)
 
 
 def read_word_vocabulary(

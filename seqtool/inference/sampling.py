@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.vocabulary import SymbolVocabulary, text_bytes
 from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError
 from seqtool.inference.text_network import TextNetwork
@@ -129,26 +129,36 @@ class TextStream:
 
         Args:
             unit: unit of a symbol; bytes are decoded as UTF-8, wrong ones to lone surrogates.
-            stop: symbols that end the stream; empty: none do.
+            stop: text that ends the stream; empty: none does. Of a model of bytes, its bytes as characters.
         """
-        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape") if unit == "byte" else None
+        is_decoded = unit != "char"
+        self._decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape") if is_decoded else None
+        self._words = unit == "word"
         self._stop = stop
         self._held = ""
         self.stopped = False
 
     def add(self, symbol: str) -> str:
-        """Add a symbol and return the text that can be released, often the symbol itself."""
+        """Add the text of a symbol and return the text that can be released, often the symbol itself."""
+        if self._words:  # single bytes occur in the spelling of a word, so the text is decoded first
+            self._held += self._decoded(symbol, final=False)
+            return self._release()
         self._held += symbol
         return self._decoded(self._release(), final=self.stopped)
 
     def end(self) -> str:
         """Return the text that is still held back after the last symbol."""
         symbols, self._held = self._held, ""
+        if self._words:
+            return symbols + self._decoded("", final=True)
         return self._decoded(symbols, final=True)
 
     def _decoded(self, symbols: str, *, final: bool) -> str:
         """Return the text of symbols; the bytes of an incomplete character are held back, unless `final`."""
-        return symbols if self._decoder is None else self._decoder.decode(symbols.encode("latin-1"), final)
+        if self._decoder is None:
+            return symbols
+        content = text_bytes(symbols) if self._words else symbols.encode("latin-1")
+        return self._decoder.decode(content, final)
 
     def _release(self) -> str:
         stop_at = self._held.find(self._stop) if self._stop else -1
@@ -197,7 +207,7 @@ class Draw(NamedTuple):
                 scores[self.vocabulary.unknown] = -np.inf
             number = self.sampler.draw(scores, self.generator, latest)
             latest.append(number)
-            yield Piece(stream.add(self.vocabulary.symbols[number]), float(log_probabilities[number]))
+            yield Piece(stream.add(self.vocabulary.texts[number]), float(log_probabilities[number]))
             if stream.stopped:
                 return
         rest = stream.end()

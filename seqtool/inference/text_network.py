@@ -7,11 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 
+from seqtool.decoding import log_softmax
 from seqtool.inference.cells import Stepper
 from seqtool.inference.encoder import Encoder, Packing, State, StateRecorder, TableGates
 from seqtool.settings import CharModel
 from seqtool.types import Array, Arrays
 
+_TABLE = 1 << 22  # numbers of a table of input gates that is computed at once
+_SCORES = 1 << 21  # largest number of scores in memory
 SINGLE_PASS = 10_000  # longest text, in symbols, that is read in one pass
 
 
@@ -28,20 +31,22 @@ class TextNetwork:
     def __init__(self, settings: CharModel, weights: Arrays) -> None:
         self.settings = settings
         self._encoder = Encoder.from_weights(settings, weights)
-        cell = self._encoder.cells[0]
-        embedding, condition = weights.get("embedding.weight"), weights.get("condition.weight")
+        self._first = self._encoder.cells[0]
+        condition = weights.get("condition.weight")
         self.condition_gates: Array | None = None
         if condition is not None:
             # The first layer reads the embedding of the condition after that of the symbol, so its gates are
             # the sum of a part for the symbol and a part for the condition.
-            inputs, last = np.split(cell.inputs, [-condition.shape[1]], axis=1)
-            cell = replace(cell, inputs=inputs)
+            inputs, last = np.split(self._first.inputs, [-condition.shape[1]], axis=1)
+            self._first = replace(self._first, inputs=inputs)
             self.condition_gates = _float32(condition) @ last[0]
-        # The input gates of the first layer depend on the symbol alone, so one row per symbol is enough.
-        self._table = (
-            cell.inputs[0][:, None] + cell.bias if embedding is None else cell.gate_table(_float32(embedding))
-        )
-        self.symbol_count = len(self._table)
+        self._embedding = weights.get("embedding.weight")
+        self.symbol_count = self._first.inputs.shape[1] if self._embedding is None else len(self._embedding)
+        # The input gates of the first layer depend on the symbol alone, so one row per symbol is enough. Of
+        # many symbols, the rows are computed when they are needed.
+        self._added_gates: Array | float = 0.0
+        is_small = self.symbol_count * self._first.gates <= _TABLE
+        self._table = self._gate_rows(np.arange(self.symbol_count)) if is_small else None
         self._output: tuple[Array, ...] = ()
         if settings.output == "linear":
             last = weights["embedding.weight"] if settings.tied else weights["output.weight"]
@@ -71,10 +76,38 @@ class TextNetwork:
         y, state = self._run(ids, state)
         return self._logits(y).reshape(steps, batch, -1), state
 
-    def forward_packed(self, ids: Array, packing: Packing) -> Array:
-        """Return the scores (total, symbols) after each symbol, numbers (total,), of packed sequences."""
-        y, _ = self._encoder.run(TableGates(self._table, ids), packing)
-        return self._logits(y)
+    def read(self, ids: Array, state: State) -> State:
+        """Return the state after symbol numbers (time, batch), without computing scores."""
+        return self._run(ids, state)[1]
+
+    def losses(self, ids: Array, targets: Array, state: State | None = None) -> tuple[Array, State]:
+        """Return the loss of each target in nats, float64, and the state after the last symbol.
+
+        Args:
+            ids: symbol numbers (time, batch).
+            targets: the symbols to predict (time, batch).
+            state: state before the first of them; by default the initial state.
+        """
+        state = state or self.initial_state(ids.shape[1])
+        if not ids.size:
+            return np.zeros(ids.shape), state
+        y, state = self._run(np.asarray(ids, np.int64), state)
+        return self._target_losses(y, targets.reshape(-1)).reshape(ids.shape), state
+
+    def packed_losses(self, ids: Array, targets: Array, packing: Packing) -> Array:
+        """Return the loss of each target in nats (total,), float64, after packed sequences (total,)."""
+        y, _ = self._encoder.run(self._gates(ids), packing)
+        return self._target_losses(y, targets)
+
+    def _target_losses(self, y: Array, targets: Array) -> Array:
+        """Return the loss of targets (count,) after outputs (count, hidden), a group of rows at a time."""
+        losses = np.empty(len(y))
+        rows = max(1, _SCORES // self.symbol_count)
+        for start in range(0, len(y), rows):
+            stop = min(start + rows, len(y))
+            chosen = np.arange(stop - start), np.asarray(targets[start:stop], np.int64)
+            losses[start:stop] = -log_softmax(self._logits(y[start:stop]))[chosen]
+        return losses
 
     def forward_recorded(
         self, ids: Array, state: State, names: Collection[str] | None
@@ -102,7 +135,7 @@ class TextNetwork:
         The old state is not changed.
         """
         steppers = self._encoder.steppers(state)
-        logits = self._logits(self._encoder.advance(steppers, self._table[ids].transpose(1, 0, 2)))
+        logits = self._logits(self._encoder.advance(steppers, self._rows(ids).transpose(1, 0, 2)))
         return logits, tuple(stepper.whole for stepper in steppers)
 
     def steppers_after(self, ids: Array) -> list[Stepper]:
@@ -114,12 +147,32 @@ class TextNetwork:
 
     def advance(self, steppers: Sequence[Stepper], number: int) -> Array:
         """Advance steppers by one symbol and return the scores (symbols,) of the next."""
-        scores: Array = self._logits(self._encoder.advance(steppers, self._table[number, :, None]))[0]
+        gates = self._rows(np.array([number]))[0, :, None]
+        scores: Array = self._logits(self._encoder.advance(steppers, gates))[0]
         return scores
 
     def _run(self, ids: Array, state: State, recorder: StateRecorder | None = None) -> tuple[Array, State]:
-        gates = TableGates(self._table, ids.reshape(-1))
+        gates = self._gates(ids.reshape(-1))
         return self._encoder.run(gates, Packing.equal(*ids.shape), state, recorder)
+
+    def _gates(self, ids: Array) -> TableGates:
+        """Return the input gates of the first layer at symbols (count,)."""
+        if self._table is not None:
+            return TableGates(self._table, ids)
+        distinct, rows = np.unique(ids, return_inverse=True)
+        return TableGates(self._gate_rows(distinct), rows)
+
+    def _rows(self, ids: Array) -> Array:
+        """Return the input gates of the first layer for symbols (count, 1, gates * hidden)."""
+        return self._gate_rows(ids) if self._table is None else self._table[ids]
+
+    def _gate_rows(self, ids: Array) -> Array:
+        if self._embedding is None:
+            gates: Array = self._first.inputs[0][ids][:, None] + self._first.bias
+        else:
+            gates = self._first.gate_table(_float32(self._embedding[ids]))
+        gates += self._added_gates
+        return gates
 
     def _logits(self, y: Array) -> Array:
         """Apply the output layer: (count, hidden) to (count, symbols). Without one, return the states."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtool.decoding import log_softmax
 from seqtool.inference.encoder import Packing, State
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
 from seqtool.types import Array
@@ -37,12 +36,16 @@ class TextScores:
     Attributes:
         symbols: the predicted symbols.
         losses: loss of each symbol in nats (symbols,), float64.
-        bytes: number of bytes of these symbols in UTF-8.
+        bytes: number of bytes of these symbols in UTF-8; 0 if words of the text are unknown.
+        units: number of characters, bytes or words. A spelled word is one of them.
+        characters: number of characters (of a model of bytes: bytes); 0 if words of the text are unknown.
     """
 
     symbols: tuple[str, ...]
     losses: Array
     bytes: int
+    units: int
+    characters: int
 
     @property
     def total(self) -> float:
@@ -56,13 +59,18 @@ class TextScores:
 
     @property
     def mean(self) -> float | None:
-        """Mean loss in nats per symbol; None without symbols."""
-        return self.total / self.count if self.count else None
+        """Mean loss in nats per character, byte or word; None without any."""
+        return self.total / self.units if self.units else None
+
+    @property
+    def nats_per_character(self) -> float | None:
+        """Mean loss in nats per character; None without characters."""
+        return self.total / self.characters if self.characters else None
 
     @property
     def bits(self) -> float | None:
-        """Mean loss in bits per symbol; None without symbols."""
-        return None if self.mean is None else self.mean / math.log(2)
+        """Mean loss in bits per character; None without characters."""
+        return None if self.nats_per_character is None else self.nats_per_character / math.log(2)
 
     @property
     def bits_per_byte(self) -> float | None:
@@ -71,7 +79,7 @@ class TextScores:
 
     @property
     def perplexity(self) -> float | None:
-        """Perplexity per symbol: the exponential of the mean loss; None without symbols."""
+        """Perplexity per character, byte or word: the exponential of the mean loss; None without any."""
         return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
@@ -97,11 +105,15 @@ def carried_losses(network: TextNetwork, ids: Array, streams: int | None = None)
 def iter_carried_losses(network: TextNetwork, ids: Array, streams: int | None = None) -> LossParts:
     """Yield the losses of `carried_losses` in parts."""
     count = max(0, len(ids) - 1)
-    for positions, arrays, inside in _read_streams(
-        network, ids[:count], streams or stream_count(count), {"logits"}
-    ):
-        scored = positions[inside]
-        yield scored, -_log_probabilities(arrays["logits"][inside], ids[scored + 1])
+    if not count:
+        return
+    starts, length, state = _warm_streams(network, ids[:count], streams or stream_count(count))
+    for rows in _ranges(length, len(starts) * _loss_width(network)):
+        positions = np.arange(rows.start, rows.stop)[:, None] + starts
+        targets = _symbols_at(ids, positions + 1)
+        losses, state = network.losses(_symbols_at(ids[:count], positions), targets, state)
+        inside = positions < count
+        yield positions[inside], losses[inside]
 
 
 def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts:
@@ -113,17 +125,16 @@ def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts
             symbols.
     """
     count = max(0, len(ids) - 1)
-    width = max(1, min(_BLOCKS, _SCORES // (block * network.symbol_count)))
+    width = max(1, min(_BLOCKS, _SCORES // (block * _loss_width(network))))
     for start in range(0, count, width * block):
         blocks = -(-min(width * block, count - start) // block)
         positions = start + np.arange(block)[:, None] + np.arange(blocks) * block  # (time, blocks)
         inside = positions < count
         state = network.initial_state(blocks)
-        for rows in _ranges(block, blocks * network.symbol_count):
-            symbols = np.asarray(ids[np.minimum(positions[rows], count - 1)], np.int64)
-            logits, state = network.forward(symbols, state)
-            scored = positions[rows][inside[rows]]
-            yield scored, -_log_probabilities(logits[inside[rows]], ids[scored + 1])
+        for rows in _ranges(block, blocks * _loss_width(network)):
+            places = np.minimum(positions[rows], count - 1)
+            losses, state = network.losses(_symbols_at(ids, places), _symbols_at(ids, places + 1), state)
+            yield positions[rows][inside[rows]], losses[inside[rows]]
 
 
 def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Array]:
@@ -143,24 +154,21 @@ def sequence_losses(network: TextNetwork, sequences: Sequence[Array]) -> list[Ar
     start = 0
     while start < len(order):
         longest = int(lengths[order[start]])
-        numbers = order[start : start + max(1, _SCORES // (longest * network.symbol_count))]
+        numbers = order[start : start + max(1, _SCORES // (longest * _loss_width(network)))]
         start += len(numbers)
         packing = Packing.of(lengths[numbers])
         starts = np.cumsum(packing.lengths + 1) - packing.lengths - 1
         text, positions = np.concatenate([sequences[number] for number in numbers]), packing.positions(starts)
         nats = np.empty(len(text))
-        logits = network.forward_packed(text[positions], packing)
-        nats[positions] = -_log_probabilities(logits, text[positions + 1])
+        nats[positions] = network.packed_losses(text[positions], text[positions + 1], packing)
         for number, first in zip(numbers.tolist(), starts.tolist(), strict=True):
             losses[number] = nats[first : first + int(lengths[number])]
     return losses
 
 
-def _log_probabilities(logits: Array, targets: Array) -> Array:
-    """Return the log probability of the target in each row of logits: (rows,)."""
-    rows = np.arange(len(targets))
-    chosen: Array = log_softmax(logits)[rows, np.asarray(targets, np.int64)]
-    return chosen
+def _loss_width(network: TextNetwork) -> int:
+    """Return the numbers in memory for each symbol that is scored."""
+    return max(network.settings.hidden_size, min(network.symbol_count, 1 << 10))
 
 
 # --- states -------------------------------------------------------------------------------------------------
@@ -210,19 +218,25 @@ def _read_streams(
     """
     if not len(ids):
         return
-    length = -(-len(ids) // streams)
-    starts = np.arange(streams) * length
-    state = network.initial_state(streams)
-    if streams > 1:
-        # No symbols precede the first stream. It warms up on arbitrary symbols, and its state is then reset.
-        _, warm = network.forward(_symbols_at(ids, np.arange(-WARM_UP, 0)[:, None] + starts), state)
-        state = _reset_first(warm, state)
+    starts, length, state = _warm_streams(network, ids, streams)
     settings = network.settings
     recorded = settings.hidden_size * (7 * settings.num_layers if names is None else len(names))
     for rows in _ranges(length, streams * max(network.symbol_count, recorded)):
         positions = np.arange(rows.start, rows.stop)[:, None] + starts
         arrays, state = network.forward_recorded(_symbols_at(ids, positions), state, names)
         yield positions, arrays, positions < len(ids)
+
+
+def _warm_streams(network: TextNetwork, ids: Array, streams: int) -> tuple[Array, int, State]:
+    """Return the start of each stream (streams,), the length of a stream, and the state at the starts."""
+    length = -(-len(ids) // streams)
+    starts = np.arange(streams) * length
+    state = network.initial_state(streams)
+    if streams > 1:
+        # No symbols precede the first stream. It warms up on arbitrary symbols, and its state is then reset.
+        warm = network.read(_symbols_at(ids, np.arange(-WARM_UP, 0)[:, None] + starts), state)
+        state = _reset_first(warm, state)
+    return starts, length, state
 
 
 def _symbols_at(ids: Array, positions: Array) -> Array:

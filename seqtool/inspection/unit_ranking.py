@@ -50,6 +50,8 @@ def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
     values = pattern_values(name, text)
     if model.vocabulary.unit == "byte":
         values = np.repeat(values, [len(text_bytes(character)) for character in text])
+    if model.vocabulary.unit == "word":
+        values = _values_of_words(model, text, values)
     if not len(values) or np.ptp(values) == 0:
         raise SeqtoolError(
             f"{name}: the pattern has the same value everywhere in the text, so no unit can follow it",
@@ -57,6 +59,18 @@ def symbol_pattern(model: CharacterModel, name: str, text: str) -> Array:
             hint="give a text that contains the pattern with --text or --file",
         )
     return values
+
+
+def _values_of_words(model: CharacterModel, text: str, values: Array) -> Array:
+    """Return the value of each symbol of words: the largest of the characters that it writes.
+
+    A symbol that writes none has the value of the character before it.
+    """
+    sizes = model.vocabulary.character_sizes[model.encode(text)]
+    ends = np.cumsum(sizes)
+    starts = np.maximum(0, np.minimum(ends - sizes, ends - 1))
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+    return np.array([values[start : max(end, start + 1)].max(initial=-np.inf) for start, end in pairs])
 
 
 def rank_units(

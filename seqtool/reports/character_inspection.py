@@ -156,9 +156,9 @@ def shown_symbols(symbols: Sequence[str], unit: str) -> list[str]:
     The first byte of a character shows that character, the other bytes a dot.
 
     Args:
-        unit: `char` or `byte`.
+        unit: `char`, `byte` or `word`.
     """
-    if unit == "char":
+    if unit != "byte":
         return [LINE_BREAK if symbol == "\n" else visible(symbol) for symbol in symbols]
     cells = ["·"] * len(symbols)
     data = bytes(ord(symbol) for symbol in symbols)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from seqtool.evaluation.label_columns import ColumnScores
     from seqtool.evaluation.novelty import Novelty
     from seqtool.evaluation.tagger import Comparison, TaggerEvaluation
-    from seqtool.evaluation.text_scores import Temperature, TextEvaluation
+    from seqtool.evaluation.text_evaluation import Temperature, TextEvaluation
 
 SHOWN_LABELS = 60
 SHOWN_CONFUSIONS = 15
@@ -151,15 +151,19 @@ def text_report(evaluation: TextEvaluation, unit: str) -> Iterator[str]:
     """Yield the whole report on a text model, in nats and bits per symbol.
 
     Args:
-        unit: `char` or `byte`.
+        unit: `char`, `byte` or `word`.
     """
-    noun = "character" if unit == "char" else "byte"
+    noun = {"char": "character", "byte": "byte", "word": "word"}[unit]
     unknown = f"{evaluation.unknown:.3%} of them unknown to the model"
     yield f"  scored     {evaluation.symbols:,} {noun}s, {unknown}"
     yield f"             nats     bits per {noun}"
     name = "carried" if evaluation.blocks else "lines"
-    in_bytes = "" if unit == "byte" else f"   ({evaluation.bits_per_byte:.4f} bits per byte)"
+    in_bytes = ""
+    if unit != "byte" and evaluation.bits_per_byte is not None:
+        in_bytes = f"   ({evaluation.bits_per_byte:.4f} bits per byte)"
     yield f"  {name:<10} {evaluation.carried:.4f}   {_bits(evaluation.carried):.4f}{in_bytes}"
+    if unit == "word":
+        yield from _word_lines(evaluation)
     for size, nats in evaluation.blocks.items():
         yield f"  {f'blocks {size}':<10} {nats:.4f}   {_bits(nats):.4f}"
     if evaluation.dynamic is not None:
@@ -196,6 +200,16 @@ def _condition_lines(evaluation: ConditionEvaluation) -> Iterator[str]:
     yield f"  confidence {_percent(evaluation.confidence)}, the mean probability of the chosen condition"
     yield from _score_table("condition", evaluation.counts.labels())
     yield from _confusions(evaluation.counts.confusions(SHOWN_CONFUSIONS))
+
+
+def _word_lines(evaluation: TextEvaluation) -> Iterator[str]:
+    """Yield the perplexity per word, and the loss per character, which units of other models share."""
+    yield f"  perplexity {evaluation.perplexity:.2f} per word"
+    if evaluation.nats_per_character is None or evaluation.bits_per_character is None:
+        yield "             per character and per byte: not known, since unknown words hide the text"
+    else:
+        per_character = f"{evaluation.nats_per_character:.4f}   {evaluation.bits_per_character:.4f}"
+        yield f"  characters {per_character} bits per character"
 
 
 def _bits(nats: float) -> float:

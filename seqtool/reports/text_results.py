@@ -19,7 +19,11 @@ from seqtool.safe_text import visible
 if TYPE_CHECKING:
     from seqtool.inference.conditional import Classified
 
-UNITS = {"char": "a character is a Unicode code point", "byte": "a character is a byte of UTF-8"}
+UNITS = {
+    "char": "a character is a Unicode code point",
+    "byte": "a character is a byte of UTF-8",
+    "word": "words, numbers and marks",
+}
 HEADING = "condition"
 NUMBER_WIDTH = 10  # columns of a number on a terminal
 
@@ -125,7 +129,7 @@ class ScorePrinter:
                 yield self._row(["nats", "bits", "perplexity", f"line ({self._note})"])
             yield self._row([*map(_number, (scores.mean, scores.bits, scores.perplexity)), text])
         else:
-            yield from score_report(scores, self._note)
+            yield from score_report(scores, self._note, self._vocabulary.unit)
 
     def _symbol_bits(self, scores: TextScores) -> Iterator[tuple[str, str]]:
         for symbol, loss in zip(scores.symbols, scores.losses.tolist(), strict=True):
@@ -143,14 +147,16 @@ class ScorePrinter:
             value["text"] = text
         value |= {
             "unit": self._vocabulary.unit,
-            "characters": scores.count,
-            "nats_per_char": scores.mean,
+            "characters": scores.characters or None,
+            "nats_per_char": scores.nats_per_character,
             "bits_per_char": scores.bits,
             "bits_per_byte": scores.bits_per_byte,
             "perplexity": scores.perplexity,
         }
+        if self._vocabulary.unit == "word":
+            value |= {"words": scores.units, "nats_per_word": scores.mean}
         if self._options.symbols:  # characters or numbers of bytes, as in vocab.json
-            symbols = scores.symbols if self._vocabulary.unit == "char" else map(ord, scores.symbols)
+            symbols = map(ord, scores.symbols) if self._vocabulary.unit == "byte" else scores.symbols
             bits = (scores.losses / math.log(2)).round(6).tolist()
             value["symbols"] = [list(pair) for pair in zip(symbols, bits, strict=True)]
         return json_text(value)
@@ -169,8 +175,16 @@ def scored_symbols(vocabulary: SymbolVocabulary, boundary: str, *, lines: bool) 
     return f"{UNITS[vocabulary.unit]}; {scored}"
 
 
-def score_report(scores: TextScores, note: str) -> Iterator[str]:
+def score_report(scores: TextScores, note: str, unit: str) -> Iterator[str]:
     """Yield the numbers of one text, one per line."""
+    if unit == "word":
+        yield f"nats per word       {_number(scores.mean)}"
+        yield f"nats per character  {_number(scores.nats_per_character)}"
+        yield f"bits per character  {_number(scores.bits)}"
+        yield f"bits per byte       {_number(scores.bits_per_byte)}"
+        yield f"perplexity          {_number(scores.perplexity)} per word"
+        yield f"words               {scores.units:,} ({note})"
+        return
     yield f"nats per character  {_number(scores.mean)}"
     yield f"bits per character  {_number(scores.bits)}"
     yield f"bits per byte       {_number(scores.bits_per_byte)}"

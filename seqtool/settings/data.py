@@ -35,7 +35,14 @@ class CharData:
     alphabet: str | tuple[str, ...] | None = key(
         "symbols in the order of their numbers; by default the sorted symbols of the training data", None
     )
-    unit: Literal["char", "byte"] = key("unit of a symbol: a Unicode character or a byte", "char")
+    unit: Literal["char", "byte", "word"] = key(
+        "unit of a symbol: a Unicode character, a byte, or a word, number or mark with the space before it",
+        "char",
+    )
+    tokenized: bool = key(
+        "unit word: white space separates the symbols, and a line end is a symbol, as in the WikiText files",
+        False,
+    )
     encoding: str = key(
         "encoding of the text files; auto: UTF-8, or the one of the byte order mark, or the one that fits the characters; a doubtful file is refused",
         "auto",
@@ -50,6 +57,13 @@ class CharData:
     test: Paths = key("files of test text", ())
     min_count: int = key(
         "symbols with fewer occurrences in the training text become the unknown symbol", 1, ge=1
+    )
+    max_symbols: int | None = key(
+        "unit word: largest number of words in the vocabulary; rarer ones become the unknown word", None, ge=1
+    )
+    spell_unknown: bool = key(
+        "unit word: write unknown words as characters between two marks, so that no text has unknown words",
+        False,
     )
     normalize: Literal["none", "nfc"] = key(
         "Unicode normalization of the text before it is split into symbols", "none"

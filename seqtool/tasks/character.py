@@ -5,28 +5,28 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.text.corpus import CharCorpus, condition_rule, load_char_corpus
 from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.word_vocabulary import read_vocabulary
 from seqtool.errors import ConfigError, DataError, ModelError
-from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.safe_text import shorten, visible
 from seqtool.settings import CharSettings, Settings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.character_preview import CharacterPreview
 from seqtool.tasks.data_check import DataCheck
+from seqtool.tasks.held_out_text import held_out_report
 from seqtool.tasks.interface import (
     Axes,
     Column,
     ConfigTemplate,
     DataFiles,
     FinalEvaluation,
-    HeldOutReport,
     NetworkPart,
     Objective,
     Prepared,
@@ -100,7 +100,9 @@ class CharacterDefinition:
             )
         known, conditions = None, tuple[str, ...]()
         if initial_model is not None:
-            known = SymbolVocabulary.from_json(initial_model.vocab, settings.data.unit)
+            known = read_vocabulary(
+                initial_model.vocab, settings.data.unit, tokenized=settings.data.tokenized
+            )
             conditions = _condition_names(initial_model)
         corpus = load_char_corpus(settings.data, settings.seed, cache, progress, known, conditions)
         return _prepared(settings, corpus, initial_model)
@@ -170,7 +172,7 @@ class CharacterDefinition:
 
     def vocabulary_axes(self, model: StoredModel) -> Axes:
         """Return the symbols of the rows or columns of the input and output weights."""
-        symbols = list(model.vocab["symbols"])
+        symbols = _symbols(model)
         output: dict[str, Mapping[int, Sequence[Any]]] = {
             "output.weight": {0: symbols},
             "output.bias": {0: symbols},
@@ -196,15 +198,26 @@ class CharacterDefinition:
         return CharacterPreview(prepared)
 
     def columns(self, row: RowEvent, settings: Settings, remaining: float | None) -> tuple[Column, ...]:
-        """Return the losses in nats and bits per symbol, learning rate, gradient norm, speed and time."""
+        """Return the losses in nats and bits per symbol, learning rate, gradient norm, speed and time.
+
+        Models of words have perplexities instead of bits.
+        """
         block_loss, block = row.scores.get("val_loss_blocks"), settings.training.eval_block
         protocol = "val" if block_loss is None else "carried"
-        losses = [
-            Column("train", row.train_loss, ".3f"),
-            Column("train bits", row.train_loss / math.log(2), ".3f"),
-            Column(protocol, row.scores["val_loss"], ".4f"),
-            Column(f"{protocol} bits", row.scores["val_bits_per_char"], ".3f"),
-        ]
+        perplexity = row.scores.get("val_perplexity")
+        if perplexity is None:
+            losses = [
+                Column("train", row.train_loss, ".3f"),
+                Column("train bits", row.train_loss / math.log(2), ".3f"),
+                Column(protocol, row.scores["val_loss"], ".4f"),
+                Column(f"{protocol} bits", row.scores["val_bits_per_char"], ".3f"),
+            ]
+        else:
+            losses = [
+                Column("train", row.train_loss, ".3f"),
+                Column(protocol, row.scores["val_loss"], ".4f"),
+                Column(f"{protocol} ppl", perplexity, ".2f"),
+            ]
         if block_loss is not None:
             losses.append(Column(f"blocks {block or settings.training.window}", block_loss, ".4f"))
         return (
@@ -213,7 +226,7 @@ class CharacterDefinition:
             *losses,
             Column("lr", row.lr, ".1e"),
             Column("grad", row.grad_norm, ".2f"),
-            Column("chars/s", row.rate, ",.0f"),
+            Column("chars/s" if perplexity is None else "words/s", row.rate, ",.0f"),
             Column("time", row.seconds, "duration"),
             Column("left", remaining, "duration"),
         )
@@ -273,7 +286,7 @@ class CharacterDefinition:
         if prepared.kind == "pairs":
             return FinalEvaluation()
         model = load_character_model(prepared.stored(weights))
-        reports = {split: _report(model, prepared, split, scores) for split in ("val", "test")}
+        reports = {split: held_out_report(model, prepared, split, scores) for split in ("val", "test")}
         return FinalEvaluation({split: report for split, report in reports.items() if report is not None})
 
     def scorer(self, model: StoredModel, location: ModelFolders, files: Sequence[Path], root: Path) -> Scorer:
@@ -289,11 +302,12 @@ class CharacterDefinition:
 
 
 def _prepared(settings: CharSettings, corpus: CharCorpus, initial: StoredModel | None = None) -> Prepared:
+    tokenized = {"tokenized": True} if settings.data.tokenized else {}
     config = {
         "task": "char",
         "kind": corpus.kind,
         "model": asdict(settings.model),
-        "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize},
+        "symbols": {"unit": settings.data.unit, "normalize": settings.data.normalize, **tokenized},
     }
     vocab = corpus.vocabulary.to_json()
     rule = condition_rule(settings.data)
@@ -304,8 +318,9 @@ def _prepared(settings: CharSettings, corpus: CharCorpus, initial: StoredModel |
 
 
 def _symbols(model: StoredModel) -> list[str]:
-    """Return the symbols of a vocabulary as characters; a vocabulary of bytes contains numbers."""
-    return [chr(symbol) if isinstance(symbol, int) else symbol for symbol in model.vocab["symbols"]]
+    """Return the names of all symbols of a vocabulary."""
+    unit = model.config["symbols"]["unit"]
+    return list(read_vocabulary(model.vocab, unit).symbols)
 
 
 def _condition_names(model: StoredModel) -> tuple[str, ...]:
@@ -315,32 +330,6 @@ def _condition_names(model: StoredModel) -> tuple[str, ...]:
 
 def _corpus(prepared: Prepared) -> CharCorpus:
     return cast(CharCorpus, prepared.corpus)
-
-
-def _report(
-    model: CharacterModel, prepared: Prepared, split: str, scores: Mapping[str, float]
-) -> HeldOutReport | None:
-    """Evaluate on one split; None if it does not exist. Training computed the block loss of `val`."""
-    from seqtool.evaluation.character import evaluate_part_of_lines, part_of
-    from seqtool.evaluation.novelty import novelty
-    from seqtool.evaluation.text_scores import evaluate_text
-
-    corpus = _corpus(prepared)
-    part = part_of(model, corpus, split)
-    if part is None:
-        return None
-    if corpus.kind == "lines":
-        report = evaluate_part_of_lines(model, part)
-        train = part_of(model, corpus, "train")
-        if split != "val" or train is None:
-            return report
-        return replace(report, novelty=novelty(model, train.decode(model.vocabulary)))
-    training = prepared.settings.training
-    block = training.eval_block or training.window
-    known = {}
-    if split == "val" and "val_loss_blocks" in scores:
-        known = {block: scores["val_loss_blocks"]}
-    return evaluate_text(model, part.ids, (block,), known)
 
 
 DEFINITION = CharacterDefinition()

@@ -18,6 +18,7 @@ from seqtool.types import Arrays
 
 SAMPLE_LENGTH, SAMPLED_LINES = 120, 6  # symbols, lines
 SAMPLED_LINE_LENGTH = 40  # symbols
+SAMPLED_WORDS = 25
 LONGEST_NAME = 20  # characters of a condition
 PREVIEW_TEMPERATURE = 0.8
 
@@ -53,8 +54,9 @@ class CharacterPreview:
 
     def _text(self, model: CharacterModel) -> str:
         vocabulary, seed = self.corpus.vocabulary, self.prepared.settings.seed
-        prompt = "\n" if "\n" in vocabulary.symbols else str(vocabulary.decode([0]))
-        return "".join(model.sample(prompt, SAMPLE_LENGTH, temperature=PREVIEW_TEMPERATURE, seed=seed))
+        prompt = "\n" if "\n" in vocabulary else str(vocabulary.decode([0]))
+        length = SAMPLED_WORDS if vocabulary.unit == "word" else SAMPLE_LENGTH
+        return "".join(model.sample(prompt, length, temperature=PREVIEW_TEMPERATURE, seed=seed))
 
     def training_accuracy(self, weights: Arrays) -> None:
         """Return None, because symbols are not labels."""

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from seqtool.data.text.corpus import CharCorpus
 
 
+LARGEST_EXPONENT = 700.0  # of a perplexity that a float holds
+
+
 @dataclass(frozen=True)
 class CharacterBatch:
     """This rank's share of a batch.
@@ -188,7 +191,11 @@ class CharacterTask:
         )
         blocks_total, blocks_count, right, targets = others
         mean = total / int(count)
-        scores = {"val_loss": mean, "val_bits_per_char": mean / math.log(2)}
+        scores = {"val_loss": mean}
+        if self.corpus.vocabulary.unit == "word":
+            scores["val_perplexity"] = math.exp(min(mean, LARGEST_EXPONENT))
+        else:
+            scores["val_bits_per_char"] = mean / math.log(2)
         if self.is_text:
             return scores | {"val_loss_blocks": blocks_total / blocks_count}
         return scores | {"val_accuracy": right / targets}

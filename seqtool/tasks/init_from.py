@@ -106,6 +106,9 @@ def _input_of_text_model(model: StoredModel) -> Iterator[str]:
     symbols = model.config["symbols"]
     yield from (f"data.{name}={json.dumps(symbols[name])}" for name in ("unit", "normalize"))
     yield f"data.per_line={json.dumps(model.config['kind'] == 'lines')}"
+    if symbols["unit"] == "word":
+        yield from (f"data.tokenized={json.dumps(symbols.get('tokenized', False))}", "data.min_count=2")
+        yield f"data.spell_unknown={json.dumps('characters' in model.vocab)}"
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

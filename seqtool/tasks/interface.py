@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.evaluation.tagger import TaggerEvaluation
-from seqtool.evaluation.text_scores import TextEvaluation
+from seqtool.evaluation.text_evaluation import TextEvaluation
 from seqtool.evaluation.tokenizer import TokenizerEvaluation
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import Manifest, StoredModel

@@ -94,7 +94,7 @@ def character_scorer(model: StoredModel, location: ModelFolders, files: Sequence
     text = (read_text(loaded, files) if files else held_out_text(location.run, root))[:SCORED_SYMBOLS]
 
     def score(stored: StoredModel) -> dict[str, float]:
-        return {"nats": float(load_character_model(stored).score(text).losses.mean())}
+        return {"nats": load_character_model(stored).score(text).mean or 0.0}
 
     return Scorer(score, ", ".join(map(str, files)) or "the held-out text of the run")
 

@@ -14,9 +14,11 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
+from seqtool.settings import CharModel
+from tests.support.random_models import word_parts
 from tests.support.random_tokenizers import write_treebank
 from tests.support.shell import PROJECT, copy_examples, seqtool_in_process
-from tests.support.stored_models import store_tokenizer
+from tests.support.stored_models import store, store_tokenizer
 
 TABLE = (PROJECT / "docs/json.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| (`.*?) \| (.*) \|$", TABLE, re.MULTILINE))
@@ -48,7 +50,11 @@ COMMANDS = {
         "sample --model text --length 3 --beam 2 --json",
         "sample --model languages --json",
     ],
-    "`score`": ["score --model text the --lines --json", "score --model text the --symbols --json"],
+    "`score`": [
+        "score --model text the --lines --json",
+        "score --model text the --symbols --json",
+        "score --model words the --json",
+    ],
     "`score --classify`": ["score --model languages --classify ab --json"],
     "`check`": ["check configs/toy_tagger.yaml --json", "check text.txt --json", "check gold.conllu --json"],
     "`evaluate` of a tagger": [
@@ -96,6 +102,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ):
         done = seqtool_in_process(command, file, *BRIEF.split(), cwd=folder)
         assert done.code == 0, done.stderr
+    store(folder / "runs/words", word_parts(CharModel(hidden_size=4), ["the", " cat"]))
     store_tokenizer(folder / "runs/tokenizer")
     write_treebank(folder / "gold.conllu")
     shutil.copytree(folder / "runs/hihell", folder / "runs/removed")

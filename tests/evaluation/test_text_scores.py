@@ -145,7 +145,10 @@ def test_tally_of_parts_equals_tally_of_the_whole() -> None:
     whole = SymbolTally.empty(4).add(ids, losses)
     parts = SymbolTally.empty(4).add(ids[:3], losses[:3]).add(ids[3:], losses[3:])
     assert (whole.mean, whole.count) == (parts.mean, parts.count) == (2.5, 4)
-    assert whole.by_class("a b!") == {"letters": (2.0, 3), "space": (4.0, 1)}
+    assert whole.by_class([symbol_class(symbol) for symbol in "a b!"]) == {
+        "letters": (2.0, 3),
+        "space": (4.0, 1),
+    }
 
 
 # --- lines --------------------------------------------------------------------------------------------------

@@ -134,7 +134,7 @@ WRONG_CHARACTER_MODELS: list[Change] = [
     ("c/model/tied", False, r"bridge\.weight: not an array of this network"),
     ("c/model/input", "onehot", r"model\.tied: expected an embedding"),
     ("c/kind", "poem", "kind: expected one of pairs, text, lines, found 'poem'"),
-    ("c/symbols/unit", "word", r"symbols\.unit: expected one of char, byte"),
+    ("c/symbols/unit", "line", r"symbols\.unit: expected one of char, byte, word"),
     ("c/symbols/unit", "byte", "symbols: expected a list of bytes"),
     ("v/symbols", ["a", "b"], r"embedding\.weight: expected shape \(2, 4\), found \(4, 4\)"),
     ("v/symbols/1", "c", "symbols: expected different symbols"),

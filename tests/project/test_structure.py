@@ -41,12 +41,12 @@ TORCH_MODULES = (
     "seqtool.tasks.word_table",
 )
 
-MOST_MODULES = 258
+MOST_MODULES = 268
 COUNTED_LINES = 5  # a module with fewer lines is not counted
 LONGEST_MODULE = 350
 AVERAGE_LINES = 120
 MOST_BRANCHES = 15
-MOST_UNTYPED_DICTS = 80
+MOST_UNTYPED_DICTS = 82
 
 
 def package_of(module: str) -> str:

@@ -15,12 +15,20 @@ from seqtool.reports.play.render import render_play
 from seqtool.settings import CharModel, Feature, TaggerModel
 from seqtool.storage.find_model import find_model
 from tests.support.browser import console_lines, requests
-from tests.support.random_models import SPAN_LABELS, Parts, character_parts, random_weights, tagger_parts
+from tests.support.random_models import (
+    SPAN_LABELS,
+    Parts,
+    character_parts,
+    random_weights,
+    tagger_parts,
+    word_parts,
+)
 from tests.support.stored_models import store
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
 
+TEXT_WORDS = ("\n", " abc", " <unk>", "a", " ß", "ä", "<", " &", "😀", " ")
 LETTERS = "\n abcdefghijkläß😀<&"
 PLAIN_LABELS = ("DET", "NN", "V", "<b>")
 FEATURES = (
@@ -77,6 +85,10 @@ def random_character_parts(seed: int) -> Parts:
     if seed % 11 == 3:
         symbols = [chr(byte) for byte in (*range(10, 128), 0xC3, 0xA4, 0x9F, 0xF0, 0x98, 0x80)]
         return character_parts(model, symbols, kind=kind, seed=seed, unit="byte")
+    if seed % 11 == 7 and kind != "pairs":
+        characters = None if chance() else (" ", "a", "ß", "😀")
+        unknown = 2 if characters is None else None
+        return word_parts(model, TEXT_WORDS, characters, unknown=unknown, kind=kind, seed=seed)
     unknown = 3 if chance() else None
     return character_parts(model, LETTERS, kind=kind, seed=seed, unknown=unknown)
 

@@ -12,6 +12,7 @@ from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.tokenization.characters import CharacterEncoder
 from seqtool.data.tokenization.expansions import Expansions
 from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.heads_config import read_heads
 from seqtool.inference.load import (
@@ -100,6 +101,28 @@ def conditional_parts(
     config["condition"] = {"source": "file", "separator": "auto", "column": "1", "text": "2"}
     vocab["conditions"] = {"names": list(names), "counts": list(counts)}
     return config, vocab, random_weights(character_shapes(model, len(symbols), len(names)), seed, 0.6)
+
+
+def word_parts(
+    model: CharModel,
+    words: Sequence[str],
+    characters: Sequence[str] | None = None,
+    *,
+    unknown: int | None = None,
+    tokenized: bool = False,
+    kind: str = "text",
+    seed: int = 0,
+    scale: float = 0.4,
+) -> Parts:
+    """Return the parts of a text model over words, which spells unknown ones if it has characters."""
+    vocabulary = WordSymbols(words, unknown, (), characters, tokenized=tokenized)
+    config = {
+        "task": "char",
+        "kind": kind,
+        "model": asdict(model),
+        "symbols": {"unit": "word", "normalize": "none", "tokenized": tokenized},
+    }
+    return config, vocabulary.to_json(), random_weights(character_shapes(model, len(vocabulary)), seed, scale)
 
 
 def character_model(model: CharModel, symbols: Sequence[str], **options: Any) -> CharacterModel:

@@ -17,11 +17,9 @@ from seqtool.data.encoding import UTF8
 from seqtool.data.input_files import ProgressCallback, expand
 from seqtool.data.text.conditions import ConditionRule, Conditions
 from seqtool.data.text.encode import (
-    EncodedFiles,
     EncodedText,
     TextCache,
     encode_files,
-    merge_rare,
     renumber,
 )
 from seqtool.data.text.line_conditions import (
@@ -30,6 +28,7 @@ from seqtool.data.text.line_conditions import (
     condition_warnings,
     read_conditions,
 )
+from seqtool.data.text.rare_symbols import frequent_symbols, replace_rare, symbol_notes
 from seqtool.data.text.reader import ALPHABET_HINT, TextRules
 from seqtool.data.text.splits import (
     LineSet,
@@ -40,14 +39,15 @@ from seqtool.data.text.splits import (
     split_lines,
     split_text,
 )
+from seqtool.data.text.word_numbers import number_words
 from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
-from seqtool.data.warnings import RareSymbols, text_warnings
+from seqtool.data.warnings import text_warnings
+from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.errors import DataError, pluralize
 from seqtool.settings import CharData
 from seqtool.types import Array
 
 Kind = Literal["pairs", "text", "lines"]
-LISTED_SYMBOLS = 100  # a note lists the symbols of a smaller vocabulary
 
 
 @dataclass(frozen=True)
@@ -143,15 +143,25 @@ def _load_text(
 ) -> CharCorpus:
     named = (("text", data.text), ("val", data.val), ("test", data.test))
     paths = {name: expand(files, data.source) for name, files in named if files}
-    rules = TextRules(data.unit, data.encoding, data.normalize, data.per_line, condition_rule(data))
+    rules = TextRules(
+        data.unit, data.encoding, data.normalize, data.per_line, condition_rule(data), data.tokenized
+    )
     rules = rules.for_files(path for group in paths.values() for path in group)
     files = encode_files(paths, rules, data.alphabet, cache, progress)
     text = files.text
     conditions = None if rules.condition is None else read_conditions(paths, rules, base_conditions)
     parts, skipped = _split(text, rules, data, seed, conditions)
     _check_parts(parts, text, paths)
-    counts = {name: part.counts(text.arrays, len(text.symbols)) for name, part in parts.items() if len(part)}
-    text, vocabulary, rare = _replace_rare(files, counts["train"], data, rules.boundary, cache)
+    if data.unit == "word":
+        assert base is None or isinstance(base, WordSymbols)
+        numbered = number_words(files, parts, data, rules.boundary, cache, base)
+        text, parts, counts, rare = numbered.text, numbered.parts, numbered.counts, numbered.rare
+        vocabulary: SymbolVocabulary = numbered.vocabulary
+    else:
+        counts = {
+            name: part.counts(text.arrays, len(text.symbols)) for name, part in parts.items() if len(part)
+        }
+        text, vocabulary, rare = replace_rare(files, counts["train"], data, rules.boundary, cache)
     usable = {name: part for name, part in parts.items() if part.is_usable}
     notes = [*rules.notes(), *(f"{name}: {part.size}" for name, part in usable.items())]
     if data.per_line and not data.val and len(usable) > 1:
@@ -159,10 +169,12 @@ def _load_text(
         notes.append(f"lines are divided at random with seed {seed}{within} (data.split)")
     counted = _counted(parts["train"], conditions)
     notes += condition_notes(counted) if counted else []
-    notes += [*skipped, *_symbol_notes(vocabulary, rare, int(counts["train"].sum()))]
+    is_words = isinstance(vocabulary, WordSymbols)  # of which a spelled one has several symbols
+    train_size = int((counts["train"] * (vocabulary.unit_sizes if is_words else 1)).sum())
+    notes += [*skipped, *symbol_notes(vocabulary, rare, train_size)]
     warnings = rules.warnings() + text_warnings(paths, parts, vocabulary, counts, rare)
     warnings += condition_warnings(counted) if counted else []
-    if base is not None:
+    if base is not None and data.unit != "word":
         vocabulary = vocabulary.appended_to(base)
         text = renumber(text, "".join(vocabulary.symbols), files.key, cache)
     content = {name: part.data(text.arrays) for name, part in usable.items()}
@@ -175,7 +187,7 @@ def _load_text(
         files=files.hashes,
         notes=tuple(notes),
         warnings=tuple(warnings),
-        encoding=rules.files[next(iter(rules.files))].encoding if data.unit == "char" else UTF8,
+        encoding=rules.files[next(iter(rules.files))].encoding if data.unit != "byte" else UTF8,
         conditions=counted,
     )
 
@@ -224,62 +236,6 @@ def _check_parts(parts: Parts, text: EncodedText, paths: Mapping[str, Sequence[P
         raise DataError(message, place=place, hint="give a longer text")
 
 
-# --- symbols ------------------------------------------------------------------------------------------------
-
-
-def _replace_rare(
-    files: EncodedFiles, counts: Array, data: CharData, boundary: str, cache: TextCache
-) -> tuple[EncodedText, SymbolVocabulary, RareSymbols]:
-    """Replace rare symbols by the unknown one; return the text, its vocabulary and the replaced symbols."""
-    text = files.text
-    kept = _frequent(text.symbols, counts.tolist(), data, boundary)
-    if len(kept) == len(text.symbols):
-        return text, SymbolVocabulary(text.symbols, data.unit, None, counts.tolist()), RareSymbols()
-    rare = RareSymbols(len(text.symbols) - len(kept), int(counts.sum() - counts[kept].sum()))
-    merged = merge_rare(text, kept, UNKNOWN[data.unit], files.key, cache)
-    merged_counts = [*counts[kept].tolist(), rare.occurrences]
-    return merged, SymbolVocabulary(merged.symbols, data.unit, len(kept), merged_counts), rare
-
-
-def _frequent(symbols: Sequence[str], counts: Sequence[int], data: CharData, boundary: str = "") -> list[int]:
-    """Return the numbers of the symbols that occur `data.min_count` times or more; with an alphabet, of all.
-
-    The boundary is always kept. A symbol that is itself the unknown one is dropped if another symbol is rare,
-    since both then mean the same.
-
-    Raises:
-        DataError: no symbol is frequent enough.
-    """
-    least = data.min_count if data.alphabet is None else 1
-    rare = {
-        symbol for symbol, count in zip(symbols, counts, strict=True) if count < least and symbol != boundary
-    }
-    if least <= 1 or not rare:
-        return list(range(len(symbols)))
-    rare.add(UNKNOWN[data.unit])
-    kept = [number for number, symbol in enumerate(symbols) if symbol not in rare]
-    if not kept or (boundary and len(kept) == 1):
-        raise DataError(
-            f"expected symbols that occur {least:,} times or more in train, "
-            f"found symbols that occur at most {pluralize(max(counts), 'time')}",
-            hint="set a lower `data.min_count`",
-        )
-    return kept
-
-
-def _symbol_notes(vocabulary: SymbolVocabulary, rare: RareSymbols, train_size: int) -> list[str]:
-    is_listed = len(vocabulary) <= LISTED_SYMBOLS
-    notes = [f"symbols: {vocabulary.listing() if is_listed else f'{len(vocabulary):,}'}"]
-    if vocabulary.unknown is not None:
-        share = rare.occurrences / max(train_size, 1)
-        name = vocabulary.show(vocabulary.symbols[vocabulary.unknown])
-        notes.append(
-            f"the unknown symbol, {name}, replaces {pluralize(rare.symbols, 'rare symbol')} "
-            f"(data.min_count), {share:.3%} of train"
-        )
-    return notes
-
-
 # --- pairs --------------------------------------------------------------------------------------------------
 
 
@@ -302,7 +258,7 @@ def _pair_vocabulary(pairs: Sequence[tuple[str, str]], data: CharData) -> Symbol
     occurrences = Counter(symbol for pair in pairs for text in pair for symbol in _symbols(text, data.unit))
     symbols = list(data.alphabet) if data.alphabet is not None else sorted(occurrences)
     counts = [occurrences[symbol] for symbol in symbols]
-    kept = _frequent(symbols, counts, data)
+    kept = frequent_symbols(symbols, counts, data)
     if len(kept) == len(symbols):
         return SymbolVocabulary(symbols, data.unit, None, counts)
     kept_counts = [counts[number] for number in kept]

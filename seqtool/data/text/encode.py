@@ -29,7 +29,7 @@ from seqtool.storage.atomic import make_directory, sync, write_file, writing
 from seqtool.storage.plain_files import open_plain, read_object
 from seqtool.types import Array, Arrays
 
-ENCODING_VERSION = 1  # part of the cache key; must be increased when the encoding changes
+ENCODING_VERSION = 2  # part of the cache key; must be increased when the encoding changes
 PIECE = 1 << 22  # symbols that are processed at once
 ABANDONED_AFTER = 86_400  # seconds after which an unfinished cache entry is deleted
 _UNFINISHED = ".unfinished."
@@ -37,6 +37,7 @@ _DESCRIPTION = "facts.json"
 _VERIFIED = "verified.json"  # what was verified since the computer was started
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _LARGEST = 1 << 62  # bytes of a file; the description states the size
+Symbols = Sequence[str]  # in the order of their numbers: a text of characters or bytes, or a tuple of words
 # Errors of `_open` if an entry is missing or damaged.
 _INVALID_ENTRY = (ModelError, OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -46,12 +47,12 @@ class EncodedText:
     """Texts as symbol numbers.
 
     Attributes:
-        symbols: symbols in the order of their numbers, one character each.
+        symbols: symbols in the order of their numbers: a text of characters or bytes, or a tuple of words.
         arrays: symbol numbers (length,) of each text, by name. Their type is the smallest unsigned type that
             holds all numbers. They are memory-mapped if there is a cache.
     """
 
-    symbols: str
+    symbols: Symbols
     arrays: Arrays
 
 
@@ -124,8 +125,8 @@ def _stamps(paths: Mapping[str, Sequence[Path]]) -> list[tuple[int, int]]:
 # --- other numbers for an encoded text ----------------------------------------------------------------------
 
 
-def renumber(text: EncodedText, symbols: str, key: object, cache: TextCache) -> EncodedText:
-    """Return the text with the numbers of a longer list of symbols.
+def renumber(text: EncodedText, symbols: Symbols, key: object, cache: TextCache) -> EncodedText:
+    """Return the text with the numbers of another list of symbols.
 
     Args:
         text: the encoded text.
@@ -133,10 +134,9 @@ def renumber(text: EncodedText, symbols: str, key: object, cache: TextCache) -> 
         key: cache key of the encoded files.
         cache: cache that is searched first; it stores a new result.
     """
-    table = np.array([symbols.index(symbol) for symbol in text.symbols], np.min_scalar_type(len(symbols)))
-    return _translate(
-        text, table, symbols, {"renumbered": key, "before": text.symbols, "symbols": symbols}, cache
-    )
+    numbers = {symbol: number for number, symbol in enumerate(symbols)}
+    table = np.array([numbers[symbol] for symbol in text.symbols], np.min_scalar_type(len(symbols)))
+    return _translate(text, table, symbols, {"renumbered": key, "symbols": symbols}, cache)
 
 
 def merge_rare(
@@ -157,13 +157,12 @@ def merge_rare(
     return _translate(text, table, symbols, {"merged": key, "symbols": symbols}, cache)
 
 
-def _translate(text: EncodedText, table: Array, symbols: str, key: object, cache: TextCache) -> EncodedText:
+def _translate(
+    text: EncodedText, table: Array, symbols: Symbols, key: object, cache: TextCache
+) -> EncodedText:
     """Replace each number by its entry in the table (old numbers,)."""
-    return cache.find(key) or cache.store(
-        key,
-        symbols,
-        {name: (table[piece] for piece in pieces_of(array)) for name, array in text.arrays.items()},
-    )
+    arrays = {name: (table[piece] for piece in pieces_of(array)) for name, array in text.arrays.items()}
+    return cache.find(key) or cache.store(key, symbols, arrays)
 
 
 def pieces_of(array: Array) -> Iterator[Array]:
@@ -197,7 +196,7 @@ class TextCache:
         except _INVALID_ENTRY:
             return None
 
-    def store(self, key: object, symbols: str, numbers: Mapping[str, Iterable[Array]]) -> EncodedText:
+    def store(self, key: object, symbols: Symbols, numbers: Mapping[str, Iterable[Array]]) -> EncodedText:
         """Store the texts of a key and return them.
 
         Args:
@@ -239,7 +238,7 @@ def _delete_abandoned(folder: Path) -> None:
 
 
 def _write(
-    entry: Path, symbols: str, numbers: Mapping[str, Iterable[Array]], dtype: np.dtype[Any]
+    entry: Path, symbols: Symbols, numbers: Mapping[str, Iterable[Array]], dtype: np.dtype[Any]
 ) -> EncodedText:
     unfinished = entry.parent / f"{_UNFINISHED}{os.getpid()}.{time.time_ns()}"
     unfinished.mkdir()
@@ -249,7 +248,7 @@ def _write(
             lengths[name], hashes[name] = _write_array(unfinished / f"{name}.bin", pieces, dtype)
         description = {
             "entry": entry.name,
-            "symbols": [ord(symbol) for symbol in symbols],
+            "symbols": [*map(ord, symbols)] if isinstance(symbols, str) else list(symbols),
             "dtype": dtype.str,
             "lengths": lengths,
             "sha256": hashes,
@@ -315,7 +314,9 @@ def _open(entry: Path) -> EncodedText:
         for name, length in description["lengths"].items():
             shape = (length,)
             arrays[name] = np.memmap(files[name], dtype, "r", shape=shape) if length else np.zeros(0, dtype)
-    return EncodedText("".join(map(chr, description["symbols"])), arrays)
+    symbols = description["symbols"]
+    is_words = bool(symbols) and isinstance(symbols[0], str)
+    return EncodedText(tuple(symbols) if is_words else "".join(map(chr, symbols)), arrays)
 
 
 def _verify(entry: Path, files: Mapping[str, BufferedReader], hashes: Mapping[str, str]) -> None:

@@ -20,6 +20,7 @@ from seqtool.data.encoding import UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.text.conditions import ConditionRule, runs
+from seqtool.data.text.words import PATTERN, split_pieces
 from seqtool.data.vocabulary import BOUNDARY, SymbolVocabulary, Unit
 from seqtool.errors import DataError
 from seqtool.types import Array, Json
@@ -35,11 +36,12 @@ class TextRules:
     """Rules for reading a file as symbols.
 
     Attributes:
-        unit: characters or bytes.
+        unit: characters, bytes or words.
         encoding: of the file; not used for bytes. `auto` decides for each file.
         normalize: Unicode normal form, `nfc` or `none`.
         lines: each line is a sequence. CR LF then becomes LF, and the last line gets an LF if it has none.
         condition: place of the condition of each line; None: lines have no condition.
+        tokenized: white space separates the words.
         files: what is already known about files, by path.
     """
 
@@ -48,7 +50,13 @@ class TextRules:
     normalize: Literal["nfc", "none"] = "none"
     lines: bool = False
     condition: ConditionRule | None = None
+    tokenized: bool = False
     files: Mapping[Path, FileEncoding] = field(default_factory=dict, compare=False)
+
+    @property
+    def is_text(self) -> bool:
+        """False if the files are read as bytes."""
+        return self.unit != "byte"
 
     @property
     def boundary(self) -> str:
@@ -76,8 +84,10 @@ class TextRules:
         del values["files"]
         if not self.has_other_text:
             del values["condition"]
+        if self.unit == "word":
+            values["pattern"] = PATTERN
         encodings = [facts.encoding for facts in self.files.values()]
-        if self.unit == "char":
+        if self.is_text:
             values["encoding"] = encodings if set(encodings) - {UTF8} else UTF8
         cr_lines = [facts.cr_lines for facts in self.files.values()]
         return values | ({"cr": cr_lines} if any(cr_lines) else {})
@@ -129,9 +139,9 @@ class TextRules:
         """
         facts = self.files.get(path) or self._examine(path)
         text = self._decoded(path, facts, progress, label)
-        if self.unit == "char":
+        if self.is_text:
             text = _without_byte_order_mark(text)
-        if self.lines or (facts.cr_lines and self.unit == "char"):
+        if self.lines or (facts.cr_lines and self.is_text):
             text = _unix_line_ends(text, cr=facts.cr_lines)
         if self.normalize == "nfc":
             text = composed(text)
@@ -145,17 +155,24 @@ class TextRules:
         if self.lines and last != BOUNDARY:
             yield BOUNDARY
 
+    def symbols(
+        self, path: Path, progress: ProgressCallback | None = None, label: str = "reading"
+    ) -> Iterator[Sequence[str]]:
+        """Yield the symbols of a file, piece by piece; arguments and errors as for `pieces`."""
+        pieces = self.pieces(path, progress, label)
+        return split_pieces(pieces, tokenized=self.tokenized) if self.unit == "word" else pieces
+
     def notes(self) -> list[str]:
         """Return what a person may want to know about the bytes of the files, one line each."""
-        return [note for facts in self.files.values() if self.unit == "char" for note in facts.notes()]
+        return [note for facts in self.files.values() if self.is_text for note in facts.notes()]
 
     def warnings(self) -> list[str]:
         """Return what is unusual about the bytes of the files; a warning about the text names its NULs."""
-        facts = [each for each in self.files.values() if self.unit == "char" or each.cr_lines]
+        facts = [each for each in self.files.values() if self.is_text or each.cr_lines]
         return [warning for each in facts for warning in each.warnings(nuls=False)]
 
     def _examine(self, path: Path, expected: str = "") -> FileEncoding:
-        if self.unit == "char":
+        if self.is_text:
             return examine(path, self.encoding, expected=expected)
         return examine(path, "latin-1") if self.lines else FileEncoding(str(path), "latin-1")
 
@@ -259,13 +276,16 @@ def find_symbols(
     rules: TextRules,
     alphabet: Sequence[str] | None,
     progress: ProgressCallback | None,
-) -> str:
-    """Return the symbols in the order of their numbers.
+) -> Sequence[str]:
+    """Return the symbols in the order of their numbers; one text for characters and bytes.
 
     Raises:
         DataError: a symbol is not in the alphabet.
     """
     files = [path for group in paths.values() for path in group]
+    if rules.unit == "word":
+        words = {word for path in files for piece in rules.symbols(path, progress) for word in piece}
+        return tuple(sorted(words | {BOUNDARY} if rules.lines else words))
     occurs = np.zeros(CODE_POINTS, bool)
     occurs[_codes(rules.boundary)] = True
     for path in files:
@@ -288,9 +308,12 @@ def _codes(piece: str) -> Array:
 
 
 def symbol_numbers(
-    group: Sequence[Path], rules: TextRules, symbols: str, progress: ProgressCallback | None
+    group: Sequence[Path], rules: TextRules, symbols: Sequence[str], progress: ProgressCallback | None
 ) -> Iterator[Array]:
     """Yield the symbol numbers of files in pieces. A text of lines starts with the boundary symbol."""
+    if not isinstance(symbols, str):
+        yield from _word_numbers(group, rules, symbols, progress)
+        return
     table = np.zeros(CODE_POINTS, np.min_scalar_type(max(len(symbols) - 1, 0)))
     table[_codes(symbols)] = np.arange(len(symbols))
     if rules.boundary:
@@ -298,3 +321,16 @@ def symbol_numbers(
     for path in group:
         for piece in rules.pieces(path, progress, "encoding"):
             yield table[_codes(piece)]
+
+
+def _word_numbers(
+    group: Sequence[Path], rules: TextRules, words: Sequence[str], progress: ProgressCallback | None
+) -> Iterator[Array]:
+    """Yield the numbers of the words of files in pieces."""
+    numbers = {word: number for number, word in enumerate(words)}
+    dtype = np.min_scalar_type(max(len(words) - 1, 0))
+    if rules.boundary:
+        yield np.array([numbers[rules.boundary]], dtype)
+    for path in group:
+        for piece in rules.symbols(path, progress, "encoding"):
+            yield np.array([numbers[word] for word in piece], dtype)

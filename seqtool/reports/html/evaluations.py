@@ -93,7 +93,11 @@ class TextReport(EvaluationReport):
     """Evaluation of a text model.
 
     Attributes:
-        nats, bits: loss per symbol by the `carried` protocol, or line by line.
+        nats: loss per character, byte or word by the `carried` protocol, or line by line.
+        bits, bits_per_byte: the same per character (of a model of bytes: byte) and per byte; None if unknown
+            words hide the text.
+        perplexity: per character, byte or word; None in a file of an earlier version.
+        unit: `character`, `byte` or `word`.
         blocks: nats per symbol by the length of the blocks.
         classes: nats per symbol, and number of symbols, by class of symbol.
         lines: accuracy of the classification of lines by condition; None for a model without conditions.
@@ -103,8 +107,10 @@ class TextReport(EvaluationReport):
 
     symbols: int
     nats: float
-    bits: float
-    bits_per_byte: float
+    bits: float | None
+    bits_per_byte: float | None
+    perplexity: float | None
+    unit: str
     blocks: Mapping[str, float]
     classes: Mapping[str, tuple[float, int]]
     lines: WordShare | None = None
@@ -220,8 +226,10 @@ def _text_report(report: Json) -> TextReport:
         confusions=_confusions(classified["confusions"]) if classified else (),
         symbols=whole_number(report["symbols"]),
         nats=_number(carried["nats"]),
-        bits=_number(carried["bits_per_char"]),
-        bits_per_byte=_number(carried["bits_per_byte"]),
+        bits=_share(carried["bits_per_char"]),
+        bits_per_byte=_share(carried["bits_per_byte"]),
+        perplexity=_share(carried.get("perplexity")),
+        unit={"byte": "byte", "word": "word"}.get(report.get("unit", ""), "character"),
         blocks={name: _number(nats) for name, nats in report["blocks"].items()},
         classes={
             name: (_number(one["nats"]), whole_number(one["count"]))

@@ -10,7 +10,7 @@ from typing import TypeVar, cast
 
 import numpy as np
 
-from seqtool.data.vocabulary import valid_text
+from seqtool.data.vocabulary import SymbolVocabulary, valid_text
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model, load_model, load_tagger
@@ -129,11 +129,28 @@ def _character_section(part: StoredModel, run: _Run) -> tuple[Section, Arrays]:
         "normalize": part.config["symbols"]["normalize"],
         "symbols": list(vocabulary.symbols),
         "unknown": vocabulary.unknown,
+        "words": _words(vocabulary),
         "model": asdict(model.settings),
         "text": text,
         "check": _character_check(model, text),
     }
     return section, {}
+
+
+def _words(vocabulary: SymbolVocabulary) -> Section | None:
+    """Return how a page divides a text into words and spells unknown ones; None for other symbols."""
+    if vocabulary.unit != "word":
+        return None
+    from seqtool.data.text.words import word_pattern
+    from seqtool.data.word_vocabulary import WordSymbols
+
+    assert isinstance(vocabulary, WordSymbols)
+    return {
+        "pattern": word_pattern(tokenized=vocabulary.tokenized),
+        "tokenized": vocabulary.tokenized,
+        "count": vocabulary.words,
+        "characters": vocabulary.characters,
+    }
 
 
 def _first_text(model: CharacterModel, run: _Run) -> str:
@@ -156,7 +173,8 @@ def _first_text(model: CharacterModel, run: _Run) -> str:
 
 def _character_check(model: CharacterModel, text: str) -> Section:
     """Return the scores of the first symbols; the page compares its own scores with them."""
-    ids = encode_for_trace(model, text[:CHECKED])[:CHECKED]
+    text = model.vocabulary.join(model.vocabulary.split(text)[:CHECKED])
+    ids = encode_for_trace(model, text)[:CHECKED]
     if model.boundary:  # the state before a line is that after a line break
         ids = model.encode(model.boundary + model.vocabulary.decode(ids).split(model.boundary)[0])
     scores = model.forward(ids[: _rows(len(model.vocabulary)), None])[0][:, 0]

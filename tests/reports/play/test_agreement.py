@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import regex  # type: ignore[import-untyped]
 
 from seqtool.data.tagging.lemma_scripts import apply_script
+from seqtool.data.text.words import PATTERN, TOKEN_PATTERN
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
 from seqtool.inspection.trace import trace_text
@@ -99,6 +102,24 @@ def test_text_model_has_the_scores_of_numpy(browser: Chrome, tmp_path: Path, see
         assert_close(found["logits"], model.forward(ids[:, None])[0][:, 0])
     clear = expected.probabilities[:, 0] - expected.probabilities[:, 1] > 2 * TOLERANCE
     assert np.array_equal(np.array(found["guesses"])[clear, 0], expected.guesses[clear, 0])
+
+
+DIVIDE = """
+const [pattern, texts] = arguments;
+return texts.map((text) => text.match(new RegExp(pattern, "gu")) ?? []);
+"""
+
+
+@pytest.mark.parametrize("pattern", [PATTERN, TOKEN_PATTERN], ids=["text", "tokenized"])
+def test_text_is_divided_into_words_as_by_regex(browser: Chrome, pattern: str) -> None:
+    browser.get("about:blank")
+    draw = random.Random(1)
+    assigned = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) not in ("Cn", "Cs")]
+    special = list("ab '\u20191.,\n\t <unk>中はーไำ\u0301\u200d\u200c\u0f0b\x85\xa0\u3000\ufeff")
+    texts = ["".join(assigned[start : start + 5000]) for start in range(0, len(assigned), 5000)]
+    texts += ["".join(draw.choices(draw.choice((special, assigned)), k=30)) for _ in range(2000)]
+    texts += ["".join(draw.choices([*special, draw.choice(assigned)], k=30)) for _ in range(2000)]
+    assert browser.execute_script(DIVIDE, pattern, texts) == [regex.findall(pattern, text) for text in texts]
 
 
 @pytest.mark.parametrize("seed", range(6))

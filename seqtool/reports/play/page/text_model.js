@@ -10,11 +10,22 @@ class SymbolTable {
     this.unit = meta.unit;
     this.unknown = meta.unknown;
     this.nfc = meta.normalize === "nfc";
-    this.numbers = new Map(meta.symbols.map((symbol, number) => [symbol, number]));
+    this.words = meta.words; // only of a model of words: pattern, number of words, characters of spelled words
+    const listed = this.words ? meta.symbols.slice(0, this.words.count) : meta.symbols;
+    this.numbers = new Map(listed.map((symbol, number) => [symbol, number]));
+    if (!this.words) return;
+    this.pattern = new RegExp(this.words.pattern, "gu");
+    const first = this.words.count + 2, characters = this.words.characters ?? [];
+    this.characters = new Map(characters.map((character, place) => [character, first + place]));
+    this.firstByte = first + characters.length;
   }
 
   split(text) {
     const normal = this.nfc ? text.normalize("NFC") : text;
+    if (this.unit === "word") {
+      const found = normal.match(this.pattern) ?? [];
+      return this.words.tokenized ? found.map((token) => (token === "\n" ? token : ` ${token}`)) : found;
+    }
     if (this.unit !== "byte") return Array.from(normal);
     return Array.from(new TextEncoder().encode(normal), (byte) => String.fromCharCode(byte));
   }
@@ -25,16 +36,40 @@ class SymbolTable {
     for (const symbol of this.split(text)) {
       const number = this.numbers.get(symbol);
       if (number !== undefined) ids.push(number);
+      else if (this.words?.characters) ids.push(...this.spelled(symbol));
       else if (this.unknown !== null) ids.push(this.unknown);
       else missing.add(symbol);
     }
     return { ids, missing: [...missing] };
   }
 
+  // A word as characters between two marks; a character that the model does not know, as its bytes.
+  spelled(word) {
+    const ids = [this.words.count];
+    for (const character of word) {
+      const number = this.characters.get(character);
+      if (number !== undefined) ids.push(number);
+      else for (const byte of new TextEncoder().encode(character)) ids.push(this.firstByte + byte);
+    }
+    ids.push(this.words.count + 1);
+    return ids;
+  }
+
   decode(ids) {
+    if (this.words?.characters) return this.decodeSpelled(ids);
     const symbols = ids.map((number) => this.symbols[number]);
     if (this.unit !== "byte") return symbols.join("");
     return new TextDecoder().decode(Uint8Array.from(symbols, (symbol) => symbol.charCodeAt(0)));
+  }
+
+  decodeSpelled(ids) {
+    const bytes = [], encoder = new TextEncoder(), first = this.words.count + 2;
+    for (const number of ids) {
+      if (number >= this.firstByte) bytes.push(number - this.firstByte);
+      else if (number >= first) bytes.push(...encoder.encode(this.words.characters[number - first]));
+      else if (number < this.words.count) bytes.push(...encoder.encode(this.symbols[number]));
+    }
+    return new TextDecoder().decode(Uint8Array.from(bytes));
   }
 }
 
