@@ -13,6 +13,7 @@ import numpy as np
 from seqtool.data.vocabulary import SymbolVocabulary, valid_text
 from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
+from seqtool.inference.conditional import ConditionalModel
 from seqtool.inference.load import load_character_model, load_model, load_tagger
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inspection.network import read_metrics
@@ -123,6 +124,10 @@ def _character_section(part: StoredModel, run: _Run) -> tuple[Section, Arrays]:
     model = load_character_model(part)
     vocabulary = model.vocabulary
     text = _first_text(model, run)
+    conditions: Section = {}
+    if isinstance(model, ConditionalModel):
+        names, model = model.conditions, model.under(model.condition_of_text(text))
+        conditions = {"conditions": names._asdict(), "condition": model.condition_number}
     section: Section = {
         "kind": model.kind,
         "unit": vocabulary.unit,
@@ -134,7 +139,7 @@ def _character_section(part: StoredModel, run: _Run) -> tuple[Section, Arrays]:
         "text": text,
         "check": _character_check(model, text),
     }
-    return section, {}
+    return section | conditions, {}
 
 
 def _words(vocabulary: SymbolVocabulary) -> Section | None:

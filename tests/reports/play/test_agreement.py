@@ -17,7 +17,7 @@ from seqtool.data.text.words import PATTERN, TOKEN_PATTERN
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
 from seqtool.inspection.trace import trace_text
-from seqtool.settings import TokenizerModel
+from seqtool.settings import CharModel, TokenizerModel
 from seqtool.types import Array
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium
 from tests.support.play_pages import (
@@ -29,7 +29,15 @@ from tests.support.play_pages import (
     several_labels_parts,
     write_page,
 )
-from tests.support.random_models import UNSEEN, WORDS, Parts, random_sentences, stored_model, tokenizer_parts
+from tests.support.random_models import (
+    UNSEEN,
+    WORDS,
+    Parts,
+    conditional_parts,
+    random_sentences,
+    stored_model,
+    tokenizer_parts,
+)
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -77,6 +85,54 @@ def text_of(seed: int) -> str:
     """Return a random text of several lines."""
     draw = random.Random(seed)
     return "".join(draw.choice(LETTERS) for _ in range(40))
+
+
+CONDITIONS = """
+const [text, line] = arguments, { model, TextTrace } = window.seqtool, { text: network } = model;
+const chosen = document.querySelector("#conditions").parentElement.querySelector("select");
+const result = {
+  names: Array.from(chosen.options, (option) => option.textContent),
+  chosen: Number(chosen.value),
+  classes: Array.from(network.conditionProbabilities(TextTrace.ids(network, line).ids)),
+  logits: [],
+};
+for (const option of chosen.options) {
+  chosen.value = option.value;
+  chosen.dispatchEvent(new Event("change"));
+  const trace = new TextTrace(network), ids = TextTrace.ids(network, text).ids;
+  trace.setIds(ids);
+  trace.run(ids.length);
+  result.logits.push(ids.map((_, place) => Array.from(trace.logitsAt(place))));
+}
+result.shown = document.querySelector("#conditions").textContent;
+return result;
+"""
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_page_reads_lines_under_the_chosen_condition(browser: Chrome, tmp_path: Path, seed: int) -> None:
+    settings = CharModel(
+        cell=("rnn", "lstm", "gru")[seed % 3],
+        hidden_size=5 + seed,
+        num_layers=1 + seed % 2,
+        input="onehot" if seed % 2 else "embedding",
+        condition_dim=1 + seed,
+    )
+    names, counts = ("<b>red", "green", "blue"), (5, 0, 2)
+    parts = conditional_parts(settings, LETTERS, names, counts, seed=seed)
+    model: Any = load_character_model(stored_model(parts))
+    open_page(browser, write_page(tmp_path / "model", parts))
+    assert "passed" in browser.find_element("id", "self-test").text
+    found = browser.execute_script(CONDITIONS, "ab <", "geä")
+    assert found["names"] == list(names)
+    (classified,) = model.classify(["geä"])
+    assert_close(found["classes"], classified.probabilities)
+    ids = model.encode("ab <\n")
+    for number, logits in enumerate(found["logits"]):
+        bound = model.under(number)
+        state = bound.forward(model.encode("\n")[:, None])[1]
+        assert_close(logits, bound.forward(ids[:, None], state)[0][:, 0])
+    assert found["shown"].startswith(("Most probable conditions of this line: ", "This line is too long"))
 
 
 @pytest.mark.parametrize("seed", TEXT_MODELS)

@@ -3,6 +3,8 @@
 
 const WINDOW = 120; // symbols that are shown at once
 const SLICE_MS = 12; // time of a portion of background work
+const CLASSIFIED = { conditions: 60, symbols: 100 }; // most conditions and longest line that are classified
+const SHOWN_CONDITIONS = 3;
 
 class CharacterPage {
   constructor(parent, network, section, shapes) {
@@ -40,6 +42,7 @@ class CharacterPage {
     add(section, "label", { class: "wide" }, make("span", { text: this.aligned ? "Input" : "Text" }), this.input);
     this.status = add(section, "p", { class: "legend", "aria-live": "polite" });
     const controls = add(section, "div", { class: "controls" });
+    if (this.network.conditions.length) this.buildCondition(controls, section);
     const colors = this.aligned ? [] : [["surprisal", "surprisal"]];
     this.color = selectInput([...colors, ["unit", "the selected hidden unit"], ["effect", "effect of the changed state"]]);
     addField(controls, "Color", this.color);
@@ -57,6 +60,22 @@ class CharacterPage {
       this.start = Number(this.slider.value);
       this.select(Math.min(this.ids.length - 1, this.start));
     });
+  }
+
+  buildCondition(controls, section) {
+    this.condition = selectInput(this.network.conditions.map((name, number) => [number, visibleText(name)]));
+    this.condition.value = this.network.condition;
+    addField(controls, "Condition", this.condition, "class of the lines, which the network reads beside every symbol");
+    this.classes = add(section, "p", { class: "legend", id: "conditions", "aria-live": "polite" });
+    this.condition.addEventListener("change", () => this.setCondition(Number(this.condition.value)));
+  }
+
+  setCondition(number) {
+    this.network.condition = number;
+    this.base = new TextTrace(this.network);
+    if (this.changed) this.changed = new TextTrace(this.network, this.changed.changes);
+    this.edit();
+    if (this.sample) this.sample.restart();
   }
 
   buildUnits(parent) {
@@ -192,6 +211,7 @@ class CharacterPage {
     this.drawReading(symbols);
     this.drawDetail();
     this.drawStep();
+    this.drawConditions();
     this.drawStatus();
   }
 
@@ -293,7 +313,8 @@ class CharacterPage {
     const from = trace.slotBefore(selected), to = trace.slot(selected), number = this.ids[selected];
     const x = layerNumber ? network.outputOf(trace.recordings, to, layerNumber - 1) : network.inputVector(number);
     const symbol = symbolText(network.table.symbols[number], network.table.unit, true);
-    const xName = layerNumber ? `output of layer ${layerNumber}` : network.model.input === "onehot" ? `“${symbol}” as one-hot vector` : `embedding of “${symbol}”`;
+    const under = network.condition === null ? "" : `, then the embedding of ${visibleText(network.conditions[network.condition])}`;
+    const xName = layerNumber ? `output of layer ${layerNumber}` : network.model.input === "onehot" ? `“${symbol}” as one-hot vector${under}` : `embedding of “${symbol}”${under}`;
     const t = selected + 1;
     setText(this.stepTitle, `Symbol ${t}, “${symbol}”${network.layers.length > 1 ? `, layer ${layerNumber + 1}` : ""}`);
     const lines = stepLines({
@@ -318,6 +339,22 @@ class CharacterPage {
       [`softmax = ${vectorText(probabilities)}`],
       [`the best is “${symbolText(network.table.symbols[best], network.table.unit, true)}” with ${percent(probabilities[best])}`],
     ];
+  }
+
+  // The most probable conditions of the line that contains the selected symbol.
+  drawConditions() {
+    if (!this.classes || !this.network.hasOutput || this.network.conditions.length > CLASSIFIED.conditions) return;
+    const boundary = this.base.boundary, start = this.ids.lastIndexOf(boundary, this.selected - 1) + 1;
+    const line = this.selected ? this.ids.slice(start) : this.ids;
+    const ids = line.slice(0, line.indexOf(boundary) + 1);
+    if (!ids.length || ids.length > CLASSIFIED.symbols) {
+      setText(this.classes, ids.length ? "This line is too long to be classified in this page." : "");
+      return;
+    }
+    const probabilities = this.network.conditionProbabilities(ids);
+    const best = largest(probabilities, Math.min(SHOWN_CONDITIONS, probabilities.length));
+    const shown = Array.from(best, (number) => `${visibleText(this.network.conditions[number])} ${percent(probabilities[number])}`);
+    setText(this.classes, `Most probable conditions of this line: ${shown.join(", ")}.`);
   }
 
   drawStatus() {

@@ -75,11 +75,14 @@ function axisNames(name, shape, network) {
   const gateRows = GATE_ROWS[model.cell].flatMap((gate) => units(gate, hidden));
   if (/^encoder\./.test(name)) {
     const isFirst = name.startsWith("encoder.0.");
-    const inputs = isFirst ? (model.input === "onehot" ? symbols : units("x", shape[1] || 0)) : units("h", shape[1] || 0);
+    const condition = network.conditions && network.conditions.length ? units("k", model.condition_dim) : [];
+    const first = [...(model.input === "onehot" ? symbols : units("x", (shape[1] || 0) - condition.length)), ...condition];
+    const inputs = isFirst ? first : units("h", shape[1] || 0);
     return [gateRows, name.endsWith("weight_ih") ? inputs : units("h", shape[1] || 0)];
   }
   if (name === "output.weight") return [symbols, units("h", shape[1])];
   if (name === "output.bias") return [symbols, []];
+  if (name === "condition.weight") return [network.conditions.map((condition) => visibleText(condition)), units("k", shape[1])];
   if (name === "embedding.weight") return [symbols, units("x", shape[1])];
   return [units("", shape[0]), units("", shape[1] || 0)];
 }

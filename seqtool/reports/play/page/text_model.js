@@ -83,7 +83,10 @@ class TextNetwork {
     for (let layer = 0; layer < this.model.num_layers; layer++) {
       this.layers.push(new Layer(weights, `encoder.${layer}.forward.`, this.model));
     }
-    this.symbolGates = new Map(); // input gates of the first layer depend on the symbol alone
+    this.conditions = meta.conditions ? meta.conditions.names : [];
+    this.conditionCounts = meta.conditions ? meta.conditions.counts : [];
+    this.condition = meta.conditions ? meta.condition : null; // number of the condition that every step reads
+    this.gatesBySymbol = new Map(); // input gates of the first layer, which depend on the condition and the symbol
     this.gates = this.layers.map((layer) => new Float32Array(layer.rows));
     this.output = weights[this.model.tied ? "embedding.weight" : "output.weight"];
     this.hasOutput = this.model.output === "linear";
@@ -92,8 +95,17 @@ class TextNetwork {
     this.y = new Float32Array(this.model.hidden_size);
   }
 
-  // Vector that the first layer reads: the embedding of a symbol, or its one-hot vector.
+  // Vector that the first layer reads: the embedding of a symbol, or its one-hot vector, and the embedding of the condition.
   inputVector(number) {
+    const symbol = this.symbolVector(number);
+    if (this.condition === null) return symbol;
+    const dim = this.model.condition_dim, vector = new Float32Array(symbol.length + dim);
+    vector.set(symbol);
+    vector.set(this.weights["condition.weight"].subarray(this.condition * dim, (this.condition + 1) * dim), symbol.length);
+    return vector;
+  }
+
+  symbolVector(number) {
     const table = this.weights["embedding.weight"];
     if (table) return table.subarray(number * this.model.embedding_dim, (number + 1) * this.model.embedding_dim);
     const vector = new Float32Array(this.table.symbols.length);
@@ -102,15 +114,44 @@ class TextNetwork {
   }
 
   gatesOfSymbol(number) {
-    let gates = this.symbolGates.get(number);
+    const key = (this.condition || 0) * this.table.symbols.length + number;
+    let gates = this.gatesBySymbol.get(key);
     if (!gates) {
       const layer = this.layers[0];
-      gates = this.model.input === "onehot"
+      gates = this.model.input === "onehot" && this.condition === null
         ? layer.inputGatesOfSymbol(number)
         : layer.inputGates(this.inputVector(number));
-      this.symbolGates.set(number, gates);
+      this.gatesBySymbol.set(key, gates);
     }
     return gates;
+  }
+
+  // Calls a function under a condition, and returns its result.
+  under(condition, run) {
+    const before = this.condition;
+    this.condition = condition;
+    try {
+      return run();
+    } finally {
+      this.condition = before;
+    }
+  }
+
+  // Probability of each condition given a whole line: symbol numbers with the line break at its end.
+  conditionProbabilities(ids) {
+    const boundary = this.table.numbers.get("\n");
+    const total = this.conditionCounts.reduce((sum, count) => sum + Math.max(count, 0.5), 0);
+    const joint = this.conditions.map((_, condition) => this.under(condition, () => {
+      const recordings = this.recordings(ids.length + 1);
+      let sum = Math.log(Math.max(this.conditionCounts[condition], 0.5) / total);
+      [boundary, ...ids.slice(0, -1)].forEach((number, place) => {
+        this.step(number, recordings, place, place + 1);
+        const scores = this.logits(recordings, place + 1);
+        sum += scores[ids[place]] - logSum(scores);
+      });
+      return sum;
+    }));
+    return softmax(Float64Array.from(joint));
   }
 
   recordings(slots) {
