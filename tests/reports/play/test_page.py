@@ -39,6 +39,7 @@ from tests.support.random_models import (
     tagger_parts,
     tokenizer_parts,
 )
+from tests.support.shell import PROJECT
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome
@@ -440,6 +441,44 @@ def test_edited_letter_marks_the_changed_output(browser: Chrome, pages: dict[str
         assert "".join(cell.text for cell in cells) == model.predict(edited)
         marked = ["moved" in (cell.get_attribute("class") or "") for cell in cells]
         assert marked == [a != b for a, b in zip(model.predict(first), model.predict(edited), strict=True)]
+
+
+def test_student_sees_what_a_unit_does_after_an_edit(browser: Chrome) -> None:
+    """Follow the steps of docs/play.md with clicks and keys only, on the page of the documents."""
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, PROJECT / "docs/play.html")
+    browser.find_element("xpath", "//*[@class='heat-names']/span[text()='h3']").click()
+    area = browser.find_element("tag name", "textarea")
+    area.click()
+    area.send_keys(Keys.HOME, Keys.ARROW_RIGHT, Keys.DELETE, "e")
+
+    def strip_row(name: str) -> list[str]:
+        row = browser.find_element("xpath", f"//*[contains(@class, 'unit-strip')]//tr[th[text()='{name}']]")
+        return [cell.text for cell in row.find_elements("css selector", "td:not([hidden])")]
+
+    assert strip_row("h3 for “hihell”")[1] == "-0.84" and strip_row("h3")[1] == "-0.27"
+    assert len(browser.find_elements("css selector", ".reading i.moved")) == 2
+    browser.find_elements("css selector", ".reading .cell")[1].click()
+    numbers = browser.find_element("css selector", ".equations").text
+    assert "h2 = tanh(W_ih·x2 + b_ih + W_hh·h1 + b_hh) = [" in numbers and "unit 3: (0.0534·1)" in numbers
+    unit = browser.find_elements("xpath", "//label[span[text()='Unit']]/input")[0]
+    unit.clear()
+    unit.send_keys("3")
+    browser.find_element("xpath", "//button[text()='Set']").click()
+    assert "h3 of layer 1 is 0 at every symbol" in browser.find_element("tag name", "main").text
+
+
+def test_unit_follows_typing_and_the_slider(browser: Chrome, pages: dict[str, Path]) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    open_page(browser, pages["text"])
+    number = browser.find_element("xpath", "//label[starts-with(span/text(), 'Unit (')]/input")
+    number.send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE, "4")
+    assert text_of(browser, ".unit-strip tr:nth-child(3) th") == "h4"
+    assert browser.execute_script("return window.seqtool.view.units.slider.value") == "4"
+    number.send_keys(Keys.CONTROL, "a", Keys.NULL, "99", Keys.ENTER)  # beyond the last unit
+    assert number.get_attribute("value") == "6"
 
 
 # --- taggers ------------------------------------------------------------------------------------------------

@@ -1,14 +1,21 @@
 // Charts: heat maps on a canvas, curves as SVG.
 
+const NAMED_ROWS = 16; // rows of a heat map that have room for their names
 const SVG = "http://www.w3.org/2000/svg";
 
 // A heat map with one column per position and one row per unit. A click selects both.
 class HeatMap {
   constructor(parent, label, onSelect) {
-    this.frame = add(parent, "div", { class: "heat" });
+    const box = add(parent, "div", { class: "heat-box" });
+    this.names = add(box, "div", { class: "heat-names", "aria-hidden": "true" });
+    this.frame = add(box, "div", { class: "heat" });
     this.canvas = add(this.frame, "canvas", { role: "img", "aria-label": label });
     this.row = add(this.frame, "div", { class: "cross row" });
     this.column = add(this.frame, "div", { class: "cross column" });
+    this.names.addEventListener("click", (event) => {
+      const name = event.target.closest("span");
+      if (name) onSelect(-1, Array.from(this.names.children).indexOf(name));
+    });
     this.canvas.addEventListener("click", (event) => {
       const box = this.canvas.getBoundingClientRect();
       const place = (at, size, count) => Math.min(count - 1, Math.max(0, Math.floor((at / size) * count)));
@@ -40,6 +47,14 @@ class HeatMap {
     }
     context.putImageData(image, 0, 0);
     this.mark(columns, rows, selected);
+  }
+
+  // Writes the names of the rows beside them, if there are few.
+  name(names) {
+    const shown = names.length <= NAMED_ROWS ? names : [];
+    this.names.hidden = !shown.length;
+    if (this.names.textContent === shown.join("")) return;
+    this.names.replaceChildren(...shown.map((text) => make("span", { text })));
   }
 
   mark(columns, rows, [column, row]) {
@@ -83,7 +98,8 @@ function drawCurves(parent, curves, xName, yName) {
     svgElement(svg, "text", { x: left - 6, y: y(tick) + 4, "text-anchor": "end" }, String(Number(tick.toPrecision(4))));
   }
   for (const tick of ticks(lowX, highX)) {
-    svgElement(svg, "text", { x: x(tick), y: height - bottom + 16, "text-anchor": "middle" }, String(Number(tick.toPrecision(4))));
+    const anchor = x(tick) > width - right - 16 ? "end" : "middle"; // the last one stays inside
+    svgElement(svg, "text", { x: anchor === "end" ? width : x(tick), y: height - bottom + 16, "text-anchor": anchor }, String(Number(tick.toPrecision(4))));
   }
   svgElement(svg, "text", { x: (left + width) / 2, y: height - 6, "text-anchor": "middle" }, xName);
   curves.forEach((curve, number) => {

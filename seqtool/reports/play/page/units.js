@@ -21,8 +21,8 @@ class UnitPanel {
     if (hidden > 1) controls.append(this.slider);
     this.caption = add(parent, "p", { class: "legend", "aria-live": "polite" });
     this.map = new HeatMap(parent, "heat map of states: one row per unit, one column per position", (column, unit) => {
-      this.setUnit(unit);
-      onSelect(column);
+      this.setUnit(unit, column < 0);
+      if (column >= 0) onSelect(column);
     });
     add(parent, "p", { class: "hint", text: "Each row of the picture is a unit, each column a position of the text. Select a place to see the unit below, with its gates." });
     this.strip = add(parent, "div", { class: "scroll strip", tabindex: "0", role: "region", "aria-label": "the selected unit over the text" });
@@ -32,6 +32,10 @@ class UnitPanel {
     });
     for (const control of [this.source, this.part]) control.addEventListener("change", () => onChange());
     this.number.addEventListener("change", () => this.setUnit(Number(this.number.value) - 1, true));
+    this.number.addEventListener("input", () => {
+      const typed = Number(this.number.value);
+      if (typed >= 1 && typed <= hidden) this.setUnit(typed - 1, true);
+    });
     this.slider.addEventListener("input", () => this.setUnit(Number(this.slider.value) - 1, true));
   }
 
@@ -63,6 +67,7 @@ class UnitPanel {
     for (const one of PARTS[this.cell]) sizes[one] = this.largest(view, layer, one);
     const columns = Array.from({ length: symbols.length }, (_, column) => view.states(layer, part, column));
     this.map.draw(symbols.length, this.hidden, (column, row) => shade(part, columns[column][row], sizes[part]), [selected, unit]);
+    this.map.name(Array.from({ length: Math.min(this.hidden, NAMED_ROWS + 1) }, (_, row) => `${part}${row + 1}`));
     const range = SIGMOIDS.includes(part) ? "blue is closed (0), red is open (1)" : `blue is -${sizes[part].toFixed(2)}, red is +${sizes[part].toFixed(2)}`;
     const value = selected >= 0 && selected < symbols.length ? view.states(layer, part, selected)[unit] : null;
     const at = value === null ? "" : ` At the selected position, ${this.unitName} = ${value.toFixed(4)}.`;
@@ -120,5 +125,19 @@ class UnitPanel {
     beforeRow.hidden = !view.before;
     if (view.before) writeValues(beforeRow, `${shown}${this.unit + 1} ${view.beforeName}`, shown, view.before);
     parts.forEach((part, index) => writeValues(partRows[index], `${part}${this.unit + 1}`, part, view.states));
+    this.showSelected(this.head.children[selected - first + 1]);
+  }
+
+  // Scrolls the strip to the selected position, before the browser paints the page.
+  showSelected(cell) {
+    if (!cell || this.scrolling) return;
+    this.scrolling = true;
+    requestAnimationFrame(() => {
+      this.scrolling = false;
+      const { strip } = this, name = this.head.children[0].offsetWidth;
+      const left = cell.offsetLeft - name, right = cell.offsetLeft + cell.offsetWidth;
+      if (left < strip.scrollLeft) strip.scrollLeft = left;
+      else if (right > strip.scrollLeft + strip.clientWidth) strip.scrollLeft = right - strip.clientWidth;
+    });
   }
 }
