@@ -124,21 +124,28 @@ class TextMethods:
         return model.beam(prompt, length, width=width, length_norm=length_norm, stop=stop)
 
     def score(
-        self, text: str | bytes, context: str | bytes = "", *, condition: str | None = None
+        self,
+        text: str | bytes,
+        context: str | bytes = "",
+        *,
+        condition: str | None = None,
+        exact: bool = False,
     ) -> TextScores:
         """Return the loss of a text: `.mean` nats, `.bits` per symbol, `.perplexity`, `.losses` of symbols.
 
         A context is read first and not scored. Without a context, the first symbol of a running text is read
-        and not scored. A model of lines scores each line separately, with its end.
+        and not scored. A model of lines scores each line separately, with its end. A text of at least 8,192
+        symbols is read as parallel streams, which gives the same loss within 0.001 (`.protocol`).
 
         Args:
             condition: condition of the lines; None scores each line as a mixture of all conditions.
+            exact: read a text of any length in one pass.
 
         Raises:
             DataError: a symbol is not in the vocabulary.
             ModelError: a tagger, or a model of aligned pairs.
         """
-        return self._under(condition).score(text, context)
+        return self._under(condition).score(text, context, exact=exact)
 
     @property
     def conditions(self) -> tuple[str, ...]:

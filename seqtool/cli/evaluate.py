@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -139,13 +140,16 @@ class _Result(Protocol):
 
 
 def _evaluate(request: _Request) -> _Result:
+    from seqtool.reports.progress import progress_bar
+
     evaluations: dict[str, Callable[[_Request], _Result]] = {
         "char": _evaluate_text_model,
         "tagger": _evaluate_tagger,
         "tokenizer": _evaluate_raw_text,
     }
     evaluation = _evaluate_raw_text if request.raw else evaluations[request.stored.task]
-    return evaluation(request)
+    with progress_bar():
+        return evaluation(request)
 
 
 # --- taggers ------------------------------------------------------------------------------------------------
@@ -319,7 +323,6 @@ def _dynamic(request: _Request) -> Callable[[Array, Array | None], DynamicScore]
         SeqtoolError: torch is not installed.
         ConfigError: an option out of its range.
     """
-    from seqtool.reports.progress import progress_bar
     from seqtool.tasks.build import require_torch
 
     require_torch("steps of dynamic evaluation")
@@ -330,11 +333,7 @@ def _dynamic(request: _Request) -> Callable[[Array, Array | None], DynamicScore]
     model = load_character_model(request.stored)
     trained = TrainedNetwork(model.settings, len(model.vocabulary), request.stored.weights)
 
-    def score(text: Array, train: Array | None) -> DynamicScore:
-        with progress_bar("dynamic evaluation") as progress:
-            return dynamic_score(trained, text, train, options, progress)
-
-    return score
+    return partial(dynamic_score, trained, options=options)
 
 
 def _wrong_options(options: str, models: str, request: _Request) -> SeqtoolError:

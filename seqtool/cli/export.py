@@ -164,13 +164,15 @@ def report(
     page = report_path(runs, out, runs_dir)
     _require_report_extra()
     from seqtool.reports.html.page import render_page
+    from seqtool.reports.progress import progress_bar
     from seqtool.storage.ownership import check_output
 
     collected = collect_inputs(runs, runs_dir)
     check_output(page, [*collected, *(files or [])], mark=REPORT_MARK)
     file_texts = [read_text(None, [path]) for path in files or []]
     options = ReportOptions([*(texts or []), *file_texts], find or [], runs_dir)
-    html = render_page([collect_run(run, options) for run in runs])
+    with progress_bar():
+        html = render_page([collect_run(run, options) for run in runs])
     write_file(page, html.encode("utf-8", "backslashreplace"))
     write_json({"report": str(page), "runs": runs}) if json else write_line(str(page))
 

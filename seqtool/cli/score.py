@@ -52,6 +52,8 @@ UnknownOption = Annotated[
     typer.Option("--unknown", help="skip: leave out symbols that are not in the vocabulary."),
 ]
 
+Exact = Annotated[bool, typer.Option("--exact", help="Read long files in one pass, not as parallel streams.")]
+
 SKIP_HINT = "leave such symbols out with --unknown skip"
 MIXTURE = "a line is scored as a mixture of all conditions"
 BATCH_LINES = 1024
@@ -68,6 +70,7 @@ def score(
     condition: ConditionOption = None,
     classify: Classify = False,
     prior: PriorOption = None,
+    exact: Exact = False,
     unknown: UnknownOption = Unknown.FAIL,
     model: ModelOption = None,
     runs_dir: RunsDir = None,
@@ -78,9 +81,16 @@ def score(
     """
     from seqtool.cli.conditions import note_unknown_condition, under_condition, with_conditions
     from seqtool.cli.models import text_model
+    from seqtool.reports.progress import progress_bar
     from seqtool.reports.text_results import ScoreOptions, ScorePrinter
 
-    _check_options(classify, prior, {"--condition": condition, "--lines": lines, "--symbols": symbols})
+    _check_options(
+        classify, prior, {"--condition": condition, "--lines": lines, "--symbols": symbols, "--exact": exact}
+    )
+    if exact and lines:
+        from seqtool.errors import SeqtoolError
+
+        raise SeqtoolError("--exact has no effect with --lines", hint="each line is read in one pass")
     loaded = text_model(model, runs_dir)
     network = under_condition(loaded.model, condition, loaded.name)
     several = len(texts or ()) > 1 or len(files or ()) > 1
@@ -99,9 +109,11 @@ def score(
         )
     else:
         note_unknown_condition(network, MIXTURE)
-        for name, whole in _whole_texts(texts, files, network, read_as):
+        for name, whole, is_pipe in _whole_texts(texts, files, network, read_as):
             text = reader.read(whole)
-            printer(name, text, _score_text(network, name, text))
+            with progress_bar():
+                scores = _score_text(network, name, text, exact=exact or is_pipe)
+            printer(name, text, scores)
             sys.stdout.flush()
     reader.report()
 
@@ -169,21 +181,22 @@ class _UnknownSymbols:
 
 def _whole_texts(
     texts: list[str] | None, files: list[Path] | None, model: CharacterModel, encoding: str
-) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each argument and file.
+) -> Iterator[tuple[str, str, bool]]:
+    """Yield the name and the text of each argument and file, and whether it comes from a pipe.
 
     Raises:
         DataError: a file is empty, or not in its encoding.
     """
-    from seqtool.cli.inputs import decode_whole, open_inputs, text_arguments
+    from seqtool.cli.inputs import decode_whole, is_file, open_inputs, text_arguments
 
     for number, text in enumerate(text_arguments(texts), start=1):
-        yield f"argument {number}", text
+        yield f"argument {number}", text, False
     for name, stream in open_inputs(texts, files):
+        is_pipe = not is_file(stream)
         text = decode_whole(stream.read(), name, model, encoding)
         if not text:
             raise _empty(name)
-        yield name, text
+        yield name, text, is_pipe
 
 
 def _empty(name: str) -> DataError:
@@ -230,8 +243,11 @@ def _read_lines(
     flush()
 
 
-def _score_text(model: CharacterModel, name: str, text: str) -> TextScores:
+def _score_text(model: CharacterModel, name: str, text: str, *, exact: bool) -> TextScores:
     """Return the scores of a whole text.
+
+    Args:
+        exact: read it in one pass.
 
     Raises:
         DataError: an unknown symbol, with its line and column.
@@ -241,7 +257,7 @@ def _score_text(model: CharacterModel, name: str, text: str) -> TextScores:
 
     text = text.replace("\r\n", model.boundary) if model.boundary else text  # as training reads lines
     try:
-        return model.score(text)
+        return model.score(text, exact=exact)
     except DataError:
         raise unknown_symbol(model, text, name, hint=SKIP_HINT) from None
 

@@ -197,13 +197,15 @@ def check(
     from seqtool.init.config import settings_for, task_of_content
     from seqtool.reports.console import print_lines, report_width, say, write_json
     from seqtool.reports.data_check import check_json, check_lines
+    from seqtool.reports.progress import progress_bar
     from seqtool.storage.find_model import runs_root
     from seqtool.tasks.build import check_data
     from seqtool.tasks.interface import DataFiles
 
     files = DataFiles(config, tuple(dev or ()), tuple(test or ()))
     read = settings_for(files, task_of_content(files, overrides or []), overrides or [], say)
-    checks = check_data(read, runs_root(runs_dir) / ".cache")
+    with progress_bar():
+        checks = check_data(read, runs_root(runs_dir) / ".cache")
     if json:
         write_json({"config": str(config), **check_json(checks)})
         return

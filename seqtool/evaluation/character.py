@@ -24,6 +24,7 @@ from seqtool.evaluation.text_scores import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.conditional import PRIOR, ConditionalModel, Prior
+from seqtool.progress import tell_progress
 from seqtool.settings import CharSettings
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.plain_files import exists
@@ -263,9 +264,12 @@ def compare_with_training_text(
     """
     train_symbols_used = TRAIN_LIMIT if len(train.ids) > TRAIN_LIMIT else None
     train = replace(train, ids=train.ids[:train_symbols_used])
+    tell_progress("n-grams of the training text", 0, 2)
+    ngrams = ngram_losses(part.joined_ids(), train.joined_ids(), len(model.vocabulary))
+    tell_progress("a sample compared with the training text", 1, 2)
     return replace(
         evaluation,
-        ngrams=ngram_losses(part.joined_ids(), train.joined_ids(), len(model.vocabulary)),
+        ngrams=ngrams,
         novelty=novelty(model, train.decode(model.vocabulary)),
         train_symbols_used=train_symbols_used,
     )

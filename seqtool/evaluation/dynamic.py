@@ -27,6 +27,7 @@ from torch.nn import functional
 from seqtool.errors import ConfigError
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.weights import load_weights
+from seqtool.progress import tell_progress
 from seqtool.settings import CharModel
 from seqtool.training.engine.ranks import default_threads
 from seqtool.types import Array, Arrays, Json
@@ -38,7 +39,6 @@ EPSILON = 1e-4
 STATISTICS = 50_000  # symbols at the beginning of the training text whose gradients are measured
 FEW_WEIGHTS = 2_000_000  # up to this number, a second thread costs more than it saves
 
-Progress = Callable[[int, int], None]  # symbols that are done, and all symbols
 Update = Callable[[list[Tensor]], None]  # receives the gradients of a segment
 
 
@@ -108,10 +108,9 @@ def dynamic_score(
     text: Array,
     train: Array | None,
     options: DynamicOptions,
-    progress: Progress | None = None,
 ) -> DynamicScore:
     """Return the loss of a text of at least two symbols; arguments as for `dynamic_losses`."""
-    losses = dynamic_losses(trained, text, train, options, progress)
+    losses = dynamic_losses(trained, text, train, options)
     gradients = "text" if train is None else "train"
     return DynamicScore(float(losses.mean()), **asdict(options), gradients=gradients)
 
@@ -121,7 +120,6 @@ def dynamic_losses(
     text: Array,
     train: Array | None,
     options: DynamicOptions,
-    progress: Progress | None = None,
 ) -> Array:
     """Return the loss in nats of each symbol except the first (length - 1,), float64.
 
@@ -130,7 +128,6 @@ def dynamic_losses(
         text: symbol numbers (length,).
         train: symbol numbers of the training text; None if it is not known.
         options: the options.
-        progress: is told after each segment how many symbols are done.
     """
     weights = sum(weight.size for weight in trained.weights.values())
     threads = torch.get_num_threads()
@@ -142,14 +139,12 @@ def dynamic_losses(
         done, losses = 0, [np.zeros(0)]
         for segment in _segments(steps.network, training, options.segment, steps.measure):
             done += len(segment)
-            if progress is not None:
-                progress(done, total)
+            tell_progress("dynamic evaluation", done, total)
         steps.finish_measuring()
         for segment in _segments(steps.network, text, options.segment, steps.step):
             done += len(segment)
             losses.append(segment)
-            if progress is not None:
-                progress(done, total)
+            tell_progress("dynamic evaluation", done, total)
         return np.concatenate(losses)
     finally:
         torch.set_num_threads(threads)

@@ -14,6 +14,7 @@ from seqtool.data.tagging.split import Sentence
 from seqtool.evaluation.label_columns import ColumnScores
 from seqtool.inference.tagger import TaggerModel
 from seqtool.metrics import SpanCounts, TaggingCounts
+from seqtool.progress import tell_progress
 from seqtool.types import Array, Json
 
 BATCH = 1000  # sentences that are tagged together
@@ -152,6 +153,7 @@ def tag_sentences(
 ) -> Iterator[tuple[Sentence, list[list[str]]]]:
     """Yield each sentence with the labels of the model, for each column one per token."""
     for start in range(0, len(sentences), BATCH):
+        tell_progress("tagging sentences", start, len(sentences))
         batch = sentences[start : start + BATCH]
         yield from zip(batch, model.tag_columns([sentence.tokens for sentence in batch]), strict=True)
 

@@ -26,6 +26,7 @@ from seqtool.inference.text_scoring import (
     iter_carried_losses,
     sequence_losses,
 )
+from seqtool.progress import tell_progress
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def evaluate_lines(model: CharacterModel, lines: Sequence[Array]) -> TextEvaluat
     """
     tally = SymbolTally.empty(len(model.vocabulary))
     for start in range(0, len(lines), LINES):
+        tell_progress("scoring lines", start, len(lines))
         batch = [np.asarray(line, np.int64) for line in lines[start : start + LINES]]
         for line, losses in zip(batch, sequence_losses(model, batch), strict=True):
             tally = tally.add(line[1:], losses)
@@ -89,6 +91,7 @@ def evaluate_conditional_lines(
     """Score lines, as `evaluate_lines`, under their conditions (lines,), and classify them by condition."""
     tally, by_condition = SymbolTally.empty(len(model.vocabulary)), ConditionTally(model.conditions, prior)
     for start in range(0, len(lines), LINES):
+        tell_progress("scoring lines", start, len(lines))
         batch = [np.asarray(line, np.int64) for line in lines[start : start + LINES]]
         given = conditions[start : start + LINES]
         losses = model.sequence_condition_losses(batch)
@@ -226,6 +229,7 @@ def _losses_by_length(model: CharacterModel, ids: Array, tile: int, tiles: int) 
     nats = np.zeros(tile)
     width = max(1, min(TILES_AT_ONCE, LOGITS_AT_ONCE // (tile * model.settings.hidden_size)))
     for first in range(0, tiles, width):
+        tell_progress(f"contexts up to {tile}", first, tiles)
         positions = starts[first : first + width] + np.arange(tile + 1)[:, None]  # (tile + 1, tiles)
         text = np.asarray(ids[positions], np.int64)
         nats += model.losses(text[:-1], text[1:])[0].sum(1)

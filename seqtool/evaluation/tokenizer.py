@@ -28,6 +28,7 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_tagger import words_of
 from seqtool.inference.tokenizer import RawSentence, TokenizerModel
 from seqtool.metrics import HitCounts
+from seqtool.progress import tell_progress
 from seqtool.settings import TaggerSettings, TokenizerSettings
 
 LISTED_ERRORS = 50
@@ -168,9 +169,16 @@ def evaluate_raw_text(
     """Tokenize raw text, label its words if there is a tagger, and compare the result with a treebank."""
     gold = gold_document(treebank.paragraphs, treebank.labels if labeler is not None else ())
     texts = [paragraph.text for paragraph in treebank.paragraphs]
-    system = system_document(tokenizer.stream(texts), labeler)
+    system = system_document(_told(tokenizer.stream(texts), len(texts)), labeler)
     missing = labeler.missing if labeler is not None else ()
     return TokenizerEvaluation(raw_text_scores(gold, system), tokenization_errors(gold, system), missing)
+
+
+def _told(paragraphs: Iterable[list[RawSentence]], count: int) -> Iterator[list[RawSentence]]:
+    """Yield the results of `count` paragraphs, and tell how many are done."""
+    for number, paragraph in enumerate(paragraphs):
+        tell_progress("tokenizing paragraphs", number, count)
+        yield paragraph
 
 
 def gold_document(paragraphs: Iterable[Paragraph], labels: Sequence[Labels] = ()) -> Document:

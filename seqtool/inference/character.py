@@ -16,8 +16,16 @@ from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.beam_search import Continuation, Search, beam_search
 from seqtool.inference.model_config import CharacterConfig
 from seqtool.inference.sampling import Draw, Piece, Sampler
-from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
-from seqtool.inference.text_scoring import TextScores, carried_losses, carried_states, sequence_losses
+from seqtool.inference.text_network import TextNetwork
+from seqtool.inference.text_scoring import (
+    PARALLEL_FROM,
+    Protocol,
+    TextScores,
+    carried_losses,
+    carried_states,
+    joined_scores,
+    sequence_losses,
+)
 from seqtool.types import Array, Arrays
 
 _SCORES = 1 << 22  # scores that are held in memory at once during prediction
@@ -225,15 +233,16 @@ class CharacterModel(TextNetwork):
 
     # --- scores ---------------------------------------------------------------------------------------------
 
-    def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:
+    def score(self, text: str | bytes, context: str | bytes = "", *, exact: bool = False) -> TextScores:
         """Return the loss of each symbol of a text.
 
         The first symbol of running text is not predicted, unless there is a context. A model of lines scores
-        each line separately, with its end, and ignores the context. Texts of more than 10,000 symbols use the
+        each line separately, with its end, and ignores the context. Texts of at least 8,192 symbols use the
         `carried` protocol.
 
         Args:
             context: text before the scored text.
+            exact: read a text of any length in one pass.
 
         Raises:
             DataError: an unknown symbol.
@@ -242,8 +251,9 @@ class CharacterModel(TextNetwork):
         self.require_likelihood()
         before, ids = self.encode(context), self.encode(text)
         whole = np.concatenate([before, ids])
-        losses = carried_losses(self, whole, streams=1 if len(whole) <= SINGLE_PASS else None)
-        return self._scores(self.text(text), ids, losses[max(0, len(before) - 1) :])
+        parallel = not exact and len(whole) >= PARALLEL_FROM
+        losses = carried_losses(self, whole, streams=None if parallel else 1)[max(0, len(before) - 1) :]
+        return self._scores(self.text(text), ids, losses, "carried" if parallel else "one pass")
 
     def score_lines(self, lines: Sequence[str]) -> list[TextScores]:
         """Return the loss of each symbol of lines that are read separately; errors as for `score`.
@@ -257,11 +267,11 @@ class CharacterModel(TextNetwork):
         sequences = [self.encode(before + line + self.boundary) for line in lines]
         first = len(before)
         return [
-            self._scores(line + self.boundary, ids[first:], losses)
+            self._scores(line + self.boundary, ids[first:], losses, "lines")
             for line, ids, losses in zip(lines, sequences, sequence_losses(self, sequences), strict=True)
         ]
 
-    def _scores(self, text: str, ids: Array, losses: Array) -> TextScores:
+    def _scores(self, text: str, ids: Array, losses: Array, protocol: Protocol) -> TextScores:
         """Combine losses with their symbols: all symbols of a text, or all except the first."""
         vocabulary = self.vocabulary
         scored = ids[len(ids) - len(losses) :]
@@ -273,12 +283,12 @@ class CharacterModel(TextNetwork):
             )
             if vocabulary.unknown is not None and (scored == vocabulary.unknown).any():
                 characters = size = 0  # the text of unknown words is not scored
-            return TextScores(symbols, losses, size, units, characters)
+            return TextScores(symbols, losses, size, units, characters, protocol)
         if vocabulary.unit == "byte":
-            return TextScores(symbols, losses, len(scored), len(scored), len(scored))
+            return TextScores(symbols, losses, len(scored), len(scored), len(scored), protocol)
         scored_text = self.normalize(text)[0 if len(scored) == len(ids) else 1 :]
         size = len(scored_text.encode("utf-8", "surrogatepass"))
-        return TextScores(symbols, losses, size, len(scored), len(scored))
+        return TextScores(symbols, losses, size, len(scored), len(scored), protocol)
 
     # --- states ---------------------------------------------------------------------------------------------
 
@@ -302,18 +312,10 @@ class LineModel(CharacterModel):
 
     boundary = BOUNDARY
 
-    def score(self, text: str | bytes, context: str | bytes = "") -> TextScores:  # noqa: ARG002
+    def score(self, text: str | bytes, context: str | bytes = "", *, exact: bool = False) -> TextScores:  # noqa: ARG002
         """Return the loss of each symbol of a text, each line read separately and scored with its end."""
         self.require_likelihood()
-        lines = self.score_lines(self.text(text).removesuffix(BOUNDARY).split(BOUNDARY))
-        symbols = tuple(symbol for line in lines for symbol in line.symbols)
-        return TextScores(
-            symbols,
-            np.concatenate([line.losses for line in lines]),
-            sum(line.bytes for line in lines) if all(line.bytes for line in lines) else 0,
-            sum(line.units for line in lines),
-            sum(line.characters for line in lines) if all(line.characters for line in lines) else 0,
-        )
+        return joined_scores(self.score_lines(self.text(text).removesuffix(BOUNDARY).split(BOUNDARY)))
 
 
 class AlignedModel(CharacterModel):

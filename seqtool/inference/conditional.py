@@ -151,7 +151,9 @@ class ConditionalModel(LineModel):
         log_prior, results = self.log_prior(), []
         for line, losses in zip(lines, self.condition_losses(lines), strict=True):
             whole = line + self.boundary
-            results.append(self._scores(whole, self.encode(whole), mixture_losses(losses, log_prior)))
+            results.append(
+                self._scores(whole, self.encode(whole), mixture_losses(losses, log_prior), "lines")
+            )
         return results
 
     def generate(

@@ -13,18 +13,23 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
 from seqtool.inference.encoder import Packing, State
 from seqtool.inference.text_network import SINGLE_PASS, TextNetwork
+from seqtool.progress import tell_progress
 from seqtool.types import Array
 
 # Positions of symbols (count,), and the losses of the symbols after them in nats (count,).
 LossParts = Iterator[tuple[Array, Array]]
 
+Protocol = Literal["one pass", "carried", "lines"]
+
 STREAMS = 32
 WARM_UP = 256  # symbols that a stream reads before its first scored symbol
+PARALLEL_FROM = STREAMS * WARM_UP  # symbols of a text from which on it is scored in parallel streams
 _BLOCKS = 128  # blocks that are read in parallel
 _SCORES = 1 << 21  # largest number of scores in memory
 
@@ -39,6 +44,7 @@ class TextScores:
         bytes: number of bytes of these symbols in UTF-8; 0 if words of the text are unknown.
         units: number of characters, bytes or words. A spelled word is one of them.
         characters: number of characters (of a model of bytes: bytes); 0 if words of the text are unknown.
+        protocol: `one pass` over the text; `carried`: parallel streams; or `lines`, each by itself.
     """
 
     symbols: tuple[str, ...]
@@ -46,6 +52,7 @@ class TextScores:
     bytes: int
     units: int
     characters: int
+    protocol: Protocol = "one pass"
 
     @property
     def total(self) -> float:
@@ -83,6 +90,20 @@ class TextScores:
         return None if self.mean is None else math.exp(min(self.mean, 700))
 
 
+def joined_scores(lines: Sequence[TextScores]) -> TextScores:
+    """Return the scores of all lines together."""
+    sizes = [(line.bytes, line.characters) for line in lines]
+    size, characters = (sum(values) if all(values) else 0 for values in zip(*sizes, strict=True))
+    return TextScores(
+        tuple(symbol for line in lines for symbol in line.symbols),
+        np.concatenate([line.losses for line in lines]),
+        size,
+        sum(line.units for line in lines),
+        characters,
+        "lines",
+    )
+
+
 # --- losses -------------------------------------------------------------------------------------------------
 
 
@@ -107,12 +128,15 @@ def iter_carried_losses(network: TextNetwork, ids: Array, streams: int | None = 
     count = max(0, len(ids) - 1)
     if not count:
         return
+    done = 0
     starts, length, state = _warm_streams(network, ids[:count], streams or stream_count(count))
     for rows in _ranges(length, len(starts) * _loss_width(network)):
         positions = np.arange(rows.start, rows.stop)[:, None] + starts
         targets = _symbols_at(ids, positions + 1)
         losses, state = network.losses(_symbols_at(ids[:count], positions), targets, state)
         inside = positions < count
+        done += int(inside.sum())
+        tell_progress("reading the text once", done, count)
         yield positions[inside], losses[inside]
 
 
@@ -134,6 +158,7 @@ def iter_block_losses(network: TextNetwork, ids: Array, block: int) -> LossParts
         for rows in _ranges(block, blocks * _loss_width(network)):
             places = np.minimum(positions[rows], count - 1)
             losses, state = network.losses(_symbols_at(ids, places), _symbols_at(ids, places + 1), state)
+            tell_progress(f"blocks of {block}", start + rows.start * blocks, count)
             yield positions[rows][inside[rows]], losses[inside[rows]]
 
 

@@ -67,7 +67,7 @@ class NotebookScreen(TrainingScreen):
         (self._after if self._table else self._before).append(limited(visible(text)))
         self._draw()
 
-    def preparing(self, what: str, done: int, total: int) -> None:
+    def working(self, what: str, done: int, total: int) -> None:
         """Show the progress of reading data."""
         self._now = f"{what} {done:,}/{total:,}"
         self._draw()

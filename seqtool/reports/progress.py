@@ -11,13 +11,15 @@ rich still renders the colors.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, NamedTuple
 
+from seqtool.progress import watched_by
 from seqtool.reports.console import console, is_quiet, is_terminal, say
 from seqtool.reports.formatting import format_duration, line_chart
 
@@ -39,22 +41,16 @@ FRAME_HEIGHT = CHART_HEIGHT + 5  # the chart, its axis, ranges and legend, the b
 MAX_POINTS = 400  # of a curve; at this number, pairs of points are averaged
 
 
-Progress = Callable[[int, int], None]  # units that are done, and all units
-
-
 @contextmanager
-def progress_bar(title: str) -> Iterator[Progress | None]:
-    """Yield a function that shows progress on stderr; None if stderr is no terminal or the command is quiet.
-
-    Args:
-        title: name of the work, below the bar.
-    """
+def progress_bar() -> Iterator[None]:
+    """Show the progress of the work inside the block on stderr, if that is a terminal and not quiet."""
     if is_quiet() or not is_terminal(sys.stderr):
-        yield None
+        yield
         return
     line = ProgressLine()
     try:
-        yield lambda done, total: line.update(done, total, {"": title})
+        with watched_by(line.work):
+            yield
     finally:
         line.clear()
 
@@ -113,6 +109,13 @@ class LiveArea:
         return f"\r{UP.format(rows)}" if rows else ""
 
 
+class TimeLimit(NamedTuple):
+    """Seconds of work so far, and the seconds after which it ends."""
+
+    seconds: float
+    limit: float
+
+
 class ProgressLine:
     """Progress at the bottom of the terminal that shows the table, otherwise on stderr.
 
@@ -138,9 +141,24 @@ class ProgressLine:
         self._curves.clear()
         self._started = self._last_shown = time.monotonic()
         self._first_done: int | None = None
+        self._work = ""
 
-    def update(self, done: int, total: int, values: Mapping[str, str]) -> None:
-        """Show that `done` of `total` units are done, with some values by name."""
+    def work(self, name: str, done: int, total: int) -> None:
+        """Show the progress of some work. A new name begins new work, whose speed is measured anew."""
+        if name != self._work:
+            self._work, self._first_done = name, None
+            if self._terminal:
+                self._last_shown = 0.0  # a short part may have no second update
+        self.update(done, total, {"": name})
+
+    def update(
+        self, done: int, total: int, values: Mapping[str, str], time_limit: TimeLimit | None = None
+    ) -> None:
+        """Show that `done` of `total` units are done, with some values by name.
+
+        Args:
+            time_limit: limit that may end the work earlier.
+        """
         now = time.monotonic()
         if self._first_done is None or done < self._first_done:
             self._first_done, self._first_at = done, now
@@ -153,7 +171,13 @@ class ProgressLine:
                 say(f"  {done}/{total}  {text}")
         elif now - self._last_shown >= FRAME_EVERY:
             self._last_shown = now
-            self._draw(done, total, text, self._time_left(done, total, now))
+            share, left = done / total if total else 0.0, self._seconds_left(done, total, now)
+            if time_limit is not None:
+                share = max(share, time_limit.seconds / time_limit.limit)
+                left = min(
+                    math.inf if left is None else left, max(0.0, time_limit.limit - time_limit.seconds)
+                )
+            self._draw(share, text, "" if left is None else f"{format_duration(left)} left")
 
     def point(self, name: str, x: float, y: float) -> None:
         """Add a point to a curve; the next update draws it."""
@@ -163,12 +187,12 @@ class ProgressLine:
             pairs = zip(points[::2], points[1::2], strict=False)
             points[:] = [((a + b) / 2, (c + d) / 2) for (a, c), (b, d) in pairs]
 
-    def _time_left(self, done: int, total: int, now: float) -> str:
-        """Return the remaining time; empty until the speed is known."""
+    def _seconds_left(self, done: int, total: int, now: float) -> float | None:
+        """Return the remaining time; None until the speed is known."""
         since = done - (self._first_done or 0)
-        return f"{format_duration((now - self._first_at) * (total - done) / since)} left" if since > 0 else ""
+        return (now - self._first_at) * (total - done) / since if since > 0 else None
 
-    def _draw(self, done: int, total: int, text: str, left: str) -> None:
+    def _draw(self, share: float, text: str, left: str) -> None:
         from rich.text import Text
 
         if self._console is None:
@@ -177,7 +201,7 @@ class ProgressLine:
             self._area = LiveArea(self._console.file)
         size = self._area.size()
         width = max(1, min(MAX_WIDTH, size.columns - 1))
-        share = min(1.0, done / total) if total else 0.0
+        share = min(1.0, share)
         filled = int(share * BAR_WIDTH)
         bar = Text.assemble(
             ("━" * filled, "magenta"), ("─" * (BAR_WIDTH - filled), "dim"), f" {share:>4.0%}  {left}"

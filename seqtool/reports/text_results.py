@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.inference.text_scoring import TextScores
+from seqtool.inference.text_scoring import WARM_UP, Protocol, TextScores
 from seqtool.reports.console import is_terminal, json_text
 from seqtool.safe_text import visible
 
@@ -25,6 +25,11 @@ UNITS = {
     "word": "words, numbers and marks",
 }
 HEADING = "condition"
+PROTOCOLS: dict[Protocol, str] = {
+    "one pass": "one pass over the text",
+    "carried": f"carried: parallel streams, each after {WARM_UP} symbols of warm-up (--exact: one pass)",
+    "lines": "each line by itself",
+}
 NUMBER_WIDTH = 10  # columns of a number on a terminal
 
 
@@ -152,6 +157,7 @@ class ScorePrinter:
             "bits_per_char": scores.bits,
             "bits_per_byte": scores.bits_per_byte,
             "perplexity": scores.perplexity,
+            "protocol": scores.protocol,
         }
         if self._vocabulary.unit == "word":
             value |= {"words": scores.units, "nats_per_word": scores.mean}
@@ -190,6 +196,7 @@ def score_report(scores: TextScores, note: str, unit: str) -> Iterator[str]:
     yield f"bits per byte       {_number(scores.bits_per_byte)}"
     yield f"perplexity          {_number(scores.perplexity)}"
     yield f"characters          {scores.count:,} ({note})"
+    yield f"protocol            {PROTOCOLS[scores.protocol]}"
 
 
 def _number(value: float | None) -> str:

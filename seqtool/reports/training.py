@@ -19,7 +19,7 @@ from seqtool.reports.console import console, is_terminal, notice, write_final_js
 from seqtool.reports.evaluation import novelty_lines, tagger_summary
 from seqtool.reports.formatting import format_duration, format_number
 from seqtool.reports.network import network_parts, network_title, part_lines
-from seqtool.reports.progress import ProgressLine
+from seqtool.reports.progress import ProgressLine, TimeLimit
 from seqtool.reports.raw_text import tokenizer_summary
 from seqtool.safe_text import cell, limited, shorten, visible
 from seqtool.tasks.interface import Column, ComparedToken, FinalEvaluation
@@ -72,9 +72,9 @@ class TrainingScreen(Listener):
         """Print one warning on stderr, unless quiet."""
         self.message(f"warning: {text}")
 
-    def preparing(self, what: str, done: int, total: int) -> None:
+    def working(self, what: str, done: int, total: int) -> None:
         """Show the progress of reading data."""
-        self._progress.update(done, total, {"": what})
+        self._progress.work(what, done, total)
 
     def network_built(self, network: NetworkBuilt) -> None:
         """Print one line for each part of the network, with its number of parameters, and the device."""
@@ -106,7 +106,10 @@ class TrainingScreen(Listener):
             done, total = event.step, event.total_steps
         values = {"": self._part} if self._part else {}
         values |= {"epoch": str(event.epoch), "loss": format_number(event.loss), "lr": f"{event.lr:.1e}"}
-        self._progress.update(done, total, values)
+        limit = None if event.time_limit is None else TimeLimit(event.seconds, event.time_limit)
+        if limit is not None and not event.total_steps:  # the epoch says nothing about the end
+            done, total = int(limit.seconds), math.ceil(limit.limit)
+        self._progress.update(done, total, values, limit)
 
     def row(self, row: Row) -> None:
         """Print one row of the table of epochs."""

@@ -73,6 +73,11 @@ class TrainingLoop:
     patience: int | None = key("evaluations without improvement before the run ends early", None, ge=1)
     checkpoint_minutes: float = key("minutes between checkpoints", 10.0, gt=0)
 
+    @property
+    def max_seconds(self) -> float | None:
+        """Duration in seconds after which the run ends; None: no limit."""
+        return None if self.max_minutes is None else 60 * self.max_minutes
+
     def reached_limit(self, step: int, epoch: int, waited: int, seconds: float) -> str:
         """Name the limit that a run has reached; empty if there is none.
 
@@ -88,7 +93,7 @@ class TrainingLoop:
             return "epochs"
         if self.patience is not None and waited >= self.patience:
             return "patience"
-        return "max_minutes" if self.max_minutes is not None and seconds >= self.max_minutes * 60 else ""
+        return "max_minutes" if self.max_seconds is not None and seconds >= self.max_seconds else ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import SeqtoolError
+from seqtool.progress import tell_progress
 from seqtool.settings import Settings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.data_check import DataCheck, size_warnings
@@ -104,7 +105,7 @@ def check_data(read: ReadConfig, cache: Path) -> list[DataCheck]:
         SeqtoolError: an error that training would raise before its first step.
     """
     read.check_trainable()
-    *others, main = prepare_run(read.settings, cache, skip_wrong=True).parts.values()
+    *others, main = prepare_run(read.settings, cache, tell_progress, skip_wrong=True).parts.values()
     checks = [definition(main.settings.task).check_data(main, read.notes)]
     return [*checks, *(definition(part.settings.task).check_data(part) for part in others)]
 

@@ -132,13 +132,13 @@ class Listener:
     def warning(self, text: str) -> None:
         """Receive one line about a probable mistake."""
 
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Receive the progress of reading and encoding data.
+    def working(self, what: str, done: int, total: int) -> None:
+        """Receive the progress of work before and after training: reading data, and the final evaluation.
 
         Args:
             what: the current action, such as `encoding`.
-            done: bytes or files processed so far.
-            total: bytes or files in all.
+            done: units processed so far, such as bytes, files or symbols.
+            total: units in all.
         """
 
     def network_built(self, network: NetworkBuilt) -> None:
@@ -188,10 +188,10 @@ class Listeners(Listener):
         for listener in self._listeners:
             listener.warning(text)
 
-    def preparing(self, what: str, done: int, total: int) -> None:
-        """Pass the progress of reading data to all listeners."""
+    def working(self, what: str, done: int, total: int) -> None:
+        """Pass the progress of work before or after training to all listeners."""
         for listener in self._listeners:
-            listener.preparing(what, done, total)
+            listener.working(what, done, total)
 
     def network_built(self, network: NetworkBuilt) -> None:
         """Pass the network to all listeners."""

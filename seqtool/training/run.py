@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seqtool.config.dump import dump_settings
 from seqtool.errors import Diverged, Stopped
+from seqtool.progress import watched_by
 from seqtool.settings import Settings
 from seqtool.storage.atomic import write_file
 from seqtool.storage.run_directory import RunDirectory
@@ -183,7 +184,7 @@ def train(
 
 def _prepare(settings: Settings, options: TrainOptions, listeners: Listeners) -> PreparedRun:
     """Read the data and pass its notes and warnings to the listeners."""
-    prepared = prepare_run(settings, options.root / CACHE, listeners.preparing)
+    prepared = prepare_run(settings, options.root / CACHE, listeners.working)
     for name, part in prepared.parts.items():
         title = f"{name}: " if part is not prepared.main else ""
         for note in part.corpus.notes:
@@ -268,8 +269,9 @@ def _train_and_evaluate(
     """
     try:
         session.train()
-        with stop.interrupting():
+        with stop.interrupting(), watched_by(listeners.working):
             evaluation = _evaluate(session)
+        listeners.close()
         session.save_on_exit(checkpoint=options.keep_checkpoint)
         return evaluation
     except Diverged as error:

@@ -6,10 +6,12 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
+from seqtool.inference.text_scoring import PARALLEL_FROM
 from seqtool.storage.model_directory import read_model
 from tests.support.shell import Result, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_character_model
@@ -37,7 +39,7 @@ def score(here: Path, *arguments: str | Path, name: str = "text", stdin: str | b
 
 
 def numbers(result: Result) -> dict[str, float]:
-    rows = [line.rsplit("  ", 1) for line in result.lines if not line.startswith("characters")]
+    rows = [line.rsplit("  ", 1) for line in result.lines if not line.startswith(("characters", "protocol"))]
     return {name.strip(): float(value) for name, value in rows}
 
 
@@ -55,10 +57,34 @@ def test_text_is_scored_in_nats_bits_and_perplexity(here: Path) -> None:
         abs=1e-4,
     )
     assert (
-        done.lines[-1] == "characters          5 "
+        done.lines[-2] == "characters          5 "
         "(a character is a Unicode code point; the first of a text is read, not scored)"
     )
     assert score(here, "-", stdin="abc de").stdout == score(here, stdin="abc de").stdout == done.stdout
+
+
+def test_long_files_are_read_as_streams_unless_they_are_pipes(here: Path) -> None:
+    text = "".join(np.random.default_rng(0).choice(list("abcdefgh \n"), PARALLEL_FROM))
+    (here / "long.txt").write_text(text)
+    (here / "short.txt").write_text(text[1:])
+    network = model(here)
+    streams, single = network.score(text), network.score(text, exact=True)
+    assert (streams.protocol, single.protocol) == ("carried", "one pass")
+    assert streams.mean == pytest.approx(single.mean, abs=1e-3)
+    for arguments, stdin, expected, protocol in (
+        (("--file", "long.txt"), None, streams, "carried"),
+        (("--file", "long.txt", "--exact"), None, single, "one pass"),
+        (("-",), text, single, "one pass"),
+        ((), text, single, "one pass"),
+    ):
+        found = json.loads(score(here, *arguments, "--json", stdin=stdin).stdout)
+        assert found["protocol"] == protocol
+        assert found["nats_per_char"] == pytest.approx(expected.mean, abs=1e-6)
+        assert f"protocol            {protocol}" in score(here, *arguments, stdin=stdin).lines[-1]
+    assert json.loads(score(here, "--file", "short.txt", "--json").stdout)["protocol"] == "one pass"
+    assert json.loads(score(here, "abc", "--json", name="lines").stdout)["protocol"] == "lines"
+    refused = score(here, "--lines", "--exact", "abc")
+    assert (refused.code, refused.stdout) == (2, "") and "--exact" in refused.stderr
 
 
 def test_bits_per_byte_are_divided_by_bytes(here: Path) -> None:

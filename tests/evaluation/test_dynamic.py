@@ -22,6 +22,7 @@ from seqtool.evaluation.dynamic import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
+from seqtool.progress import watched_by
 from seqtool.settings import CharModel
 from seqtool.types import Array
 from tests.cli.test_without_torch import BLOCKER
@@ -136,7 +137,8 @@ def test_text_that_repeats_itself_becomes_probable() -> None:
 def test_progress_ends_with_all_symbols_and_threads_are_restored() -> None:
     _, trained = make()
     before, seen = torch.get_num_threads(), []
-    dynamic_losses(trained, ids_of(31), ids_of(21, 1), DynamicOptions(), lambda *done: seen.append(done))
+    with watched_by(lambda _, done, total: seen.append((done, total))):
+        dynamic_losses(trained, ids_of(31), ids_of(21, 1), DynamicOptions())
     assert seen == [(20, 50), (40, 50), (50, 50)]
     assert torch.get_num_threads() == before
     assert STATISTICS >= 20_000

@@ -17,7 +17,18 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # Packages by floor, the lowest first. Packages on one floor do not import each other.
 FLOORS = (
-    ("types", "settings", "decoding", "metrics", "safe_text", "processes", "errors", "spans", "version"),
+    (
+        "types",
+        "settings",
+        "decoding",
+        "metrics",
+        "safe_text",
+        "processes",
+        "errors",
+        "progress",
+        "spans",
+        "version",
+    ),
     ("storage",),
     ("config", "models"),
     ("data",),

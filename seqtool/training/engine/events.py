@@ -22,6 +22,8 @@ class StepEvent:
         lr: learning rate of this update.
         grad_norm: norm of the whole gradient before clipping; on a GPU as for `loss`.
         total_steps: updates of the whole run, if epochs or max_steps determine it.
+        seconds: time of the run so far.
+        time_limit: seconds after which the run ends, if max_minutes says so.
     """
 
     step: int
@@ -33,6 +35,8 @@ class StepEvent:
     lr: float
     grad_norm: float
     total_steps: int | None = None
+    seconds: float = field(default=0.0, compare=False)
+    time_limit: float | None = None
 
 
 @dataclass(frozen=True)

@@ -83,8 +83,7 @@ class Trainer:
         self._unread_steps: dict[int, tuple[int, int]] = {}  # step -> its epoch and batch, both from 1
         self.end_reason = ""
         self.can_save = True
-        self._started = 0.0
-        self._out_of_time = False
+        self._started, self._out_of_time = 0.0, False
         self._extra_row = False  # the due row is due only because the run ends
         self._before_row: Json = {}
         self._last_loss = math.nan  # nats per item of the last step whose metrics were read
@@ -119,8 +118,8 @@ class Trainer:
     def _update_clock(self) -> None:
         """Read the clock, once per step, so that all decisions of a step agree whether the time is over."""
         self.state.seconds = time.perf_counter() - self._started
-        minutes = self.training.max_minutes
-        self._out_of_time = minutes is not None and self.ranks.any(self.state.seconds >= minutes * 60)
+        limit = self.training.max_seconds
+        self._out_of_time = limit is not None and self.ranks.any(self.state.seconds >= limit)
 
     def _limit_reached(self, more_steps: int = 0, more_epochs: int = 0) -> str:
         """Name the limit that is reached, or that will be after more steps and epochs; empty if none is."""
@@ -171,6 +170,8 @@ class Trainer:
             lr=rate,
             grad_norm=state.grad_norm,
             total_steps=self.total_steps,
+            seconds=state.seconds,
+            time_limit=self.training.max_seconds,
         )
 
     def _gradient(self, epoch: int, indices: range) -> tuple[Tensor, int]:
@@ -200,8 +201,7 @@ class Trainer:
 
     def _gradient_norm(self) -> Tensor:
         """Return the norm of the gradient of all weights together."""
-        norm: Tensor = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self._gradients())))
-        return norm
+        return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(self._gradients())))  # type: ignore[no-any-return]
 
     def _gradients(self) -> list[Tensor]:
         return [weight.grad for weight in self.trained.values() if weight.grad is not None]
@@ -279,8 +279,8 @@ class Trainer:
             if not math.isfinite(scores["val_loss"]):
                 message = f"the validation loss is no longer finite after step {state.step}"
                 raise Diverged(message, hint=DIVERGED_HINT)
-            epoch = state.epoch + (1 if state.position else 0)
-            row = self._row(scores, state.step, epoch, bool(self._limit_reached()))
+            epoch, last = state.epoch + (1 if state.position else 0), bool(self._limit_reached())
+            row = self._row(scores, state.step, epoch, last)
             state.loss_sum, state.items, state.row_due = 0.0, 0, False
             yield row
 
