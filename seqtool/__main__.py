@@ -18,6 +18,9 @@ def main() -> None:
     handles_interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if handles_interrupt:
         signal.signal(signal.SIGINT, _end_process)
+    from seqtool.threads import give_numpy_one_thread
+
+    give_numpy_one_thread()
     from seqtool.cli.main import main as command_line
 
     if handles_interrupt:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from seqtool.tasks.data_check import DataCheck, size_warnings
 from seqtool.tasks.init_from import check_same_network, read_initial_models, transferred_weights
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.tasks.parts import PreparedRun
+from seqtool.threads import let_waiting_threads_sleep
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.types import Arrays
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from seqtool.config.load import ReadConfig
     from seqtool.training.engine.task import TrainingTask
-
-
-SPINS = "10000"  # of a waiting thread, which then sleeps; it costs about 1 % on a quiet machine
 
 
 @dataclass(frozen=True)
@@ -159,10 +156,7 @@ def require_torch(what: str = "training and untrained networks") -> None:
     """
     from importlib.util import find_spec
 
-    # The threads of libgomp spin before they sleep, by default 300,000 times. On a busy machine they take the
-    # processor from the thread for which they wait. libgomp reads the variable when it is loaded.
-    if not os.environ.keys() & {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}:
-        os.environ["GOMP_SPINCOUNT"] = SPINS
+    let_waiting_threads_sleep()
     try:
         installed = find_spec("torch") is not None
     except ModuleNotFoundError:

@@ -24,6 +24,7 @@ FLOORS = (
         "metrics",
         "safe_text",
         "processes",
+        "threads",
         "errors",
         "progress",
         "spans",

@@ -1,0 +1,33 @@
+"""Threads of numerical libraries, which read these variables when they are loaded.
+
+Waiting threads compete with the thread for which they wait. On a busy machine, that costs more than the
+threads gain. Variables of the user are kept.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+
+NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+SPINS = "10000"  # of a waiting thread of libgomp, instead of 300,000; it costs 1 % on a quiet machine
+MILLISECONDS = "1"  # of a waiting thread of LLVM's OpenMP, instead of 200
+
+
+def give_numpy_one_thread() -> None:
+    """Let numpy compute its matrix products on one thread.
+
+    The matrices of a step are small. With a busy process per core, two threads need ten times as long as one.
+    On other processors than x86-64, torch reads the same variable, so nothing is changed there.
+    """
+    if platform.machine() in ("x86_64", "AMD64") and not os.environ.keys() & set(NUMBERS):
+        os.environ["OPENBLAS_NUM_THREADS"] = "1"
+
+
+def let_waiting_threads_sleep() -> None:
+    """Let the threads of torch sleep after a short wait, if torch is not yet loaded."""
+    is_mac = sys.platform == "darwin"
+    name, value = ("KMP_BLOCKTIME", MILLISECONDS) if is_mac else ("GOMP_SPINCOUNT", SPINS)
+    if "torch" not in sys.modules and not os.environ.keys() & {name, "OMP_WAIT_POLICY"}:
+        os.environ[name] = value
