@@ -8,7 +8,7 @@ the entry. A new entry keeps its random initial weights.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -106,9 +106,20 @@ def _input_of_text_model(model: StoredModel) -> Iterator[str]:
     symbols = model.config["symbols"]
     yield from (f"data.{name}={json.dumps(symbols[name])}" for name in ("unit", "normalize"))
     yield f"data.per_line={json.dumps(model.config['kind'] == 'lines')}"
+    yield from _conditions_of_text_model(model.config.get("condition", {}))
     if symbols["unit"] == "word":
         yield from (f"data.tokenized={json.dumps(symbols.get('tokenized', False))}", "data.min_count=2")
         yield f"data.spell_unknown={json.dumps('characters' in model.vocab)}"
+
+
+def _conditions_of_text_model(rule: Mapping[str, str]) -> Iterator[str]:
+    """Yield the settings of `data` that say where the condition of a line is; none without conditions."""
+    keys = {"file": (), "prefix": ("separator",), "column": ("separator", "column", "text")}
+    names = {"column": "condition_column", "text": "text_column"}
+    if rule:
+        yield f"data.condition={rule['source']}"
+        for key in keys[rule["source"]]:
+            yield f"data.{names.get(key, key)}={json.dumps(rule[key])}"
 
 
 def check_same_network(initial_model: StoredModel, config: Json, place: str) -> None:

@@ -65,6 +65,7 @@ seed: 1                   # random seed of weights, data order and dropout masks
 data:
   text: text.txt          # your file: a path, a list of paths or a pattern
   # per_line: true        # for a list: every line is a sequence of its own
+  # condition: prefix     # lines with a class before a tab; or file, column
   split: [0.9, 0.1]       # the last tenth is for validation
 
 model:
@@ -100,10 +101,11 @@ def suggest_character(text: Path, overrides: Sequence[str] = ()) -> SuggestedCon
     as_bytes = override_text(overrides, ("data", "unit")) == "byte"
     encoding = override_text(overrides, ("data", "encoding")) or AUTO
     sample = text_sample(text, as_bytes=as_bytes, encoding=encoding)
-    plan = plan_for(sample)
-    if override_text(overrides, ("training", INIT_FROM)):
-        sample = replace(sample, is_list=override_text(overrides, ("data", "per_line")) == "true")
-        plan = plan_for(sample).adapting()
+    per_line, starts = override_text(overrides, ("data", "per_line")), ("training", INIT_FROM)
+    adapts = bool(override_text(overrides, starts))
+    if adapts or per_line is not None:
+        sample = replace(sample, is_list=per_line == "true")
+    plan = plan_for(sample).adapting() if adapts else plan_for(sample)
     plan = plan.with_length(overrides, sample)
     kind = "lines" if sample.is_list else "running text"
     duration = "" if plan.set_by_user else f", {plan.duration} on two cores"
@@ -304,6 +306,7 @@ def _data_lines(text: Path, sample: TextSample, plan: Plan) -> Iterator[str]:
     yield yaml_line(f"text: {scalar(str(text))}", "a path, a list of paths or a pattern")
     if sample.is_list:
         yield yaml_line("per_line: true", "a list: every line is a sequence of its own")
+        yield yaml_line("# condition: prefix", "if lines have a class before a tab; or file, column")
     if sample.unit == "byte":
         yield yaml_line("unit: byte", "each byte is a symbol")
     if sample.encoding != UTF8:

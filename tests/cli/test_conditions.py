@@ -11,7 +11,7 @@ import pytest
 
 from seqtool.errors import ModelError
 from tests.support.conditional import COUNTS, LETTERS, lines, write_files
-from tests.support.shell import Result, copy_examples, in_terminal, seqtool, seqtool_in_process
+from tests.support.shell import Result, copy_examples, in_terminal, seqtool, seqtool_in_process, start
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +164,84 @@ def test_model_reads_other_files_like_those_of_training(name: str, folder: Path)
 def test_check_prints_conditions(folder: Path) -> None:
     result = seqtool_in_process("check", "table.yaml", cwd=folder)
     assert result.code == 0 and "3 conditions (training lines)" in result.stdout
+
+
+@WITH_MODEL
+def test_classes_of_lines_on_a_pipe_are_printed_before_the_next_line_comes(folder: Path) -> None:
+    process = start("score", "--classify", "--model", "languages", cwd=folder)
+    assert process.stdin is not None and process.stdout is not None
+    for line, name in (("kitkit", b"Kiki"), ("ozror", b"Oro")):
+        process.stdin.write(f"{line}\n".encode())
+        process.stdin.flush()
+        assert process.stdout.readline().split(b"\t")[0] == name
+    process.stdin.close()
+    assert process.wait(60) == 0
+    process.stdout.close()
+    assert process.stderr is not None
+    process.stderr.close()
+
+
+def test_shipped_config_trains_on_a_few_lines(folder: Path) -> None:
+    settings = [
+        "data.text=[Ana.txt, Oro.txt]",
+        "model.hidden_size=8",
+        "training.max_steps=2",
+        "training.warmup_steps=0",
+        "training.device=cpu",
+    ]
+    given = [part for setting in settings for part in ("--set", setting)]
+    done = seqtool_in_process("train-char", "configs/names_by_language.yaml", *given, cwd=folder)
+    assert done.code == 0, done.stderr
+    assert "2 conditions (training lines): Ana 54, Oro 9" in done.stderr
+
+
+def test_data_file_in_place_of_a_config_takes_a_condition(folder: Path) -> None:
+    settings = ["data.per_line=true", "data.condition=prefix", "training.max_steps=2", "training.device=cpu"]
+    given = [part for setting in settings for part in ("--set", setting)]
+    done = seqtool_in_process("train-char", "prefix.tsv", *given, "--name", "of_file", cwd=folder)
+    assert done.code == 0, done.stderr
+    assert "3 conditions (training lines)" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["table", "prefix"])
+def test_data_file_that_starts_from_a_model_has_its_conditions_in_the_same_place(
+    name: str, folder: Path
+) -> None:
+    assert seqtool_in_process("train-char", f"{name}.yaml", "--quiet", cwd=folder).code == 0
+    file = {"table": "more.csv", "prefix": "more.tsv"}[name]
+    rows = [("Kiki", "kit"), ("Neo", "nen"), ("Ana", "aba"), ("Neo", "een")] * 30
+    table = "word,language\n" + "".join(f"{word},{language}\n" for language, word in rows)
+    prefix = "".join(f"{language}\t{word}\n" for language, word in rows)
+    (folder / file).write_text(table if name == "table" else prefix)
+    more = ["--init-from", name, "--name", f"more_{name}", "--set", "training.max_steps=3"]
+    done = seqtool_in_process("train-char", file, *more, cwd=folder)
+    assert done.code == 0, done.stderr
+    assert "conditions: 3 of the model, 1 new: Neo" in done.stderr
+    sampled = seqtool_in_process("sample", "--model", f"more_{name}", "--condition", "Neo", cwd=folder)
+    assert sampled.code == 0, sampled.stderr
+
+
+def test_words_of_lines_can_be_symbols(folder: Path) -> None:
+    lines = [f"{name}\tthe {word} is {word}\n" for name, word in (("a", "red"), ("b", "blue"))] * 30
+    (folder / "words.tsv").write_text("".join(lines))
+    settings = [
+        "data.per_line=true",
+        "data.condition=prefix",
+        "data.unit=word",
+        "model.hidden_size=8",
+        "training.device=cpu",
+        "training.epochs=30",
+    ]
+    given = [part for setting in settings for part in ("--set", setting)]
+    (folder / "words.yaml").write_text("task: char\nname: words\ndata: {text: words.tsv}\n")
+    done = seqtool_in_process("train-char", "words.yaml", "--quiet", *given, cwd=folder)
+    assert done.code == 0, done.stderr
+    result = seqtool(
+        "score", "--classify", "--model", "words", cwd=folder, stdin="the blue is blue\nthe red is red\n"
+    )
+    assert [line.split("\t")[0] for line in result.lines] == ["b", "a"], result.stderr
+    (value,) = objects(seqtool_in_process("evaluate", "words", "words.tsv", "--json", cwd=folder))
+    assert value["conditions"]["accuracy"] == 1
 
 
 @WITH_MODEL

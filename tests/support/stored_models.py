@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from string import ascii_lowercase
 from typing import Any
 
 from seqtool.settings import CharModel, Feature, TaggerModel, TokenizerModel
 from seqtool.storage.model_directory import write_model
-from tests.support.random_models import Parts, character_parts, tagger_parts, tokenizer_parts
+from tests.support.random_models import (
+    Parts,
+    character_parts,
+    conditional_parts,
+    tagger_parts,
+    tokenizer_parts,
+)
 
 LETTERS = "\n abcdefgh"
 FEATURES = (Feature(name="form", dim=6, unknown=False),)
@@ -31,6 +38,13 @@ def store_character_model(folder: Path, kind: str = "text", symbols: str = LETTE
     """Write a character model over a few letters; options as for `character_parts`."""
     model = CharModel(hidden_size=8, embedding_dim=4)
     return store(folder, character_parts(model, symbols, kind=kind, scale=0.8, **options))
+
+
+def store_conditional_model(folder: Path) -> Path:
+    """Write a model of lines of small letters that are red or green."""
+    model = CharModel(hidden_size=8, embedding_dim=4, condition_dim=3)
+    symbols = "\n " + ascii_lowercase
+    return store(folder, conditional_parts(model, symbols, ("red", "green"), (3, 2)))
 
 
 def store_tagger(

@@ -11,7 +11,7 @@ from pathlib import Path
 from seqtool.config.dump import dump_settings
 from tests.support.shell import SEQTOOL, environment
 from tests.support.small_runs import WORDS, char_run, run, tagger_run
-from tests.support.stored_models import store_character_model, store_tokenizer
+from tests.support.stored_models import store_character_model, store_conditional_model, store_tokenizer
 
 COMPLETION = {"_SEQTOOL_COMPLETE": "complete_bash", "COMP_WORDS": "seqtool t", "COMP_CWORD": "1"}
 STEPS = 20
@@ -76,6 +76,8 @@ LIGHT = (
             "sample --model text --length 50 --temperature 0.5,1",
             "sample --model text --length 5 --prompts text.txt",
             "score --model text --lines --file text.txt",
+            "score --model classes --classify --file text.txt",
+            "sample --model classes --condition red",
             "predict --model pairs abc",
             "tokenize --model splitter --file text.txt",
             "runs",
@@ -135,6 +137,7 @@ def prepare(folder: Path, long_lines: int = 50_000) -> Path:
     store_character_model(folder / "runs/pairs", kind="pairs")
     store_character_model(folder / "runs/other")
     store_tokenizer(folder / "runs/splitter")
+    store_conditional_model(folder / "runs/classes")
     (folder / "space.yaml").write_text("training.lr: [0.01, 0.02]\n")
     draw = random.Random(1)
     lines = (" ".join(draw.choice(WORDS) for _ in range(9)) + "\n" for _ in range(long_lines))
