@@ -19,6 +19,7 @@ from seqtool.settings import (
     TaggerData,
     TokenizerData,
     TokenizerPart,
+    TrainingLoop,
     is_text_encoding,
 )
 
@@ -194,6 +195,13 @@ EFFECT_CONDITIONS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("training.decay_steps", "training.schedule", ("step", "plateau")),
     ("training.decay_factor", "training.schedule", ("step", "plateau")),
 )
+
+
+def penalties_of_text_models(training: TrainingLoop) -> Contradictions:
+    """Restrict the penalties on outputs to text models."""
+    for name in ("activation_penalty", "slowness_penalty"):
+        if getattr(training, name):
+            yield Contradiction(("training", name), "is for text models", "delete it")
 
 
 def notes_on_settings(settings: Settings) -> tuple[str, ...]:

@@ -205,6 +205,29 @@ def tied_without_embedding(settings: CharSettings) -> Contradictions:
         )
 
 
+def adaptive_output(settings: CharSettings) -> Contradictions:
+    """Require rising cutoffs, and no label smoothing, which needs the scores of all symbols."""
+    model = settings.model
+    if list(model.cutoffs) != sorted(set(model.cutoffs)) or any(cutoff < 1 for cutoff in model.cutoffs):
+        yield Contradiction(
+            ("model", "cutoffs"), "expected rising numbers from 1 on", "the default is [2000, 10000]"
+        )
+    if model.output == "adaptive" and settings.training.label_smoothing:
+        yield Contradiction(
+            ("training", "label_smoothing"),
+            "needs the scores of all symbols, but model.output is adaptive",
+            "set model.output: linear, or delete it",
+        )
+
+
+def embedding_dropout_without_embedding(settings: CharSettings) -> Contradictions:
+    """Require an embedding for its dropout."""
+    if settings.model.embedding_dropout and settings.model.input == "onehot":
+        yield Contradiction(
+            ("model", "embedding_dropout"), "needs an embedding, found input: onehot", "delete it"
+        )
+
+
 def no_output_to_train(settings: CharSettings) -> Contradictions:
     """Require an output layer for training, since there is no loss without scores."""
     if settings.model.output == "none" and (settings.data.text or settings.data.pairs):
@@ -266,6 +289,8 @@ CHAR: tuple[Callable[[CharSettings], Contradictions], ...] = (
     keys_of_words,
     bad_split,
     tied_without_embedding,
+    adaptive_output,
+    embedding_dropout_without_embedding,
     no_output_to_train,
     reset_without_stream,
     blocks_without_text,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from seqtool.config.checks import Contradiction, Contradictions
+from seqtool.config.checks import Contradiction, Contradictions, penalties_of_text_models
 from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
 from seqtool.settings import Feature, TaggerSettings
@@ -266,6 +266,7 @@ def character_keys(settings: TaggerSettings) -> Contradictions:
         yield Contradiction(
             ("training", "eval_block"), "is for running text; whole sentences are scored", "delete it"
         )
+    yield from penalties_of_text_models(settings.training)
 
 
 def tokenizer_without_conllu(settings: TaggerSettings) -> Contradictions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from seqtool.config.checks import Contradiction, Contradictions
+from seqtool.config.checks import Contradiction, Contradictions, penalties_of_text_models
 from seqtool.settings import TokenizerSettings
 
 
@@ -44,6 +44,7 @@ def keys_of_other_tasks(settings: TokenizerSettings) -> Contradictions:
         yield Contradiction(
             ("training", "eval_block"), "is for running text; whole paragraphs are scored", "delete it"
         )
+    yield from penalties_of_text_models(training)
 
 
 TOKENIZER: tuple[Callable[[TokenizerSettings], Contradictions], ...] = (

@@ -27,11 +27,12 @@ def byte_symbol(byte: int) -> str:
 
 
 class WordSymbols(SymbolVocabulary):
-    """Words in the order of their numbers, then the symbols of spelled words.
+    """Symbols of spelled words, if unknown words are spelled, then the words in the order of their numbers.
 
     Attributes:
-        words: number of words. The numbers after them belong to the two marks, the characters, and the 256
-            bytes, in this order.
+        words: number of words.
+        first: number of the first word. With spelling, the numbers before it belong to the two marks, the
+            characters, and the 256 bytes, in this order.
         characters: characters of spelled words; None without spelling.
         tokenized: white space separates the words of a text.
         texts: what each symbol writes; marks write nothing, a byte writes a lone surrogate or ASCII.
@@ -52,16 +53,18 @@ class WordSymbols(SymbolVocabulary):
         self.unit: Unit = "word"
         self.unknown = unknown
         self.counts = tuple(counts)
-        names, texts = [*words], [*words]
+        names: list[str] = []
+        texts: list[str] = []
         if self.characters is not None:
             names += [SPELL, SPELL_END, *(f"<{character}>" for character in self.characters)]
             names += [f"<0x{byte:02X}>" for byte in range(BYTES)]
             texts += ["", "", *self.characters, *map(byte_symbol, range(BYTES))]
-        self.symbols = tuple(names)
-        self.texts = tuple(texts)
-        self._numbers = {word: number for number, word in enumerate(words)}
+        self.first = len(names)
+        self.symbols = (*names, *words)
+        self.texts = (*texts, *words)
+        self._numbers = {word: number for number, word in enumerate(words, self.first)}
         self._character_numbers = {
-            character: self.words + 2 + place for place, character in enumerate(self.characters or ())
+            character: place for place, character in enumerate(self.characters or (), 2)
         }
 
     def __contains__(self, symbol: str) -> bool:
@@ -97,15 +100,15 @@ class WordSymbols(SymbolVocabulary):
 
     def spelled(self, word: str) -> list[int]:
         """Return the numbers of a word as characters between two marks, and as bytes where one is missing."""
-        first_byte = self.words + 2 + len(self._character_numbers)
-        numbers = [self.words]
+        first_byte = 2 + len(self._character_numbers)
+        numbers = [0]
         for character in word:
             number = self._character_numbers.get(character)
             if number is not None:
                 numbers.append(number)
             else:
                 numbers.extend(first_byte + byte for byte in text_bytes(character))
-        return [*numbers, self.words + 1]
+        return [*numbers, 1]
 
     def number(self, word: str) -> int | None:
         """Return the number of a listed word; None for another word."""
@@ -165,16 +168,16 @@ class WordSymbols(SymbolVocabulary):
         sizes = np.array([len(text) for text in self.texts], np.int64)
         if self.characters is not None:
             bytes_ = np.arange(BYTES)
-            sizes[-BYTES:] = (bytes_ & 0xC0) != 0x80
+            sizes[self.first - BYTES : self.first] = (bytes_ & 0xC0) != 0x80
         return sizes
 
     @cached_property
     def unit_sizes(self) -> Array:
         """Words that each symbol completes (symbols,): a spelled word is one, counted at its second mark."""
         sizes = np.ones(len(self.symbols), np.int64)
-        sizes[self.words :] = 0
+        sizes[: self.first] = 0
         if self.characters is not None:
-            sizes[self.words + 1] = 1
+            sizes[1] = 1
         return sizes
 
     # --- messages -------------------------------------------------------------------------------------------
@@ -203,12 +206,12 @@ class WordSymbols(SymbolVocabulary):
         With spelling, no words are added: they are spelled.
         """
         own = dict(zip(self.symbols, self.counts, strict=False))
-        words = [*base.symbols[: base.words]]
+        words = [*base.symbols[base.first :]]
         if base.characters is None:
-            words += [word for word in self.symbols[: self.words] if word not in base]
+            words += [word for word in self.symbols[self.first :] if word not in base]
         unknown = base.unknown
         if unknown is None and self.unknown is not None:
-            unknown = words.index(self.symbols[self.unknown])
+            unknown = base.first + words.index(self.symbols[self.unknown])
         before = dict(zip(base.symbols, base.counts, strict=False))
         names = WordSymbols(words, characters=base.characters).symbols
         counts = [before.get(name, 0) + own.get(name, 0) for name in names]
@@ -217,7 +220,7 @@ class WordSymbols(SymbolVocabulary):
     def to_json(self) -> Json:
         """Return the content of `vocab.json`."""
         value: Json = {
-            "symbols": list(self.symbols[: self.words]),
+            "symbols": list(self.symbols[self.first :]),
             "unknown": self.unknown,
             "counts": list(self.counts),
         }

@@ -16,6 +16,7 @@ import numpy as np
 
 from seqtool.data.batches import release_pages
 from seqtool.data.vocabulary import SymbolVocabulary
+from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.evaluation.conditions import ConditionTally
 from seqtool.evaluation.text_evaluation import Temperature, TextEvaluation
 from seqtool.inference.character import CharacterModel
@@ -182,9 +183,9 @@ def symbol_classes(vocabulary: SymbolVocabulary) -> list[str]:
     """Return the class of each symbol, one of `CLASSES`; that of a word is the class of its first letter."""
     if vocabulary.unit != "word":
         return [symbol_class(symbol) for symbol in vocabulary.symbols]
-    words = int(vocabulary.unit_sizes.cumprod().sum())  # those of spelled words follow
+    first = vocabulary.first if isinstance(vocabulary, WordSymbols) else 0
     return [
-        symbol_class((symbol.strip(" ") or " ")[0]) if number < words else "spelling"
+        symbol_class((symbol.strip(" ") or " ")[0]) if number >= first else "spelling"
         for number, symbol in enumerate(vocabulary.symbols)
     ]
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from seqtool.data.tagging.word_encoder import END
 from seqtool.export.onnx_graph import Graph
+from seqtool.export.onnx_symbol_scores import symbol_scores
 from seqtool.inference.encoder import RANDOM_MEAN
 from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, TokenizerModel, feature_list
 from seqtool.types import Array, Arrays
@@ -52,17 +53,10 @@ def character_graph(model: CharModel, symbols: int, weights: Arrays) -> Graph:
         for name, state in zip(names, last_states, strict=True):
             graph.output(state, f"{name}.next", FLOAT, shape)
     width = model.hidden_size
-    if model.output == "linear":
-        x, width = _character_output(graph, model, weights, x), symbols
+    if model.output != "none":
+        x, width = symbol_scores(graph, model, weights, x), symbols
     graph.output(x, "logits", FLOAT, ["time", "batch", width])
     return graph
-
-
-def _character_output(graph: Graph, model: CharModel, weights: Arrays, x: str) -> str:
-    bridge = [weights["bridge.weight"]] if "bridge.weight" in weights else []
-    for weight in (*bridge, weights["embedding.weight" if model.tied else "output.weight"]):
-        x = graph.add("MatMul", x, graph.constant(_float(weight).T))
-    return graph.add("Add", x, graph.constant(_float(weights["output.bias"])))
 
 
 def score_names(columns: Sequence[str]) -> list[str]:

@@ -68,6 +68,8 @@ def read_settings(cls: type[T], value: object, where: str) -> T:
     if not isinstance(value, dict):
         fail(CONFIG, f"{where}: expected a JSON object", hint="")
     hints = _type_hints(cls)  # type: ignore[arg-type]
+    lists = [name for name, item in value.items() if isinstance(item, list) and name in hints]
+    value |= {name: tuple(value[name]) for name in lists if get_origin(hints[name]) is tuple}
     for name, item in value.items():
         if name not in hints:
             hint = "the model was written by another version of seqtool"

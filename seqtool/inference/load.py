@@ -153,6 +153,10 @@ def character_shapes(model: CharModel, symbols: int, conditions: int = 0) -> Sha
     if model.output == "none":
         return shapes
     shapes["output.bias"] = (symbols,)
+    groups = len(model.output_bounds(symbols)) - 1
+    if groups:
+        width = model.embedding_dim if model.tied else model.hidden_size
+        shapes |= {"clusters.weight": (groups, width), "clusters.bias": (groups,)}
     if not model.tied:
         shapes["output.weight"] = (symbols, model.hidden_size)
     elif model.embedding_dim != model.hidden_size:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -48,11 +49,16 @@ class TextNetwork:
         is_small = self.symbol_count * self._first.gates <= _TABLE
         self._table = self._gate_rows(np.arange(self.symbol_count)) if is_small else None
         self._output: tuple[Array, ...] = ()
-        if settings.output == "linear":
+        if settings.output != "none":
             last = weights["embedding.weight"] if settings.tied else weights["output.weight"]
             between = [weights["bridge.weight"]] if "bridge.weight" in weights else []
             self._output = tuple(np.ascontiguousarray(_float32(weight).T) for weight in (*between, last))
             self._bias = _float32(weights["output.bias"])
+        self._bounds = settings.output_bounds(self.symbol_count)
+        self._clusters: tuple[Array, Array] | None = None
+        if len(self._bounds) > 1:
+            cluster = _float32(weights["clusters.weight"]), _float32(weights["clusters.bias"])
+            self._clusters = np.ascontiguousarray(cluster[0].T), cluster[1]
 
     def initial_state(self, batch: int = 1) -> State:
         """Return the state before the first symbol of `batch` sequences."""
@@ -178,10 +184,35 @@ class TextNetwork:
         """Apply the output layer: (count, hidden) to (count, symbols). Without one, return the states."""
         if not self._output:
             return y
-        for weight in self._output:
+        for weight in self._output[:-1]:
             y = y @ weight
-        y += self._bias
-        return y
+        scores: Array = y @ self._output[-1]
+        scores += self._bias
+        if self._clusters is not None:
+            _normalize(scores, y @ self._clusters[0] + self._clusters[1], self._bounds)
+        return scores
+
+
+def _normalize(scores: Array, clusters: Array, bounds: Sequence[int]) -> None:
+    """Replace the scores (count, symbols) of an adaptive output by log probabilities.
+
+    Args:
+        clusters: scores of the groups of symbols (count, groups).
+        bounds: end of the first symbols, then the end of each group.
+    """
+    head = np.concatenate([scores[:, : bounds[0]], clusters], axis=1)
+    head -= _log_sums(head)
+    scores[:, : bounds[0]] = head[:, : bounds[0]]
+    for group, (start, stop) in enumerate(pairwise(bounds)):
+        part = scores[:, start:stop]
+        part += head[:, bounds[0] + group, None] - _log_sums(part)
+
+
+def _log_sums(scores: Array) -> Array:
+    """Return the logarithm of the sum of exponentials of each row (count, 1)."""
+    largest = scores.max(1, keepdims=True)
+    sums: Array = np.log(np.exp(scores - largest).sum(1, keepdims=True)) + largest
+    return sums
 
 
 def _float32(weight: Array) -> Array:

@@ -192,7 +192,7 @@ def trace_text(model: CharacterModel, text: str | bytes, names: Collection[str] 
         DataError: a symbol is unknown.
     """
     ids = encode_for_trace(model, text)
-    has_scores = model.settings.output == "linear"
+    has_scores = model.settings.output != "none"
     width = min(GUESSES, len(model.vocabulary)) if has_scores else 0
     guesses, probabilities = np.zeros((len(ids), width), np.int64), np.zeros((len(ids), width), np.float32)
     bits = np.full(len(ids) + 1, np.nan)  # of the symbol after each position
@@ -214,7 +214,7 @@ def _surprisal(model: CharacterModel, ids: Array, bits: Array) -> Array:
     """Return the surprisal of each symbol. `bits` are predicted from the symbol before, also across lines."""
     if model.aligned:
         return np.full(len(ids), np.nan)
-    if model.boundary and model.settings.output == "linear":
+    if model.boundary and model.settings.output != "none":
         boundary = model.encode(model.boundary)
         first = -log_softmax(model.forward(boundary[:, None])[0][0, 0]) / math.log(2)
         begins_line = np.concatenate([[True], ids[:-1] == boundary[0]])[: len(ids)]

@@ -6,9 +6,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from seqtool.models.adaptive import adaptive_log_probabilities, adaptive_loss
 from seqtool.models.recurrent import Masks, RecurrentStack, State
 from seqtool.models.weights import seed_generator
 from seqtool.settings import CharModel, CharSettings
+
+
+def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return the cross-entropy in nats, summed over all targets.
+
+    Args:
+        logits: scores of the symbols (time, batch, symbols).
+        targets: symbol numbers (time, batch); -1 is not counted.
+        smoothing: share of the target probability that is spread over all symbols.
+    """
+    return functional.cross_entropy(
+        logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing
+    )
 
 
 class OutputBias(nn.Module):
@@ -44,8 +58,13 @@ class CharacterNetwork(nn.Module):
         self.encoder = RecurrentStack(model, width + (model.condition_dim if conditions else 0))
         self.bridge: nn.Linear | None = None
         self.output: nn.Linear | OutputBias | None = None
-        if model.output == "linear":
+        self.clusters: nn.Linear | None = None
+        self.bounds = model.output_bounds(symbols)
+        if model.output != "none":
             self.output = self._tied_output(model) if model.tied else nn.Linear(model.hidden_size, symbols)
+        if len(self.bounds) > 1:
+            width = model.embedding_dim if model.tied else model.hidden_size
+            self.clusters = nn.Linear(width, len(self.bounds) - 1)
 
     def _tied_output(self, model: CharModel) -> OutputBias:
         """Prepare the embedding as output matrix, with a bridge if its width differs from the hidden size.
@@ -72,25 +91,59 @@ class CharacterNetwork(nn.Module):
             conditions: condition number of each sequence (batch,), for a network with conditions.
 
         Returns:
-            logits (time, batch, symbols) and the state after the last step.
+            logits (time, batch, symbols) and the state after the last step. Those of an adaptive output are
+            log probabilities.
         """
+        y, state = self.read(symbols, state, masks, conditions)
+        return self.scores(y), state
+
+    def read(
+        self, symbols: Tensor, state: State, masks: Masks | None = None, conditions: Tensor | None = None
+    ) -> tuple[Tensor, State]:
+        """Return the output of the recurrent layers (time, batch, hidden), and the state; see `forward`."""
         if self.embedding is None:
             x = functional.one_hot(symbols, self.symbols).to(state[0][0].dtype)
         else:
             x = self.embedding(symbols)
+        if masks is not None and masks.symbols is not None:
+            x = x * masks.symbols[symbols]
         if self.condition is not None:
             of_sequence = self.condition(conditions).to(x.dtype)
             x = torch.cat([x, of_sequence.expand(len(x), -1, -1)], dim=2)
-        y, state = self.encoder(x, state, masks)
-        return self.scores(y), state
+        return self.encoder(x, state, masks)  # type: ignore[no-any-return]
 
     def scores(self, y: Tensor) -> Tensor:
         """Apply the output layer: (…, hidden) to (…, symbols). Without one, return the hidden states."""
+        if self.output is None:
+            return y
+        y = y if self.bridge is None else self.bridge(y)
+        scores = functional.linear(y, *self._output_weights())
+        return scores if self.clusters is None else self._log_probabilities(scores, y)
+
+    def _log_probabilities(self, scores: Tensor, y: Tensor) -> Tensor:
+        assert self.clusters is not None
+        return adaptive_log_probabilities(scores, self.clusters(y), self.bounds)
+
+    def _output_weights(self) -> tuple[Tensor, Tensor]:
+        """Return the output matrix (symbols, width) and the bias of each symbol."""
         if isinstance(self.output, OutputBias):
             assert self.embedding is not None
-            y = y if self.bridge is None else self.bridge(y)
-            return functional.linear(y, self.embedding.weight, self.output.bias)
-        return y if self.output is None else self.output(y)
+            return self.embedding.weight, self.output.bias
+        assert self.output is not None
+        return self.output.weight, self.output.bias
+
+    def loss(self, y: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
+        """Return the cross-entropy in nats, summed over all targets.
+
+        Args:
+            y: output of the recurrent layers (time, batch, hidden).
+            targets: symbol numbers (time, batch); -1 is not counted.
+            smoothing: share of the target probability that is spread over all symbols, without clusters.
+        """
+        if self.clusters is None:
+            return summed_cross_entropy(self.scores(y), targets, smoothing)
+        y = (y if self.bridge is None else self.bridge(y)).flatten(0, 1)
+        return adaptive_loss(y, targets.flatten(), *self._output_weights(), self.clusters(y), self.bounds)
 
 
 def build_character_network(settings: CharSettings, symbols: int, conditions: int = 0) -> CharacterNetwork:

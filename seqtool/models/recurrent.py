@@ -39,12 +39,14 @@ class Masks:
         between: masks of the outputs of all layers except the last (batch, width), or empty.
         output: mask of the output of the last layer (batch, width), or None.
         recurrent: masks of the recurrent matrices (gates * hidden, hidden), by layer and direction, or empty.
+        symbols: mask of the embeddings of symbols (symbols, 1), or None.
     """
 
     input: Tensor | None = None
     between: tuple[Tensor, ...] = ()
     output: Tensor | None = None
     recurrent: tuple[Tensor, ...] = ()
+    symbols: Tensor | None = None
 
 
 NO_MASKS = Masks()

@@ -68,7 +68,7 @@ def character_walk(model: CharacterModel, weights: Arrays, text: str, width: int
     yield f"  output       1x{len(ids)}x{hidden.shape[1]}   (batch, time, hidden)"
     yield f"  final state  {model.settings.num_layers}x1x{hidden.shape[1]}   (layers, batch, hidden)"
     yield ""
-    scores = states["logits"] if model.settings.output == "linear" else None
+    scores = states["logits"] if model.settings.output != "none" else None
     yield from _state_table(model, symbols[:SHOWN_SYMBOLS], hidden, scores, width)
     final = model.forward(np.asarray(ids, np.int64)[:, None])[1][-1][0][0, 0]
     if np.array_equal(final, hidden[-1]) or np.allclose(final, hidden[-1], atol=1e-6):

@@ -73,9 +73,26 @@ class CharModel(RecurrentModel):
     state_reset: float = key(
         "probability that the state of a stream is reset to zero before a window", 0.0, ge=0, lt=1
     )
-    output: Literal["linear", "none"] = key(
-        "output layer of the symbol scores; none: only the cell, for inspection", "linear"
+    embedding_dropout: float = key(
+        "fraction of the symbols whose embedding is zero during a step (Gal and Ghahramani 2016)",
+        0.0,
+        ge=0,
+        lt=1,
     )
+    output: Literal["linear", "adaptive", "none"] = key(
+        "output layer of the symbol scores; adaptive: softmax in two steps for large vocabularies (Grave et al. 2017); none: only the cell, for inspection",
+        "linear",
+    )
+    cutoffs: tuple[int, ...] = key(
+        "adaptive: numbers of the most frequent symbols at which a group of rarer ones begins",
+        (2000, 10000),
+    )
+
+    def output_bounds(self, symbols: int) -> tuple[int, ...]:
+        """Return the end of the first symbols, then that of each group of an adaptive output."""
+        if self.output != "adaptive":
+            return (symbols,)
+        return (*(cutoff for cutoff in self.cutoffs if cutoff < symbols), symbols)
 
 
 @dataclass(frozen=True)

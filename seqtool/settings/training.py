@@ -52,6 +52,16 @@ class TrainingLoop:
     label_smoothing: float = key(
         "fraction of the target probability distributed over all labels", 0.0, ge=0, lt=1
     )
+    activation_penalty: float = key(
+        "text models: factor of the mean square of the last layer's output, added to the loss (Merity et al. 2018: alpha)",
+        0.0,
+        ge=0,
+    )
+    slowness_penalty: float = key(
+        "text models: factor of the mean square of the change of that output between steps (Merity et al. 2018: beta)",
+        0.0,
+        ge=0,
+    )
     class_weights: Literal["none", "balanced"] | dict[str, float] = key(
         "tagger: weight of each label in the loss; balanced: proportional to the inverse square root of its frequency",
         "none",

@@ -266,8 +266,13 @@ class CharacterDefinition:
         if "output.bias" not in shapes:
             return []
         width, parameters = shapes["output.bias"][0], count_parameters(shapes, "output.")
+        groups = ""
+        if "clusters.bias" in shapes:
+            groups = f", adaptive softmax of {shapes['clusters.bias'][0] + 1} groups"
+            parameters += count_parameters(shapes, "clusters.")
         if "output.weight" in shapes:
-            return [NetworkPart("output", f"linear {shapes['output.weight'][1]} -> {width}", parameters)]
+            linear = f"linear {shapes['output.weight'][1]} -> {width}"
+            return [NetworkPart("output", linear + groups, parameters)]
         bridge = ""
         if "bridge.weight" in shapes:
             rows, columns = shapes["bridge.weight"]
@@ -275,7 +280,9 @@ class CharacterDefinition:
                 f"linear {columns} -> {rows}, ",
                 parameters + count_parameters(shapes, "bridge."),
             )
-        return [NetworkPart("output", f"{bridge}tied to the embedding -> {width} symbols", parameters)]
+        return [
+            NetworkPart("output", f"{bridge}tied to the embedding -> {width} symbols{groups}", parameters)
+        ]
 
     # --- after training -------------------------------------------------------------------------------------
 

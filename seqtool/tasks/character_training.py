@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,13 +15,13 @@ from seqtool.data.sharding import Columns
 from seqtool.errors import ModelError
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
-from seqtool.models.recurrent import State, flatten_parameters
+from seqtool.models.recurrent import NO_MASKS, Masks, State, flatten_parameters
 from seqtool.models.weights import copy_to_device
 from seqtool.settings import CharSettings
 from seqtool.training.engine.ranks import ALONE, Ranks, select_columns
-from seqtool.training.engine.rng import generator, initial_state, stack_masks
+from seqtool.training.engine.rng import dropout_mask, generator, initial_state, stack_masks
 from seqtool.training.engine.task import ShouldStop, check_divisible, evaluation_mode, stop_together
-from seqtool.training.engine.validation import blocks_loss, carried_loss, sequences_loss, summed_cross_entropy
+from seqtool.training.engine.validation import blocks_loss, carried_loss, sequences_loss
 from seqtool.types import Array
 
 if TYPE_CHECKING:
@@ -141,11 +141,36 @@ class CharacterTask:
         encoder, columns = self.network.encoder, batch.columns
         masks = stack_masks(encoder, columns.width, encoder.input_size, self.settings.seed, draw, columns)
         before = self._state_before(columns, index, draw)
-        logits, state = self.network(batch.inputs, before, masks, batch.conditions)
+        masks = self._with_embedding_mask(masks, draw)
+        y, state = self.network.read(batch.inputs, before, masks, batch.conditions)
         if self.is_text:
             self._state = tuple(tuple(part.detach().float() for part in parts) for parts in state)
-        loss = summed_cross_entropy(logits, batch.targets, self.settings.training.label_smoothing)
+        loss = self.network.loss(y, batch.targets, self.settings.training.label_smoothing)
+        loss = loss + self._penalty(y, batch.targets)
         return loss * 0 if columns.idle else loss
+
+    def _with_embedding_mask(self, masks: Masks | None, draw: int) -> Masks | None:
+        """Add the mask of the embeddings of whole symbols, which all sequences and ranks share."""
+        dropout = self.settings.model.embedding_dropout
+        if not dropout:
+            return masks
+        source = generator(self.settings.seed, "embedding dropout", draw)
+        kept = dropout_mask((self.network.symbols, 1), dropout, source)
+        return replace(masks or NO_MASKS, symbols=copy_to_device(kept, self.device))
+
+    def _penalty(self, y: Tensor, targets: Tensor) -> Tensor | float:
+        """Return the penalties of large and of changing outputs, whose value is 0 and whose gradient is not.
+
+        The printed loss therefore stays the cross-entropy.
+        """
+        large, changing = self.settings.training.activation_penalty, self.settings.training.slowness_penalty
+        if not (large or changing):
+            return 0.0
+        penalty = large * y.float().square().mean()
+        if changing and len(y) > 1:
+            penalty = penalty + changing * (y[1:] - y[:-1]).float().square().mean()
+        penalty = penalty * int((targets >= 0).sum())
+        return penalty - penalty.detach()
 
     def _state_before(self, columns: Columns, index: int, draw: int) -> State:
         """Return the state before a batch.

@@ -34,6 +34,7 @@ MAY_DIFFER_FROM_INITIAL = frozenset(
         "state_reset",
         "word_replacement",
         "word_dropout",
+        "embedding_dropout",
         "forget_bias",
         "features.min_count",
         "features.path",
@@ -155,7 +156,7 @@ def _network_settings(config: Json) -> Iterator[tuple[str, Any]]:
             yield "model.features", [feature["name"] for feature in value]
             yield from _feature_settings(value)
         elif name not in MAY_DIFFER_FROM_INITIAL:
-            yield f"model.{name}", value
+            yield f"model.{name}", list(value) if isinstance(value, tuple) else value
 
 
 def _feature_settings(features: Sequence[Json]) -> Iterator[tuple[str, Any]]:
@@ -202,6 +203,10 @@ def transferred_weights(fresh: Arrays, initial_model: StoredModel, prepared: Pre
     transferred = {}
     for name, array in fresh.items():
         transferred[name] = array.copy()
+        if (
+            name not in initial_model.weights
+        ):  # of the groups of an adaptive output, which depend on the symbols
+            continue
         old, old_entries, new_entries = (
             initial_model.weights[name],
             old_axes.get(name, {}),

@@ -30,12 +30,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from seqtool.models import character as networks
 from seqtool.models.character import build_character_network
 from seqtool.settings import CharModel, CharSettings, Training
 from seqtool.tasks import character_training as tasks
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine import rng as randomness
-from seqtool.training.engine import validation as protocols
 from seqtool.training.engine.device import keep_freed_memory
 from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.trainer import Trainer
@@ -175,7 +175,7 @@ def parts_timed(trainer: Trainer) -> Iterator[dict[str, float]]:
         ),
         mock.patch.object(network, "scores", timed("output layer, forward", network.scores)),
         mock.patch.object(
-            tasks, "summed_cross_entropy", timed("cross-entropy, forward", protocols.summed_cross_entropy)
+            networks, "summed_cross_entropy", timed("cross-entropy, forward", networks.summed_cross_entropy)
         ),
         mock.patch.object(torch.Tensor, "backward", timed("backward, whole", torch.Tensor.backward)),
         mock.patch.object(trainer, "_gradient_norm", timed("gradient norm", trainer._gradient_norm)),

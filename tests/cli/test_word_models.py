@@ -11,6 +11,7 @@ import pytest
 
 import seqtool
 from seqtool.data.text.words import split_words
+from seqtool.data.vocabulary import text_bytes
 from seqtool.inference.character import CharacterModel
 from tests.support.shell import Result, seqtool_in_process
 
@@ -21,8 +22,10 @@ CONFIG = """
 task: char
 name: {name}
 data: {{text: {text}, unit: word, {data}}}
-model: {{hidden_size: 12, embedding_dim: 10, tied: true}}
-training: {{epochs: 2, batch_size: 4, window: 12, lr: 0.02, device: cpu, threads: 1}}
+model: {{hidden_size: 12, embedding_dim: 10, tied: true, output: adaptive, cutoffs: [8, 14],
+  embedding_dropout: 0.1}}
+training: {{epochs: 2, batch_size: 4, window: 12, lr: 0.02, activation_penalty: 1, slowness_penalty: 1,
+  device: cpu, threads: 1}}
 """
 MODELS = {
     "closed": "split: [0.8, 0.2]",
@@ -113,10 +116,11 @@ def test_samples_are_proper_text_in_pieces(folder: Path, name: str) -> None:
     pieces = list(model.sample("The", 30, seed=2))
     text = "".join(pieces)
     assert text and "<unk>" not in text and "<spell>" not in text and "  " not in text
-    if name == "closed":
-        assert split_words("The" + text)[1:] == pieces
     done = run(folder, "sample", "--model", f"runs/{name}", "-p", "The", "-l", "30", "--seed", "2")
-    assert done.stdout.removesuffix("\n") == ("The" + text).removesuffix("\n")
+    shown = text_bytes("The" + text).decode(
+        "utf-8", "replace"
+    )  # an untrained model may spell half a character
+    assert done.stdout.removesuffix("\n") == shown.removesuffix("\n")
     stopped = "".join(model.sample("The", 200, seed=2, stop="."))
     assert "." not in stopped
 
@@ -196,8 +200,7 @@ def test_training_continues_on_another_text(folder: Path, name: str, new: int) -
     assert after.vocabulary.symbols[: len(before.vocabulary)] == before.vocabulary.symbols
     spelled = before.forward(before.encode("The cat xy")[:, None])[0]
     assert (
-        np.abs(after.forward(after.encode("The cat xy")[:, None])[0][..., : spelled.shape[2]] - spelled).max()
-        < 1e-3
+        np.abs(after.forward(after.encode("The cat xy")[:, None])[0][..., :8] - spelled[..., :8]).max() < 1e-3
     )
 
 

@@ -132,7 +132,7 @@ CHAR = values(
         alphabet=st.none() | ALPHABET,
         split=st.tuples(st.floats(0.1, 0.5), SHARE),
     ),
-    model=values(CharModel),
+    model=values(CharModel, cutoffs=st.just((2000, 10000)) | st.sampled_from([(3,), (1, 9)])),
     training=values(
         Training,
         class_weights=st.just("none"),

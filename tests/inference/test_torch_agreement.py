@@ -84,6 +84,8 @@ INPUTS: list[dict[str, Any]] = [
     {"input": "embedding", "embedding_dim": 5, "tied": True},
     {"input": "embedding", "embedding_dim": 9, "tied": True},
     {"input": "onehot", "output": "none"},
+    {"input": "embedding", "embedding_dim": 5, "tied": True, "output": "adaptive", "cutoffs": (3, 5)},
+    {"input": "onehot", "output": "adaptive", "cutoffs": (2, 3, 90)},
 ]
 
 

@@ -80,6 +80,8 @@ def random_character_parts(seed: int) -> Parts:
         input="onehot" if onehot else "embedding",
         embedding_dim=hidden if tied and chance() else int(draw.integers(1, 12)),
         tied=tied,
+        output="adaptive" if seed % 9 == 4 else "linear",
+        cutoffs=(4, 7),
     )
     kind = ("text", "lines", "pairs")[seed % 7 % 3]
     if seed % 11 == 3:

@@ -74,7 +74,7 @@ def number_words(
     own = part_counts["train"] + (0 if base is None else _old_counts(base, symbols))
     characters = vocabulary.characters
     vocabulary = WordSymbols(
-        vocabulary.symbols[: vocabulary.words],
+        vocabulary.symbols[vocabulary.first :],
         vocabulary.unknown,
         own.tolist(),
         characters,

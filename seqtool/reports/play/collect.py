@@ -153,7 +153,7 @@ def _words(vocabulary: SymbolVocabulary) -> Section | None:
     return {
         "pattern": word_pattern(tokenized=vocabulary.tokenized),
         "tokenized": vocabulary.tokenized,
-        "count": vocabulary.words,
+        "first": vocabulary.first,
         "characters": vocabulary.characters,
     }
 

@@ -13,12 +13,10 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from torch import Tensor
-from torch.nn import functional
 
 from seqtool.data.sharding import WHOLE, Shard
 from seqtool.metrics import LossCount, Tally
-from seqtool.models.character import CharacterNetwork
+from seqtool.models.character import CharacterNetwork, summed_cross_entropy
 from seqtool.models.recurrent import State
 from seqtool.training.engine.task import ShouldStop, check_stop
 from seqtool.types import Array
@@ -28,19 +26,6 @@ WARM_UP = 256  # symbols that a stream reads before its first scored one
 BLOCKS_AT_ONCE = 128
 _SYMBOLS_AT_ONCE = 1 << 14  # symbols per call of the network; a stop takes effect between two calls
 _SCORES_AT_ONCE = 1 << 22  # scores per call, which limits memory
-
-
-def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Return the cross-entropy in nats, summed over all targets.
-
-    Args:
-        logits: scores of the symbols (time, batch, symbols).
-        targets: symbol numbers (time, batch); -1 is not counted.
-        smoothing: share of the target probability that is spread over all symbols.
-    """
-    return functional.cross_entropy(
-        logits.flatten(0, 1), targets.flatten(), reduction="sum", ignore_index=-1, label_smoothing=smoothing
-    )
 
 
 def carried_loss(
@@ -176,10 +161,10 @@ def _score_positions(
     last = len(text) - 2
     inputs = text[np.clip(positions, 0, last)].astype(np.int64)
     targets = np.where(scored, text[np.clip(positions + 1, 0, last + 1)].astype(np.int64), -1)
-    logits, state = network(torch.from_numpy(inputs).to(device), state)
+    y, state = network.read(torch.from_numpy(inputs).to(device), state)
     if not scored.any():
         return LossCount(), state
-    loss = summed_cross_entropy(logits, torch.from_numpy(targets).to(device)).item()
+    loss = network.loss(y, torch.from_numpy(targets).to(device)).item()
     return LossCount(loss, int(scored.sum())), state
 
 

@@ -10,14 +10,14 @@ class SymbolTable {
     this.unit = meta.unit;
     this.unknown = meta.unknown;
     this.nfc = meta.normalize === "nfc";
-    this.words = meta.words; // only of a model of words: pattern, number of words, characters of spelled words
-    const listed = this.words ? meta.symbols.slice(0, this.words.count) : meta.symbols;
-    this.numbers = new Map(listed.map((symbol, number) => [symbol, number]));
+    this.words = meta.words; // only of a model of words: pattern, number of the first word, characters of spelled words
+    const first = this.words ? this.words.first : 0;
+    this.numbers = new Map(meta.symbols.slice(first).map((symbol, number) => [symbol, first + number]));
     if (!this.words) return;
     this.pattern = new RegExp(this.words.pattern, "gu");
-    const first = this.words.count + 2, characters = this.words.characters ?? [];
-    this.characters = new Map(characters.map((character, place) => [character, first + place]));
-    this.firstByte = first + characters.length;
+    const characters = this.words.characters ?? [];
+    this.characters = new Map(characters.map((character, place) => [character, 2 + place]));
+    this.firstByte = 2 + characters.length;
   }
 
   split(text) {
@@ -45,13 +45,13 @@ class SymbolTable {
 
   // A word as characters between two marks; a character that the model does not know, as its bytes.
   spelled(word) {
-    const ids = [this.words.count];
+    const ids = [0];
     for (const character of word) {
       const number = this.characters.get(character);
       if (number !== undefined) ids.push(number);
       else for (const byte of new TextEncoder().encode(character)) ids.push(this.firstByte + byte);
     }
-    ids.push(this.words.count + 1);
+    ids.push(1);
     return ids;
   }
 
@@ -63,11 +63,11 @@ class SymbolTable {
   }
 
   decodeSpelled(ids) {
-    const bytes = [], encoder = new TextEncoder(), first = this.words.count + 2;
+    const bytes = [], encoder = new TextEncoder();
     for (const number of ids) {
-      if (number >= this.firstByte) bytes.push(number - this.firstByte);
-      else if (number >= first) bytes.push(...encoder.encode(this.words.characters[number - first]));
-      else if (number < this.words.count) bytes.push(...encoder.encode(this.symbols[number]));
+      if (number >= this.words.first) bytes.push(...encoder.encode(this.symbols[number]));
+      else if (number >= this.firstByte) bytes.push(number - this.firstByte);
+      else if (number > 1) bytes.push(...encoder.encode(this.words.characters[number - 2]));
     }
     return new TextDecoder().decode(Uint8Array.from(bytes));
   }
@@ -89,7 +89,9 @@ class TextNetwork {
     this.gatesBySymbol = new Map(); // input gates of the first layer, which depend on the condition and the symbol
     this.gates = this.layers.map((layer) => new Float32Array(layer.rows));
     this.output = weights[this.model.tied ? "embedding.weight" : "output.weight"];
-    this.hasOutput = this.model.output === "linear";
+    this.hasOutput = this.model.output !== "none";
+    const count = this.table.symbols.length, cutoffs = this.model.output === "adaptive" ? this.model.cutoffs : [];
+    this.bounds = [...cutoffs.filter((cutoff) => cutoff < count), count]; // of the groups of an adaptive output
     this.bridge = weights["bridge.weight"];
     this.bridged = new Float32Array(this.bridge ? this.model.embedding_dim : 0);
     this.y = new Float32Array(this.model.hidden_size);
@@ -184,7 +186,25 @@ class TextNetwork {
   logits(recordings, slot) {
     let y = this.outputOf(recordings, slot, this.layers.length - 1);
     if (this.bridge) y = multiply(this.bridge, y, this.bridged);
-    return multiply(this.output, y, new Float32Array(this.table.symbols.length), this.weights["output.bias"]);
+    const scores = multiply(this.output, y, new Float32Array(this.table.symbols.length), this.weights["output.bias"]);
+    if (this.bounds.length > 1) this.normalize(scores, y);
+    return scores;
+  }
+
+  // Replaces the scores of an adaptive output by log probabilities.
+  normalize(scores, y) {
+    const { bounds, weights } = this;
+    const groups = multiply(weights["clusters.weight"], y, new Float32Array(bounds.length - 1), weights["clusters.bias"]);
+    const head = new Float32Array(bounds[0] + groups.length);
+    head.set(scores.subarray(0, bounds[0]));
+    head.set(groups, bounds[0]);
+    const total = logSum(head);
+    for (let number = 0; number < bounds[0]; number++) scores[number] -= total;
+    groups.forEach((score, group) => {
+      const part = scores.subarray(bounds[group], bounds[group + 1]);
+      const shift = score - total - logSum(part);
+      for (let number = 0; number < part.length; number++) part[number] += shift;
+    });
   }
 
   // Largest number of symbols whose states fit into memory.
