@@ -182,14 +182,30 @@ class TaggerView(View):
         from seqtool.inspection.trace import ablate_words
         from seqtool.reports.console import color_and_width, report_width
         from seqtool.reports.tagger_inspection import effect_lines, marginal_rows, tagger_walk
+        from seqtool.reports.weights import is_small
 
         color, width = color_and_width()
-        yield from tagger_walk(self.model, self.inspected.stored.weights, tokens, report_width())
+        weights = self.inspected.stored.weights
+        yield from tagger_walk(self.model, weights, tokens, report_width())
+        if is_small(weights):
+            yield from self._states(tokens)
         ablation = ablate_words(self.model, tokens)
         yield ""
         yield from marginal_rows(ablation, width=width, color=color)
         yield ""
         yield from effect_lines(ablation)
+
+    def _states(self, tokens: tuple[str, ...]) -> Iterator[str]:
+        """Yield the states of all units of a small network at each token."""
+        from seqtool.inspection.trace import Unit
+        from seqtool.reports.console import report_width
+        from seqtool.reports.weights import unit_table
+
+        model = self.model.settings
+        units = [
+            Unit(layer, "h", unit) for layer in range(model.num_layers) for unit in range(model.hidden_size)
+        ]
+        yield from unit_table(tokens, units, self.model.states(tokens), report_width())
 
 
 # --- tokenizers ---------------------------------------------------------------------------------------------

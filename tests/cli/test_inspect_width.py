@@ -114,6 +114,15 @@ def test_no_row_of_a_table_is_broken(
     assert len(printed) > 3
 
 
+def test_small_tagger_shows_all_units_at_each_token(folder: Path) -> None:
+    shown = seqtool_in_process("inspect", "tagger-lstm", "--text", "The dog", cwd=folder).lines
+    heads = [line.split()[1:] for line in shown if line.startswith("token ") and " h1" in line]
+    assert heads == [[f"h{unit}" for unit in range(1, 7)]]
+    two = seqtool_in_process("inspect", "tagger-two", "--text", "The dog", cwd=folder).stdout
+    assert all(f" h{unit}{sign}" in two for unit in range(1, 5) for sign in "<>")
+    assert " h1 " not in seqtool_in_process("inspect", "crf", "--text", "The dog", cwd=folder).stdout
+
+
 @pytest.mark.parametrize("name", ["tagger-rnn", "tagger-lstm", "tagger-gru", "tagger-two", "pairs-lstm"])
 def test_first_step_has_the_numbers_of_the_equations(name: str, folder: Path) -> None:
     """Compute the step from the printed terms, and compare it with the states of the model."""

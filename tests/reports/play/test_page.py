@@ -565,18 +565,19 @@ return parts.flatMap((part) => [...part.querySelectorAll("select, input, button,
 """
 
 
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("name", VIEWS)
 def test_page_is_accessible_and_as_wide_as_the_screen(
-    browser: Chrome, pages: dict[str, Path], name: str, width: int
+    browser: Chrome, pages: dict[str, Path], name: str, width: int, dark: bool
 ) -> None:
     axe = pytest.importorskip("axe_core_python")
-    set_size(browser, width, 900, dark=width == 400)
+    set_size(browser, width, 900, dark=dark)
     open_page(browser, pages[name])
     assert int(browser.execute_script("return document.documentElement.scrollWidth")) <= width
     assert browser.execute_script(OUTSIDE) == []
     paper = str(browser.execute_script("return getComputedStyle(document.body).backgroundColor"))
-    assert paper == ("rgb(21, 23, 26)" if width == 400 else "rgb(253, 253, 252)")
+    assert paper == ("rgb(21, 23, 26)" if dark else "rgb(253, 253, 252)")
     browser.execute_script((Path(axe.__file__).parent / "axe.min.js").read_text(encoding="utf-8"))
     script = "const done = arguments[0]; axe.run().then((found) => done(found.violations))"
     violations: list[dict[str, Any]] = browser.execute_async_script(script)
