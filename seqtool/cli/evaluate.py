@@ -215,7 +215,7 @@ def _evaluate_tagger(request: _Request) -> _TaggerResult:
         raise _wrong_options(TEXT_OPTIONS, "character models", request)
     options = request.tagger
     model = load_tagger(request.stored)
-    with options_in_hints("--label", "--token"):
+    with options_in_hints("--label", "--token", "--encoding"):
         gold = gold_sentences(
             request.stored,
             request.location.run,

@@ -274,14 +274,16 @@ TokenColumn = Annotated[
         show_default=False,
     ),
 ]
-_SETTING = re.compile(r"`data\.(label_key|label|text_key|token|format)(?:: ([^`]*))?`")
+_SETTING = re.compile(r"`data\.(label_key|label|text_key|token|format|encoding)(?:: ([^`]*))?`")
 _OPTION_OF_SETTING = {
     "label": "--label",
     "label_key": "--label",
     "token": "--token",
     "text_key": "--column",
     "format": "--input-format",
+    "encoding": "--encoding",
 }
+_OTHER_TASK = "; a text model of bytes reads any file: `data.unit: byte`"  # no help for a tagger
 
 
 @contextmanager
@@ -301,7 +303,10 @@ def options_in_hints(*options: str) -> Iterator[None]:
         yield
     except DataError as error:
         raise type(error)(
-            [replace(problem, hint=_SETTING.sub(named, problem.hint)) for problem in error.problems]
+            [
+                replace(problem, hint=_SETTING.sub(named, problem.hint.replace(_OTHER_TASK, "")))
+                for problem in error.problems
+            ]
         ) from None
 
 

@@ -159,7 +159,7 @@ def _tag(job: _Job, arguments: list[str], inputs: Iterator[tuple[str, BinaryIO]]
     request.columns_of(model.tagger.columns)  # an unknown one is an error even without input
     options = TagOptions(request.probs, request.nbest, request.shows_table, request.one_sentence)
     with (
-        options_in_hints("--label", "--token", "--column", "--input-format"),
+        options_in_hints("--label", "--token", "--column", "--input-format", "--encoding"),
         TaggingStream(model, _writer(request), say, options, jobs) as stream,
     ):
         render = _renderer(job, job.text_reader)

@@ -129,3 +129,12 @@ def test_damaged_encoding_of_a_model_is_one_error(tmp_path: Path, value: object)
         done = seqtool_in_process(*command, cwd=tmp_path)
         assert done.code == 2 and not done.stdout
         assert done.stderr.count("error:") == 1 and "encoding: expected a text encoding" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.tsv", "a.conllu"])
+def test_doubtful_encoding_names_the_option(tmp_path: Path, name: str) -> None:
+    store_tagger(tmp_path / "runs" / "new", layout=LAYOUT)
+    (tmp_path / name).write_bytes(b"caf\xe9\tO\nx\tO\n")
+    done = seqtool_in_process("tag", "--file", name, cwd=tmp_path)
+    assert done.code == 2 and "--encoding cp1252 and --encoding latin-1" in done.stderr
+    assert "data." not in done.stderr

@@ -9,15 +9,18 @@ from pathlib import Path
 
 from tests.benchmarks.cluster.database import restarted_server
 from tests.benchmarks.cluster.nodes import differing_nodes, killed_nodes, lost_endpoint, two_nodes
+from tests.benchmarks.cluster.slurm import requeued_job
 from tests.benchmarks.cluster.tables import all_engines
 
-PARTS = ("differ", "killed", "elastic", "endpoint", "database", "tables")
+PARTS = ("differ", "killed", "elastic", "endpoint", "slurm", "database", "tables")
 
 
 def run_part(part: str, folder: Path, *, small: bool) -> None:
     """Run one part in an empty directory."""
     if part == "database":
         restarted_server(folder, 4 if small else 20, 10 if small else 40)
+    elif part == "slurm":
+        requeued_job(folder)
     elif part == "tables":
         all_engines(folder, 2_000 if small else 20_000)
     else:
@@ -28,7 +31,7 @@ def run_part(part: str, folder: Path, *, small: bool) -> None:
                 lost_endpoint(folder, 3_000)
             else:
                 nnodes = "2" if part == "killed" else "1:2"
-                killed_nodes(folder, 3 if small else 10, nnodes, 6_000)
+                killed_nodes(folder, 3 if small else 10, nnodes, 6_000 if small else 12_000)
 
 
 def main() -> None:
