@@ -25,6 +25,7 @@ COLUMNS = ("id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "de
 LABELS = ("lemma", "upos", "xpos", "feats", "deprel")
 MISC = COLUMNS.index("misc")
 JOIN = "+"
+OTHER_COLUMNS = "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
 RANGE = re.compile(r"([0-9]+)-([0-9]+)")
 EMPTY_NODE = re.compile(r"([0-9]+)\.([0-9]+)")
 TEXT = re.compile(r"#\s*text\s*= ?(.*)", re.DOTALL)
@@ -116,11 +117,8 @@ class ConlluFormat:
             DataError: the line is neither an `n-m` line nor an empty node at this point.
         """
         if len(cells) != len(COLUMNS):
-            hint = (
-                "CoNLL-U has ten columns with tabs between them; for other columns set `data.format: conll`"
-            )
             message = f"expected 10 columns separated by a tab, found {len(cells)}"
-            raise DataError(message, place=place, hint=hint)
+            raise DataError(message, place=place, hint=OTHER_COLUMNS)
         if match := RANGE.fullmatch(cells[0]):
             ranges.append(Range(int(match[1]), int(match[2]), cells[1] or self._empty_form(place), index))
             _check_range(ranges, number, place)

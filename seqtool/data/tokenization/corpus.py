@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from seqtool.data.formats.blocks import Block
+from seqtool.data.formats.conllu import OTHER_COLUMNS
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
 from seqtool.data.tagging.sentences import kept_blocks, labeled_blocks
 from seqtool.data.tokenization.boundaries import boundary_targets, word_cuts
@@ -22,6 +23,12 @@ from seqtool.settings import TaggerData, TokenizerData, TokenizerModel
 HELD_OUT_TOGETHER = 20  # consecutive sentences that are held out for validation together
 SPLIT_PURPOSE = 0x70CE  # separates this use of the seed from every other one
 Paragraphs = tuple[Paragraph, ...]
+
+
+NEEDED = (
+    "a tokenizer is trained on CoNLL-U files that say which tokens have no space between them; "
+    "in the config of a tagger, tokenizer: null trains the tagger alone"
+)
 
 
 @dataclass(frozen=True)
@@ -120,14 +127,20 @@ def read_raw_blocks(path: Path, encoding: str = "auto") -> list[Block]:
         DataError: the file cannot be read, is not a CoNLL-U file, or says nothing about spaces.
     """
     data = TaggerData(train=(str(path),), format="conllu", encoding=encoding)
-    blocks = kept_blocks(path, encoding)
-    blocks = [block for block in (labeled_blocks(path, data) if blocks is None else blocks) if block.tokens]
+    kept = kept_blocks(path, encoding)
+    try:
+        found = labeled_blocks(path, data) if kept is None else kept
+        blocks = [block for block in found if block.tokens]
+    except DataError as error:
+        # Other columns are no remedy here.
+        raise DataError(
+            [replace(one, hint=NEEDED) if one.hint == OTHER_COLUMNS else one for one in error.problems]
+        ) from None
     if not has_raw_text(blocks):
         raise DataError(
             "expected the raw text of the sentences, found neither `SpaceAfter=No` nor `# text`",
             place=str(path),
-            hint="a tokenizer is trained on CoNLL-U files that say which tokens have no space between them; "
-            "in the config of a tagger, tokenizer: null trains the tagger alone",
+            hint=NEEDED,
         )
     return blocks
 

@@ -92,3 +92,13 @@ def test_other_files_are_refused(content: str, tmp_path: Path) -> None:
     path.write_text(content)
     with pytest.raises(DataError):
         read_raw_text(path)
+
+
+def test_file_of_other_columns_has_a_hint_about_the_tokenizer(tmp_path: Path) -> None:
+    path = tmp_path / "train.conll"
+    path.write_text("The\tDET\ndog\tNOUN\n\n")
+    with pytest.raises(DataError, match="found 2") as caught:
+        read_raw_text(path)
+    (problem,) = caught.value.problems
+    assert problem.place == f"{path}:1"
+    assert "tokenizer: null trains the tagger alone" in problem.hint
