@@ -104,12 +104,13 @@ def for_text(model: CharacterModel, text: str, condition: str | None, name: str)
         ModelError, DataError: as `under_condition`; an unknown symbol in the text.
     """
     from seqtool.reports.console import say
+    from seqtool.safe_text import visible
 
     conditional = is_conditional(model)
     if condition is not None or conditional is None:
         return under_condition(model, condition, name)
     probable = conditional.condition_of_text(text)
-    say(f"condition: {probable} (the most probable one; choose another with --condition)")
+    say(f"condition: {visible(probable)} (the most probable one; choose another with --condition)")
     return conditional.under(probable)
 
 

@@ -328,6 +328,31 @@ def test_python_names_conditions_and_classifies(folder: Path) -> None:
         plain.classify(["a"])
 
 
+def test_names_of_conditions_reach_no_terminal_as_escape_codes(folder: Path) -> None:
+    names = ("\x1b[31mred", "\x1b]0;title\x07")
+    (folder / "escapes.tsv").write_text("".join(f"{name}\tab\n" for name in names * 4))
+    (folder / "escapes.yaml").write_text(
+        "task: char\nname: escapes\ndata: {text: escapes.tsv, per_line: true, condition: prefix}\n"
+        "model: {hidden_size: 3}\ntraining: {max_steps: 2, device: cpu}\n"
+    )
+    outputs = [
+        seqtool_in_process(*command, cwd=folder)
+        for command in (
+            ("check", "escapes.yaml"),
+            ("train-char", "escapes.yaml"),
+            ("evaluate", "escapes", "escapes.tsv"),
+            ("inspect", "escapes", "--text", "ab"),
+            ("sample", "--model", "escapes", "--condition", "re"),
+            ("train-char", "escapes.yaml", "--set", "data.test=prefix.tsv", "--name", "other"),
+        )
+    ]
+    assert [output.code for output in outputs] == [0, 0, 0, 0, 2, 2]
+    for output in outputs:
+        assert "\x1b" not in output.stderr and "\x07" not in output.stderr
+    for output in (*outputs[:1], *outputs[2:]):
+        assert "\x1b" not in output.stdout and "\x07" not in output.stdout
+
+
 REFUSED = {
     "sample --condition Kika --model languages": "did you mean Kiki?",
     "score --condition nothing --model languages a": "the conditions are: Ana, Kiki, Oro",

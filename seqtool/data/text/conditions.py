@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from seqtool.errors import DataError, pluralize
+from seqtool.safe_text import visible
 
 Source = Literal["file", "prefix", "column"]
 LISTED = 12  # conditions or columns that a message lists
@@ -48,13 +49,14 @@ def similar(name: str, names: Sequence[str]) -> str:
 
     folded = {known.casefold(): known for known in reversed(names)}
     near = get_close_matches(name.casefold(), folded, n=1)
-    return f"did you mean {folded[near[0]]}?" if near else ""
+    return f"did you mean {visible(folded[near[0]])}?" if near else ""
 
 
 def listing(names: Sequence[str]) -> str:
     """Return the conditions in one line."""
     more = len(names) - LISTED
-    return f"the conditions are: {', '.join(names[:LISTED])}{f' and {more:,} more' if more > 0 else ''}"
+    shown = ", ".join(map(visible, names[:LISTED]))
+    return f"the conditions are: {shown}{f' and {more:,} more' if more > 0 else ''}"
 
 
 class ConditionRule(NamedTuple):
@@ -170,7 +172,7 @@ class ConditionRule(NamedTuple):
         if name.isdecimal():
             message = f"expected at least {pluralize(int(name), 'column')}, found {len(names)}"
             raise DataError(message, place=place, hint="`data.separator` separates the columns")
-        hint = similar(name, names) or f"the columns are: {', '.join(names[:LISTED])}"
+        hint = similar(name, names) or f"the columns are: {', '.join(map(visible, names[:LISTED]))}"
         raise DataError(f"expected a column {name!r} in the header, found none", place=place, hint=hint)
 
 

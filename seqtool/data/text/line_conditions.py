@@ -11,6 +11,7 @@ import numpy as np
 from seqtool.data.text.conditions import LISTED, Conditions, similar
 from seqtool.data.text.reader import TextRules
 from seqtool.errors import DataError, pluralize
+from seqtool.safe_text import visible
 from seqtool.types import Array
 
 FEW_LINES = 5  # training lines of a condition, below which it is too rare to learn
@@ -89,7 +90,7 @@ def _repeated(runs: Sequence[tuple[str, int]], place: Mapping[str, int]) -> Arra
 def condition_notes(conditions: Conditions) -> list[str]:
     """Return a note on the conditions with their numbers of training lines."""
     pairs = sorted(zip(conditions.names, conditions.counts, strict=True), key=lambda pair: -pair[1])
-    shown = ", ".join(f"{name} {count:,}" for name, count in pairs[:LISTED])
+    shown = ", ".join(f"{visible(name)} {count:,}" for name, count in pairs[:LISTED])
     more = f" and {len(pairs) - LISTED:,} more" if len(pairs) > LISTED else ""
     return [f"{pluralize(len(pairs), 'condition')} (training lines): {shown}{more}"]
 
@@ -103,7 +104,7 @@ def condition_warnings(conditions: Conditions) -> list[str]:
             "does `data.condition` name the class of each line?"
         ]
     pairs = zip(conditions.names, conditions.counts, strict=True)
-    rare = [f"{name} ({count})" for name, count in pairs if 0 < count < FEW_LINES]
+    rare = [f"{visible(name)} ({count})" for name, count in pairs if 0 < count < FEW_LINES]
     if not rare:
         return []
     shown = ", ".join(rare[:LISTED]) + (f" and {len(rare) - LISTED:,} more" if len(rare) > LISTED else "")
