@@ -107,10 +107,15 @@ def held_out_part(model: CharacterModel, corpus: CharCorpus, run: Path | None) -
     return part
 
 
-def held_out_text(run: Path | None, root: Path) -> str:
-    """Return the test text of a run, or its validation text if there is no test text.
+def held_out_text(run: Path | None, root: Path, longest: int) -> str:
+    """Return the beginning of the test text of a run, or of its validation text if there is no test text.
 
     Of lines with conditions, these are the lines of the most frequent condition.
+
+    Args:
+        run: the run directory; None for a model that is not part of a run.
+        root: directory of all runs, with the cache of encoded texts.
+        longest: largest number of characters; no more of a long text is decoded.
 
     Raises:
         SeqtoolError: there is no run, or it has no held-out text.
@@ -123,8 +128,22 @@ def held_out_text(run: Path | None, root: Path) -> str:
         lines: Iterable[int] = range(len(part))
         if part.conditions is not None:
             lines = np.flatnonzero(part.conditions == np.bincount(part.conditions).argmax()).tolist()
-        return "".join(corpus.vocabulary.decode(part.targets[line].tolist()) for line in lines)
-    return str(corpus.vocabulary.decode(part.tolist()))
+        return _first_lines(
+            (corpus.vocabulary.decode(part.targets[line].tolist()) for line in lines), longest
+        )
+    symbols = longest * (4 if corpus.vocabulary.unit == "byte" else 1)  # bytes of a character
+    return str(corpus.vocabulary.decode(part[:symbols].tolist()))[:longest]
+
+
+def _first_lines(lines: Iterable[str], longest: int) -> str:
+    """Return the first characters of lines."""
+    first, length = [], 0
+    for line in lines:
+        if length >= longest:
+            break
+        first.append(line)
+        length += len(line)
+    return "".join(first)[:longest]
 
 
 def _lines_with_boundaries(part: Sequences) -> Iterator[Array]:

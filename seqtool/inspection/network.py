@@ -166,7 +166,7 @@ def text_to_inspect(
     if inspected.run is None or cast(CharacterModel, inspected.model).aligned:
         raise SeqtoolError("there is no text to inspect", place=inspected.name, hint=hint)
     try:
-        return held_out_text(inspected.run, root)[:LONGEST_TEXT]
+        return held_out_text(inspected.run, root, LONGEST_TEXT)
     except SeqtoolError as error:
         raise SeqtoolError(
             f"there is no text to inspect: {error.summary}", place=inspected.name, hint=hint

@@ -91,7 +91,11 @@ def character_scorer(model: StoredModel, location: ModelFolders, files: Sequence
         return _pair_scorer(location)
     if isinstance(loaded, ConditionalModel):
         return _condition_scorer(loaded, location, files, root)
-    text = (read_text(loaded, files) if files else held_out_text(location.run, root))[:SCORED_SYMBOLS]
+    text = (
+        read_text(loaded, files)[:SCORED_SYMBOLS]
+        if files
+        else held_out_text(location.run, root, SCORED_SYMBOLS)
+    )
 
     def score(stored: StoredModel) -> dict[str, float]:
         return {"nats": load_character_model(stored).score(text).mean or 0.0}

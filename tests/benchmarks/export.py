@@ -92,7 +92,7 @@ def share(labels: list[str], gold: list[str]) -> float:
 
 def character_rows(run: Path, models: list[CharacterModel], exported: OnnxSession) -> list[Row]:
     """Return the loss of each form of a character model."""
-    text = held_out_text(run, runs_root(None))[:SCORED_SYMBOLS]
+    text = held_out_text(run, runs_root(None), SCORED_SYMBOLS)
     losses = [carried_losses(model, model.encode(text), streams=1) for model in models]
     losses.append(onnx_losses(models[0], exported, text))
     return [

@@ -244,14 +244,14 @@ def _held_out_or_generated(model: CharacterModel, source: _Source) -> tuple[str,
     from seqtool.evaluation.character import held_out_text
 
     try:
-        text = held_out_text(source.location.run, runs_root(source.options.runs_dir))
+        root = runs_root(source.options.runs_dir)
+        return "held-out text", held_out_text(source.location.run, root, RANKED_SYMBOLS)
     except SeqtoolError as error:
         source.notes.append(
             f"There is no held-out text ({error.summary}). "
             "Hidden units are shown over a text that the model generated."
         )
         return "a text that the model generated", valid_text("".join(model.sample("", EXCERPT, seed=0)))
-    return "held-out text", text[:RANKED_SYMBOLS]
 
 
 def _trace(model: CharacterModel, title: str, text: str, patterns: Sequence[str]) -> TracedText:

@@ -168,7 +168,7 @@ def _first_text(model: CharacterModel, run: _Run) -> str:
     from seqtool.evaluation.character import held_out_text
 
     try:
-        text = held_out_text(run.location.run, run.root)[: 2 * FIRST_TEXT]
+        text = held_out_text(run.location.run, run.root, 2 * FIRST_TEXT)
     except SeqtoolError:
         text = "".join(model.sample("", FIRST_TEXT, seed=0))
     text = model.remove_unknown(text)[0]
