@@ -102,7 +102,7 @@ class TextEvaluation:
         """Return the scores of a test split, as the manifest stores them."""
         scores = {"test_loss": self.carried}
         if self.conditions is not None:
-            scores["test_accuracy"] = self.conditions.accuracy
+            scores["test_condition_accuracy"] = self.conditions.accuracy
         return scores
 
     @property

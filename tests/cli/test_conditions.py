@@ -161,6 +161,14 @@ def test_model_reads_other_files_like_those_of_training(name: str, folder: Path)
     assert value["conditions"]["classified"] == 100 and value["conditions"]["accuracy"] > 0.8
 
 
+def test_score_on_test_lines_has_a_name_of_its_own(folder: Path) -> None:
+    settings = ["--set", "data.test=prefix.tsv", "--set", "training.epochs=1", "--name", "tested"]
+    (value,) = objects(seqtool_in_process("train-char", "prefix.yaml", "--json", *settings, cwd=folder))
+    stored = json.loads((folder / "runs/tested/evaluation.json").read_text())["test"]["conditions"]
+    assert value["scores"]["test_condition_accuracy"] == stored["accuracy"]
+    assert "val_accuracy" in value["scores"]  # of the next symbol
+
+
 def test_check_prints_conditions(folder: Path) -> None:
     result = seqtool_in_process("check", "table.yaml", cwd=folder)
     assert result.code == 0 and "3 conditions (training lines)" in result.stdout

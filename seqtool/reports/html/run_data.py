@@ -21,6 +21,7 @@ SCORES = {  # names of scores in the overview
     "val_accuracy": "development accuracy",
     "val_f1": "development F1",
     "test_accuracy": "test accuracy",
+    "test_condition_accuracy": "test accuracy of conditions",
     "test_f1": "test F1",
     "val_token_f1": "development F1 of tokens",
     "val_sentence_f1": "development F1 of sentences",
