@@ -31,8 +31,8 @@ def text_and_pairs(settings: CharSettings) -> Contradictions:
 
 
 def text_keys_without_text(settings: CharSettings) -> Contradictions:
-    """Restrict `per_line`, `condition`, `val` and `test` to running text."""
-    for name in ("per_line", "condition", "val", "test"):
+    """Restrict `per_line`, `unique`, `condition`, `val` and `test` to running text."""
+    for name in ("per_line", "unique", "condition", "val", "test"):
         if getattr(settings.data, name) not in (False, "none", ()) and not settings.data.text:
             yield Contradiction(
                 ("data", name), "needs data.text, which is not given", f"give data.text, or delete {name}"

@@ -1,4 +1,4 @@
-"""Contradictions in the conditions of lines of a text model."""
+"""Contradictions in the lines of a text model and in their conditions."""
 
 from __future__ import annotations
 
@@ -16,6 +16,16 @@ def condition_without_lines(settings: CharSettings) -> Contradictions:
             ("data", "condition"),
             "is for lines, but data.per_line is false",
             "set data.per_line: true, or delete data.condition",
+        )
+
+
+def unique_without_lines(settings: CharSettings) -> Contradictions:
+    """Restrict the removal of repetitions to lines."""
+    if settings.data.unique and not settings.data.per_line:
+        yield Contradiction(
+            ("data", "unique"),
+            "is for lines, but data.per_line is false",
+            "set data.per_line: true, or delete data.unique",
         )
 
 
@@ -67,4 +77,4 @@ def wrong_columns(settings: CharSettings) -> Contradictions:
         )
 
 
-CONDITION = (condition_without_lines, condition_keys_without_condition, wrong_columns)
+CONDITION = (unique_without_lines, condition_without_lines, condition_keys_without_condition, wrong_columns)

@@ -17,6 +17,7 @@ class CharData:
 
     text: Paths = key("running text: a path, a list of paths or a pattern", ())
     per_line: bool = key("treat each line of the text as a separate sequence", False)
+    unique: bool = key("with per_line: keep only the first of equal lines, within each condition", False)
     condition: Literal["none", "file", "prefix", "column"] = key(
         "what gives the condition (class) of each line, which the network reads beside every symbol: the name of its file without the ending, the text before a separator, or a column of a table (CSV, TSV)",
         "none",

@@ -35,6 +35,7 @@ from seqtool.data.text.splits import (
     Part,
     Parts,
     Sequences,
+    distinct_lines,
     find_lines,
     split_lines,
     split_text,
@@ -204,6 +205,9 @@ def _split(
         own = None if conditions is None else conditions.numbers[name]
         lines[name], empty = find_lines(name, array, text.symbols.index(rules.boundary), own)
         empty -= 0 if conditions is None else conditions.headers[name]
+        found, lines[name] = lines[name], distinct_lines(lines[name], array) if data.unique else lines[name]
+        repeated = len(found) - len(lines[name])
+        notes += [f"{name}: {pluralize(repeated, 'repeated line')} skipped (data.unique)"] if repeated else []
         notes += [f"{name}: {pluralize(empty, 'empty line')} skipped"] if empty else []
     whole = lines.pop("text")
     if "val" in lines:

@@ -207,6 +207,20 @@ def find_lines(
     return lines.chosen(np.flatnonzero(filled)), int((~filled).sum())
 
 
+def distinct_lines(lines: LineSet, array: Array) -> LineSet:
+    """Return the first of equal lines; lines of different conditions differ."""
+    seen: set[tuple[int, bytes]] = set()
+    kept = []
+    conditions = np.zeros(len(lines), np.int64) if lines.conditions is None else lines.conditions
+    rows = zip(lines.starts.tolist(), lines.lengths.tolist(), conditions.tolist(), strict=True)
+    for number, (start, length, condition) in enumerate(rows):
+        line = condition, np.asarray(array[start + 1 : start + length]).tobytes()
+        if line not in seen:
+            seen.add(line)
+            kept.append(number)
+    return lines.chosen(np.array(kept, np.int64))
+
+
 def split_lines(lines: LineSet, split: Sequence[float], seed: int) -> dict[str, LineSet]:
     """Divide lines at random into parts, each of which keeps the order of the file.
 

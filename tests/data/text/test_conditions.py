@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,23 @@ def test_lines_are_divided_within_each_condition(conditions: list[int], seed: in
         own = {name: int((part.conditions == condition).sum()) for name, part in parts.items()}
         assert own["train"] >= 1
         assert own["train"] == number if number < 3 else min(own.values()) >= 1
+
+
+@given(st.lists(st.tuples(st.sampled_from("xy"), st.text("ab", min_size=1, max_size=3)), min_size=4))
+def test_repeated_lines_of_a_condition_can_be_skipped(rows: list[tuple[str, str]]) -> None:
+    rows = [("x", "a"), ("y", "a"), *rows]
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "a.tsv").write_text("".join(f"{name}\t{line}\n" for name, line in rows))
+        corpus = load(Path(folder), "a.tsv", condition="prefix", unique=True, split=(1.0, 0.0))
+        assert pairs(corpus, "train") == Counter(set(rows))
+        repeated = len(rows) - len(set(rows))
+        assert any(note.startswith(f"text: {repeated} repeated line") for note in corpus.notes) == (
+            repeated > 0
+        )
+        (Path(folder) / "b.txt").write_text("".join(f"{line}\n" for _, line in rows))
+        plain = load(Path(folder), "b.txt", unique=True, split=(1.0, 0.0))
+        found = [target.removesuffix("\n") for _, target in decode_sequences(plain, plain.train)]
+        assert found == list(dict.fromkeys(line for _, line in rows))
 
 
 @given(st.text("ab\n", max_size=30), st.integers(1, 5))
