@@ -293,7 +293,9 @@ def test_python_source_config_trains_on_the_standard_library(tmp_path: Path) -> 
 # --- the shipped configs ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["shakespeare", "shakespeare_best", "python_source", "names", "enwik8"])
+@pytest.mark.parametrize(
+    "name", ["shakespeare", "shakespeare_best", "python_source", "names", "enwik8", "words"]
+)
 def test_shipped_config_trains_on_a_small_text(name: str, folder: Path) -> None:
     small = [
         "model.hidden_size=8",

@@ -13,7 +13,7 @@ import seqtool
 from seqtool.data.text.words import split_words
 from seqtool.data.vocabulary import text_bytes
 from seqtool.inference.character import CharacterModel
-from tests.support.shell import Result, seqtool_in_process
+from tests.support.shell import PROJECT, Result, seqtool_in_process
 
 TEXT = (
     "The old cat saw the dog, and the dog saw Zoë.\n“Don't go!” said the cat.\n" * 30 + "A quokka sat.\n" * 2
@@ -217,3 +217,33 @@ def test_contradicting_settings_are_refused(folder: Path, keys: str, message: st
     (folder / "wrong.yaml").write_text(f"task: char\nname: wrong\ndata: {{text: text.txt, {keys}}}\n")
     done = run(folder, "check", "wrong.yaml")
     assert done.code == 2 and message in done.stderr
+
+
+def test_wikitext_config_follows_the_standard_protocol(folder: Path) -> None:
+    """The file has the format of WikiText-2: a space around each line, <unk>, and @ marks."""
+    lines = [" = Valkyria Chronicles = \n", " \n", " The game sold 1 @,@ 500 units and <unk> copies . \n"]
+    for name, count in (("train", 60), ("valid", 12), ("test", 10)):
+        (folder / f"wiki.{name}.tokens").write_text(
+            "".join(lines * (count // len(lines) + 1)), encoding="utf-8"
+        )
+    keys = {
+        "data.text": "wiki.train.tokens",
+        "data.val": "wiki.valid.tokens",
+        "data.test": "wiki.test.tokens",
+    }
+    small = {"model.hidden_size": 8, "model.embedding_dim": 6, "training.epochs": 1, "training.batch_size": 4}
+    given = keys | small | {"training.window": 10, "training.device": "cpu", "training.warmup_steps": 0}
+    options = [part for key, value in given.items() for part in ("--set", f"{key}={value}")]
+    done = run(folder, "train-char", str(PROJECT / "configs/wikitext2.yaml"), *options)
+    assert done.code == 0, done.stderr
+    model = model_of(folder, "wikitext2")
+    words = {word for line in lines for word in line.split()} | {"\n"}
+    assert {symbol.strip(" ") for symbol in model.vocabulary.symbols} == words
+    report = json.loads((folder / "runs/wikitext2/evaluation.json").read_text())["test"]
+    tokens = sum(len(line.split()) + 1 for line in lines * (10 // len(lines) + 1))
+    assert report["symbols"] == tokens - 1
+    assert report["carried"]["perplexity"] == pytest.approx(math.exp(report["carried"]["nats"]))
+    assert len(model.vocabulary.encode("".join(lines)).tolist()) == sum(
+        len(line.split()) + 1 for line in lines
+    )
+    assert model.vocabulary.show("\n") == "<eos>"
