@@ -152,6 +152,9 @@ for _key, _names in _NAMES.items():
 
 # Values: the value here, and its names elsewhere. A name may stand for a value of several keys.
 _VALUES = {
+    "file": "filename file_name files folder directory",
+    "column": "csv tsv table header field",
+    "prefix": "separator label_prefix",
     "iob2": "bio bio2 iob-2 iob_2",
     "iob1": "iob iob-1",
     "bioes": "iobes bilou biluo bieos bmeow bmes biose bioul",

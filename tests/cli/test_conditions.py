@@ -384,6 +384,7 @@ REFUSED = {
     "train-char table.yaml --set data.text_column=language": "is the column of the conditions, too",
     "train-char table.yaml --set data.separator='ab'": "one character between cells",
     "train-char plain.yaml --set model.condition_dim=3": "no effect without data.condition",
+    "train-char table.yaml --set data.condition=csv": "did you mean column?",
     "train-char table.yaml --set data.condition=columns": "did you mean column?",
     "train-char configs/hihell.yaml --set data.condition=file": "needs data.text, which is not given",
 }
