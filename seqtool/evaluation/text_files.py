@@ -95,7 +95,7 @@ def _conditional_lines(
     """Read lines and their conditions, which have the same place as in the training files."""
     encoded, conditions = [], []
     for path in files:
-        text = _text(model, path, reading).replace("\r\n", model.boundary)
+        text = model.normalize(_text(model, path, reading).replace("\r\n", model.boundary))
         for number, (condition, line) in enumerate(model.rule.lines([text], str(path)), start=1):
             if line:
                 place = f"{path}:{number}"

@@ -175,6 +175,16 @@ def test_unknown_condition_is_refused_with_a_similar_name(name: str, hint: str) 
     assert raised.value.problems[0].hint == hint
 
 
+def test_composed_and_decomposed_names_are_the_same_condition() -> None:
+    names = ("Tche\u0301que", "Fran\u00e7ais", "x")
+    loaded = load_character_model(
+        stored_model(conditional_parts(CharModel(hidden_size=3), SYMBOLS, names, COUNTS))
+    )
+    assert isinstance(loaded, ConditionalModel)
+    assert loaded.under("Tch\u00e9que").condition == names[0]
+    assert loaded.under("Franc\u0327ais").condition == names[1]
+
+
 def test_model_can_be_pickled() -> None:
     conditional = model()
     again = pickle.loads(pickle.dumps(conditional))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -39,6 +40,9 @@ class Conditions(NamedTuple):
         """
         if name in self.names:
             return self.names.index(name)
+        composed = [unicodedata.normalize("NFC", known) for known in self.names]  # names of files may differ
+        if (same := unicodedata.normalize("NFC", name)) in composed:
+            return composed.index(same)
         message = f"the model has no condition {name!r}"
         raise DataError(message, place=place, hint=similar(name, self.names) or hint or listing(self.names))
 
