@@ -47,7 +47,6 @@ def training(config: str, steps: int, *settings: str) -> tuple[str, ...]:
         f"training.max_steps={steps}",
         f"training.eval_every={steps}",
         f"training.warmup_steps={steps // 10}",
-        "training.threads=1",
         *settings,
     )
     command = "train-char" if "shakespeare" in config else "train-tagger"
@@ -77,10 +76,18 @@ CASES = (
     Case("sample 5,000 symbols", ("sample", "--model", "shakespeare", "--length", "5000")),
     Case(
         "train 150 steps of ewt.yaml",
-        training("ewt.yaml", 150, f"data.train={EWT}/en_ewt-ud-train.conllu", "data.dev=[]", "data.test=[]"),
+        training(
+            "ewt.yaml",
+            150,
+            "training.threads=1",
+            f"data.train={EWT}/en_ewt-ud-train.conllu",
+            "data.dev=[]",
+            "data.test=[]",
+        ),
     ),
     Case(
-        "train 150 steps of shakespeare.yaml", training("shakespeare.yaml", 150, f"data.text={SHAKESPEARE}")
+        "train 150 steps of shakespeare.yaml",
+        training("shakespeare.yaml", 150, "training.threads=1", f"data.text={SHAKESPEARE}"),
     ),
 )
 
