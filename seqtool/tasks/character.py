@@ -66,12 +66,12 @@ class CharacterDefinition:
         Raises:
             DataError: there are development or test files.
         """
-        from seqtool.tasks.suggest_character import suggest_character
+        from seqtool.tasks.suggest_words import suggest_text_model
 
         if data.dev or data.test:
             message = "--dev and --test are options for taggers only"
             raise DataError(message, hint="seqtool init tagger TRAIN --dev DEV")
-        return suggest_character(data.train, overrides)
+        return suggest_text_model(data.train, overrides)
 
     def template(self) -> ConfigTemplate:
         """Return a config for a file that does not exist yet."""
