@@ -68,17 +68,17 @@ class Split:
     @cached_property
     def forms(self) -> Counter[str]:
         """Frequency of each token, in order of first appearance."""
-        return Counter(chain.from_iterable(sentence.tokens for sentence in self.sentences))
+        return _items_of(self.token_sequences)
 
     @cached_property
     def labels(self) -> Counter[str]:
         """Frequency of each label, in order of first appearance."""
-        return Counter(chain.from_iterable(sentence.labels for sentence in self.sentences))
+        return _items_of(self.label_sequences)
 
     @cached_property
-    def token_sequences(self) -> frozenset[tuple[str, ...]]:
-        """The different sentences."""
-        return frozenset(sentence.tokens for sentence in self.sentences)
+    def token_sequences(self) -> Counter[tuple[str, ...]]:
+        """Frequency of each sequence of tokens, in order of first appearance."""
+        return Counter(sentence.tokens for sentence in self.sentences)
 
     @cached_property
     def label_sequences(self) -> Counter[tuple[str, ...]]:
@@ -112,3 +112,13 @@ class Split:
             return 0, None
         first = next(sentence for sentence in self.sentences if sentence.labels in wrong)
         return sum(size * self.label_sequences[labels] for labels, size in wrong.items()), first
+
+
+def _items_of(sequences: Counter[tuple[str, ...]]) -> Counter[str]:
+    """Return the frequency of each item of sequences, in order of first appearance."""
+    counts = Counter(chain.from_iterable(sequences))
+    for sequence, count in sequences.items():
+        if count > 1:
+            for item in sequence:
+                counts[item] += count - 1
+    return counts

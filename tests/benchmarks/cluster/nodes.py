@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import random
-import re
 import shutil
 import signal
 import subprocess
@@ -177,25 +176,34 @@ def killed_nodes(folder: Path, kills: int, nnodes: str, steps: int) -> None:
     """Kill the second node at random moments, start it again, and compare with an undisturbed run."""
     longest_life = 2 * undisturbed(folder, steps)  # a half of the kills hit the start
     draw = random.Random(kills)
-    arguments = ("train-char", "small.yaml", "--name", f"killed-{nnodes.replace(':', '-')}")
+    name = f"killed-{nnodes.replace(':', '-')}"
+    arguments = ("train-char", "small.yaml", "--resume", "--name", name)
     nodes = [launch(index, folder, nnodes, *arguments) for index in (0, 1)]
-    done = 0
-    for _ in range(kills):
-        time.sleep(draw.uniform(0, longest_life))
-        if nodes[0].poll() is not None:
-            break
+    done = ended = 0
+
+    def supervise(seconds: float) -> bool:
+        """Start torchrun again where it ends with an error; return whether the run still goes on."""
+        nonlocal ended
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and nodes[0].poll() != 0:
+            for index, node in enumerate(nodes):
+                if node.poll() not in (None, 0):
+                    ended += 1
+                    nodes[index] = launch(index, folder, nnodes, *arguments)
+            time.sleep(0.2)
+        return nodes[0].poll() != 0
+
+    while done < kills and supervise(draw.uniform(0, longest_life)):
         kill(NODES[1])
         nodes[1].wait()
         time.sleep(draw.uniform(0, 5))
-        if nodes[0].poll() is not None:
-            break
         nodes[1] = launch(1, folder, nnodes, *arguments)
         done += 1
-    code = nodes[0].wait(timeout=PATIENCE)
-    assert code == 0, (folder / "node-0.log").read_text()[-3000:]
+    assert not supervise(PATIENCE), (folder / "node-0.log").read_text()[-3000:]
     with suppress(subprocess.TimeoutExpired):
         nodes[1].wait(timeout=60)
-    _compare(folder, arguments[-1], f"--nnodes={nnodes}: {done} of {kills} kills", equal=":" not in nnodes)
+    print(f"torchrun ended by itself and was started again: {ended} times")
+    _compare(folder, name, f"--nnodes={nnodes}: {done} of {kills} kills", equal=":" not in nnodes)
     assert done == kills, "the run ended too early: give it more steps"
 
 
@@ -214,8 +222,7 @@ def lost_endpoint(folder: Path, steps: int) -> None:
     assert code != 0
     nodes = [launch(index, folder, "2", *arguments, "--resume") for index in (0, 1)]
     wait(nodes, folder)
-    steps = re.findall(r"^\d+\t(\d+)\t", (folder / "node-0.log").read_text(), re.MULTILINE)
-    assert steps.count(steps[0]) == 1, "the run began again at its first step"
+    assert "resumed after step" in (folder / "node-0.log").read_text()
     _compare(folder, "endpoint", "the node of the endpoint killed, both started again", equal=True)
 
 
