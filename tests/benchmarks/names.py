@@ -65,7 +65,16 @@ def ours(folder: Path, settings: list[str]) -> tuple[dict[str, Any], float]:
     names = ["--set", f"data.text={folder}/train/*.txt", "--set", f"data.test={folder}/test/*.txt"]
     others = [word for setting in settings for word in ("--set", setting)]
     config = PROJECT / "configs/names_by_language.yaml"
-    training = ["-m", "seqtool", "train-char", config, "--quiet", "--overwrite", *names, *others]
+    training: list[str | Path] = [
+        "-m",
+        "seqtool",
+        "train-char",
+        config,
+        "--quiet",
+        "--overwrite",
+        *names,
+        *others,
+    ]
     _, seconds = run(*training, folder=folder)
     files = sorted((folder / "test").glob("*.txt"))
     shown, _ = run("-m", "seqtool", "evaluate", "names_by_language", *files, "--json", folder=folder)

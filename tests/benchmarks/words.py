@@ -183,7 +183,7 @@ def time_outputs(threads: int) -> None:
         drawn = np.random.default_rng(1).choice(words, (36, 20), p=chances / chances.sum())
         text = torch.from_numpy(drawn)
         for output in ("linear", "adaptive"):
-            model = CharModel(hidden_size=256, embedding_dim=256, tied=True, output=output)  # type: ignore[arg-type]
+            model = CharModel(hidden_size=256, embedding_dim=256, tied=True, output=output)
             network = build_character_network(CharSettings(model=model), words)
             optimizer = torch.optim.AdamW(network.parameters(), fused=True)
             times = []

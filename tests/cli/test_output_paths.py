@@ -45,6 +45,7 @@ OTHER_PATHS = {
     "--file",
     "--data",
     "--prompt-file",
+    "--prompts",
     "--dev",
     "--test",
     "--space",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def text_of(here: Path, prompt: str, length: int, name: str = "text", **options:
 
 
 def test_min_p_and_repetition_penalty_are_those_of_the_model(here: Path) -> None:
-    options = {"temperature": 0.9, "min_p": 0.3, "repetition_penalty": 1.7}
+    options: dict[str, Any] = {"temperature": 0.9, "min_p": 0.3, "repetition_penalty": 1.7}
     given = ("-t", "0.9", "--min-p", "0.3", "--repetition-penalty", "1.7")
     expected = text_of(here, "a", 50, **options)
     assert expected != text_of(here, "a", 50, temperature=0.9)

@@ -12,6 +12,7 @@ import pytest
 import seqtool
 from seqtool.data.text.words import split_words
 from seqtool.data.vocabulary import text_bytes
+from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.inference.character import CharacterModel
 from tests.support.shell import PROJECT, Result, seqtool_in_process
 
@@ -192,10 +193,9 @@ def test_training_continues_on_another_text(folder: Path, name: str, new: int) -
         "training.lr=1e-6",
     )
     assert done.code == 0, done.stderr
-    assert (
-        f"symbols: {model_of(folder, name).vocabulary.words} of the model, {new} new"
-        in done.stderr + done.stdout
-    )
+    vocabulary = model_of(folder, name).vocabulary
+    assert isinstance(vocabulary, WordSymbols)
+    assert f"symbols: {vocabulary.words} of the model, {new} new" in done.stderr + done.stdout
     before, after = model_of(folder, name), model_of(folder, "more")
     assert after.vocabulary.symbols[: len(before.vocabulary)] == before.vocabulary.symbols
     spelled = before.forward(before.encode("The cat xy")[:, None])[0]

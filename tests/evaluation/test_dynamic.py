@@ -53,7 +53,7 @@ def losses_by_definition(
     start = torch.cat([weight.detach().flatten() for weight in network.parameters()]).double()
     now, squares, count, losses = start.clone(), torch.zeros_like(start), 0, []
 
-    def gradient(part: Array, state: Any) -> tuple[Tensor, list[float], Any]:
+    def gradient(part: Array, state: Any) -> tuple[Any, list[float], Any]:
         offset = 0
         for weight in network.parameters():
             weight.data = now[offset : offset + weight.numel()].view(weight.shape).float()
@@ -62,7 +62,7 @@ def losses_by_definition(
         inputs = torch.tensor(part[:-1])[:, None]
         logits, state = network(inputs, state)
         each = functional.cross_entropy(logits[:, 0], torch.tensor(part[1:]), reduction="none")
-        each.mean().backward()
+        each.mean().backward()  # type: ignore[no-untyped-call]
         found = [
             torch.zeros_like(weight) if weight.grad is None else weight.grad
             for weight in network.parameters()
@@ -70,10 +70,10 @@ def losses_by_definition(
         state = tuple(tuple(tensor.detach() for tensor in tensors) for tensors in state)
         return torch.cat([one.flatten() for one in found]).double(), each.tolist(), state
 
-    Tensor = torch.Tensor  # noqa: N806
     for source in (train, text):
         state = network.encoder.initial_state(1)
         for first in range(0, 0 if source is None else len(source) - 1, options.segment):
+            assert source is not None
             found, each, state = gradient(source[first : first + options.segment + 1], state)
             if source is train or train is None:
                 squares, count = squares + found**2, count + 1
@@ -127,6 +127,7 @@ def test_text_that_repeats_itself_becomes_probable() -> None:
     text = np.tile(np.array([1, 2, 3, 4, 0]), 80)
     losses = dynamic_losses(trained, text, None, DynamicOptions(learning_rate=0.02, segment=5))
     static = model.score("abcd\n" * 80).mean
+    assert static is not None
     assert losses[-50:].mean() < 0.5 * static
     assert (
         dynamic_score(trained, text, None, DynamicOptions(learning_rate=0.02, segment=5)).nats

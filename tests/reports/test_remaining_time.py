@@ -39,7 +39,7 @@ def test_remaining_time_is_that_of_the_first_limit(
     line = ProgressLine(console(TerminalStream()))
     drawn: list[str] = []
     line._area = progress.LiveArea(TerminalStream())
-    line._area.draw = lambda lines, widths: drawn.append(shown_text(lines[0]))  # type: ignore[method-assign, misc] # noqa: ARG005
+    line._area.draw = lambda lines, widths: drawn.append(shown_text(lines[0]))  # type: ignore[method-assign] # noqa: ARG005
     for seconds in (0.0, 10.0):
         clock[0] = 1000 + seconds
         line.update(int(seconds), 100, {}, None if limit is None else TimeLimit(seconds, limit))

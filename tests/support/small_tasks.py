@@ -32,6 +32,7 @@ from seqtool.training.engine.trainer import Trainer
 from seqtool.types import Array
 
 CPU = torch.device("cpu")
+CHARACTERS = SimpleNamespace(unit="char")  # stands for a vocabulary
 HIHELL = CharSettings(
     seed=777,
     model=CharModel(cell="rnn", input="onehot", hidden_size=4),
@@ -83,7 +84,7 @@ def hihell_task(settings: CharSettings = HIHELL) -> CharacterTask:
     sequences = SimpleNamespace(
         inputs=[symbol_numbers("hihell", "hielo")], targets=[symbol_numbers("ihello", "hielo")]
     )
-    corpus: Any = SimpleNamespace(kind="pairs", train=sequences, val=None)
+    corpus: Any = SimpleNamespace(kind="pairs", vocabulary=CHARACTERS, train=sequences, val=None)
     return CharacterTask(build_character_network(settings, 5), corpus, settings, CPU)
 
 
@@ -114,7 +115,7 @@ def text_task(
     held_out = None if val is None else text[train:]
     if reverse_val and held_out is not None:
         held_out = held_out[::-1].copy()
-    corpus: Any = SimpleNamespace(kind="text", train=text[:train], val=held_out)
+    corpus: Any = SimpleNamespace(kind="text", vocabulary=CHARACTERS, train=text[:train], val=held_out)
     return CharacterTask(build_character_network(settings, symbols), corpus, settings, CPU, ranks)
 
 
@@ -140,7 +141,7 @@ def lines_task(
         targets=whole.targets[:9],
         conditions=of_lines if of_lines is None else of_lines[:9],
     )
-    corpus: Any = SimpleNamespace(kind="lines", train=whole, val=part if val else None)
+    corpus: Any = SimpleNamespace(kind="lines", vocabulary=CHARACTERS, train=whole, val=part if val else None)
     network = build_character_network(settings, symbols, conditions)
     return CharacterTask(network, corpus, settings, CPU, ranks)
 

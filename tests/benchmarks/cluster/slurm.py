@@ -46,7 +46,9 @@ PartitionName=all Nodes=ALL Default=YES State=UP
 def slurm_script() -> str:
     """Return the script of the document."""
     text = (PROJECT / "docs/cluster.md").read_text(encoding="utf-8")
-    return next(script for script in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "#SBATCH" in script)
+    return next(
+        str(script) for script in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "#SBATCH" in script
+    )
 
 
 @contextmanager

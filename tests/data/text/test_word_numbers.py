@@ -41,7 +41,7 @@ def test_words_are_numbered_by_their_counts(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("keys", [{"min_count": 4}, {"max_symbols": 6}], ids=["min_count", "max_symbols"])
-def test_rare_words_become_the_unknown_word(tmp_path: Path, keys: dict[str, int]) -> None:
+def test_rare_words_become_the_unknown_word(tmp_path: Path, keys: dict[str, Any]) -> None:
     corpus = load(tmp_path, **keys)
     vocabulary, whole = words_of(corpus), split_words(TEXT)
     train = whole[: int(0.9 * len(whole))]

@@ -63,7 +63,7 @@ def losses_of(network: CharacterNetwork, text: Any) -> list[float]:
 def test_carried_loss_equals_a_single_pass(cell: str, start: str) -> None:
     network, text = build_network(cell, start), random_text(9000, 7)
     widths: set[int] = set()
-    network.register_forward_pre_hook(lambda _, inputs: widths.add(inputs[0].shape[1]))
+    network.encoder.register_forward_pre_hook(lambda _, inputs: widths.add(inputs[0].shape[1]))
     with torch.no_grad():
         loss = carried_loss(network, text, CPU, never)
         single = carried_loss(network, text, CPU, never, streams=1)
