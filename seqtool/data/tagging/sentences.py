@@ -73,7 +73,8 @@ def read_split(
         encoding = encoding or part.encoding
         expected = expected or part.format
         sentences.extend(part.sentences)
-        notes.extend(note for note in part.notes if note not in notes)
+        earlier = set(notes)  # equal labels of two sentences are both shown
+        notes.extend(note for note in part.notes if note not in earlier)
         warnings.extend(part.warnings)
         detections.extend(part.detections)
     return Split(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
@@ -116,3 +119,29 @@ def test_other_label_column_than_train_is_refused_unless_named(tmp_path: Path) -
     assert read_split("dev", [objects], settings(), train.format).warnings == (
         "c.jsonl has another format than the training file",
     )
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("XY")), min_size=1, max_size=3),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_sentences_as_read_are_shown_with_their_labels(sentences: list[list[tuple[str, str]]]) -> None:
+    """Also those that equal an earlier sentence or its labels."""
+    text = "".join("".join(f"{token}\t{label}\n" for token, label in one) + "\n" for one in sentences)
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / name for name in ("a.conll", "b.conll")]
+        for path in paths:
+            path.write_text(text + "c\tZ\n\n" * 9)
+        data = TaggerData(
+            train=tuple(map(str, paths)), format="conll", columns=("form", "label"), label="label"
+        )
+        notes = read_split("train", paths, data).notes
+    shown = [note.split() for note in notes if note.startswith(("  as read ", " " * 10))]
+    expected = []
+    for one in sentences[:2]:
+        tokens, labels = zip(*one, strict=True)
+        expected += [["as", "read", *tokens], [*labels]]
+    assert shown == expected  # of the first file
