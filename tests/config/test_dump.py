@@ -102,7 +102,7 @@ def values(cls: type[Any], **overrides: st.SearchStrategy[Any]) -> st.SearchStra
         elif kinds == {"bool"}:
             strategies[name] = st.booleans()
         elif kinds == {"str"}:
-            strategies[name] = TEXT
+            strategies[name] = TEXT.filter(bool) if key.field.metadata.get("min_length") else TEXT
         else:
             raise AssertionError(name)
     return st.builds(cls, **strategies)
