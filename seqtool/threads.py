@@ -1,4 +1,4 @@
-"""Threads of numerical libraries, which read these variables when they are loaded.
+"""Environment variables for the threads of numerical libraries. A library reads them when it is loaded.
 
 Waiting threads compete with the thread for which they wait. On a busy machine, that costs more than the
 threads gain. Variables of the user are kept.

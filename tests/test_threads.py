@@ -31,6 +31,22 @@ main()
 """
 
 
+def train(unset: set[str], variables: dict[str, str], folder: Path) -> str:
+    """Train with some variables and without others, and return stderr."""
+    inherited = {name: value for name, value in environment().items() if name not in unset}
+    done = subprocess.run(
+        [sys.executable, "-c", TRAIN, folder],
+        cwd=PROJECT,
+        env=inherited | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -42,19 +58,8 @@ main()
 def test_threads_sleep_unless_the_user_says_otherwise(
     variables: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
-    unset = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
-    inherited = {name: value for name, value in environment().items() if name not in unset}
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, tmp_path],
-        cwd=PROJECT,
-        env=inherited | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"torch {expected}\n" in done.stderr
+    printed = train({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}, variables, tmp_path)
+    assert f"torch {expected}\n" in printed
 
 
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="torch reads the same variable")
@@ -69,18 +74,7 @@ def test_threads_sleep_unless_the_user_says_otherwise(
 def test_numpy_has_one_thread_unless_the_user_says_otherwise(
     variables: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
-    inherited = {name: value for name, value in environment().items() if name not in NUMBERS}
-    done = subprocess.run(
-        [sys.executable, "-c", TRAIN, tmp_path],
-        cwd=PROJECT,
-        env=inherited | variables,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert f"numpy {expected}\n" in done.stderr
+    assert f"numpy {expected}\n" in train(set(NUMBERS), variables, tmp_path)
 
 
 @pytest.mark.parametrize(("system", "name"), [("darwin", "KMP_BLOCKTIME"), ("linux", "GOMP_SPINCOUNT")])

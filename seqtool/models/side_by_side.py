@@ -1,4 +1,4 @@
-"""The two directions of a layer, side by side: each in a thread of its own, forward and backward.
+"""Run the two directions of a layer side by side, each in a separate thread, forward and backward.
 
 The matrices of a small network are too small to divide them among threads: two threads need as long as one.
 On a busy machine, each step of the sequence waits for the slower thread. Directions are independent of each
@@ -26,16 +26,17 @@ Graph: TypeAlias = tuple[list[Tensor], tuple[Tensor, ...]]  # arguments and resu
 
 
 def pays(x: Tensor, passes: Sequence[Pass]) -> bool:
-    """Return whether passes over an input run side by side: two, in training, on a CPU with several threads.
+    """Return whether passes over an input run side by side.
 
-    Lower precision is a state of the calling thread, which the worker does not have.
+    They do if there are two, in training, on a CPU with several threads. Lower precision (autocast) is a
+    state of the calling thread. The worker does not have it.
     """
     on_cpu = x.device.type == "cpu" and torch.get_num_threads() > 1 and not torch.is_autocast_enabled("cpu")
     return len(passes) == 2 and on_cpu and torch.is_grad_enabled()
 
 
 def side_by_side(passes: Sequence[Pass]) -> list[tuple[Tensor, ...]]:
-    """Return the results of two passes with as many results, with gradients for all arguments."""
+    """Return the results of two passes, which are equally many, with gradients for all arguments."""
     (first, own), (second, other) = passes
     flat = _SideBySide.apply((first, second), len(own), *own, *other)  # type: ignore[no-untyped-call]
     half = len(flat) // 2
@@ -66,7 +67,7 @@ class _SideBySide(torch.autograd.Function):
 
 
 class _GivenGradients(torch.autograd.Function):
-    """A number with given gradients. If `grad` itself gets them, torch imports its compiler, for a second."""
+    """A number with given gradients. torch imports its compiler, for a second, if `grad` gets gradients."""
 
     @staticmethod
     def forward(ctx: Any, gradients: tuple[Tensor, ...], *results: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""What a notebook shows: the live table of a training, runs, models, tagged sentences and the play page.
+"""Views of a notebook: the live table of a training, runs, models, tagged sentences and the play page.
 
 IPython is used only if it is running this program; it is no dependency. Text of the user is escaped.
 """
@@ -119,7 +119,7 @@ class NotebookScreen(TrainingScreen):
             self._handle.update(data, raw=True)
 
     def _shown_rows(self) -> list[tuple[dict[str, str], Prediction]]:
-        """Return the cells and predictions of the last rows, those with the columns of the very last."""
+        """Return the cells and predictions of the last rows, those with the columns of the last one."""
         shown: list[tuple[dict[str, str], Prediction]] = []
         for row in reversed(self._table[-MOST_ROWS:]):
             cells = ({"part": row.part} if row.part else {}) | row_cells(row.columns)
