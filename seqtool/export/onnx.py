@@ -219,7 +219,16 @@ def _columns_metadata(model: MultiLabelTagger) -> dict[str, object]:
         "combined": list(decoder.combined),
         "combinations": [] if together is None else together.labels.tolist(),
         "combination_scores": [] if together is None else together.bias.tolist(),
+        "known_lemmas": _known_lemmas(model),
     }
+
+
+def _known_lemmas(model: MultiLabelTagger) -> dict[str, dict[int, int]]:
+    """Return the number of the script of each known word, by form and number of its first label."""
+    lemmas: dict[str, dict[int, int]] = {}
+    for (form, label), script in (model.lemmas.scripts if model.lemmas else {}).items():
+        lemmas.setdefault(form, {})[label] = script
+    return lemmas
 
 
 def _sequence_scores(scores: Constraints) -> dict[str, object]:

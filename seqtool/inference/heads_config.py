@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from seqtool.inference.checked_values import (
@@ -45,6 +45,20 @@ class HeadsConfig(NamedTuple):
     combined: tuple[int, ...]
 
 
+class HeadsVocabulary(NamedTuple):
+    """Labels of the further columns of a tagger.
+
+    Attributes:
+        columns: labels of every column but the first.
+        combinations: combinations of labels that are scored together, as label numbers.
+        lemmas: number of the script of known words, by form and number of the first label.
+    """
+
+    columns: tuple[Sequence[str], ...] = ()
+    combinations: tuple[tuple[int, ...], ...] = ()
+    lemmas: Mapping[tuple[str, int], int] = {}
+
+
 def read_heads(section: Json) -> HeadsConfig:
     """Read the section `heads` of a configuration.
 
@@ -80,10 +94,8 @@ def _read_head(item: Json, where: str) -> HeadColumn:
     return HeadColumn(item["name"], kind, scheme, inner_scheme)
 
 
-def read_heads_vocabulary(
-    vocab: Json, heads: HeadsConfig
-) -> tuple[tuple[Sequence[str], ...], tuple[tuple[int, ...], ...]]:
-    """Read the section `heads` of a vocabulary: labels of the further columns, and combinations.
+def read_heads_vocabulary(vocab: Json, heads: HeadsConfig) -> HeadsVocabulary:
+    """Read the section `heads` of a vocabulary.
 
     Raises:
         ModelError: a missing key, or a value that is not allowed.
@@ -103,7 +115,26 @@ def read_heads_vocabulary(
         if is_lemma and not all(map(is_script, labels)):
             fail(VOCAB, f"heads.columns.{index}: expected lemma scripts")
     sizes = [len([vocab["labels"], *columns][column]) for column in heads.combined]
-    return tuple(columns), _read_combinations(rows, sizes)
+    lemmas: Mapping[tuple[str, int], int] = {}
+    for head, scripts in zip(heads.columns[1:], columns, strict=True):
+        if head.kind == "lemma":
+            lemmas = _read_lemmas(
+                vocab["heads"].get("lemmas"), vocab["forms"], len(vocab["labels"]), len(scripts)
+            )
+    return HeadsVocabulary(tuple(columns), _read_combinations(rows, sizes), lemmas)
+
+
+def _read_lemmas(rows: object, forms: Sequence[str], labels: int, scripts: int) -> dict[tuple[str, int], int]:
+    """Read the known lemmas: for each form its first labels, each followed by the number of a script."""
+    if not isinstance(rows, list) or len(rows) != len(forms) or not set(map(type, rows)) <= {list}:
+        fail(VOCAB, f"heads.lemmas: expected a list for each of {len(forms)} forms")
+    if (
+        any(len(row) % 2 for row in rows)
+        or not are_numbers([number for row in rows for number in row[::2]], labels)
+        or not are_numbers([number for row in rows for number in row[1::2]], scripts)
+    ):
+        fail(VOCAB, "heads.lemmas: expected first labels, each followed by the number of a script")
+    return lemmas_of_rows(forms, rows)
 
 
 def _read_combinations(rows: object, sizes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -119,3 +150,12 @@ def _read_combinations(rows: object, sizes: Sequence[int]) -> tuple[tuple[int, .
     ):
         fail(VOCAB, "heads.combinations: expected sorted combinations of all labels of the first column")
     return tuple(map(tuple, rows))
+
+
+def lemmas_of_rows(forms: Iterable[str], rows: Iterable[Sequence[int]]) -> dict[tuple[str, int], int]:
+    """Return the known lemmas from the rows of `vocab.json`."""
+    return {
+        (form, label): script
+        for form, row in zip(forms, rows, strict=False)
+        for label, script in zip(row[::2], row[1::2], strict=True)
+    }

@@ -8,7 +8,7 @@ the probabilities of these labels agree with those of combinations. Training and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -72,6 +72,30 @@ class LabelCombinations:
             rows, group = np.flatnonzero(labels == label), slice(*self.starts[label : label + 2])
             best[rows] = self.starts[label] + sums[rows, group].argmax(1)
         return first, self.labels[best]
+
+
+@dataclass(frozen=True)
+class LemmaChoice:
+    """Lemmas of known words, which replace those that the network finds.
+
+    Attributes:
+        column: index of the column of lemmas.
+        scripts: number of the script by form and number of the first label.
+    """
+
+    column: int
+    scripts: Mapping[tuple[str, int], int]
+
+    def apply(self, numbers: Array, forms: Iterable[str]) -> None:
+        """Set the script of known words.
+
+        Args:
+            numbers: label numbers (tokens, columns), changed in place.
+            forms: form of each token.
+        """
+        known = list(map(self.scripts.get, zip(forms, numbers[:, 0].tolist(), strict=True)))
+        places = [place for place, script in enumerate(known) if script is not None]
+        numbers[places, self.column] = [known[place] for place in places]
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from seqtool.inference.checked_values import (
     section,
     shown,
 )
-from seqtool.inference.heads_config import HeadsConfig, read_heads, read_heads_vocabulary
+from seqtool.inference.heads_config import HeadsConfig, HeadsVocabulary, read_heads, read_heads_vocabulary
 from seqtool.settings import CharModel, Scheme, TaggerModel, feature_list, is_text_encoding
 from seqtool.types import Json
 
@@ -84,6 +84,7 @@ class WordVocabulary(NamedTuple):
         characters: characters of training words, None without features over characters.
         further: labels of the further columns of a tagger that predicts several.
         combinations: combinations of labels that are scored together, as label numbers.
+        lemmas: number of the script of known words, by form and number of the first label.
     """
 
     labels: tuple[str, ...]
@@ -92,6 +93,7 @@ class WordVocabulary(NamedTuple):
     characters: Sequence[str] | None
     further: tuple[Sequence[str], ...] = ()
     combinations: tuple[tuple[int, ...], ...] = ()
+    lemmas: Mapping[tuple[str, int], int] = {}
 
 
 def read_character_config(config: Json) -> CharacterConfig:
@@ -260,6 +262,6 @@ def read_word_vocabulary(
             fail(VOCAB, f"features.{index}: expected {expected}")
     if (any(over_characters) or characters is not None) and not are_strings(characters):
         fail(VOCAB, "characters: expected a list of strings")
-    further, combinations = ((), ()) if heads is None else read_heads_vocabulary(vocab, heads)
+    further = HeadsVocabulary() if heads is None else read_heads_vocabulary(vocab, heads)
     known = dict(zip(forms, counts, strict=True))
-    return WordVocabulary(tuple(labels), known, tuple(features), characters, further, combinations)
+    return WordVocabulary(tuple(labels), known, tuple(features), characters, *further)

@@ -11,7 +11,7 @@ from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.decoding import constraint_scores
 from seqtool.inference.encoder import Packing, StateRecorder
 from seqtool.inference.heads_config import HeadColumn
-from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations
+from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations, LemmaChoice
 from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.tagger import PackedScores, Sentence, TaggerModel
 from seqtool.inference.word_gate_cache import WordGateCache
@@ -29,6 +29,7 @@ class MultiLabelTagger(TaggerModel):
         heads: description of each column.
         column_labels: labels of the network of each column.
         decoder: choice of the labels of all columns.
+        lemmas: lemmas of known words; None without any.
     """
 
     def __init__(self, config: TaggerConfig, vocabulary: WordVocabulary, weights: Arrays) -> None:
@@ -57,6 +58,9 @@ class MultiLabelTagger(TaggerModel):
             cache, word_weights = self._cache, np.concatenate([weight for _, weight in word_parts], axis=1)
             self._cache = WordGateCache(cache.encoder, cache.embedder, cache.cell, cache.size, word_weights)
         self.decoder = _decoder(config, vocabulary, weights)
+        kinds = [head.kind for head in self.heads]
+        known = vocabulary.lemmas
+        self.lemmas = LemmaChoice(kinds.index("lemma"), known) if known else None
 
     def file_labels(self) -> dict[str, frozenset[str]]:
         """Return the labels of each column in all span schemes; none for lemmas, which can be any text."""
@@ -96,6 +100,9 @@ class MultiLabelTagger(TaggerModel):
         """Yield the scores of the first label, and the numbers of all labels."""
         for batch in super()._batches(sentences, recorder):
             first, numbers = self.decoder.decode(self._by_column(batch.scores), batch.packing)
+            if self.lemmas is not None:
+                tokens = [token for number in batch.numbers.tolist() for token in sentences[number]]
+                self.lemmas.apply(numbers, (tokens[position] for position in batch.positions.tolist()))
             yield batch._replace(scores=first, columns=numbers)
 
     def column_scores(self, sentences: Sequence[Sentence]) -> list[list[Array]]:

@@ -10,9 +10,11 @@ import numpy as np
 
 from seqtool.config.overrides import override_text
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus
+from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.data.tagging.label_columns import LEMMA, LabelColumns
 from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
+from seqtool.inference.heads_config import lemmas_of_rows
 from seqtool.settings import TaggerData, TaggerSettings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, count_parameters
@@ -75,7 +77,11 @@ def heads_vocabulary(corpus: TaggedCorpus) -> Json:
     if corpus.columns is None:
         return {}
     labels = [list(column.labels) for column in corpus.columns.columns[1:]]
-    return {"heads": {"columns": labels, "combinations": [list(row) for row in corpus.columns.combinations]}}
+    combinations = [list(row) for row in corpus.columns.combinations]
+    heads = {"columns": labels, "combinations": combinations}
+    if corpus.columns.lemma is None:
+        return {"heads": heads}
+    return {"heads": {**heads, "lemmas": lemma_rows(corpus.encoder.to_json()["forms"], corpus.lemmas)}}
 
 
 def head_sizes(columns: LabelColumns | None) -> HeadSizes | None:
@@ -100,6 +106,7 @@ def known_words(model: StoredModel) -> KnownWords:
         form_counts(model.vocab),
         tuple(map(tuple, heads.get("columns", ()))),
         tuple(map(tuple, heads.get("combinations", ()))),
+        lemmas_of_rows(model.vocab["forms"], heads.get("lemmas", ())),
     )
 
 

@@ -16,7 +16,7 @@ from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.decoding import constraint_scores, log_softmax
 from seqtool.evaluation.label_columns import ALL_TAGS
 from seqtool.inference.encoder import Packing
-from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations
+from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations, LemmaChoice
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.tagger import TaggerNetwork
 from seqtool.settings import TaggerSettings
@@ -136,6 +136,7 @@ class MultiLabelTask(TaggingTask):
                 continue
             packing = Packing.of(batch.lengths)
             first, numbers = decoder.decode(self._packed_scores(dev.table, batch, packing), packing)
+            self._use_known_lemmas(batch, packing, numbers)
             gold = batch.labels[packing.steps, packing.columns, 0]
             inside = np.flatnonzero(gold >= 0)
             loss += LossCount(-float(log_softmax(first)[inside, gold[inside]].sum()), len(inside))
@@ -151,6 +152,16 @@ class MultiLabelTask(TaggingTask):
         words, lengths = table.read(batch.words, self.device), self._tensor(batch.lengths)
         scores = self.network.column_scores(words, lengths, state)
         return [part.cpu().numpy()[packing.steps, packing.columns] for part in scores]
+
+    def _use_known_lemmas(self, batch: SentenceBatch, packing: Packing, numbers: Array) -> None:
+        """Set the scripts of known words, as inference does."""
+        column, lemmas = self._columns.lemma, self.corpus.lemmas
+        if column is None or not lemmas:
+            return
+        dev = self.corpus.dev
+        places = zip(batch.order[packing.columns].tolist(), packing.steps.tolist(), strict=True)
+        forms = (dev[sentence].tokens[step] for sentence, step in places)
+        LemmaChoice(column.index, lemmas).apply(numbers, forms)
 
     def _decoder(self) -> ColumnDecoder:
         """Return the decoder with the present biases of the combinations."""

@@ -83,6 +83,10 @@ def decoded(
         )
         for column, label in zip(facts["combined"], facts["combinations"][best], strict=True):
             numbers[column][token] = label
+    for column, found in zip(columns, numbers, strict=True):
+        if column["kind"] == "lemma":
+            for place, (token, first) in enumerate(zip(tokens, numbers[0], strict=True)):
+                found[place] = facts["known_lemmas"].get(token, {}).get(str(first), found[place])
     labels = []
     for column, found in zip(columns, numbers, strict=True):
         names = [column["labels"][number] for number in found]

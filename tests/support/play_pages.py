@@ -19,6 +19,7 @@ from tests.support.random_models import (
     SPAN_LABELS,
     Parts,
     character_parts,
+    random_lemmas,
     random_weights,
     tagger_parts,
     word_parts,
@@ -143,7 +144,8 @@ def several_labels_parts(seed: int, combined: bool = True) -> Parts:
     combinations = [[0, 0], [0, 2], [1, 1], [2, 0], [2, 1], [3, 2]] if combined else []
     columns = [["_", "Number=Sing", "Number=Plur"], SCRIPTS, list(SPAN_LABELS)]
     config |= {"heads": heads}
-    vocab |= {"heads": {"columns": columns, "combinations": combinations}}
+    lemmas = random_lemmas(len(vocab["forms"]), len(PLAIN_LABELS), len(SCRIPTS), seed)
+    vocab |= {"heads": {"columns": columns, "combinations": combinations, "lemmas": lemmas}}
     typed = read_heads(heads)
     shapes = tagger_shapes(model, read_word_vocabulary(vocab, model, typed), typed)
     return config, vocab, random_weights(shapes, seed)

@@ -172,10 +172,22 @@ def multilabel_parts(model: TaggerSettings, *, seed: int = 0) -> Parts:
     config, vocab, _ = tagger_parts(model, labels[0], scheme="none")
     config |= {"heads": {"columns": columns, "combined": [0, 2]}}
     combinations = [[0, 0], [0, 1], [1, 1], [1, 2], [1, 3], [2, 0], [2, 3]]
-    vocab |= {"heads": {"columns": [list(names) for names in labels[1:]], "combinations": combinations}}
+    further = [list(names) for names in labels[1:]]
+    lemmas = random_lemmas(len(vocab["forms"]), len(labels[0]), len(labels[3]), seed)
+    vocab |= {"heads": {"columns": further, "combinations": combinations, "lemmas": lemmas}}
     heads = read_heads(config["heads"])
     shapes = tagger_shapes(model, read_word_vocabulary(vocab, model, heads), heads)
     return config, vocab, random_weights(shapes, seed)
+
+
+def random_lemmas(forms: int, labels: int, scripts: int, seed: int) -> list[list[int]]:
+    """Return known lemmas of half of the forms, as in `vocab.json`."""
+    draw = np.random.default_rng((seed, forms))
+    rows: list[list[int]] = []
+    for _ in range(forms):
+        known = np.flatnonzero(draw.random(labels) < 0.4).tolist() if draw.random() < 0.5 else []
+        rows.append([number for label in known for number in (label, int(draw.integers(scripts)))])
+    return rows
 
 
 def tokenizer_parts(model: TokenizerSettings, *, inner_spaces: bool = False, seed: int = 0) -> Parts:

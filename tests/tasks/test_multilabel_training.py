@@ -151,6 +151,10 @@ def test_training_can_start_from_a_model_with_other_labels(tmp_path: Path) -> No
         second.weights["heads.combinations"][places], first.weights["heads.combinations"], atol=1e-6
     )
     assert len(rows) > len(places)
+    forms = second.vocab["forms"]
+    lemmas = dict(zip(forms, second.vocab["heads"]["lemmas"], strict=True))
+    earlier = zip(first.vocab["forms"], first.vocab["heads"]["lemmas"], strict=True)
+    assert all(lemmas[form] == row for form, row in earlier) and lemmas["cats"]
 
 
 def test_constant_columns_leave_no_trace_in_the_settings(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 from seqtool.data.formats.detection import Detection
 from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback, expand, file_hashes
+from seqtool.data.tagging.known_lemmas import KnownLemmas, known_lemmas
 from seqtool.data.tagging.label_columns import LabelColumn, LabelColumns
 from seqtool.data.tagging.sentences import for_first_label, read_split
 from seqtool.data.tagging.split import Sentence, Split
@@ -42,6 +43,7 @@ class TaggedCorpus:
         scheme: span scheme of the labels in the files.
         inner_scheme: `bioes` for any span scheme, else `none`.
         columns: all labels, if the tagger predicts several; the first is that of `labels`.
+        lemmas: the script of known words that always have the same lemma, if it predicts lemmas.
         encoder: features of words, from the words of train.
         tokenizer: tokenizer for raw text; None for a script that needs tokens as input.
         tokenizer_f1: F1 of the tokenizer over tokens of train; None if the sentences have no raw text.
@@ -68,6 +70,7 @@ class TaggedCorpus:
     warnings: tuple[str, ...]
     detections: tuple[Detection, ...] = ()
     columns: LabelColumns | None = None
+    lemmas: KnownLemmas = field(default_factory=dict)
 
     def inner_labels(self, sentence: Sentence) -> list[str]:
         """Return the labels of a sentence in the inner scheme.
@@ -91,12 +94,14 @@ class KnownWords:
         counts: frequency of each training word.
         further: labels of its further columns.
         combinations: its label combinations, as numbers.
+        lemmas: its known lemmas.
     """
 
     labels: tuple[str, ...] = ()
     counts: Mapping[str, int] = field(default_factory=dict)
     further: tuple[tuple[str, ...], ...] = ()
     combinations: tuple[tuple[int, ...], ...] = ()
+    lemmas: KnownLemmas = field(default_factory=dict)
 
 
 def load_tagged_corpus(
@@ -141,6 +146,7 @@ def load_tagged_corpus(
     vector_files = _read_vectors(model, counts, data, progress)
     vectors = {index: table for index, (_, table) in vector_files.items()}
     tokenizer, f1 = choose_tokenizer((sentence.text, sentence.tokens) for sentence in train)
+    encoder = WordEncoder.build(feature_list(model), counts, data.normalize, vectors)
     notes += _corpus_notes(splits, labels, scheme, len(forms))
     notes += [*column_notes, *left_out]
     notes.append(_tokenizer_note(tokenizer, f1))
@@ -152,7 +158,7 @@ def load_tagged_corpus(
         labels=known_labels,
         scheme=scheme,
         inner_scheme=inner_scheme,
-        encoder=WordEncoder.build(feature_list(model), counts, data.normalize, vectors),
+        encoder=encoder,
         tokenizer=tokenizer,
         tokenizer_f1=f1,
         layout=replace(
@@ -168,6 +174,7 @@ def load_tagged_corpus(
             *(warning for table in vectors.values() for warning in table.warnings),
         ),
         columns=columns,
+        lemmas=known_lemmas(columns, train, encoder, base.lemmas) if columns else {},
     )
 
 
@@ -289,17 +296,11 @@ def _columns(
         LabelColumn.of(name, index, train, known[index - 1]) for index, name in enumerate(names) if index
     ]
     columns = LabelColumns.of([first, *further], train, base.combinations)
-    notes = [f"{column.name}: {_label_count(column)}" for column in further]
+    notes = [f"{column.name}: {column.content}" for column in further]
     if columns.combined:
         together = " + ".join(columns.columns[index].name for index in columns.combined)
         notes.append(f"{together}: {len(columns.combinations):,} combinations, scored together")
     return columns, notes
-
-
-def _label_count(column: LabelColumn) -> str:
-    if column.kind == "lemma":
-        return f"{len(column.labels):,} changes of a form into its lemma"
-    return f"{len(column.labels):,} labels ({column.scheme if column.scheme != 'none' else 'no spans'})"
 
 
 def _check_labels(labels: Sequence[str], data: TaggerData) -> None:

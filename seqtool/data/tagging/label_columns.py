@@ -81,6 +81,13 @@ class LabelColumn:
         """True if the labels are neither lemmas nor spans."""
         return self.kind == "label" and self.scheme == "none"
 
+    @property
+    def content(self) -> str:
+        """Number and kind of the labels."""
+        if self.kind == "lemma":
+            return f"{len(self.labels):,} changes of a form into its lemma"
+        return f"{len(self.labels):,} labels ({self.scheme if self.scheme != 'none' else 'no spans'})"
+
     def network_labels(self, sentence: Sentence) -> list[str | None]:
         """Return the label of each token for the network; None for a token without a lemma."""
         values = sentence.column(self.index)
@@ -138,6 +145,11 @@ class LabelColumns:
             for labels in zip(*(sentence.column(column.index) for column in columns), strict=True)
         }
         return {tuple(known[label] for known, label in zip(numbers, labels, strict=True)) for labels in found}
+
+    @property
+    def lemma(self) -> LabelColumn | None:
+        """The column of lemmas, if there is one."""
+        return next((column for column in self.columns if column.kind == "lemma"), None)
 
     def encode(self, sentences: Sequence[Sentence]) -> Iterator[Array]:
         """Yield the label numbers of each sentence (length, columns).

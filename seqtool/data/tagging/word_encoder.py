@@ -198,11 +198,15 @@ class WordEncoder:
 
     def is_known(self, form: str) -> bool:
         """Return whether a word occurs in the training data."""
-        return self._normalized(form) in self._counts
+        return self.normalized(form) in self._counts
 
     def count(self, form: str) -> int:
         """Return the frequency of a word in the training data."""
-        return self._counts.get(self._normalized(form), 0)
+        return self._counts.get(self.normalized(form), 0)
+
+    def normalized(self, form: str) -> str:
+        """Return a word as it is looked up."""
+        return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
 
     def endings(self) -> set[str]:
         """Return the last characters of all training words of two or more characters."""
@@ -210,7 +214,7 @@ class WordEncoder:
 
     def encode(self, forms: Sequence[str]) -> EncodedWords:
         """Encode words. Pass distinct words, because each repeated word is encoded again."""
-        words = [self._normalized(form) for form in forms]
+        words = [self.normalized(form) for form in forms]
         lookups = [
             (feature, rows)
             for feature, rows in zip(self.features, self._rows, strict=True)
@@ -220,9 +224,6 @@ class WordEncoder:
         for column, (feature, rows) in enumerate(lookups):
             ids[:, column] = np.fromiter(_row_numbers(feature, rows, words), np.int64, len(words))
         return EncodedWords(ids, *self._encode_characters(words))
-
-    def _normalized(self, form: str) -> str:
-        return form if self.normalize == "none" or form.isascii() else unicodedata.normalize("NFC", form)
 
     def _encode_characters(self, words: Sequence[str]) -> tuple[Array | None, Array | None]:
         """Return `characters` and `lengths` of `EncodedWords`."""

@@ -12,7 +12,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.data.tagging.lemma_scripts import lemma_script
+from seqtool.inference.heads_config import lemmas_of_rows
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays, Json
 from tests.support.private_data import private_kind
@@ -47,6 +49,7 @@ def shrunk_tagger(model: StoredModel, treebank: Path) -> StoredModel:
         for form, count in zip(vocab["forms"], vocab["counts"], strict=True)
         if count >= MIN_COUNT and private_kind(form) is None
     ]
+    forms = vocab["forms"]
     vocab["forms"], vocab["counts"] = [form for form, _ in kept], [count for _, count in kept]
     features = model.config["model"]["features"]
     vocab["features"] = [
@@ -54,7 +57,8 @@ def shrunk_tagger(model: StoredModel, treebank: Path) -> StoredModel:
         for index, values in enumerate(vocab["features"])
     ]
     if "heads" in vocab:
-        vocab["heads"] = _shrunk_heads(model.config["heads"], vocab["heads"], weights, treebank)
+        heads = _shrunk_heads(model.config["heads"], vocab["heads"], weights, treebank)
+        vocab["heads"] = {**heads, "lemmas": _shrunk_lemmas(model, heads, forms, vocab["forms"])}
     return replace(model, vocab=vocab, weights=weights)
 
 
@@ -86,6 +90,24 @@ def _shrunk_heads(config: Json, vocab: Json, weights: Arrays, treebank: Path) ->
                 weights[name] = weights[name][rows]
         columns.append(labels)
     return {**vocab, "columns": columns}
+
+
+def _shrunk_lemmas(
+    model: StoredModel, heads: Json, forms: Sequence[str], kept: Sequence[str]
+) -> list[list[int]]:
+    """Return the known lemmas of the forms that stay, with the numbers of the scripts that stay."""
+    column = next(
+        index for index, head in enumerate(model.config["heads"]["columns"][1:]) if head["kind"] == "lemma"
+    )
+    before, places = model.vocab["heads"]["columns"][column], set(kept)
+    after = {script: number for number, script in enumerate(heads["columns"][column])}
+    known = lemmas_of_rows(forms, model.vocab["heads"]["lemmas"])
+    stay = {
+        key: after[before[script]]
+        for key, script in known.items()
+        if key[0] in places and before[script] in after
+    }
+    return lemma_rows(kept, stay)
 
 
 # --- tokenizers ---------------------------------------------------------------------------------------------

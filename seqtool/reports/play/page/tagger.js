@@ -49,6 +49,7 @@ class TaggerNetwork {
     if (!tokens.length) return { tokens, labels: [], inner: [], scores: [], probabilities: [], columns: [], recordings: [] };
     const { columns, recordings } = this.run(tokens);
     const { first, numbers } = this.decode(columns);
+    this.useKnownLemmas(tokens, numbers);
     const inner = numbers[0].map((number) => this.labels[number]);
     const probabilities = this.model.decoder === "crf" ? marginals(first, this.rules[0]) : first.map(softmax);
     const names = this.meta.columns.map((column, place) => this.fileLabels(column, numbers[place], tokens));
@@ -67,6 +68,13 @@ class TaggerNetwork {
       combined.forEach((column, place) => numbers[column].push(chosen[place]));
     });
     return { first, numbers };
+  }
+
+  // Known words keep the lemma of the training data.
+  useKnownLemmas(tokens, numbers) {
+    const column = this.meta.columns.findIndex(({ kind }) => kind === "lemma");
+    if (column < 0) return;
+    numbers[column] = numbers[column].map((number, at) => this.embedder.script(tokens[at], numbers[0][at]) ?? number);
   }
 
   best(scores, column) {

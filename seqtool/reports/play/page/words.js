@@ -146,6 +146,8 @@ class WordEmbedder {
   constructor(meta, weights) {
     this.nfc = meta.normalize === "nfc";
     this.counts = new Map(meta.forms.map((form, place) => [form, meta.counts[place]]));
+    // Script of known words by first label, as [label, script, label, script, …].
+    this.lemmas = new Map((meta.lemmas || []).map((row, place) => [meta.forms[place], row]));
     const numbers = new Map((meta.characters || []).map((one, place) => [one, place + FIRST_CHARACTER]));
     this.features = meta.features.map((feature, index) => {
       const prefix = `features.${index}.`;
@@ -166,6 +168,13 @@ class WordEmbedder {
 
   count(word) {
     return this.counts.get(this.normal(word)) || 0;
+  }
+
+  // Number of the script of a known word with a first label; undefined if the network finds it.
+  script(word, label) {
+    const row = this.lemmas.get(word) || [];
+    const place = row.findIndex((number, at) => at % 2 === 0 && number === label);
+    return place < 0 ? undefined : row[place + 1];
   }
 
   known(word) {

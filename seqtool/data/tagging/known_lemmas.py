@@ -1,0 +1,56 @@
+"""Lemmas of known words: a form and its first label, if they always have the same lemma in training.
+
+A lemma is learned as a script, such as "remove the last character". The network infers it from the letters,
+and may apply the script of a similar word. A word of the training data keeps the lemma that it has there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from seqtool.data.tagging.label_columns import NO_LEMMA, LabelColumns
+from seqtool.data.tagging.lemma_scripts import lemma_script
+from seqtool.data.tagging.split import Sentence
+from seqtool.data.tagging.word_encoder import WordEncoder
+
+KnownLemmas = Mapping[tuple[str, int], int]  # number of the script by form and first label
+
+
+def known_lemmas(
+    columns: LabelColumns, train: Sequence[Sentence], encoder: WordEncoder, earlier: KnownLemmas
+) -> dict[tuple[str, int], int]:
+    """Return the script of each form and first label whose training words all have the same script.
+
+    Args:
+        columns: all labels. Without a column of lemmas, or with spans in the first column, there are none.
+        train: training sentences.
+        encoder: a form that it normalizes is left out, since scripts count characters as they are written.
+        earlier: those of the model that training starts from; kept where `train` has no such word.
+    """
+    column, first = columns.lemma, columns.columns[0]
+    if column is None or not first.is_plain:
+        return {}
+    labels = {label: number for number, label in enumerate(first.labels)}
+    scripts = {script: number for number, script in enumerate(column.labels)}
+    found: dict[tuple[str, int], str | None] = {}
+    for form, label, lemma in dict.fromkeys(_words(train, column.index)):
+        if lemma != NO_LEMMA and form == encoder.normalized(form):
+            key, script = (form, labels[label]), lemma_script(form, lemma)
+            found[key] = script if found.get(key, script) == script else None
+    numbers = {key: scripts.get(script or "", -1) for key, script in found.items()}
+    return {key: number for key, number in (dict(earlier) | numbers).items() if number >= 0}
+
+
+def _words(sentences: Iterable[Sentence], column: int) -> Iterator[tuple[str, str, str]]:
+    """Yield form, first label and lemma of each word."""
+    for sentence in sentences:
+        yield from zip(sentence.tokens, sentence.labels, sentence.column(column), strict=True)
+
+
+def lemma_rows(forms: Sequence[str], lemmas: KnownLemmas) -> list[list[int]]:
+    """Return for each form its first labels, each with the number of its script, as in `vocab.json`."""
+    places = {form: place for place, form in enumerate(forms)}
+    rows: list[list[int]] = [[] for _ in forms]
+    for (form, label), script in sorted(lemmas.items(), key=lambda item: item[0][1]):
+        rows[places[form]] += [label, script]
+    return rows
