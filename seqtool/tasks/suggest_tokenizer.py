@@ -22,7 +22,9 @@ FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and
 BUDGET = 5_000_000  # characters of all epochs; two cores train on them in less than a minute
 EPOCHS = range(2, 13)  # more epochs of a small text no longer raise the scores of the dev text
 FEWEST_UPDATES = 500  # of a run, unless that needs more than 200 epochs
-WINDOW, BATCH = 100, 16
+WINDOW = 100
+# Windows in a batch, for texts of at least so many characters. Small steps find more ends of sentences.
+BATCHES = {500_000: 16, 3_200: 8, 0: 2}
 
 TEMPLATE = """\
 # A tokenizer, learned from a treebank with raw text.
@@ -65,7 +67,7 @@ class TokenizerPlan:
     @classmethod
     def for_text(cls, characters: int) -> TokenizerPlan:
         """Choose the settings for a number of characters."""
-        batch_size = BATCH if characters > 2 * BATCH * WINDOW else 2
+        batch_size = next(size for length, size in BATCHES.items() if characters >= length)
         updates = max(1.0, characters / (batch_size * WINDOW))  # in an epoch
         epochs = min(max(EPOCHS.start, round(BUDGET / max(1, characters))), EPOCHS.stop - 1)
         epochs = max(epochs, min(200, round(FEWEST_UPDATES / updates)))
