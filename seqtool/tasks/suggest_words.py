@@ -99,7 +99,7 @@ def suggest_words(text: Path, sample: TextSample, overrides: Sequence[str]) -> S
         *_data_lines(text, sample, plan, closed=closed),
         "",
         "model:",
-        *_model_lines(plan),
+        *_model_lines(sample, plan),
         "",
         "training:",
         *_training_lines(sample, plan),
@@ -123,13 +123,15 @@ def _data_lines(text: Path, sample: TextSample, plan: WordPlan, *, closed: bool)
     yield yaml_line(split, "the end of the text, or lines drawn by seed, are for validation")
 
 
-def _model_lines(plan: WordPlan) -> Iterator[str]:
+def _model_lines(sample: TextSample, plan: WordPlan) -> Iterator[str]:
     yield yaml_line("cell: lstm", "or gru, rnn")
     yield yaml_line(f"hidden_size: {plan.hidden}", "width of the recurrent layer; more for longer texts")
     yield yaml_line(f"embedding_dim: {plan.hidden // 2}", "width of the word embedding")
     yield yaml_line("tied: true", "the output layer uses the embedding")
     yield yaml_line("output: adaptive", "scores of rare words only where one of them comes next")
     yield yaml_line("dropout: 0.2", "more, the more often the text is seen")
+    if not sample.is_list:
+        yield yaml_line("state_reset: 0.03", "streams sometimes start from the zero state")
 
 
 def _training_lines(sample: TextSample, plan: WordPlan) -> Iterator[str]:
@@ -146,7 +148,7 @@ def _training_lines(sample: TextSample, plan: WordPlan) -> Iterator[str]:
             f"eval_every: {max(1, plan.steps // 5)}", "steps between rows, about five rows in all"
         )
     yield yaml_line("optimizer: adamw", "the update rule")
-    yield yaml_line("lr: 0.005", "peak of the learning rate")
+    yield yaml_line("lr: 0.003", "peak of the learning rate")
     yield yaml_line("betas: [0.9, 0.99]", "a short memory of squared gradients suits a short run")
     yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
     yield yaml_line("clip_norm: 1.0", "largest norm of the gradient")

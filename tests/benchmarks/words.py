@@ -37,9 +37,9 @@ MODEL = (
     "cell: lstm, hidden_size: 512, embedding_dim: 256, tied: true, output: adaptive, cutoffs: [1500, 5000]"
 )
 OURS = """
-model: {{{model}, dropout_input: 0.2, dropout_output: 0.4, weight_dropout: 0.2, embedding_dropout: 0.05}}
+model: {{{model}, dropout_input: 0.2, dropout_output: 0.4, embedding_dropout: 0.05, state_reset: 0.03}}
 training: {{max_steps: {steps}, max_minutes: {minutes}, eval_every: {every}, batch_size: 20, window: 35,
-  optimizer: adamw, lr: 0.005, betas: [0.9, 0.99], weight_decay: 0.02, schedule: cosine,
+  optimizer: adamw, lr: 0.003, betas: [0.9, 0.99], weight_decay: 0.02, schedule: cosine,
   warmup_steps: {warmup}, clip_norm: 1.0, device: cpu, threads: {threads}}}
 """
 CHARACTERS = """
