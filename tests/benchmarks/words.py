@@ -108,7 +108,8 @@ def train(folder: Path, name: str, data: str, settings: str, options: argparse.N
     seqtool(folder, "train-char", f"{name}-speed.yaml", "--overwrite")
     row = json.loads((folder / f"runs/{name}-speed/metrics.jsonl").read_text().splitlines()[-1])
     rest = options.minutes - row["seconds"] / 60
-    steps = max(10, int(0.92 * row["step"] / row["seconds"] * 60 * rest))  # evaluations take time, too
+    # The first steps of a process are slow, which leaves time for the evaluations.
+    steps = max(10, int(row["step"] / row["seconds"] * 60 * rest))
     _write(folder, name, data, settings, options, steps=steps, minutes=rest, every=max(1, steps // 4))
     seqtool(folder, "train-char", f"{name}.yaml", "--overwrite")
     return json.loads((folder / f"runs/{name}/evaluation.json").read_text())["test"]  # type: ignore[no-any-return]

@@ -85,8 +85,8 @@ def decoded(
             numbers[column][token] = label
     for column, found in zip(columns, numbers, strict=True):
         if column["kind"] == "lemma":
-            for place, (token, first) in enumerate(zip(tokens, numbers[0], strict=True)):
-                found[place] = facts["known_lemmas"].get(token, {}).get(str(first), found[place])
+            for number, (form, first) in enumerate(zip(tokens, numbers[0], strict=True)):
+                found[number] = facts["known_lemmas"].get(form, {}).get(str(first), found[number])
     labels = []
     for column, found in zip(columns, numbers, strict=True):
         names = [column["labels"][number] for number in found]

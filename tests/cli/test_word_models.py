@@ -165,6 +165,13 @@ def test_other_commands_read_models_of_words(folder: Path, name: str) -> None:
         assert done.code == 0, (command, done.stderr)
     done = run(folder, "export", f"runs/{name}", "--dtype", "int8", "--out", f"small-{name}")
     assert done.code == 0, done.stderr
+    done = run(folder, "export", f"runs/{name}", "--dtype", "float16", "--out", f"half-{name}")
+    assert done.code == 0, done.stderr
+    scores = [
+        json.loads(run(folder, "score", "--model", model, "--json", "The old cat saw the dog").stdout)
+        for model in (f"runs/{name}", f"half-{name}")
+    ]
+    assert scores[1]["nats_per_word"] == pytest.approx(scores[0]["nats_per_word"], rel=2e-3)
     found = run(folder, "inspect", f"runs/{name}", "--text", "The old cat saw Zoë", "--find", "capitals")
     assert found.code == 0, found.stderr
 

@@ -31,6 +31,11 @@ training: {max_steps: 60, eval_every: 20, batch_size: 4, window: 16, threads: 1,
   checkpoint_minutes: 0.003}
 """
 
+WORDS = CHAR.replace("text.txt", "text.txt, unit: word, spell_unknown: true, min_count: 2").replace(
+    "embedding_dim: 6,",
+    "embedding_dim: 6, tied: true, output: adaptive, cutoffs: [4, 8], embedding_dropout: 0.1,",
+)
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -39,6 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     words = ["the", "dog", "ate", "an", "apple", "and", "everybody", "read", "that", "book"]
     (path / "text.txt").write_text(" ".join(draw.choice(words) for _ in range(1500)), encoding="utf-8")
     (path / "small.yaml").write_text(CHAR, encoding="utf-8")
+    (path / "words.yaml").write_text(WORDS, encoding="utf-8")
     return path
 
 
@@ -94,9 +100,10 @@ def rows(run: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def test_two_ranks_agree_with_one_process_and_one_of_them_prints(folder: Path) -> None:
-    processes = start_ranks(folder, "train-char", "small.yaml", "--name", "two")
-    alone = seqtool("train-char", "small.yaml", "--name", "one", cwd=folder)
+@pytest.mark.parametrize("config", ["small", "words"])
+def test_two_ranks_agree_with_one_process_and_one_of_them_prints(folder: Path, config: str) -> None:
+    processes = start_ranks(folder, "train-char", f"{config}.yaml", "--name", "two", "--overwrite")
+    alone = seqtool("train-char", f"{config}.yaml", "--name", "one", "--overwrite", cwd=folder)
     first, second = wait_for(processes)
     assert first.code == second.code == alone.code == 0, first.stderr + second.stderr
     assert len(first.lines) == len(alone.lines) == 4  # a header and three rows
