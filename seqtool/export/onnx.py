@@ -225,10 +225,8 @@ def _columns_metadata(model: MultiLabelTagger) -> dict[str, object]:
 
 def _known_lemmas(model: MultiLabelTagger) -> dict[str, dict[int, int]]:
     """Return the number of the script of each known word, by form and number of its first label."""
-    lemmas: dict[str, dict[int, int]] = {}
-    for (form, label), script in (model.lemmas.scripts if model.lemmas else {}).items():
-        lemmas.setdefault(form, {})[label] = script
-    return lemmas
+    rows = model.lemmas.rows if model.lemmas else {}
+    return {form: dict(zip(row[::2], row[1::2], strict=True)) for form, row in rows.items() if row}
 
 
 def _sequence_scores(scores: Constraints) -> dict[str, object]:

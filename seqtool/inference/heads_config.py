@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, get_args
 
 from seqtool.inference.checked_values import (
@@ -51,12 +51,12 @@ class HeadsVocabulary(NamedTuple):
     Attributes:
         columns: labels of every column but the first.
         combinations: combinations of labels that are scored together, as label numbers.
-        lemmas: number of the script of known words, by form and number of the first label.
+        lemmas: of known words, by form: first labels, each followed by the number of a script.
     """
 
     columns: tuple[Sequence[str], ...] = ()
     combinations: tuple[tuple[int, ...], ...] = ()
-    lemmas: Mapping[tuple[str, int], int] = {}
+    lemmas: Mapping[str, Sequence[int]] = {}
 
 
 def read_heads(section: Json) -> HeadsConfig:
@@ -115,7 +115,7 @@ def read_heads_vocabulary(vocab: Json, heads: HeadsConfig) -> HeadsVocabulary:
         if is_lemma and not all(map(is_script, labels)):
             fail(VOCAB, f"heads.columns.{index}: expected lemma scripts")
     sizes = [len([vocab["labels"], *columns][column]) for column in heads.combined]
-    lemmas: Mapping[tuple[str, int], int] = {}
+    lemmas: Mapping[str, Sequence[int]] = {}
     for head, scripts in zip(heads.columns[1:], columns, strict=True):
         if head.kind == "lemma":
             lemmas = _read_lemmas(
@@ -124,17 +124,18 @@ def read_heads_vocabulary(vocab: Json, heads: HeadsConfig) -> HeadsVocabulary:
     return HeadsVocabulary(tuple(columns), _read_combinations(rows, sizes), lemmas)
 
 
-def _read_lemmas(rows: object, forms: Sequence[str], labels: int, scripts: int) -> dict[tuple[str, int], int]:
-    """Read the known lemmas: for each form its first labels, each followed by the number of a script."""
+def _read_lemmas(rows: object, forms: Sequence[str], labels: int, scripts: int) -> dict[str, Sequence[int]]:
+    """Read the known lemmas of each form: first labels, each followed by the number of a script."""
     if not isinstance(rows, list) or len(rows) != len(forms) or not set(map(type, rows)) <= {list}:
         fail(VOCAB, f"heads.lemmas: expected a list for each of {len(forms)} forms")
+    known = list(filter(None, rows))
     if (
-        any(len(row) % 2 for row in rows)
-        or not are_numbers([number for row in rows for number in row[::2]], labels)
-        or not are_numbers([number for row in rows for number in row[1::2]], scripts)
+        any(len(row) % 2 for row in known)
+        or not are_numbers([number for row in known for number in row[::2]], labels)
+        or not are_numbers([number for row in known for number in row[1::2]], scripts)
     ):
         fail(VOCAB, "heads.lemmas: expected first labels, each followed by the number of a script")
-    return lemmas_of_rows(forms, rows)
+    return dict(zip(forms, rows, strict=True))
 
 
 def _read_combinations(rows: object, sizes: Sequence[int]) -> tuple[tuple[int, ...], ...]:
@@ -150,12 +151,3 @@ def _read_combinations(rows: object, sizes: Sequence[int]) -> tuple[tuple[int, .
     ):
         fail(VOCAB, "heads.combinations: expected sorted combinations of all labels of the first column")
     return tuple(map(tuple, rows))
-
-
-def lemmas_of_rows(forms: Iterable[str], rows: Iterable[Sequence[int]]) -> dict[tuple[str, int], int]:
-    """Return the known lemmas from the rows of `vocab.json`."""
-    return {
-        (form, label): script
-        for form, row in zip(forms, rows, strict=False)
-        for label, script in zip(row[::2], row[1::2], strict=True)
-    }

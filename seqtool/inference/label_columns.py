@@ -80,11 +80,11 @@ class LemmaChoice:
 
     Attributes:
         column: index of the column of lemmas.
-        scripts: number of the script by form and number of the first label.
+        rows: first labels by form, each followed by the number of a script.
     """
 
     column: int
-    scripts: Mapping[tuple[str, int], int]
+    rows: Mapping[str, Sequence[int]]
 
     def apply(self, numbers: Array, forms: Iterable[str]) -> None:
         """Set the script of known words.
@@ -93,9 +93,14 @@ class LemmaChoice:
             numbers: label numbers (tokens, columns), changed in place.
             forms: form of each token.
         """
-        known = list(map(self.scripts.get, zip(forms, numbers[:, 0].tolist(), strict=True)))
-        places = [place for place, script in enumerate(known) if script is not None]
-        numbers[places, self.column] = [known[place] for place in places]
+        places, scripts = [], []
+        for place, (form, label) in enumerate(zip(forms, numbers[:, 0].tolist(), strict=True)):
+            row = self.rows.get(form, ())
+            for column in range(0, len(row), 2):
+                if row[column] == label:
+                    places.append(place)
+                    scripts.append(row[column + 1])
+        numbers[places, self.column] = scripts
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ class WordVocabulary(NamedTuple):
         characters: characters of training words, None without features over characters.
         further: labels of the further columns of a tagger that predicts several.
         combinations: combinations of labels that are scored together, as label numbers.
-        lemmas: number of the script of known words, by form and number of the first label.
+        lemmas: of known words, by form: first labels, each followed by the number of a script.
     """
 
     labels: tuple[str, ...]
@@ -93,7 +93,7 @@ class WordVocabulary(NamedTuple):
     characters: Sequence[str] | None
     further: tuple[Sequence[str], ...] = ()
     combinations: tuple[tuple[int, ...], ...] = ()
-    lemmas: Mapping[tuple[str, int], int] = {}
+    lemmas: Mapping[str, Sequence[int]] = {}
 
 
 def read_character_config(config: Json) -> CharacterConfig:

@@ -10,11 +10,9 @@ import numpy as np
 
 from seqtool.config.overrides import override_text
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus
-from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.data.tagging.label_columns import LEMMA, LabelColumns
 from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
-from seqtool.inference.heads_config import lemmas_of_rows
 from seqtool.settings import TaggerData, TaggerSettings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, count_parameters
@@ -81,7 +79,8 @@ def heads_vocabulary(corpus: TaggedCorpus) -> Json:
     heads = {"columns": labels, "combinations": combinations}
     if corpus.columns.lemma is None:
         return {"heads": heads}
-    return {"heads": {**heads, "lemmas": lemma_rows(corpus.encoder.to_json()["forms"], corpus.lemmas)}}
+    lemmas = [corpus.lemmas.get(form, []) for form in corpus.encoder.to_json()["forms"]]
+    return {"heads": {**heads, "lemmas": lemmas}}
 
 
 def head_sizes(columns: LabelColumns | None) -> HeadSizes | None:
@@ -106,7 +105,7 @@ def known_words(model: StoredModel) -> KnownWords:
         form_counts(model.vocab),
         tuple(map(tuple, heads.get("columns", ()))),
         tuple(map(tuple, heads.get("combinations", ()))),
-        lemmas_of_rows(model.vocab["forms"], heads.get("lemmas", ())),
+        dict(zip(model.vocab["forms"], heads.get("lemmas", ()), strict=False)),
     )
 
 

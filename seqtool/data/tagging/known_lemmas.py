@@ -13,12 +13,12 @@ from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import WordEncoder
 
-KnownLemmas = Mapping[tuple[str, int], int]  # number of the script by form and first label
+KnownLemmas = Mapping[str, Sequence[int]]  # by form: first labels, each followed by the number of a script
 
 
 def known_lemmas(
     columns: LabelColumns, train: Sequence[Sentence], encoder: WordEncoder, earlier: KnownLemmas
-) -> dict[tuple[str, int], int]:
+) -> dict[str, list[int]]:
     """Return the script of each form and first label whose training words all have the same script.
 
     Args:
@@ -37,20 +37,20 @@ def known_lemmas(
         if lemma != NO_LEMMA and form == encoder.normalized(form):
             key, script = (form, labels[label]), lemma_script(form, lemma)
             found[key] = script if found.get(key, script) == script else None
-    numbers = {key: scripts.get(script or "", -1) for key, script in found.items()}
-    return {key: number for key, number in (dict(earlier) | numbers).items() if number >= 0}
+    kept = {
+        (form, label): script
+        for form, row in earlier.items()
+        for label, script in zip(row[::2], row[1::2], strict=True)
+    }
+    numbers = kept | {key: scripts.get(script or "") for key, script in found.items()}
+    rows: dict[str, list[int]] = {}
+    for (form, place), number in sorted(numbers.items(), key=lambda item: item[0][1]):
+        if number is not None:
+            rows.setdefault(form, []).extend((place, number))
+    return rows
 
 
 def _words(sentences: Iterable[Sentence], column: int) -> Iterator[tuple[str, str, str]]:
     """Yield form, first label and lemma of each word."""
     for sentence in sentences:
         yield from zip(sentence.tokens, sentence.labels, sentence.column(column), strict=True)
-
-
-def lemma_rows(forms: Sequence[str], lemmas: KnownLemmas) -> list[list[int]]:
-    """Return for each form its first labels, each with the number of its script, as in `vocab.json`."""
-    places = {form: place for place, form in enumerate(forms)}
-    rows: list[list[int]] = [[] for _ in forms]
-    for (form, label), script in sorted(lemmas.items(), key=lambda item: item[0][1]):
-        rows[places[form]] += [label, script]
-    return rows

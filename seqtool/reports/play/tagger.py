@@ -6,7 +6,6 @@ from dataclasses import asdict
 
 import numpy as np
 
-from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.decoding import constraint_scores
 from seqtool.inference.heads_config import HeadColumn, HeadsConfig
 from seqtool.inference.model_config import read_tagger_config, read_word_vocabulary
@@ -39,7 +38,7 @@ def tagger_section(model: TaggerModel, part: StoredModel) -> tuple[Section, Arra
         ],
         "combined": list(heads.combined),
         "combinations": [list(row) for row in vocabulary.combinations],
-        "lemmas": lemma_rows(list(vocabulary.counts), vocabulary.lemmas) if vocabulary.lemmas else None,
+        "lemmas": list(vocabulary.lemmas.values()),
         "forms": list(vocabulary.counts),
         "counts": list(vocabulary.counts.values()),
         "characters": None if vocabulary.characters is None else list(vocabulary.characters),

@@ -12,9 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.data.tagging.lemma_scripts import lemma_script
-from seqtool.inference.heads_config import lemmas_of_rows
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays, Json
 from tests.support.private_data import private_kind
@@ -99,15 +97,15 @@ def _shrunk_lemmas(
     column = next(
         index for index, head in enumerate(model.config["heads"]["columns"][1:]) if head["kind"] == "lemma"
     )
-    before, places = model.vocab["heads"]["columns"][column], set(kept)
+    before = model.vocab["heads"]["columns"][column]
     after = {script: number for number, script in enumerate(heads["columns"][column])}
-    known = lemmas_of_rows(forms, model.vocab["heads"]["lemmas"])
-    stay = {
-        key: after[before[script]]
-        for key, script in known.items()
-        if key[0] in places and before[script] in after
-    }
-    return lemma_rows(kept, stay)
+    rows = dict(zip(forms, model.vocab["heads"]["lemmas"], strict=True))
+    shrunk_rows: list[list[int]] = [[] for _ in kept]
+    for form, shrunk_row in zip(kept, shrunk_rows, strict=True):
+        for label, script in zip(rows[form][::2], rows[form][1::2], strict=True):
+            if before[script] in after:
+                shrunk_row += [label, after[before[script]]]
+    return shrunk_rows
 
 
 # --- tokenizers ---------------------------------------------------------------------------------------------

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,8 @@ from hypothesis import strategies as st
 
 import seqtool
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
-from seqtool.data.tagging.known_lemmas import lemma_rows
 from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.errors import ModelError
-from seqtool.inference.heads_config import lemmas_of_rows
 from seqtool.settings import Feature, TaggerData, TaggerModel
 from seqtool.storage.model_directory import read_model, write_model
 from tests.support.random_models import multilabel_parts
@@ -46,7 +43,8 @@ def named(corpus: TaggedCorpus) -> dict[tuple[str, str], str]:
     scripts = corpus.columns.lemma.labels
     return {
         (form, corpus.labels[label]): apply_script(scripts[script], form)
-        for (form, label), script in corpus.lemmas.items()
+        for form, row in corpus.lemmas.items()
+        for label, script in zip(row[::2], row[1::2], strict=True)
     }
 
 
@@ -98,14 +96,6 @@ def test_new_training_data_replace_earlier_lemmas(tmp_path: Path) -> None:
     assert named(corpus_of(tmp_path, later, base)) == expected
 
 
-@given(
-    st.dictionaries(st.tuples(st.sampled_from(FORMS), st.integers(0, 20)), st.integers(0, 500), max_size=30)
-)
-def test_rows_are_read_as_written(lemmas: dict[tuple[str, int], int]) -> None:
-    rows = lemma_rows(FORMS, lemmas)
-    assert lemmas_of_rows(FORMS, json.loads(json.dumps(rows))) == lemmas
-
-
 def test_known_words_get_their_lemma_in_any_context(tmp_path: Path) -> None:
     config, vocab, weights = multilabel_parts(
         TaggerModel(hidden_size=5, features=(Feature(name="form", dim=4),)), seed=3
@@ -114,7 +104,11 @@ def test_known_words_get_their_lemma_in_any_context(tmp_path: Path) -> None:
     model = seqtool.load(tmp_path / "model")
     assert model.runtime.lemmas is not None  # type: ignore[union-attr]
     scripts = vocab["heads"]["columns"][2]
-    lemmas = lemmas_of_rows(vocab["forms"], vocab["heads"]["lemmas"])
+    lemmas = {
+        (form, label): script
+        for form, row in zip(vocab["forms"], vocab["heads"]["lemmas"], strict=True)
+        for label, script in zip(row[::2], row[1::2], strict=True)
+    }
     compared = 0
     for form in vocab["forms"]:
         for sentence in ([form], ["x", form], [form, "unseen", form]):

@@ -147,7 +147,7 @@ class WordEmbedder {
     this.nfc = meta.normalize === "nfc";
     this.counts = new Map(meta.forms.map((form, place) => [form, meta.counts[place]]));
     // Script of known words by first label, as [label, script, label, script, …].
-    this.lemmas = new Map((meta.lemmas || []).map((row, place) => [meta.forms[place], row]));
+    this.lemmas = new Map(meta.lemmas.map((row, place) => [meta.forms[place], row]));
     const numbers = new Map((meta.characters || []).map((one, place) => [one, place + FIRST_CHARACTER]));
     this.features = meta.features.map((feature, index) => {
       const prefix = `features.${index}.`;
