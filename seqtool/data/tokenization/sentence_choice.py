@@ -6,6 +6,10 @@ probability just above one half splits one sentence into two, and both are wrong
 F1 is twice the number of right sentences, divided by the chosen plus the true sentences. A ratio of two sums
 is largest where the first sum minus a price for the second is largest, if the price is that ratio itself.
 Repetition finds the price (Dinkelbach 1967), and dynamic programming the sentences for a price.
+
+The F1 of a whole text counts the sentences of all paragraphs together, so its price is the same for all. It is
+not known in advance, but no useful text has a price as low as that of a doubtful paragraph alone, which would
+be cut into too many sentences. The price therefore has a lower limit.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from seqtool.types import Array
 
 UNLIKELY = -4.6  # score of an end with a probability of 1 %; ends below it are not considered
 NEGLIGIBLE = 1e-3  # a sentence is not considered if its end and the lack of ends inside are less probable
-FIRST_PRICE = 0.4  # per sentence, in expected right sentences: half of a common F1
+LOWEST_PRICE = 0.35  # per sentence, in expected right sentences: half of an F1 of 0.7
 CLOSE = 1e-6  # difference of prices that ends the repetition
 REPETITIONS = 20  # at most; three are common
 
@@ -47,10 +51,10 @@ def _paragraph_ends(probabilities: list[float]) -> list[int]:
     """Return the numbers of the chosen ends of a paragraph, given the probability of each; the last is 1."""
     if len(probabilities) == 1:
         return [0]
-    expected_sentences, price = sum(probabilities), FIRST_PRICE
+    expected_sentences, price = sum(probabilities), LOWEST_PRICE
     for _ in range(REPETITIONS):
         ends, right = _best_ends(probabilities, price)
-        earlier, price = price, right / (len(ends) + expected_sentences)
+        earlier, price = price, max(LOWEST_PRICE, right / (len(ends) + expected_sentences))
         if abs(price - earlier) < CLOSE:
             break
     return ends

@@ -151,7 +151,7 @@ class TrainedTokenizer {
 }
 
 // The choice of sentence ends with the largest expected F1, as in data/tokenization/sentence_choice.py.
-const UNLIKELY = -4.6, NEGLIGIBLE = 1e-3, FIRST_PRICE = 0.4, CLOSE = 1e-6, REPETITIONS = 20;
+const UNLIKELY = -4.6, NEGLIGIBLE = 1e-3, LOWEST_PRICE = 0.35, CLOSE = 1e-6, REPETITIONS = 20;
 
 // Numbers of the tokens that end a sentence, given the score of each; the last token of a paragraph always does.
 function chooseSentences(scores) {
@@ -159,11 +159,11 @@ function chooseSentences(scores) {
   const candidates = [...scores.keys()].filter((token) => scores[token] > UNLIKELY || token === last);
   const probabilities = candidates.map((token) => (token === last ? 1 : sigmoidOf(scores[token])));
   const expected = probabilities.reduce((sum, probability) => sum + probability, 0);
-  let price = FIRST_PRICE, ends = [];
+  let price = LOWEST_PRICE, ends = [];
   for (let count = 0; count < REPETITIONS; count++) {
     const best = bestEnds(probabilities, price), earlier = price;
     ends = best.ends;
-    price = best.right / (ends.length + expected);
+    price = Math.max(LOWEST_PRICE, best.right / (ends.length + expected));
     if (Math.abs(price - earlier) < CLOSE) break;
   }
   return ends.map((end) => candidates[end]);
