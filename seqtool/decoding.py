@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import allowed_transitions
 from seqtool.types import Array
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import Span, spans_of
 from seqtool.types import Array, Json
 

@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.types import Array
 
 OUTSIDE = "O"

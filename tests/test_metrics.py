@@ -18,7 +18,7 @@ from seqeval.metrics import classification_report, f1_score, precision_score, re
 from seqeval.scheme import IOB2, IOBES
 
 from seqtool.metrics import LossCount, SpanCounts, SpanTable, TaggingCounts, Tally, token_accuracy
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 
 Sentences = list[list[str]]
 

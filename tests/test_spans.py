@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from seqeval.metrics.sequence_labeling import get_entities
 from seqeval.scheme import IOB2, IOBES, Tokens
 
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import Span, allowed_transitions, convert, detect_scheme, labels_of, malformed, spans_of
 
 SCHEMES: tuple[Scheme, ...] = ("io", "iob1", "iob2", "bioes")

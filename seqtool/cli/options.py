@@ -108,7 +108,7 @@ def complete_key(incomplete: str) -> list[str]:
 
 def config_keys() -> dict[str, tuple[str, ...]]:
     """Return every dotted key of all tasks with its list of values; an empty list allows any value."""
-    from seqtool.settings import Settings
+    from seqtool.settings.experiment import Settings
 
     result: dict[str, tuple[str, ...]] = {}
     for settings in get_args(Settings):
@@ -318,7 +318,7 @@ def known_encoding(name: str | None) -> str:
     """
     if name is None:
         return "auto"
-    from seqtool.settings import is_text_encoding
+    from seqtool.settings.values import is_text_encoding
 
     if not is_text_encoding(name):
         from seqtool.errors import SeqtoolError

@@ -13,15 +13,10 @@ from dataclasses import dataclass
 
 from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import (
-    CharData,
-    Settings,
-    TaggerData,
-    TokenizerData,
-    TokenizerPart,
-    TrainingLoop,
-    is_text_encoding,
-)
+from seqtool.settings.data import CharData, TaggerData, TokenizerData
+from seqtool.settings.experiment import Settings, TokenizerPart
+from seqtool.settings.training import TrainingLoop
+from seqtool.settings.values import is_text_encoding
 
 _KEY = re.compile(r"\b(?:model|training)\.(?=[a-z])")  # beginning of a dotted key in a text
 

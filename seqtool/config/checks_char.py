@@ -10,7 +10,8 @@ from collections.abc import Callable
 from seqtool.config.checks import Contradiction, Contradictions
 from seqtool.config.checks_condition import CONDITION
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import CharData, CharSettings
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings
 
 
 def text_and_pairs(settings: CharSettings) -> Contradictions:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from seqtool.config.checks import Contradiction, Contradictions
-from seqtool.settings import CharData, CharModel, CharSettings
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
 
 DEFAULTS = CharData()
 

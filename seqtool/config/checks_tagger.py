@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 from seqtool.config.checks import Contradiction, Contradictions, penalties_of_text_models
 from seqtool.config.schema import KeyPath, keys
 from seqtool.config.yaml_tree import quoted
-from seqtool.settings import Feature, TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.model import Feature
 
 LEMMA = "lemma"  # name of the column whose labels are changes of a form
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from seqtool.config.checks import Contradiction, Contradictions, penalties_of_text_models
-from seqtool.settings import TokenizerSettings
+from seqtool.settings.experiment import TokenizerSettings
 
 
 def split_and_dev(settings: TokenizerSettings) -> Contradictions:

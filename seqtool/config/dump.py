@@ -14,7 +14,8 @@ from seqtool.config.checks_tagger import feature_uses
 from seqtool.config.load import ReadConfig
 from seqtool.config.schema import INIT_FROM, PATH_KEYS, is_section, keys
 from seqtool.config.yaml_tree import NULLS, quoted
-from seqtool.settings import Feature, RecurrentModel, Settings, TaggerSettings, feature_list
+from seqtool.settings.experiment import Settings, TaggerSettings
+from seqtool.settings.model import Feature, RecurrentModel, feature_list
 
 CONFIG = "config.yaml"
 Model = TypeVar("Model", bound=RecurrentModel)

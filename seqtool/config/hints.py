@@ -19,7 +19,7 @@ from seqtool.config.schema import (
     type_at,
 )
 from seqtool.config.yaml_tree import Node, ScalarNode, dotted
-from seqtool.settings import Feature
+from seqtool.settings.model import Feature
 
 
 def missing_hint(path: KeyPath) -> str:

@@ -33,7 +33,7 @@ from seqtool.config.yaml_tree import (
     locate,
 )
 from seqtool.errors import ConfigError, Problem
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.find_model import CONFIG, MODEL
 from seqtool.storage.plain_files import is_directory, is_pipe, read_plain
 

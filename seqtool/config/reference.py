@@ -10,7 +10,9 @@ from typing import Any
 
 from seqtool.config.dump import flow
 from seqtool.config.schema import SECTIONS, TASKS, Key, adapter, is_section, keys, section_class
-from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TokenizerPart, TokenizerTraining
+from seqtool.settings.experiment import TokenizerPart
+from seqtool.settings.model import RICH_FEATURES, STANDARD_FEATURES, Feature
+from seqtool.settings.training import TokenizerTraining
 from seqtool.types import Json
 
 INTRODUCTION = """\

@@ -12,8 +12,11 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seqtool import settings
-from seqtool.settings import CharSettings, Feature, OneOrMany, TaggerSettings, TokenizerSettings
+from seqtool.settings.data import CharData, TaggerData, TokenizerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings, TokenizerPart, TokenizerSettings
+from seqtool.settings.keys import OneOrMany
+from seqtool.settings.model import CharModel, Feature, TaggerModel, TokenizerModel
+from seqtool.settings.training import TokenizerTraining, Training
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -32,16 +35,16 @@ PATH_KEYS = frozenset(("text", "val", "train", "dev", "test"))
 INIT_FROM = "init_from"
 
 _CLASSES: tuple[Any, ...] = (
-    settings.CharData,
-    settings.TaggerData,
-    settings.TokenizerData,
-    settings.CharModel,
-    settings.TaggerModel,
-    settings.TokenizerModel,
+    CharData,
+    TaggerData,
+    TokenizerData,
+    CharModel,
+    TaggerModel,
+    TokenizerModel,
     Feature,
-    settings.Training,
-    settings.TokenizerPart,
-    settings.TokenizerTraining,
+    Training,
+    TokenizerPart,
+    TokenizerTraining,
     *TASKS.values(),
 )
 for _cls in _CLASSES:

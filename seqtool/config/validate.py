@@ -40,7 +40,7 @@ from seqtool.config.yaml_tree import (
     find,
     locate,
 )
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 
 # Errors of pydantic that a branch of a union reports.
 TYPE_ERRORS = frozenset(

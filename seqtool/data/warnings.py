@@ -15,7 +15,7 @@ from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.text.splits import Parts
 from seqtool.data.vocabulary import SymbolVocabulary
 from seqtool.errors import pluralize
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import convert, span_type
 from seqtool.types import Array
 

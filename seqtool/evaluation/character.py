@@ -25,14 +25,14 @@ from seqtool.evaluation.text_scores import (
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.conditional import PRIOR, ConditionalModel, Prior
 from seqtool.progress import tell_progress
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.plain_files import exists
 from seqtool.types import Array
 
 if TYPE_CHECKING:
     from seqtool.evaluation.dynamic import DynamicScore
-    from seqtool.settings import Settings
+    from seqtool.settings.experiment import Settings
 
 NAME_A_FILE = "name a file: seqtool evaluate MODEL FILE"
 NAME_A_TEXT = "name a text: seqtool evaluate MODEL FILE"

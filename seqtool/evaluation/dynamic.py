@@ -28,7 +28,7 @@ from seqtool.errors import ConfigError
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.weights import load_weights
 from seqtool.progress import tell_progress
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.training.engine.ranks import default_threads
 from seqtool.types import Array, Arrays, Json
 

@@ -22,7 +22,9 @@ from seqtool.errors import SeqtoolError
 from seqtool.evaluation.character import run_settings
 from seqtool.evaluation.tagger import BATCH
 from seqtool.inference.tagger import TaggerModel
-from seqtool.settings import Scheme, TaggerData, TaggerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.values import Scheme
 from seqtool.spans import convert, detect_scheme
 from seqtool.storage.atomic import write_file
 from seqtool.storage.model_directory import StoredModel

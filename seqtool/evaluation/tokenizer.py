@@ -29,7 +29,7 @@ from seqtool.inference.text_tagger import words_of
 from seqtool.inference.tokenizer import RawSentence, TokenizerModel
 from seqtool.metrics import HitCounts
 from seqtool.progress import tell_progress
-from seqtool.settings import TaggerSettings, TokenizerSettings
+from seqtool.settings.experiment import TaggerSettings, TokenizerSettings
 
 LISTED_ERRORS = 50
 Labels = tuple[str, ...]  # of a word: the columns of `raw_text.COLUMNS`

@@ -15,7 +15,14 @@ from seqtool.data.tagging.word_encoder import END
 from seqtool.export.onnx_graph import Graph
 from seqtool.export.onnx_symbol_scores import symbol_scores
 from seqtool.inference.encoder import RANDOM_MEAN
-from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, TokenizerModel, feature_list
+from seqtool.settings.model import (
+    CharModel,
+    Feature,
+    RecurrentModel,
+    TaggerModel,
+    TokenizerModel,
+    feature_list,
+)
 from seqtool.types import Array, Arrays
 
 # Positions in torch's order of gates, in ONNX's order: LSTM i o f c, GRU z r h.
@@ -298,8 +305,8 @@ def _convolution(
     zero, one = (graph.constant(np.array(value, INTEGER)) for value in (0, 1))
     columns = graph.add("Squeeze", graph.add("Shape", characters.ids, start=1), graph.constant([0]))
     positions = graph.add("Unsqueeze", graph.add("Range", zero, columns, one), graph.constant([0]))
-    at_least_width = graph.add("Max", characters.lengths, graph.constant(np.array(width, INTEGER)))
-    last = graph.add("Sub", at_least_width, graph.constant(np.array(width, INTEGER)))
+    size = graph.constant(np.array(width, INTEGER))
+    last = graph.add("Sub", graph.add("Max", characters.lengths, size), size)
     inside = graph.add("LessOrEqual", positions, graph.add("Unsqueeze", last, graph.constant([1])))
     mask = graph.add("Unsqueeze", inside, graph.constant([1]))
     masked = graph.add("Where", mask, x, graph.constant(np.array(-3e38, FLOAT)))
@@ -315,9 +322,8 @@ def _character_lstm(
     settings = RecurrentModel(cell="lstm", hidden_size=feature.dim)
     layer = _Layer(settings, weights, (f"{prefix}forward", f"{prefix}backward"))
     _, last_states = _recurrent(graph, layer, x, [], graph.add("Cast", characters.lengths, to=INT32))
-    return graph.add(
-        "Reshape", graph.add("Transpose", last_states[0], perm=[1, 0, 2]), graph.constant([0, -1])
-    )
+    by_word = graph.add("Transpose", last_states[0], perm=[1, 0, 2])
+    return graph.add("Reshape", by_word, graph.constant([0, -1]))
 
 
 def _projection(graph: Graph, model: TaggerModel, weights: Arrays, x: str) -> str:

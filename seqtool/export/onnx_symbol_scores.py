@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from seqtool.export.onnx_graph import Graph
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.types import Array, Arrays
 
 

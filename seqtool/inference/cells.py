@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.types import Array, Arrays
 
 LayerState = tuple[Array, ...]  # (h,) or (h, c), each (directions, batch, hidden)

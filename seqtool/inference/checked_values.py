@@ -10,7 +10,7 @@ from typing import Any, Literal, NoReturn, TypeGuard, TypeVar, Union, get_args, 
 
 from seqtool.errors import ModelError
 from seqtool.safe_text import shorten
-from seqtool.settings import Feature
+from seqtool.settings.model import Feature
 from seqtool.types import Json
 
 T = TypeVar("T")

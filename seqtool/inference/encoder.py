@@ -16,7 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from seqtool.inference.cells import Cell, LayerState, Stepper
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.types import Array, Arrays
 
 State = tuple[LayerState, ...]  # one per layer

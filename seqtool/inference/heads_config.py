@@ -13,7 +13,7 @@ from seqtool.inference.checked_values import (
     fail,
     one_of,
 )
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.types import Json
 
 

@@ -21,7 +21,14 @@ from seqtool.inference.model_config import (
     read_tagger_config,
     read_word_vocabulary,
 )
-from seqtool.settings import CharModel, Feature, RecurrentModel, TaggerModel, TokenizerModel, feature_list
+from seqtool.settings.model import (
+    CharModel,
+    Feature,
+    RecurrentModel,
+    TaggerModel,
+    TokenizerModel,
+    feature_list,
+)
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays
 

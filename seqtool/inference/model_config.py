@@ -24,7 +24,8 @@ from seqtool.inference.checked_values import (
     shown,
 )
 from seqtool.inference.heads_config import HeadsConfig, HeadsVocabulary, read_heads, read_heads_vocabulary
-from seqtool.settings import CharModel, Scheme, TaggerModel, feature_list, is_text_encoding
+from seqtool.settings.model import CharModel, TaggerModel, feature_list
+from seqtool.settings.values import Scheme, is_text_encoding
 from seqtool.types import Json
 
 Normalize = Literal["none", "nfc"]

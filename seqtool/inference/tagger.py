@@ -22,7 +22,7 @@ from seqtool.inference.encoder import Encoder, Packing, State, StateRecorder, Ta
 from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.word_features import WordEmbedder
 from seqtool.inference.word_gate_cache import WordGateCache, WordGates
-from seqtool.settings import feature_list
+from seqtool.settings.model import feature_list
 from seqtool.spans import OUTSIDE, convert, spans_of
 from seqtool.types import Array, Arrays
 

@@ -11,7 +11,7 @@ import numpy as np
 from seqtool.decoding import log_softmax
 from seqtool.inference.cells import Stepper
 from seqtool.inference.encoder import Encoder, Packing, State, StateRecorder, TableGates
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.types import Array, Arrays
 
 _TABLE = 1 << 22  # numbers of a table of input gates that is computed at once

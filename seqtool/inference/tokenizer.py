@@ -16,10 +16,10 @@ from seqtool.data.tokenization.boundaries import (
     decode_boundaries,
 )
 from seqtool.data.tokenization.characters import OUTSIDE, PlainText, plain_text
-from seqtool.data.tokenization.windows import Piece, cut_into_pieces
+from seqtool.data.tokenization.pieces import Piece, cut_into_pieces
 from seqtool.inference.encoder import DenseGates, Encoder, Packing
 from seqtool.inference.tokenizer_config import TokenizerConfig, TokenizerVocabulary
-from seqtool.settings import TokenizerModel as NetworkSettings
+from seqtool.settings.model import TokenizerModel as NetworkSettings
 from seqtool.types import Array, Arrays
 
 BATCH_CHARACTERS = 32768  # of the pieces that are computed together

@@ -17,7 +17,7 @@ from seqtool.inference.checked_values import (
     section,
     shown,
 )
-from seqtool.settings import TokenizerModel
+from seqtool.settings.model import TokenizerModel
 from seqtool.types import Json
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from seqtool.data.tagging.word_encoder import END, EncodedWords
 from seqtool.inference.cells import Cell
 from seqtool.inference.encoder import Encoder, Packing, TableGates
-from seqtool.settings import Feature, RecurrentModel, TaggerModel, feature_list
+from seqtool.settings.model import Feature, RecurrentModel, TaggerModel, feature_list
 from seqtool.types import Array, Arrays
 
 _EPSILON = np.float32(1e-5)  # of torch's layer norm

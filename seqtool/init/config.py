@@ -249,7 +249,8 @@ def task_of_content(files: DataFiles, overrides: Sequence[str] = ()) -> str | No
     from seqtool.data.formats.detect import detect_file
     from seqtool.data.input_files import check_data_file
     from seqtool.errors import DataError
-    from seqtool.settings import TaggerData, is_text_encoding
+    from seqtool.settings.data import TaggerData
+    from seqtool.settings.values import is_text_encoding
 
     if looks_like_config(files.train):
         return None

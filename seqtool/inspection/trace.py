@@ -16,7 +16,7 @@ from seqtool.errors import SeqtoolError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.text_scoring import iter_carried_states
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.storage.atomic import replaced_file
 from seqtool.storage.ownership import check_output
 from seqtool.types import Array

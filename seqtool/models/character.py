@@ -9,7 +9,8 @@ from torch.nn import functional
 from seqtool.models.adaptive import adaptive_log_probabilities, adaptive_loss
 from seqtool.models.recurrent import Masks, RecurrentStack, State
 from seqtool.models.weights import seed_generator
-from seqtool.settings import CharModel, CharSettings
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
 
 
 def summed_cross_entropy(logits: Tensor, targets: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from seqtool.models.side_by_side import Pass, pays, side_by_side
 from seqtool.models.weights import copy_to_device, pack_for_gpu
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 
 GATES = {"rnn": 1, "lstm": 4, "gru": 3}
 DIRECTIONS = ("forward", "backward")

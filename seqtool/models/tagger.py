@@ -26,7 +26,8 @@ from seqtool.models.recurrent import (
     run_directions,
 )
 from seqtool.models.weights import seed_generator
-from seqtool.settings import Feature, RecurrentModel, TaggerModel, TaggerSettings, feature_list
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.model import Feature, RecurrentModel, TaggerModel, feature_list
 from seqtool.types import Array
 
 CHARACTER_FEATURES = ("char_cnn", "char_lstm")

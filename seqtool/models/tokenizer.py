@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from seqtool.models.recurrent import Masks, RecurrentStack, State, reversal
 from seqtool.models.weights import seed_generator
-from seqtool.settings import TokenizerModel
+from seqtool.settings.model import TokenizerModel
 from seqtool.types import Array
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.types import Array, Arrays
 
 GATES = {

@@ -17,7 +17,7 @@ from seqtool.reports.formatting import (
     pad,
 )
 from seqtool.safe_text import cell, shorten, visible
-from seqtool.settings import Feature
+from seqtool.settings.model import Feature
 from seqtool.storage.run_list import RunEntry
 
 if TYPE_CHECKING:

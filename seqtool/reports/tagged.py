@@ -15,7 +15,7 @@ from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.errors import DataError
 from seqtool.inference.tag_stream import Renderer, Tagged
 from seqtool.safe_text import escaped
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 
 if TYPE_CHECKING:  # raw text needs no format
     from seqtool.data.formats.csv_rows import CsvFormat

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.data.tagging.unlabeled import Item
 from seqtool.inference.tag_stream import Tagged
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import Span, spans_of
 
 if TYPE_CHECKING:  # raw text needs no format

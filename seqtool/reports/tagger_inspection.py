@@ -13,7 +13,7 @@ from seqtool.reports.first_step import FirstStep, first_step_lines
 from seqtool.reports.formatting import fit, probability_color, terminal_style
 from seqtool.reports.weights import Column, column_blocks
 from seqtool.safe_text import cell, shorten, visible
-from seqtool.settings import feature_list
+from seqtool.settings.model import feature_list
 from seqtool.types import Arrays
 
 if TYPE_CHECKING:

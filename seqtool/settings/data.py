@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import codecs
 from dataclasses import dataclass
 from typing import Literal
 
 from seqtool.settings.keys import Paths, key
-
-Scheme = Literal["none", "io", "iob1", "iob2", "bioes"]
 
 
 @dataclass(frozen=True)
@@ -157,11 +154,3 @@ class TokenizerData(SentenceFiles):
 
     encoding: str = key("encoding of the files; auto as for texts", "auto")
     source: str = key("where to get the files; printed if one is missing", "")
-
-
-def is_text_encoding(name: str) -> bool:
-    """Return whether Python has a text encoding of this name."""
-    try:
-        return bool(codecs.lookup(name)._is_text_encoding)
-    except (LookupError, ValueError):
-        return False

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from seqtool.config.load import parse_settings
 from seqtool.errors import Problem, SeqtoolError, Stopped
 from seqtool.processes import ParentWatch, wake
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.find_model import PARTIAL
 from seqtool.storage.lock import is_locked
 from seqtool.storage.ownership import RUN_CONTENTS, delete_own

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from seqtool.data.input_files import ProgressCallback
 from seqtool.errors import SeqtoolError
 from seqtool.progress import tell_progress
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.data_check import DataCheck, size_warnings
 from seqtool.tasks.init_from import check_same_network, read_initial_models, transferred_weights

@@ -16,7 +16,7 @@ from seqtool.data.word_vocabulary import read_vocabulary
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.load import load_character_model
 from seqtool.safe_text import shorten, visible
-from seqtool.settings import CharSettings, Settings
+from seqtool.settings.experiment import CharSettings, Settings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.character_preview import CharacterPreview
 from seqtool.tasks.data_check import DataCheck

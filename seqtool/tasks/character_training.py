@@ -17,7 +17,7 @@ from seqtool.metrics import LossCount, Tally
 from seqtool.models.character import CharacterNetwork
 from seqtool.models.recurrent import NO_MASKS, Masks, State, flatten_parameters
 from seqtool.models.weights import copy_to_device
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from seqtool.training.engine.ranks import ALONE, Ranks, select_columns
 from seqtool.training.engine.rng import dropout_mask, generator, initial_state, stack_masks
 from seqtool.training.engine.task import ShouldStop, check_divisible, evaluation_mode, stop_together

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from seqtool.errors import pluralize
-from seqtool.settings import Scheme, TaggerSettings, Training
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.training import Training
+from seqtool.settings.values import Scheme
 from seqtool.spans import malformed
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ import numpy as np
 from seqtool.data.vocabulary import show_symbol
 from seqtool.errors import ModelError, Problem, SeqtoolError
 from seqtool.inference.load import load_model
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.types import Arrays, Json

@@ -18,7 +18,7 @@ from seqtool.data.input_files import ProgressCallback
 from seqtool.evaluation.tagger import TaggerEvaluation
 from seqtool.evaluation.text_evaluation import TextEvaluation
 from seqtool.evaluation.tokenizer import TokenizerEvaluation
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.tasks.data_check import DataCheck
 from seqtool.training.engine.events import Prediction, RowEvent

@@ -13,7 +13,8 @@ from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus
 from seqtool.data.tagging.label_columns import LEMMA, LabelColumns
 from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import form_counts
-from seqtool.settings import TaggerData, TaggerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import NetworkPart, count_parameters
 from seqtool.types import Json

@@ -19,7 +19,7 @@ from seqtool.inference.encoder import Packing
 from seqtool.inference.label_columns import ColumnDecoder, LabelCombinations, LemmaChoice
 from seqtool.metrics import LossCount, Tally
 from seqtool.models.tagger import TaggerNetwork
-from seqtool.settings import TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
 from seqtool.tasks.tagger_training import EVALUATION_WORDS, EncodedSentences, TaggingTask
 from seqtool.tasks.word_table import WordTable
 from seqtool.training.engine.ranks import ALONE, Ranks

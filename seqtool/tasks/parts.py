@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.interface import FinalEvaluation, Prepared
 from seqtool.types import Arrays, Json

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import StoredModel
 

@@ -16,7 +16,7 @@ from seqtool.data.encoding import AUTO, OVERRIDE, UTF8, FileEncoding, examine
 from seqtool.data.formats.blocks import BOM
 from seqtool.data.input_files import check_data_file, run_name
 from seqtool.errors import DataError
-from seqtool.settings import is_text_encoding
+from seqtool.settings.values import is_text_encoding
 from seqtool.tasks.interface import SuggestedConfig
 
 SAMPLE_BYTES = 4 << 20  # of the beginning of a text, which are examined

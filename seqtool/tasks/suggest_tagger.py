@@ -17,7 +17,9 @@ from seqtool.data.input_files import check_data_file, run_name
 from seqtool.data.tagging.sentences import keep_reading, read_split
 from seqtool.data.tagging.split import Split
 from seqtool.errors import pluralize
-from seqtool.settings import Scheme, TaggerData, TaggerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.values import Scheme
 from seqtool.spans import OUTSIDE
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 from seqtool.tasks.label_heads import TREEBANK_LABELS, is_for_one_label, labels_with_content

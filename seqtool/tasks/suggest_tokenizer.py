@@ -15,7 +15,8 @@ from seqtool.data.tagging.sentences import labeled_blocks
 from seqtool.data.tokenization.corpus import read_raw_text
 from seqtool.data.tokenization.paragraphs import has_raw_text
 from seqtool.errors import pluralize
-from seqtool.settings import TaggerData, TokenizerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TokenizerSettings
 from seqtool.tasks.interface import DataFiles, SuggestedConfig
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data

@@ -12,8 +12,9 @@ from seqtool.data.tagging.corpus import TaggedCorpus, load_tagged_corpus
 from seqtool.data.tagging.split import Sentence
 from seqtool.inference.load import load_tagger
 from seqtool.safe_text import shorten, visible
-from seqtool.settings import Settings, TaggerSettings, feature_list
-from seqtool.settings import TaggerModel as ModelSettings
+from seqtool.settings.experiment import Settings, TaggerSettings
+from seqtool.settings.model import TaggerModel as ModelSettings
+from seqtool.settings.model import feature_list
 from seqtool.spans import allowed_transitions
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.data_check import DataCheck
@@ -322,9 +323,8 @@ def preview_sentence(corpus: TaggedCorpus) -> Sentence:
 
 def _resolved(model: ModelSettings, inner_scheme: str) -> ModelSettings:
     """Replace the presets of features and decoder by the values that they name."""
-    decoder = model.decoder
-    if decoder == "auto":
-        decoder = "softmax" if inner_scheme == "none" else "viterbi"
+    best = "softmax" if inner_scheme == "none" else "viterbi"
+    decoder = best if model.decoder == "auto" else model.decoder
     return replace(model, features=feature_list(model), decoder=decoder)
 
 

@@ -18,7 +18,7 @@ from seqtool.metrics import LossCount, SpanCounts, Tally, token_accuracy
 from seqtool.models.recurrent import Masks, State, flatten_parameters
 from seqtool.models.tagger import TaggerNetwork, WordInput
 from seqtool.models.weights import copy_to_device
-from seqtool.settings import TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
 from seqtool.spans import convert
 from seqtool.tasks.word_table import WordReplacement, WordTable
 from seqtool.training.engine.ranks import ALONE, Ranks

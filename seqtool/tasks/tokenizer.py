@@ -17,7 +17,7 @@ from seqtool.data.tokenization.paragraphs import Paragraph
 from seqtool.evaluation.tokenizer import evaluate_tokenizer
 from seqtool.inference.load import load_tokenizer
 from seqtool.safe_text import shorten, visible
-from seqtool.settings import Settings, TokenizerSettings
+from seqtool.settings.experiment import Settings, TokenizerSettings
 from seqtool.storage.model_directory import StoredModel
 from seqtool.tasks.data_check import DataCheck
 from seqtool.tasks.interface import (

@@ -22,7 +22,7 @@ from seqtool.metrics import LossCount
 from seqtool.models.recurrent import flatten_parameters
 from seqtool.models.tokenizer import TokenizerNetwork
 from seqtool.models.weights import copy_to_device, weight_arrays
-from seqtool.settings import TokenizerSettings
+from seqtool.settings.experiment import TokenizerSettings
 from seqtool.training.engine.ranks import ALONE, Ranks, select_columns
 from seqtool.training.engine.rng import generator, initial_state, stack_masks
 from seqtool.training.engine.task import ShouldStop, check_divisible, check_stop, stop_together

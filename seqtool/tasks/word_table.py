@@ -13,7 +13,7 @@ from torch import Tensor
 from seqtool.data.sharding import Columns
 from seqtool.models.tagger import CHARACTER_FEATURES, WordInput
 from seqtool.models.weights import copy_to_device
-from seqtool.settings import TaggerModel, feature_list
+from seqtool.settings.model import TaggerModel, feature_list
 from seqtool.training.engine.ranks import select_columns
 from seqtool.training.engine.rng import generator
 from seqtool.types import Array

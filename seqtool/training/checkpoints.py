@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from seqtool.errors import ModelError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.storage.model_directory import TASKS
 from seqtool.storage.ownership import delete_own
 from seqtool.storage.plain_files import parse_object

@@ -14,7 +14,7 @@ from seqtool.config.schema import PATH_KEYS, TASKS
 from seqtool.data.encoding import AUTO, UTF8
 from seqtool.data.input_files import expand
 from seqtool.errors import Problem, SeqtoolError
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.atomic import present
 from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import read_manifest

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqtool.errors import SeqtoolError, Stopped
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.find_model import PARTIAL
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json

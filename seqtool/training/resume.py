@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from seqtool.errors import ModelError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.storage.atomic import present
 from seqtool.storage.find_model import MODEL
 from seqtool.storage.model_directory import Manifest, read_manifest

@@ -10,7 +10,7 @@ from pathlib import Path
 from seqtool.config.dump import dump_settings
 from seqtool.errors import Diverged, Stopped
 from seqtool.progress import watched_by
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.atomic import write_file
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.storage.verified_directory import canonical_json

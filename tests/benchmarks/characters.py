@@ -32,7 +32,9 @@ from torch.nn import functional
 
 from seqtool.models import character as networks
 from seqtool.models.character import build_character_network
-from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
+from seqtool.settings.training import Training
 from seqtool.tasks import character_training as tasks
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine import rng as randomness

@@ -22,7 +22,7 @@ from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.data.tagging.sentences import read_split
 from seqtool.data.tokenization.corpus import read_raw_text
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from tests.support.random_tables import RandomTable, random_table
 from tests.support.shell import seqtool_in_process
 

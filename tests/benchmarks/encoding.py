@@ -27,7 +27,8 @@ from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.data.text.encode import TextCache, encode_files
 from seqtool.data.text.reader import TextRules
-from seqtool.settings import RICH_FEATURES, TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import RICH_FEATURES, TaggerModel
 
 MEGABYTE = 10**6
 PROMISED_RATE, PROMISED_MEMORY = 30, 1000  # MB per second, MB

@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parent.parent.parent
 sys.path.insert(0, str(PROJECT))
 
 from seqtool.inspection.unit_ranking import rank_units, state_arrays, symbol_pattern  # noqa: E402
-from seqtool.settings import CharModel  # noqa: E402
+from seqtool.settings.model import CharModel  # noqa: E402
 from tests.support.random_models import character_model  # noqa: E402
 
 LENGTH, HIDDEN, EMBEDDING, STREAMS = 100_000, 512, 96, 32

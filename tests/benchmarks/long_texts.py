@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 from seqtool.config.dump import dump_settings
-from seqtool.settings import CharData, CharSettings, Training
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.training import Training
 from tests.support.shell import SEQTOOL, environment
 from tests.support.stored_models import store_character_model
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.reports.play.collect import collect_play
 from seqtool.reports.play.render import render_play
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.storage.find_model import find_model
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium
 from tests.support.play_pages import write_page

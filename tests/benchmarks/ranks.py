@@ -22,7 +22,9 @@ import numpy as np
 import torch
 
 from seqtool.models.character import build_character_network
-from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
+from seqtool.settings.training import Training
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.training.engine.events import StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks

@@ -23,6 +23,7 @@ import time
 from collections.abc import Callable
 from itertools import cycle, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -37,6 +38,11 @@ ROUNDS = 5
 def line(name: str, result: str, promised: str, ok: bool) -> None:
     """Print one result."""
     print(f"{name:<44} {result:<42} promised {promised:<18} {'ok' if ok else 'MISSED'}", flush=True)
+
+
+def row(name: str, result: str) -> None:
+    """Print a measurement without a promise."""
+    print(f"{name:<44} {result}", flush=True)
 
 
 def seconds(command: list[str]) -> float:
@@ -134,6 +140,66 @@ def throughput(run: str, test: Path, spacy: list[str] | None) -> None:
     line("file to file without the start, words/s", f"{rate:,.0f}", ">= 60,000", rate >= 60_000)
 
 
+def parts_of_tagging(run: str, test: Path) -> None:
+    """Print where the time of tagging goes, and the speed if only the recurrent products were left."""
+    import seqtool
+    from seqtool.inference.cells import LstmStepper
+    from seqtool.inference.encoder import TableGates
+
+    sentences = words_of(test)
+    total = sum(map(len, sentences))
+    times = dict.fromkeys(("gates from the table", "recurrent products", "functions of the gates"), 0.0)
+    operations = 0
+
+    def timed(owner: type, method: str, name: str, inner: str = "") -> Callable[..., Any]:
+        original = getattr(owner, method)
+
+        def measured(*arguments: Any) -> Any:
+            start, inside = time.perf_counter(), times.get(inner, 0.0)
+            result = original(*arguments)
+            times[name] += time.perf_counter() - start - (times.get(inner, 0.0) - inside)
+            if method == "recur":
+                nonlocal operations
+                operations += 2 * arguments[0].h.size * arguments[0].cell.gates
+            return result
+
+        setattr(owner, method, measured)
+        return lambda: setattr(owner, method, original)
+
+    model = seqtool.load(run)
+    model.tag(sentences[:100])
+    undo = [
+        timed(TableGates, "block", "gates from the table"),
+        timed(LstmStepper, "recur", "recurrent products"),
+        timed(LstmStepper, "step", "functions of the gates", "recurrent products"),
+    ]
+    start = time.perf_counter()
+    model.tag(sentences)
+    whole = time.perf_counter() - start
+    for restore in undo:
+        restore()
+    times["features of words, output layer, labels"] = whole - sum(times.values())
+    for name, spent in times.items():
+        row(f"tagging: {name}", f"{spent / whole:.0%}")
+    reached = operations / times["recurrent products"] / 1e9
+    bound = total / times["recurrent products"]
+    row("recurrent products alone", f"{reached:.0f} of {matrix_rate():.0f} GFLOP/s, {bound:,.0f} words/s")
+
+
+def matrix_rate(size: int = 640, repeat: int = 20) -> float:
+    """Return the rate of a large product of numpy on one thread in GFLOP/s, the fastest of several."""
+    one = np.ones((size, size), np.float32)
+    best = min(seconds_of(lambda: one @ one) for _ in range(repeat))
+    return 2 * size**3 / best / 1e9
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """Return the wall-clock time of a function."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
 def latency(run: str) -> None:
     """Measure one sentence at a time in a warm process."""
     import seqtool
@@ -156,7 +222,8 @@ def sampling() -> None:
     from seqtool.inference.load import load_character_model
     from seqtool.models.character import build_character_network
     from seqtool.models.weights import weight_arrays
-    from seqtool.settings import CharModel, CharSettings
+    from seqtool.settings.experiment import CharSettings
+    from seqtool.settings.model import CharModel
     from tests.support.random_models import character_parts, stored_model
 
     torch.set_num_threads(1)
@@ -265,6 +332,7 @@ def main() -> None:
                 subprocess.run([*peer, "train", str(folder / "en_ewt-ud-train.conllu"), model], check=True)
         cold(options.run, [*peer, "one", model] if peer else None)
         throughput(options.run, test, [*peer, "pipe", model, str(test)] if peer else None)
+    parts_of_tagging(options.run, test)
     latency(options.run)
     sampling()
     if options.stream:

@@ -175,7 +175,8 @@ def time_outputs(threads: int) -> None:
     import torch
 
     from seqtool.models.character import build_character_network
-    from seqtool.settings import CharModel, CharSettings
+    from seqtool.settings.experiment import CharSettings
+    from seqtool.settings.model import CharModel
 
     torch.set_num_threads(threads)
     print("words    output    seconds/step (processor time, median of 5)")

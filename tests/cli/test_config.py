@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.config.dump import differences, find_config, resolve, settings_with_origins
 from seqtool.config.load import parse_settings, read_settings
-from seqtool.settings import STANDARD_FEATURES
+from seqtool.settings.model import STANDARD_FEATURES
 from tests.support.shell import PROJECT, seqtool_in_process
 
 CONFIGS = sorted((PROJECT / "configs").glob("*.yaml"))

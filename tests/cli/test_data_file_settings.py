@@ -14,7 +14,7 @@ from seqtool.cli.options import config_keys
 from seqtool.config.overrides import override_count, override_text
 from seqtool.errors import ConfigError, SeqtoolError
 from seqtool.init.config import settings_for
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.tasks.interface import DataFiles
 from tests.support.shell import Result, seqtool_in_process
 from tests.support.small_runs import sentences_file, text_file

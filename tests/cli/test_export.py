@@ -26,7 +26,7 @@ from seqtool.export.onnx_verify import (
 from seqtool.export.smaller_copy import write_smaller_copy
 from seqtool.inference.load import load_model
 from seqtool.inference.tagger import TaggerModel as Tagger
-from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel
 from seqtool.storage.find_model import ModelFolders
 from seqtool.storage.model_directory import Manifest, StoredModel, read_model, write_model
 from tests.support.random_models import (

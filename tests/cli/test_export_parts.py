@@ -15,7 +15,7 @@ from seqtool.data.tokenization.characters import plain_text
 from seqtool.decoding import viterbi
 from seqtool.export.onnx_verify import OnnxSession, tagger_inputs
 from seqtool.inference.load import load_tagger, load_tokenizer
-from seqtool.settings import Feature, TaggerModel, TokenizerModel
+from seqtool.settings.model import Feature, TaggerModel, TokenizerModel
 from seqtool.spans import convert
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from seqtool.types import Array

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.storage.model_directory import write_model
 from tests.support.random_models import FEATURES, character_parts, tagger_parts
 from tests.support.shell import seqtool_in_process
@@ -17,7 +17,7 @@ from tests.support.shell import seqtool_in_process
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write a character model, a tagger, and a text of two lines."""
-    from seqtool.settings import TaggerModel
+    from seqtool.settings.model import TaggerModel
 
     path = tmp_path_factory.mktemp("inspect")
     write_model(

@@ -12,7 +12,7 @@ import pytest
 
 from seqtool.reports import console
 from seqtool.reports.formatting import cell_width
-from seqtool.settings import CharModel, Feature, TaggerModel, TokenizerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel, TokenizerModel
 from seqtool.types import Array
 from tests.support.play_pages import FEATURES, several_labels_parts
 from tests.support.random_models import (

@@ -14,7 +14,7 @@ import pytest
 import typer.main
 
 from seqtool.cli.main import app
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from tests.support.random_models import word_parts
 from tests.support.random_tokenizers import write_treebank
 from tests.support.shell import PROJECT, copy_examples, seqtool_in_process

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.settings import TaggerModel
+from seqtool.settings.model import TaggerModel
 from tests.support.random_models import tagger_parts
 from tests.support.shell import seqtool
 from tests.support.stored_models import RICH, store

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from tests.support.random_models import character_parts
 from tests.support.shell import SEQTOOL, environment, seqtool_in_process
 from tests.support.stored_models import LETTERS, store, store_tagger

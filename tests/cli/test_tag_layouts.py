@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.inference.load import load_tagger
-from seqtool.settings import TaggerModel
+from seqtool.settings.model import TaggerModel
 from seqtool.storage.model_directory import read_model
 from tests.support.random_models import tagger_parts
 from tests.support.shell import SEQTOOL, Result, environment, seqtool, seqtool_in_process, start

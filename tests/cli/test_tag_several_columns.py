@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.inference.load import load_tagger
-from seqtool.settings import Feature, TaggerModel
+from seqtool.settings.model import Feature, TaggerModel
 from seqtool.storage.model_directory import read_model, write_model
 from tests.support.random_models import multilabel_parts
 from tests.support.shell import Result, seqtool, seqtool_in_process

@@ -15,7 +15,7 @@ import pytest
 
 from seqtool.config.load import read_settings
 from seqtool.data.text.splits import split_ends
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from tests.support.shell import PROJECT, Result, in_terminal, seqtool, seqtool_in_process
 
 COLUMNS = "epoch step train|train bits|carried|carried bits|blocks 25|lr|grad|chars/s|time|left|prediction"

@@ -17,19 +17,10 @@ from seqtool.config.load import parse_settings, read_settings
 from seqtool.config.reference import json_schema, reference_markdown
 from seqtool.config.schema import choices, keys
 from seqtool.config.validate import contradictions
-from seqtool.settings import (
-    CharData,
-    CharModel,
-    CharSettings,
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    TokenizerModel,
-    TokenizerPart,
-    TokenizerTraining,
-    Training,
-)
+from seqtool.settings.data import CharData, TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings, TokenizerPart
+from seqtool.settings.model import CharModel, Feature, TaggerModel, TokenizerModel
+from seqtool.settings.training import TokenizerTraining, Training
 
 ROOT = Path(__file__).parent.parent.parent
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))

@@ -12,7 +12,7 @@ import pytest
 
 from seqtool.config.load import looks_like_config, parse_settings, read_settings
 from seqtool.errors import ConfigError, ModelError
-from seqtool.settings import CharSettings, TaggerSettings
+from seqtool.settings.experiment import CharSettings, TaggerSettings
 
 CHAR = "task: char\ndata: {text: t.txt}\ntraining: {epochs: 1}\n"
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from seqtool.data.text.corpus import load_char_corpus
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from tests.support.text_corpus import load_corpus
 
 

@@ -10,7 +10,7 @@ import pytest
 from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.tagging.split import Sentence, Split
 from seqtool.data.warnings import corpus_warnings
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import Span, labels_of
 
 FINE = [("a b c", "A B A"), ("d e", "B A")]

@@ -23,7 +23,7 @@ from seqtool.evaluation.dynamic import (
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
 from seqtool.progress import watched_by
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.types import Array
 from tests.cli.test_without_torch import BLOCKER
 from tests.support.random_models import character_parts, stored_model

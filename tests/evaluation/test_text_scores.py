@@ -36,7 +36,7 @@ from seqtool.evaluation.text_scores import (
 )
 from seqtool.inference.character import CharacterModel
 from seqtool.reports.evaluation import text_report
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.storage.find_model import ModelFolders
 from tests.support.random_models import character_model
 

@@ -11,7 +11,7 @@ import pytest
 
 from seqtool.evaluation.raw_text import COLUMNS, raw_text_scores
 from seqtool.evaluation.tokenizer import TreebankFiles, WordLabeler, gold_document
-from seqtool.settings import TaggerModel
+from seqtool.settings.model import TaggerModel
 from tests.support.joint_models import raw_treebank
 from tests.support.random_models import FEATURES, tagger
 from tests.support.udtools import udtools_scores

@@ -12,7 +12,7 @@ from seqtool.decoding import log_softmax
 from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.beam_search import Continuation
 from seqtool.inference.character import CharacterModel
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from tests.support.random_models import character_model
 
 SETTINGS = CharModel(hidden_size=7, embedding_dim=4, num_layers=2)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.inference.encoder import DenseGates, Encoder, Packing, StateRecorder, TableGates
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.types import Array
 
 CELLS = [("lstm", "tanh"), ("gru", "tanh"), ("rnn", "tanh"), ("rnn", "relu")]

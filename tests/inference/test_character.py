@@ -17,7 +17,7 @@ from seqtool.errors import ConfigError, DataError, ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.sampling import RECENT, Sampler, TextStream
 from seqtool.inference.text_scoring import WARM_UP, carried_losses, iter_block_losses
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from seqtool.types import Array
 from tests.support.random_models import character_model
 

@@ -18,7 +18,8 @@ from seqtool.inference.conditional import ConditionalModel, mixture_losses
 from seqtool.inference.load import character_shapes, load_character_model
 from seqtool.models.character import build_character_network
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import CharModel, CharSettings
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
 from tests.inference.test_torch_agreement import assert_close, randomize
 from tests.support.random_models import conditional_parts, stored_model
 

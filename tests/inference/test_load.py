@@ -14,8 +14,8 @@ from seqtool.errors import ModelError
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model, load_model, load_tagger
 from seqtool.inference.tagger import TaggerModel
-from seqtool.settings import CharModel, Feature
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import CharModel, Feature
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from tests.support.random_models import (
     FEATURES,

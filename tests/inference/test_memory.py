@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel
 from seqtool.storage.model_directory import write_model
 from tests.storage.test_model_directory import forge
 from tests.support.random_models import character_parts, tagger_parts

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from seqtool.inference.tagger import BATCH_SENTENCES, TaggerModel
-from seqtool.settings import Feature
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import Feature
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.spans import convert, malformed
 from seqtool.types import Array
 from tests.support.random_models import FEATURES, SPAN_LABELS, WORDS, random_sentences, tagger

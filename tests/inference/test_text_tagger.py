@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.inference.text_tagger import TagOptions, Tags, TextTagger, Unit, join_nbest, words_of
-from seqtool.settings import TaggerModel, TokenizerModel
+from seqtool.settings.model import TaggerModel, TokenizerModel
 from tests.support.random_models import FEATURES, tagger
 from tests.support.random_tokenizers import random_tokenizer
 

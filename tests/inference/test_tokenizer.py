@@ -11,9 +11,9 @@ import torch
 
 from seqtool.data.tokenization.boundaries import OUTPUTS
 from seqtool.data.tokenization.characters import plain_text
-from seqtool.data.tokenization.windows import CONTEXT, PIECE
+from seqtool.data.tokenization.pieces import CONTEXT, PIECE
 from seqtool.inference.tokenizer import GROUP_CHARACTERS, RawToken, TokenizerModel
-from seqtool.settings import TokenizerModel as Settings
+from seqtool.settings.model import TokenizerModel as Settings
 from tests.support.random_tokenizers import ALPHABET, random_tokenizer
 
 SMALL = Settings(hidden_size=6, embedding_dim=5, class_dim=3, filters=7)

@@ -12,7 +12,7 @@ import pytest
 from seqtool.errors import ModelError
 from seqtool.inference.load import load_tokenizer
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import TokenizerModel as Settings
+from seqtool.settings.model import TokenizerModel as Settings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from tests.support.random_tokenizers import random_tokenizer
 

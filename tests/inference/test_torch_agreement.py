@@ -23,8 +23,10 @@ from seqtool.inference.tagger import TaggerModel
 from seqtool.models.character import build_character_network
 from seqtool.models.tagger import TaggerNetwork, build_tagger_network
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerSettings
-from seqtool.settings import TaggerModel as TaggerModelSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature
+from seqtool.settings.model import TaggerModel as TaggerModelSettings
 from seqtool.spans import allowed_transitions
 from seqtool.types import Array
 from tests.support.agreement import (

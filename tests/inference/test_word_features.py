@@ -14,7 +14,7 @@ from seqtool.inference.word_features import (
     ValueEmbedding,
     gelu,
 )
-from seqtool.settings import Feature, TaggerModel
+from seqtool.settings.model import Feature, TaggerModel
 from seqtool.types import Array
 
 LENGTHS = np.array([2, 7, 3, 66, 4, 3])

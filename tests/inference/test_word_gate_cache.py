@@ -10,7 +10,7 @@ import pytest
 
 from seqtool.inference.tagger import TaggerModel
 from seqtool.inference.word_gate_cache import LEAST_WORDS, WordGateCache, WordGates
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.types import Array
 from tests.support.random_models import FEATURES, tagger
 

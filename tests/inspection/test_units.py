@@ -25,8 +25,8 @@ from seqtool.inspection.trace import (
 )
 from seqtool.inspection.unit_ranking import excerpt, pattern_values, rank_units, state_arrays, symbol_pattern
 from seqtool.reports.character_inspection import LEVELS, MARGIN, UnitDisplay, shown_symbols, unit_rows
-from seqtool.settings import CharModel
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import CharModel
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from tests.support.random_models import FEATURES, character_model, character_parts, stored_model, tagger
 
 SYMBOLS = '\n ()AB"abcd'

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtool.models.recurrent import Direction, Masks, RecurrentStack, reorder, reversal
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.types import Array
 
 CELLS: list[dict[str, Any]] = [

@@ -12,7 +12,7 @@ from torch import Tensor
 from seqtool.models import recurrent
 from seqtool.models.recurrent import Masks, RecurrentStack, reversal
 from seqtool.models.side_by_side import Pass, pays, side_by_side
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 
 LENGTHS = torch.tensor([9, 7, 4])
 

@@ -17,7 +17,7 @@ from seqtool.models.tagger import (
     WordInput,
 )
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import Feature, TaggerModel
+from seqtool.settings.model import Feature, TaggerModel
 from seqtool.types import Array
 from tests.support.small_networks import tagger_network
 

@@ -21,17 +21,10 @@ from seqtool.models.weights import (
     stored_parameters,
     weight_arrays,
 )
-from seqtool.settings import (
-    Cell,
-    CharModel,
-    CharSettings,
-    Feature,
-    RecurrentModel,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    Training,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import Cell, CharModel, Feature, RecurrentModel, TaggerModel
+from seqtool.settings.training import Training
 from tests.support.small_networks import character_network, tagger_network
 
 # --- initial draws ------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 import seqtool
 from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.inference.load import load_tagger, load_tokenizer
-from seqtool.settings import feature_list
+from seqtool.settings.model import feature_list
 from seqtool.storage.find_model import pretrained_names
 from seqtool.storage.model_directory import MODEL_FORMAT, StoredModel, read_model
 from seqtool.storage.ownership import PRETRAINED

@@ -25,7 +25,7 @@ from seqtool.evaluation.character import compare_with_training_text
 from seqtool.evaluation.text_files import TextPart
 from seqtool.evaluation.text_scores import evaluate_text
 from seqtool.reports.evaluation import text_report
-from seqtool.settings import CharModel
+from seqtool.settings.model import CharModel
 from tests.support.random_models import character_model
 from tests.support.shell import PROJECT, copy_examples, environment, seqtool_in_process
 

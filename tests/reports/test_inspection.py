@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.settings import CharModel, Feature
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import CharModel, Feature
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import write_model
 from tests.support.random_models import character_parts, tagger_parts
 from tests.support.shell import in_terminal

@@ -11,7 +11,7 @@ from seqtool.inference.load import load_tagger
 from seqtool.inspection.trace import Unit
 from seqtool.reports.tagger_inspection import tagger_walk
 from seqtool.reports.weights import SMALL, unit_table, weight_lines
-from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel
 from tests.support.random_models import character_parts, stored_model, tagger, tagger_parts
 from tests.support.shell import seqtool_in_process
 from tests.support.stored_models import store

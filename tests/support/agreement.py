@@ -26,8 +26,10 @@ from seqtool.inference.model_config import TaggerConfig, WordVocabulary
 from seqtool.inference.tagger import TaggerModel
 from seqtool.models.tagger import TaggerNetwork, WordInput, build_tagger_network
 from seqtool.models.weights import load_weights, weight_arrays
-from seqtool.settings import RICH_FEATURES, STANDARD_FEATURES, Feature, TaggerData, TaggerSettings
-from seqtool.settings import TaggerModel as Network
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.model import RICH_FEATURES, STANDARD_FEATURES, Feature
+from seqtool.settings.model import TaggerModel as Network
 from seqtool.spans import allowed_transitions
 from seqtool.storage.model_directory import read_model
 from seqtool.types import Array

@@ -27,8 +27,9 @@ from seqtool.reports.console import format_problems
 from seqtool.reports.tagged import renderer
 from seqtool.reports.training import marked
 from seqtool.safe_text import visible, visible_lines
-from seqtool.settings import CharModel, TaggerData
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import CharModel
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import MODEL_FORMAT, Manifest, StoredModel, read_manifest
 from seqtool.storage.plain_files import strict_json
 from seqtool.storage.verified_directory import MANIFEST, canonical_json

@@ -6,7 +6,10 @@ import random
 from dataclasses import replace
 from pathlib import Path
 
-from seqtool.settings import TokenizerData, TokenizerModel, TokenizerSettings, Training
+from seqtool.settings.data import TokenizerData
+from seqtool.settings.experiment import TokenizerSettings
+from seqtool.settings.model import TokenizerModel
+from seqtool.settings.training import Training
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from tests.support.small_runs import run
 from tests.support.small_treebank import treebank_run, words

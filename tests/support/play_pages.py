@@ -12,7 +12,7 @@ from seqtool.inference.load import tagger_shapes
 from seqtool.inference.model_config import read_word_vocabulary
 from seqtool.reports.play.collect import collect_play
 from seqtool.reports.play.render import render_play
-from seqtool.settings import CharModel, Feature, TaggerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel
 from seqtool.storage.find_model import find_model
 from tests.support.browser import console_lines, requests
 from tests.support.random_models import (

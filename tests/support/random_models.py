@@ -25,9 +25,9 @@ from seqtool.inference.load import (
 )
 from seqtool.inference.model_config import read_word_vocabulary
 from seqtool.inference.tagger import TaggerModel
-from seqtool.settings import CharModel, Feature
-from seqtool.settings import TaggerModel as TaggerSettings
-from seqtool.settings import TokenizerModel as TokenizerSettings
+from seqtool.settings.model import CharModel, Feature
+from seqtool.settings.model import TaggerModel as TaggerSettings
+from seqtool.settings.model import TokenizerModel as TokenizerSettings
 from seqtool.storage.model_directory import Manifest, StoredModel
 from seqtool.types import Array
 

@@ -13,7 +13,7 @@ from seqtool.inference.tokenizer import TokenizerModel
 from seqtool.inference.tokenizer_config import TokenizerConfig, TokenizerVocabulary
 from seqtool.models.tokenizer import TokenizerNetwork, build_tokenizer_network
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import TokenizerModel as Settings
+from seqtool.settings.model import TokenizerModel as Settings
 
 ALPHABET = "abcdefgABC 012.,!?'«»"
 EXPANSIONS = Expansions({"ab": ("a", "the", "b")}, {}, {})

@@ -20,15 +20,10 @@ import torch
 from seqtool.data.sharding import Shard
 from seqtool.errors import Diverged, SeqtoolError
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import (
-    CharModel,
-    CharSettings,
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    Training,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature, TaggerModel
+from seqtool.settings.training import Training
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import ALONE, Launch, Ranks
 from tests.support.small_tasks import lines_task, random_sentences, tagging_task, text_task, trainer

@@ -11,16 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from seqtool.settings import (
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    TokenizerData,
-    TokenizerModel,
-    TokenizerSettings,
-    Training,
-)
+from seqtool.settings.data import TaggerData, TokenizerData
+from seqtool.settings.experiment import TaggerSettings, TokenizerSettings
+from seqtool.settings.model import Feature, TaggerModel, TokenizerModel
+from seqtool.settings.training import Training
 from seqtool.storage.model_directory import StoredModel, read_model, write_model
 from tests.support.small_runs import run
 

@@ -8,7 +8,9 @@ import numpy as np
 
 from seqtool.models.character import CharacterNetwork, build_character_network
 from seqtool.models.tagger import TaggerNetwork, build_tagger_network
-from seqtool.settings import CharModel, CharSettings, Feature, TaggerData, TaggerModel, TaggerSettings
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature, TaggerModel
 
 
 def character_network(seed: int = 1, **model: Any) -> CharacterNetwork:

@@ -12,19 +12,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.settings import (
-    CharData,
-    CharSettings,
-    Feature,
-    Settings,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    TokenizerData,
-    TokenizerModel,
-    TokenizerSettings,
-    Training,
-)
+from seqtool.settings.data import CharData, TaggerData, TokenizerData
+from seqtool.settings.experiment import CharSettings, Settings, TaggerSettings, TokenizerSettings
+from seqtool.settings.model import Feature, TaggerModel, TokenizerModel
+from seqtool.settings.training import Training
 from seqtool.training import run as training_job
 from seqtool.training.listeners import RunResult
 from seqtool.training.run import TrainOptions, train

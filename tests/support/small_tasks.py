@@ -12,17 +12,11 @@ import torch
 
 from seqtool.models.character import build_character_network
 from seqtool.models.tagger import build_tagger_network
-from seqtool.settings import (
-    CharModel,
-    CharSettings,
-    Feature,
-    Scheme,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    Training,
-    feature_list,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature, TaggerModel, feature_list
+from seqtool.settings.training import Training
+from seqtool.settings.values import Scheme
 from seqtool.spans import allowed_transitions, convert
 from seqtool.tasks.character_training import CharacterTask
 from seqtool.tasks.tagger_training import TaggingTask

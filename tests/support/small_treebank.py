@@ -8,16 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seqtool.settings import (
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    TokenizerModel,
-    TokenizerPart,
-    TokenizerTraining,
-    Training,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings, TokenizerPart
+from seqtool.settings.model import Feature, TaggerModel, TokenizerModel
+from seqtool.settings.training import TokenizerTraining, Training
 
 NOUNS = {"dog": "dogs", "house": "houses", "book": "books", "DVD": "DVDs", "Anna": "Anna"}
 VERBS = {"read": "reads", "see": "sees", "be": "is"}

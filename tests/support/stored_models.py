@@ -6,7 +6,7 @@ from pathlib import Path
 from string import ascii_lowercase
 from typing import Any
 
-from seqtool.settings import CharModel, Feature, TaggerModel, TokenizerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel, TokenizerModel
 from seqtool.storage.model_directory import write_model
 from tests.support.random_models import (
     Parts,

@@ -7,7 +7,7 @@ from typing import Any
 
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.text.splits import Sequences
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 
 
 def load_corpus(

@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.config.dump import dump_settings
 from seqtool.config.load import read_settings
-from seqtool.settings import TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
 from tests.support.shell import seqtool
 from tests.support.small_runs import metrics
 from tests.support.small_treebank import joint_run

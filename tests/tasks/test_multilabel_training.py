@@ -16,7 +16,7 @@ from seqtool.inference.load import load_tagger
 from seqtool.inference.multilabel_tagger import MultiLabelTagger
 from seqtool.inference.word_gate_cache import WordGateCache
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.tasks.build import build_task, prepare
 from seqtool.tasks.multilabel_training import TOGETHER, MultiLabelTask, column_weights

@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.config.load import parse_settings
 from seqtool.errors import DataError
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from seqtool.tasks.suggest_character import SIZES, TextSample, character_yaml, plan_for, suggest_character
 
 CHARACTERS = [50, 1_000, 20_000, 60_000, 300_000, 1_115_394, 9_000_000, 100_000_000, 5_000_000_000]

@@ -11,7 +11,7 @@ import yaml
 
 from seqtool.config.load import parse_settings
 from seqtool.errors import DataError
-from seqtool.settings import TaggerSettings
+from seqtool.settings.experiment import TaggerSettings
 from seqtool.tasks.interface import DataFiles
 from seqtool.tasks.suggest_tagger import suggest_tagger
 from tests.support.shell import seqtool_in_process

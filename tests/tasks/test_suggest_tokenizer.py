@@ -8,7 +8,7 @@ import pytest
 
 from seqtool.config.load import parse_settings
 from seqtool.errors import DataError
-from seqtool.settings import TaggerSettings, TokenizerPart, TokenizerSettings
+from seqtool.settings.experiment import TaggerSettings, TokenizerPart, TokenizerSettings
 from seqtool.storage.model_directory import read_manifest
 from seqtool.tasks.interface import DataFiles, definition
 from seqtool.tasks.suggest_tokenizer import TEMPLATE, TokenizerPlan

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqtool.config.load import parse_settings
-from seqtool.settings import CharSettings
+from seqtool.settings.experiment import CharSettings
 from seqtool.tasks.suggest_character import TextSample
 from seqtool.tasks.suggest_words import BATCH, BUDGET, WINDOW, suggest_text_model, suggest_words
 from tests.support.shell import seqtool_in_process

@@ -14,7 +14,11 @@ from torch.nn import functional
 from seqtool.errors import ConfigError
 from seqtool.metrics import TaggingCounts
 from seqtool.models.tagger import WordInput
-from seqtool.settings import Feature, Scheme, TaggerData, TaggerModel, TaggerSettings, Training
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import TaggerSettings
+from seqtool.settings.model import Feature, TaggerModel
+from seqtool.settings.training import Training
+from seqtool.settings.values import Scheme
 from seqtool.spans import convert
 from seqtool.tasks.tagger_training import TaggingTask, class_weights
 from seqtool.tasks.word_table import WordReplacement

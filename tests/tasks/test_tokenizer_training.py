@@ -15,7 +15,7 @@ from seqtool.errors import ConfigError
 from seqtool.evaluation.tokenizer import evaluate_tokenizer
 from seqtool.inference.load import load_tokenizer
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import TokenizerSettings
+from seqtool.settings.experiment import TokenizerSettings
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.tasks.tokenizer import preview_paragraph
 from seqtool.tasks.tokenizer_training import TokenizingTask

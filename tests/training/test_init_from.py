@@ -15,7 +15,9 @@ from seqtool.data.tagging.word_encoder import form_counts
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.inference.load import load_model
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import CharData, CharSettings, Feature, Settings, TaggerSettings
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings, Settings, TaggerSettings
+from seqtool.settings.model import Feature
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.training.run import TrainOptions, train
 from tests.support.shell import seqtool

@@ -16,7 +16,7 @@ from seqtool.config.load import read_settings
 from seqtool.errors import Diverged, SeqtoolError, Stopped
 from seqtool.inference.load import load_tagger, load_tokenizer
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import Settings, TaggerSettings
+from seqtool.settings.experiment import Settings, TaggerSettings
 from seqtool.storage.model_directory import StoredModel, read_manifest, read_model
 from seqtool.training.checkpoints import Checkpoints, read_checkpoint
 from seqtool.training.engine.trainer import Trainer

@@ -17,7 +17,8 @@ import pytest
 from seqtool.config.dump import dump_settings
 from seqtool.errors import ModelError, SeqtoolError, Stopped
 from seqtool.reports.training import TrainingScreen
-from seqtool.settings import CharData, CharSettings, Settings
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings, Settings
 from seqtool.storage.run_directory import checkpoint_numbers
 from seqtool.training import run as training_job
 from seqtool.training import session

@@ -36,7 +36,7 @@ from seqtool.data.formats.tables import TableRequest, detect_table
 from seqtool.data.formats.text_pieces import Text
 from seqtool.data.formats.word_tag import find_word_separator
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.spans import detect_scheme
 
 HEAD_LINES = 2000  # first lines, by which the kind of a file is decided

@@ -18,7 +18,8 @@ from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.formats.word_tag import WordTagFormat
 from seqtool.safe_text import shorten, visible
-from seqtool.settings import Scheme, TaggerData
+from seqtool.settings.data import TaggerData
+from seqtool.settings.values import Scheme
 from seqtool.types import Json
 
 Kind = Literal["columns", "conllu", "jsonl", "csv", "word_tag", "text"]

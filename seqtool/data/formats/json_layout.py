@@ -17,7 +17,7 @@ from seqtool.data.formats.json_spans import Record, SpanKeys, span_keys
 from seqtool.data.formats.label_column import NEW_COLUMN, best_places, is_usable, share_of_labels
 from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.spans import spans_of
 
 MOST_RECORDS = 2000  # records that a choice is made from

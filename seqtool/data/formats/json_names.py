@@ -12,7 +12,7 @@ from pathlib import Path
 
 from seqtool.data.formats.json_spans import Record
 from seqtool.errors import DataError, SeqtoolError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.storage.plain_files import read_plain
 
 INFO_FILES = ("dataset_info.json", "dataset_infos.json")

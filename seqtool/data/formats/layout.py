@@ -12,7 +12,7 @@ from seqtool.data.formats.conllu import ConlluFormat
 from seqtool.data.formats.csv_rows import CsvFormat
 from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.types import Json
 
 

@@ -18,7 +18,7 @@ from seqtool.data.formats.detect import Request
 from seqtool.data.formats.detection import Detection
 from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 Detect = Callable[[TaggerData, Request], Detection]
 HINT = "--columns writes only the labels that it names; --format tsv has a column for each"

@@ -15,7 +15,7 @@ from seqtool.data.formats.layout import Layout
 from seqtool.data.formats.table_scan import TableScan
 from seqtool.errors import DataError, pluralize
 from seqtool.safe_text import shorten, visible
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.spans import is_span_label, stray_labels
 
 UNBROKEN = 100  # tokens of a file without blank lines that are no reason for a doubt

@@ -37,7 +37,8 @@ from seqtool.data.formats.table_findings import (
 )
 from seqtool.data.formats.table_scan import TableScan, splitter
 from seqtool.errors import DataError
-from seqtool.settings import Scheme, TaggerData
+from seqtool.settings.data import TaggerData
+from seqtool.settings.values import Scheme
 from seqtool.spans import detect_scheme
 
 SEPARATORS = ("tab", "space", ",", ";", "|")

@@ -26,7 +26,9 @@ from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
 from seqtool.data.tokenization.rules import TokenizerName, choose_tokenizer
 from seqtool.data.warnings import corpus_warnings
 from seqtool.errors import DataError, pluralize
-from seqtool.settings import Scheme, TaggerData, TaggerModel, feature_list
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import TaggerModel, feature_list
+from seqtool.settings.values import Scheme
 from seqtool.spans import convert
 
 SPLIT_PURPOSE = 0x5EED  # separates this use of the seed from every other one
@@ -195,10 +197,9 @@ def _read_splits(
 ) -> tuple[dict[str, Split], list[str]]:
     """Return the three splits and the notes on them. Dev is held out of train if the settings ask for it."""
     splits = {"train": read_split("train", files["train"], data, None, progress, skip_wrong=skip_wrong)}
+    layout = splits["train"].format
     for name in ("dev", "test"):
-        splits[name] = read_split(
-            name, files[name], data, splits["train"].format, progress, skip_wrong=skip_wrong
-        )
+        splits[name] = read_split(name, files[name], data, layout, progress, skip_wrong=skip_wrong)
     notes = [note for split in splits.values() for note in split.notes]
     if data.split > 0 and files["dev"]:
         notes.append("dev has its own files; data.split is not used")

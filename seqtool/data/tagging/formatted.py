@@ -25,7 +25,7 @@ from seqtool.data.formats.several_labels import find_places
 from seqtool.data.formats.word_tag import WordTagFormat
 from seqtool.data.tagging.unlabeled import Item, TextReader, read_item
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 TEXT_KEYS = ("tokens", "text")  # fields that may hold the tokens of JSON lines, unless an option names one
 

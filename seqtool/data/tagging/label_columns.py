@@ -16,7 +16,7 @@ import numpy as np
 
 from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.data.tagging.split import Sentence
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import convert, detect_scheme
 from seqtool.types import Array
 

@@ -20,7 +20,7 @@ from seqtool.data.formats.layout import Layout
 from seqtool.data.input_files import ProgressCallback
 from seqtool.data.tagging.split import Sentence, Split
 from seqtool.errors import DataError, pluralize
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 SHOWN_FLAWS = 3  # spans that are named in warnings
 LISTED = 10  # line numbers listed in a note

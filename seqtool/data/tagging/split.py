@@ -13,7 +13,7 @@ from itertools import chain
 
 from seqtool.data.formats.blocks import SentenceFormat
 from seqtool.data.formats.detection import Detection
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import malformed, marks_spans, scheme_of, spans_of
 
 

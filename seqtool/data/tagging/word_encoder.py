@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seqtool.data.vocabulary import SymbolVocabulary
-from seqtool.settings import Feature
+from seqtool.settings.model import Feature
 from seqtool.types import Array, Json
 
 if TYPE_CHECKING:

@@ -45,7 +45,7 @@ from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary, Unit
 from seqtool.data.warnings import text_warnings
 from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.errors import DataError, pluralize
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from seqtool.types import Array
 
 Kind = Literal["pairs", "text", "lines"]

@@ -10,7 +10,7 @@ from seqtool.data.vocabulary import UNKNOWN, SymbolVocabulary
 from seqtool.data.warnings import RareSymbols
 from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.errors import DataError, pluralize
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from seqtool.types import Array
 
 LISTED_SYMBOLS = 100  # a note lists the symbols of a smaller vocabulary

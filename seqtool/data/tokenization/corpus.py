@@ -18,7 +18,8 @@ from seqtool.data.tokenization.expansions import Expansion, Expansions
 from seqtool.data.tokenization.paragraphs import Paragraph, SurfaceToken, has_raw_text, read_paragraphs
 from seqtool.data.tokenization.windows import EncodedText
 from seqtool.errors import DataError, pluralize
-from seqtool.settings import TaggerData, TokenizerData, TokenizerModel
+from seqtool.settings.data import TaggerData, TokenizerData
+from seqtool.settings.model import TokenizerModel
 
 HELD_OUT_TOGETHER = 20  # consecutive sentences that are held out for validation together
 SPLIT_PURPOSE = 0x70CE  # separates this use of the seed from every other one

@@ -39,7 +39,7 @@ from seqtool.storage.plain_files import exists
 from seqtool.tasks.interface import NetworkPart, count_parameters, definition
 
 if TYPE_CHECKING:
-    from seqtool.settings import Settings
+    from seqtool.settings.experiment import Settings
 
 R = TypeVar("R")
 EXCERPT = 1200  # characters of a text that are shown
@@ -333,7 +333,7 @@ def training_sentences(settings: Settings | None) -> list[tuple[str, ...]]:
     """Return the first sentences that a tagger was trained on; none if its files are gone."""
     from seqtool.data.input_files import expand
     from seqtool.data.tagging.sentences import labeled_blocks
-    from seqtool.settings import TaggerSettings
+    from seqtool.settings.experiment import TaggerSettings
 
     if settings is None:
         return []

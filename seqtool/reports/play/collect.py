@@ -29,8 +29,9 @@ from seqtool.reports.html.run_data import read_samples
 from seqtool.reports.network import network_parts, network_title
 from seqtool.reports.play.tagger import Section, tagger_section, tokenizer_section
 from seqtool.reports.play.weights import Index, pack, shown_weights
-from seqtool.settings import Settings, feature_list
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.experiment import Settings
+from seqtool.settings.model import TaggerModel as TaggerSettings
+from seqtool.settings.model import feature_list
 from seqtool.storage.find_model import ModelFolders, runs_root
 from seqtool.storage.model_directory import StoredModel, read_model
 from seqtool.types import Array, Arrays

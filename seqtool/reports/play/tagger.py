@@ -11,7 +11,7 @@ from seqtool.inference.heads_config import HeadColumn, HeadsConfig
 from seqtool.inference.model_config import read_tagger_config, read_word_vocabulary
 from seqtool.inference.tagger import TaggerModel
 from seqtool.reports.play.tokenizer_pattern import javascript_rules
-from seqtool.settings import feature_list
+from seqtool.settings.model import feature_list
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from seqtool.reports.formatting import format_size
-from seqtool.settings import Feature
+from seqtool.settings.model import Feature
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Array, Arrays
 

@@ -10,7 +10,7 @@ import torch
 
 from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import ConfigError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.ranks import default_threads
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # constants of glibc's malloc.h

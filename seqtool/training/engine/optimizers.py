@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 
 # Networks with at least this many weights use torch's fused update, one call instead of a dozen. A smaller
 # network gains nothing from it, and its updates stay bit-identical to `torch.optim.Adam(parameters)` in a

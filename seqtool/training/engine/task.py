@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from seqtool.errors import ConfigError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.ranks import Ranks
 
 ShouldStop = Callable[[], bool]

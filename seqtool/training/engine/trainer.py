@@ -17,7 +17,7 @@ from torch import Tensor
 
 from seqtool.errors import Diverged
 from seqtool.models.weights import stored_parameters
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.optimizers import (
     AveragedWeights,

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from seqtool.errors import ModelError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.optimizers import AveragedWeights, Schedule
 from seqtool.types import Array, Arrays, Json
 

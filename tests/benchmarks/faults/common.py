@@ -16,7 +16,7 @@ from pathlib import Path
 
 from seqtool.errors import SeqtoolError, Stopped
 from seqtool.inference.load import load_model
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.model_directory import read_model
 from seqtool.storage.ownership import NEW, OLD, REMOVED, TEMPORARY
 from seqtool.training.checkpoints import Checkpoints

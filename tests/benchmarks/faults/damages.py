@@ -26,7 +26,9 @@ from typing import Any
 
 from seqtool.config.dump import dump_settings
 from seqtool.errors import Stopped
-from seqtool.settings import CharData, CharModel, CharSettings, Settings
+from seqtool.settings.data import CharData
+from seqtool.settings.experiment import CharSettings, Settings
+from seqtool.settings.model import CharModel
 from seqtool.storage.verified_directory import MANIFEST, canonical_json
 from tests.benchmarks.faults.common import counter
 from tests.support.shell import seqtool, seqtool_in_process

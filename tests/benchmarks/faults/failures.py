@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage.atomic import present
 from tests.benchmarks.faults.common import (
     BUG,

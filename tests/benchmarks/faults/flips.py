@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtool.errors import ModelError, Stopped
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.training.checkpoints import read_checkpoint
 from tests.benchmarks.faults.common import check_model, counter
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from seqtool.storage import model_directory
 from seqtool.storage.plain_files import strict_json
 from seqtool.storage.verified_directory import DirectoryFormat, write_verified

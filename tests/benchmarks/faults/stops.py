@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seqtool.errors import Stopped
-from seqtool.settings import Settings
+from seqtool.settings.experiment import Settings
 from tests.benchmarks.faults.common import counter, differences, leftover_files, newest_step
 from tests.support.small_runs import StopAt, char_run, count_polls, run, stopping, tagger_run
 

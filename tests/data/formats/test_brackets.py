@@ -14,7 +14,7 @@ from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.formats.detection import Detection, sentence_format
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 ROWS = """bc/x/01 0 0 Ann NNP (TOP(S* - (PERSON) (0)
 bc/x/01 0 1 saw VBD *  -  * -

@@ -11,7 +11,8 @@ from seqtool.data.formats.detect import detect_file
 from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import TaggerModel
 
 FOLDER = Path(os.environ.get("SEQTOOL_DATA", "no data")).parent / "cases" / "tagged"
 pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the files are not included")

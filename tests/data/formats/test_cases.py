@@ -12,7 +12,7 @@ from seqtool.data.formats.detect import LABELED, detect_file
 from seqtool.data.formats.detection import Detection, settings_of
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from tests.support.random_tables import random_table
 
 ANN = (("Ann", "lives", "in", "New", "York"), ("B-PER", "O", "O", "B-LOC", "I-LOC"))

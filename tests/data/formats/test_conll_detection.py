@@ -11,7 +11,7 @@ from seqtool.data.formats.conll import ConllFormat
 from seqtool.data.formats.detect import LABELED, Request, find_format
 from seqtool.data.formats.layout import Layout
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 
 def detected(text: str, options: dict[str, Any], request: Request = LABELED) -> SentenceFormat:

@@ -18,7 +18,7 @@ from seqtool.data.formats.jsonl import JsonlFormat
 from seqtool.data.tagging.sentences import same_layout
 from seqtool.errors import DataError
 from seqtool.reports.formatting import cell_width
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 COLUMNS = ["a\tA\n", "b\tB\n"]
 UNIVERSAL = ["# text = a b\n", "1-2\tab" + "\t_" * 8 + "\n", "1\ta\t_\tX" + "\t_" * 6 + "\n"]

@@ -11,7 +11,7 @@ from seqtool.data.formats.detect import LABELED, detect_file, layout_of_file
 from seqtool.data.formats.detection import settings_of, summary
 from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import read_split
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 NAMES = [("Anna", "B-PER"), ("Meier", "I-PER"), ("saw", "O"), ("Rome", "B-LOC")]
 

@@ -9,7 +9,7 @@ import pytest
 
 from seqtool.data.formats.json_layout import JsonFields, find_fields
 from seqtool.data.formats.jsonl import JsonlFormat
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 from seqtool.types import Json
 
 DATA = TaggerData(train=())

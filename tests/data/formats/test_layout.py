@@ -7,7 +7,7 @@ import json
 import pytest
 
 from seqtool.data.formats.layout import Layout
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 NAMED = Layout("ner", ("form", "ner"), 2, "|", "words", "tags")
 

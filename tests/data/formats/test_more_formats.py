@@ -13,7 +13,7 @@ from seqtool.data.formats.layout import Layout
 from seqtool.data.tagging.sentences import read_split
 from seqtool.data.tagging.split import Split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 KAGGLE = """\
 Sentence #,Word,POS,Tag

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from seqtool.data.tagging.corpus import TaggedCorpus, hold_out, load_tagged_corpus, normalized
 from seqtool.data.tagging.split import Sentence
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import TaggerModel
 
 NAMES = "Anna\tB-per\nBo\tI-per\ngeht\tO\n\nBo\tB-per\nruft\tO\nAnna\tB-per\n\n"
 TREE = "# text = Ja.\n1\tJa\t_\tINTJ{0}\n2\t.\t_\tPUNCT{0}\n\n".format("\t_" * 6)

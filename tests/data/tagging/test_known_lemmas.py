@@ -14,7 +14,8 @@ import seqtool
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
 from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.errors import ModelError
-from seqtool.settings import Feature, TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import Feature, TaggerModel
 from seqtool.storage.model_directory import read_model, write_model
 from tests.support.random_models import multilabel_parts
 

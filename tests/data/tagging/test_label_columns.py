@@ -10,7 +10,8 @@ import pytest
 from seqtool.data.tagging import label_columns
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import TaggerModel
 from tests.support.small_treebank import LABELS, treebank
 
 TREE = (

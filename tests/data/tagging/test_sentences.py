@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from seqtool.data.tagging.sentences import read_split
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData
+from seqtool.settings.data import TaggerData
 
 
 def write(folder: Path, name: str, content: str | bytes) -> Path:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.tagging.split import Sentence, Split
-from seqtool.settings import Scheme
+from seqtool.settings.values import Scheme
 from seqtool.spans import detect_scheme, malformed, spans_of
 
 LABELS = st.lists(

@@ -20,7 +20,8 @@ from hypothesis import strategies as st
 from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.word_encoder import WordEncoder, shape
 from seqtool.data.tagging.word_vectors import PretrainedVectors
-from seqtool.settings import RICH_FEATURES, Feature, TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import RICH_FEATURES, Feature, TaggerModel
 
 COUNTS = {"The": 2, "dog": 1, "the": 3, "Dogs": 1, "é": 4}
 WORDS = st.text(min_size=1, max_size=70) | st.text(alphabet="abAB1é-", min_size=1, max_size=5)

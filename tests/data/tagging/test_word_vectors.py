@@ -11,7 +11,8 @@ import pytest
 from seqtool.data.tagging.corpus import load_tagged_corpus
 from seqtool.data.tagging.word_vectors import PretrainedVectors, read_vectors
 from seqtool.errors import DataError
-from seqtool.settings import Feature, TaggerData, TaggerModel
+from seqtool.settings.data import TaggerData
+from seqtool.settings.model import Feature, TaggerModel
 
 COUNTS = {"The": 2, "dog": 1, "é": 1, "20 000": 1}
 ROWS = "the 1 2\ndog -0.5 1e-1\ncat 3 4\n"

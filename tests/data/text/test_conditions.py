@@ -18,7 +18,7 @@ from seqtool.data.text.conditions import ConditionRule, whole_lines
 from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.text.splits import LineSet, split_lines
 from seqtool.errors import DataError
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from tests.support.conditional import COUNTS, lines, write_files
 from tests.support.text_corpus import decode_sequences
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from seqtool.data.text.corpus import load_char_corpus
 from seqtool.errors import DataError
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from tests.support.text_corpus import decode_sequences, load_corpus
 
 STRANGE = "symbol 'x' (U+0078) is not in the alphabet"

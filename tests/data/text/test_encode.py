@@ -16,7 +16,7 @@ import pytest
 from seqtool.data.text import encode
 from seqtool.data.text.corpus import load_char_corpus
 from seqtool.errors import DataError, SeqtoolError
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 from tests.support.text_corpus import load_corpus
 
 

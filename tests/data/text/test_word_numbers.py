@@ -15,7 +15,7 @@ from seqtool.data.text.corpus import CharCorpus, load_char_corpus
 from seqtool.data.text.words import split_words
 from seqtool.data.word_vocabulary import WordSymbols
 from seqtool.errors import DataError
-from seqtool.settings import CharData
+from seqtool.settings.data import CharData
 
 TEXT = "the cat saw the dog.\nthe dog saw the cat.\na bird saw a 中 worm\n" * 3 + "the odd end\n"
 

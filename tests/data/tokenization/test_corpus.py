@@ -14,7 +14,8 @@ from seqtool.data.tokenization.boundaries import boundary_targets
 from seqtool.data.tokenization.characters import CLASS_COUNT
 from seqtool.data.tokenization.corpus import load_tokenizer_corpus, read_raw_text
 from seqtool.errors import DataError
-from seqtool.settings import TaggerData, TokenizerData, TokenizerModel
+from seqtool.settings.data import TaggerData, TokenizerData
+from seqtool.settings.model import TokenizerModel
 from tests.support.random_tokenizers import write_treebank
 
 MODEL = TokenizerModel(min_count=2)

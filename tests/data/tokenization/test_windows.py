@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqtool.data.sharding import Shard
-from seqtool.data.tokenization.windows import CONTEXT, PIECE, EncodedText, WindowBatches, cut_into_pieces
+from seqtool.data.tokenization.pieces import CONTEXT, PIECE, cut_into_pieces
+from seqtool.data.tokenization.windows import EncodedText, WindowBatches
 
 
 def encoded(lengths: list[int]) -> EncodedText:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from seqtool.inspection.network import MetricsRow
-from seqtool.settings import CharModel, Feature
-from seqtool.settings import TaggerModel as TaggerSettings
+from seqtool.settings.model import CharModel, Feature
+from seqtool.settings.model import TaggerModel as TaggerSettings
 from seqtool.storage.model_directory import write_model
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium, console_lines, requests, set_size
 from tests.support.random_models import FEATURES, Parts, character_parts, tagger_parts

@@ -17,7 +17,7 @@ from seqtool.data.text.words import PATTERN, TOKEN_PATTERN
 from seqtool.data.tokenization.rules import basic, whitespace
 from seqtool.inference.load import load_character_model, load_tagger, load_tokenizer
 from seqtool.inspection.trace import trace_text
-from seqtool.settings import CharModel, TokenizerModel
+from seqtool.settings.model import CharModel, TokenizerModel
 from seqtool.types import Array
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium
 from tests.support.play_pages import (

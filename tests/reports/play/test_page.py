@@ -18,7 +18,7 @@ from seqtool.inference.load import load_character_model, load_tagger
 from seqtool.inference.sampling import Sampler
 from seqtool.reports.play import weights as play_weights
 from seqtool.reports.play.weights import pack, shown_weights
-from seqtool.settings import CharModel, Feature, TaggerModel, TokenizerModel
+from seqtool.settings.model import CharModel, Feature, TaggerModel, TokenizerModel
 from seqtool.storage.model_directory import StoredModel
 from seqtool.types import Arrays
 from tests.support.browser import CHROMIUM, DRIVER, MISSING, chromium, console_lines, set_size

@@ -12,7 +12,7 @@ import torch
 
 from seqtool.data.sharding import Shard
 from seqtool.errors import ConfigError
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.device import choose_device, set_up_torch
 from seqtool.training.engine.ranks import default_threads
 

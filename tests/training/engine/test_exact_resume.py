@@ -12,14 +12,10 @@ import pytest
 
 from seqtool.errors import ModelError
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import (
-    CharSettings,
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    Training,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import Feature, TaggerModel
+from seqtool.settings.training import Training
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.trainer import Trainer
 from tests.support.small_tasks import (

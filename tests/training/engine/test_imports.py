@@ -11,7 +11,10 @@ TRAIN = """
 import sys
 from dataclasses import replace
 from typing import Any
-from seqtool.settings import *
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature, TaggerModel
+from seqtool.settings.training import Training
 from seqtool.training.engine.device import choose_device, set_up_torch
 from tests.support.small_tasks import *
 

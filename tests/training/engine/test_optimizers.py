@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine import optimizers
 from seqtool.training.engine.optimizers import (
     FUSED_FROM,
@@ -42,7 +42,7 @@ COMPARE = """
 import sys
 import torch
 from torch import nn
-from seqtool.settings import Training
+from seqtool.settings.training import Training
 from seqtool.training.engine.optimizers import _plain_optimizer, unguarded_step, build_optimizer
 from tests.training.engine.test_optimizers import KINDS, train
 

@@ -7,7 +7,7 @@ import torch
 
 from seqtool.data.sharding import Shard
 from seqtool.models.recurrent import RecurrentStack
-from seqtool.settings import RecurrentModel
+from seqtool.settings.model import RecurrentModel
 from seqtool.training.engine.rng import (
     dropout_mask,
     generator,

@@ -11,7 +11,9 @@ import pytest
 import torch
 
 from seqtool.errors import Diverged
-from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
+from seqtool.settings.training import Training
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.step_metrics import StepMetrics
 from tests.support.small_tasks import CPU, lines_task, text_task, trainer

@@ -12,7 +12,9 @@ import torch
 
 from seqtool.errors import Diverged, ExitCode
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import CharModel, CharSettings, Training
+from seqtool.settings.experiment import CharSettings
+from seqtool.settings.model import CharModel
+from seqtool.settings.training import Training
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.task import StopEvaluation
 from seqtool.training.engine.trainer import Trainer

@@ -13,15 +13,10 @@ from torch.nn import functional
 
 from seqtool.models.character import CharacterNetwork, build_character_network
 from seqtool.models.weights import weight_arrays
-from seqtool.settings import (
-    CharModel,
-    CharSettings,
-    Feature,
-    TaggerData,
-    TaggerModel,
-    TaggerSettings,
-    Training,
-)
+from seqtool.settings.data import TaggerData
+from seqtool.settings.experiment import CharSettings, TaggerSettings
+from seqtool.settings.model import CharModel, Feature, TaggerModel
+from seqtool.settings.training import Training
 from seqtool.training.engine import validation
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.task import StopEvaluation
