@@ -105,6 +105,8 @@ def evaluate_tagger(
 ) -> TaggerEvaluation:
     """Tag sentences and compare the labels with the gold labels.
 
+    A tagger that predicts several labels is compared on the first one, if some sentences have no others.
+
     Args:
         strict: count only well-formed spans, like the strict mode of seqeval; otherwise count like conlleval.
     """
@@ -114,7 +116,8 @@ def evaluate_tagger(
     worst: list[WorstSentence] = []
     unknown_labels: Counter[str] = Counter()
     model_labels = set(model.output_labels())
-    columns = ColumnScores(model.columns) if model.columns else None
+    has_all = all(len(sentence.further) + 1 == len(model.columns) for sentence in sentences)
+    columns = ColumnScores(model.columns) if model.columns and has_all else None
     for sentence, (predicted, *further) in tag_sentences(model, sentences):
         known = [model.known(token) for token in sentence.tokens]
         counts.add(sentence.labels, predicted, known)

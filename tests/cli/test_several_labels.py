@@ -150,3 +150,22 @@ def test_float16_copies_all_heads(here: Path) -> None:
 def test_report_is_written(here: Path) -> None:
     done = seqtool_in_process("report", "small", "--out", "page.html", cwd=here)
     assert done.code == 0, done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--label", "2")], ids=["detected", "named"])
+def test_a_file_of_one_label_is_compared_with_the_first_one(here: Path, options: tuple[str, ...]) -> None:
+    (here / "one.conll").write_text("the\tDET\ndog\tNOUN\nreads\tVERB\n.\tPUNCT\n\n" * 3)
+    result = seqtool_in_process("evaluate", "small", "one.conll", "--json", *options, cwd=here)
+    assert result.code == 0, result.stderr
+    scores = json.loads(result.stdout)
+    assert scores["tokens"] == 12
+    assert "columns" not in scores
+    assert "one.conll: one label, compared with the first one of the model, upos" in result.stderr
+
+
+def test_an_option_that_names_the_label_evaluates_it_alone(here: Path) -> None:
+    whole = json.loads(seqtool_in_process("evaluate", "small", "dev.conllu", "--json", cwd=here).stdout)
+    alone = seqtool_in_process("evaluate", "small", "dev.conllu", "--label", "upos", "--json", cwd=here)
+    assert json.loads(alone.stdout)["accuracy"] == whole["accuracy"]
+    assert "columns" in whole
+    assert "columns" not in json.loads(alone.stdout)

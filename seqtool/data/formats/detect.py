@@ -150,7 +150,8 @@ def layout_of_file(
 ) -> tuple[TaggerData, str]:
     """Return settings that read a labeled file as the training file was read.
 
-    If a file has another number of columns, they are detected, and the second value is a note.
+    If a file has another number of columns, they are detected, and the second value is a note. Such a file,
+    and one whose label an option names, has one label.
 
     Args:
         layout: layout of the training file.
@@ -163,7 +164,7 @@ def layout_of_file(
         DataError: the file cannot be read.
     """
     data = replace(layout.settings(), encoding=encoding, token=token or "auto")
-    free = replace(data, label=label or "auto", label_key=label or data.label_key, columns=())
+    free = replace(data, label=label or "auto", label_key=label or data.label_key, labels=(), columns=())
     if label is not None or token is not None:
         return free, ""
     found = detect_file(path, free, Request(labeled=True, trained=layout, known_labels=known_labels))
