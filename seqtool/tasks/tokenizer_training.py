@@ -44,6 +44,8 @@ class TokenizingTask:
         has_validation: whether there are development paragraphs.
     """
 
+    small_operations = True
+
     def __init__(
         self,
         network: TokenizerNetwork,
