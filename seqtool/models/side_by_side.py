@@ -25,33 +25,13 @@ Pass: TypeAlias = tuple[Run, Sequence[Tensor]]
 Graph: TypeAlias = tuple[list[Tensor], tuple[Tensor, ...]]  # arguments and results of a pass
 
 
-_for_passes = 0  # threads for passes, if other operations have one; else 0
-
-
-def use_threads(threads: int, *, for_passes_alone: bool = False) -> None:
-    """Set the threads of torch in this process.
-
-    Args:
-        threads: number of threads.
-        for_passes_alone: run every other operation on one thread. Those of a small network gain nothing from
-            more threads, and on a busy machine each of them waits for the slowest one.
-    """
-    global _for_passes
-    _for_passes = threads if for_passes_alone else 0
-    torch.set_num_threads(1 if for_passes_alone else threads)
-
-
-def _threads_for_passes() -> int:
-    return _for_passes or torch.get_num_threads()
-
-
 def pays(x: Tensor, passes: Sequence[Pass]) -> bool:
     """Return whether passes over an input run side by side.
 
     They do if there are two, in training, on a CPU with several threads. Lower precision (autocast) is a
     state of the calling thread. The worker does not have it.
     """
-    on_cpu = x.device.type == "cpu" and _threads_for_passes() > 1 and not torch.is_autocast_enabled("cpu")
+    on_cpu = x.device.type == "cpu" and torch.get_num_threads() > 1 and not torch.is_autocast_enabled("cpu")
     return len(passes) == 2 and on_cpu and torch.is_grad_enabled()
 
 
@@ -124,11 +104,11 @@ def _gradients(graph: Graph, gradients: Sequence[Tensor | None]) -> list[Tensor 
 
 
 def _in_threads(first: Callable[[], Result], second: Callable[[], Result]) -> tuple[Result, Result]:
-    """Return the results of two functions. Each has half of the threads; a worker computes the second."""
-    threads, half = torch.get_num_threads(), _threads_for_passes() // 2
-    waiting = _worker().submit(_with_threads, half, second)
+    """Return the results of two functions. Each has half of torch's threads; a worker computes the second."""
+    threads = torch.get_num_threads()
+    waiting = _worker().submit(_with_threads, threads // 2, second)
     try:
-        result = _with_threads(half, first)
+        result = _with_threads(threads // 2, first)
     finally:
         wait([waiting])  # also after an error, since the worker reads the same tensors
         torch.set_num_threads(threads)

@@ -61,8 +61,6 @@ class CharacterTask:
         has_validation: whether there are validation data that can be scored.
     """
 
-    small_operations = False
-
     def __init__(
         self,
         network: CharacterNetwork,

@@ -69,8 +69,6 @@ class TaggingTask:
         has_validation: whether there are development sentences.
     """
 
-    small_operations = False
-
     def __init__(
         self,
         network: TaggerNetwork,

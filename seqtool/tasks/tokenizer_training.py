@@ -44,8 +44,6 @@ class TokenizingTask:
         has_validation: whether there are development paragraphs.
     """
 
-    small_operations = True
-
     def __init__(
         self,
         network: TokenizerNetwork,

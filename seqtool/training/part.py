@@ -77,9 +77,6 @@ class PartTraining:
 
     def begin(self) -> None:
         """Prepare for training: from now on, the state changes."""
-        from seqtool.models.side_by_side import use_threads
-
-        use_threads(self.threads, for_passes_alone=self.trainer.task.small_operations)
         self.has_started, self._kept = True, None
 
     def end(self, best_model: BestModel) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seqtool.models import recurrent
 from seqtool.models.recurrent import Masks, RecurrentStack, reversal
-from seqtool.models.side_by_side import Pass, pays, side_by_side, use_threads
+from seqtool.models.side_by_side import Pass, pays, side_by_side
 from seqtool.settings.model import RecurrentModel
 
 LENGTHS = torch.tensor([9, 7, 4])
@@ -20,9 +20,9 @@ LENGTHS = torch.tensor([9, 7, 4])
 @pytest.fixture(autouse=True)
 def two_threads() -> Iterator[None]:
     before = torch.get_num_threads()
-    use_threads(2)
+    torch.set_num_threads(2)
     yield
-    use_threads(before)
+    torch.set_num_threads(before)
 
 
 def gradients(stack: RecurrentStack, x: Tensor, masks: Masks | None, with_state: bool) -> list[Tensor]:
@@ -103,22 +103,3 @@ def test_error_of_either_pass_is_raised_and_the_threads_are_restored(wrong: int)
     assert torch.get_num_threads() == 2
     results = side_by_side([(run, [x]), (run, [x])])
     assert [one.tolist() for (one,) in results] == [[2.0] * 3] * 2
-
-
-def test_other_operations_can_have_one_thread() -> None:
-    use_threads(2, for_passes_alone=True)
-    seen: list[int] = []
-
-    def run(x: Tensor) -> tuple[Tensor, ...]:
-        seen.append(torch.get_num_threads())
-        return (x * 2,)
-
-    x = torch.ones(3, requires_grad=True)
-    passes: list[Pass] = [(run, [x]), (run, [x])]
-    assert torch.get_num_threads() == 1
-    assert pays(x, passes)
-    side_by_side(passes)
-    assert seen == [1, 1]
-    assert torch.get_num_threads() == 1
-    use_threads(1)
-    assert not pays(x, passes)

@@ -10,7 +10,6 @@ import torch
 
 from seqtool.data.sharding import WHOLE, Shard
 from seqtool.errors import ConfigError
-from seqtool.models.side_by_side import use_threads
 from seqtool.settings.training import Training
 from seqtool.training.engine.ranks import default_threads
 
@@ -61,7 +60,7 @@ def set_up_torch(training: Training, processes: int = 1) -> int:
         processes: number of ranks that share this machine's cores.
     """
     threads = training.threads or default_threads(processes)
-    use_threads(threads)
+    torch.set_num_threads(threads)
     keep_freed_memory()
     if training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -26,13 +26,11 @@ class TrainingTask(Protocol):
     Attributes:
         device: where the network is.
         has_validation: whether there are validation data that can be scored.
-        small_operations: whether operations outside the recurrent layers are too small for several threads.
         ranks: the processes that train together.
     """
 
     device: torch.device
     has_validation: bool
-    small_operations: bool
     ranks: Ranks
 
     @property
