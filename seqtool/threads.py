@@ -11,7 +11,7 @@ import platform
 import sys
 
 NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-SPINS = "10000"  # of a waiting thread of libgomp, instead of 300,000; it costs 1 % on a quiet machine
+SPINS = "2000"  # of a waiting thread of libgomp, instead of 300,000; no slower on a quiet machine
 MILLISECONDS = "1"  # of a waiting thread of LLVM's OpenMP, instead of 200
 
 

@@ -50,7 +50,7 @@ def train(unset: set[str], variables: dict[str, str], folder: Path) -> str:
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        pytest.param({}, "10000", id="not set"),
+        pytest.param({}, "2000", id="not set"),
         pytest.param({"GOMP_SPINCOUNT": "7"}, "7", id="set"),
         pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "None", id="another variable"),
     ],

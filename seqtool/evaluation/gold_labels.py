@@ -111,7 +111,9 @@ def _sentences_of_files(model: StoredModel, files: Sequence[Path], places: Place
         notes += [*facts.notes(), *facts.warnings()]
         notes += [note] if note else []
         if len(layout.labels) > 1 and not data.labels:
-            notes.append(f"{path.name}: one label, compared with the first one of the model, {layout.labels[0]}")
+            notes.append(
+                f"{path.name}: one label, compared with the first one of the model, {layout.labels[0]}"
+            )
     sentences, note = _convert_scheme(_read(file_settings), model.config["scheme"])
     notes += [note] if note else []
     return GoldSentences(sentences, tuple(file_settings), _join_paths(files), tuple(notes))

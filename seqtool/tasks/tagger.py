@@ -323,9 +323,9 @@ def preview_sentence(corpus: TaggedCorpus) -> Sentence:
 
 def _resolved(model: ModelSettings, inner_scheme: str) -> ModelSettings:
     """Replace the presets of features and decoder by the values that they name."""
-    best = "softmax" if inner_scheme == "none" else "viterbi"
-    decoder = best if model.decoder == "auto" else model.decoder
-    return replace(model, features=feature_list(model), decoder=decoder)
+    if model.decoder == "auto":
+        model = replace(model, decoder="softmax" if inner_scheme == "none" else "viterbi")
+    return replace(model, features=feature_list(model))
 
 
 def _feature_part(feature: Json, prefix: str, shapes: Shapes) -> NetworkPart:
