@@ -197,9 +197,9 @@ def _read_splits(
 ) -> tuple[dict[str, Split], list[str]]:
     """Return the three splits and the notes on them. Dev is held out of train if the settings ask for it."""
     splits = {"train": read_split("train", files["train"], data, None, progress, skip_wrong=skip_wrong)}
-    layout = splits["train"].format
+    train_format = splits["train"].format
     for name in ("dev", "test"):
-        splits[name] = read_split(name, files[name], data, layout, progress, skip_wrong=skip_wrong)
+        splits[name] = read_split(name, files[name], data, train_format, progress, skip_wrong=skip_wrong)
     notes = [note for split in splits.values() for note in split.notes]
     if data.split > 0 and files["dev"]:
         notes.append("dev has its own files; data.split is not used")

@@ -7,9 +7,8 @@ F1 is twice the number of right sentences, divided by the chosen plus the true s
 is largest where the first sum minus a price for the second is largest, if the price is that ratio itself.
 Repetition finds the price (Dinkelbach 1967), and dynamic programming the sentences for a price.
 
-The F1 of a whole text counts the sentences of all paragraphs together, so its price is the same for all. It
-is not known in advance, but no useful text has a price as low as that of a doubtful paragraph alone, which
-would be cut into too many sentences. The price therefore has a lower limit.
+The F1 of a paragraph with doubtful ends is low, and so is its price. At a low price, a paragraph is cut into
+too many sentences. The F1 of a whole text is higher. The price therefore has a lower limit.
 """
 
 from __future__ import annotations
