@@ -64,23 +64,38 @@ class LabelHeads(nn.Module):
             self.combinations = nn.Parameter(torch.zeros(len(sizes.combinations)))
             self.register_buffer("members", torch.from_numpy(sizes.combinations.T.copy()), persistent=False)
 
-    def forward(self, first: Tensor, y: Tensor, x: Tensor) -> list[Tensor]:
+    def forward(self, first: Tensor, y: Tensor, x: Tensor, places: Tensor | None = None) -> list[Tensor]:
         """Return the scores of all columns.
 
         Args:
             first: scores of the first label (time, batch, labels).
             y: output of the last recurrent layer (time, batch, width).
             x: input of the first recurrent layer (time, batch, word width).
+            places: words, counted along the batch and then along time, whose lemmas are scored; None scores
+                those of all words.
+
+        Returns:
+            scores (time, batch, labels) of each column; with `places`, those of lemmas are (places, labels).
         """
         scores = [first]
         for layer, reads_word in zip(self.layers, self.sizes.reads_word[1:], strict=True):
-            scores.append(layer(torch.cat([y, x], dim=2) if reads_word else y))
+            scores.append(layer(_chosen(y, x, places) if reads_word else y))
         return scores
 
     def combination_scores(self, scores: Sequence[Tensor]) -> Tensor:
-        """Return the scores of all combinations (time, batch, combinations), given those of all columns."""
+        """Return the scores of all combinations (combinations, time * batch), given those of all columns.
+
+        Combinations come first, because whole rows of scores are copied faster than single ones.
+        """
         assert self.combinations is not None
-        together: Tensor = self.combinations
+        together: Tensor = self.combinations.unsqueeze(1)
         for column, labels in zip(self.sizes.combined, self.members, strict=True):
-            together = together + scores[column].index_select(2, labels)
+            rows = scores[column].flatten(0, 1).t().contiguous()
+            together = rows.index_select(0, labels).add_(together)
         return together
+
+
+def _chosen(y: Tensor, x: Tensor, places: Tensor | None) -> Tensor:
+    """Return output and input of the recurrent layers next to each other, at all places or some."""
+    parts = [y, x] if places is None else [part.flatten(0, 1).index_select(0, places) for part in (y, x)]
+    return torch.cat(parts, dim=-1)

@@ -255,11 +255,12 @@ class TaggerNetwork(nn.Module):
         state: State,
         masks: Masks | None = None,
         visible: Tensor | None = None,
+        places: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return the scores of each of several labels; the arguments are those of `forward`."""
+        """Return the scores of each of several labels, see `LabelHeads.forward` and `forward`."""
         assert self.heads is not None
         y, x = self._encode(words, lengths, state, masks, visible)
-        return self.heads(self.output(y), y, x)  # type: ignore[no-any-return]
+        return self.heads(self.output(y), y, x, places)  # type: ignore[no-any-return]
 
     def _encode(
         self, words: WordInput, lengths: Tensor, state: State, masks: Masks | None, visible: Tensor | None

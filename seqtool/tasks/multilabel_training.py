@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from seqtool.data.batches import SentenceBatch, SentenceBatches
+from seqtool.data.tagging.known_lemmas import without_frequent
 from seqtool.data.tagging.label_columns import LabelColumn
 from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.decoding import constraint_scores, log_softmax
@@ -64,37 +66,54 @@ class MultiLabelTask(TaggingTask):
         table, words = WordTable.of(sentences, self.corpus.encoder, self.settings.model.word_replacement)
         return EncodedSentences(table, words, list(self._columns.encode(sentences)))
 
+    def _encode_training(self) -> EncodedSentences:
+        encoded, column = super()._encode_training(), self._columns.lemma
+        if column is None:
+            return encoded
+        labels = without_frequent(self.corpus.lemmas, self.corpus.train, encoded.labels, column.index)
+        return replace(encoded, labels=labels)
+
     # --- training -------------------------------------------------------------------------------------------
 
     def loss(self, batch: SentenceBatch, index: int, draw: int) -> Tensor:  # noqa: ARG002 - an argument of the interface
         """Return the weighted sum of the cross-entropies in nats; see `TaggingTask.loss`."""
-        scores = self.network.column_scores(*self._network_input(batch, draw))
+        lemma = self._columns.lemma
+        places = None if lemma is None else np.flatnonzero(batch.labels[..., lemma.index] >= 0)
+        chosen = None if places is None else self._tensor(places)
+        scores = self.network.column_scores(*self._network_input(batch, draw), chosen)
         loss = scores[0].new_zeros(())
         for column, (part, weight) in enumerate(zip(scores, self._column_weights, strict=True)):
             share = 1 - TOGETHER if column in self._columns.combined else 1.0
-            loss = loss + weight * share * self._cross_entropy(part, batch.labels[..., column])
+            labels = batch.labels[..., column].reshape(-1)
+            if lemma is not None and column == lemma.index:
+                labels = labels[places]
+            loss = loss + weight * share * self._cross_entropy(part.flatten(0, -2), labels)
         if self._columns.combined:
             assert self.network.heads is not None
             together = self.network.heads.combination_scores(scores)
             weight = self._column_weights[0] * TOGETHER
-            loss = loss + weight * self._cross_entropy(together, self._combinations(batch.labels))
+            numbers = self._combinations(batch.labels)[None]
+            loss = loss + weight * self._cross_entropy(together[None], numbers)
         return loss * 0 if batch.columns.idle else loss
 
     def _cross_entropy(self, scores: Tensor, labels: Array) -> Tensor:
-        """Return the summed cross-entropy of scores (time, batch, labels) and label numbers (time, batch)."""
+        """Return the summed cross-entropy of scores (words, labels) and label numbers (words,).
+
+        With combinations instead, the shapes are (1, combinations, words) and (1, words).
+        """
         return functional.cross_entropy(
-            scores.flatten(0, 1),
-            self._tensor(np.ascontiguousarray(labels)).flatten(),
+            scores,
+            self._tensor(np.ascontiguousarray(labels)),
             reduction="sum",
             ignore_index=-1,
             label_smoothing=self.settings.training.label_smoothing,
         )
 
     def _combinations(self, labels: Array) -> Array:
-        """Return the number of each word's combination (time, batch); -1 for padding."""
+        """Return the number of each word's combination (time * batch,); -1 for padding."""
         rows = labels[..., self._columns.combined].reshape(-1, len(self._columns.combined)).tolist()
         numbers = [self._numbers.get(tuple(row), UNKNOWN_COMBINATION) for row in rows]
-        return np.array(numbers, np.int64).reshape(labels.shape[:2])
+        return np.array(numbers, np.int64)
 
     # --- validation -----------------------------------------------------------------------------------------
 

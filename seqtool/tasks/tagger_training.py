@@ -91,7 +91,7 @@ class TaggingTask:
         self.has_validation = bool(corpus.dev)
         self._label_numbers = {label: number for number, label in enumerate(corpus.labels)}
         training = settings.training
-        train = self._encode(corpus.train)
+        train = self._encode_training()
         self._table = train.table
         sizes = training.batch_size, training.batch_words
         if training.batch_words is None:
@@ -121,6 +121,9 @@ class TaggingTask:
             for sentence in sentences
         ]
         return EncodedSentences(table, words, labels)
+
+    def _encode_training(self) -> EncodedSentences:
+        return self._encode(self.corpus.train)
 
     # --- training -------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def test_numpy_scores_agree_with_torch(tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in task.network.parameters():
             parameter.uniform_(-0.5, 0.5, generator=torch.Generator().manual_seed(len(parameter)))
-    model = cast(MultiLabelTagger, load_tagger(replace(stored, weights=weight_arrays(task.network))))
+    model = cast(MultiLabelTagger, load_tagger(stored._replace(weights=weight_arrays(task.network))))
     task.network.eval()
     encoded = task._encode(task.corpus.dev[:1])
     words = encoded.table.read(encoded.words[0][:, None], task.device)
@@ -93,16 +93,42 @@ def test_labels_do_not_depend_on_batches_cache_or_pickling(tmp_path: Path) -> No
     assert model.nbest(sentences[1], 1)[0][0] == model.tag(sentences)[1]
 
 
-def test_loss_is_the_weighted_sum_of_the_losses(tmp_path: Path) -> None:
-    settings = treebank_run(tmp_path, label_weights={"xpos": 0.5, "lemma": 0.0})
+def small_task(folder: Path, weights: dict[str, float]) -> MultiLabelTask:
+    """Return a task without dropout and replacement; the lemma of one of its words is rare."""
+    settings = treebank_run(folder, label_weights=weights)
+    with (folder / "train.conllu").open("a", encoding="utf-8") as file:
+        file.write("1\tmice\tmouse\tNOUN\tNNS\tNumber=Plur\t_\t_\t_\t_\n\n")
     settings = replace(settings, model=replace(settings.model, dropout=0.0, word_replacement=0.0))
-    task = cast(MultiLabelTask, build_task(prepare(settings)).task)
+    return cast(MultiLabelTask, build_task(prepare(settings)).task)
+
+
+def test_lemmas_are_scored_only_where_they_are_learned(tmp_path: Path) -> None:
+    task = small_task(tmp_path, {"upos": 0.0, "xpos": 0.0, "feats": 0.0, "lemma": 1.0})
+    batches = [task.batch(0, index)[0] for index in range(task.batches(0))]
+    learned = LABELS.index("lemma")
+    batch = next(batch for batch in batches if (batch.labels[..., learned] >= 0).any())
+    labels = batch.labels[..., learned].ravel()
+    assert (labels < 0).any()
+    given = task._network_input(batch, 0)
+    everywhere = task.network.column_scores(*given)[-1].flatten(0, 1)
+    places = torch.from_numpy(np.flatnonzero(labels >= 0))
+    chosen = task.network.column_scores(*given, places)[-1]
+    torch.testing.assert_close(chosen, everywhere[places])
+    expected = task._cross_entropy(everywhere, labels)
+    assert task.loss(batch, 0, 0).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_loss_is_the_weighted_sum_of_the_losses(tmp_path: Path) -> None:
+    task = small_task(tmp_path, {"xpos": 0.5, "lemma": 0.0})
     batch = task.batch(0, 0)[0]
     scores = task.network.column_scores(*task._network_input(batch, 0))
-    parts = [task._cross_entropy(part, batch.labels[..., column]) for column, part in enumerate(scores)]
+    parts = [
+        task._cross_entropy(part.flatten(0, 1), batch.labels[..., column].ravel())
+        for column, part in enumerate(scores)
+    ]
     assert task.network.heads is not None
     together = task.network.heads.combination_scores(scores)
-    joint = task._cross_entropy(together, task._combinations(batch.labels))
+    joint = task._cross_entropy(together.t(), task._combinations(batch.labels))
     expected = TOGETHER * (parts[0] + 0.5 * parts[1] + 0.3 * parts[2]) + (1 - TOGETHER) * joint
     assert task.loss(batch, 0, 0).item() == pytest.approx(expected.item(), rel=1e-6)
     lemma = task.network.heads.layers[2].weight

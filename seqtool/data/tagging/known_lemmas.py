@@ -6,13 +6,17 @@ and may apply the script of a similar word. A word of the training data keeps th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 
 from seqtool.data.tagging.label_columns import NO_LEMMA, LabelColumns
 from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import WordEncoder
+from seqtool.types import Array
 
+FREQUENT = 10  # words; the network does not learn the lemma of a known word that occurs so often
 KnownLemmas = Mapping[str, Sequence[int]]  # by form: first labels, each followed by the number of a script
 
 
@@ -48,6 +52,33 @@ def known_lemmas(
         if number is not None:
             rows.setdefault(form, []).extend((place, number))
     return rows
+
+
+def without_frequent(
+    lemmas: KnownLemmas, sentences: Sequence[Sentence], labels: Sequence[Array], column: int
+) -> list[Array]:
+    """Return label numbers without the lemmas that are looked up, and that the network need not learn.
+
+    Rare known words remain, since the network learns from them what to do with unknown words.
+
+    Args:
+        lemmas: of known words.
+        sentences: training sentences.
+        labels: numbers of each sentence's labels (length, columns).
+        column: index of the column of lemmas, whose numbers become -1.
+    """
+    pairs = zip(sentences, labels, strict=True)
+    words = [list(zip(sentence.tokens, row[:, 0].tolist(), strict=True)) for sentence, row in pairs]
+    counts = Counter(chain.from_iterable(words))
+    frequent = {
+        (form, label)
+        for (form, label), count in counts.items()
+        if count >= FREQUENT and label in lemmas.get(form, ())[::2]
+    }
+    learned = [row.copy() for row in labels]
+    for row, keys in zip(learned, words, strict=True):
+        row[[key in frequent for key in keys], column] = -1
+    return learned
 
 
 def _words(sentences: Iterable[Sentence], column: int) -> Iterator[tuple[str, str, str]]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import seqtool
 from seqtool.data.tagging.corpus import KnownWords, TaggedCorpus, load_tagged_corpus
+from seqtool.data.tagging.known_lemmas import FREQUENT, without_frequent
 from seqtool.data.tagging.lemma_scripts import apply_script
 from seqtool.errors import ModelError
 from seqtool.settings.data import TaggerData
@@ -65,6 +67,25 @@ def test_a_lemma_is_known_if_training_has_no_other(
         assert lemmas[key] == {lemma}
     assert found["cats", "NOUN"] == "cat"
     assert all(len(lemmas[key]) > 1 for key in lemmas.keys() - found.keys())
+
+
+@settings(max_examples=60)
+@given(WORDS)
+def test_the_network_does_not_learn_frequent_known_lemmas(
+    tmp_path_factory: pytest.TempPathFactory, words: list[Word]
+) -> None:
+    fixed: list[Word] = [("was", "VERB", "be"), *[("cats", "NOUN", "cat")] * FREQUENT]
+    corpus = corpus_of(tmp_path_factory.mktemp("words"), fixed + words)
+    assert corpus.columns is not None
+    labels = list(corpus.columns.encode(corpus.train))
+    learned = without_frequent(corpus.lemmas, corpus.train, labels, 1)
+    known, counts = named(corpus), Counter((form, upos) for form, upos, _ in fixed + words)
+    tokens = [token for sentence in corpus.train for token in sentence.tokens]
+    rows = zip(tokens, np.concatenate(labels).tolist(), np.concatenate(learned).tolist(), strict=True)
+    for form, (upos, script), after in rows:
+        key = form, corpus.labels[upos]
+        is_left_out = key in known and counts[key] >= FREQUENT
+        assert after == [upos, -1 if is_left_out else script]
 
 
 def test_an_ambiguous_word_and_a_missing_lemma_are_not_known(tmp_path: Path) -> None:
