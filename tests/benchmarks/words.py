@@ -37,11 +37,11 @@ MODEL = (
     "cell: lstm, hidden_size: 512, embedding_dim: 256, tied: true, output: adaptive, cutoffs: [1500, 5000]"
 )
 OURS = """
-model: {{{model}, dropout_input: 0.3, dropout_output: 0.5, embedding_dropout: 0.1, weight_dropout: 0.2,
+model: {{{model}, dropout_input: 0.4, dropout_output: 0.4, embedding_dropout: 0.1, weight_dropout: 0.3,
   state_reset: 0.03}}
 training: {{max_steps: {steps}, max_minutes: {minutes}, eval_every: {every}, batch_size: 40, window: 35,
-  optimizer: adamw, lr: 0.004, betas: [0.9, 0.99], weight_decay: 0.02, schedule: cosine,
-  warmup_steps: {warmup}, clip_norm: 1.0, device: cpu, threads: {threads}, precision: bfloat16}}
+  optimizer: adamw, lr: 0.008, betas: [0.9, 0.99], weight_decay: 0.02, schedule: cosine, final_lr: 0.05,
+  warmup_steps: {warmup}, ema: 0.999, clip_norm: 1.0, device: cpu, threads: {threads}, precision: bfloat16}}
 """
 CHARACTERS = """
 model: {{cell: lstm, hidden_size: 512, embedding_dim: 64, dropout: 0.1, state_reset: 0.02}}
