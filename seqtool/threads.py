@@ -7,7 +7,6 @@ threads gain. Variables of the user are kept.
 from __future__ import annotations
 
 import os
-import platform
 import sys
 
 NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -21,7 +20,7 @@ def give_numpy_one_thread() -> None:
     The matrices of a step are small. With a busy process per core, two threads need ten times as long as one.
     On other processors than x86-64, torch reads the same variable, so nothing is changed there.
     """
-    if platform.machine() in ("x86_64", "AMD64") and not os.environ.keys() & set(NUMBERS):
+    if _processor() in ("x86_64", "AMD64") and not os.environ.keys() & set(NUMBERS):
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
@@ -31,3 +30,10 @@ def let_waiting_threads_sleep() -> None:
     name, value = ("KMP_BLOCKTIME", MILLISECONDS) if is_mac else ("GOMP_SPINCOUNT", SPINS)
     if "torch" not in sys.modules and not os.environ.keys() & {name, "OMP_WAIT_POLICY"}:
         os.environ[name] = value
+
+
+def _processor() -> str:
+    """Return the kind of processor, as `platform.machine` does, without the time to import its module."""
+    if sys.platform == "win32":
+        return os.environ.get("PROCESSOR_ARCHITECTURE", "")
+    return os.uname().machine

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seqtool.errors import ModelError
 from seqtool.reports.console import say
@@ -29,16 +28,14 @@ if TYPE_CHECKING:
     from seqtool.types import Json
 
 
-@dataclass(frozen=True)
-class LoadedTextModel:
+class LoadedTextModel(NamedTuple):
     """A character model and its name in messages."""
 
     model: CharacterModel
     name: str
 
 
-@dataclass(frozen=True)
-class LoadedTagger:
+class LoadedTagger(NamedTuple):
     """A tagger, its name in messages, and its `config.json`.
 
     Attributes:

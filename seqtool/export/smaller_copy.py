@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -52,7 +52,7 @@ def write_smaller_copy(
         SeqtoolError: the directory belongs to something else, or one of the files cannot be read.
     """
     original = read_model(location.model)
-    copy = replace(original, weights=rounded_weights(original, dtype, location.name))
+    copy = original._replace(weights=rounded_weights(original, dtype, location.name))
     inputs = [location.model, *input_files(location, original.manifest), *files]
     path = _free_path(location, dtype, out, inputs)
     scores, data = _scores_before_and_after(location, original, copy, files, root)

@@ -10,7 +10,7 @@ The module `encoder` runs these steps over sequences.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -24,8 +24,7 @@ _ORDER = {"rnn": {"h": 0}, "gru": {"r": 0, "z": 1, "n": 2}, "lstm": {"i": 0, "f"
 _SIGMOIDS = {"rnn": 0, "gru": 2, "lstm": 3}
 
 
-@dataclass(frozen=True)
-class Cell:
+class Cell(NamedTuple):
     """Weights of one layer.
 
     Attributes:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -180,8 +180,7 @@ class StateRecorder:
                     self.arrays[name][place] = values[direction]
 
 
-@dataclass(frozen=True)
-class Encoder:
+class Encoder(NamedTuple):
     """Stack of recurrent layers.
 
     Attributes:

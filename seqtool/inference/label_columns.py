@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,8 +75,7 @@ class LabelCombinations:
         return first, self.labels[best]
 
 
-@dataclass(frozen=True)
-class LemmaChoice:
+class LemmaChoice(NamedTuple):
     """Lemmas of known words, which replace those that the network finds.
 
     Attributes:
@@ -103,8 +103,7 @@ class LemmaChoice:
         numbers[places, self.column] = scripts
 
 
-@dataclass(frozen=True)
-class ColumnDecoder:
+class ColumnDecoder(NamedTuple):
     """Choice of the labels of all columns.
 
     Attributes:

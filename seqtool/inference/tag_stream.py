@@ -9,10 +9,9 @@ from __future__ import annotations
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cache
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from seqtool.data.tagging.unlabeled import Item, unusual_ending
 from seqtool.errors import OutputError, WorkerEnded
@@ -39,8 +38,7 @@ WORD_CHARACTERS = 5  # characters of raw text that count as a word of a batch
 NAMED_UNSEEN = 20  # unseen words that are named on stderr; further ones are not
 
 
-@dataclass(frozen=True, slots=True)
-class Tagged:
+class Tagged(NamedTuple):
     """An item with its labels.
 
     Attributes:
@@ -217,19 +215,19 @@ def _joined(item: Item, sentences: list[Tagged], options: TagOptions, count: int
     Args:
         count: number of columns of a tagger that predicts several labels.
     """
-    item = replace(item, tokens=[token for one in sentences for token in one.item.tokens])
+    item = item._replace(tokens=[token for one in sentences for token in one.item.tokens])
     labels = [label for one in sentences for label in one.labels]
     tagged = Tagged(item, labels, sentences=sentences)
     if options.probabilities:
         values = [value for one in sentences for value in one.probabilities or ()]
-        tagged = replace(tagged, probabilities=values)
+        tagged = tagged._replace(probabilities=values)
     if options.nbest:
         lists = join_nbest([one.nbest or [] for one in sentences], options.nbest)
-        return replace(tagged, nbest=lists)
+        return tagged._replace(nbest=lists)
     if not count:
         return tagged
     columns = [[label for one in sentences for label in (one.columns or [])[at]] for at in range(count)]
-    return replace(tagged, columns=columns)
+    return tagged._replace(columns=columns)
 
 
 def _workers(model: TextTagger, jobs: int) -> Workers:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -39,7 +38,7 @@ class TextNetwork:
             # The first layer reads the embedding of the condition after that of the symbol, so its gates are
             # the sum of a part for the symbol and a part for the condition.
             inputs, last = np.split(self._first.inputs, [-condition.shape[1]], axis=1)
-            self._first = replace(self._first, inputs=inputs)
+            self._first = self._first._replace(inputs=inputs)
             self.condition_gates = _float32(condition) @ last[0]
         self._embedding = weights.get("embedding.weight")
         self.symbol_count = self._first.inputs.shape[1] if self._embedding is None else len(self._embedding)

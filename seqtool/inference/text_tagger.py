@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -17,8 +16,7 @@ LabelLists: TypeAlias = "list[tuple[list[str], float]]"  # label sequences with 
 _Chain: TypeAlias = "tuple[_Chain, list[str]] | None"  # labels of the sentences so far, the last one outside
 
 
-@dataclass(frozen=True)
-class TagOptions:
+class TagOptions(NamedTuple):
     """Results to compute in addition to the best labels.
 
     Attributes:
@@ -54,8 +52,7 @@ TaggedText: TypeAlias = "list[tuple[RawSentence, Tags]]"  # sentences of a raw t
 Unit: TypeAlias = "list[str] | str"  # tokens of a sentence, or a raw text
 
 
-@dataclass(frozen=True)
-class TextTagger:
+class TextTagger(NamedTuple):
     """A tagger with its tokenizer. It can be pickled.
 
     Attributes:

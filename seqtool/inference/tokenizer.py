@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import NamedTuple
 
@@ -45,8 +44,7 @@ class RawToken(NamedTuple):
 RawSentence = list[RawToken]
 
 
-@dataclass(frozen=True)
-class TokenizerNetwork:
+class TokenizerNetwork(NamedTuple):
     """The network of a tokenizer.
 
     Attributes:

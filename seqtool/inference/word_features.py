@@ -5,7 +5,7 @@ Arrays are (words, width).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from seqtool.types import Array, Arrays
 _EPSILON = np.float32(1e-5)  # of torch's layer norm
 
 
-@dataclass(frozen=True)
-class ValueEmbedding:
+class ValueEmbedding(NamedTuple):
     """Embedding of a feature's values. The number -1 of an unseen value selects the mean of all rows."""
 
     table: Array
@@ -38,8 +37,7 @@ class ValueEmbedding:
         return vectors
 
 
-@dataclass(frozen=True)
-class CharacterCnn:
+class CharacterCnn(NamedTuple):
     """Convolution over the characters of a word, ReLU, and the maximum over the positions within the word.
 
     Attributes:
@@ -94,8 +92,7 @@ def _pad_to_filter(characters: Array, lengths: Array, width: int) -> tuple[Array
     return np.where(short, END, characters), np.maximum(lengths, width)
 
 
-@dataclass(frozen=True)
-class CharacterLstm:
+class CharacterLstm(NamedTuple):
     """Last states of a bidirectional LSTM over the characters of a word.
 
     Attributes:
@@ -127,8 +124,7 @@ class CharacterLstm:
         return vectors
 
 
-@dataclass(frozen=True)
-class Projection:
+class Projection(NamedTuple):
     """Dense layer: linear, optional layer norm, and GELU in its tanh form (Hendrycks and Gimpel 2016).
 
     Attributes:
@@ -181,8 +177,7 @@ def gelu(x: Array) -> Array:
 WordFeature = ValueEmbedding | CharacterCnn | CharacterLstm
 
 
-@dataclass(frozen=True)
-class WordEmbedder:
+class WordEmbedder(NamedTuple):
     """All layers between the numbers of a word and the first recurrent layer.
 
     Attributes:

@@ -7,7 +7,6 @@ a trained tokenizer split is one line of JSON or of inline text; in the other fo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -97,8 +96,8 @@ def with_columns(render: Renderer, places: Sequence[int]) -> Renderer:
     def chosen(tagged: Tagged) -> Tagged:
         columns, sentences = tagged.columns, tagged.sentences
         if columns is not None:
-            tagged = replace(tagged, columns=[columns[at] for at in places])
-        return tagged if sentences is None else replace(tagged, sentences=list(map(chosen, sentences)))
+            tagged = tagged._replace(columns=[columns[at] for at in places])
+        return tagged if sentences is None else tagged._replace(sentences=list(map(chosen, sentences)))
 
     return lambda tagged: render(chosen(tagged))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seqtool.errors import ModelError, SeqtoolError
 from seqtool.safe_text import shorten
@@ -27,8 +27,7 @@ LONGEST_REFERENCE = 200  # characters of a name in a message
 PARTIAL = ".partial"  # ending of the directory of an unfinished run
 
 
-@dataclass(frozen=True)
-class ModelFolders:
+class ModelFolders(NamedTuple):
     """A model directory, and the run directory that contains it, if any.
 
     Attributes:
@@ -50,8 +49,7 @@ class ModelFolders:
         return Path() if self.pretrained else self.run or self.model.parent
 
 
-@dataclass(frozen=True)
-class ModelFilter:
+class ModelFilter(NamedTuple):
     """Condition that the newest model must fulfill to be used without being named.
 
     Attributes:

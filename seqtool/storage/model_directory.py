@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from seqtool.errors import ModelError
 from seqtool.storage.int8_rows import int8_rows, restored_rows
@@ -39,7 +39,7 @@ MODEL_FORMAT = DirectoryFormat(
     largest=1e6,  # products of four weights, which a prediction contains, are far below the end of float32
     dtypes=("F32", "F16", "I8"),
 )
-PARTS_FORMAT = replace(MODEL_FORMAT, versions=MODEL_FORMAT.versions[::-1])  # of a model of several parts
+PARTS_FORMAT = MODEL_FORMAT._replace(versions=MODEL_FORMAT.versions[::-1])  # of a model of several parts
 TASKS = ("char", "tagger", "tokenizer")
 T = TypeVar("T")
 D = TypeVar("D")
@@ -160,8 +160,7 @@ def _texts(value: object) -> dict[str, str]:
     return {name: item for name, item in _typed(value, dict, {}).items() if isinstance(item, str)}
 
 
-@dataclass(frozen=True)
-class StoredModel:
+class StoredModel(NamedTuple):
     """Contents of a model directory.
 
     Attributes:

@@ -12,8 +12,8 @@ import re
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seqtool.errors import SeqtoolError
 
@@ -108,8 +108,7 @@ def _delete_left_files(path: Path) -> None:
 # --- directories --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Contents:
+class Contents(NamedTuple):
     """Names of the entries that seqtool writes into a directory.
 
     Attributes:

@@ -13,8 +13,8 @@ import math
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from seqtool.errors import ModelError
 from seqtool.storage.atomic import commit_directory, present
@@ -28,8 +28,7 @@ READ_ATTEMPTS = 50
 READ_DELAY = 0.01  # seconds between two attempts
 
 
-@dataclass(frozen=True)
-class DirectoryFormat:
+class DirectoryFormat(NamedTuple):
     """Format of one type of verified directory.
 
     Attributes:

@@ -1,5 +1,7 @@
 """Processor time of two checkouts: `python -m tests.benchmarks.compare_speed OLD NEW [--pairs 11]`.
 
+`--threads 2` compares the training steps by the clock instead, without the start of the process.
+
 Each command runs once in each checkout before the next pair begins, so that a drift of the machine's speed
 meets both. The median of the ratios new / old is what a restructuring must keep near 1. Real data come from
 `$SEQTOOL_DATA`.
@@ -8,6 +10,7 @@ meets both. The median of the ratios new / old is what a restructuring must keep
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -32,7 +35,7 @@ class Case:
 
     Attributes:
         name: row of the table.
-        arguments: of seqtool; `{checkout}` is replaced by the checkout.
+        arguments: of seqtool; `{checkout}` is replaced by the checkout, `{threads}` by a number.
         repeat: runs of the command in one measurement, for short commands.
     """
 
@@ -47,6 +50,7 @@ def training(config: str, steps: int, *settings: str) -> tuple[str, ...]:
         f"training.max_steps={steps}",
         f"training.eval_every={steps}",
         f"training.warmup_steps={steps // 10}",
+        "training.threads={threads}",
         *settings,
     )
     command = "train-char" if "shakespeare" in config else "train-tagger"
@@ -79,7 +83,6 @@ CASES = (
         training(
             "ewt.yaml",
             150,
-            "training.threads=1",
             f"data.train={EWT}/en_ewt-ud-train.conllu",
             "data.dev=[]",
             "data.test=[]",
@@ -87,28 +90,40 @@ CASES = (
     ),
     Case(
         "train 150 steps of shakespeare.yaml",
-        training("shakespeare.yaml", 150, "training.threads=1", f"data.text={SHAKESPEARE}"),
+        training("shakespeare.yaml", 150, f"data.text={SHAKESPEARE}"),
     ),
 )
 
 
-def cpu_seconds(checkout: Path, case: Case, folder: Path) -> float:
-    """Run a command in a checkout and return the CPU seconds of its processes.
+def run(checkout: Path, case: Case, folder: Path, threads: int = 1) -> None:
+    """Run a command in a checkout.
 
     Raises:
         RuntimeError: the command failed.
     """
-    arguments = [argument.format(checkout=checkout) for argument in case.arguments]
-    environment = {**os.environ, **ONE_THREAD, "PYTHONPATH": str(checkout)}
+    arguments = [argument.format(checkout=checkout, threads=threads) for argument in case.arguments]
+    environment = {**os.environ, **(ONE_THREAD if threads == 1 else {}), "PYTHONPATH": str(checkout)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has bytecode
-    before = os.times()
     for _ in range(case.repeat):
         command = [sys.executable, "-m", "seqtool", *arguments]
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
         if done.returncode:
             raise RuntimeError(done.stderr.decode(errors="replace"))
+
+
+def cpu_seconds(checkout: Path, case: Case, folder: Path) -> float:
+    """Run a command and return the CPU seconds of its processes."""
+    before = os.times()
+    run(checkout, case, folder)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system
+
+
+def clock_seconds(checkout: Path, case: Case, folder: Path, threads: int) -> float:
+    """Train with several threads and return the time of the steps by the clock."""
+    run(checkout, case, folder, threads)
+    newest = max(folder.glob("runs/*/metrics.jsonl"), key=lambda path: path.stat().st_mtime)
+    return float(json.loads(newest.read_text(encoding="utf-8").splitlines()[-1])["seconds"])
 
 
 def prepare(checkout: Path, folder: Path) -> None:
@@ -121,20 +136,26 @@ def prepare(checkout: Path, folder: Path) -> None:
     (folder / "dev.txt").write_text("\n".join(texts) + "\n", encoding="utf-8")
 
 
-def measure(old: Path, new: Path, pairs: int) -> None:
-    """Print the median CPU seconds of both checkouts and the median of the ratios."""
+def measure(old: Path, new: Path, pairs: int, threads: int) -> None:
+    """Print the median seconds of both checkouts and the median of the ratios."""
     table = Table("command", "old s", "new s", "median new / old", "least", "most", title=f"{pairs} pairs")
     with tempfile.TemporaryDirectory() as name:
         folders = {}
         for label, checkout in (("old", old), ("new", new)):
             folders[label] = Path(name) / label
             folders[label].mkdir()
-            prepare(checkout, folders[label])
+            if threads == 1:
+                prepare(checkout, folders[label])
+
+        def seconds(checkout: Path, case: Case, label: str) -> float:
+            if threads == 1:
+                return cpu_seconds(checkout, case, folders[label])
+            return clock_seconds(checkout, case, folders[label], threads)
+
         for case in CASES:
-            rows = [
-                (cpu_seconds(old, case, folders["old"]), cpu_seconds(new, case, folders["new"]))
-                for _ in range(pairs)
-            ]
+            if threads > 1 and not case.name.startswith("train 150"):
+                continue
+            rows = [(seconds(old, case, "old"), seconds(new, case, "new")) for _ in range(pairs)]
             ratios = [after / before for before, after in rows]
             medians = (statistics.median(side) for side in zip(*rows, strict=True))
             numbers = [*medians, statistics.median(ratios), min(ratios), max(ratios)]
@@ -148,12 +169,13 @@ def main() -> None:
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
     parser.add_argument("--pairs", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=1, help="of the training steps")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         old, new = (
             copy_of(path, Path(name) / label) for path, label in ((options.old, "a"), (options.new, "b"))
         )
-        measure(old, new, options.pairs)
+        measure(old, new, options.pairs, options.threads)
 
 
 def copy_of(checkout: Path, folder: Path) -> Path:

@@ -171,4 +171,4 @@ def test_values_that_the_config_keeps_although_they_are_rare_are_refused(
     config = json.loads(json.dumps(before.config))
     config["parts"]["tagger"]["model"]["features"][0]["min_count"] = 2
     with pytest.raises(AssertionError, match="set min_count to 3"):
-        shrunk(replace(before, config=config), treebank)
+        shrunk(before._replace(config=config), treebank)

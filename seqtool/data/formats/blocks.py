@@ -11,10 +11,9 @@ import os
 import select
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from io import TextIOWrapper
 from itertools import chain
-from typing import BinaryIO, ClassVar, Literal, Protocol
+from typing import BinaryIO, ClassVar, Literal, NamedTuple, Protocol
 
 from seqtool.errors import DataError
 
@@ -25,8 +24,7 @@ BOM = "\ufeff"
 CHUNK = 1 << 16  # bytes of one read from a stream
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Consecutive lines of a file and the sentence in them.
 
     A block without tokens holds comments or a blank line.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from seqtool.data.formats.blocks import BOM, Block, EmptyTokens, FormatName, is_blank, split_end
@@ -109,14 +109,14 @@ class JsonlFormat:
 
     def _span_block(self, record: Record, empty: Block, skipped: int, place: str) -> Block:
         if record.get("answer") in LEFT_OUT:
-            return replace(empty, is_left_out=True)
+            return empty._replace(is_left_out=True)
         text = self._text(record, place)
         spans = record.get(self.label_key) if self.has_labels else None
         read = read_record(text, record, spans, place)
         tokens = [token.form for token in read.tokens]
         labels = read.labels if self._has_label_field(record) else None
         lines = [skipped] * len(tokens)
-        return replace(empty, tokens=tokens, labels=labels, token_lines=lines, text=text, flaws=read.flaws)
+        return empty._replace(tokens=tokens, labels=labels, token_lines=lines, text=text, flaws=read.flaws)
 
     def _has_label_field(self, record: Record) -> bool:
         return self.has_labels and self.label_key in record

@@ -38,7 +38,7 @@ def fill_columns(
     named = [(places[name], labels) for name, labels in zip(names, columns, strict=True) if name in places]
     for form, labels in sorted(named, key=lambda pair: _is_new(pair[0])):
         if _is_new(form):
-            lines = form.fill(replace(block, lines=lines), labels)
+            lines = form.fill(block._replace(lines=lines), labels)
         else:
             lines = form.fill(form.block(lines, block.name, block.first_line), labels)
     return lines

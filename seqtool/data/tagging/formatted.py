@@ -305,7 +305,7 @@ class FormattedReader:
             return self._json_item(sentence_format, raw, name, first)
         block = sentence_format.block(raw, name, first)
         if isinstance(sentence_format, CsvFormat) and sentence_format.rows_are_texts and block.tokens:
-            return replace(self._text_reader.sentence(block.tokens[0], block.place), block=block)
+            return self._text_reader.sentence(block.tokens[0], block.place)._replace(block=block)
         return Item(block.tokens, block)
 
     def _json_item(self, sentence_format: JsonlFormat, raw: list[str], name: str, first: int) -> Item:
@@ -318,7 +318,7 @@ class FormattedReader:
         block = sentence_format.block(raw, name, first)
         if block.text is None or block.labels is not None or sentence_format.span_keys is not None:
             return Item(block.tokens, block)
-        return replace(self._text_reader.sentence(block.text, block.place), block=block)
+        return self._text_reader.sentence(block.text, block.place)._replace(block=block)
 
 
 _OPTIONAL = Request(labeled=True, optional_label=True)

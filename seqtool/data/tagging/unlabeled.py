@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import PurePath
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from seqtool.data.formats.blocks import BOM, Block, LineStream, SentenceFormat
 from seqtool.data.tokenization.rules import TOKENIZERS, Tokenizer
@@ -26,8 +25,7 @@ ENDINGS: dict[str, InputFormat] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One sentence to be tagged, or lines of the input without a sentence.
 
     Attributes:

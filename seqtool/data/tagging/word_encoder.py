@@ -10,9 +10,8 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -88,8 +87,7 @@ _KINDS = _Kinds()
 # --- encoder ------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class EncodedWords:
+class EncodedWords(NamedTuple):
     """Words as integers.
 
     Attributes:

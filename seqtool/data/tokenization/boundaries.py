@@ -8,7 +8,7 @@ are a separate yes or no at the last character of a token.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +22,7 @@ OUTPUTS = CLASSES + 1  # scores of the classes, then the score of a sentence end
 IGNORED = -1  # target of a character that is not trained on
 
 
-@dataclass(frozen=True)
-class Targets:
+class Targets(NamedTuple):
     """Targets of the characters of a paragraph.
 
     Attributes:
@@ -35,8 +34,7 @@ class Targets:
     sentences: Array
 
 
-@dataclass(frozen=True)
-class Boundaries:
+class Boundaries(NamedTuple):
     """Positions of tokens, words and sentences.
 
     Attributes:

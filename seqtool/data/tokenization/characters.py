@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,8 +26,7 @@ CLASS_COUNT = len(CATEGORIES) + 1  # with the class of a position outside the te
 DIRECT = 1 << 16  # code points below this number are looked up in a table
 
 
-@dataclass(frozen=True)
-class PlainText:
+class PlainText(NamedTuple):
     """A text with single spaces and none at its ends.
 
     Attributes:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from seqtool.data.formats.blocks import Block, split_end
@@ -32,8 +31,7 @@ class SurfaceToken(NamedTuple):
     words: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class Paragraph:
+class Paragraph(NamedTuple):
     """Raw text with its tokens.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +33,7 @@ def shown_weights(stored: StoredModel, features: Sequence[Feature], notes: list[
         f"The weights are stored as float16, since they have {format_size(size)} as float32. "
         "Probabilities may differ from those of the command line in the third digit."
     )
-    return replace(stored, weights={name: _half(array) for name, array in stored.weights.items()})
+    return stored._replace(weights={name: _half(array) for name, array in stored.weights.items()})
 
 
 def _half(array: Array) -> Array:
@@ -81,7 +80,7 @@ def _shorter_vectors(stored: StoredModel, features: Sequence[Feature], notes: li
             "those of the training words. "
             "It reads any other word with the vector of unknown words; the command line does not."
         )
-    return replace(stored, vocab=vocab, weights=weights)
+    return stored._replace(vocab=vocab, weights=weights)
 
 
 def _kept_words(values: Sequence[str], forms: Sequence[str], limit: int) -> list[int]:

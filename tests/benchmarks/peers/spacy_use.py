@@ -1,4 +1,8 @@
-"""spaCy at work: `train TRAIN OUT` makes a tagger of its quickstart size in some hundred steps, `one MODEL` tags a sentence, `pipe MODEL TEST` times."""
+"""spaCy at work.
+
+`train TRAIN OUT` makes a tagger of its quickstart size in some hundred steps. `pipeline TRAIN OUT` makes one that
+splits sentences, tags, and finds features and lemmas. `one MODEL` tags a sentence. `pipe MODEL TEST` times.
+"""
 
 import subprocess
 import sys
@@ -25,12 +29,26 @@ def sentences(path):
             words, labels = [], []
 
 
+PARTS = "senter,tagger,morphologizer,trainable_lemmatizer"
+
+
 def train(path, out):
     folder, blank = Path(tempfile.mkdtemp()), spacy.blank("en")
     DocBin(docs=[Doc(blank.vocab, words=w, tags=t) for w, t in sentences(path)]).to_disk(folder / "train.spacy")
+    short_training(folder, folder / "train.spacy", "tagger", out)
+
+
+def train_pipeline(path, out):
+    folder = Path(tempfile.mkdtemp())
+    run = [sys.executable, "-m", "spacy", "convert", path, str(folder), "-c", "conllu", "-n", "10"]
+    subprocess.run(run, check=True, capture_output=True)
+    short_training(folder, folder / f"{Path(path).stem}.spacy", PARTS, out)
+
+
+def short_training(folder, data, parts, out):
     run = [sys.executable, "-m", "spacy"]
-    config, data = str(folder / "c.cfg"), str(folder / "train.spacy")
-    subprocess.run([*run, "init", "config", "-l", "en", "-p", "tagger", "-o", "efficiency", config], check=True, capture_output=True)
+    config, data = str(folder / "c.cfg"), str(data)
+    subprocess.run([*run, "init", "config", "-l", "en", "-p", parts, "-o", "efficiency", config], check=True, capture_output=True)
     short = ["--paths.train", data, "--paths.dev", data, "--training.max_steps", STEPS, "--training.eval_frequency", STEPS]
     subprocess.run([*run, "train", config, "--output", str(folder / "out"), *short], check=True, capture_output=True)
     spacy.load(folder / "out" / "model-best").to_disk(out)
@@ -38,9 +56,12 @@ def train(path, out):
 
 if sys.argv[1] == "train":
     train(*sys.argv[2:])
+elif sys.argv[1] == "pipeline":
+    train_pipeline(*sys.argv[2:])
 elif sys.argv[1] == "one":
     nlp = spacy.load(sys.argv[2])
-    print([(token.text, token.tag_) for token in nlp("The dog ate the apple")])
+    doc = nlp("The dog ate the apple")
+    print([(token.text, token.tag_, token.pos_, str(token.morph), token.lemma_) for token in doc])
 else:
     nlp = spacy.load(sys.argv[2])
     docs = [Doc(nlp.vocab, words=words) for words, _ in sentences(sys.argv[3])]

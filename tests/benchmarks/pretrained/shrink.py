@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from seqtool.data.tagging.lemma_scripts import lemma_script
@@ -33,7 +32,7 @@ def shrunk(model: StoredModel, treebank: Path | None) -> StoredModel:
         "tokenizer": shrunk_tokenizer,
     }
     parts = [shrink[task](part, treebank) for task, part in model.parts.items()]
-    return replace(StoredModel.joined(parts), manifest=model.manifest)
+    return StoredModel.joined(parts)._replace(manifest=model.manifest)
 
 
 # --- taggers ------------------------------------------------------------------------------------------------
@@ -57,7 +56,7 @@ def shrunk_tagger(model: StoredModel, treebank: Path) -> StoredModel:
     if "heads" in vocab:
         heads = _shrunk_heads(model.config["heads"], vocab["heads"], weights, treebank)
         vocab["heads"] = {**heads, "lemmas": _shrunk_lemmas(model, heads, forms, vocab["forms"])}
-    return replace(model, vocab=vocab, weights=weights)
+    return model._replace(vocab=vocab, weights=weights)
 
 
 def _shrunk_values(values: Sequence[str], index: int, feature: Json, weights: Arrays) -> list[str]:
@@ -126,7 +125,7 @@ def shrunk_tokenizer(model: StoredModel, treebank: Path) -> StoredModel:
         vocab[name] = {
             end: change for end, change in vocab[name].items() if not any(map(private_kind, (end, change)))
         }
-    return replace(model, vocab=vocab)
+    return model._replace(vocab=vocab)
 
 
 # --- training data ------------------------------------------------------------------------------------------

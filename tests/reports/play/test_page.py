@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -263,7 +262,7 @@ def test_pack_keeps_every_number() -> None:
 def test_number_beyond_float16_stays_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(play_weights, "FLOAT32_BYTES", 0)
     weights = {"a": np.array([1e5], np.float32), "b": np.ones(2, np.float32)}
-    stored = replace(stored_model(TEXT), weights=weights)
+    stored = stored_model(TEXT)._replace(weights=weights)
     notes: list[str] = []
     shown = shown_weights(stored, (), notes)
     assert [array.dtype for array in shown.weights.values()] == [np.float32, np.float16]
