@@ -89,8 +89,13 @@ def losses_by_definition(
 @pytest.mark.parametrize("trained_on", ["train", "text"])
 @pytest.mark.parametrize(
     "settings",
-    [{}, {"cell": "gru", "num_layers": 2}, {"tied": True, "initial_state": "learned"}, {"input": "onehot"}],
-    ids=["lstm", "gru", "tied, learned state", "onehot"],
+    [
+        pytest.param({}, id="lstm"),
+        pytest.param({"cell": "gru", "num_layers": 2}, id="gru"),
+        pytest.param({"tied": True, "initial_state": "learned"}, id="tied, learned state"),
+        pytest.param({"input": "onehot"}, id="onehot"),
+        pytest.param({"tied": True, "output": "adaptive", "cutoffs": (2, 4)}, id="tied, adaptive"),
+    ],
 )
 def test_losses_follow_the_equations(settings: dict[str, Any], trained_on: str) -> None:
     _, trained = make(**settings)
@@ -103,8 +108,11 @@ def test_losses_follow_the_equations(settings: dict[str, Any], trained_on: str) 
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.5])
-def test_without_steps_the_loss_is_that_of_the_model(decay: float) -> None:
-    model, trained = make()
+@pytest.mark.parametrize(
+    "settings", [{}, {"output": "adaptive", "cutoffs": (1, 3)}], ids=["linear", "adaptive"]
+)
+def test_without_steps_the_loss_is_that_of_the_model(decay: float, settings: dict[str, Any]) -> None:
+    model, trained = make(**settings)
     options = DynamicOptions(learning_rate=0.0, decay=decay, segment=6)
     text = "".join(SYMBOLS[number] for number in ids_of(90))
     found = dynamic_losses(trained, ids_of(90), ids_of(50, 1), options)
