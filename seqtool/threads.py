@@ -10,6 +10,7 @@ import os
 import sys
 
 NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+WAIT_POLICY = "OMP_WAIT_POLICY"
 SPINS = "2000"  # of a waiting thread of libgomp, instead of 300,000; no slower on a quiet machine
 MILLISECONDS = "1"  # of a waiting thread of LLVM's OpenMP, instead of 200
 
@@ -26,10 +27,25 @@ def give_numpy_one_thread() -> None:
 
 def let_waiting_threads_sleep() -> None:
     """Let the threads of torch sleep after a short wait, if torch is not yet loaded."""
-    is_mac = sys.platform == "darwin"
-    name, value = ("KMP_BLOCKTIME", MILLISECONDS) if is_mac else ("GOMP_SPINCOUNT", SPINS)
-    if "torch" not in sys.modules and not os.environ.keys() & {name, "OMP_WAIT_POLICY"}:
+    name, value = _wait()
+    if "torch" not in sys.modules and not os.environ.keys() & {name, WAIT_POLICY}:
         os.environ[name] = value
+
+
+def waiting_threads_sleep() -> bool:
+    """Return whether the environment lets waiting threads sleep early.
+
+    It does not if the caller imported torch before seqtool could set the variable.
+    """
+    name, value = _wait()
+    given = os.environ.get(name, "")
+    is_short = given.isdecimal() and int(given) <= int(value)
+    return is_short or os.environ.get(WAIT_POLICY, "").lower() == "passive"
+
+
+def _wait() -> tuple[str, str]:
+    """Return the variable for the wait of a thread before it sleeps, and its value."""
+    return ("KMP_BLOCKTIME", MILLISECONDS) if sys.platform == "darwin" else ("GOMP_SPINCOUNT", SPINS)
 
 
 def _processor() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.threads import NUMBERS, let_waiting_threads_sleep
+from seqtool.threads import NUMBERS, let_waiting_threads_sleep, waiting_threads_sleep
 from tests.support.shell import PROJECT, environment
 
 TRAIN = """
@@ -87,8 +87,10 @@ def test_variable_is_that_of_the_system_and_is_not_set_after_torch(
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setitem(sys.modules, "torch", platform)  # any module stands for torch
     let_waiting_threads_sleep()
-    assert not os.environ.keys() & names
+    assert not os.environ.keys() & names and not waiting_threads_sleep()
     monkeypatch.delitem(sys.modules, "torch")
     let_waiting_threads_sleep()
-    assert os.environ.keys() & names == {name}
+    assert os.environ.keys() & names == {name} and waiting_threads_sleep()
+    monkeypatch.setenv(name, "300000")
+    assert not waiting_threads_sleep()
     monkeypatch.delenv(name)

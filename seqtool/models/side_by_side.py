@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from seqtool.threads import waiting_threads_sleep
+
 Result = TypeVar("Result")
 
 
@@ -28,11 +30,12 @@ Graph: TypeAlias = tuple[list[Tensor], tuple[Tensor, ...]]  # arguments and resu
 def pays(x: Tensor, passes: Sequence[Pass]) -> bool:
     """Return whether passes over an input run side by side.
 
-    They do if there are two, in training, on a CPU with several threads. Lower precision (autocast) is a
-    state of the calling thread. The worker does not have it.
+    They do if there are two, in training, on a CPU with several threads that sleep while they wait: threads
+    that spin would take the processor of the worker, and a step would take 1.6 times as long. Lower precision
+    (autocast) is a state of the calling thread. The worker does not have it.
     """
     on_cpu = x.device.type == "cpu" and torch.get_num_threads() > 1 and not torch.is_autocast_enabled("cpu")
-    return len(passes) == 2 and on_cpu and torch.is_grad_enabled()
+    return len(passes) == 2 and on_cpu and torch.is_grad_enabled() and waiting_threads_sleep()
 
 
 def side_by_side(passes: Sequence[Pass]) -> list[tuple[Tensor, ...]]:

@@ -18,7 +18,8 @@ LENGTHS = torch.tensor([9, 7, 4])
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> Iterator[None]:
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -74,7 +75,9 @@ def test_pass_without_effect_on_the_loss_has_no_gradient() -> None:
     assert other.grad is None
 
 
-def test_one_direction_one_thread_and_use_run_one_after_the_other() -> None:
+def test_one_direction_one_thread_spinning_threads_and_use_run_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     x = torch.zeros(2, 2)
     passes: list[Pass] = [(lambda y: (y,), [x]), (lambda y: (y,), [x])]
     assert pays(x, passes)
@@ -82,6 +85,11 @@ def test_one_direction_one_thread_and_use_run_one_after_the_other() -> None:
     with torch.no_grad():
         assert not pays(x, passes)
     with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert not pays(x, passes)
+    with monkeypatch.context() as spinning:
+        spinning.setenv("OMP_WAIT_POLICY", "ACTIVE")
+        spinning.delenv("GOMP_SPINCOUNT", raising=False)
+        spinning.delenv("KMP_BLOCKTIME", raising=False)
         assert not pays(x, passes)
     torch.set_num_threads(1)
     assert not pays(x, passes)
