@@ -16,7 +16,7 @@ from seqtool.data.tagging.split import Sentence
 from seqtool.data.tagging.word_encoder import WordEncoder
 from seqtool.types import Array
 
-FREQUENT = 10  # words; the network does not learn the lemma of a known word that occurs so often
+FREQUENT = 10  # occurrences from which on the network does not learn the lemma of a known word
 KnownLemmas = Mapping[str, Sequence[int]]  # by form: first labels, each followed by the number of a script
 
 
