@@ -216,7 +216,8 @@ def _initial_network(task: str, overrides: Sequence[str]) -> list[str]:
         return []
     from seqtool.tasks.init_from import network_of_initial_model
 
-    return network_of_initial_model(reference, task)
+    label = override_text(overrides, ("data", "label")) or "auto"
+    return network_of_initial_model(reference, task, one_label=label != "auto")
 
 
 def _at_override(problem: Problem, name: str, overrides: Sequence[str]) -> Problem:

@@ -73,7 +73,7 @@ def read_initial_models(parts: Sequence[Settings]) -> dict[str, StoredModel]:
     return models
 
 
-def network_of_initial_model(reference: str, task: str) -> list[str]:
+def network_of_initial_model(reference: str, task: str, *, one_label: bool = False) -> list[str]:
     """Return settings that must equal those of a model as `KEY=VALUE`, for a run without a config of its own.
 
     These are the settings of its network, and those that decide how data become its input.
@@ -81,6 +81,7 @@ def network_of_initial_model(reference: str, task: str) -> list[str]:
     Args:
         reference: value of `training.init_from`.
         task: task of the run.
+        one_label: whether the run has a single label, also if the model has several.
 
     Raises:
         ModelError: the model is missing or damaged.
@@ -89,7 +90,7 @@ def network_of_initial_model(reference: str, task: str) -> list[str]:
     if model is None:  # refused with a message when the run is prepared
         return []
     labels, others = [], MAY_DIFFER_FROM_INITIAL
-    if "heads" in model.config:  # a decoder would ask for a single label
+    if "heads" in model.config and not one_label:  # a decoder would ask for a single label
         names = [column["name"] for column in model.config["heads"]["columns"]]
         labels, others = [f"data.labels={json.dumps(names)}"], others | {"decoder"}
     network = model.config["model"].items()

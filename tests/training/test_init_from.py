@@ -255,6 +255,16 @@ def test_init_from_accepts_the_name_of_a_run(tmp_path: Path) -> None:
     assert weights(tmp_path / "runs/second") != weights(tmp_path / "runs/small")
 
 
+def test_one_label_of_the_user_starts_from_a_model_of_several(tmp_path: Path) -> None:
+    run(treebank_run(tmp_path, epochs=1), tmp_path / "runs")
+    (tmp_path / "two.conll").write_text("The\tDET\ndog\tNOUN\n\nA\tDET\nbook\tNOUN\n\n" * 9, encoding="utf-8")
+    given = ("--init-from", "small", "--set", "data.label=2", "--set", "training.epochs=1")
+    result = seqtool("train-tagger", "two.conll", *given, cwd=tmp_path)
+    assert result.code == 0, result.stderr
+    assert "starts from" in result.stderr
+    assert "heads" not in read_model(tmp_path / "runs/two/model").config
+
+
 def test_data_without_one_of_several_labels_are_refused(tmp_path: Path) -> None:
     """The same tag for all words is no label to learn, so the network would have one output layer less."""
     settings = treebank_run(tmp_path, epochs=1)
