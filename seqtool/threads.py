@@ -1,7 +1,7 @@
 """Environment variables for the threads of numerical libraries. A library reads them when it is loaded.
 
 Waiting threads compete with the thread for which they wait. On a busy machine, that costs more than the
-threads gain. Variables of the user are kept.
+threads gain; `seqtool/models/waiting_threads.py` shortens the wait there. Variables of the user are kept.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ import os
 import sys
 
 NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-WAIT_POLICY = "OMP_WAIT_POLICY"
-SPINS = "2000"  # of a waiting thread of libgomp, instead of 300,000; no slower on a quiet machine
-MILLISECONDS = "1"  # of a waiting thread of LLVM's OpenMP, instead of 200
+# How threads of OpenMP wait. Those of LLVM and Intel wait 1 ms instead of 200. Those of libgomp, on Linux,
+# spin as often as without a variable, but 1,000 times instead of 100 if they are more than the processors.
+WAITING = {"KMP_BLOCKTIME": "1"}
+WAITING_ON_LINUX = {**WAITING, "OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
+EARLY = {"GOMP_SPINCOUNT": 10_000, "KMP_BLOCKTIME": 1}  # largest values with which threads sleep early
 
 
 def give_numpy_one_thread() -> None:
@@ -25,27 +27,27 @@ def give_numpy_one_thread() -> None:
         os.environ["OPENBLAS_NUM_THREADS"] = "1"
 
 
-def let_waiting_threads_sleep() -> None:
-    """Let the threads of torch sleep after a short wait, if torch is not yet loaded."""
-    name, value = _wait()
-    if "torch" not in sys.modules and not os.environ.keys() & {name, WAIT_POLICY}:
-        os.environ[name] = value
+def choose_waiting() -> None:
+    """Choose how the threads of torch wait, if torch is not yet loaded and the user chose nothing."""
+    if "torch" not in sys.modules and not os.environ.keys() & WAITING_ON_LINUX.keys():
+        os.environ.update(WAITING_ON_LINUX if sys.platform == "linux" else WAITING)
+
+
+def wait_can_be_shortened() -> bool:
+    """Return whether a running program can let waiting threads sleep early: libgomp, and our variables.
+
+    It cannot if the caller imported torch before seqtool could set the variables.
+    """
+    return sys.platform == "linux" and WAITING_ON_LINUX.items() <= os.environ.items()
 
 
 def waiting_threads_sleep() -> bool:
-    """Return whether the environment lets waiting threads sleep early.
-
-    It does not if the caller imported torch before seqtool could set the variable.
-    """
-    name, value = _wait()
+    """Return whether the environment lets waiting threads sleep early at any time."""
+    name = "GOMP_SPINCOUNT" if sys.platform == "linux" else "KMP_BLOCKTIME"
     given = os.environ.get(name, "")
-    is_short = given.isdecimal() and int(given) <= int(value)
-    return is_short or os.environ.get(WAIT_POLICY, "").lower() == "passive"
-
-
-def _wait() -> tuple[str, str]:
-    """Return the variable for the wait of a thread before it sleeps, and its value."""
-    return ("KMP_BLOCKTIME", MILLISECONDS) if sys.platform == "darwin" else ("GOMP_SPINCOUNT", SPINS)
+    if given:
+        return given.isdecimal() and int(given) <= EARLY[name]
+    return os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 
 def _processor() -> str:

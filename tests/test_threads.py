@@ -1,4 +1,4 @@
-"""Threads of torch sleep after a short wait, and numpy has one thread, unless the user says otherwise."""
+"""How threads of torch wait is chosen, and numpy has one thread, unless the user says otherwise."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from seqtool.threads import NUMBERS, let_waiting_threads_sleep, waiting_threads_sleep
+from seqtool.threads import NUMBERS, choose_waiting, wait_can_be_shortened, waiting_threads_sleep
 from tests.support.shell import PROJECT, environment
 
+WAITING = {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"}
 TRAIN = """
 import os, sys
 
 class AtImport:
     def find_spec(self, name, path=None, target=None):
         if name == "torch":
-            print("torch", os.environ.get("GOMP_SPINCOUNT"), file=sys.stderr)
+            values = [os.environ.get(name) for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")]
+            print("torch", *values, file=sys.stderr)
         if name == "numpy":
             print("numpy", os.environ.get("OPENBLAS_NUM_THREADS"), file=sys.stderr)
 
@@ -50,15 +52,15 @@ def train(unset: set[str], variables: dict[str, str], folder: Path) -> str:
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        pytest.param({}, "2000", id="not set"),
-        pytest.param({"GOMP_SPINCOUNT": "7"}, "7", id="set"),
-        pytest.param({"OMP_WAIT_POLICY": "ACTIVE"}, "None", id="another variable"),
+        pytest.param({}, "300000 active", id="not set"),
+        pytest.param({"GOMP_SPINCOUNT": "7"}, "7 None", id="set"),
+        pytest.param({"OMP_WAIT_POLICY": "PASSIVE"}, "None PASSIVE", id="another variable"),
     ],
 )
-def test_threads_sleep_unless_the_user_says_otherwise(
+def test_waiting_is_chosen_unless_the_user_chose_it(
     variables: dict[str, str], expected: str, tmp_path: Path
 ) -> None:
-    printed = train({"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}, variables, tmp_path)
+    printed = train(WAITING, variables, tmp_path)
     assert f"torch {expected}\n" in printed
 
 
@@ -77,20 +79,51 @@ def test_numpy_has_one_thread_unless_the_user_says_otherwise(
     assert f"numpy {expected}\n" in train(set(NUMBERS), variables, tmp_path)
 
 
-@pytest.mark.parametrize(("system", "name"), [("darwin", "KMP_BLOCKTIME"), ("linux", "GOMP_SPINCOUNT")])
-def test_variable_is_that_of_the_system_and_is_not_set_after_torch(
-    system: str, name: str, monkeypatch: pytest.MonkeyPatch
+def without_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Delete the variables until the end of the test, also those that the test sets."""
+    for name in WAITING:
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+
+
+@pytest.mark.parametrize(
+    ("system", "names"), [("darwin", {"KMP_BLOCKTIME"}), ("win32", {"KMP_BLOCKTIME"}), ("linux", WAITING)]
+)
+def test_variables_are_those_of_the_system_and_are_not_set_after_torch(
+    system: str, names: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    names = {"KMP_BLOCKTIME", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
-    for one in names:
-        monkeypatch.delenv(one, raising=False)
+    without_variables(monkeypatch)
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setitem(sys.modules, "torch", platform)  # any module stands for torch
-    let_waiting_threads_sleep()
-    assert not os.environ.keys() & names and not waiting_threads_sleep()
+    choose_waiting()
+    assert not os.environ.keys() & WAITING
+    assert not waiting_threads_sleep() and not wait_can_be_shortened()
     monkeypatch.delitem(sys.modules, "torch")
-    let_waiting_threads_sleep()
-    assert os.environ.keys() & names == {name} and waiting_threads_sleep()
-    monkeypatch.setenv(name, "300000")
-    assert not waiting_threads_sleep()
-    monkeypatch.delenv(name)
+    choose_waiting()
+    assert os.environ.keys() & WAITING == names
+    assert waiting_threads_sleep() == (system != "linux")
+    assert wait_can_be_shortened() == (system == "linux")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sleep"),
+    [
+        ({"GOMP_SPINCOUNT": "100"}, True),
+        ({"GOMP_SPINCOUNT": "300000"}, False),
+        ({"GOMP_SPINCOUNT": "300000", "OMP_WAIT_POLICY": "passive"}, False),
+        ({"GOMP_SPINCOUNT": "infinite"}, False),
+        ({"OMP_WAIT_POLICY": "PASSIVE"}, True),
+        ({"OMP_WAIT_POLICY": "ACTIVE"}, False),
+        ({"KMP_BLOCKTIME": "1"}, False),
+        ({}, False),
+    ],
+)
+def test_variables_of_the_user_on_linux(
+    variables: dict[str, str], sleep: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_variables(monkeypatch)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert waiting_threads_sleep() == sleep
+    assert not wait_can_be_shortened()

@@ -15,7 +15,7 @@ from seqtool.tasks.data_check import DataCheck, size_warnings
 from seqtool.tasks.init_from import check_same_network, read_initial_models, transferred_weights
 from seqtool.tasks.interface import Prepared, definition
 from seqtool.tasks.parts import PreparedRun
-from seqtool.threads import let_waiting_threads_sleep
+from seqtool.threads import choose_waiting
 from seqtool.training.engine.ranks import ALONE, Ranks
 from seqtool.types import Arrays
 
@@ -156,7 +156,7 @@ def require_torch(what: str = "training and untrained networks") -> None:
     """
     from importlib.util import find_spec
 
-    let_waiting_threads_sleep()
+    choose_waiting()
     try:
         installed = find_spec("torch") is not None
     except ModuleNotFoundError:

@@ -23,12 +23,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from seqtool.threads import NUMBERS, WAITING_ON_LINUX
 from tests.benchmarks.compare_speed import EWT, SHAKESPEARE, training
 
 PROJECT = Path(__file__).parent.parent.parent
 
 FEW = 20  # steps of the shorter run
-THREADS = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY"}
+THREADS = {*NUMBERS, *WAITING_ON_LINUX}
 BUSY = "while True: pass"
 PROMISED = 3.0  # times the quiet time
 
@@ -53,7 +54,10 @@ def cases(steps: int, folder: Path) -> list[Case]:
 
     def trained(config: str, settings: tuple[str, ...]) -> Case:
         whole, start = (
-            tuple(part.format(checkout=PROJECT) for part in training(config, count, *settings))
+            tuple(
+                part.format(checkout=PROJECT, threads=os.cpu_count())
+                for part in training(config, count, *settings)
+            )
             for count in (FEW + steps, FEW)
         )
         return Case(f"train {steps} steps of {config}", whole, start)

@@ -174,9 +174,9 @@ def crf(folder: Path) -> None:
 def steps(folder: Path) -> None:  # noqa: ARG001 - all parts have the same arguments
     """Measure words per second of training, their share of the machine's matrix rate, time per operation."""
     sys.path.insert(0, str(PROJECT))
-    from seqtool.threads import let_waiting_threads_sleep
+    from seqtool.threads import choose_waiting
 
-    let_waiting_threads_sleep()  # as the commands do, before torch is loaded
+    choose_waiting()  # as the commands do, before torch is loaded
     import torch
     from torch.profiler import ProfilerActivity, profile
 

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from seqtool.errors import Diverged
+from seqtool.models.waiting_threads import adapt_to_load
 from seqtool.models.weights import stored_parameters
 from seqtool.settings.training import Training
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
@@ -132,6 +133,7 @@ class Trainer:
     def _step(self) -> Iterator[Event]:
         """Make one update; in a run without validation, yield a due row before it."""
         began = time.perf_counter()
+        adapt_to_load(self.task.device)
         state, epoch = self.state, self.state.epoch
         batches = self.task.batches(epoch)
         stop = min(state.position + self.training.accumulate, batches)
@@ -231,10 +233,7 @@ class Trainer:
         self._last_loss = sums.loss / items if items else self._last_loss
 
     def _clip(self, norm: Tensor) -> None:
-        """Scale the gradient down to `clip_norm`.
-
-        A GPU computes the factor itself, so that the host does not wait.
-        """
+        """Scale the gradient down to `clip_norm`. A GPU computes the factor, and the host does not wait."""
         longest = self.training.clip_norm
         if longest is None:
             return
