@@ -14,6 +14,8 @@ NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 # spin as often as without a variable, but 1,000 times instead of 100 if they are more than the processors.
 WAITING = {"KMP_BLOCKTIME": "1"}
 WAITING_ON_LINUX = {**WAITING, "OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
+WAITING_ON_MANY_CORES = {**WAITING, "GOMP_SPINCOUNT": "2000"}
+MANY = 64  # cores; as many idle threads could exceed a limit of threads
 EARLY = {"GOMP_SPINCOUNT": 10_000, "KMP_BLOCKTIME": 1}  # largest values with which threads sleep early
 
 
@@ -30,7 +32,15 @@ def give_numpy_one_thread() -> None:
 def choose_waiting() -> None:
     """Choose how the threads of torch wait, if torch is not yet loaded and the user chose nothing."""
     if "torch" not in sys.modules and not os.environ.keys() & WAITING_ON_LINUX.keys():
-        os.environ.update(WAITING_ON_LINUX if sys.platform == "linux" else WAITING)
+        if sys.platform != "linux":
+            os.environ.update(WAITING)
+        else:
+            os.environ.update(WAITING_ON_LINUX if available_cores() <= MANY else WAITING_ON_MANY_CORES)
+
+
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
 
 def wait_can_be_shortened() -> bool:

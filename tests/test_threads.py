@@ -105,6 +105,18 @@ def test_variables_are_those_of_the_system_and_are_not_set_after_torch(
     assert wait_can_be_shortened() == (system == "linux")
 
 
+@pytest.mark.parametrize(("count", "switched"), [(64, True), (65, False)])
+def test_threads_always_sleep_early_where_cores_are_many(
+    count: int, switched: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_variables(monkeypatch)
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(count)), raising=False)
+    choose_waiting()
+    assert wait_can_be_shortened() == switched and waiting_threads_sleep() != switched
+
+
 @pytest.mark.parametrize(
     ("variables", "sleep"),
     [

@@ -8,13 +8,12 @@ libgomp). A team of idle threads makes that so, and its end undoes it.
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 
 import torch
 
-from seqtool.threads import wait_can_be_shortened, waiting_threads_sleep
+from seqtool.threads import available_cores, wait_can_be_shortened, waiting_threads_sleep
 
 PERIOD = 0.5  # seconds between two measurements
 BUSY = 0.8  # of the time; with a smaller share, other processes are busy. 0.93 to 1.0 on free processors
@@ -27,8 +26,11 @@ def adapt_to_load(device: torch.device) -> None:
     Call this function between the steps of a training. It does nothing on a GPU, and nothing unless
     `choose_waiting` chose how the threads wait.
     """
-    if device.type == "cpu" and torch.get_num_threads() > 1 and wait_can_be_shortened():
-        _idle_team.keep(_processor_share.current() < BUSY)
+    if device.type != "cpu" or torch.get_num_threads() == 1:
+        return
+    share = _processor_share.measure()
+    if share is not None and wait_can_be_shortened():
+        _idle_team.keep(share < BUSY)
 
 
 def threads_sleep_early() -> bool:
@@ -40,18 +42,17 @@ class ProcessorShare(threading.local):
     """Share of the time in which the calling thread has a processor. A waiting thread that spins has one."""
 
     def __init__(self) -> None:
-        """Start to measure; the share is 1 until the first period is over."""
-        self._share = 1.0
+        """Start the first period."""
         self._start = time.perf_counter(), time.thread_time()
 
-    def current(self) -> float:
-        """Return the share in the last period that is over."""
+    def measure(self) -> float | None:
+        """Return the share in a period that is over, and start the next one; return None within a period."""
         clock, used = self._start
         now = time.perf_counter()
-        if now - clock >= PERIOD:
-            self._start = now, time.thread_time()
-            self._share = (self._start[1] - used) / (now - clock)
-        return self._share
+        if now - clock < PERIOD:
+            return None
+        self._start = now, time.thread_time()
+        return (self._start[1] - used) / (now - clock)
 
 
 class IdleTeam:
@@ -82,10 +83,12 @@ class IdleTeam:
 
 def _hold_team(ready: threading.Event, end: threading.Event) -> None:
     """Create a team by a small operation, and hold it until the event `end`."""
-    threads = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads)  # of this thread
-    torch.zeros(threads * GRAIN, dtype=torch.uint8).add_(1)
-    ready.set()
+    threads = available_cores()
+    try:
+        torch.set_num_threads(threads)  # of this thread
+        torch.zeros(threads * GRAIN, dtype=torch.uint8).add_(1)
+    finally:
+        ready.set()
     end.wait()
 
 

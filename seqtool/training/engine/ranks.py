@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from seqtool.data.sharding import WHOLE, Columns, Shard
 from seqtool.errors import SeqtoolError
+from seqtool.threads import available_cores
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,11 +23,6 @@ TORCHRUN_VARIABLES = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
 # --- start of a process -------------------------------------------------------------------------------------
-
-
-def available_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def default_threads(processes: int = 1) -> int:
