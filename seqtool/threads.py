@@ -10,13 +10,12 @@ import os
 import sys
 
 NUMBERS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-# How threads of OpenMP wait. Those of LLVM and Intel wait 1 ms instead of 200. Those of libgomp, on Linux,
-# spin as often as without a variable, but 1,000 times instead of 100 if they are more than the processors.
+# How threads of OpenMP wait before they sleep. Those of LLVM and Intel wait 1 ms instead of 200 ms. Those of
+# libgomp, on Linux, spin as often as by default; with more threads than cores, 1,000 times instead of 100.
 WAITING = {"KMP_BLOCKTIME": "1"}
 WAITING_ON_LINUX = {**WAITING, "OMP_WAIT_POLICY": "active", "GOMP_SPINCOUNT": "300000"}
 WAITING_ON_MANY_CORES = {**WAITING, "GOMP_SPINCOUNT": "2000"}
 MANY = 64  # cores; as many idle threads could exceed a limit of threads
-EARLY = {"GOMP_SPINCOUNT": 10_000, "KMP_BLOCKTIME": 1}  # largest values with which threads sleep early
 
 
 def give_numpy_one_thread() -> None:
@@ -56,7 +55,7 @@ def waiting_threads_sleep() -> bool:
     name = "GOMP_SPINCOUNT" if sys.platform == "linux" else "KMP_BLOCKTIME"
     given = os.environ.get(name, "")
     if given:
-        return given.isdecimal() and int(given) <= EARLY[name]
+        return given.isdecimal() and int(given) <= int(WAITING_ON_MANY_CORES[name])
     return os.environ.get("OMP_WAIT_POLICY", "").lower() == "passive"
 
 

@@ -1,4 +1,4 @@
-"""How threads of torch wait is chosen, and numpy has one thread, unless the user says otherwise."""
+"""Waiting threads of torch and the number of numpy's threads, unless the user chose them."""
 
 from __future__ import annotations
 

@@ -24,7 +24,8 @@ from rich.console import Console
 from rich.table import Table
 
 from seqtool.threads import NUMBERS, WAITING_ON_LINUX
-from tests.benchmarks.compare_speed import EWT, SHAKESPEARE, training
+from seqtool.training.engine.ranks import default_threads
+from tests.benchmarks.compare_speed import EWT, SHAKESPEARE, filled, training
 
 PROJECT = Path(__file__).parent.parent.parent
 
@@ -54,10 +55,7 @@ def cases(steps: int, folder: Path) -> list[Case]:
 
     def trained(config: str, settings: tuple[str, ...]) -> Case:
         whole, start = (
-            tuple(
-                part.format(checkout=PROJECT, threads=os.cpu_count())
-                for part in training(config, count, *settings)
-            )
+            filled(training(config, count, *settings), PROJECT, default_threads())
             for count in (FEW + steps, FEW)
         )
         return Case(f"train {steps} steps of {config}", whole, start)

@@ -95,13 +95,18 @@ CASES = (
 )
 
 
+def filled(arguments: tuple[str, ...], checkout: Path, threads: int) -> tuple[str, ...]:
+    """Replace `{checkout}` and `{threads}` in the arguments of a command."""
+    return tuple(argument.format(checkout=checkout, threads=threads) for argument in arguments)
+
+
 def run(checkout: Path, case: Case, folder: Path, threads: int = 1) -> None:
     """Run a command in a checkout.
 
     Raises:
         RuntimeError: the command failed.
     """
-    arguments = [argument.format(checkout=checkout, threads=threads) for argument in case.arguments]
+    arguments = filled(case.arguments, checkout, threads)
     environment = {**os.environ, **(ONE_THREAD if threads == 1 else {}), "PYTHONPATH": str(checkout)}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed package has bytecode
     for _ in range(case.repeat):

@@ -38,7 +38,7 @@ def substitution(content: str) -> Iterator[str]:
         os.close(reader)
 
 
-def refuse(command: str, reference: str, found: str, folder: Path) -> None:
+def assert_refused(command: str, reference: str, found: str, folder: Path) -> None:
     text_file(folder)
     arguments = command.replace("REFERENCE", reference).split()
     done = seqtool_in_process(*arguments, cwd=folder)
@@ -51,26 +51,26 @@ def refuse(command: str, reference: str, found: str, folder: Path) -> None:
 def test_named_pipe_is_no_model_and_is_not_waited_for(command: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     found = "file, found a named pipe" if "inspect" in command else "model, found a pipe"
-    refuse(command, "pipe", found, tmp_path)
+    assert_refused(command, "pipe", found, tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_process_substitution_is_no_model(command: str, tmp_path: Path) -> None:
     found = "file, found a pipe without a config" if "inspect" in command else "model, found a pipe"
     with substitution("some text\n") as reference:
-        refuse(command, reference, found, tmp_path)
+        assert_refused(command, reference, found, tmp_path)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_file_is_no_model(command: str, tmp_path: Path) -> None:
     (tmp_path / "some.txt").write_text("text")
-    refuse(command, "some.txt", "model, found a file", tmp_path)
+    assert_refused(command, "some.txt", "model, found a file", tmp_path)
 
 
 @pytest.mark.parametrize("command", [command for command in COMMANDS if "inspect" not in command])
 def test_config_is_no_model_until_it_is_trained(command: str, tmp_path: Path) -> None:
     (tmp_path / "some.yaml").write_text(TASK)
-    refuse(command, "some.yaml", "model, found a config\n hint: train it first", tmp_path)
+    assert_refused(command, "some.yaml", "model, found a config\n hint: train it first", tmp_path)
 
 
 def test_inspect_reads_a_config_from_a_process_substitution(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ LENGTHS = torch.tensor([9, 7, 4])
 @pytest.fixture(autouse=True)
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    for name in ("GOMP_SPINCOUNT", "KMP_BLOCKTIME"):
+        monkeypatch.delenv(name, raising=False)
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     yield
@@ -88,8 +90,6 @@ def test_one_direction_one_thread_spinning_threads_and_use_run_one_after_the_oth
         assert not pays(x, passes)
     with monkeypatch.context() as spinning:
         spinning.setenv("OMP_WAIT_POLICY", "ACTIVE")
-        spinning.delenv("GOMP_SPINCOUNT", raising=False)
-        spinning.delenv("KMP_BLOCKTIME", raising=False)
         assert not pays(x, passes)
     torch.set_num_threads(1)
     assert not pays(x, passes)

@@ -37,6 +37,18 @@ def chosen_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.set_num_threads(before)
 
 
+def threads() -> int:
+    return len(list(Path("/proc/self/task").iterdir()))
+
+
+def wait_for(number: int) -> None:
+    """Wait until the process has at most so many threads."""
+    end = time.monotonic() + 30
+    while threads() > number and time.monotonic() < end:
+        time.sleep(0.01)
+    assert threads() <= number
+
+
 @pytest.fixture
 def after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., bool]]:
     """Return a function that lets time pass, given a share of a processor; it tells if threads sleep."""
@@ -44,7 +56,7 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., bool]]:
     for name in clocks:
         monkeypatch.setattr(time, name, lambda name=name: clocks[name])
     monkeypatch.setattr(waiting_threads, "_processor_share", ProcessorShare())
-    team = IdleTeam()
+    before, team = threads(), IdleTeam()
     monkeypatch.setattr(waiting_threads, "_idle_team", team)
 
     def pass_time(share: float, seconds: float = PERIOD, device: torch.device = CPU) -> bool:
@@ -55,6 +67,7 @@ def after(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., bool]]:
 
     yield pass_time
     team.keep(False)
+    wait_for(before)  # so that the next test counts no thread that ends
 
 
 def test_threads_sleep_early_from_the_first_busy_period_to_the_first_free_one(
@@ -79,18 +92,6 @@ def test_one_thread_and_variables_of_the_user_change_nothing(
     assert not after(0.1)
     monkeypatch.setenv("GOMP_SPINCOUNT", "500")
     assert after(1.0), "the variable of the user lets them sleep at any time"
-
-
-def threads() -> int:
-    return len(list(Path("/proc/self/task").iterdir()))
-
-
-def wait_for(number: int) -> None:
-    """Wait until the process has at most so many threads."""
-    end = time.monotonic() + 30
-    while threads() > number and time.monotonic() < end:
-        time.sleep(0.01)
-    assert threads() <= number
 
 
 def test_idle_team_has_a_thread_per_processor_until_it_ends() -> None:
