@@ -19,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +27,6 @@ HERE = Path(__file__).parent
 PROJECT = HERE.parent.parent
 SEQTOOL = [sys.executable, "-m", "seqtool"]
 DATA = Path(os.environ.get("SEQTOOL_DATA", "data"))
-EWT = tuple(DATA / f"ud_english_ewt/en_ewt-ud-{part}.conllu" for part in ("train", "dev", "test"))
-WNUT = tuple(
-    DATA / "wnut17" / name for name in ("wnut17train.conll", "emerging.dev.conll", "emerging.test.annotated")
-)
 SEEDS = (1, 2, 3)
 GROUPS = {
     "LSTM": ("mkldnn_rnn", "aten::lstm"),
@@ -88,57 +84,69 @@ def files(paths: Sequence[Path]) -> list[str]:
     ]
 
 
+@dataclass(frozen=True)
+class Task:
+    """A data set, and the settings that seqtool is measured with.
+
+    Attributes:
+        title: name of the printed row.
+        paths: training, development and test file.
+        promised: smallest score in percent.
+        config: name of a shipped config; empty: the training file in place of a config, with one seed.
+        score: accuracy or f1 (of spans).
+    """
+
+    title: str
+    paths: tuple[Path, Path, Path]
+    promised: float
+    config: str = ""
+    score: str = "accuracy"
+
+
+def treebank(stem: str) -> tuple[Path, Path, Path]:
+    """Return the files of a treebank; the stem starts with its directory."""
+    train_file, dev, test = (DATA / f"{stem}-ud-{part}.conllu" for part in ("train", "dev", "test"))
+    return train_file, dev, test
+
+
+EWT = Task("EWT UPOS", treebank("ud_english_ewt/en_ewt"), 95.7, "ewt.yaml")
+UYGHUR = Task("Uyghur UPOS, a file in place of a config", treebank("ud_uyghur_udt/ug_udt"), 89.4)
+SEQUOIA = Task("Sequoia UPOS, a file in place of a config", treebank("ud_french_sequoia/fr_sequoia"), 97.9)
+WNUT_FILES = (
+    DATA / "wnut17/wnut17train.conll",
+    DATA / "wnut17/emerging.dev.conll",
+    DATA / "wnut17/emerging.test.annotated",
+)
+WNUT17 = Task("WNUT-17 span F1", WNUT_FILES, 20.0, "wnut17.yaml", "f1")
+
+
 @cache
-def ewt_runs(folder: Path) -> tuple[Run, ...]:
-    """Train with the shipped config and three seeds."""
-    return tuple(
-        train(folder, PROJECT / "configs/ewt.yaml", *files(EWT), "--seed", str(seed)) for seed in SEEDS
-    )
+def trained(task: Task, folder: Path) -> tuple[Run, ...]:
+    """Train with a shipped config and three seeds, or with the settings that seqtool suggests."""
+    if not task.config:
+        train_file, dev, test = task.paths
+        return (train(folder, train_file, "--dev", dev, "--test", test),)
+    config = PROJECT / "configs" / task.config
+    return tuple(train(folder, config, *files(task.paths), "--seed", str(seed)) for seed in SEEDS)
 
 
-def mean(runs: Sequence[Run], score: str) -> float:
-    """Return the mean of a score in percent."""
-    return 100 * statistics.mean(run.scores[score] for run in runs)
-
-
-def print_scores(name: str, value: float, promised: str, runs: Sequence[Run]) -> None:
-    """Print a line of results."""
-    clock = "/".join(f"{run.seconds:.0f}" for run in runs)
-    busy = "/".join(f"{run.busy:.0f}" for run in runs)
-    each = " ".join(f"{100 * run.scores.get('test_f1', run.scores['test_accuracy']):.2f}" for run in runs)
-    times = f"clock {clock} s, busy {busy} s, {os.cpu_count()} cores"
-    print(f"{name:<38} {value:6.2f} (promised {promised})  {times}  [{each}]", flush=True)
+def mean(task: Task, runs: Sequence[Run]) -> float:
+    """Return the mean test score in percent."""
+    return 100 * statistics.mean(run.scores[f"test_{task.score}"] for run in runs)
 
 
 # --- the parts ----------------------------------------------------------------------------------------------
 
 
-def ewt(folder: Path) -> None:
-    """Measure parts of speech of English web text."""
-    runs = ewt_runs(folder)
-    print_scores("EWT UPOS, mean of 3 seeds", mean(runs, "test_accuracy"), ">= 95.7", runs)
-
-
-def small(name: str, folder: Path, stem: str, promised: str) -> None:
-    """Measure a smaller treebank with the settings that seqtool suggests."""
-    train_file, dev, test = (
-        DATA / folder_name(stem) / f"{stem}-ud-{part}.conllu" for part in ("train", "dev", "test")
-    )
-    runs = [train(folder, train_file, "--dev", dev, "--test", test)]
-    print_scores(name, mean(runs, "test_accuracy"), promised, runs)
-
-
-def folder_name(stem: str) -> str:
-    """Return the name of the directory of a treebank."""
-    return {"ug_udt": "ud_uyghur_udt", "fr_sequoia": "ud_french_sequoia"}[stem]
-
-
-def wnut17(folder: Path) -> None:
-    """Measure names in social media."""
-    runs = [
-        train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), "--seed", str(seed)) for seed in SEEDS
-    ]
-    print_scores("WNUT-17 span F1, mean of 3 seeds", mean(runs, "test_f1"), ">= 20.0", runs)
+def measure(task: Task, folder: Path) -> None:
+    """Train, and print a row of scores and times."""
+    runs = trained(task, folder)
+    title = task.title + (f", mean of {len(runs)} seeds" if len(runs) > 1 else "")
+    clock = "/".join(f"{run.seconds:.0f}" for run in runs)
+    busy = "/".join(f"{run.busy:.0f}" for run in runs)
+    each = " ".join(f"{mean(task, [run]):.2f}" for run in runs)
+    times = f"clock {clock} s, busy {busy} s, {os.cpu_count()} cores"
+    print(f"{title:<42} {mean(task, runs):6.2f} (promised >= {task.promised})  {times}  [{each}]", flush=True)
 
 
 def crf(folder: Path) -> None:
@@ -157,14 +165,14 @@ def crf(folder: Path) -> None:
             run = train(
                 folder,
                 PROJECT / "configs/wnut17.yaml",
-                *files(WNUT),
+                *files(WNUT17.paths),
                 *one_epoch,
                 "--set",
                 f"model.decoder={decoder}",
             )
             seconds.append(run.busy)
     one_step = ("--set", "training.max_steps=1", "--set", "training.warmup_steps=0", *one_epoch[2:])
-    start = train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT), *one_step).busy
+    start = train(folder, PROJECT / "configs/wnut17.yaml", *files(WNUT17.paths), *one_step).busy
     ratio = statistics.median(
         (a - start) / (b - start) for a, b in zip(times["crf"], times["softmax"], strict=True)
     )
@@ -187,7 +195,7 @@ def steps(folder: Path) -> None:  # noqa: ARG001 - all parts have the same argum
 
     prepared = prepare(
         read_settings(
-            PROJECT / "configs/ewt.yaml", [f"data.train={EWT[0]}", "data.dev=[]", "data.test=[]"]
+            PROJECT / "configs/ewt.yaml", [f"data.train={EWT.paths[0]}", "data.dev=[]", "data.test=[]"]
         ).settings
     )
     built = build_task(prepared)
@@ -242,41 +250,46 @@ def matrix_rate(torch: Any) -> float:
 
 
 def two_columns(path: Path, target: Path) -> Path:
-    """Write the words and parts of speech of a CoNLL-U file in the format of the peers."""
-    rows = (
-        line.split("\t") for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")
-    )
-    kept = (row for row in rows if len(row) < 10 or row[0].isdigit())
-    target.write_text(
-        "".join(f"{row[1]}\t{row[3]}\n" if len(row) == 10 else "\n" for row in kept), encoding="utf-8"
-    )
+    """Write words and labels in two columns, as peers read them. Those of CoNLL-U are parts of speech."""
+    with target.open("w", encoding="utf-8") as file:
+        for line in path.read_text(encoding="utf-8").split("\n"):
+            row = line.split("\t")
+            if path.suffix == ".conllu" and row[0].isdigit():
+                file.write(f"{row[1]}\t{row[3]}\n")
+            elif path.suffix != ".conllu" or not line:
+                file.write(f"{line}\n")
     return target
 
 
-def peer(name: str, python: str, folder: Path) -> None:
-    """Measure a peer on EWT, and print the ratios."""
-    paths = [two_columns(path, folder / f"{path.stem}.tsv") for path in EWT]
+def peer(name: str, python: str, task: Task, folder: Path) -> None:
+    """Train and test a peer, and print the ratios."""
+    paths = [two_columns(path, folder / f"{path.name}.tsv") for path in task.paths]
     _, _, out, _ = process([python, str(HERE / "peers" / f"{name}_tagger.py"), *map(str, paths)], folder)
-    print(f"{name}: {'; '.join(out.split(chr(10)))}")
+    print(f"{name}, {task.title}: {'; '.join(out.splitlines())}")
     clock, busy = (float(part.split(" s")[0].split()[-1]) for part in out.splitlines()[0].split(", "))
-    accuracy = 100 * float(out.split("test accuracy ")[1].split(",")[0])
-    runs = ewt_runs(folder)
+    tested = out.split("\ntest ")[1]
+    score = float(tested.split({"accuracy": "accuracy ", "f1": "span F1 "}[task.score])[1].split(",")[0])
+    runs = trained(task, folder)
     ours, work = statistics.mean(run.seconds for run in runs), statistics.mean(run.busy for run in runs)
     ratios = f"clock {ours / clock:.3f}, busy {work / busy:.3f}"
-    print(f"seqtool / {name}: {ratios}; {mean(runs, 'test_accuracy') - accuracy:+.2f} points")
+    print(f"seqtool / {name}: {ratios}; {mean(task, runs) - 100 * score:+.2f} points", flush=True)
+
+
+def crfsuite(folder: Path) -> None:
+    """Compare with CRFsuite on all data."""
+    for task in (EWT, UYGHUR, SEQUOIA, WNUT17):
+        peer("crfsuite", os.environ.get("CRFSUITE_PYTHON", sys.executable), task, folder)
 
 
 PARTS: dict[str, Callable[[Path], None]] = {
-    "ewt": ewt,
-    "uyghur": lambda folder: small("Uyghur UPOS, a file in place of a config", folder, "ug_udt", ">= 89.4"),
-    "sequoia": lambda folder: small(
-        "Sequoia UPOS, a file in place of a config", folder, "fr_sequoia", ">= 97.9"
-    ),
-    "wnut17": wnut17,
+    "ewt": partial(measure, EWT),
+    "uyghur": partial(measure, UYGHUR),
+    "sequoia": partial(measure, SEQUOIA),
+    "wnut17": partial(measure, WNUT17),
     "crf": crf,
     "steps": steps,
-    "crfsuite": lambda folder: peer("crfsuite", os.environ.get("CRFSUITE_PYTHON", sys.executable), folder),
-    "spacy": lambda folder: peer("spacy", os.environ["SPACY_PYTHON"], folder),
+    "crfsuite": crfsuite,
+    "spacy": lambda folder: peer("spacy", os.environ["SPACY_PYTHON"], EWT, folder),
 }
 
 
