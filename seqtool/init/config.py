@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqtool.errors import ConfigError, Problem, SeqtoolError
+from seqtool.errors import ConfigError, DataError, Problem, SeqtoolError
 from seqtool.storage.atomic import make_directory, write_file, writing
 from seqtool.storage.ownership import check_output
 
@@ -192,9 +192,10 @@ def settings_for(
     path = files.train
     if looks_like_config(path) or path.is_dir():
         return _read_config(files, task, overrides)
+    of_user: Sequence[str] = overrides
     try:
         task = task or task_of_ending(path)
-        overrides = [*_initial_network(task, overrides), *overrides]
+        overrides = [*_initial_network(task, of_user), *of_user]
         suggested = definition(task).suggest(files, overrides)
         if note is not None:
             for line in suggested.notes:
@@ -205,6 +206,22 @@ def settings_for(
     except ConfigError as error:
         problems = [_at_override(problem, str(path), overrides) for problem in error.problems]
         raise ConfigError(problems) from None
+    except DataError as error:
+        raise DataError([_with_labels(problem, of_user, overrides) for problem in error.problems]) from None
+
+
+def _with_labels(problem: Problem, of_user: Sequence[str], overrides: Sequence[str]) -> Problem:
+    """Say in the hint about a label column which labels the initial model has, if the user gave none."""
+    start = "data.labels="
+    given, all_given = (
+        [option.removeprefix(start) for option in options if option.startswith(start)]
+        for options in (of_user, overrides)
+    )
+    if "`data.label`" not in problem.hint or given or not all_given:
+        return problem
+    known = ", ".join(json.loads(all_given[0]))
+    hint = f"the initial model has the labels {known}; give the column of one: `--set data.label=NUMBER`"
+    return Problem(problem.message, problem.place, hint, problem.source)
 
 
 def _initial_network(task: str, overrides: Sequence[str]) -> list[str]:
@@ -249,7 +266,6 @@ def task_of_content(files: DataFiles, overrides: Sequence[str] = ()) -> str | No
     from seqtool.data.encoding import AUTO
     from seqtool.data.formats.detect import detect_file
     from seqtool.data.input_files import check_data_file
-    from seqtool.errors import DataError
     from seqtool.settings.data import TaggerData
     from seqtool.settings.values import is_text_encoding
 

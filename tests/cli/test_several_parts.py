@@ -68,6 +68,17 @@ def test_a_report_is_written(here: Path) -> None:
     assert done.code == 0, done.stderr
 
 
+def test_a_file_of_one_label_names_its_column_to_start_from_the_tagger(here: Path) -> None:
+    """The model has several labels, and nothing says which of them the second column is."""
+    (here / "words.conll").write_text("The\tDET\ndog\tNOUN\n\n" * 20)
+    command = ("train-tagger", "words.conll", "--init-from", "both", "--set=training.max_steps=1")
+    refused = seqtool_in_process(*command, cwd=here)
+    assert refused.code == 2 and not (here / "runs/words").exists()
+    labels = ", ".join(LABELS)
+    assert f"the initial model has the labels {labels}; give the column of one" in refused.stderr
+    assert seqtool_in_process(*command, "--set=data.label=2", cwd=here).code == 0
+
+
 def test_training_can_start_from_the_tagger(here: Path) -> None:
     settings = treebank_run(here, init_from=str(here / "both"), max_steps=2)
     run(settings, here / "more")
