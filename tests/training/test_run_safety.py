@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from seqtool.training import run as training_job
 from seqtool.training.session import StopFlag, stop_signals
 from tests.support.shell import seqtool, start
 from tests.support.small_runs import StopAt, char_run, run, stopping, tagger_run, text_file
+
+
+@pytest.fixture(autouse=True)
+def interrupts_are_not_ignored() -> Iterator[None]:
+    """Handle SIGINT also where a shell started the tests in the background, which ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_diverged_run_keeps_the_last_good_model_without_nan(
