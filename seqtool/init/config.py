@@ -192,10 +192,11 @@ def settings_for(
     path = files.train
     if looks_like_config(path) or path.is_dir():
         return _read_config(files, task, overrides)
-    of_user: Sequence[str] = overrides
+    initial: list[str] = []
     try:
         task = task or task_of_ending(path)
-        overrides = [*_initial_network(task, of_user), *of_user]
+        initial = _initial_network(task, overrides)
+        overrides = [*initial, *overrides]
         suggested = definition(task).suggest(files, overrides)
         if note is not None:
             for line in suggested.notes:
@@ -207,19 +208,27 @@ def settings_for(
         problems = [_at_override(problem, str(path), overrides) for problem in error.problems]
         raise ConfigError(problems) from None
     except DataError as error:
-        raise DataError([_with_labels(problem, of_user, overrides) for problem in error.problems]) from None
+        problems = [_with_labels(problem, initial, overrides) for problem in error.problems]
+        if tuple(problems) == error.problems:
+            raise
+        raise DataError(problems) from None
 
 
-def _with_labels(problem: Problem, of_user: Sequence[str], overrides: Sequence[str]) -> Problem:
-    """Say in the hint about a label column which labels the initial model has, if the user gave none."""
+def _with_labels(problem: Problem, initial: Sequence[str], overrides: Sequence[str]) -> Problem:
+    """Name the labels of the initial model in the hint about a label column, if the user chose none.
+
+    Args:
+        problem: a mistake in the data file.
+        initial: settings of the initial model.
+        overrides: the same, and those of the user.
+    """
+    from seqtool.data.formats.conll import LABEL_HINT
+
     start = "data.labels="
-    given, all_given = (
-        [option.removeprefix(start) for option in options if option.startswith(start)]
-        for options in (of_user, overrides)
-    )
-    if "`data.label`" not in problem.hint or given or not all_given:
+    given = [option.removeprefix(start) for option in overrides if option.startswith(start)]
+    if problem.hint != LABEL_HINT or len(given) != 1 or start + given[0] not in initial:
         return problem
-    known = ", ".join(json.loads(all_given[0]))
+    known = ", ".join(json.loads(given[0]))
     hint = f"the initial model has the labels {known}; give the column of one: `--set data.label=NUMBER`"
     return Problem(problem.message, problem.place, hint, problem.source)
 

@@ -50,7 +50,7 @@ def commands(folder: Path) -> dict[str, list[str]]:
 
 
 def train_models(folder: Path, data: Path) -> None:
-    """Train the models with the shipped configs, unless they are there."""
+    """Train the models with the shipped configs, unless they are there; end the program if one fails."""
     treebank = data / "ud_english_ewt/en_ewt-ud"
     settings = {
         "ewt": ["train-tagger", *(f"data.{part}={treebank}-{part}.conllu" for part in EWT)],
@@ -61,7 +61,8 @@ def train_models(folder: Path, data: Path) -> None:
             options = [word for override in overrides for word in ("--set", override)]
             config = str(PROJECT / "configs" / f"{name}.yaml")
             places = ["--runs-dir", str(folder / "runs"), "--quiet", "--overwrite"]
-            run(["-m", "seqtool", command, config, *places, *options], folder / f"train_{name}.txt")
+            if not run(["-m", "seqtool", command, config, *places, *options], folder / f"train_{name}.txt"):
+                sys.exit(f"failed: training of {name}")
 
 
 def run(arguments: list[str], log: Path) -> bool:

@@ -13,14 +13,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-PROJECT = Path(__file__).parent.parent.parent
+from tests.benchmarks.programs import PROJECT, run_python
+
 PEER = Path(__file__).parent / "peers/names_rnn.py"
 PROMISED_GAIN = 0.05
 LANGUAGES = 18
@@ -43,18 +41,8 @@ def write_parts(source: Path, folder: Path, *, choose: bool) -> None:
 
 def run(*arguments: str | Path, folder: Path) -> tuple[str, float]:
     """Run a Python program on one thread; return its output and its seconds of processor time."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    variables = {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT), "SEQTOOL_RUNS": str(folder / "runs")}
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | variables,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    done = run_python(*arguments, folder=folder, OMP_NUM_THREADS="1")
+    return done.out, done.busy
 
 
 def ours(folder: Path, settings: list[str]) -> tuple[dict[str, Any], float]:

@@ -13,49 +13,32 @@ import json
 import os
 import platform
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import torch
 
-PROJECT = Path(__file__).parent.parent.parent
+from tests.benchmarks.programs import PROJECT, run_python
+
 PEER = Path(__file__).parent / "peers/character_gpt.py"
 BLOCK = "64"
-
-
-def output(*arguments: str | Path, folder: Path) -> tuple[str, float]:
-    """Run a Python program; return its output and its seconds by the clock."""
-    variables = {"PYTHONPATH": str(PROJECT), "SEQTOOL_RUNS": str(folder / "runs")}
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=folder,
-        env=os.environ | variables,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    return done.stdout, time.monotonic() - began
 
 
 def ours(text: Path, seed: int, folder: Path) -> dict[str, float]:
     """Train the config; return the losses in nats per character and the seconds."""
     config = PROJECT / "configs/shakespeare.yaml"
     options = ("--quiet", "--overwrite", "--seed", str(seed), "--set", f"data.text={text}")
-    _, seconds = output("-m", "seqtool", "train-char", config, *options, folder=folder)
+    seconds = run_python("-m", "seqtool", "train-char", config, *options, folder=folder).seconds
     scores: dict[str, Any] = json.loads((folder / "runs/shakespeare/evaluation.json").read_text())["val"]
     return {"carried": scores["carried"]["nats"], "blocks": scores["blocks"][BLOCK], "seconds": seconds}
 
 
 def peer(text: Path, seed: int, folder: Path) -> dict[str, float]:
     """Train the peer; return its loss in nats per character and the seconds."""
-    shown, seconds = output(PEER, text, str(seed), folder=folder)
-    return {"blocks": json.loads(shown.splitlines()[-1])["nats"], "seconds": seconds}
+    done = run_python(PEER, text, str(seed), folder=folder)
+    return {"blocks": json.loads(done.out.splitlines()[-1])["nats"], "seconds": done.seconds}
 
 
 def row(name: str, runs: list[dict[str, float]]) -> str:
