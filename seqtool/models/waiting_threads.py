@@ -60,6 +60,7 @@ class IdleTeam:
 
     def __init__(self) -> None:
         """Create no team yet."""
+        self._guard = threading.Lock()  # parts that are trained side by side measure the load, too
         self._end: threading.Event | None = None
 
     @property
@@ -69,6 +70,10 @@ class IdleTeam:
 
     def keep(self, wanted: bool) -> None:
         """Create the team if it is wanted, or end it."""
+        with self._guard:
+            self._create_or_end(wanted)
+
+    def _create_or_end(self, wanted: bool) -> None:
         if wanted and self._end is None:
             self._end, ready = threading.Event(), threading.Event()
             # A daemon does not keep the program from ending.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from seqtool.errors import pluralize
 from seqtool.reports.console import NARROWEST, WIDEST
 from seqtool.reports.formatting import format_duration, format_score, format_size, line_chart, wrapped
 from seqtool.safe_text import limited, visible
@@ -116,10 +117,9 @@ def details(inspected: InspectedModel) -> Iterator[str]:
         step = "unknown" if manifest.step is None else f"{manifest.step:,}"
         yield f"  scores     {scores} (epoch {manifest.epoch}, step {step})"
     if manifest.seconds is not None:
-        yield (
-            f"  trained    {format_duration(manifest.seconds)} on {manifest.device}, "
-            f"{manifest.threads} threads, seed {manifest.seed}"
-        )
+        threads = "" if manifest.threads is None else f"{pluralize(manifest.threads, 'thread')}, "
+        duration = format_duration(manifest.seconds)
+        yield f"  trained    {duration} on {manifest.device}, {threads}seed {manifest.seed}"
         versions = ", ".join(f"{name} {version}" for name, version in manifest.versions.items())
         yield f"  versions   {versions}"
         yield limited("  command    seqtool " + visible(" ".join(manifest.command)))

@@ -72,19 +72,21 @@ class NotebookScreen(TrainingScreen):
         self._now = f"{what} {done:,}/{total:,}"
         self._draw()
 
-    def run_started(self, part: str = "") -> None:
+    def _begin_table(self) -> None:
         """Begin the table of a run, or of one of its parts."""
-        if part:
-            self.message(f"training the {part}")
+        if self._title:
+            self.message(f"training the {self._title}")
         self._now = ""
 
-    def step(self, event: StepEvent) -> None:
+    def _show_step(self, event: StepEvent) -> None:
         """Show the present loss, a few times a second."""
         if self._is_due():
-            self._now = f"epoch {event.epoch}, step {event.step:,}, loss {format_number(event.loss)}"
+            beside = "".join(f"; {part} {share}" for part, share in self._beside.items())
+            loss = format_number(event.loss)
+            self._now = f"epoch {event.epoch}, step {event.step:,}, loss {loss}{beside}"
             self._draw()
 
-    def row(self, row: Row) -> None:
+    def _show_row(self, row: Row) -> None:
         """Add a row to the table and to the curves."""
         self._table.append(row)
         event = row.event
@@ -101,6 +103,7 @@ class NotebookScreen(TrainingScreen):
 
     def close(self) -> None:
         """Show everything that has not been shown yet, without the progress."""
+        super().close()
         self._now = ""
         self._draw(at_once=True)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING
 
+from seqtool.errors import pluralize
 from seqtool.evaluation.tagger import TaggerEvaluation
 from seqtool.evaluation.tokenizer import TokenizerEvaluation
 from seqtool.reports.console import console, is_terminal, notice, write_final_json
@@ -51,7 +52,9 @@ class TrainingScreen(Listener):
         self._terminal = not plain and is_terminal(self._rows)
         self._console = console(self._rows) if self._terminal else None
         self._columns: tuple[str, ...] = ()
-        self._part = ""
+        self._part, self._title = "", ""
+        self._held: list[Row] = []  # of the parts that are trained beside this one
+        self._beside: dict[str, str] = {}  # how far these are
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._last_shown = 0.0
         self._outputs = 0  # symbols or labels
@@ -83,18 +86,34 @@ class TrainingScreen(Listener):
         for line in part_lines(network_parts(network.model)):
             self.message(line)
         ranks = f", {network.ranks} ranks" if network.ranks > 1 else ""
-        self.message(f"  device     {network.device}, {network.threads} threads{ranks}")
+        self.message(f"  device     {network.device}, {pluralize(network.threads, 'thread')}{ranks}")
 
     # --- during the run ------------------------------------------------------------------------------------
 
-    def run_started(self, part: str = "") -> None:
+    def run_started(self, part: str = "", title: str = "") -> None:
+        """Begin the table of a run, or of one of its parts, and show the rows that the part has already."""
+        self._part, self._title, self._beside = part, title, {}
+        held, self._held = self._held, []
+        self._begin_table()
+        for row in held:
+            self.row(row)
+
+    def _begin_table(self) -> None:
         """Begin a new table, whose columns may differ from those of the previous run or part."""
-        self._columns, self._part = (), part
-        if part:
-            self.message(f"training the {part}")
+        self._columns = ()
+        if self._title:
+            self.message(f"training the {self._title}")
         self._progress.restart()
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, part: str = "") -> None:
+        """Show the progress of the present part, and how far another part is that is trained beside it."""
+        if part != self._part:
+            total = event.total_steps
+            self._beside[part] = f"{event.step / total:.0%}" if total else f"step {event.step:,}"
+        else:
+            self._show_step(event)
+
+    def _show_step(self, event: StepEvent) -> None:
         """Update the progress line, at most five times a second."""
         now = time.monotonic()
         if now - self._last_shown < PROGRESS_EVERY:
@@ -105,13 +124,21 @@ class TrainingScreen(Listener):
         if event.total_steps:
             done, total = event.step, event.total_steps
         values = {"": self._part} if self._part else {}
-        values |= {"epoch": str(event.epoch), "loss": format_number(event.loss), "lr": f"{event.lr:.1e}"}
+        values |= {"epoch": str(event.epoch), "loss": format_number(event.loss)}
+        values |= self._beside or {"lr": f"{event.lr:.1e}"}
         limit = None if event.time_limit is None else TimeLimit(event.seconds, event.time_limit)
         if limit is not None and not event.total_steps:  # the epoch says nothing about the end
             done, total = int(limit.seconds), math.ceil(limit.limit)
         self._progress.update(done, total, values, limit)
 
     def row(self, row: Row) -> None:
+        """Show a row of the present part; a row of a later part is shown when its table begins."""
+        if row.part == self._part:
+            self._show_row(row)
+        else:
+            self._held.append(row)
+
+    def _show_row(self, row: Row) -> None:
         """Print one row of the table of epochs."""
         event = row.event
         if "val_loss" in event.scores:
@@ -196,8 +223,11 @@ class TrainingScreen(Listener):
             write_final_json(value)
 
     def close(self) -> None:
-        """Remove the progress line."""
+        """Remove the progress line, and show the rows that are held if training has ended early."""
         self._progress.clear()
+        held, self._held = self._held, []
+        for row in held:
+            self._show_row(row)
 
 
 def _loss_doubt(row: RowEvent, outputs: int) -> Iterator[str]:

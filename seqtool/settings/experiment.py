@@ -16,7 +16,7 @@ class Experiment:
 
     @property
     def parts(self) -> tuple[Settings, ...]:
-        """Settings of each part of the run, in the order of their training; the last one is the main part."""
+        """Settings of each part of the run, in the order of the data flow; the last one is the main part."""
         return (cast("Settings", self),)
 
 

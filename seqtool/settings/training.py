@@ -114,7 +114,12 @@ class Training(TrainingLoop):
     seed_skip: int = key(
         "number of uniform random draws to skip after seeding, before the weights are drawn", 0, ge=0
     )
-    threads: int | None = key("CPU threads; by default the number of cores, at most 4", None, ge=1, le=1024)
+    threads: int | None = key(
+        "CPU threads, which the parts of a run share; by default the number of cores, at most 4",
+        None,
+        ge=1,
+        le=1024,
+    )
     rank_timeout: float = key(
         "several ranks: seconds that a rank waits for another one", 1800.0, gt=0, le=1_000_000
     )

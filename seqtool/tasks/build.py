@@ -28,11 +28,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class BuiltTask:
-    """A network joined to its data, on its device."""
+    """A network joined to its data, on its device.
+
+    Attributes:
+        task: the network and its data.
+        device: device of the network.
+        threads: CPU threads of the training.
+        side_by_side: whether the parts of the run have separate threads, so that all can be trained at once.
+    """
 
     task: TrainingTask
     device: torch.device
     threads: int
+    side_by_side: bool
 
 
 def prepare(
@@ -107,11 +115,13 @@ def check_data(read: ReadConfig, cache: Path) -> list[DataCheck]:
     return [*checks, *(definition(part.settings.task).check_data(part) for part in others)]
 
 
-def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
+def build_task(prepared: Prepared, ranks: Ranks = ALONE, parts: int = 1) -> BuiltTask:
     """Set up torch, draw the weights of the network, and connect the network to its data.
 
     Args:
         ranks: the processes that train the network together.
+        parts: number of parts of the run. On a CPU, and in one process, they share its threads, so that the
+            weights are the same whether the parts are trained side by side or one after the other.
 
     Raises:
         SeqtoolError: torch is not installed.
@@ -119,18 +129,22 @@ def build_task(prepared: Prepared, ranks: Ranks = ALONE) -> BuiltTask:
     """
     require_torch()
     from seqtool.models.weights import load_weights, weight_arrays
-    from seqtool.training.engine.device import choose_device, set_up_torch
+    from seqtool.training.engine.device import choose_device, set_up_torch, use_threads
 
     settings = prepared.settings
     threads = set_up_torch(settings.training, ranks.local.size)
     device = choose_device(settings.training.device, ranks.local)
+    shared = parts > 1 and device.type == "cpu" and ranks.shard.size == 1
+    side_by_side = shared and threads >= parts
+    if shared:
+        threads = use_threads(threads // parts)
     task_definition = definition(settings.task)
     task = task_definition.training_task(prepared, task_definition.build_network(prepared), device, ranks)
     if prepared.initial_model is not None:
         fresh = weight_arrays(task.network)
         load_weights(task.network, transferred_weights(fresh, prepared.initial_model, prepared))
     ranks.broadcast_tensors(task.network.parameters())
-    return BuiltTask(task, device, threads)
+    return BuiltTask(task, device, threads, side_by_side)
 
 
 def untrained_weights(prepared: Prepared) -> Arrays:

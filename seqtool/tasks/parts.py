@@ -1,7 +1,7 @@
 """Runs of one or several parts, such as a tokenizer and a tagger, and what is known about all parts together.
 
-The parts of a run are trained one after the other, from the same files, into one model directory. Most runs
-have one part. The name of a part is its task; the only part of a run has an empty name.
+The parts of a run are trained from the same files into one model directory, side by side or one after the
+other. Most runs have one part. The name of a part is its task; the only part of a run has an empty name.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class PreparedRun:
     """A run that is ready for training.
 
     Attributes:
-        parts: the parts by name, in the order of their training. The last one is the main part, which gives
+        parts: the parts by name, in the order of the data flow. The last one is the main part, which gives
             the run its settings.
     """
 

@@ -42,7 +42,7 @@ FORMAT = DirectoryFormat(
 KEPT = 2
 _RUN_OBJECTS = ("experiment", "made_with")  # objects in `state.json` of the whole run
 _PART_KEYS = ("numbers", "best")  # keys of each part; those of the only part of a run are beside the objects
-_PARTS = ("", *TASKS[::-1])  # names that a part can have, in the order of the training
+_PARTS = ("", *TASKS[::-1])  # names that a part can have, in the order of the data flow
 _BEST = "best/"  # prefix of the arrays of the best row
 _EARLIER_BEST = "earlier/"  # prefix of the arrays of the best row before an extra row
 
@@ -103,7 +103,7 @@ class Checkpoint:
     Attributes:
         experiment: settings and data hashes; a resumed run must have the same.
         made_with: device, threads and versions.
-        parts: state of each part by name, in the order of the training; a part is missing before its start.
+        parts: state of each part by name, in the order of the data flow; a part is missing before its start.
         logs: content of each log file by name.
         continues: SHA-256 of the manifest of the finished run that this run continues and replaces; empty if
             there is none.
@@ -255,7 +255,7 @@ def read_checkpoint(folder: Path) -> Checkpoint:
 
 
 def _stored_parts(state: Json, folder: Path) -> dict[str, Json]:
-    """Return the stored state of each part, in the order of the training.
+    """Return the stored state of each part, in the order of the data flow.
 
     Raises:
         ModelError: the content of `state.json` is not what this version writes.

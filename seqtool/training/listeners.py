@@ -144,15 +144,18 @@ class Listener:
     def network_built(self, network: NetworkBuilt) -> None:
         """Receive the network before its first step."""
 
-    def run_started(self, part: str = "") -> None:
+    def run_started(self, part: str = "", title: str = "") -> None:
         """Prepare for the first step of a run, or of one of its parts.
 
+        If parts are trained side by side, steps and rows of all parts arrive before the first part ends.
+
         Args:
-            part: name and number of the part, as `tokenizer, part 1 of 2`; empty if the run has one part.
+            part: name of the part; empty if the run has one part.
+            title: name and number of the part, as `tokenizer, part 1 of 2`.
         """
 
-    def step(self, event: StepEvent) -> None:
-        """Receive one update."""
+    def step(self, event: StepEvent, part: str = "") -> None:
+        """Receive an update. Of a part that is trained beside another, only some updates are received."""
 
     def row(self, row: Row) -> None:
         """Receive a row. A listener may end the run by raising an exception."""
@@ -198,15 +201,15 @@ class Listeners(Listener):
         for listener in self._listeners:
             listener.network_built(network)
 
-    def run_started(self, part: str = "") -> None:
+    def run_started(self, part: str = "", title: str = "") -> None:
         """Pass the start of a run or a part to all listeners."""
         for listener in self._listeners:
-            listener.run_started(part)
+            listener.run_started(part, title)
 
-    def step(self, event: StepEvent) -> None:
+    def step(self, event: StepEvent, part: str = "") -> None:
         """Pass the update to all listeners."""
         for listener in self._listeners:
-            listener.step(event)
+            listener.step(event, part)
 
     def row(self, row: Row) -> None:
         """Pass the row to all listeners."""

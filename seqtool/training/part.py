@@ -11,7 +11,6 @@ from seqtool.training.checkpoints import BeforeExtraRow, PartState
 from seqtool.training.engine.events import RowEvent
 from seqtool.training.engine.ranks import Ranks
 from seqtool.training.listeners import NetworkBuilt, Row
-from seqtool.training.run_files import BestModel
 from seqtool.types import Arrays
 
 if TYPE_CHECKING:
@@ -28,11 +27,14 @@ class PartTraining:
         training: the settings of the training.
         trainer: the training loop.
         device: name of the device in torch.
-        threads: CPU threads of this process.
+        threads: CPU threads of this part.
+        side_by_side: whether the parts of the run have separate threads, so that all can be trained at once.
         has_started: whether the trainer has a state that a checkpoint must contain.
+        best: the best row so far; None before the first row.
+        best_weights: weights of the network in that row.
     """
 
-    def __init__(self, name: str, prepared: Prepared, stop: ShouldStop, ranks: Ranks) -> None:
+    def __init__(self, name: str, prepared: Prepared, stop: ShouldStop, ranks: Ranks, parts: int = 1) -> None:
         """Build the network and import torch.
 
         Args:
@@ -40,19 +42,23 @@ class PartTraining:
             prepared: settings, description of the model and data.
             stop: flag that a stop signal sets.
             ranks: processes that train together.
+            parts: number of parts of the run.
         """
         from seqtool.training.engine.trainer import Trainer
 
         self.name, self.prepared, self.training = name, prepared, prepared.settings.training
         self._definition = definition(prepared.settings.task)
         self.noun = self._definition.noun
-        built = build_task(prepared, ranks)
+        built = build_task(prepared, ranks, parts)
         self.device, self.threads = str(built.device), built.threads
+        self.side_by_side = built.side_by_side
         self.trainer = Trainer(built.task, self.training, stop)
         self._network = built.task.network
         self._preview = self._definition.preview(prepared)
         self.has_started = False
         self._kept: PartState | None = None  # the state while another part is trained
+        self.best: RowEvent | None = None
+        self.best_weights: Arrays = {}
         self._best_before_row: tuple[RowEvent | None, Arrays] = (None, {})
 
     def weights(self) -> Arrays:
@@ -79,11 +85,11 @@ class PartTraining:
         """Prepare for training: from now on, the state changes."""
         self.has_started, self._kept = True, None
 
-    def end(self, best_model: BestModel) -> None:
+    def end(self) -> None:
         """Keep the final state, while other parts are trained."""
-        self._kept = self.state(best_model)
+        self._kept = self.state()
 
-    def state(self, best_model: BestModel) -> PartState:
+    def state(self) -> PartState:
         """Return everything that an exact resume of this part needs."""
         if self._kept is not None:
             return self._kept
@@ -92,8 +98,8 @@ class PartTraining:
         return PartState(
             numbers=numbers,
             tensors=tensors,
-            best=best_model.best.get(self.name),
-            best_weights=best_model.weights.get(self.name, {}),
+            best=self.best,
+            best_weights=self.best_weights,
             before_extra_row=None if earlier is None else BeforeExtraRow(earlier, *self._best_before_row),
         )
 
@@ -107,6 +113,7 @@ class PartTraining:
         self.trainer.load_state(state.tensors, state.numbers, earlier.numbers if earlier else None)
         if earlier is not None:
             self._best_before_row = earlier.best, earlier.best_weights
+        self.best, self.best_weights = state.best, state.best_weights
         self.has_started, self._kept = True, state
 
     def change_of_course(self, before: Mapping[str, object]) -> str:
@@ -128,12 +135,13 @@ class PartTraining:
 
     # --- rows -----------------------------------------------------------------------------------------------
 
-    def row(self, event: RowEvent, best_model: BestModel) -> Row:
+    def row(self, event: RowEvent) -> Row:
         """Decode the preview example, and return everything that listeners receive of a row."""
         weights = self.weights()
         prediction = self._preview.prediction(weights)
-        best = best_model.best.get(self.name)
-        self._best_before_row = best, best_model.weights.get(self.name, {})
+        self._best_before_row = self.best, self.best_weights
+        if event.best:
+            self.best, self.best_weights = event, weights
         return Row(event, self._columns(event, weights), prediction, weights, self.name)
 
     def _columns(self, event: RowEvent, weights: Arrays) -> tuple[Column, ...]:

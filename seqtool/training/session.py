@@ -1,4 +1,4 @@
-"""One training run in progress: trainer, log files, best model, checkpoints, listeners and stop signals."""
+"""One training run in progress: trainers, log files, best model, checkpoints, listeners and stop signals."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from types import FrameType
 from seqtool.errors import SeqtoolError, Stopped
 from seqtool.storage.run_directory import RunDirectory
 from seqtool.tasks.parts import PreparedRun
+from seqtool.training.background import BackgroundTraining
 from seqtool.training.checkpoints import Checkpoint, Checkpoints
 from seqtool.training.engine.events import Event, RowEvent, StepEvent
 from seqtool.training.engine.ranks import ALONE, Ranks
@@ -25,17 +26,21 @@ from seqtool.types import Json
 HANGUP = getattr(signal, "SIGHUP", None)  # Windows does not have it
 STOP_SIGNALS = tuple(filter(None, (signal.SIGINT, signal.SIGTERM, HANGUP)))
 EPOCH_CHECKPOINT_AFTER = 10.0  # seconds; an epoch ends with a checkpoint if the last one is older than this
+LOOK_EVERY = 0.2  # seconds between two looks at a part in the background, once the main part has ended
 
 
 class TrainingSession:
-    """Train the parts of one run, one after the other. A checkpoint can be written between any two steps.
+    """Train the parts of one run. A checkpoint can be written between any two steps.
+
+    On a CPU, a tokenizer and a tagger are trained side by side, with half of the threads each, since small
+    networks gain little from a second thread. With one thread, the same steps are made one after the other.
 
     Attributes:
         prepared: settings, descriptions of the models and data.
         run: directory of the run.
         best_model: the best model so far.
         environment: device, threads, precision, number of ranks and versions.
-        part: the part that is trained now.
+        part: the part that this thread trains now.
         seconds_before: duration of the run before it was interrupted, in seconds; 0 if it is not resumed.
         continues: SHA-256 of the manifest of the finished run that this run continues; empty if it is new.
     """
@@ -62,8 +67,9 @@ class TrainingSession:
             ranks: processes that train together.
         """
         self.prepared, self.run = prepared, run
-        self._parts = [PartTraining(name, part, stop, ranks) for name, part in prepared.parts.items()]
-        self.part = self._parts[0]
+        count = len(prepared.parts)
+        self._parts = [PartTraining(name, part, stop, ranks, count) for name, part in prepared.parts.items()]
+        self.part = self._shown = self._parts[0]
         precision = prepared.settings.training.precision
         self.environment = environment(self.part.device, self.part.threads, precision, ranks.shard.size)
         self.best_model = BestModel(run.model, prepared, {**manifest, **self.environment})
@@ -81,8 +87,9 @@ class TrainingSession:
     @property
     def position(self) -> str:
         """Description of the last step, such as `step 12`, or `step 12 of the tagger`."""
-        step = f"step {self.part.trainer.state.step:,}"
-        return f"{step} of the {self.part.noun}" if self.part.name else step
+        unfinished = [part for part in self._parts if part.has_started and not part.has_finished]
+        steps = [(f"step {part.trainer.state.step:,}", part) for part in unfinished or [self.part]]
+        return " and ".join(f"{step} of the {part.noun}" if part.name else step for step, part in steps)
 
     def changes_of_course(self, checkpoint: Checkpoint) -> list[str]:
         """Return why the weights will differ from those of one run with the present limits, one line each."""
@@ -109,9 +116,10 @@ class TrainingSession:
             if state is None:
                 continue
             part.restore(state)
-            self.seconds_before += part.trainer.state.seconds
             if state.best is not None:
                 self.best_model.keep(part.name, state.best, state.best_weights)
+        seconds = [part.trainer.state.seconds for part in self._parts]
+        self.seconds_before = max(seconds) if self.part.side_by_side else sum(seconds)
         self.continues = checkpoint.continues
         self._logs.restore(checkpoint.logs)
         self.part = next((part for part in self._parts if not part.has_finished), self._parts[-1])
@@ -128,7 +136,7 @@ class TrainingSession:
             Checkpoint(
                 experiment=experiment(self.prepared),
                 made_with=self.environment,
-                parts={part.name: part.state(self.best_model) for part in started},
+                parts={part.name: part.state() for part in started},
                 logs={name: logs[name] for name in LOGS},
                 continues=self.continues,
             )
@@ -147,14 +155,11 @@ class TrainingSession:
         if self._ranks.any(checkpoint):
             self.checkpoint()
 
-    def _checkpoint_is_due(self, event: Event) -> bool:
-        trainer = self.part.trainer
-        if not trainer.can_save:
+    def _checkpoint_is_due(self, at_row: bool) -> bool:
+        if not self.part.trainer.can_save:
             return False
         limit = self.part.training.checkpoint_minutes * 60
-        if isinstance(event, RowEvent) or (event.position == event.batches and not trainer.state.row_due):
-            limit = min(limit, EPOCH_CHECKPOINT_AFTER)
-        return time.monotonic() - self._saved_at >= limit
+        return time.monotonic() - self._saved_at >= (min(limit, EPOCH_CHECKPOINT_AFTER) if at_row else limit)
 
     # --- training -------------------------------------------------------------------------------------------
 
@@ -166,37 +171,99 @@ class TrainingSession:
             Diverged: the loss or the gradient is no longer finite.
             SeqtoolError: a file cannot be written.
         """
-        for number, part in enumerate(self._parts, 1):
-            self.part = part
-            self._train_part(f"{part.noun}, part {number} of {len(self._parts)}" if part.name else "")
+        match self._parts:
+            case [other, main] if main.side_by_side and not (other.has_finished or main.has_finished):
+                self._train_side_by_side(other, main)
+            case parts:
+                for part in parts:
+                    self._train_part(part)
         self._logs.sort([part.name for part in self._parts])
 
-    def _train_part(self, title: str) -> None:
+    def _train_part(self, part: PartTraining) -> None:
         """Train a part, and write a checkpoint at its end if another part follows."""
-        part, had_finished = self.part, self.part.has_finished
+        self.part, had_finished = part, part.has_finished
         part.begin()
-        if not (title and had_finished):
-            self._listeners.run_started(title)
+        if not (part.name and had_finished):
+            self._begin_table(part)
         for event in part.trainer.run():
-            if isinstance(event, StepEvent):
-                self._listeners.step(event)
-            else:
-                self._listeners.row(part.row(event, self.best_model))
-            if self._ranks.any(self._checkpoint_is_due(event)):
+            self._tell(event, part)
+            if self._ranks.any(self._checkpoint_is_due(_ends_epoch(event, part))):
                 self.checkpoint()
         self._listeners.close()
+        self._check_end(part, had_finished)
+        if part is not self._parts[-1]:
+            self._ranks.any(True)
+            part.end()
+            if not had_finished:
+                self.checkpoint()
+
+    def _train_side_by_side(self, other: PartTraining, main: PartTraining) -> None:
+        """Train two parts at the same time, the main part in this thread."""
+        self.part = main
+        for part in (other, main):
+            part.begin()
+        self._begin_table(other, f", with the {main.noun} beside it")
+        with BackgroundTraining(other) as background:
+            for event in main.trainer.run():
+                self._tell(event, main)
+                self._follow(background, main, _ends_epoch(event, main))
+            while not background.wait(LOOK_EVERY):
+                self._follow(background, main)
+            self._follow(background, main)
+        self._listeners.close()
+        for part in (other, main):
+            self._check_end(part)
+
+    def _follow(self, background: BackgroundTraining, main: PartTraining, at_row: bool = False) -> None:
+        """Tell the listeners what happened in the background, and write a checkpoint if it is due."""
+        other, has_ended = background.part, background.wait(0)
+        if background.step is not None:
+            self._listeners.step(background.step, other.name)
+        for row in background.take_rows():
+            self._listeners.row(row)
+            at_row = True
+        if background.error is not None:
+            self.part = other
+            raise background.error
+        if has_ended and self._shown is other and other.trainer.end_reason != "stop":
+            self._begin_table(main)
+        if self._checkpoint_is_due(at_row):
+            with background.paused():
+                for row in background.take_rows():
+                    self._listeners.row(row)
+                self.checkpoint()
+
+    def _begin_table(self, part: PartTraining, more: str = "") -> None:
+        self._shown = part
+        number = self._parts.index(part) + 1
+        title = f"{part.noun}, part {number} of {len(self._parts)}{more}" if part.name else ""
+        self._listeners.run_started(part.name, title)
+
+    def _tell(self, event: Event, part: PartTraining) -> None:
+        """Tell the listeners of an event of a part that this thread trains."""
+        if isinstance(event, StepEvent):
+            self._listeners.step(event, part.name)
+        else:
+            self._listeners.row(part.row(event))
+
+    def _check_end(self, part: PartTraining, had_finished: bool = False) -> None:
+        """Check that the training of a part came to its end, and that it has a row."""
         if part.trainer.end_reason == "stop":
             raise Stopped(self._stop.signal_number or signal.SIGTERM)
         if part.trainer.end_reason == "patience" and not had_finished:
-            self._listeners.message(f"no progress in {part.training.patience} evaluations: stopped early")
+            of_part = f"{part.noun}: " if part.name else ""
+            evaluations = f"{part.training.patience} evaluations"
+            self._listeners.message(f"{of_part}no progress in {evaluations}: stopped early")
         if part.name not in self.best_model.best:
             hint = "raise training.epochs or training.max_steps, and run the command again with --resume"
             raise SeqtoolError("the run ended before its first row", hint=hint)
-        if part is not self._parts[-1]:
-            self._ranks.any(True)
-            part.end(self.best_model)
-            if not had_finished:
-                self.checkpoint()
+
+
+def _ends_epoch(event: Event, part: PartTraining) -> bool:
+    """Return whether an event is a row, or the end of an epoch that has none."""
+    if isinstance(event, RowEvent):
+        return True
+    return event.position == event.batches and not part.trainer.state.row_due
 
 
 class StopFlag:

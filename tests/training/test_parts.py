@@ -13,7 +13,7 @@ import pytest
 
 from seqtool.config.dump import dump_settings
 from seqtool.config.load import read_settings
-from seqtool.errors import Diverged, SeqtoolError, Stopped
+from seqtool.errors import Diverged, SeqtoolError
 from seqtool.inference.load import load_tagger, load_tokenizer
 from seqtool.reports.training import TrainingScreen
 from seqtool.settings.experiment import Settings, TaggerSettings
@@ -21,37 +21,12 @@ from seqtool.storage.model_directory import StoredModel, read_manifest, read_mod
 from seqtool.training.checkpoints import Checkpoints, read_checkpoint
 from seqtool.training.engine.trainer import Trainer
 from seqtool.training.run import TrainOptions, train, train_all
+from tests.support.joint_runs import assert_same, rows, short_run, stop_at
 from tests.support.shell import seqtool_in_process
-from tests.support.small_runs import StopAt, count_polls, metrics, run, samples, stopping, weights
-from tests.support.small_treebank import joint_run, treebank
+from tests.support.small_runs import count_polls, metrics, run
+from tests.support.small_treebank import treebank
 
 TOKENIZER_ROWS = [("tokenizer", 5), ("tokenizer", 10), ("tokenizer", 12)]
-
-
-def short_run(folder: Path, steps: int = 12, **training: Any) -> TaggerSettings:
-    """Return a joint run of 12 steps of each part, with rows after 5, 10 and 12 steps."""
-    more = {"epochs": None, "max_steps": 12, "eval_every": 5, "schedule": "cosine", **training}
-    return joint_run(folder, steps=steps, **more)
-
-
-def rows(run: Path) -> list[tuple[str, int]]:
-    """Return part and step of every row."""
-    return [(row["part"], row["step"]) for row in metrics(run)]
-
-
-def assert_same(left: Path, right: Path) -> None:
-    assert weights(left) == weights(right)
-    assert metrics(left) == metrics(right)
-    assert samples(left) == samples(right)
-    assert (left / "evaluation.json").read_bytes() == (right / "evaluation.json").read_bytes()
-    assert read_manifest(left / "model").part_rows == read_manifest(right / "model").part_rows
-
-
-def stop_at(settings: Settings, root: Path, poll: int, **options: Any) -> str:
-    """Stop a run at the given check of its stop flag, and return the message."""
-    with stopping(StopAt(poll)), pytest.raises(Stopped) as stopped:
-        run(settings, root, **options)
-    return str(stopped.value)
 
 
 # --- one directory ------------------------------------------------------------------------------------------

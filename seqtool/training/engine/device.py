@@ -59,12 +59,18 @@ def set_up_torch(training: Training, processes: int = 1) -> int:
         training: the settings.
         processes: number of ranks that share this machine's cores.
     """
-    threads = training.threads or default_threads(processes)
-    torch.set_num_threads(threads)
+    threads = use_threads(training.threads or default_threads(processes))
     keep_freed_memory()
     if training.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         _use_deterministic_algorithms()
+    return threads
+
+
+def use_threads(threads: int) -> int:
+    """Set the number of CPU threads, at least 1, of operations that the calling thread starts; return it."""
+    threads = max(1, threads)
+    torch.set_num_threads(threads)
     return threads
 
 
