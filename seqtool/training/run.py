@@ -309,7 +309,7 @@ def _diverged(error: Diverged, session: TrainingSession) -> Diverged:
     if part.name in kept:
         hint += "; the best model so far is kept"
     elif kept:
-        hint += f"; the trained {' and '.join(kept)} is kept"
+        hint += f"; the best {' and '.join(kept)} so far is kept"
     return Diverged(message, hint=hint)
 
 

@@ -243,7 +243,7 @@ def test_divergence_keeps_the_parts_that_have_a_row(
     if part == "tokenizer":
         assert problem.hint == "lower tokenizer.training.lr" and not model.exists()
     else:
-        assert problem.hint == "lower training.lr; the trained tokenizer is kept"
+        assert problem.hint == "lower training.lr; the best tokenizer so far is kept"
         assert list(read_model(model).parts) == ["tokenizer"]
         load_tokenizer(read_model(model))
 

@@ -82,6 +82,6 @@ def without_frequent(
 
 
 def _words(sentences: Iterable[Sentence], column: int) -> Iterator[tuple[str, str, str]]:
-    """Yield form, first label and lemma of each word."""
-    for sentence in sentences:
-        yield from zip(sentence.tokens, sentence.labels, sentence.column(column), strict=True)
+    """Return form, first label and lemma of each word."""
+    words = (zip(one.tokens, one.labels, one.column(column), strict=True) for one in sentences)
+    return chain.from_iterable(words)
