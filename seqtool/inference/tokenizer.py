@@ -224,6 +224,10 @@ class TokenizerModel:
                 places = original[np.array(cuts) - 1] + 1
                 words = _cut(texts[numbers[number]], starts[number], ends[number], places)
                 tokens[number] = tokens[number]._replace(words=words)
+        for number, token in enumerate(tokens) if self.expansions.always else ():
+            certain = self.expansions.certain_words(token.form)
+            if certain is not None and " " not in token.form:
+                tokens[number] = token._replace(words=certain)
         return tokens
 
 

@@ -70,16 +70,18 @@ def read_tokenizer_vocabulary(vocab: Json) -> TokenizerVocabulary:
         fail(VOCAB, f"character_counts: expected {len(characters):,} whole numbers")
     encoder = CharacterEncoder(dict(zip(characters, counts, strict=True)))
     suffixes, prefixes = (_rules(vocab, f"expansion_{part}") for part in ("suffixes", "prefixes"))
-    return TokenizerVocabulary(encoder, Expansions(_forms(vocab), suffixes, prefixes))
+    forms = _forms(vocab, "expansions")
+    always = _forms(vocab, "always_expanded") if "always_expanded" in vocab else {}
+    return TokenizerVocabulary(encoder, Expansions(forms, suffixes, prefixes, always))
 
 
-def _forms(vocab: Json) -> Mapping[str, tuple[str, ...]]:
-    forms = vocab.get("expansions")
+def _forms(vocab: Json, name: str) -> Mapping[str, tuple[str, ...]]:
+    forms = vocab.get(name)
     if not isinstance(forms, dict):
-        fail(VOCAB, "expansions: expected a JSON object")
+        fail(VOCAB, f"{name}: expected a JSON object")
     for form, words in forms.items():
         if not are_strings(words) or not words:
-            fail(VOCAB, f"expansions: expected a list of words for {shown(form)}, found {shown(words)}")
+            fail(VOCAB, f"{name}: expected a list of words for {shown(form)}, found {shown(words)}")
     return {form: tuple(words) for form, words in forms.items()}
 
 

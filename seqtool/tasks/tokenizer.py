@@ -194,10 +194,13 @@ class TokenizerDefinition:
         vocab = model.vocab
         characters = shorten("".join(map(visible, vocab["characters"])), VOCABULARY_LINE)
         forms = shorten(" ".join(map(visible, vocab["expansions"])), VOCABULARY_LINE)
+        always = vocab.get("always_expanded", {})
+        shown = shorten(" ".join(map(visible, always)), VOCABULARY_LINE)
         return [
             f"characters {len(vocab['characters'])}: {characters}",
             f"classes    {len(CATEGORIES)} Unicode categories",
             f"expanded   {len(vocab['expansions'])} forms of multiword tokens{': ' if forms else ''}{forms}",
+            f"always     {len(always)} forms that are always multiword tokens{': ' if always else ''}{shown}",
         ]
 
     def network_output(self, model: StoredModel) -> list[NetworkPart]:

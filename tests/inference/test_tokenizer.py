@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,22 @@ def test_words_are_looked_up_or_cut() -> None:
             [RawToken("f", 15, 16)],
         ]
     ]
+
+
+def test_a_form_that_is_always_a_multiword_token_is_expanded_in_any_case() -> None:
+    _, model = random_tokenizer(SMALL)
+    model = trained_to(model, {"d": 1, "c": 3})
+    model.expansions = replace(model.expansions, always={"acd": ("a", "d"), "Bed": ("B", "d")})
+    (tokens,) = model.tokenize(["acd ACD Bed bed eacd."])[0]
+    words = {token.form: token.words for token in tokens}
+    assert words == {
+        "acd": ("a", "d"),
+        "ACD": ("A", "D"),
+        "Bed": ("B", "d"),
+        "bed": (),
+        "eacd": ("eac", "d"),
+        ".": (),
+    }
 
 
 def test_many_paragraphs_are_streamed_in_groups() -> None:

@@ -41,6 +41,7 @@ CHANGES: dict[str, tuple[Callable[[Any], object], str]] = {
     "character twice": (lambda it: it.vocab["characters"].append("a"), "different characters"),
     "missing count": (lambda it: it.vocab["character_counts"].pop(), "character_counts: expected"),
     "no expansions": (lambda it: it.vocab.pop("expansions"), "expansions: expected a JSON object"),
+    "always": (lambda it: it.vocab.update(always_expanded=[]), "always_expanded: expected a JSON object"),
     "no words": (lambda it: it.vocab["expansions"].update(x=[]), "a list of words for 'x'"),
     "empty rule": (
         lambda it: it.vocab["expansion_suffixes"].update({"": "x"}),

@@ -135,7 +135,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredModel, Path
     run(settings, folder / "runs")
     first = read_model(store_tokenizer(folder / "tokenizer") / "model")
     expansions = {"won't": ["will", "not"], "Won't": ["Will", "not"], "ab": ["a", "b"], "a@b": ["a", "@b"]}
-    first.vocab["expansions"] = expansions
+    first.vocab["expansions"] = first.vocab["always_expanded"] = expansions
     first.vocab["expansion_suffixes"] = {"n't": " not", "x.com": "x"}
     return StoredModel.joined([first, read_model(folder / "runs/small/model")]), train
 
@@ -151,7 +151,7 @@ def test_rare_and_private_entries_are_removed(trained: tuple[StoredModel, Path])
     assert scripts < set(before.main.vocab["heads"]["columns"][-1])
     assert lemma_script("went", "go") in scripts and lemma_script("oxen", "ox") not in scripts
     tokenizer = after.parts["tokenizer"].vocab
-    assert tokenizer["expansions"].keys() == {"won't", "Won't"}
+    assert tokenizer["expansions"].keys() == tokenizer["always_expanded"].keys() == {"won't", "Won't"}
     assert tokenizer["expansion_suffixes"] == {"n't": " not"}
 
 

@@ -101,7 +101,7 @@ def load_tokenizer_corpus(
         splits["train"], splits["dev"] = hold_out_sentences(splits["train"], data.split, seed)
     train = splits["train"]
     characters = CharacterEncoder.build((item.text for item in train), model.min_count, known)
-    expansions = Expansions.learn(looked_up(train))
+    expansions = Expansions.learn(looked_up(train), _tokens(train))
     return TokenizerCorpus(
         train=train,
         dev=splits["dev"],
@@ -152,6 +152,13 @@ def looked_up(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:
         for token in paragraph.tokens:
             if token.words and word_cuts(paragraph.text, token) is None:
                 yield paragraph.text[token.start : token.end], token.words
+
+
+def _tokens(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:
+    """Yield the form of each token, and the words of a multiword token."""
+    for paragraph in paragraphs:
+        for token in paragraph.tokens:
+            yield paragraph.text[token.start : token.end], token.words
 
 
 # --- validation data from the training file -----------------------------------------------------------------

@@ -1,8 +1,10 @@
-"""Words of multiword tokens that are not simply cut: `du` is `de le`.
+"""Words of multiword tokens that are looked up, above all of those that are not simply cut: `du` is `de le`.
 
 Training collects the words of each form. A form that training lacks is changed like those that share its
 ending or beginning: Spanish `dárselo` is `dar se lo`, which teaches that a final `árselo` becomes `ar se lo`.
-Whether a token is expanded at all is decided by the network, from the context.
+
+A form that has the same words wherever it occurs in training, such as English `im` (`i m`), always gets them.
+Whether any other token is expanded or cut is decided by the network, from the context.
 """
 
 from __future__ import annotations
@@ -26,15 +28,23 @@ class Expansions:
         forms: words by form in lower case; and by other forms, if the case of their words is irregular.
         suffixes: for the end of a form, its replacement in the words, joined by spaces.
         prefixes: for the beginning of a form, its replacement.
+        always: words of forms that are this multiword token wherever they occur; a form in lower case stands
+            for all forms that training has not in their case.
     """
 
     forms: Mapping[str, Words] = field(default_factory=dict)
     suffixes: Mapping[str, str] = field(default_factory=dict)
     prefixes: Mapping[str, str] = field(default_factory=dict)
+    always: Mapping[str, Words] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, examples: Iterable[Expansion]) -> Expansions:
-        """Collect the most frequent words of each form, and rules for other forms."""
+    def learn(cls, examples: Iterable[Expansion], tokens: Iterable[Expansion] = ()) -> Expansions:
+        """Collect the most frequent words of each form, and rules for other forms.
+
+        Args:
+            examples: multiword tokens that are not simply cut.
+            tokens: all tokens; those that are one word have no words.
+        """
         exact: dict[str, Counter[Words]] = defaultdict(Counter)
         lower: dict[str, Counter[Words]] = defaultdict(Counter)
         for form, words in examples:
@@ -49,7 +59,16 @@ class Expansions:
             words = _most_frequent(counts)
             if cased.words(form) != words:
                 forms[form] = words
-        return cls(forms, suffixes, {end[::-1]: change[::-1] for end, change in reversed_.items()})
+        prefixes = {end[::-1]: change[::-1] for end, change in reversed_.items()}
+        return cls(forms, suffixes, prefixes, _always(tokens))
+
+    def certain_words(self, form: str) -> Words | None:
+        """Return the words of a form that always has them; None for every other form."""
+        if form in self.always or not self.always:
+            return self.always.get(form)
+        small = form.lower()
+        words = None if small == form else self.always.get(small)
+        return None if words is None else _restore_case(form, words)
 
     def words(self, form: str) -> Words | None:
         """Return the words of a form; None if training has taught nothing about it."""
@@ -74,7 +93,25 @@ class Expansions:
             "expansions": {form: list(words) for form, words in self.forms.items()},
             "expansion_suffixes": self.suffixes,
             "expansion_prefixes": self.prefixes,
+            "always_expanded": {form: list(words) for form, words in self.always.items()},
         }
+
+
+def _always(tokens: Iterable[Expansion]) -> dict[str, Words]:
+    """Return the words of each form that is the same multiword token wherever it occurs.
+
+    A form in lower case must be so in every case, since it stands for the forms that training lacks.
+    """
+    exact: dict[str, set[Words]] = defaultdict(set)
+    lower: dict[str, set[Words]] = defaultdict(set)
+    for form, words in dict.fromkeys(tokens):
+        exact[form].add(words)
+        lower[form.lower()].add(tuple(word.lower() for word in words))
+    return {
+        form: words
+        for form, (words, *others) in sorted(exact.items())
+        if words and not others and " " not in form and (form != form.lower() or len(lower[form]) == 1)
+    }
 
 
 def _most_frequent(counts: Counter[Words]) -> Words:

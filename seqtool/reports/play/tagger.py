@@ -75,5 +75,6 @@ def tokenizer_section(part: StoredModel) -> Section:
             "forms": part.vocab["expansions"],
             "suffixes": part.vocab["expansion_suffixes"],
             "prefixes": part.vocab["expansion_prefixes"],
+            "always": part.vocab.get("always_expanded", {}),
         },
     }

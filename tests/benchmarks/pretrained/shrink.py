@@ -118,9 +118,8 @@ def shrunk_tokenizer(model: StoredModel, treebank: Path) -> StoredModel:
         return counts[form.lower()] >= MIN_COUNT and not any(map(private_kind, (form, *words)))
 
     vocab = dict(model.vocab)
-    vocab["expansions"] = {
-        form: words for form, words in vocab["expansions"].items() if may_stay(form, words)
-    }
+    for name in ("expansions", "always_expanded"):
+        vocab[name] = {form: words for form, words in vocab[name].items() if may_stay(form, words)}
     for name in ("expansion_suffixes", "expansion_prefixes"):
         vocab[name] = {
             end: change for end, change in vocab[name].items() if not any(map(private_kind, (end, change)))

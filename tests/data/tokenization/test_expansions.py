@@ -1,4 +1,4 @@
-"""Expansions: words of known forms in any case, rules for forms that training lacks."""
+"""Expansions: words of known forms in any case, rules for unknown forms, forms with certain words."""
 
 from __future__ import annotations
 
@@ -73,3 +73,42 @@ def test_every_form_of_training_has_words_of_training(examples: list[tuple[str, 
     expansions = Expansions.learn((form, tuple(words)) for form, words in examples)
     for form, _ in examples:
         assert expansions.words(form) in {tuple(words) for other, words in examples if other == form}
+
+
+TOKENS = st.lists(
+    st.tuples(
+        st.text("abAB ", min_size=1, max_size=2),
+        st.lists(st.text("ab", min_size=1, max_size=1), min_size=2, max_size=2) | st.just([]),
+    ),
+    max_size=8,
+)
+
+
+@given(TOKENS, st.text("abAB", min_size=1, max_size=2))
+def test_certain_words_are_those_of_all_occurrences(tokens: list[tuple[str, list[str]]], form: str) -> None:
+    seen = [(other, tuple(words)) for other, words in tokens]
+    found = Expansions.learn([], seen).certain_words(form)
+    own = {words for other, words in seen if other == form}
+    in_any_case = {tuple(map(str.lower, words)) for other, words in seen if other.lower() == form.lower()}
+    if len(own) != 1 or not any(own):  # several analyses, or one word, or unknown
+        assert found is None or (not own and len(in_any_case) == 1)
+    elif form != form.lower() or len(in_any_case) == 1:
+        assert {found} == own
+    else:
+        assert found is None
+
+
+def test_certain_words_of_an_unknown_case_have_its_case() -> None:
+    tokens = [
+        ("im", ("i", "m")),
+        ("Im", ("I", "m")),
+        ("its", ("it", "s")),
+        ("its", ()),
+        ("Lets", ("Let", "s")),
+    ]
+    expansions = Expansions.learn([], [*tokens, ("lets", ())])
+    assert expansions.always == {"Im": ("I", "m"), "Lets": ("Let", "s"), "im": ("i", "m")}
+    words = {form: expansions.certain_words(form) for form in ("IM", "Im", "its", "Its", "Lets", "LETS")}
+    assert words == {"IM": ("I", "M"), "Im": ("I", "m"), "Lets": ("Let", "s")} | dict.fromkeys(
+        ("its", "Its", "LETS")
+    )

@@ -291,6 +291,7 @@ def test_trained_tokenizer_splits_as_in_python(browser: Chrome, tmp_path: Path, 
     weights = {name: 3 * array for name, array in weights.items()}  # so that all classes of characters occur
     weights["output.bias"][1] += 3
     vocab |= {"expansion_suffixes": {"gab": "g a b"}, "expansion_prefixes": {"fe": "f e"}}
+    vocab["always_expanded"] = {"c": ["c", "é"], "Ab": ["A", "b"], "жa": ["ж", "a"], "a": ["x"]}
     model = load_tokenizer(stored_model((config, vocab, weights)))
     open_page(browser, write_page(tmp_path / "model", (config, vocab, weights)))
     draw = random.Random(2)

@@ -36,6 +36,7 @@ class TrainedTokenizer {
     this.forms = new Map(Object.entries(meta.expansions.forms));
     this.suffixes = new Map(Object.entries(meta.expansions.suffixes));
     this.prefixes = new Map(Object.entries(meta.expansions.prefixes));
+    this.always = new Map(Object.entries(meta.expansions.always));
   }
 
   classOf(character) {
@@ -120,11 +121,19 @@ class TrainedTokenizer {
   finishToken(characters, cuts, lookup) {
     const form = characters.join("");
     if (form.includes(" ")) return { form, words: [] }; // as CoNLL-U demands, a token with a space is one word
-    const looked = lookup ? this.expand(form) : null;
+    const looked = this.certainWords(form) || (lookup ? this.expand(form) : null);
     if (looked) return { form, words: looked };
     if (!cuts.length) return { form, words: [] };
     const places = [0, ...cuts, characters.length];
     return { form, words: cuts.concat(0).map((_, part) => characters.slice(places[part], places[part + 1]).join("")) };
+  }
+
+  // Words of a form that is a multiword token wherever it occurs in training.
+  certainWords(form) {
+    const words = this.always.get(form);
+    if (words) return words;
+    const small = form.toLowerCase(), others = small === form ? null : this.always.get(small);
+    return others ? restoreCase(form, others) : null;
   }
 
   // Words of a multiword token: of its form, else by the rule with the longest end or beginning.
