@@ -54,7 +54,7 @@ class TrainingScreen(Listener):
         self._columns: tuple[str, ...] = ()
         self._part, self._title = "", ""
         self._held: list[Row] = []  # of the parts that are trained beside this one
-        self._beside: dict[str, str] = {}  # how far these are
+        self._beside: dict[str, str] = {}  # progress of these parts, by name
         self._progress = ProgressLine(self._console, enabled=not quiet, plain=plain)
         self._last_shown = 0.0
         self._outputs = 0  # symbols or labels
@@ -106,7 +106,7 @@ class TrainingScreen(Listener):
         self._progress.restart()
 
     def step(self, event: StepEvent, part: str = "") -> None:
-        """Show the progress of the present part, and how far another part is that is trained beside it."""
+        """Show the progress of the current part, and the progress of a part that is trained beside it."""
         if part != self._part:
             total = event.total_steps
             self._beside[part] = f"{event.step / total:.0%}" if total else f"step {event.step:,}"

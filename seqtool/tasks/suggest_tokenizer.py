@@ -21,7 +21,7 @@ from seqtool.tasks.interface import DataFiles, SuggestedConfig
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 BUDGET = 5_000_000  # characters of all epochs; two cores train on them in less than a minute
-EPOCHS = range(2, 13)  # more epochs of a small text raise the scores of some held-out texts, and lower others
+EPOCHS = range(2, 13)  # more epochs of a small text raise some scores of held-out text and lower others
 FEWEST_UPDATES = 500  # of a run, unless that needs more than 200 epochs
 WINDOW = 100
 # Windows in a batch, for texts of at least so many characters. Small steps find more ends of sentences.

@@ -14,10 +14,10 @@ from seqtool.training.part import PartTraining
 
 
 class BackgroundTraining:
-    """Trains a part in a thread from the beginning to the end of a `with` block; an early end abandons it.
+    """Trains a part in a thread of its own inside a `with` block. If the block ends early, the thread stops.
 
-    The thread only trains. Listeners, checkpoints and signals belong to the main thread, which takes the rows
-    from time to time, and lets the thread wait while it saves both parts.
+    The thread only trains. The main thread handles listeners, checkpoints and signals: it takes the rows from
+    time to time, and pauses the thread while it saves both parts.
 
     Attributes:
         part: the part that the thread trains.

@@ -155,7 +155,7 @@ class Listener:
         """
 
     def step(self, event: StepEvent, part: str = "") -> None:
-        """Receive an update. Of a part that is trained beside another, only some updates are received."""
+        """Receive an update. If parts are trained side by side, some updates are left out."""
 
     def row(self, row: Row) -> None:
         """Receive a row. A listener may end the run by raising an exception."""

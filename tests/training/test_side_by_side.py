@@ -70,16 +70,18 @@ def test_side_by_side_gives_the_bytes_of_one_after_the_other(
 
 
 def test_both_parts_are_trained_at_the_same_time(tmp_path: Path) -> None:
-    seen: list[str] = []
+    seen: list[tuple[str, int]] = []
 
     class Seen(Listener):
-        def step(self, event: StepEvent, part: str = "") -> None:  # noqa: ARG002
-            seen.append(part)
+        def step(self, event: StepEvent, part: str = "") -> None:
+            seen.append((part, event.step))
 
     settings = short_run(tmp_path, 100, threads=2, max_steps=100)
     train(settings, TrainOptions(tmp_path), [Seen()])
-    changes = sum(left != right for left, right in pairwise(seen))
+    changes = sum(left != right for (left, _), (right, _) in pairwise(seen))
     assert changes > 10
+    last = seen.index(("tagger", 100))
+    assert len({step for part, step in seen[:last] if part == "tokenizer"}) > 1
 
 
 @pytest.mark.parametrize("seed", range(6))

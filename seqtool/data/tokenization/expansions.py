@@ -28,8 +28,8 @@ class Expansions:
         forms: words by form in lower case; and by other forms, if the case of their words is irregular.
         suffixes: for the end of a form, its replacement in the words, joined by spaces.
         prefixes: for the beginning of a form, its replacement.
-        always: words of forms that are this multiword token wherever they occur; a form in lower case stands
-            for all forms that training has not in their case.
+        always: words of forms that are this multiword token wherever they occur in training. A form in lower
+            case also applies to capitalized forms that training does not contain.
     """
 
     forms: Mapping[str, Words] = field(default_factory=dict)
@@ -100,7 +100,8 @@ class Expansions:
 def _always(tokens: Iterable[Expansion]) -> dict[str, Words]:
     """Return the words of each form that is the same multiword token wherever it occurs.
 
-    A form in lower case must be so in every case, since it stands for the forms that training lacks.
+    A form in lower case is included only if its capitalized forms have the same words, since it also applies
+    to capitalized forms that training does not contain.
     """
     exact: dict[str, set[Words]] = defaultdict(set)
     lower: dict[str, set[Words]] = defaultdict(set)
