@@ -101,7 +101,7 @@ def load_tokenizer_corpus(
         splits["train"], splits["dev"] = hold_out_sentences(splits["train"], data.split, seed)
     train = splits["train"]
     characters = CharacterEncoder.build((item.text for item in train), model.min_count, known)
-    expansions = Expansions.learn(looked_up(train), _tokens(train))
+    expansions = Expansions.learn(looked_up(train), _multiword_tokens(train), _single_forms(train))
     return TokenizerCorpus(
         train=train,
         dev=splits["dev"],
@@ -154,11 +154,19 @@ def looked_up(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:
                 yield paragraph.text[token.start : token.end], token.words
 
 
-def _tokens(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:
-    """Yield the form of each token, and the words of a multiword token."""
+def _multiword_tokens(paragraphs: Iterable[Paragraph]) -> Iterable[Expansion]:
+    """Yield the multiword tokens with their words."""
     for paragraph in paragraphs:
         for token in paragraph.tokens:
-            yield paragraph.text[token.start : token.end], token.words
+            if token.words:
+                yield paragraph.text[token.start : token.end], token.words
+
+
+def _single_forms(paragraphs: Iterable[Paragraph]) -> Iterable[str]:
+    """Yield the tokens that are one word."""
+    for paragraph in paragraphs:
+        text = paragraph.text
+        yield from (text[token.start : token.end] for token in paragraph.tokens if not token.words)
 
 
 # --- validation data from the training file -----------------------------------------------------------------

@@ -38,12 +38,15 @@ class Expansions:
     always: Mapping[str, Words] = field(default_factory=dict)
 
     @classmethod
-    def learn(cls, examples: Iterable[Expansion], tokens: Iterable[Expansion] = ()) -> Expansions:
+    def learn(
+        cls, examples: Iterable[Expansion], multiword: Iterable[Expansion] = (), single: Iterable[str] = ()
+    ) -> Expansions:
         """Collect the most frequent words of each form, and rules for other forms.
 
         Args:
             examples: multiword tokens that are not simply cut.
-            tokens: all tokens; those that are one word have no words.
+            multiword: all multiword tokens.
+            single: forms of all tokens that are one word.
         """
         exact: dict[str, Counter[Words]] = defaultdict(Counter)
         lower: dict[str, Counter[Words]] = defaultdict(Counter)
@@ -60,7 +63,7 @@ class Expansions:
             if cased.words(form) != words:
                 forms[form] = words
         prefixes = {end[::-1]: change[::-1] for end, change in reversed_.items()}
-        return cls(forms, suffixes, prefixes, _always(tokens))
+        return cls(forms, suffixes, prefixes, _always(multiword, single))
 
     def certain_words(self, form: str) -> Words | None:
         """Return the words of a form that always has them; None for every other form."""
@@ -97,7 +100,7 @@ class Expansions:
         }
 
 
-def _always(tokens: Iterable[Expansion]) -> dict[str, Words]:
+def _always(multiword: Iterable[Expansion], single: Iterable[str]) -> dict[str, Words]:
     """Return the words of each form that is the same multiword token wherever it occurs.
 
     A form in lower case is included only if its capitalized forms have the same words, since it also applies
@@ -105,13 +108,20 @@ def _always(tokens: Iterable[Expansion]) -> dict[str, Words]:
     """
     exact: dict[str, set[Words]] = defaultdict(set)
     lower: dict[str, set[Words]] = defaultdict(set)
-    for form, words in dict.fromkeys(tokens):
+    for form, words in multiword:
         exact[form].add(words)
         lower[form.lower()].add(tuple(word.lower() for word in words))
+    if not exact:  # as in most languages
+        return {}
+    forms = set(single)
+    in_lower_case = {form.lower() for form in forms}
     return {
-        form: words
-        for form, (words, *others) in sorted(exact.items())
-        if words and not others and " " not in form and (form != form.lower() or len(lower[form]) == 1)
+        form: next(iter(words))
+        for form, words in sorted(exact.items())
+        if len(words) == 1
+        and form not in forms
+        and " " not in form
+        and (form != form.lower() or (len(lower[form]) == 1 and form not in in_lower_case))
     }
 
 

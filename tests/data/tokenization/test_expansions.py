@@ -84,10 +84,16 @@ TOKENS = st.lists(
 )
 
 
+def learned(tokens: list[tuple[str, tuple[str, ...]]]) -> Expansions:
+    """Learn from tokens; those that are one word have no words."""
+    multiword = [(form, words) for form, words in tokens if words]
+    return Expansions.learn([], multiword, [form for form, words in tokens if not words])
+
+
 @given(TOKENS, st.text("abAB", min_size=1, max_size=2))
 def test_certain_words_are_those_of_all_occurrences(tokens: list[tuple[str, list[str]]], form: str) -> None:
     seen = [(other, tuple(words)) for other, words in tokens]
-    found = Expansions.learn([], seen).certain_words(form)
+    found = learned(seen).certain_words(form)
     own = {words for other, words in seen if other == form}
     in_any_case = {tuple(map(str.lower, words)) for other, words in seen if other.lower() == form.lower()}
     if len(own) != 1 or not any(own):  # several analyses, or one word, or unknown
@@ -106,7 +112,7 @@ def test_certain_words_of_an_unknown_case_have_its_case() -> None:
         ("its", ()),
         ("Lets", ("Let", "s")),
     ]
-    expansions = Expansions.learn([], [*tokens, ("lets", ())])
+    expansions = learned([*tokens, ("lets", ())])
     assert expansions.always == {"Im": ("I", "m"), "Lets": ("Let", "s"), "im": ("i", "m")}
     words = {form: expansions.certain_words(form) for form in ("IM", "Im", "its", "Its", "Lets", "LETS")}
     assert words == {"IM": ("I", "M"), "Im": ("I", "m"), "Lets": ("Let", "s")} | dict.fromkeys(
