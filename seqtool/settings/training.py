@@ -21,7 +21,10 @@ class TrainingLoop:
     max_minutes: float | None = key("duration in minutes; it has no effect on the schedule", None, gt=0)
     batch_size: int = key("streams, lines, pairs or sentences per step", 32, ge=1)
     batch_words: int | None = key("tagger: words per step, instead of batch_size", None, ge=1)
-    shuffle: bool = key("use a new order of the sequences in every epoch", True)
+    shuffle: bool = key(
+        "use a new order of the sequences in every epoch; of a tokenizer, also of the sentences of a paragraph",
+        True,
+    )
     window: int = key("number of symbols of truncated back-propagation in running text", 100, ge=1)
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop", "adagrad"] = key("the update rule", "adamw")
     lr: float = key("learning rate; with a schedule, its maximum", 0.003, gt=0, le=1000)

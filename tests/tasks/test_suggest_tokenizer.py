@@ -19,7 +19,7 @@ from tests.support.small_treebank import treebank
 
 @pytest.mark.parametrize(
     ("characters", "epochs", "batch_size"),
-    [(300, 200, 2), (120_000, 12, 8), (1_000_000, 5, 16), (10**8, 2, 16)],
+    [(300, 200, 2), (120_000, 50, 8), (1_000_000, 10, 16), (10**8, 2, 16)],
 )
 def test_epochs_follow_the_number_of_characters(characters: int, epochs: int, batch_size: int) -> None:
     plan = TokenizerPlan.for_text(characters)

@@ -66,6 +66,9 @@ class TokenizerCorpus:
             classes=np.concatenate([target.classes for target in targets]),
             sentences=np.concatenate([target.sentences for target in targets]),
             lengths=np.array([len(paragraph.text) for paragraph in paragraphs], np.int64),
+            sentence_lengths=np.array(
+                [size for one in paragraphs for size in one.sentence_lengths()], np.int64
+            ),
         )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from seqtool.data.formats.blocks import Block, split_end
@@ -51,6 +52,11 @@ class Paragraph(NamedTuple):
             (self.tokens[begin].start, self.tokens[end - 1].end)
             for begin, end in zip(first, self.sentences, strict=True)
         ]
+
+    def sentence_lengths(self) -> list[int]:
+        """Return the number of characters of each sentence, with the space after it."""
+        starts = [0, *(start for start, _ in self.spans()[1:]), len(self.text)]
+        return [end - start for start, end in pairwise(starts)]
 
 
 class _Line(NamedTuple):

@@ -140,3 +140,13 @@ def test_part_of_a_paragraph_has_its_sentences(items: Sequence[Paragraph]) -> No
     count = len(items[0].sentences)
     part = part_of(items[0], count // 2, count)
     assert sentences([part]) == sentences([items[0]])[count // 2 :]
+
+
+@given(texts())
+def test_the_lengths_of_sentences_divide_the_text(items: Sequence[Paragraph]) -> None:
+    for item in items:
+        lengths = item.sentence_lengths()
+        starts = [sum(lengths[:number]) for number in range(len(lengths))]
+        parts = [item.text[start : start + length] for start, length in zip(starts, lengths, strict=True)]
+        assert "".join(parts) == item.text
+        assert [part.strip() for part in parts] == sentences([item])

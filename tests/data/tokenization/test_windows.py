@@ -1,4 +1,4 @@
-"""Windows: each character once in an epoch, new offsets in each epoch, pieces with their context."""
+"""Windows: each character once in an epoch, offsets and orders of an epoch, pieces with their context."""
 
 from __future__ import annotations
 
@@ -9,14 +9,20 @@ from hypothesis import strategies as st
 
 from seqtool.data.sharding import Shard
 from seqtool.data.tokenization.pieces import CONTEXT, PIECE, cut_into_pieces
-from seqtool.data.tokenization.windows import EncodedText, WindowBatches
+from seqtool.data.tokenization.windows import EncodedText, WindowBatches, shuffle_sentences
 
 
-def encoded(lengths: list[int]) -> EncodedText:
-    """Return paragraphs in which the symbol of each character is its position, counted from 1."""
+def encoded(lengths: list[int], sentence_lengths: list[int] | None = None) -> EncodedText:
+    """Return paragraphs in which the symbol of each character is its position, counted from 1.
+
+    Args:
+        lengths: characters of each paragraph.
+        sentence_lengths: characters of each sentence; None: a paragraph is one sentence.
+    """
     total = sum(lengths)
     symbols = np.arange(1, total + 1)
-    return EncodedText(symbols, symbols % 4, symbols % 2, np.array(lengths))
+    sentences = lengths if sentence_lengths is None else sentence_lengths
+    return EncodedText(symbols, symbols % 4, symbols % 2, np.array(lengths), np.array(sentences))
 
 
 def symbols_of(batches: WindowBatches, epoch: int) -> list[int]:
@@ -56,6 +62,40 @@ def test_offsets_change_between_epochs_and_a_batch_depends_on_the_seed_alone() -
     assert (one.batch(2, 1).symbols == other.batch(2, 1).symbols).all()
     starts = {int(one.batch(epoch, 0).symbols[0, 0]) % 50 for epoch in range(6)}
     assert len(starts) > 1
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=6), min_size=1, max_size=5), st.integers(0, 9)
+)
+def test_sentences_of_a_paragraph_change_places(paragraphs: list[list[int]], seed: int) -> None:
+    """Sentences stay whole and in their paragraph; the last one, which no space follows, stays last."""
+    flat = [length for sentences in paragraphs for length in sentences]
+    text = encoded([sum(sentences) for sentences in paragraphs], flat)
+    positions = shuffle_sentences(text, np.random.default_rng(seed)).tolist()
+    starts = [sum(flat[:number]) for number in range(len(flat))]
+    length_at = dict(zip(starts, flat, strict=True))
+    for sentences in paragraphs:
+        own, positions = positions[: sum(sentences)], positions[sum(sentences) :]
+        expected, starts = starts[: len(sentences)], starts[len(sentences) :]
+        found = []
+        while own:
+            start = own[0]
+            found.append(start)
+            length = length_at[start]
+            assert own[:length] == list(range(start, start + length))
+            own = own[length:]
+        assert sorted(found) == expected
+        assert found[-1] == expected[-1]
+
+
+def test_each_epoch_has_an_order_of_its_own_unless_nothing_is_shuffled() -> None:
+    text = encoded([60], [5] * 12)
+    in_order = WindowBatches(text, window=100, batch_size=8, seed=1, shuffle=False)
+    assert symbols_of(in_order, 3) == list(range(1, 61))
+    shuffled = WindowBatches(text, window=100, batch_size=8, seed=1)
+    orders = {tuple(symbols_of(shuffled, epoch)) for epoch in range(4)}
+    assert len(orders) == 4
+    assert all(sorted(order) == list(range(1, 61)) for order in orders)
 
 
 @pytest.mark.parametrize("ranks", [2, 3])
