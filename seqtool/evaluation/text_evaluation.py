@@ -123,7 +123,7 @@ class TextEvaluation:
     @property
     def bits_per_byte(self) -> float | None:
         """Bits per byte by the carried protocol; None if words are unknown."""
-        return self.carried / math.log(2) / self.bytes_per_symbol if self.bytes_per_symbol else None
+        return self.carried / self.bytes_per_symbol / math.log(2) if self.bytes_per_symbol else None
 
 
 def _string_keys(values: Mapping[int, float]) -> dict[str, float]:

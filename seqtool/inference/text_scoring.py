@@ -82,7 +82,7 @@ class TextScores:
     @property
     def bits_per_byte(self) -> float | None:
         """Bits per byte of UTF-8, for comparing models of characters and of bytes; None without bytes."""
-        return self.total / math.log(2) / self.bytes if self.bytes else None
+        return self.total / self.bytes / math.log(2) if self.bytes else None
 
     @property
     def perplexity(self) -> float | None:

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from seqtool.inference.character import CharacterModel
 from seqtool.inference.load import load_character_model
-from seqtool.inference.text_scoring import PARALLEL_FROM
+from seqtool.inference.text_scoring import PARALLEL_FROM, TextScores
 from seqtool.storage.model_directory import read_model
 from tests.support.shell import Result, in_terminal, seqtool, seqtool_in_process, start
 from tests.support.stored_models import store_character_model
@@ -93,6 +95,12 @@ def test_bits_per_byte_are_divided_by_bytes(here: Path) -> None:
     of_bytes = json.loads(score(here, "aéßa", "--json", name="bytes").stdout)
     assert of_bytes["characters"] == 5 and of_bytes["unit"] == "byte"
     assert of_bytes["bits_per_byte"] == of_bytes["bits_per_char"]
+
+
+@given(st.floats(1e-3, 1e6), st.integers(1, 10**6))
+def test_equal_numbers_of_bytes_and_characters_give_equal_bits(nats: float, size: int) -> None:
+    scores = TextScores(("a",), np.array([nats]), bytes=size, units=size, characters=size)
+    assert scores.bits_per_byte == scores.bits
 
 
 def test_files_are_scored_separately(here: Path) -> None:
