@@ -22,7 +22,7 @@ class TrainingLoop:
     batch_size: int = key("streams, lines, pairs or sentences per step", 32, ge=1)
     batch_words: int | None = key("tagger: words per step, instead of batch_size", None, ge=1)
     shuffle: bool = key(
-        "use a new order of the sequences in every epoch; of a tokenizer, also of the sentences of a paragraph",
+        "use a new order of the sequences in every epoch; tokenizer: also of the sentences of a paragraph",
         True,
     )
     window: int = key("number of symbols of truncated back-propagation in running text", 100, ge=1)

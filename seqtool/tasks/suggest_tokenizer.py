@@ -76,7 +76,7 @@ class TokenizerPlan:
 
 
 def suggest_tokenizer(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
-    """Choose settings of a tokenizer. Training on 5 million characters or less takes at most two minutes.
+    """Choose settings of a tokenizer. Up to 5 million characters, training takes a minute or two.
 
     Args:
         files: the training file, and development and test files if there are any.
