@@ -21,11 +21,14 @@ from seqtool.tasks.interface import DataFiles, SuggestedConfig
 
 FEWEST_TO_SPLIT = 10  # sentences; a smaller file is not split into training and validation data
 BUDGET = 10_000_000  # characters of all epochs; one core trains on them in a minute and a half
-EPOCHS = range(2, 51)  # each with a new order of the sentences, so that many epochs of a small text help
+EPOCHS = range(2, 41)  # each with a new order of the sentences, so that many epochs of a small text help
 FEWEST_UPDATES = 500  # of a run, unless that needs more than 200 epochs
 WINDOW = 100
 # Windows in a batch, for texts of at least so many characters. Small steps find more ends of sentences.
 BATCHES = {500_000: 16, 3_200: 8, 0: 2}
+# Decay of the weights, for texts of at least so many characters. Many epochs of a small text need more.
+DECAYS = {500_000: 0.1, 0: 0.2}
+DECAY_COMMENT = "decay of the weights, relative to the learning rate; less finds fewer ends of sentences"
 
 TEMPLATE = """\
 # A tokenizer, learned from a treebank with raw text.
@@ -45,6 +48,7 @@ training:
   batch_size: 16          # windows in a batch
   lr: 0.005               # peak of the learning rate
   betas: [0.9, 0.98]      # a short memory of squared gradients suits a short run
+  weight_decay: 0.2       # decay of the weights; less finds fewer ends of sentences
   schedule: cosine        # the rate falls to 0 at the last step
   warmup_steps: 100       # the rate rises over the first steps
   clip_norm: 1.0          # largest norm of the gradient
@@ -59,20 +63,23 @@ class TokenizerPlan:
         epochs: passes over the text.
         batch_size: windows in a batch.
         warmup_steps: steps of linear warm-up.
+        weight_decay: decay of the weights, relative to the learning rate.
     """
 
     epochs: int
     batch_size: int
     warmup_steps: int
+    weight_decay: float
 
     @classmethod
     def for_text(cls, characters: int) -> TokenizerPlan:
         """Choose the settings for a number of characters."""
         batch_size = next(size for length, size in BATCHES.items() if characters >= length)
+        weight_decay = next(decay for length, decay in DECAYS.items() if characters >= length)
         updates = max(1.0, characters / (batch_size * WINDOW))  # in an epoch
         epochs = min(max(EPOCHS.start, round(BUDGET / max(1, characters))), EPOCHS.stop - 1)
         epochs = max(epochs, min(200, round(FEWEST_UPDATES / updates)))
-        return cls(epochs, batch_size, min(100, max(1, round(epochs * updates / 10))))
+        return cls(epochs, batch_size, min(100, max(1, round(epochs * updates / 10))), weight_decay)
 
 
 def suggest_tokenizer(files: DataFiles, overrides: Sequence[str] = ()) -> SuggestedConfig:
@@ -152,6 +159,7 @@ def suggest_tokenizer_part(
         yaml_line(f"epochs: {plan.epochs}", "passes over the text, each in a new order", indent=4),
         yaml_line(f"batch_size: {plan.batch_size}", "windows in a batch; many small steps matter", indent=4),
         yaml_line(f"warmup_steps: {plan.warmup_steps}", "the rate rises over the first steps", indent=4),
+        yaml_line(f"weight_decay: {plan.weight_decay}", DECAY_COMMENT, indent=4),
     )
     length = f"{plan.epochs} epochs of batches of {plan.batch_size} windows of {WINDOW} characters"
     return SuggestedPart(lines, (f"  tokenizer  {length}",))
@@ -173,10 +181,10 @@ def _yaml(files: DataFiles, size: str, plan: TokenizerPlan, holds_out: bool) -> 
         comment = "no dev file: a tenth of the sentences, drawn by seed, chooses the best epoch"
         yield yaml_line("split: 0.1", comment)
     yield from ("", "training:")
-    yield from training_lines(plan)
+    yield from _training_lines(plan)
 
 
-def training_lines(plan: TokenizerPlan) -> Iterator[str]:
+def _training_lines(plan: TokenizerPlan) -> Iterator[str]:
     """Yield the commented lines of the section `training`."""
     yield yaml_line(f"epochs: {plan.epochs}", "passes over the text, each with a new order of the sentences")
     yield yaml_line(f"window: {WINDOW}", "characters of a window")
@@ -184,7 +192,7 @@ def training_lines(plan: TokenizerPlan) -> Iterator[str]:
     yield yaml_line("optimizer: adamw", "the update rule")
     yield yaml_line("lr: 0.005", "peak of the learning rate")
     yield yaml_line("betas: [0.9, 0.98]", "a short memory of squared gradients suits a short run")
-    yield yaml_line("weight_decay: 0.01", "decay of the weights, relative to the learning rate")
+    yield yaml_line(f"weight_decay: {plan.weight_decay}", DECAY_COMMENT)
     yield yaml_line("schedule: cosine", "the rate falls to 0 at the last step")
     yield yaml_line(f"warmup_steps: {plan.warmup_steps}", "the rate rises over the first steps")
     yield yaml_line("clip_norm: 1.0", "largest norm of the gradient")

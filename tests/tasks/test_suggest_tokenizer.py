@@ -18,12 +18,14 @@ from tests.support.small_treebank import treebank
 
 
 @pytest.mark.parametrize(
-    ("characters", "epochs", "batch_size"),
-    [(300, 200, 2), (120_000, 50, 8), (1_000_000, 10, 16), (10**8, 2, 16)],
+    ("characters", "epochs", "batch_size", "weight_decay"),
+    [(300, 200, 2, 0.2), (120_000, 40, 8, 0.2), (1_000_000, 10, 16, 0.1), (10**8, 2, 16, 0.1)],
 )
-def test_epochs_follow_the_number_of_characters(characters: int, epochs: int, batch_size: int) -> None:
+def test_settings_follow_the_number_of_characters(
+    characters: int, epochs: int, batch_size: int, weight_decay: float
+) -> None:
     plan = TokenizerPlan.for_text(characters)
-    assert (plan.epochs, plan.batch_size) == (epochs, batch_size)
+    assert (plan.epochs, plan.batch_size, plan.weight_decay) == (epochs, batch_size, weight_decay)
     assert 0 < plan.warmup_steps <= 100
 
 
