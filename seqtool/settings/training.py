@@ -145,7 +145,7 @@ class TokenizerTraining(TrainingLoop):
     batch_size: int = key("windows per step; many small steps matter", 16, ge=1)
     lr: float = key("learning rate; with a schedule, its maximum", 0.005, gt=0, le=1000)
     betas: tuple[float, float] = key("adam, adamw: decay rates of the two moving averages", (0.9, 0.98))
-    weight_decay: float = key("weight decay (decoupled for adamw)", 0.01, ge=0, le=1000)
+    weight_decay: float = key("weight decay (decoupled for adamw)", 0.1, ge=0, le=1000)
     schedule: Literal["constant", "cosine", "step", "plateau"] = key(
         "schedule of the learning rate over the steps", "cosine"
     )
