@@ -97,13 +97,12 @@ def open_storage(
 
 
 def _storage(url: str, interval: int, waits: Callable[[], object]) -> RDBStorage:
-    import optuna
-
     from seqtool.sweep.patient_storage import PatientStorage
+    from seqtool.sweep.sqlite_storage import SqliteStorage
 
     make: Callable[..., RDBStorage] = partial(PatientStorage, url, waits)
     if url.startswith("sqlite"):
-        make = partial(optuna.storages.RDBStorage, url, {"connect_args": {"timeout": 100}})
+        make = partial(SqliteStorage, url)
     return make(
         heartbeat_interval=interval,
         grace_period=MISSED_HEARTBEATS * interval,

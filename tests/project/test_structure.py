@@ -53,7 +53,7 @@ TORCH_MODULES = (
     "seqtool.tasks.word_table",
 )
 
-MOST_MODULES = 275
+MOST_MODULES = 276
 COUNTED_LINES = 5  # a module with fewer lines is not counted
 LONGEST_MODULE = 350
 AVERAGE_LINES = 120
