@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 import seqtool
+from seqtool.config.load import parse_settings
 from seqtool.data.tagging.lemma_scripts import lemma_script
 from seqtool.inference.load import load_tagger, load_tokenizer
+from seqtool.settings.experiment import TaggerSettings, TokenizerSettings
 from seqtool.settings.model import feature_list
 from seqtool.storage.find_model import pretrained_names
 from seqtool.storage.model_directory import MODEL_FORMAT, StoredModel, read_model
@@ -172,3 +174,18 @@ def test_values_that_the_config_keeps_although_they_are_rare_are_refused(
     config["parts"]["tagger"]["model"]["features"][0]["min_count"] = 2
     with pytest.raises(AssertionError, match="set min_count to 3"):
         shrunk(before._replace(config=config), treebank)
+
+
+def test_the_tokenizer_of_english_has_the_settings_of_ewt_full() -> None:
+    project = Path(__file__).parents[2]
+    recipe = project / "tests/benchmarks/pretrained/english_tokenizer.yaml"
+    config = project / "configs/ewt_full.yaml"
+    alone, both = (
+        parse_settings(path.read_text(encoding="utf-8"), name=path.name, folder=path.parent).settings
+        for path in (recipe, config)
+    )
+    assert isinstance(alone, TokenizerSettings)
+    assert isinstance(both, TaggerSettings) and both.tokenizer is not None
+    assert alone.model == both.tokenizer.model
+    training = asdict(both.tokenizer.training)
+    assert {name: asdict(alone.training)[name] for name in training} == training
